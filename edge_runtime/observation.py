@@ -1,0 +1,135 @@
+"""The one observation builder: the simulator calls it with N rows, the robot with one.
+
+A term is a pure function over named signals. Its arithmetic is elementwise on float32 rows, so
+that one row alone gives the same bits as that row among many.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge_runtime.errors import ContractError
+from edge_runtime.signal import Array, Signal, Signals
+
+TermFunction = Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class TermConfig:
+    """One block of the observation: a term by name, its parameters, scale and history."""
+
+    name: str
+    scale: float = 1.0
+    history: int = 1  # rows kept, oldest first; 1 is the present alone
+    params: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A registered term: its function, the signals it reads, and what it puts out."""
+
+    function: TermFunction
+    reads: tuple[str, ...]
+    unit: str
+    frame: str
+
+
+TERMS: dict[str, Term] = {}
+
+
+def term(
+    *, reads: tuple[str, ...], unit: str, frame: str = ""
+) -> Callable[[TermFunction], TermFunction]:
+    """Register a pure function `f(*signals, **params) -> (N, size)` as an observation term."""
+
+    def register(function: TermFunction) -> TermFunction:
+        TERMS[function.__name__] = Term(function, reads, unit, frame)
+        return function
+
+    return register
+
+
+def find_term(name: str) -> Term:
+    """The term of that name.
+
+    Raises:
+        ContractError: there is none.
+    """
+    import edge_runtime.terms  # noqa: F401, PLC0415  registers the terms
+
+    if name not in TERMS:
+        known = ", ".join(sorted(TERMS))
+        raise ContractError(f"unknown observation term '{name}'; this runtime knows: {known}")
+    return TERMS[name]
+
+
+def _evaluate(config: TermConfig, signals: Signals) -> Array:
+    found = find_term(config.name)
+    try:
+        inputs = [signals[name] for name in found.reads]
+    except KeyError as missing:
+        raise ContractError(
+            f"observation term '{config.name}' needs signal {missing}, which nothing provides"
+        ) from None
+    return found.function(*inputs, **config.params) * np.float32(config.scale)
+
+
+def term_sizes(terms: Sequence[TermConfig], signals: Sequence[Signal]) -> tuple[int, ...]:
+    """Entries of each term in the observation, history included."""
+    zeros = {s.name: np.zeros((1, s.size), np.float32) for s in signals}
+    return tuple(_evaluate(t, zeros).shape[1] * t.history for t in terms)
+
+
+def signals_read(terms: Sequence[TermConfig]) -> tuple[str, ...]:
+    """Names of all signals the terms read, sorted."""
+    return tuple(sorted({name for t in terms for name in find_term(t.name).reads}))
+
+
+class ObservationBuilder:
+    """Builds `obs` from signals; keeps the history that terms ask for."""
+
+    def __init__(self, terms: Sequence[TermConfig], signals: Sequence[Signal], rows: int) -> None:
+        self.terms = tuple(terms)
+        self.sizes = term_sizes(terms, signals)
+        self.size = sum(self.sizes)
+        self._out = np.zeros((rows, self.size), np.float32)
+        ends = np.cumsum(self.sizes)
+        self._blocks = [self._out[:, end - size : end] for end, size in zip(ends, self.sizes)]
+        self._fresh = np.ones(rows, bool)
+
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        """Forget the history of these rows (all by default); their next build fills it."""
+        self._fresh[slice(None) if rows is None else rows] = True
+
+    def build(self, signals: Signals) -> Array:
+        """The observation, (N, size): a buffer that the next call overwrites."""
+        for config, block in zip(self.terms, self._blocks):
+            now = _evaluate(config, signals)
+            if config.history == 1:
+                block[:] = now
+                continue
+            width = now.shape[1]
+            block[:, :-width] = block[:, width:]
+            block[:, -width:] = now
+            if self._fresh.any():
+                block[self._fresh] = np.tile(now[self._fresh], config.history)
+        self._fresh[:] = False
+        return self._out
+
+    def peek(self, signals: Signals, rows: np.ndarray) -> Array:
+        """What `build` would give for some rows, (len(rows), size), without remembering it."""
+        blocks = []
+        for config, block in zip(self.terms, self._blocks):
+            now = _evaluate(config, {name: value[rows] for name, value in signals.items()})
+            blocks.append(np.concatenate([block[rows, now.shape[1] :], now], axis=1))
+        return np.concatenate(blocks, axis=1)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What `restore` needs to go on from here."""
+        return {"observation": self._out.copy(), "fresh": self._fresh.copy()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a `state`."""
+        self._out[:] = state["observation"]
+        self._fresh[:] = state["fresh"]

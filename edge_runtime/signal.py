@@ -1,0 +1,33 @@
+"""Named signals: the only thing that worlds, robots, estimators and policies exchange.
+
+A signal is a float32 array with a leading batch axis, (N, size): N simulations, or N = 1 on a
+robot. SI units; quaternions wxyz; frames as in REP-103 and REP-105.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+Signals = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a named array holds."""
+
+    name: str
+    size: int
+    unit: str  # "rad/s", "m", "1" for a pure number
+    frame: str = ""  # "imu", "body", "world", or "" where none applies
+
+
+# Signals that the runtime itself provides to the observation, on every robot.
+COMMAND = "command"  # what the operator asks for, (N, len(command_names))
+LAST_ACTION = "last_action"  # the network's last output, after the clip, (N, actuators)
+CONTROL_STEP = "control_step"  # control periods since the policy started, (N, 1), exact to 2^24
+DEFAULT_TARGET = "default_target"  # actuator targets at action 0, (N, actuators)
+# Signals that fusion provides.
+ATTITUDE = "attitude"  # body to world, wxyz; its yaw is arbitrary without a magnetometer

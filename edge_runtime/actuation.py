@@ -1,0 +1,36 @@
+"""From the network's output to actuator targets; the simulator calls it with N rows, the robot
+with one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_runtime.contract import Actuator
+from edge_runtime.signal import Array
+
+
+class ActionMap:
+    """Action → clipped action → actuator target, for N rows.
+
+    Elementwise on float32, so that one row alone gives the same bits as that row among many.
+    """
+
+    def __init__(self, actuators: Sequence[Actuator], action_clip: float) -> None:
+        def of(attribute: str) -> Array:
+            return np.array([getattr(a, attribute) for a in actuators], np.float32)
+
+        self.default = of("default")  # target at action 0, (A,)
+        self.scale = of("action_scale")
+        self.lower = of("lower")
+        self.upper = of("upper")
+        self.action_clip = np.float32(action_clip)
+
+    def clip(self, action: Array) -> Array:
+        """The action within ±action_clip, (N, A); NaN stays NaN."""
+        return np.clip(action, -self.action_clip, self.action_clip)
+
+    def target(self, clipped: Array) -> Array:
+        """`default + scale * clipped` within the actuators' limits, (N, A), rad or rad/s."""
+        target = np.multiply(clipped, self.scale)
+        target += self.default
+        return np.clip(target, self.lower, self.upper, out=target)

@@ -64,21 +64,33 @@ def find_term(name: str) -> Term:
     return TERMS[name]
 
 
-def _evaluate(config: TermConfig, signals: Signals) -> Array:
-    found = find_term(config.name)
-    try:
-        inputs = [signals[name] for name in found.reads]
-    except KeyError as missing:
-        raise ContractError(
-            f"observation term '{config.name}' needs signal {missing}, which nothing provides"
-        ) from None
-    return found.function(*inputs, **config.params) * np.float32(config.scale)
+class _BoundTerm:
+    """A term with its parameters, looked up once because a robot calls it every tick."""
+
+    def __init__(self, config: TermConfig) -> None:
+        found = find_term(config.name)
+        self.history = config.history
+        self._name = config.name
+        self._function = found.function
+        self._reads = found.reads
+        self._params = dict(config.params)
+        self._scale = np.float32(config.scale)
+
+    def __call__(self, signals: Signals, out: Array | None = None) -> Array:
+        """The scaled term, (N, size)."""
+        try:
+            inputs = [signals[name] for name in self._reads]
+        except KeyError as missing:
+            raise ContractError(
+                f"observation term '{self._name}' needs signal {missing}, which nothing provides"
+            ) from None
+        return np.multiply(self._function(*inputs, **self._params), self._scale, out=out)
 
 
 def term_sizes(terms: Sequence[TermConfig], signals: Sequence[Signal]) -> tuple[int, ...]:
     """Entries of each term in the observation, history included."""
     zeros = {s.name: np.zeros((1, s.size), np.float32) for s in signals}
-    return tuple(_evaluate(t, zeros).shape[1] * t.history for t in terms)
+    return tuple(_BoundTerm(t)(zeros).shape[1] * t.history for t in terms)
 
 
 def signals_read(terms: Sequence[TermConfig]) -> tuple[str, ...]:
@@ -96,6 +108,7 @@ class ObservationBuilder:
         self._out = np.zeros((rows, self.size), np.float32)
         ends = np.cumsum(self.sizes)
         self._blocks = [self._out[:, end - size : end] for end, size in zip(ends, self.sizes)]
+        self._bound = [_BoundTerm(config) for config in self.terms]
         self._fresh = np.ones(rows, bool)
 
     def reset(self, rows: np.ndarray | None = None) -> None:
@@ -104,24 +117,24 @@ class ObservationBuilder:
 
     def build(self, signals: Signals) -> Array:
         """The observation, (N, size): a buffer that the next call overwrites."""
-        for config, block in zip(self.terms, self._blocks):
-            now = _evaluate(config, signals)
-            if config.history == 1:
-                block[:] = now
+        for bound, block in zip(self._bound, self._blocks):
+            if bound.history == 1:
+                bound(signals, block)
                 continue
+            now = bound(signals)
             width = now.shape[1]
             block[:, :-width] = block[:, width:]
             block[:, -width:] = now
             if self._fresh.any():
-                block[self._fresh] = np.tile(now[self._fresh], config.history)
+                block[self._fresh] = np.tile(now[self._fresh], bound.history)
         self._fresh[:] = False
         return self._out
 
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
         """What `build` would give for some rows, (len(rows), size), without remembering it."""
         blocks = []
-        for config, block in zip(self.terms, self._blocks):
-            now = _evaluate(config, {name: value[rows] for name, value in signals.items()})
+        for bound, block in zip(self._bound, self._blocks):
+            now = bound({name: value[rows] for name, value in signals.items()})
             blocks.append(np.concatenate([block[rows, now.shape[1] :], now], axis=1))
         return np.concatenate(blocks, axis=1)
 

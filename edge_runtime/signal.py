@@ -29,5 +29,11 @@ COMMAND = "command"  # what the operator asks for, (N, len(command_names))
 LAST_ACTION = "last_action"  # the network's last output, after the clip, (N, actuators)
 CONTROL_STEP = "control_step"  # control periods since the policy started, (N, 1), exact to 2^24
 DEFAULT_TARGET = "default_target"  # actuator targets at action 0, (N, actuators)
+# Signals of the robot's sensors that fusion and guard know by name.
+JOINT_POS = "joint_pos"  # rad, in the order of the robot's joints
+JOINT_VEL = "joint_vel"  # rad/s
+IMU_GYRO = "imu_gyro"  # rad/s, mean since the last sample
+IMU_ACCEL = "imu_accel"  # specific force, m/s^2, mean since the last sample
+IMU_BURST = "imu_burst"  # k x (gyro, accel) at equal steps since the last sample, oldest first
 # Signals that fusion provides.
 ATTITUDE = "attitude"  # body to world, wxyz; its yaw is arbitrary without a magnetometer

@@ -1,0 +1,37 @@
+"""Estimators: from what the sensors read to what the policy needs to know.
+
+Each is a module here with a class that fulfils `Fusion`, and a line in `FUSIONS`. An estimator
+works on N rows, so that the simulator can run the very one that the robot does.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from edge_runtime.signal import Array, Signal, Signals
+
+
+class Fusion(Protocol):
+    """An estimator of signals from signals, for N rows."""
+
+    reads: tuple[str, ...]  # signals it needs in every sample
+    provides: tuple[Signal, ...]
+
+    @property
+    def lost(self) -> bool:
+        """Whether its estimate cannot be trusted at present, in any row."""
+
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        """Forget these rows (all by default); their next update starts from its sample."""
+
+    def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
+        """Take in a new sample, (N, size) a signal.
+
+        Args:
+            signals: at least `reads`.
+            periods: control periods since the last sample; more than 1 after a lost one.
+
+        Returns:
+            One array for each of `provides`, (N, size): buffers that the next call overwrites.
+        """

@@ -1,0 +1,90 @@
+"""Attitude from gyroscope and accelerometer.
+
+Laidig and Seel, "VQF: Highly accurate IMU orientation estimation with bias estimation and
+magnetic disturbance rejection", Information Fusion 91, 2023.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from vqf import VQF
+
+from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal, Signals
+
+ATTITUDE_SIGNAL = Signal(ATTITUDE, 4, "1", "world")
+GRAVITY = 9.80665  # m/s^2
+_AT_REST = (0.5 * GRAVITY, 1.5 * GRAVITY)  # a first reading outside says nothing of what is down
+_LONGEST_GAP = 25  # control periods without a sample after which the attitude is a guess
+
+
+class AttitudeFusion:
+    """VQF, one filter a row.
+
+    The first update after a reset takes the accelerometer's word for what is down. Then every
+    sub-sample of the burst is integrated at its own time, or, on a robot without bursts, the
+    mean once a control period. After lost samples the present rotation stands in for theirs.
+
+    Args:
+        control_period: s between two samples.
+        burst: IMU sub-samples in one sample's `imu_burst`; 0 if the robot gives none.
+        rows: robots.
+    """
+
+    provides = (ATTITUDE_SIGNAL,)
+
+    def __init__(self, control_period: float, burst: int = 0, rows: int = 1) -> None:
+        self.reads: tuple[str, ...] = (IMU_GYRO, IMU_ACCEL) + ((IMU_BURST,) if burst else ())
+        self._burst = burst
+        self._parts = max(burst, 1)
+        self._filters = [VQF(control_period / self._parts) for _ in range(rows)]
+        self._imu = np.zeros((rows, self._parts, 6))  # VQF takes float64
+        self._readings = [[(part[:3], part[3:]) for part in row] for row in self._imu]
+        self._attitude = np.zeros((rows, 4), np.float32)
+        self._out = {ATTITUDE: self._attitude}
+        self._fresh = np.ones(rows, bool)
+        self._any_fresh = True
+        self._gap = False
+
+    @property
+    def lost(self) -> bool:
+        """Too long without a sample, or an attitude that is no rotation."""
+        norm = float(np.vdot(self._attitude, self._attitude))
+        return self._gap or not abs(norm - len(self._filters)) < 1e-3
+
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        self._fresh[slice(None) if rows is None else rows] = True
+        self._any_fresh = bool(self._fresh.any())
+
+    def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
+        if self._burst:
+            self._imu.reshape(len(self._imu), -1)[:] = signals[IMU_BURST]
+        else:
+            self._imu[:, 0, :3] = signals[IMU_GYRO]
+            self._imu[:, 0, 3:] = signals[IMU_ACCEL]
+        self._gap = periods > _LONGEST_GAP
+        if self._any_fresh:
+            self._start(signals[IMU_ACCEL])
+        for row, (estimator, readings) in enumerate(zip(self._filters, self._readings)):
+            if not (self._any_fresh and self._fresh[row]):
+                self._integrate(estimator, readings, periods)
+            self._attitude[row] = estimator.getQuat6D()
+        if self._any_fresh:
+            self._fresh[:] = False
+            self._any_fresh = False
+        return self._out
+
+    def _start(self, accel: Array) -> None:
+        for row in np.flatnonzero(self._fresh):
+            self._filters[row].resetState()
+            down = accel[row].astype(np.float64)
+            if _AT_REST[0] < float(np.linalg.norm(down)) < _AT_REST[1]:
+                self._filters[row].updateAcc(down)
+
+    def _integrate(
+        self, estimator: VQF, readings: Sequence[tuple[np.ndarray, np.ndarray]], periods: int
+    ) -> None:
+        for _ in range(min(periods, _LONGEST_GAP) - 1):
+            for gyro, _accel in readings:
+                estimator.updateGyr(gyro)
+        for gyro, accel in readings:
+            estimator.update(gyro, accel)

@@ -1,0 +1,91 @@
+# Each target does all set-up itself: a virtual environment in .venv with the pinned versions of
+# constraints.txt, and the libraries that headless rendering needs. Nothing outside is touched but
+# those libraries, and they only where apt may install them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+export MUJOCO_GL ?= egl
+# Nothing phones home.
+export ORT_DISABLE_TELEMETRY := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test test-slow check lint types format bench bench-quick wheel \
+	train-humanoid train-car clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or later is needed; name one with 'make PYTHON=python3.11'" >&2; exit 2; }
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python's venv module is missing; on Debian: sudo apt-get install python3-venv" >&2; exit 2; }
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(BIN)/python
+	@echo "Installing the pinned dependencies into $(VENV) (once; some minutes)"
+	@$(BIN)/pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+# A frame can be drawn without a screen? Otherwise Mesa's EGL is installed where that is allowed.
+EGL_WORKS := $(BIN)/python -c 'import mujoco; mujoco.GLContext(8, 8)' >/dev/null 2>&1
+EGL_PACKAGES := libegl1 libgl1 libgl1-mesa-dri libopengl0
+
+$(VENV)/.egl: $(VENV)/.installed
+	@$(EGL_WORKS) || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing $(EGL_PACKAGES) for rendering without a screen"; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends $(EGL_PACKAGES); fi
+	@$(EGL_WORKS) || { echo "Rendering without a screen needs EGL; on Debian or Ubuntu:" \
+		"sudo apt-get install $(EGL_PACKAGES)" >&2; exit 2; }
+	@touch $@
+
+install: $(VENV)/.installed $(VENV)/.egl ## Set everything up (the other targets do this themselves)
+
+demo: install ## Drive both robots with the edge runtime, then watch a short training improve
+	@$(BIN)/python -m sim2edge.demo
+
+test: install check ## Lint, types, import rule and the fast tests
+	@$(BIN)/pytest -q -n $(JOBS) -m "not slow"
+
+test-slow: install check ## All tests, the slow ones too
+	@$(BIN)/pytest -q -n $(JOBS)
+
+check: lint types
+
+lint: $(VENV)/.installed ## Style: ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed ## Types: mypy and pyright
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+format: $(VENV)/.installed ## Put the code into ruff's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install ## Print every figure of the README beside its peer
+	@for script in $$(ls benchmarks/*.py | grep -v figures.py); do \
+		echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-quick: install ## The same, shorter and rougher
+	@for script in $$(ls benchmarks/*.py | grep -v figures.py); do \
+		echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
+
+train-humanoid: install ## Train the humanoid from scratch
+	@$(BIN)/sim2edge train HumanoidVelocity
+
+train-car: install ## Train the car from scratch
+	@$(BIN)/sim2edge train VehicleTrack
+
+wheel: $(VENV)/.installed ## Build the wheel into dist/
+	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## Remove what the targets here made, .venv too
+	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

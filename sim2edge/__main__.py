@@ -1,0 +1,154 @@
+"""The front door: lists the commands, and imports a command's module only when it is called.
+
+So a robot without simulator or trainer still has `run` and `inspect`.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import errno
+import importlib
+import io
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any, get_type_hints
+
+from edge_runtime.errors import UserError
+from sim2edge.commands import COMMANDS, Command
+
+USER_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_FAULTS_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command's name and its options; those of the process by default.
+
+    Returns:
+        The exit code: 0 for success, 2 for a mistake of the user's (one line on stderr says
+        which), else what the command returned.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _run(arguments)
+    except UserError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in _FAULTS_OF_THE_DISK:
+            raise
+        return _refuse(
+            f"{error.filename or 'writing'}: {error.strerror}; make room or write elsewhere"
+        )
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if arguments[0] == "--version":
+        print(version("sim2edge"))
+        return 0
+    name, *options = arguments
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(COMMANDS)}"
+        raise UserError(f"unknown command '{name}'; {hint}")
+    command = COMMANDS[name]
+    try:
+        module = importlib.import_module(command.module)
+        config = _parse(name, command, getattr(module, command.config), options)
+        return int(module.main(config))
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not command.extra or missing in ("", "edge_runtime", "sim", "policies", "sim2edge"):
+            raise
+        raise UserError(
+            f"'{name}' needs {missing}, which is not installed; "
+            f"pip install 'sim2edge[{command.extra}]'"
+        ) from None
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: sim2edge COMMAND [options]",
+            "",
+            *lines,
+            "",
+            "'sim2edge COMMAND --help' shows the options of one.",
+        ]
+    )
+
+
+def _parse(name: str, command: Command, config: type[Any], options: list[str]) -> Any:
+    """The command's config from its options; what tyro has to say against them in one line."""
+    import tyro  # noqa: PLC0415  the overview and a mistyped command need not wait for it
+
+    program = f"sim2edge {name}"
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(_with_positionals(config, command), prog=program, args=options)
+    except SystemExit as exit_:
+        if exit_.code in (0, None):  # --help was asked for
+            raise
+        reason = _one_line(complaint.getvalue())
+        raise UserError(f"{reason}; see '{program} --help'") from None
+
+
+def _with_positionals(config: type[Any], command: Command) -> type[Any]:
+    """The config with some fields marked as positional, so that it need not know of tyro."""
+    import tyro  # noqa: PLC0415  as above
+
+    if not command.positional:
+        return config
+    hints = get_type_hints(config, include_extras=True)
+    marked = {
+        field: Annotated[hints[field], tyro.conf.Positional, tyro.conf.arg(metavar=field.upper())]
+        for field in command.positional
+    }
+    attributes = {"__annotations__": marked, "__doc__": config.__doc__}
+    subclass = type(config.__name__, (config,), attributes | {"__module__": config.__module__})
+    return dataclasses.dataclass(frozen=True)(subclass)
+
+
+def _one_line(box: str) -> str:
+    """The message of tyro's box, and the names it suggests.
+
+    The box has a title, a message and hints, parted by rules. Where the terminal knows UTF-8
+    the title is part of the frame, else it stands above a rule of its own.
+    """
+    parts: list[list[str]] = [[]]
+    for line in box.splitlines():
+        row = line.strip("│╭╮╰╯ ")
+        if line.startswith("╭") or not row.strip("─-"):
+            parts.append([])
+        else:
+            parts[-1].append(row)
+    parts = [part for part in parts if part]
+    message = " ".join(parts[0 if "╭" in box else 1])
+    if "Perhaps you meant" not in box:
+        return message
+    suggested = [row.split()[0] for part in parts for row in part if row.startswith("--")]
+    return f"{message} (perhaps {' or '.join(suggested)})"
+
+
+def _refuse(message: str) -> int:
+    print(f"sim2edge: {' '.join(message.split())}", file=sys.stderr)
+    return USER_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The commands: what each is called, where it lives, and what must be installed to use it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the front door.
+
+    Its module has a frozen dataclass `config` with the options and `main(config) -> int`, which
+    returns the exit code.
+    """
+
+    summary: str
+    module: str
+    config: str  # name of the dataclass in the module
+    positional: tuple[str, ...] = ()  # its fields that are given without a flag, in this order
+    extra: str = ""  # the optional dependencies it needs: `pip install 'sim2edge[extra]'`
+
+
+COMMANDS: dict[str, Command] = {
+    "train": Command(
+        "train a policy for a task, on the batch simulator",
+        "policies.train",
+        "TrainConfig",
+        positional=("task",),
+        extra="train",
+    ),
+    "eval": Command(
+        "evaluate a run or policy over seeded episodes; with --gate, as a check for CI",
+        "policies.evaluate",
+        "EvaluateConfig",
+        positional=("policy",),
+        extra="train",
+    ),
+    "render": Command(
+        "film a run or policy as MP4",
+        "policies.render",
+        "RenderConfig",
+        positional=("policy",),
+        extra="train",
+    ),
+    "export": Command(
+        "write a run's policy as one self-contained ONNX file",
+        "policies.export",
+        "ExportConfig",
+        positional=("run",),
+        extra="train",
+    ),
+    "inspect": Command(
+        "show what a policy file needs, and re-run its golden vectors",
+        "edge_runtime.inspect",
+        "InspectConfig",
+        positional=("policy",),
+    ),
+    "run": Command(
+        "drive a robot with a policy file inside the latency budget",
+        "edge_runtime.run",
+        "RunConfig",
+        positional=("policy",),
+        extra="sim",  # for the simulated robot alone
+    ),
+    "demo": Command(
+        "both robots driven by the edge runtime, and a short training, in ./out",
+        "sim2edge.demo",
+        "DemoConfig",
+        extra="train",
+    ),
+}

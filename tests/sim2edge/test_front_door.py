@@ -1,0 +1,180 @@
+"""The command line as a user meets it: one process, its output and its exit code."""
+
+import dataclasses
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+from edge_runtime.errors import UserError
+from sim2edge import __main__ as front_door
+from sim2edge.commands import COMMANDS, Command
+
+
+def sim2edge(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sim2edge", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line on stderr of a command that exited with 2."""
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_it_lists_every_command() -> None:
+    done = sim2edge()
+    assert done.returncode == 0
+    for name, command in COMMANDS.items():
+        assert f"{name}" in done.stdout
+        assert command.summary in done.stdout
+
+
+def test_unknown_command() -> None:
+    assert "did you mean 'train'" in refusal(sim2edge("trian"))
+    assert "there are train, eval" in refusal(sim2edge("fly"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_unknown_flag_is_one_line(name: str) -> None:
+    line = refusal(sim2edge(name, "--no-such-flag", "3"))
+    assert "no-such-flag" in line
+    assert f"sim2edge {name} --help" in line
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_the_options(name: str) -> None:
+    done = sim2edge(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"usage: sim2edge {name}" in done.stdout
+    for field in COMMANDS[name].positional:
+        assert field.upper() in done.stdout
+
+
+@pytest.mark.parametrize("name", ["inspect", "run"])
+def test_a_robots_commands_start_without_simulator_and_trainer(name: str) -> None:
+    program = (
+        "import sys; from sim2edge.__main__ import main\n"
+        f"try: main([{name!r}, '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'mujoco', 'gymnasium', 'numba'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_keeps_its_promise(name: str) -> None:
+    command = COMMANDS[name]
+    module = importlib.import_module(command.module)
+    config = getattr(module, command.config)
+    assert dataclasses.is_dataclass(config)
+    assert set(command.positional) <= {field.name for field in dataclasses.fields(config)}
+    assert callable(module.main)
+
+
+def test_a_missing_extra_says_what_to_install() -> None:
+    program = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch': raise ModuleNotFoundError('no torch', name='torch')\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from sim2edge.__main__ import main\n"
+        "sys.exit(main(['train', 'HumanoidVelocity']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "pip install 'sim2edge[train]'" in refusal(done)
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleConfig:
+    """A sample command."""
+
+    thing: str
+    """What to do it to."""
+    count: int = 3
+    """How often."""
+
+
+def run_sample(monkeypatch: pytest.MonkeyPatch, behaviour: object, *arguments: str) -> int:
+    module = type(sys)("sample_command")
+    module.SampleConfig = SampleConfig  # type: ignore[attr-defined]
+    module.main = behaviour  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sample_command", module)
+    command = Command("a sample", "sample_command", "SampleConfig", positional=("thing",))
+    monkeypatch.setitem(COMMANDS, "sample", command)
+    return front_door.main(["sample", *arguments])
+
+
+def test_options_reach_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[SampleConfig] = []
+
+    def behaviour(config: SampleConfig) -> int:
+        seen.append(config)
+        return 7
+
+    assert run_sample(monkeypatch, behaviour, "it", "--count", "5") == 7
+    assert (seen[0].thing, seen[0].count) == ("it", 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), "THING"),
+        (("it", "--count", "many"), "'many'"),
+        (("it", "--cuont", "5"), "perhaps --count"),
+        (("it", "that"), "that"),
+    ],
+)
+def test_bad_options_are_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    named: str,
+) -> None:
+    assert run_sample(monkeypatch, lambda config: 0, *arguments) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert named in line
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (UserError("no such robot;\nuse another"), 2, "sim2edge: no such robot; use another\n"),
+        (OSError(28, "No space left on device", "/x/run"), 2, "/x/run: No space left on device"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_what_a_command_raises_becomes_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    code: int,
+    said: str,
+) -> None:
+    def behaviour(config: SampleConfig) -> int:
+        raise raised
+
+    assert run_sample(monkeypatch, behaviour, "it") == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def behaviour(config: SampleConfig) -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_sample(monkeypatch, behaviour, "it")

@@ -1,0 +1,80 @@
+"""policies → sim → edge_runtime, never the other way, and no package that is not declared."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# Our packages that each may import, the front door's lazy imports aside.
+MAY_IMPORT = {
+    "edge_runtime": {"edge_runtime"},
+    "sim": {"edge_runtime", "sim", "assets"},
+    "policies": {"edge_runtime", "sim", "policies", "assets"},
+    "sim2edge": {"edge_runtime", "sim2edge", "assets"},
+}
+# The optional dependencies that each may count on.
+EXTRAS = {"edge_runtime": [], "sim": ["sim"], "policies": ["sim", "train"], "sim2edge": []}
+MODULE_OF = {"pillow": "PIL", "imageio-ffmpeg": "imageio_ffmpeg"}
+BLOCKED = (
+    *("assets", "policies", "sim", "sim2edge"),
+    *("gymnasium", "imageio", "mujoco", "numba", "onnx", "rich", "torch", "tyro"),
+)
+EDGE_MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in (ROOT / "edge_runtime").rglob("*.py")
+    if path.name not in ("__init__.py", "__main__.py")
+)
+
+
+def imported_modules(source: str) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            yield node.module or "", node.lineno
+
+
+def declared(package: str) -> set[str]:
+    names = set()
+    for requirement in requires("sim2edge") or ():
+        name = re.match(r"[\w-]+", requirement)
+        extra = re.search(r"extra == .(\w+)", requirement)
+        if name and (extra is None or extra[1] in EXTRAS[package]):
+            names.add(MODULE_OF.get(name[0], name[0].replace("-", "_")))
+    return names
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_every_import_is_allowed_and_declared(package: str) -> None:
+    allowed = MAY_IMPORT[package] | declared(package) | set(sys.stdlib_module_names)
+    offences = [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for module, line in imported_modules(path.read_text())
+        if module.partition(".")[0] not in allowed
+    ]
+    assert not offences
+
+
+@pytest.mark.parametrize("module", EDGE_MODULES)
+def test_a_robot_needs_neither_simulator_nor_trainer(module: str) -> None:
+    """Each module of the runtime imports with everything else made unimportable."""
+    program = f"""
+import sys
+blocked = {BLOCKED!r}
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in blocked:
+            raise ModuleNotFoundError(f'{{name}} is not on a robot', name=name)
+sys.meta_path.insert(0, Absent())
+import {module}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,1 @@
+"""Robot models (MJCF) and trained policies, as package data."""

@@ -1,0 +1,77 @@
+"""How a target becomes motion: delayed by a bus, limited by the motor's torque and speed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.contract import Actuator
+from edge_runtime.signal import Array
+from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+
+# Full torque up to this share of the maximum speed; from there it falls to nothing, as a motor's
+# back-EMF eats its voltage.
+CORNER_SPEED = 0.7
+
+
+class Actuators:
+    """The actuators of N simulations.
+
+    Args:
+        engine: whose actuators these are.
+        actuators: in the order of the model's.
+        velocity_sensors: sensors of the actuators' speeds in the same order, or none to leave
+            torque independent of speed.
+    """
+
+    def __init__(
+        self,
+        engine: MujocoEngine,
+        actuators: Sequence[Actuator],
+        velocity_sensors: Sequence[str] = (),
+    ) -> None:
+        rows, count = engine.rows, len(actuators)
+        self._engine = engine
+        self.delay = np.zeros(rows, np.int64)  # physics steps until a new target arrives
+        self.strength = np.ones((rows, count))  # share of the nominal torque
+        self._target = np.zeros((rows, 1, count))
+        self._substeps = np.arange(engine.substeps)[None, :, None]
+        self._max_effort = np.array([a.max_effort for a in actuators])
+        max_velocity = np.array([a.max_velocity for a in actuators])
+        self._velocity = engine.columns(*velocity_sensors) if velocity_sensors else None
+        self._slope = 1.0 / ((1.0 - CORNER_SPEED) * max_velocity)
+        self._knee = 1.0 / (1.0 - CORNER_SPEED)
+        self._range = engine.field("actuator_forcerange") if velocity_sensors else None
+
+    def reset(self, rows: Rows, target: Array) -> None:
+        """Start these simulations with nothing under way but `target`, (A,) or (n, A)."""
+        self._target[rows, 0] = target
+
+    def control(self, target: Array) -> Float:
+        """Inputs of each physics step, (N, substeps, A), for new targets (N, A)."""
+        if self._velocity is not None and self._range is not None:
+            self._limit_torque(self._engine.sensordata[:, self._velocity])
+        arrived = self._substeps >= self.delay[:, None, None]
+        control = np.where(arrived, target[:, None].astype(np.float64), self._target)
+        self._target[:, 0] = target
+        return control
+
+    def _limit_torque(self, velocity: Float) -> None:
+        assert self._range is not None
+        limit = self.strength * self._max_effort
+        falling = velocity * self._slope
+        self._range[:, :, 1] = limit * np.clip(self._knee - falling, 0.0, 1.0)
+        self._range[:, :, 0] = -limit * np.clip(self._knee + falling, 0.0, 1.0)
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit-equal."""
+        return {
+            "delay": self.delay.copy(),
+            "strength": self.strength.copy(),
+            "target": self._target.copy(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.delay[:], self.strength[:] = state["delay"], state["strength"]
+        self._target[:] = state["target"]

@@ -1,0 +1,59 @@
+"""The humanoid of `assets/humanoid`: 19 joints, PD position targets, IMU, encoders, sole touch."""
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import mujoco
+
+from edge_runtime.signal import Signal
+from sim.robots.robot import Sensor, SimRobot, position_actuators
+
+FEET = ("left_foot", "right_foot")
+
+# Knees and hips slightly bent: a straight knee cannot push.
+DEFAULT_POSE = {
+    "hip_pitch": -0.3,
+    "knee": 0.6,
+    "ankle_pitch": -0.3,
+    "shoulder_pitch": 0.15,
+    "left_shoulder_roll": 0.12,
+    "right_shoulder_roll": -0.12,
+    "elbow": -0.5,
+}
+MAX_VELOCITY = {
+    "waist_yaw": 12.0,
+    "hip_yaw": 14.0,
+    "hip_roll": 14.0,
+    "hip_pitch": 16.0,
+    "knee": 18.0,
+    "ankle_pitch": 14.0,
+    "ankle_roll": 14.0,
+    "shoulder_pitch": 15.0,
+    "shoulder_roll": 15.0,
+    "elbow": 15.0,
+}
+
+
+@cache
+def humanoid(action_scale: float) -> SimRobot:
+    """The robot; `action_scale` is in rad per unit of action."""
+    path = Path(str(files("assets") / "humanoid" / "scene.xml"))
+    model = mujoco.MjModel.from_xml_path(str(path))
+    actuators = position_actuators(model, DEFAULT_POSE, MAX_VELOCITY, action_scale)
+    names = [a.name for a in actuators]
+    count = len(names)
+    return SimRobot(
+        name="humanoid",
+        model=path,
+        actuators=actuators,
+        imu_body="torso",
+        sensors=(
+            Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
+            Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),
+            Sensor(Signal("joint_pos", count, "rad"), tuple(f"{n}_pos" for n in names)),
+            Sensor(Signal("joint_vel", count, "rad/s"), tuple(f"{n}_vel" for n in names)),
+            Sensor(Signal("joint_torque", count, "Nm"), tuple(f"{n}_torque" for n in names)),
+            Sensor(Signal("foot_force", 2, "N", "foot"), tuple(f"{f}_touch" for f in FEET)),
+        ),
+    )

@@ -1,0 +1,73 @@
+"""What a robot is to the simulator: its model, its actuators, and the signals its sensors give."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+
+from edge_runtime.contract import Actuator
+from edge_runtime.robot import RobotDescription
+from edge_runtime.signal import Signal
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A signal, and the model's sensors that make it up, in order."""
+
+    signal: Signal
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SimRobot:
+    """A robot in simulation. All numbers are SI; everything is found in the model by name."""
+
+    name: str
+    model: Path  # MJCF of the robot in its scene
+    actuators: tuple[Actuator, ...]  # in the order of the model's actuators
+    sensors: tuple[Sensor, ...]
+    imu_body: str = ""  # where pushes and payload act
+
+    def description(self, extra: tuple[Signal, ...] = ()) -> RobotDescription:
+        """The robot as the control loop sees it; `extra` are signals a task's sensors add."""
+        return RobotDescription(
+            name=self.name,
+            joint_names=tuple(a.name for a in self.actuators),
+            signals=tuple(s.signal for s in self.sensors) + extra,
+        )
+
+
+def position_actuators(
+    model: mujoco.MjModel,
+    default: dict[str, float],
+    max_velocity: dict[str, float],
+    action_scale: float,
+) -> tuple[Actuator, ...]:
+    """The model's PD position actuators as the contract describes them.
+
+    Args:
+        model: its `position` actuators must be named like their joints.
+        default: target at action 0 by joint, rad; others 0. A left or right joint may be given
+            without its side.
+        max_velocity: rad/s, by joint, likewise.
+        action_scale: rad per unit of action.
+    """
+    return tuple(
+        Actuator(
+            name=name,
+            stiffness=float(model.actuator_gainprm[i, 0]),
+            damping=float(-model.actuator_biasprm[i, 2]),
+            default=_of_joint(default, name),
+            action_scale=action_scale,
+            lower=float(model.actuator_ctrlrange[i, 0]),
+            upper=float(model.actuator_ctrlrange[i, 1]),
+            max_velocity=_of_joint(max_velocity, name),
+            max_effort=float(model.actuator_forcerange[i, 1]),
+        )
+        for i, name in enumerate(model.actuator(k).name for k in range(model.nu))
+    )
+
+
+def _of_joint(table: dict[str, float], joint: str) -> float:
+    side_free = joint.removeprefix("left_").removeprefix("right_")
+    return table.get(joint, table.get(side_free, 0.0))

@@ -1,0 +1,148 @@
+"""What a task is: an episode's start, what is rewarded, when it ends. One file a task in `tasks/`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.contract import Command
+from edge_runtime.observation import TermConfig
+from edge_runtime.signal import Array, Signal
+from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.randomization import DomainRandomization
+from sim.robots.robot import SimRobot
+from sim.sensors.attitude import AttitudeError
+from sim.sensors.readings import Noise
+
+Bool = npt.NDArray[np.bool_]
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskConfig(ABC):
+    """What every task can be configured in; a task's own config adds to it."""
+
+    name: ClassVar[str]
+
+    episode_seconds: float = 20.0
+    control_period: float = 0.02  # s, between two actions
+    action_clip: float = 5.0  # actions beyond ± this are clipped
+    max_tilt: float = 1.0  # rad from upright, past which the robot is stopped
+    noise: bool = True  # sensor noise, bias and estimation error
+    randomization: DomainRandomization = DomainRandomization()
+
+    @property
+    @abstractmethod
+    def robot(self) -> SimRobot:
+        """The robot it is for."""
+
+    @property
+    @abstractmethod
+    def observations(self) -> tuple[TermConfig, ...]:
+        """What the policy sees."""
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """What the operator may ask for."""
+        return ()
+
+    @property
+    def sensor_noise(self) -> Mapping[str, Noise]:
+        """Error of each sensor, by signal."""
+        return {}
+
+    @property
+    def attitude_error(self) -> AttitudeError:
+        """Error of the estimated attitude."""
+        return AttitudeError()
+
+    @property
+    def extra_signals(self) -> tuple[Signal, ...]:
+        """Signals of sensors that the task itself simulates."""
+        return ()
+
+    @property
+    def ground(self) -> tuple[str, ...]:
+        """Geoms whose friction is randomized."""
+        return ("floor",)
+
+    @property
+    def action_prior(self) -> npt.NDArray[np.float64] | None:
+        """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
+        return None
+
+    @abstractmethod
+    def build(
+        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
+    ) -> "Task":
+        """The task, running on an engine."""
+
+
+class Task(ABC):
+    """A task running on N simulations.
+
+    Args:
+        engine: the physics.
+        signals: what the robot reads; a task writes `command` and its extra signals there.
+        rng: draws whatever the task leaves to chance.
+    """
+
+    privileged_size: int  # columns of `privileged`
+
+    def __init__(
+        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
+    ) -> None:
+        self.engine, self.signals, self.rng = engine, signals, rng
+
+    @abstractmethod
+    def start(self, rows: Rows) -> tuple[Float, Float]:
+        """New episodes: initial qpos (n, nq) and qvel (n, nv)."""
+
+    @abstractmethod
+    def observe(self, rows: Rows | None) -> None:
+        """Bring what the terms read up to date, after a step (None: all rows) or a reset."""
+
+    @abstractmethod
+    def rewards(self, action: Array) -> dict[str, Float]:
+        """Each reward term, weighted, (N,)."""
+
+    @abstractmethod
+    def terminated(self) -> Bool:
+        """Episodes that ended for good, (N,)."""
+
+    def advance(self) -> None:
+        """Move on: new commands, pushes, and whatever else happens to the robot."""
+
+    @abstractmethod
+    def privileged(self, out: Array) -> None:
+        """Write what only a critic may see, (N, privileged_size)."""
+
+    @abstractmethod
+    def metrics(self) -> dict[str, Float]:
+        """What evaluation measures, of the last step, (N,)."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything needed to go on bit-equal."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """Go on from a `state`."""
+
+
+def weighted_terms(
+    weights: Any, functions: Mapping[str, Callable[[Any], Float]], task: Task, period: float
+) -> dict[str, Float]:
+    """Every reward term of a weights dataclass, times its weight and the control period.
+
+    A field of `weights` names a function; a weight of 0 leaves the term out.
+    """
+    terms = {}
+    for field in fields(weights):
+        weight = getattr(weights, field.name)
+        if weight:
+            terms[field.name] = weight * period * functions[field.name](task)
+    return terms

@@ -1,0 +1,288 @@
+"""HumanoidVelocity: walk at a commanded velocity, stand still on zero, survive pushes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.contract import Command
+from edge_runtime.observation import TermConfig
+from edge_runtime.signal import COMMAND, CONTROL_STEP, Array
+from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.robots.humanoid import FEET, humanoid
+from sim.robots.robot import SimRobot
+from sim.rotations import about_vertical, rotate, rotate_inverse, yaw
+from sim.sensors.attitude import AttitudeError
+from sim.sensors.readings import Noise
+from sim.task import Bool, State, Task, TaskConfig, weighted_terms
+from sim.terms import walking
+from sim.terms.commands import VelocityCommand, VelocityCommands
+from sim.terms.events import PushConfig, Pushes
+
+DOWN = np.array([[0.0, 0.0, -1.0]])
+
+
+@dataclass(frozen=True)
+class WalkingNoise:
+    """Errors of the humanoid's sensors."""
+
+    imu_gyro: Noise = Noise(0.02, 0.01)  # rad/s, mean over a control period
+    imu_accel: Noise = Noise(0.1, 0.1)  # m/s²
+    joint_pos: Noise = Noise(0.005, 0.01)  # rad; the bias is calibration
+    joint_vel: Noise = Noise(0.2, 0.0)  # rad/s
+    joint_torque: Noise = Noise(0.5, 0.5)  # Nm
+    foot_force: Noise = Noise(5.0, 5.0)  # N
+    attitude: AttitudeError = AttitudeError(0.015)  # rad
+
+
+@dataclass(frozen=True)
+class WalkingRewards:
+    """Weight of each term of `sim.terms.walking`, per second; costs are negative."""
+
+    track_velocity: float = 2.0
+    track_yaw_rate: float = 1.0
+    alive: float = 0.5
+    gait: float = 0.8
+    swing_height: float = 0.8
+    tilt: float = -4.0
+    height: float = -15.0
+    vertical_velocity: float = -0.3
+    roll_pitch_rate: float = -0.04
+    foot_slip: float = -0.3
+    foot_flat: float = -3.0
+    foot_impact: float = -0.3
+    feet_close: float = -8.0
+    posture: float = -0.6
+    stand_still: float = -0.4
+    action_rate: float = -0.02
+    action_jerk: float = -0.01
+    effort: float = -0.06
+    speed_limit: float = -0.05
+    position_limit: float = -2.0
+    fall: float = -2.0
+
+
+@dataclass(frozen=True)
+class HumanoidVelocity(TaskConfig):
+    """Track a commanded forward, lateral and yaw velocity."""
+
+    name: ClassVar[str] = "HumanoidVelocity"
+
+    action_scale: float = 0.3  # rad per unit of action
+    gait_steps: int = 36  # control periods in a gait cycle
+    swing_height: float = 0.08  # m, of the sole at mid swing
+    nominal_height: float = 0.755  # m, of the IMU while walking
+    command: VelocityCommand = VelocityCommand()
+    pushes: PushConfig = PushConfig()
+    errors: WalkingNoise = WalkingNoise()
+    rewards: WalkingRewards = field(default_factory=WalkingRewards)
+
+    @property
+    def robot(self) -> SimRobot:
+        return humanoid(self.action_scale)
+
+    @property
+    def observations(self) -> tuple[TermConfig, ...]:
+        clock = {"steps": float(self.gait_steps), "deadband": self.command.deadband / 2}
+        return (
+            TermConfig("angular_velocity"),
+            TermConfig("projected_gravity"),
+            TermConfig("command"),
+            TermConfig("gait_clock", params=clock),
+            TermConfig("joint_pos_rel"),
+            TermConfig("joint_vel"),
+            TermConfig("last_action"),
+        )
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        return self.command.components
+
+    @property
+    def sensor_noise(self) -> Mapping[str, Noise]:
+        names = ("imu_gyro", "imu_accel", "joint_pos", "joint_vel", "joint_torque", "foot_force")
+        return {name: getattr(self.errors, name) for name in names}
+
+    @property
+    def attitude_error(self) -> AttitudeError:
+        return self.errors.attitude
+
+    @property
+    def action_prior(self) -> npt.NDArray[np.float64]:
+        """Stepping on the spot with swinging arms: (joints, 2) on the clock's sine and cosine."""
+        swing = {"hip_pitch": -0.15, "knee": 0.3, "ankle_pitch": -0.15}  # rad, on the sine
+        names = [a.name for a in self.robot.actuators]
+        prior = np.zeros((len(names), 2))
+        for side, sign in (("left", 1.0), ("right", -1.0)):
+            for joint, amplitude in swing.items():
+                prior[names.index(f"{side}_{joint}"), 0] = sign * amplitude
+            prior[names.index(f"{side}_shoulder_pitch"), 1] = -sign * 0.15
+        return prior / self.action_scale
+
+    def build(
+        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
+    ) -> "WalkingTask":
+        return WalkingTask(self, engine, signals, rng)
+
+
+class WalkingTask(Task):
+    """N humanoids on flat ground; the attributes are what the reward terms read."""
+
+    def __init__(
+        self,
+        config: HumanoidVelocity,
+        engine: MujocoEngine,
+        signals: dict[str, Array],
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(engine, signals, rng)
+        self.config = config
+        actuators = config.robot.actuators
+        rows, count, period = engine.rows, len(actuators), config.control_period
+        self.command = signals[COMMAND]
+        self._commands = VelocityCommands(config.command, self.command, period, rng)
+        self._pushes = Pushes(config.pushes, engine, config.robot.imu_body, period, rng)
+        self._bind_sensors([a.name for a in actuators])
+        self.action = np.zeros((rows, count), np.float32)
+        self.previous_action = np.zeros_like(self.action)
+        self.action_before_previous = np.zeros_like(self.action)
+        self.default = np.array([a.default for a in actuators])
+        self.max_effort = np.array([a.max_effort for a in actuators])
+        self.max_velocity = np.array([a.max_velocity for a in actuators])
+        lower, upper = (np.array([getattr(a, n) for a in actuators]) for n in ("lower", "upper"))
+        margin = 0.05 * (upper - lower)
+        self.soft_lower, self.soft_upper = lower + margin, upper - margin
+        self._set_posture([a.name for a in actuators])
+        self.nominal_height = config.nominal_height
+        self.weight = engine.model.body_subtreemass[1] * 9.81
+        self._start_qpos = self._standing()
+        self.privileged_size = 3 + 3 + 1 + 2 + 2 + 2 + 3
+        self.fallen = np.zeros(rows, bool)
+        self._observe_all()
+
+    def _bind_sensors(self, joints: list[str]) -> None:
+        engine = self.engine
+
+        def block(names: list[str]) -> Float:
+            columns = engine.columns(*names)
+            return engine.sensordata[:, columns[0] : columns[-1] + 1]
+
+        self.joint_pos = block([f"{j}_pos" for j in joints])
+        self.joint_vel = block([f"{j}_vel" for j in joints])
+        self.joint_torque = block([f"{j}_torque" for j in joints])
+        self._gyro, self._quat = engine.sensor("imu_gyro"), engine.sensor("true_attitude")
+        self._velocity, self._position = (engine.sensor(f"true_{n}") for n in ("velocity", "position"))
+        self.foot_force = block([f"{f}_touch" for f in FEET])
+        shape = (engine.rows, 2, 3)
+        self.foot_position = block([f"{f}_position" for f in FEET]).reshape(shape)
+        self.foot_velocity = block([f"{f}_velocity" for f in FEET]).reshape(shape)
+        self.foot_up = block([f"{f}_up" for f in FEET]).reshape(shape)[:, :, 2]
+
+    def _set_posture(self, joints: list[str]) -> None:
+        """How much each joint should keep its rest, and which swing with the gait."""
+        weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 1.0, "ankle_roll": 0.5}
+        weight |= {"shoulder_pitch": 0.8, "shoulder_roll": 1.5, "elbow": 0.8}
+        plain = [j.removeprefix("left_").removeprefix("right_") for j in joints]
+        self.posture_weight = np.array([weight.get(j, 0.02) for j in plain])
+        self._arms = [joints.index(f"{side}_shoulder_pitch") for side in ("left", "right")]
+
+    def _standing(self) -> Float:
+        """qpos of standing in the default pose, soles on the ground, (nq,)."""
+        qpos = self.engine.model.qpos0.copy()
+        qpos[7:] = self.default
+        thigh, shank, sole, hip = 0.34, 0.34, 0.06, -0.03
+        joints = {a.name: a.default for a in self.config.robot.actuators}
+        flexion = joints["left_hip_pitch"]
+        shin = flexion + joints["left_knee"]
+        qpos[2] = thigh * np.cos(flexion) + shank * np.cos(shin) + sole - hip
+        return qpos
+
+    def start(self, rows: Rows) -> tuple[Float, Float]:
+        count, rng = len(rows), self.rng
+        qpos = np.tile(self._start_qpos, (count, 1))
+        qvel = np.zeros((count, self.engine.model.nv))
+        if self.config.randomization.enabled:
+            heading = rng.uniform(-np.pi, np.pi, count)
+            qpos[:, 3], qpos[:, 6] = np.cos(heading / 2), np.sin(heading / 2)
+            qpos[:, 7:] += rng.uniform(-0.08, 0.08, (count, self.engine.model.nu))
+            qpos[:, 2] += rng.uniform(0.0, 0.02, count)
+            qvel[:, :6] = rng.uniform(-0.2, 0.2, (count, 6))
+        self._commands.reset(rows)
+        self._pushes.reset(rows)
+        for action in (self.action, self.previous_action, self.action_before_previous):
+            action[rows] = 0.0
+        return qpos, qvel
+
+    def observe(self, rows: Rows | None) -> None:
+        if rows is None:
+            self._observe_all()
+
+    def _observe_all(self) -> None:
+        quat, heading = self._quat, yaw(self._quat)
+        self.velocity = about_vertical(-heading, rotate(quat, self._velocity))
+        self.angular_velocity = rotate(quat, self._gyro)
+        self.yaw_rate = self.angular_velocity[:, 2]
+        self.gravity = rotate_inverse(quat, DOWN)
+        self.height = self._position[:, 2]
+        self.contact: Bool = self.foot_force > 5.0
+        apart = self.foot_position[:, 0] - self.foot_position[:, 1]
+        self.foot_spread = np.abs(about_vertical(-heading, apart)[:, 1])
+        self._observe_clock()
+        self.fallen = (self.height < 0.45) | (self.gravity[:, 2] > -np.cos(self.config.max_tilt))
+        self.fallen |= ~np.isfinite(self.engine.qvel).all(axis=1)
+
+    def _observe_clock(self) -> None:
+        """Where the feet and arms should be; the left foot swings while the sine is positive."""
+        config = self.config
+        step = self.signals[CONTROL_STEP][:, 0] + 1
+        phase = np.mod(step, config.gait_steps) * (2 * np.pi / config.gait_steps)
+        self.moving: Bool = (np.abs(self.command) > config.command.deadband / 2).any(axis=1)
+        sine = np.sin(phase) * self.moving
+        lift = np.stack([sine, -sine], axis=1)
+        self.is_swing: Bool = lift > 0.2
+        self.swing_target = config.swing_height * np.maximum(lift, 0.0)
+        self.posture_error = self.joint_pos - self.default
+        stride = 0.3 * np.cos(phase) * self.command[:, 0] * self.moving
+        self.posture_error[:, self._arms] += np.stack([stride, -stride], axis=1)
+
+    def rewards(self, action: Array) -> dict[str, Float]:
+        self.action_before_previous[:] = self.previous_action
+        self.previous_action[:] = self.action
+        self.action[:] = action
+        config = self.config
+        return weighted_terms(config.rewards, walking.TERMS, self, config.control_period)
+
+    def terminated(self) -> Bool:
+        return self.fallen
+
+    def advance(self) -> None:
+        self._commands.advance()
+        self._pushes.advance()
+
+    def privileged(self, out: Array) -> None:
+        body = self._velocity
+        parts = [body, self._gyro, self._position[:, 2:3], self.foot_force / self.weight]
+        parts += [self.foot_position[:, :, 2], self.contact]
+        push = self.engine.external_force[:, self._pushes.body, :3] / self.weight
+        np.concatenate([*parts, push], axis=1, out=out, casting="same_kind")
+
+    def metrics(self) -> dict[str, Float]:
+        error = self.velocity[:, :2] - self.command[:, :2]
+        return {
+            "velocity_error": np.sqrt((error**2).sum(axis=1)),
+            "yaw_rate_error": np.abs(self.yaw_rate - self.command[:, 2]),
+        }
+
+    def state(self) -> State:
+        actions = ("action", "previous_action", "action_before_previous")
+        state: dict[str, Any] = {name: getattr(self, name).copy() for name in actions}
+        return state | {"commands": self._commands.state(), "pushes": self._pushes.state()}
+
+    def restore(self, state: State) -> None:
+        for name in ("action", "previous_action", "action_before_previous"):
+            getattr(self, name)[:] = state[name]
+        self._commands.restore(state["commands"])
+        self._pushes.restore(state["pushes"])
+        self._observe_all()

@@ -1,0 +1,252 @@
+"""N simulations of one task, stepped together, as a Gymnasium vector environment."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium.vector.utils import batch_space
+
+from edge_runtime.actuation import ActionMap
+from edge_runtime.contract import Contract
+from edge_runtime.observation import ObservationBuilder, signals_read
+from edge_runtime.signal import (
+    ATTITUDE,
+    COMMAND,
+    CONTROL_STEP,
+    DEFAULT_TARGET,
+    LAST_ACTION,
+    Array,
+    Signal,
+)
+from sim.actuators import Actuators
+from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.randomization import Randomizer
+from sim.sensors.attitude import AttitudeError, AttitudeReading
+from sim.sensors.readings import Readings
+from sim.task import State, TaskConfig
+
+TRUE_ATTITUDE = "true_attitude"  # every robot model has this sensor
+
+
+class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
+    """A batch of simulations that resets itself in the step an episode ends.
+
+    Args:
+        task: what to simulate.
+        num_envs: N.
+        seed: of everything random; `reset(seed=...)` starts over with another.
+        threads: for physics, 0 for all cores.
+        stagger: start the first episodes at random ages, so that a learner does not see all of
+            them end at once.
+    """
+
+    def __init__(
+        self,
+        task: TaskConfig,
+        num_envs: int = 1,
+        *,
+        seed: int = 0,
+        threads: int = 0,
+        stagger: bool = False,
+    ) -> None:
+        self.config, self.num_envs, self._stagger = task, num_envs, stagger
+        robot = task.robot
+        model = mujoco.MjModel.from_xml_path(str(robot.model))
+        substeps = round(task.control_period / model.opt.timestep)
+        self.max_steps = round(task.episode_seconds / task.control_period)
+        self._rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
+        sensor_rng, attitude_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
+        self.engine = MujocoEngine(model, num_envs, substeps=substeps, threads=threads)
+        noise = task.sensor_noise if task.noise else {}
+        self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng)
+        error = task.attitude_error if task.noise else AttitudeError()
+        self._attitude = AttitudeReading(error, num_envs, task.control_period, attitude_rng)
+        self._true_attitude = self.engine.sensor(TRUE_ATTITUDE)
+        self.action_map = ActionMap(robot.actuators, task.action_clip)
+        speeds = tuple(f"{a.name}_vel" for a in robot.actuators)
+        self.actuators = Actuators(self.engine, robot.actuators, speeds)
+        self._randomizer = Randomizer(
+            task.randomization,
+            self.engine,
+            self.actuators,
+            robot.imu_body,
+            task.ground,
+            randomizer_rng,
+        )
+        self.signals = self._make_signals()
+        self.task = task.build(self.engine, self.signals, task_rng)
+        self._builder = ObservationBuilder(task.observations, self._used_signals(), num_envs)
+        self.privileged: Array = np.zeros((num_envs, self.task.privileged_size), np.float32)
+        self.age = np.zeros(num_envs, np.int64)  # control steps in this episode
+        self.reward_terms: dict[str, Float] = {}
+        self._set_spaces()
+        self._reset_rows(np.arange(num_envs))
+
+    def _make_signals(self) -> dict[str, Array]:
+        """All that the robot reads, and the runtime's own; terms and tasks see views of these."""
+        rows, count = self.num_envs, len(self.config.robot.actuators)
+        default = np.tile(self.action_map.default, (rows, 1))
+        return self._readings.signals | {
+            ATTITUDE: self._attitude.attitude,
+            COMMAND: np.zeros((rows, len(self.config.commands)), np.float32),
+            LAST_ACTION: np.zeros((rows, count), np.float32),
+            CONTROL_STEP: np.zeros((rows, 1), np.float32),
+            DEFAULT_TARGET: default,
+            **{s.name: np.zeros((rows, s.size), np.float32) for s in self.config.extra_signals},
+        }
+
+    def _used_signals(self) -> tuple[Signal, ...]:
+        """Specifications of the signals that the observation reads."""
+        count, config = len(self.config.robot.actuators), self.config
+        units = ", ".join(dict.fromkeys(c.unit for c in config.commands))
+        provided = [s.signal for s in config.robot.sensors]
+        provided += config.extra_signals
+        provided += [
+            Signal(ATTITUDE, 4, "1", "world"),
+            Signal(COMMAND, len(config.commands), units, "body"),
+            Signal(LAST_ACTION, count, "1"),
+            Signal(CONTROL_STEP, 1, "1"),
+            Signal(DEFAULT_TARGET, count, "rad"),
+        ]
+        read = signals_read(config.observations)
+        return tuple(s for s in provided if s.name in read)
+
+    def _set_spaces(self) -> None:
+        count, clip = len(self.config.robot.actuators), self.config.action_clip
+        box = gymnasium.spaces.Box
+        self.single_observation_space = box(-np.inf, np.inf, (self._builder.size,), np.float32)
+        self.single_action_space = box(-clip, clip, (count,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.metadata = {
+            "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP,
+            "render_modes": ["rgb_array"],
+            "render_fps": round(1.0 / self.config.control_period),
+        }
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Array, dict[str, Any]]:
+        """Start all episodes anew; with a seed, exactly as a new environment with that seed."""
+        if seed is not None:
+            children = np.random.SeedSequence(seed).spawn(len(self._rngs))
+            for rng, child in zip(self._rngs, children):
+                rng.bit_generator.state = np.random.default_rng(child).bit_generator.state
+        self._reset_rows(np.arange(self.num_envs))
+        if self._stagger:
+            self.age[:] = self._stagger_rng.integers(0, self.max_steps, self.num_envs)
+        return self._build(), {}
+
+    def step(self, actions: Array) -> tuple[Array, Array, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance all simulations by one control period.
+
+        Args:
+            actions: (N, A); clipped to the action space.
+
+        Returns:
+            Observations (N, n) after any resets, rewards (N,), terminated (N,), truncated (N,),
+            and, where an episode ended, its last observation in info["final_obs"] (N, n), with
+            the mask info["_final_obs"] and the critic's part in info["final_privileged"].
+        """
+        action = self.action_map.clip(np.asarray(actions, np.float32))
+        control = self.actuators.control(self.action_map.target(action))
+        self.engine.step(control)
+        self.age += 1
+        self._readings.read()
+        self._attitude.read(self._true_attitude)
+        self.task.observe(None)
+        self.reward_terms = self.task.rewards(action)
+        reward = np.sum(list(self.reward_terms.values()), axis=0, dtype=np.float32)
+        self.signals[LAST_ACTION][:] = action
+        self.signals[CONTROL_STEP] += 1
+        terminated = self.task.terminated()
+        truncated = (self.age >= self.max_steps) & ~terminated
+        self.metrics = self.task.metrics()
+        self.task.advance()
+        done = terminated | truncated
+        info = self._finish(np.flatnonzero(done), done) if done.any() else {}
+        return self._build(), reward, terminated, truncated, info
+
+    def _finish(self, rows: Rows, done: np.ndarray) -> dict[str, Any]:
+        """Keep the last observation of ended episodes and start new ones."""
+        final = np.zeros((self.num_envs, self._builder.size), np.float32)
+        final[rows] = self._builder.peek(self.signals, rows)
+        self.task.privileged(self.privileged)
+        final_privileged = self.privileged.copy()
+        self._reset_rows(rows)
+        return {"final_obs": final, "_final_obs": done, "final_privileged": final_privileged}
+
+    def _reset_rows(self, rows: Rows) -> None:
+        randomize = self.config.randomization.enabled
+        if randomize:
+            self._randomizer.draw(rows)
+        qpos, qvel = self.task.start(rows)
+        self.engine.reset(rows, qpos, qvel, constants_changed=randomize)
+        self.actuators.reset(rows, self.action_map.default)
+        self.age[rows] = 0
+        self.signals[LAST_ACTION][rows] = 0
+        self.signals[CONTROL_STEP][rows] = 0
+        self._readings.reset(rows)
+        self._attitude.reset(rows, self._true_attitude)
+        self.task.observe(rows)
+        self._builder.reset(rows)
+
+    def _build(self) -> Array:
+        self.task.privileged(self.privileged)
+        return self._builder.build(self.signals).copy()
+
+    def contract(self) -> Contract:
+        """What a policy trained here needs, still without golden vectors and provenance."""
+        config = self.config
+        signals = self._used_signals()
+        return Contract(
+            task=config.name,
+            robot=config.robot.name,
+            actuators=config.robot.actuators,
+            observations=config.observations,
+            signals=signals,
+            commands=config.commands,
+            control_period=config.control_period,
+            physics_period=self.engine.model.opt.timestep,
+            action_clip=config.action_clip,
+            max_tilt=config.max_tilt,
+            estimator_outputs=tuple(s.name for s in signals if s.name == ATTITUDE),
+        )
+
+    def state(self) -> State:
+        """Everything needed to go on bit-equal; arrays and random states only."""
+        own = (COMMAND, LAST_ACTION, CONTROL_STEP)
+        extra = tuple(s.name for s in self.config.extra_signals)
+        return {
+            "engine": self.engine.state(),
+            "readings": self._readings.state(),
+            "attitude": self._attitude.state(),
+            "actuators": self.actuators.state(),
+            "randomizer": self._randomizer.state(),
+            "task": self.task.state(),
+            "observation": self._builder.state(),
+            "signals": {name: self.signals[name].copy() for name in own + extra},
+            "age": self.age.copy(),
+            "random": [rng.bit_generator.state for rng in self._rngs],
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from the `state` of an environment of the same task and size."""
+        self.engine.restore(state["engine"])
+        self._readings.restore(state["readings"])
+        self._attitude.restore(state["attitude"])
+        self.actuators.restore(state["actuators"])
+        self._randomizer.restore(state["randomizer"])
+        self.task.restore(state["task"])
+        self._builder.restore(state["observation"])
+        for name, value in state["signals"].items():
+            self.signals[name][:] = value
+        self.age[:] = state["age"]
+        for rng, saved in zip(self._rngs, state["random"]):
+            rng.bit_generator.state = saved
+        self.task.privileged(self.privileged)

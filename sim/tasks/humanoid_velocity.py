@@ -157,6 +157,8 @@ class WalkingTask(Task):
         self._set_posture([a.name for a in actuators])
         self.nominal_height = config.nominal_height
         self.weight = engine.model.body_subtreemass[1] * 9.81
+        joints = [engine.model.joint(a.name) for a in actuators]
+        self._joint_qpos = np.array([joint.qposadr[0] for joint in joints])
         self._start_qpos = self._standing()
         self.privileged_size = 3 + 3 + 1 + 2 + 2 + 2 + 3
         self.fallen = np.zeros(rows, bool)
@@ -191,7 +193,7 @@ class WalkingTask(Task):
     def _standing(self) -> Float:
         """qpos of standing in the default pose, soles on the ground, (nq,)."""
         qpos = self.engine.model.qpos0.copy()
-        qpos[7:] = self.default
+        qpos[self._joint_qpos] = self.default
         thigh, shank, sole, hip = 0.34, 0.34, 0.06, -0.03
         joints = {a.name: a.default for a in self.config.robot.actuators}
         flexion = joints["left_hip_pitch"]
@@ -206,7 +208,7 @@ class WalkingTask(Task):
         if self.config.randomization.enabled:
             heading = rng.uniform(-np.pi, np.pi, count)
             qpos[:, 3], qpos[:, 6] = np.cos(heading / 2), np.sin(heading / 2)
-            qpos[:, 7:] += rng.uniform(-0.08, 0.08, (count, self.engine.model.nu))
+            qpos[:, self._joint_qpos] += rng.uniform(-0.08, 0.08, (count, len(self.default)))
             qpos[:, 2] += rng.uniform(0.0, 0.02, count)
             qvel[:, :6] = rng.uniform(-0.2, 0.2, (count, 6))
         self._commands.reset(rows)

@@ -1,0 +1,98 @@
+"""What can be chosen about a training, with its defaults."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+AlgorithmName = Literal["ppo", "sac", "tqc"]
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Proximal policy optimization (Schulman et al., 2017)."""
+
+    horizon: int = 64
+    """Control steps of each simulation in one rollout."""
+    epochs: int = 5
+    """Passes over each rollout."""
+    minibatch: int = 2048
+    """Samples in one gradient step."""
+    learning_rate: float = 1e-3
+    """Learning rate of Adam; where it starts, if it adapts."""
+    desired_kl: float | None = 0.01
+    """KL divergence a gradient step should cause, which the learning rate follows; None: fixed."""
+    gamma: float = 0.99
+    """Discount of one control step."""
+    gae_lambda: float = 0.95
+    """Bias against variance in the advantage (Schulman et al., 2016)."""
+    clip_range: float = 0.2
+    """How far the probability ratio may count."""
+    entropy: float = 0.0
+    """Weight of the entropy bonus."""
+    value: float = 1.0
+    """Weight of the value loss."""
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    initial_log_std: float = -0.7
+    """Logarithm of the exploration's standard deviation at the start."""
+    actor_layers: tuple[int, ...] = (128, 128)
+    """Hidden units of the policy network."""
+    critic_layers: tuple[int, ...] = (128, 128)
+    """Hidden units of the value network."""
+    activation: Literal["elu", "tanh", "relu"] = "elu"
+    """Nonlinearity of both networks."""
+
+
+@dataclass(frozen=True)
+class SACConfig:
+    """Soft actor-critic (Haarnoja et al., 2018); also what TQC (Kuznetsov et al., 2020) uses."""
+
+    learning_rate: float = 3e-4
+    """Learning rate of Adam."""
+    buffer_size: int = 300_000
+    """Transitions kept for replay."""
+    learning_starts: int = 10_000
+    """Random steps before the first update."""
+    batch: int = 512
+    """Transitions in one gradient step."""
+    gradient_steps: int = 8
+    """Updates after each control step of all simulations."""
+    gamma: float = 0.99
+    """Discount of one control step."""
+    tau: float = 0.005
+    """Share of the critic that the target critic takes over at each update."""
+    action_limit: float = 2.0
+    """Actions stay within ± this, if the robot's own clip is not tighter."""
+    actor_layers: tuple[int, ...] = (256, 256)
+    """Hidden units of the policy network."""
+    critic_layers: tuple[int, ...] = (256, 256)
+    """Hidden units of each critic."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a policy for a task, or continue a training."""
+
+    task: Any
+    """The task; each of its fields can be set."""
+    algorithm: AlgorithmName = "ppo"
+    """Which algorithm learns."""
+    seed: int = 0
+    """Same seed, same machine: same policy, bit by bit."""
+    steps: int = 5_000_000
+    """Control steps in all, counted over all simulations."""
+    num_envs: int = 256
+    """Simulations side by side."""
+    threads: int = 0
+    """Threads for physics and learning; 0: one for each core."""
+    run_dir: Path | None = None
+    """Where the run is kept; by default runs/TASK/DATE."""
+    minutes: float | None = None
+    """Stop after this long, as Ctrl-C would."""
+    checkpoint_seconds: float = 60.0
+    """Time between two checkpoints."""
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    sac: SACConfig = field(default_factory=SACConfig)
+    resume: Path | None = None
+    """Continue this run as if it had never stopped; of the other flags only --steps, --minutes
+    and --checkpoint-seconds count then."""

@@ -1,0 +1,146 @@
+"""`sim2edge export`: a run's policy as one self-contained ONNX file with its contract."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from edge_runtime.contract import Contract, Provenance, from_metadata, to_metadata
+from edge_runtime.errors import UserError
+from edge_runtime.inference import Policy as EdgePolicy
+from edge_runtime.signal import Array
+from policies.actor_critic import Policy
+from policies.algorithms import make_policy
+from policies.config import TrainConfig
+from policies.normalizer import normalizer_sha256
+from policies.onnx_graph import actor_network, build_model
+from policies.run_folder import CHECKPOINT, POLICY, RunFolder, load_checkpoint, write_file
+
+GOLDEN_VECTORS = 16
+TOLERANCE = 1e-5  # between torch and ONNX Runtime, relative to max(1, |action|)
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Write a run's policy as one self-contained ONNX file."""
+
+    run: Path
+    """A run folder, or its checkpoint.pt."""
+    output: Path | None = None
+    """Where to write; by default RUN/policy.onnx."""
+
+
+def main(config: ExportConfig) -> int:
+    """Run the command.
+
+    Raises:
+        UserError: it is not a run, holds no whole checkpoint, or the file cannot be written.
+    """
+    run = find_run(config.run)
+    output = config.output or run.path / POLICY
+    model = export_run(run)
+    write_file(output, model)
+    contract = EdgePolicy(model, str(output)).contract
+    print(
+        f"{output}: {contract.task} on {contract.robot}, {contract.provenance.steps:,} steps, "
+        f"{contract.observation_size} observations -> {len(contract.actuators)} actions, "
+        f"{len(model) / 1e3:.0f} kB"
+    )
+    return 0
+
+
+def find_run(path: Path) -> RunFolder:
+    """The run of a folder, or of the checkpoint in it.
+
+    Raises:
+        UserError: there is none.
+    """
+    return RunFolder.open(path.parent if path.name == CHECKPOINT else path)
+
+
+def export_run(run: RunFolder) -> bytes:
+    """The policy file of a run's checkpoint.
+
+    Raises:
+        UserError: there is no whole checkpoint, or torch and ONNX Runtime disagree.
+    """
+    return export_checkpoint(run.load(), run.config, run.record, str(run.path))
+
+
+def export_checkpoint(
+    checkpoint: dict[str, Any], config: TrainConfig, record: dict[str, Any], source: str
+) -> bytes:
+    """The policy file of a checkpoint, tested against torch on recorded observations."""
+    contract = from_metadata(checkpoint["contract"], source)
+    policy = restore_policy(checkpoint, config, contract.observation_size)
+    recorded = checkpoint["last"]["_last_obs"]
+    expected = torch_actions(policy, recorded)
+    observations: Array = recorded[:, : contract.observation_size]
+    network = actor_network(policy, contract.observation_size)
+    some = np.linspace(0, len(observations) - 1, GOLDEN_VECTORS).astype(int)
+    contract = dataclasses.replace(
+        contract,
+        provenance=Provenance(
+            commit=record.get("commit", "unknown"),
+            seed=config.seed,
+            steps=int(checkpoint["counters"]["num_timesteps"]),
+            algorithm=config.algorithm,
+            command=" && ".join(record.get("commands", [])),
+            hardware=record.get("hardware", ""),
+            train_seconds=round(float(checkpoint["train_seconds"]), 1),
+            normalizer_sha256=normalizer_sha256(network.offset, network.inverse_std),
+            versions=record.get("versions", {}),
+        ),
+        golden_observations=_rows(observations[some]),
+        golden_actions=_rows(expected[some]),
+    )
+    model = build_model(network, to_metadata(contract))
+    difference = parity(EdgePolicy(model, source), observations, expected)
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"{source}: torch and ONNX Runtime differ by {difference:.2g}, more than {TOLERANCE:g};"
+            " its weights are not usable, train anew or export an earlier checkpoint"
+        )
+    return model
+
+
+def restore_policy(checkpoint: dict[str, Any], config: TrainConfig, actor_size: int) -> Policy:
+    """The torch policy of a checkpoint."""
+    size = checkpoint["last"]["_last_obs"].shape[1]
+    limit = checkpoint["action_limit"]
+    prior = checkpoint["prior"]
+    policy = make_policy(
+        config,
+        spaces.Box(-np.inf, np.inf, (size,), np.float32),
+        spaces.Box(-limit, limit, dtype=np.float32),
+        actor_size,
+        prior,
+    )
+    weights = checkpoint["parameters"]["policy"]
+    policy.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    policy.set_training_mode(False)
+    return policy
+
+
+def torch_actions(policy: Policy, observations: Array) -> Array:
+    """The deterministic action torch gives to raw observations (N, n + p), before the clip."""
+    with torch.no_grad():
+        actions = policy._predict(torch.from_numpy(observations), deterministic=True)
+    actions = actions.numpy()
+    if policy.squash_output:
+        actions = policy.unscale_action(actions)
+    return np.asarray(actions, np.float32)
+
+
+def parity(policy: EdgePolicy, observations: Array, expected: Array) -> float:
+    """The largest difference from the expected actions, relative to max(1, |action|)."""
+    given = np.concatenate([policy(row[None]).copy() for row in observations])
+    return float(np.max(np.abs(given - expected) / np.maximum(1.0, np.abs(expected))))
+
+
+def _rows(array: Array) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in array.astype(float).tolist())

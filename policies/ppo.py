@@ -1,0 +1,107 @@
+"""PPO on large batches: Stable-Baselines3's, with a learning rate that follows the KL divergence."""
+
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.utils import explained_variance
+from torch.nn import functional
+
+from policies.actor_critic import AsymmetricActorCritic
+
+LEARNING_RATE_RANGE = (1e-5, 1e-2)
+LEARNING_RATE_FACTOR = 1.5
+
+
+class BatchPPO(PPO):
+    """SB3's PPO; only the update differs.
+
+    - The learning rate is divided by 1.5 when a minibatch moved the policy by more than twice
+      the desired KL divergence, multiplied by 1.5 when by less than half of it (Rudin et al.,
+      "Learning to walk in minutes", 2021); `desired_kl=None` keeps it fixed.
+    - Minibatches are drawn from the rollout without copying it first.
+    - The normalizer takes in the rollout afterwards, so that the rollout and the updates from it
+      saw the same statistics.
+    """
+
+    policy: AsymmetricActorCritic
+    desired_kl: float | None = None
+
+    def train(self) -> None:
+        self.policy.set_training_mode(True)
+        optimizer = self.policy.optimizer
+        buffer = self.rollout_buffer
+        observations = torch.from_numpy(buffer.observations).flatten(0, 1)
+        actions = torch.from_numpy(buffer.actions).flatten(0, 1)
+        log_probs, advantages, returns = (
+            torch.from_numpy(array).flatten()
+            for array in (buffer.log_probs, buffer.advantages, buffer.returns)
+        )
+        losses = []
+        for _ in range(self.n_epochs):
+            for rows in torch.randperm(len(observations)).split(self.batch_size):
+                losses.append(
+                    self._update(
+                        optimizer,
+                        observations[rows],
+                        actions[rows],
+                        log_probs[rows],
+                        advantages[rows],
+                        returns[rows],
+                    )
+                )
+        self._n_updates += self.n_epochs
+        self.policy.normalizer.update(observations)
+        self._log(torch.stack(losses).mean(dim=0), buffer.values, buffer.returns)
+
+    def _update(
+        self,
+        optimizer: torch.optim.Optimizer,
+        observations: torch.Tensor,
+        actions: torch.Tensor,
+        old_log_prob: torch.Tensor,
+        advantages: torch.Tensor,
+        returns: torch.Tensor,
+    ) -> torch.Tensor:
+        """One gradient step; returns policy loss, value loss, entropy, KL and clipped share."""
+        values, log_prob, entropy = self.policy.evaluate_actions(observations, actions)
+        assert entropy is not None
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        log_ratio = log_prob - old_log_prob
+        ratio = log_ratio.exp()
+        clip = self.clip_range(1.0)
+        clipped = ratio.clamp(1 - clip, 1 + clip)
+        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+        value_loss = functional.mse_loss(values.flatten(), returns)
+        mean_entropy = entropy.mean()
+        loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * mean_entropy
+        with torch.no_grad():
+            kl = (ratio - 1 - log_ratio).mean()  # Schulman's low-variance estimate
+            clipped_share = ((ratio - 1).abs() > clip).float().mean()
+        self._adapt_learning_rate(optimizer, float(kl))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        optimizer.step()
+        terms = (policy_loss, value_loss, mean_entropy, kl, clipped_share)
+        return torch.stack([term.detach() for term in terms])
+
+    def _adapt_learning_rate(self, optimizer: torch.optim.Optimizer, kl: float) -> None:
+        if self.desired_kl is None:
+            return
+        rate = optimizer.param_groups[0]["lr"]
+        if kl > 2 * self.desired_kl:
+            rate /= LEARNING_RATE_FACTOR
+        elif kl < self.desired_kl / 2:
+            rate *= LEARNING_RATE_FACTOR
+        rate = float(np.clip(rate, *LEARNING_RATE_RANGE))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+    def _log(self, means: torch.Tensor, values: np.ndarray, returns: np.ndarray) -> None:
+        names = ("policy_loss", "value_loss", "entropy", "kl", "clipped_share")
+        for name, mean in zip(names, means.tolist(), strict=True):
+            self.logger.record(f"train/{name}", mean)
+        explained = explained_variance(values.flatten(), returns.flatten())
+        self.logger.record("train/explained_variance", explained)
+        self.logger.record("train/std", float(self.policy.log_std.exp().mean()))
+        self.logger.record("train/learning_rate", self.policy.optimizer.param_groups[0]["lr"])

@@ -1,0 +1,156 @@
+"""`sim2edge train`: train a policy for a task, or continue a training."""
+
+import dataclasses
+import errno
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from edge_runtime.errors import UserError
+from policies.config import TrainConfig
+from policies.export import export_run
+from policies.progress import Progress, make_display
+from policies.provenance import describe_origin
+from policies.recipes import RECIPES, recipe
+from policies.run_folder import CONFIG, POLICY, RECORD, RunFolder, config_to_json, write_file
+from policies.training import Training
+
+MAY_CHANGE = ("steps", "minutes", "checkpoint_seconds", "resume")
+
+
+def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
+    """Where the command line starts from: a task's recipe, or the config of the run to resume.
+
+    Args:
+        options: the command line after `sim2edge train`.
+
+    Returns:
+        The config, and the options that remain to be read.
+
+    Raises:
+        UserError: no task is named, or there is none of that name, or no run to resume.
+    """
+    if options and not options[0].startswith("-"):
+        return recipe(options[0]), options[1:]
+    run = _resumed(options)
+    if run is not None:
+        return dataclasses.replace(RunFolder.open(run).config, resume=run), options
+    if "-h" in options or "--help" in options:
+        return recipe(next(iter(RECIPES))), options
+    raise UserError(
+        f"which task? 'sim2edge train TASK' with one of {', '.join(RECIPES)}; "
+        "or 'sim2edge train --resume RUN'"
+    )
+
+
+def main(config: TrainConfig) -> int:
+    """Run the command.
+
+    Raises:
+        UserError: the run cannot be started, resumed or saved.
+    """
+    run = _begin(config) if config.resume is None else _continue(config, config.resume)
+    training = Training(config, run)
+    try:
+        finished = _train(training, config)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{run.path}: {error.strerror}; the last checkpoint is whole: make room, then "
+            f"'sim2edge train --resume {run.path}'"
+        ) from None
+    finally:
+        training.close()
+    if not finished:
+        print(
+            f"stopped after {training.steps:,} of {config.steps:,} steps; go on with:\n"
+            f"  sim2edge train --resume {run.path}"
+        )
+        return 0
+    policy = run.path / POLICY
+    write_file(policy, export_run(run))
+    print(f"trained {training.steps:,} steps in {training.seconds / 60:.1f} min: {policy}")
+    return 0
+
+
+def _train(training: Training, config: TrainConfig) -> bool:
+    """Iterate until done (True) or asked to stop (False); the state is saved either way."""
+    end = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
+    saved = time.monotonic()
+    progress = Progress(training.steps, config.steps)
+    title = f"{config.task.name}, {config.algorithm}, seed {config.seed}"
+    with _stop_signals() as stop, make_display(title, training.run.path) as display:
+        while training.steps < config.steps and not stop.is_set() and time.monotonic() < end:
+            means = training.iterate()
+            progress.take(training.steps, means)
+            display.show(progress)
+            if time.monotonic() - saved > config.checkpoint_seconds:
+                training.save()
+                saved = time.monotonic()
+        training.save()
+    return training.steps >= config.steps
+
+
+def _begin(config: TrainConfig) -> RunFolder:
+    folder = config.run_dir
+    if folder is None:
+        folder = Path("runs") / config.task.name / time.strftime("%Y-%m-%d_%H-%M-%S")
+    origin = describe_origin()
+    origin["commands"] = [origin.pop("command")]
+    return RunFolder.create(folder, config, {"seed": config.seed, **origin})
+
+
+def _continue(config: TrainConfig, path: Path) -> RunFolder:
+    run = RunFolder.open(path)
+    stored = run.config
+    for field in dataclasses.fields(TrainConfig):
+        old, new = getattr(stored, field.name), getattr(config, field.name)
+        if old != new and field.name not in MAY_CHANGE:
+            raise UserError(
+                f"{path} was started with another --{field.name.replace('_', '-')}; a resumed run "
+                "keeps its settings, of which only --steps, --minutes and --checkpoint-seconds "
+                "may change"
+            )
+    write_file(path / CONFIG, config_to_json(config))
+    record = run.record
+    record["commands"] = [*record.get("commands", []), describe_origin()["command"]]
+    write_file(path / RECORD, json.dumps(record, indent=2) + "\n")
+    return run
+
+
+def _resumed(options: list[str]) -> Path | None:
+    for i, option in enumerate(options):
+        if option == "--resume" and i + 1 < len(options):
+            return Path(options[i + 1])
+        if option.startswith("--resume="):
+            return Path(option.partition("=")[2])
+    return None
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one interrupts at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print("stopping after this iteration; once more to stop at once", file=sys.stderr)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    previous = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,114 @@
+"""One training: the batch, the algorithm on it, and what is saved of both."""
+
+import time
+
+import torch
+from stable_baselines3.common.logger import configure
+
+from edge_runtime.contract import to_metadata
+from edge_runtime.errors import UserError
+from policies.actor_critic import prior_matrix
+from policies.algorithms import action_limit, make_algorithm
+from policies.checkpoint import capture, restore
+from policies.config import TrainConfig
+from policies.ppo import BatchPPO
+from policies.provenance import cores
+from policies.run_folder import RunFolder
+from policies.sb3_env import BatchVecEnv
+from sim.vector_env import TaskVectorEnv
+
+OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
+_NEVER = 10**9
+
+
+class Training:
+    """Goes forward by iterations: a rollout, and the updates from it.
+
+    Args:
+        config: what to train and how.
+        run: where it is kept.
+
+    Raises:
+        UserError: the run's checkpoint is damaged.
+    """
+
+    def __init__(self, config: TrainConfig, run: RunFolder) -> None:
+        self.config, self.run = config, run
+        threads = config.threads or cores()
+        torch.set_num_threads(threads)
+        env = TaskVectorEnv(
+            config.task, config.num_envs, seed=config.seed, threads=threads, stagger=True
+        )
+        contract = env.contract()
+        self._contract = to_metadata(contract)
+        self._prior = prior_matrix(contract, config.task.action_prior)
+        self._env = BatchVecEnv(env, action_limit(config))
+        self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
+        self._seconds_before = 0.0
+        self._started = False
+        if config.resume is not None:
+            self._resume()
+        self.algorithm.set_logger(configure(str(run.path), ["tensorboard"]))
+        self.steps_at_start = self.steps
+        self._start = time.monotonic()
+
+    @property
+    def steps(self) -> int:
+        """Control steps so far, over all simulations and sessions."""
+        return self.algorithm.num_timesteps
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, over all sessions."""
+        return self._seconds_before + time.monotonic() - self._start
+
+    def iterate(self) -> dict[str, float]:
+        """One rollout and its updates; returns what there is to say about them."""
+        algorithm, on_policy = self.algorithm, isinstance(self.algorithm, BatchPPO)
+        horizon = self.config.ppo.horizon if on_policy else OFF_POLICY_HORIZON
+        algorithm.learn(
+            horizon * self.config.num_envs,
+            log_interval=_NEVER,
+            reset_num_timesteps=not self._started,
+        )
+        self._started = True
+        if not isinstance(algorithm, BatchPPO):
+            rows = torch.from_numpy(algorithm._last_obs)
+            algorithm.policy.normalizer.update(rows)
+        summary = self._env.statistics.summary()
+        for name, value in summary.items():
+            algorithm.logger.record(name, value)
+        algorithm.logger.dump(self.steps)
+        return summary
+
+    def save(self) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            UserError: it cannot be written; the previous one is still there.
+        """
+        self.run.save(
+            {
+                **capture(self.algorithm, self._scaled),
+                "contract": self._contract,
+                "prior": self._prior,
+                "action_limit": self._env.action_space.high,
+                "train_seconds": self.seconds,
+            }
+        )
+
+    def close(self) -> None:
+        """Let go of the simulations and the log."""
+        self.algorithm.logger.close()
+        self._env.close()
+
+    def _resume(self) -> None:
+        checkpoint = self.run.load()
+        if checkpoint["contract"] != self._contract:
+            raise UserError(
+                f"{self.run.path}: the task or robot has changed since this run began, "
+                "so it cannot go on; train anew"
+            )
+        restore(self.algorithm, self._scaled, checkpoint)
+        self._seconds_before = float(checkpoint["train_seconds"])
+        self._started = True

@@ -1,0 +1,209 @@
+"""A planar lidar between the walls of a track, exact in three dimensions.
+
+The track is a corridor of quads between its cross sections. A beam starts in one quad and walks
+from cross section to cross section until one of the two walls ends it, so its cost grows with the
+distance it travels and not with the number of walls; casting it against the walls as geoms of a
+physics engine gives the same ranges tens of times slower.
+"""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.signal import Array
+from sim.tracks import Float, Tracks
+
+Index = npt.NDArray[np.int64]
+
+_SEARCH = 64  # cross sections looked at for the quad a beam starts in
+
+
+@dataclass(frozen=True)
+class LidarConfig:
+    """Beams spread evenly over the field of view, the middle one forward, right to left."""
+
+    beams: int = 64
+    field_of_view: float = 4.71238898038469  # rad
+    max_range: float = 25.0  # m; also what a beam without an echo reads
+    wall_height: float = 0.6  # m
+    std: float = 0.02  # m, white noise of each range
+    dropout: float = 0.002  # chance of a beam to have no echo
+
+
+class Lidar:
+    """Ranges for N cars on their tracks.
+
+    Args:
+        config: the beams.
+        tracks: whose walls stop them.
+    """
+
+    def __init__(self, config: LidarConfig, tracks: Tracks) -> None:
+        self.config, self._tracks = config, tracks
+        half = config.field_of_view / 2
+        angle = np.linspace(-half, half, config.beams)
+        self.beams: Float = np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (B, 2)
+
+    def cast(
+        self, rows: Index, track: Index, near: Index, origin: Float, rotation: Float, out: Array
+    ) -> None:
+        """Write the exact ranges of these cars.
+
+        Args:
+            rows: (n,).
+            track: which track each of all N cars is on, (N,).
+            near: a point of the centre line near each lidar, (N,).
+            origin: of the lidars in the world, (N, 3) m.
+            rotation: lidar to world, (N, 3, 3).
+            out: (N, B) m; only `rows` are written.
+        """
+        t, c = self._tracks, self.config
+        _cast(
+            rows,
+            track,
+            near,
+            origin,
+            rotation,
+            self.beams,
+            t.left,
+            t.right,
+            c.wall_height,
+            c.max_range,
+            out,
+        )
+
+    def spoil(self, ranges: Array, rng: np.random.Generator) -> None:
+        """Add noise and lose echoes, in place."""
+        c = self.config
+        echo = ranges < c.max_range
+        ranges += np.float32(c.std) * rng.standard_normal(ranges.shape, np.float32) * echo
+        ranges[rng.random(ranges.shape, np.float32) < c.dropout] = c.max_range
+        np.clip(ranges, 0.0, c.max_range, out=ranges)
+
+
+@numba.njit(cache=True)
+def _cross(ax: float, ay: float, bx: float, by: float) -> float:
+    return ax * by - ay * bx
+
+
+@numba.njit(cache=True)
+def _side(dx: float, dy: float, ox: float, oy: float, p: Float) -> float:
+    """Positive if p is left of the ray from o along d."""
+    return dx * (p[1] - oy) - dy * (p[0] - ox)
+
+
+@numba.njit(cache=True)
+def _distance(dx: float, dy: float, ox: float, oy: float, a: Float, b: Float) -> float:
+    """Along the ray to the line through a and b."""
+    ex, ey = b[0] - a[0], b[1] - a[1]
+    across = _cross(dx, dy, ex, ey)
+    if across == 0.0:
+        return np.inf
+    return _cross(a[0] - ox, a[1] - oy, ex, ey) / across
+
+
+@numba.njit(cache=True)
+def _quad(left: Float, right: Float, near: int, ox: float, oy: float) -> int:
+    """The quad that holds (ox, oy), between cross sections i and i + 1; -1 if it is in none."""
+    points = len(left)
+    i, p = near, (ox, oy)
+    for _ in range(_SEARCH):
+        j = (i + 1) % points
+        l0, r0, l1, r1 = left[i], right[i], left[j], right[j]
+        if _side(l0[0] - r0[0], l0[1] - r0[1], r0[0], r0[1], p) > 0:
+            i = (i - 1) % points
+        elif _side(l1[0] - r1[0], l1[1] - r1[1], r1[0], r1[1], p) <= 0:
+            i = j
+        elif _side(l1[0] - l0[0], l1[1] - l0[1], l0[0], l0[1], p) >= 0:
+            return -1
+        elif _side(r1[0] - r0[0], r1[1] - r0[1], r0[0], r0[1], p) <= 0:
+            return -1
+        else:
+            return i
+    return -1
+
+
+@numba.njit(cache=True)
+def _walk(left: Float, right: Float, i: int, ox: float, oy: float, dx: float, dy: float) -> float:
+    """Distance to the wall that a ray from inside quad i meets."""
+    points = len(left)
+    j = (i + 1) % points
+    left_ahead = _side(dx, dy, ox, oy, left[j])
+    left_behind = _side(dx, dy, ox, oy, left[i])
+    if left_ahead <= 0 and left_behind >= 0:
+        return _distance(dx, dy, ox, oy, left[i], left[j])
+    right_ahead = _side(dx, dy, ox, oy, right[j])
+    right_behind = _side(dx, dy, ox, oy, right[i])
+    if right_ahead >= 0 and right_behind <= 0:
+        return _distance(dx, dy, ox, oy, right[i], right[j])
+    forward = left_ahead > 0 and right_ahead < 0
+    step = 1 if forward else -1
+    here = j if forward else i  # the cross section being passed
+    sign = 1.0 if forward else -1.0  # driving backward, the left wall is to the right
+    for _ in range(points):
+        ahead = (here + step) % points
+        if sign * _side(dx, dy, ox, oy, left[ahead]) <= 0:
+            return _distance(dx, dy, ox, oy, left[here], left[ahead])
+        if sign * _side(dx, dy, ox, oy, right[ahead]) >= 0:
+            return _distance(dx, dy, ox, oy, right[here], right[ahead])
+        here = ahead
+    return np.inf
+
+
+@numba.njit(cache=True)
+def _search(
+    wall: Float, height: float, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
+) -> float:
+    """Distance to the first segment of a wall met below its top, trying all of them."""
+    best = np.inf
+    points = len(wall)
+    for i in range(points):
+        a, b = wall[i], wall[(i + 1) % points]
+        if _side(dx, dy, ox, oy, a) * _side(dx, dy, ox, oy, b) <= 0:
+            t = _distance(dx, dy, ox, oy, a, b)
+            if 0 <= t < best and 0 <= oz + t * dz <= height:
+                best = t
+    return best
+
+
+@numba.njit(cache=True)
+def _cast(
+    rows: Index,
+    track: Index,
+    near: Index,
+    origin: Float,
+    rotation: Float,
+    beams: Float,
+    lefts: Float,
+    rights: Float,
+    height: float,
+    max_range: float,
+    out: Array,
+) -> None:
+    for n in rows:
+        left, right = lefts[track[n]], rights[track[n]]
+        ox, oy, oz = origin[n]
+        turn = rotation[n]
+        quad = _quad(left, right, near[n], ox, oy)
+        # From below the top of the walls, a beam that passes over one has nothing left to meet.
+        walks = quad >= 0 and 0.0 <= oz <= height
+        for b in range(len(beams)):
+            x, y = beams[b]
+            dx = turn[0, 0] * x + turn[0, 1] * y
+            dy = turn[1, 0] * x + turn[1, 1] * y
+            dz = turn[2, 0] * x + turn[2, 1] * y
+            reach = max_range
+            if dz < 0 and oz >= 0:
+                reach = min(reach, -oz / dz)
+            if walks:
+                t = _walk(left, right, quad, ox, oy, dx, dy)
+                if oz + t * dz > height:
+                    t = np.inf
+            else:
+                t = min(
+                    _search(left, height, ox, oy, oz, dx, dy, dz),
+                    _search(right, height, ox, oy, oz, dx, dy, dz),
+                )
+            out[n, b] = min(t, reach)

@@ -1,0 +1,154 @@
+"""Where cars are on their tracks: arc length, lateral offset, heading error, room to the walls."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from sim.tracks import Float, Tracks
+
+Index = npt.NDArray[np.int64]
+
+_WINDOW = 10  # points searched on either side of where a car was last
+
+
+@dataclass(frozen=True)
+class TrackPosition:
+    """Of N cars. The point looked at is the chassis frame's origin, in the plane."""
+
+    index: Index  # (N,), the centre line's point at or before the car
+    along: Float  # (N,) m, arc length from the track's first point
+    offset: Float  # (N,) m, left of the centre line
+    heading_error: Float  # (N,) rad, of the car's heading against the centre line's
+    curvature: Float  # (N,) 1/m, of the centre line there
+    clearance: Float  # (N,) m, from the car's outline to the nearer wall; negative: beyond it
+
+
+class Locator:
+    """Follows N cars on their tracks.
+
+    Args:
+        tracks: the set of tracks.
+        rows: N.
+        outline: points of the car that must stay between the walls, (M, 2) m in its own frame.
+    """
+
+    def __init__(self, tracks: Tracks, rows: int, outline: Float) -> None:
+        self._tracks, self._outline = tracks, outline
+        self.track: Index = np.zeros(rows, np.int64)  # which one each car drives on
+        values = [np.zeros(rows) for _ in range(5)]
+        self.position = TrackPosition(np.zeros(rows, np.int64), *values)
+
+    def place(self, rows: Index, track: Index, index: Index) -> None:
+        """Tell that these cars were put on `track` near its point `index`."""
+        self.track[rows] = track
+        self.position.index[rows] = index
+
+    def update(self, rows: Index, pose: Float) -> None:
+        """Bring `position` of these cars up to date.
+
+        Args:
+            rows: (n,).
+            pose: x, y and heading of all N cars, (N, 3); none may have moved more than a few
+                points of its track since the last call.
+        """
+        t, p = self._tracks, self.position
+        _locate(
+            rows,
+            pose,
+            self._outline,
+            self.track,
+            t.center,
+            t.heading,
+            t.curvature,
+            t.width,
+            t.length,
+            p.index,
+            p.along,
+            p.offset,
+            p.heading_error,
+            p.curvature,
+            p.clearance,
+        )
+
+
+@numba.njit(cache=True)
+def _nearest(center: Float, x: float, y: float, hint: int) -> int:
+    """Index of the point nearest to (x, y) within the window around `hint`."""
+    points = len(center)
+    best, found = np.inf, hint
+    for step in range(-_WINDOW, _WINDOW + 1):
+        i = (hint + step) % points
+        dx, dy = x - center[i, 0], y - center[i, 1]
+        square = dx * dx + dy * dy
+        if square < best:
+            best, found = square, i
+    return found
+
+
+@numba.njit(cache=True)
+def _project(center: Float, x: float, y: float, near: int) -> tuple[int, float, float]:
+    """Foot point on the two segments at `near`: its segment, share of it, and lateral offset."""
+    points = len(center)
+    segment, share, offset, best = near, 0.0, 0.0, np.inf
+    for i in (near, (near - 1) % points):
+        j = (i + 1) % points
+        ax, ay = center[i, 0], center[i, 1]
+        ex, ey = center[j, 0] - ax, center[j, 1] - ay
+        square = ex * ex + ey * ey
+        u = min(max(((x - ax) * ex + (y - ay) * ey) / square, 0.0), 1.0)
+        dx, dy = x - ax - u * ex, y - ay - u * ey
+        apart = np.sqrt(dx * dx + dy * dy)
+        if apart < best:
+            side = ex * dy - ey * dx
+            segment, share, best = i, u, apart
+            offset = apart if side >= 0 else -apart
+    return segment, share, offset
+
+
+@numba.njit(cache=True)
+def _locate(
+    rows: Index,
+    pose: Float,
+    outline: Float,
+    track: Index,
+    centers: Float,
+    headings: Float,
+    curvatures: Float,
+    widths: Float,
+    lengths: Float,
+    index: Index,
+    along: Float,
+    offset: Float,
+    heading_error: Float,
+    curvature: Float,
+    clearance: Float,
+) -> None:
+    for n in rows:
+        k = track[n]
+        center = centers[k]
+        points = len(center)
+        x, y, yaw = pose[n]
+        near = _nearest(center, x, y, index[n])
+        i, share, side = _project(center, x, y, near)
+        j = (i + 1) % points
+        index[n] = i
+        along[n] = (i + share) * lengths[k] / points
+        offset[n] = side
+        bend = _wrapped(headings[k, j] - headings[k, i])
+        heading_error[n] = _wrapped(yaw - headings[k, i] - share * bend)
+        curvature[n] = (1 - share) * curvatures[k, i] + share * curvatures[k, j]
+        c, s = np.cos(yaw), np.sin(yaw)
+        farthest = 0.0
+        for px, py in outline:
+            wx, wy = x + c * px - s * py, y + s * px + c * py
+            _, _, lateral = _project(center, wx, wy, _nearest(center, wx, wy, i))
+            farthest = max(farthest, abs(lateral))
+        clearance[n] = widths[k] / 2 - farthest
+
+
+@numba.njit(cache=True)
+def _wrapped(angle: float) -> float:
+    """The angle within ±pi."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi

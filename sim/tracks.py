@@ -1,0 +1,206 @@
+"""Closed race tracks made from a seed.
+
+A track is a smooth closed centre line of constant width between two walls. All tracks of a set
+have the same number of points, equally spaced by arc length, so that cars on different tracks
+are handled in one array.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import UserError
+
+Float = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+
+_CANDIDATES = 64  # drawn at once; about half are kept
+_FINE = 2048  # samples of a curve before it is spaced by arc length
+_COARSE = 4  # every so many points are looked at for sections that come too close
+
+
+@dataclass(frozen=True)
+class TrackConfig:
+    """How tracks are drawn. Lengths in m."""
+
+    points: int = 512
+    length: tuple[float, float] = (100.0, 250.0)  # of the centre line
+    width: tuple[float, float] = (4.0, 5.5)  # between the walls
+    tightest: tuple[float, float] = (5.0, 8.0)  # radius of the centre line's tightest corner
+    corners: tuple[int, int] = (6, 10)
+    roughness: float = 0.75  # 0: corners on a circle; towards 1: some close to its centre
+    gap: float = 1.0  # at least between the walls of two sections side by side
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """K tracks of P points in the world's horizontal plane. Lengths in m, angles in rad."""
+
+    center: Float  # (K, P, 2)
+    heading: Float  # (K, P), in driving direction
+    curvature: Float  # (K, P), 1/m, positive to the left
+    width: Float  # (K,)
+    length: Float  # (K,), of the centre line
+    left: Float  # (K, P, 2), the wall to the left in driving direction
+    right: Float  # (K, P, 2)
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+    @property
+    def points(self) -> int:
+        """P."""
+        return int(self.center.shape[1])
+
+
+@cache
+def make_tracks(count: int, seed: int, config: TrackConfig = TrackConfig()) -> Tracks:
+    """Draw tracks; half of them run left, half right, in the mean.
+
+    Each is a random star-shaped polygon whose corners are rounded by arcs and blended a little,
+    scaled so that its tightest corner has a random radius, and kept if its length is in range and
+    no two sections come closer than their walls allow.
+
+    Args:
+        count: K.
+        seed: the same seed gives the same tracks.
+        config: how they are drawn.
+
+    Raises:
+        UserError: hardly any polygon fulfils the config.
+    """
+    rng = np.random.default_rng(seed)
+    centers: list[Float] = []
+    widths: list[Float] = []
+    found = tried = 0
+    while found < count:
+        if tried > 50 * _CANDIDATES and found < 0.01 * tried:
+            raise UserError(
+                f"hardly any track fulfils {config}; "
+                "lower width, gap or roughness, or widen length or tightest"
+            )
+        center, width = _candidates(rng, config)
+        keep = _drivable(center, width, config)
+        centers.append(center[keep])
+        widths.append(width[keep])
+        found += int(keep.sum())
+        tried += len(keep)
+    return _tracks(np.concatenate(centers)[:count], np.concatenate(widths)[:count])
+
+
+def _candidates(rng: np.random.Generator, config: TrackConfig) -> tuple[Float, Float]:
+    """Random closed curves (C, P, 2), equally spaced, and widths (C,)."""
+    corners = int(rng.integers(config.corners[0], config.corners[1] + 1))
+    shape = (_CANDIDATES, corners)
+    angle = 2 * np.pi * (np.arange(corners) + rng.uniform(-0.35, 0.35, shape)) / corners
+    vertices = rng.uniform(1 - config.roughness, 1, shape) * np.exp(1j * angle)
+    curve = _rounded(vertices, rng.uniform(0.6, 1.0, shape), rng.uniform(0.15, 0.5, shape))
+    curve = _respace(_blend(curve), config.points)
+    to_the_right = rng.random(_CANDIDATES) < 0.5
+    curve[to_the_right] = curve[to_the_right].conj()
+    center = np.stack([curve.real, curve.imag], axis=-1)
+    _, curvature = _heading_and_curvature(center)
+    scale = rng.uniform(*config.tightest, _CANDIDATES) * np.abs(curvature).max(axis=1)
+    return center * scale[:, None, None], rng.uniform(*config.width, _CANDIDATES)
+
+
+def _rounded(vertices: Complex, share: Float, most: Float) -> Complex:
+    """Polygons (C, V) with an arc at each corner, sampled, (C, F).
+
+    An arc takes `share` of the room its edges leave, but no larger radius than `most`.
+    """
+    edge = np.roll(vertices, -1, axis=1) - vertices
+    size = np.abs(edge)
+    turn = np.angle(edge / np.roll(edge, 1, axis=1))
+    steepness = np.tan(np.abs(turn) / 2)
+    room = np.minimum(size, np.roll(size, 1, axis=1)) / 2
+    radius = np.minimum(share * room / steepness, most)
+    cut = radius * steepness
+    line = size - cut - np.roll(cut, -1, axis=1)
+    arc = radius * np.abs(turn)
+    # Sections in order: edge 0, the arc at vertex 1, edge 1, ...
+    lengths = np.stack([line, np.roll(arc, -1, axis=1)], axis=-1).reshape(len(line), -1)
+    turns = np.stack([np.zeros_like(turn), np.roll(turn, -1, axis=1)], axis=-1).reshape(
+        len(line), -1
+    )
+    return np.stack([_trace(n, t, np.angle(e[0])) for n, t, e in zip(lengths, turns, edge)])
+
+
+def _trace(lengths: Float, turns: Float, heading: float) -> Complex:
+    """Sections of constant curvature, one after the other, sampled, (F,); closed."""
+    ends = np.cumsum(lengths)
+    along = (np.arange(_FINE) + 0.5) * ends[-1] / _FINE
+    section = np.minimum(np.searchsorted(ends, along), len(lengths) - 1)
+    share = 1 - (ends[section] - along) / lengths[section]
+    direction = heading + (np.cumsum(turns) - turns)[section] + turns[section] * share
+    step = np.exp(1j * direction)
+    return np.cumsum(step - step.mean())
+
+
+def _blend(curve: Complex, reach: float = 0.006) -> Complex:
+    """Low-pass closed curves (C, F), so that curvature does not jump.
+
+    Args:
+        curve: equally spaced.
+        reach: standard deviation of the Gaussian, as a share of the perimeter.
+    """
+    order = np.fft.fftfreq(curve.shape[1], 1 / curve.shape[1])
+    kept = np.exp(-0.5 * (2 * np.pi * reach * order) ** 2)
+    blended: Complex = np.fft.ifft(np.fft.fft(curve, axis=1) * kept, axis=1)
+    return blended
+
+
+def _respace(curve: Complex, points: int) -> Complex:
+    """Closed curves (C, F) resampled to `points` at equal arc length."""
+    closed = np.concatenate([curve, curve[:, :1]], axis=1)
+    along = np.cumsum(np.abs(np.diff(closed, axis=1)), axis=1)
+    along = np.concatenate([np.zeros((len(curve), 1)), along], axis=1)
+    where = np.linspace(0.0, 1.0, points, endpoint=False)
+    return np.stack([np.interp(where * s[-1], s, c) for s, c in zip(along, closed)])
+
+
+def _heading_and_curvature(center: Float) -> tuple[Float, Float]:
+    """By central differences, (C, P) each."""
+    ahead, behind = np.roll(center, -1, axis=1), np.roll(center, 1, axis=1)
+    chord, first, second = ahead - behind, center - behind, ahead - center
+    cross = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+    sizes = np.stack([np.linalg.norm(v, axis=-1) for v in (first, second, chord)])
+    heading = np.arctan2(chord[..., 1], chord[..., 0])
+    return heading, 2 * cross / sizes.prod(axis=0)  # of the circle through three points
+
+
+def _perimeter(center: Float) -> Float:
+    """Lengths of closed polygons (C, P, 2), (C,)."""
+    return np.linalg.norm(np.roll(center, -1, axis=1) - center, axis=-1).sum(axis=1)
+
+
+def _drivable(center: Float, width: Float, config: TrackConfig) -> npt.NDArray[np.bool_]:
+    """Which curves have the length and keep the distance between sections, (C,)."""
+    length = _perimeter(center)
+    good = (config.length[0] <= length) & (length <= config.length[1])
+    for i in np.flatnonzero(good):
+        coarse = center[i, ::_COARSE]
+        apart = np.linalg.norm(coarse[:, None] - coarse[None], axis=-1)
+        spacing = length[i] / len(coarse)
+        steps = np.abs(np.subtract.outer(np.arange(len(coarse)), np.arange(len(coarse))))
+        along = np.minimum(steps, len(coarse) - steps) * spacing
+        # A half circle across the clearance is the shortest way back beside oneself.
+        clearance = width[i] + config.gap
+        good[i] = not ((along > np.pi / 2 * clearance + spacing) & (apart < clearance)).any()
+    return good
+
+
+def _tracks(center: Float, width: Float) -> Tracks:
+    heading, curvature = _heading_and_curvature(center)
+    across = width[:, None, None] / 2 * np.stack([-np.sin(heading), np.cos(heading)], axis=-1)
+    return Tracks(
+        center=center,
+        heading=heading,
+        curvature=curvature,
+        width=width,
+        length=_perimeter(center),
+        left=center + across,
+        right=center - across,
+    )

@@ -1,5 +1,4 @@
-"""From the network's output to actuator targets; the simulator calls it with N rows, the robot
-with one."""
+"""From the network's output to actuator targets: N rows in the simulator, one on the robot."""
 
 from collections.abc import Sequence
 
@@ -27,10 +26,15 @@ class ActionMap:
 
     def clip(self, action: Array) -> Array:
         """The action within ±action_clip, (N, A); NaN stays NaN."""
-        return np.clip(action, -self.action_clip, self.action_clip)
+        # np.clip takes four times as long.
+        clipped: Array = np.maximum(action, -self.action_clip)
+        np.minimum(clipped, self.action_clip, out=clipped)
+        return clipped
 
     def target(self, clipped: Array) -> Array:
         """`default + scale * clipped` within the actuators' limits, (N, A), rad or rad/s."""
-        target = np.multiply(clipped, self.scale)
+        target: Array = np.multiply(clipped, self.scale)
         target += self.default
-        return np.clip(target, self.lower, self.upper, out=target)
+        np.maximum(target, self.lower, out=target)
+        np.minimum(target, self.upper, out=target)
+        return target

@@ -84,7 +84,8 @@ class _BoundTerm:
             raise ContractError(
                 f"observation term '{self._name}' needs signal {missing}, which nothing provides"
             ) from None
-        return np.multiply(self._function(*inputs, **self._params), self._scale, out=out)
+        scaled: Array = np.multiply(self._function(*inputs, **self._params), self._scale, out=out)
+        return scaled
 
 
 def term_sizes(terms: Sequence[TermConfig], signals: Sequence[Signal]) -> tuple[int, ...]:

@@ -12,6 +12,11 @@ from edge_runtime.signal import (
     Array,
 )
 
+_WYX, _YZX, _XWY, _ZXY = (np.array(i) for i in ((0, 2, 1), (2, 3, 1), (1, 0, 2), (3, 1, 2)))
+_SIGN = np.array([-1, 1, 1], np.float32)
+_TWICE = np.array([2, -2, 2], np.float32)
+_UP = np.array([0, 0, 1], np.float32)
+
 
 @term(reads=("imu_gyro",), unit="rad/s", frame="imu")
 def angular_velocity(gyro: Array) -> Array:
@@ -28,12 +33,12 @@ def specific_force(accel: Array) -> Array:
 @term(reads=(ATTITUDE,), unit="1", frame="body")
 def projected_gravity(attitude: Array) -> Array:
     """Unit vector of gravity in the body frame, (N, 3); (0, 0, -1) when upright."""
-    w, x, y, z = attitude[:, 0], attitude[:, 1], attitude[:, 2], attitude[:, 3]
-    two = np.float32(2)
-    return np.stack(
-        [two * (w * y - x * z), -two * (y * z + w * x), two * (x * x + y * y) - np.float32(1)],
-        axis=1,
-    )
+    # 2 (wy - xz), -2 (yz + wx), 2 (xx + yy) - 1, in few calls: each costs a robot a microsecond.
+    gravity = attitude.take(_WYX, axis=1) * attitude.take(_YZX, axis=1)
+    gravity += _SIGN * attitude.take(_XWY, axis=1) * attitude.take(_ZXY, axis=1)
+    gravity *= _TWICE
+    gravity -= _UP
+    return gravity
 
 
 @term(reads=("joint_pos", DEFAULT_TARGET), unit="rad")
@@ -70,10 +75,10 @@ def gait_clock(step: Array, command: Array, *, steps: float, deadband: float) ->
         steps: control periods in one gait cycle.
         deadband: a command below this in every component means standing.
     """
-    phase = np.mod(step[:, 0], np.float32(steps)).astype(np.float64) * (2 * np.pi / steps)
-    moving = (np.abs(command) > np.float32(deadband)).any(axis=1)
-    clock = np.stack([np.sin(phase), np.cos(phase)], axis=1)
-    return (clock * moving[:, None]).astype(np.float32)
+    phase = np.multiply(np.mod(step, np.float32(steps)), 2 * np.pi / steps, dtype=np.float64)
+    clock = np.concatenate([np.sin(phase), np.cos(phase)], axis=1)
+    clock *= np.abs(command).max(axis=1, keepdims=True) > np.float32(deadband)
+    return clock.astype(np.float32)
 
 
 @term(reads=("wheel_speed",), unit="rad/s")

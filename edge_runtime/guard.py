@@ -1,0 +1,123 @@
+"""What may go wrong in a tick, and what is then done: declared, ordered by severity, latched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from edge_runtime.contract import Contract
+
+
+class Fault(IntEnum):
+    """What is measured every tick."""
+
+    MISSED = 0
+    MISS_RATE = 1
+    STALE = 2
+    FROZEN = 3
+    SENSOR_NOT_FINITE = 4
+    OBSERVATION_NOT_FINITE = 5
+    ACTION_NOT_FINITE = 6
+    ACTION_BEYOND_CLIP = 7
+    TILT = 8
+    ESTIMATOR_LOST = 9
+
+
+MEASURES = {
+    Fault.MISSED: "periods missed in one go",
+    Fault.MISS_RATE: "share of periods missed over about a second",
+    Fault.STALE: "seconds without a new sample",
+    Fault.FROZEN: "samples in a row in which a sensor repeats itself bit for bit",
+    Fault.SENSOR_NOT_FINITE: "samples in a row with a NaN or infinite value",
+    Fault.OBSERVATION_NOT_FINITE: "ticks in a row with a NaN or infinite observation",
+    Fault.ACTION_NOT_FINITE: "ticks in a row with a NaN or infinite action",
+    Fault.ACTION_BEYOND_CLIP: "largest action as a multiple of the clip",
+    Fault.TILT: "rad from upright",
+    Fault.ESTIMATOR_LOST: "ticks in a row in which the estimator does not trust itself",
+}
+
+
+class Reaction(IntEnum):
+    """From mild to severe; the most severe one that is due wins.
+
+    A stop keeps the robot in control, which a limp robot cannot get back safely: so damping is
+    the last resort, and nothing leads from it back to a stop.
+    """
+
+    NONE = 0
+    HOLD = 1  # repeat the last good target
+    STOP = 2  # come to rest under control, then damp
+    DAMP = 3  # no stiffness, damping only
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a fault's measure exceeds `limit`, react.
+
+    A latched reaction stays until `Guard.reset`; another ends with its fault.
+    """
+
+    fault: Fault
+    limit: float
+    reaction: Reaction
+    latch: bool = True
+
+
+def default_rules(contract: Contract) -> tuple[Rule, ...]:
+    """Reactions for a robot that another can be hurt by.
+
+    A single bad sample or action is bridged by holding the last good target; what lasts stops
+    the robot; a fall or a lost sense of what is up makes it limp.
+    """
+    period = contract.control_period
+    return (
+        Rule(Fault.MISSED, 10, Reaction.STOP),
+        Rule(Fault.MISS_RATE, 0.3, Reaction.STOP),
+        Rule(Fault.STALE, 2.5 * period, Reaction.HOLD, latch=False),
+        Rule(Fault.STALE, max(0.2, 5 * period), Reaction.STOP),
+        Rule(Fault.FROZEN, 5, Reaction.STOP),
+        Rule(Fault.SENSOR_NOT_FINITE, 0, Reaction.HOLD, latch=False),
+        Rule(Fault.SENSOR_NOT_FINITE, 5, Reaction.STOP),
+        Rule(Fault.OBSERVATION_NOT_FINITE, 0, Reaction.STOP),
+        Rule(Fault.ACTION_NOT_FINITE, 0, Reaction.STOP),
+        Rule(Fault.ACTION_BEYOND_CLIP, 10, Reaction.STOP),
+        Rule(Fault.TILT, contract.max_tilt, Reaction.DAMP),
+        Rule(Fault.ESTIMATOR_LOST, 0, Reaction.HOLD, latch=False),
+        Rule(Fault.ESTIMATOR_LOST, 5, Reaction.DAMP),
+    )
+
+
+class Guard:
+    """Compares each tick's measures with the rules.
+
+    The loop writes `measures[fault]` as it goes through its stages, then calls `check`.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        self.measures = [0.0] * len(Fault)
+        self.ticks_tripped = [0] * len(self.rules)  # ticks in which each rule was broken
+        self.first_tripped: list[int | None] = [None] * len(self.rules)  # the tick number
+        self.latched = Reaction.NONE
+        self._limits = [(index, rule.fault, rule.limit) for index, rule in enumerate(self.rules)]
+
+    def check(self, tick: int) -> Reaction:
+        """The reaction due in this tick; a measure that is NaN exceeds every limit."""
+        due = self.latched
+        measures = self.measures
+        for index, fault, limit in self._limits:
+            if not measures[fault] <= limit:
+                due = max(due, self._trip(index, tick))
+        return due
+
+    def reset(self) -> None:
+        """Let go of what is latched; only the operator may decide this."""
+        self.latched = Reaction.NONE
+
+    def _trip(self, index: int, tick: int) -> Reaction:
+        rule = self.rules[index]
+        self.ticks_tripped[index] += 1
+        if self.first_tripped[index] is None:
+            self.first_tripped[index] = tick
+        if rule.latch:
+            self.latched = max(self.latched, rule.reaction)
+        return rule.reaction

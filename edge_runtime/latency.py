@@ -1,0 +1,59 @@
+"""Latency histograms of fixed size: nothing is allocated while the loop runs."""
+
+from collections.abc import Sequence
+
+_SUBDIVISION = 5  # 2^5 bins for each power of two: a value is known to 3 %
+_BINS = (36 - _SUBDIVISION + 1) << _SUBDIVISION  # to 2^36 ns, over a minute
+
+
+class LatencyHistogram:
+    """Counts durations in bins whose width grows with the duration.
+
+    Linear steps within each power of two, as in HdrHistogram (hdrhistogram.org).
+    """
+
+    def __init__(self) -> None:
+        self.counts = [0] * _BINS
+        self.max = 0  # ns, exact
+
+    def record(self, duration: int) -> None:
+        """Count one duration in ns."""
+        if duration > self.max:
+            self.max = duration
+        shift = duration.bit_length() - _SUBDIVISION - 1
+        if shift > 0:
+            index = (shift << _SUBDIVISION) + (duration >> shift)
+            self.counts[index if index < _BINS else -1] += 1
+        else:
+            self.counts[duration if duration > 0 else 0] += 1
+
+    @property
+    def count(self) -> int:
+        """Durations recorded."""
+        return sum(self.counts)
+
+    def percentile(self, percent: float) -> int:
+        """The duration in ns that `percent` of all do not exceed, to 3 %; 0 without any."""
+        return percentile(self.counts, percent, self.max)
+
+
+def percentile(counts: Sequence[int], percent: float, largest: int) -> int:
+    """As `LatencyHistogram.percentile`, from bare counts."""
+    needed = sum(counts) * percent / 100
+    if needed == 0:
+        return 0
+    below = 0
+    for index, count in enumerate(counts):
+        below += count
+        if below >= needed and count:
+            return min(bin_edges(index)[1] - 1, largest)
+    return largest
+
+
+def bin_edges(index: int) -> tuple[int, int]:
+    """A bin's bounds in ns: lower <= duration < upper."""
+    if index < 2 << _SUBDIVISION:
+        return index, index + 1
+    shift = (index >> _SUBDIVISION) - 1
+    lower = (index - (shift << _SUBDIVISION)) << shift
+    return lower, lower + (1 << shift)

@@ -1,0 +1,274 @@
+"""The control loop: sense → fuse → infer → guard → act, once a period, inside a budget."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge_runtime.budget import Budget, BudgetConfig, Stage
+from edge_runtime.controller import Controller
+from edge_runtime.deadline import next_release, sleep_until
+from edge_runtime.errors import ContractError, UserError
+from edge_runtime.fusion import Fusion
+from edge_runtime.guard import Fault, Guard, Reaction, Rule, default_rules
+from edge_runtime.inference import Policy
+from edge_runtime.reaction import SafeTargets
+from edge_runtime.realtime import RealtimeConfig, realtime
+from edge_runtime.robot import ActuatorCommand, Mode, Robot
+from edge_runtime.sensors import Reading, Sensors
+from edge_runtime.signal import ATTITUDE, JOINT_POS, Array
+from edge_runtime.slots import Handover, LatestValue
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How the loop runs."""
+
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
+    rules: tuple[Rule, ...] | None = None  # None: `guard.default_rules` of the policy
+    stop_seconds: float = 1.0  # length of a controlled stop
+    first_sample_seconds: float = 10.0  # how long the robot may take to give its first sample
+    phase: float = 0.1  # share of the period from a sample's arrival to the tick that uses it
+
+
+class ControlLoop:
+    """Drives a robot with a policy.
+
+    `start`, `stop` and `swap` are for the operator's thread; `tick` is one period, called by the
+    loop's own thread, or by hand for a run in lockstep.
+
+    Args:
+        policy: what drives the robot.
+        robot: what is driven.
+        fusion: the estimator.
+        config: how the loop runs.
+        clock: monotonic time in ns.
+
+    Raises:
+        ContractError: policy and robot do not fit.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        robot: Robot,
+        fusion: Fusion,
+        config: LoopConfig = LoopConfig(),
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.robot, self.fusion, self.config = robot, fusion, config
+        self._clock = clock
+        self.sensors = Sensors(robot.description)
+        estimates = {s.name: np.zeros((1, s.size), np.float32) for s in fusion.provides}
+        self._estimates = tuple(estimates.items())
+        self.signals: dict[str, Array] = {**self.sensors.signals, **estimates}
+        self.controller = Controller(policy, robot.description, fusion, self.signals)
+        contract = policy.contract
+        self.period = round(contract.control_period * 1e9)  # ns
+        self.budget = Budget(config.budget, self.period)
+        self.guard = Guard(default_rules(contract) if config.rules is None else config.rules)
+        self.safe = SafeTargets(
+            self.controller.actuators, contract.control_period, config.stop_seconds
+        )
+        self.command: LatestValue[Array] = LatestValue(self.controller.command[0].copy())
+        self._next_controller: Handover[Controller] = Handover()
+        self._attitude = self.signals.get(ATTITUDE)
+        self._joint_pos = self.signals.get(JOINT_POS)
+        self._marks = [0] * (len(Stage) + 1)
+        self._last_new = clock()  # when the newest sample was first seen
+        self._limp = np.zeros_like(self.controller.stiffness)
+        self._share = min(1.0, contract.control_period)  # of a period in a second's average
+        self.ticks, self.swaps, self.clipped = 0, 0, 0
+        self.reaction = Reaction.NONE
+        self.ticks_reacting = [0] * len(Reaction)
+        self.realtime_report: dict[str, str] = {}
+        self.error: BaseException | None = None  # what ended the loop, if not the operator
+        self._thread: threading.Thread | None = None
+        self._ending, self._reset_asked = threading.Event(), threading.Event()
+
+    # -- the operator's side ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run in a thread of its own until `stop`."""
+        self._thread = threading.Thread(target=self._run, name="control loop", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask for a controlled stop; the loop ends with it. Returns at once."""
+        self._ending.set()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the loop's end; False after `timeout` seconds.
+
+        Raises:
+            BaseException: what ended the loop, if not the operator.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                return False
+        if self.error is not None:
+            raise self.error
+        return True
+
+    def reset(self) -> None:
+        """Let go of a latched reaction and let the policy drive again; the operator decides it."""
+        self._reset_asked.set()
+
+    def swap(self, policy: Policy, timeout: float = 5.0) -> None:
+        """Let another policy drive from the next tick on; it must be loaded, so it is warm.
+
+        Raises:
+            ContractError: it does not fit the robot or the running loop.
+            UserError: the loop did not take it within `timeout` seconds.
+        """
+        if round(policy.contract.control_period * 1e9) != self.period:
+            raise ContractError(
+                f"{policy.source}: its control period is {policy.contract.control_period} s, the "
+                f"loop runs at {self.period * 1e-9:g} s; start a new run with it"
+            )
+        controller = Controller(policy, self.robot.description, self.fusion, self.signals)
+        self._next_controller.give(controller)
+        if self._thread is not None and not self._next_controller.wait(timeout):
+            raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
+
+    # -- the loop's side -------------------------------------------------------------------
+
+    def tick(self, missed: int = 0) -> Reaction:
+        """One period.
+
+        Args:
+            missed: periods skipped right before this one.
+
+        Returns:
+            What the guard asked for; NONE when the policy drove.
+        """
+        clock, marks = self._clock, self._marks
+        marks[0] = clock()
+        self._heed_operator()
+        reading = self.sensors.look(self.robot.read())
+        if self.sensors.sequence < 0:
+            return Reaction.NONE  # nothing is known of the robot, so nothing is sent
+        if reading is not Reading.NOTHING_NEW:
+            if self.sensors.new == 1:
+                self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
+            self._last_new = marks[0]
+        marks[1] = clock()
+        if reading is Reading.NEW:
+            estimates = self.fusion.update(self.sensors.signals, self.sensors.periods)
+            for name, buffer in self._estimates:
+                buffer[:] = estimates[name]
+        marks[2] = clock()
+        controller = self.controller
+        controller.step += 1 + missed if self.ticks else 0
+        driven = reading is not Reading.NOT_FINITE and self._infer(controller)
+        marks[3] = clock()
+        reaction = self._check(marks[0], missed)
+        if reaction is Reaction.NONE and driven:
+            mode = self.safe.follow(controller.target())
+        else:
+            mode = self.safe.react(reaction)
+        marks[4] = clock()
+        self._write(mode)
+        marks[5] = clock()
+        self.budget.record(marks)
+        self.reaction = reaction
+        self.ticks_reacting[reaction] += 1
+        self.ticks += 1
+        return reaction
+
+    def _heed_operator(self) -> None:
+        following = self._next_controller.take()
+        if following is not None:
+            following.take_over(self.controller)
+            self.controller = following
+            self.safe.use(following.actuators)
+            self.swaps += 1
+        if self._reset_asked.is_set():
+            self._reset_asked.clear()
+            self.guard.reset()
+
+    def _infer(self, controller: Controller) -> bool:
+        """Observe and run the network; whether there is a new action to follow."""
+        measures = self.guard.measures
+        controller.ask(self.command.get())
+        observed = controller.observe()
+        _count(measures, Fault.OBSERVATION_NOT_FINITE, not observed)
+        if not observed:
+            return False
+        largest = controller.infer()
+        fit = math.isfinite(largest)
+        _count(measures, Fault.ACTION_NOT_FINITE, not fit)
+        measures[Fault.ACTION_BEYOND_CLIP] = largest if fit else 0.0
+        self.clipped += largest > 1
+        return fit
+
+    def _check(self, now: int, missed: int) -> Reaction:
+        measures, sensors = self.guard.measures, self.sensors
+        measures[Fault.MISSED] = missed
+        rate = measures[Fault.MISS_RATE]
+        measures[Fault.MISS_RATE] = min(1.0, rate + self._share * (missed * (1 - rate) - rate))
+        measures[Fault.STALE] = (now - self._last_new) * 1e-9
+        measures[Fault.FROZEN] = sensors.repeats
+        measures[Fault.SENSOR_NOT_FINITE] = sensors.not_finite
+        _count(measures, Fault.ESTIMATOR_LOST, self.fusion.lost)
+        if self._attitude is not None:
+            _w, x, y, _z = self._attitude[0].tolist()
+            measures[Fault.TILT] = math.acos(max(-1.0, 1 - 2 * (x * x + y * y)))
+        reaction = self.guard.check(self.ticks)
+        if self._ending.is_set():
+            reaction = max(reaction, Reaction.STOP)
+        return reaction
+
+    def _write(self, mode: Mode) -> None:
+        controller = self.controller
+        self.robot.write(
+            ActuatorCommand(
+                sequence=self.sensors.sequence,
+                mode=mode,
+                target=self.safe.target,
+                stiffness=controller.stiffness if mode is Mode.RUN else self._limp,
+                damping=controller.damping,
+            )
+        )
+
+    def _run(self) -> None:
+        try:
+            with realtime(self.config.realtime) as self.realtime_report:
+                self._drive()
+        except BaseException as error:
+            self.error = error
+            if self.sensors.sequence >= 0:
+                self._write(Mode.DAMP)
+
+    def _drive(self) -> None:
+        release, missed = self._first_release(), 0
+        while not (self._ending.is_set() and self.safe.at_rest):
+            sleep_until(release)
+            self.budget.wake_up.record(self._clock() - release)
+            self.tick(missed)
+            release, missed = next_release(release, self._clock(), self.period)
+            self.budget.missed += missed
+
+    def _first_release(self) -> int:
+        """Wait for a new sample, so that ticks come soon after samples, not just before."""
+        patience = self._clock() + round(self.config.first_sample_seconds * 1e9)
+        before = self.robot.read()
+        known = None if before is None else before.sequence
+        while (sample := self.robot.read()) is None or sample.sequence == known:
+            if self._clock() > patience:
+                raise UserError(
+                    f"robot '{self.robot.description.name}' gave no sample for "
+                    f"{self.config.first_sample_seconds:g} s; is it switched on?"
+                )
+            time.sleep(2e-4)
+        return self._clock() + round(self.config.phase * self.period)
+
+
+def _count(measures: list[float], fault: Fault, present: bool) -> None:
+    """Ticks in a row in which a fault was present."""
+    measures[fault] = measures[fault] + 1 if present else 0.0

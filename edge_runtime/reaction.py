@@ -1,0 +1,67 @@
+"""The targets a robot gets while the guard reacts: hold, controlled stop, damp."""
+
+import numpy as np
+
+from edge_runtime.contract import POSITION, Actuator
+from edge_runtime.guard import Reaction
+from edge_runtime.robot import Mode
+from edge_runtime.signal import Array
+
+
+class SafeTargets:
+    """Turns the policy's target and the guard's reaction into what is sent.
+
+    A controlled stop ramps a legged robot to its default pose and then damps it. A robot with
+    velocity actuators is slowed to rest with its positions (the steering) held, and stays so.
+
+    Args:
+        actuators: in the robot's order.
+        period: s between two calls.
+        stop_seconds: length of the ramp.
+    """
+
+    def __init__(self, actuators: tuple[Actuator, ...], period: float, stop_seconds: float) -> None:
+        self.target = np.zeros(len(actuators), np.float32)  # what is sent, (A,)
+        self._from = self.target.copy()
+        self._step = period / stop_seconds
+        self._progress = 0.0
+        self.use(actuators)
+
+    def use(self, actuators: tuple[Actuator, ...]) -> None:
+        """Go on with another policy's actuators."""
+        self._is_position = np.array([a.mode == POSITION for a in actuators])
+        self._all_position = bool(self._is_position.all())
+        self._default = np.array([a.default for a in actuators], np.float32)
+
+    def begin(self, measured: Array | None) -> None:
+        """Before the first good target, hold where the joints are, (A,), or else the default."""
+        start = self._default if measured is None else measured
+        np.copyto(self.target, np.where(self._is_position, start, 0))
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether a controlled stop has come to its end."""
+        return self._progress >= 1.0
+
+    def follow(self, target: Array) -> Mode:
+        """No reaction: the policy's target."""
+        np.copyto(self.target, target)
+        self._progress = 0.0
+        return Mode.RUN
+
+    def react(self, reaction: Reaction) -> Mode:
+        """Set `target` to what the reaction asks for, and say in which mode it is sent.
+
+        Without a reaction there is no target either, so the last good one is held.
+        """
+        if reaction is Reaction.DAMP:
+            self._progress = 1.0
+            return Mode.DAMP
+        if reaction <= Reaction.HOLD:
+            return Mode.RUN
+        if self._progress == 0.0:
+            np.copyto(self._from, self.target)
+        self._progress = min(self._progress + self._step, 1.0)
+        end = self._default if self._all_position else np.where(self._is_position, self._from, 0)
+        np.copyto(self.target, self._from + np.float32(self._progress) * (end - self._from))
+        return Mode.DAMP if self._all_position and self.at_rest else Mode.RUN

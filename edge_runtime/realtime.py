@@ -1,0 +1,113 @@
+"""What the operating system can do for a periodic loop; what it refuses is said, not hidden."""
+
+import ctypes
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+_MCL_CURRENT, _MCL_FUTURE = 1, 2
+_PR_SET_TIMERSLACK = 29
+
+
+@dataclass(frozen=True)
+class RealtimeConfig:
+    """What to ask for. The default asks for what needs no permission."""
+
+    fifo: int = 0
+    """Priority under SCHED_FIFO, 1 to 99; 0 for the normal scheduler."""
+    cpu: int = -1
+    """Run the loop on this CPU alone; -1 for any."""
+    lock_memory: bool = False
+    """Keep all memory of the process from being paged out."""
+    freeze_garbage: bool = True
+    """Collect garbage once, then never while the loop runs."""
+    switch_interval: float = 1e-4
+    """Seconds for which another Python thread may keep the loop from starting."""
+
+
+@contextmanager
+def realtime(config: RealtimeConfig) -> Iterator[dict[str, str]]:
+    """Set up the calling thread and its process, and put everything back at the end.
+
+    Yields:
+        For each measure what is in force, or why it is not.
+    """
+    with ExitStack() as stack:
+        yield {
+            "scheduler": _scheduler(config.fifo, stack),
+            "cpu": _pin(config.cpu, stack),
+            "memory": _lock_memory(config.lock_memory, stack),
+            "timer": _timer_slack(),
+            "garbage": _freeze_garbage(config.freeze_garbage, stack),
+            "threads": _switch_interval(config.switch_interval, stack),
+        }
+
+
+def _scheduler(priority: int, stack: ExitStack) -> str:
+    if not priority:
+        return "normal"
+    if not hasattr(os, "sched_setscheduler"):
+        return "normal (this system has no SCHED_FIFO)"
+    before = (os.sched_getscheduler(0), os.sched_getparam(0))
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except (OSError, ValueError) as error:
+        return f"normal (SCHED_FIFO {priority} refused: {error}; it needs CAP_SYS_NICE)"
+    stack.callback(os.sched_setscheduler, 0, *before)
+    return f"SCHED_FIFO {priority}"
+
+
+def _pin(cpu: int, stack: ExitStack) -> str:
+    if cpu < 0:
+        return "any"
+    if not hasattr(os, "sched_setaffinity"):
+        return "any (this system cannot pin threads)"
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except OSError as error:
+        return f"any (CPU {cpu} refused: {error}; there are {sorted(before)})"
+    stack.callback(os.sched_setaffinity, 0, before)
+    return str(cpu)
+
+
+def _lock_memory(wanted: bool, stack: ExitStack) -> str:
+    if not wanted:
+        return "pageable"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "mlockall"):
+        return "pageable (this system has no mlockall)"
+    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        return f"pageable (mlockall refused: {reason}; it needs CAP_IPC_LOCK)"
+    stack.callback(libc.munlockall)
+    return "locked"
+
+
+def _timer_slack() -> str:
+    """The kernel may else delay a wake-up by 50 µs to bundle it with others."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "prctl") and libc.prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(1), 0, 0, 0) == 0:
+        return "slack 1 ns"
+    return "default slack"
+
+
+def _freeze_garbage(wanted: bool, stack: ExitStack) -> str:
+    if not wanted:
+        return "collected at any time"
+    gc.collect()
+    gc.freeze()
+    stack.callback(gc.unfreeze)
+    if gc.isenabled():
+        gc.disable()
+        stack.callback(gc.enable)
+    return "frozen"
+
+
+def _switch_interval(seconds: float, stack: ExitStack) -> str:
+    stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+    sys.setswitchinterval(seconds)
+    return f"switch after {seconds * 1e6:g} µs"

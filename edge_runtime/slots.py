@@ -1,0 +1,50 @@
+"""Handing values to the control loop without making it wait."""
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class LatestValue(Generic[T]):
+    """Holds the newest value only; neither side ever blocks.
+
+    A reference is swapped in one step, so a reader sees the old value or the new one, whole.
+    Values must not be changed after they were put.
+    """
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def put(self, value: T) -> None:
+        """Replace the value."""
+        self._value = value
+
+    def get(self) -> T:
+        """The newest value."""
+        return self._value
+
+
+class Handover(Generic[T]):
+    """Hands one value over at a time; the giver can wait until it was taken."""
+
+    def __init__(self) -> None:
+        self._value: T | None = None
+        self._taken = threading.Event()
+
+    def give(self, value: T) -> None:
+        """Offer a value, in place of one not yet taken."""
+        self._taken.clear()
+        self._value = value
+
+    def take(self) -> T | None:
+        """The offered value, once; None if there is none. Never blocks."""
+        value = self._value
+        if value is not None:
+            self._value = None
+            self._taken.set()
+        return value
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until the offer was taken; False after `timeout` seconds."""
+        return self._taken.wait(timeout)

@@ -103,5 +103,5 @@ class BatchPPO(PPO):
             self.logger.record(f"train/{name}", mean)
         explained = explained_variance(values.flatten(), returns.flatten())
         self.logger.record("train/explained_variance", explained)
-        self.logger.record("train/std", float(self.policy.log_std.exp().mean()))
+        self.logger.record("train/std", float(self.policy.log_std.detach().exp().mean()))
         self.logger.record("train/learning_rate", self.policy.optimizer.param_groups[0]["lr"])

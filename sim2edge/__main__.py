@@ -12,6 +12,7 @@ import io
 import os
 import sys
 from importlib.metadata import version
+from types import ModuleType
 from typing import Annotated, Any, get_type_hints
 
 from edge_runtime.errors import UserError
@@ -66,8 +67,7 @@ def _run(arguments: list[str]) -> int:
     command = COMMANDS[name]
     try:
         module = importlib.import_module(command.module)
-        config = _parse(name, command, getattr(module, command.config), options)
-        return int(module.main(config))
+        return int(module.main(_parse(name, command, module, options)))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not command.extra or missing in ("", "edge_runtime", "sim", "policies", "sim2edge"):
@@ -92,15 +92,23 @@ def _overview() -> str:
     )
 
 
-def _parse(name: str, command: Command, config: type[Any], options: list[str]) -> Any:
+def _parse(name: str, command: Command, module: ModuleType, options: list[str]) -> Any:
     """The command's config from its options; what tyro has to say against them in one line."""
     import tyro  # noqa: PLC0415  the overview and a mistyped command need not wait for it
 
+    config: type[Any] = getattr(module, command.config)
     program = f"sim2edge {name}"
+    start: dict[str, Any] = {}
+    if hasattr(module, "defaults"):
+        start["default"], remaining = module.defaults(options)
+        program = " ".join([program, *options[: len(options) - len(remaining)]])
+        options = remaining
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(_with_positionals(config, command), prog=program, args=options)
+            return tyro.cli(
+                _with_positionals(config, command), prog=program, args=options, **start
+            )
     except SystemExit as exit_:
         if exit_.code in (0, None):  # --help was asked for
             raise

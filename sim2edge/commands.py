@@ -8,7 +8,8 @@ class Command:
     """A command of the front door.
 
     Its module has a frozen dataclass `config` with the options and `main(config) -> int`, which
-    returns the exit code.
+    returns the exit code. It may have `defaults(options) -> (config, options)` too, which takes
+    from the command line what the defaults of all else depend on.
     """
 
     summary: str
@@ -23,7 +24,6 @@ COMMANDS: dict[str, Command] = {
         "train a policy for a task, on the batch simulator",
         "policies.train",
         "TrainConfig",
-        positional=("task",),
         extra="train",
     ),
     "eval": Command(

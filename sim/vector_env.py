@@ -154,12 +154,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             the mask info["_final_obs"] and the critic's part in info["final_privileged"].
         """
         action = self.action_map.clip(np.asarray(actions, np.float32))
-        control = self.actuators.control(self.action_map.target(action))
-        self.engine.step(control)
-        self.age += 1
-        self._readings.read()
-        self._attitude.read(self._true_attitude)
-        self.task.observe(None)
+        self.advance(self.actuators.control(self.action_map.target(action)))
         self.reward_terms = self.task.rewards(action)
         reward = np.sum(list(self.reward_terms.values()), axis=0, dtype=np.float32)
         self.signals[LAST_ACTION][:] = action
@@ -171,6 +166,18 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         done = terminated | truncated
         info = self._finish(np.flatnonzero(done), done) if done.any() else {}
         return self._build(), reward, terminated, truncated, info
+
+    def advance(self, control: Float) -> None:
+        """Let one control period pass and read all sensors; what `step` does without the learner.
+
+        Args:
+            control: inputs of each physics step, (N, substeps, A).
+        """
+        self.engine.step(control)
+        self.age += 1
+        self._readings.read()
+        self._attitude.read(self._true_attitude)
+        self.task.observe(None)
 
     def _finish(self, rows: Rows, done: np.ndarray) -> dict[str, Any]:
         """Keep the last observation of ended episodes and start new ones."""

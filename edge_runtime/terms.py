@@ -96,4 +96,5 @@ def steering_angle(steering_angle: Array) -> Array:
 @term(reads=("lidar",), unit="1", frame="lidar")
 def lidar_closeness(ranges: Array, *, near: float) -> Array:
     """near / (near + range) of each beam, (N, beams): fine where it is close, 0 at infinity."""
-    return np.float32(near) / (np.float32(near) + ranges)
+    closeness: Array = np.float32(near) / (np.float32(near) + ranges)
+    return closeness

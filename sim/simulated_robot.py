@@ -1,0 +1,199 @@
+"""The robot border from the other side: one simulation that reads and acts as a robot does.
+
+`LockstepRobot` lives in the control loop's process and waits for it. As a program, this module
+serves a robot over shared memory in real time:
+
+    python -m sim.simulated_robot NAME TASK [--seed N] [--randomize] [--record FILE]
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.contract import POSITION
+from edge_runtime.deadline import next_release, sleep_until
+from edge_runtime.errors import UserError
+from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
+from edge_runtime.shared_memory import RobotServer
+from edge_runtime.signal import ATTITUDE, IMU_BURST, Array, Signal
+from sim.engines.mujoco_cpu import Float
+from sim.task import TaskConfig
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+
+
+class SimulatedRobot:
+    """One simulation of a task's world, driven by actuator commands instead of actions.
+
+    Args:
+        task: the world; nothing ends an episode here.
+        seed: of everything random.
+    """
+
+    def __init__(self, task: TaskConfig, seed: int = 0) -> None:
+        self.env = TaskVectorEnv(task, 1, seed=seed, threads=1)
+        self.env.reset(seed=seed)
+        engine = self.env.engine
+        self.description = describe(task, engine.substeps)
+        self.sequence = 0
+        self.signals: Mapping[str, Array] = self.env.signals
+        actuators = task.robot.actuators
+        self.target = self.env.action_map.default.copy()  # that was arrived at last, (A,)
+        self._is_position = np.array([a.mode == POSITION for a in actuators])
+        self._gain, self._bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
+        self._own = (self._gain.copy(), self._bias.copy())
+        self._nominal = np.array([a.stiffness for a in actuators])
+
+    @property
+    def stamp(self) -> float:
+        """Simulated time in s."""
+        return self.sequence * self.env.config.control_period
+
+    def advance(self, control: Float) -> None:
+        """Let one control period pass.
+
+        Args:
+            control: what each physics step follows, (1, substeps, A).
+        """
+        self.env.advance(control)
+        self.env.task.advance()
+        self.sequence += 1
+
+    def obey(self, command: ActuatorCommand) -> Array:
+        """Set the gains that a command asks for; the target to follow, (A,)."""
+        limp = command.mode is Mode.DAMP
+        gain, bias = self._own
+        stiffness = np.zeros_like(self._nominal) if limp else command.stiffness
+        with np.errstate(invalid="ignore"):
+            share = np.where(self._is_position, stiffness / self._nominal, 1.0)
+        self._gain[0, :, 0] = gain[0, :, 0] * share
+        self._bias[0, :, 1] = bias[0, :, 1] * share
+        self.target[:] = np.where(limp & ~self._is_position, 0, command.target)
+        return self.target
+
+
+class LockstepRobot:
+    """A `Robot` in the loop's own process: a command lets one control period pass.
+
+    `read` gives the sample of the present state; `write` acts on it without latency.
+    """
+
+    def __init__(self, simulated: SimulatedRobot) -> None:
+        self.simulated = simulated
+        self.description = simulated.description
+
+    def read(self) -> Sample:
+        robot = self.simulated
+        return Sample(robot.sequence, robot.stamp, robot.signals)
+
+    def write(self, command: ActuatorCommand) -> None:
+        robot = self.simulated
+        robot.advance(robot.env.actuators.control(robot.obey(command)[None]))
+
+    def close(self) -> None:
+        pass
+
+
+def describe(task: TaskConfig, substeps: int) -> RobotDescription:
+    """The task's robot as the control loop sees it, its own attitude included."""
+    burst = Signal(IMU_BURST, 6 * substeps, "rad/s, m/s^2", "imu")
+    attitude = Signal(ATTITUDE, 4, "1", "world")
+    return task.robot.description((burst, attitude, *task.extra_signals))
+
+
+class RealTimeRobot:
+    """Serves a simulated robot at the pace of the clock.
+
+    At each physics step the newest command counts. A control period's physics is computed at its
+    end, so that a sample is of the moment at which it is published.
+    """
+
+    def __init__(self, simulated: SimulatedRobot, server: RobotServer) -> None:
+        self.simulated, self.server = simulated, server
+        engine = simulated.env.engine
+        self._substeps = engine.substeps
+        self._physics_period = round(engine.model.opt.timestep * 1e9)  # ns
+        self._control = np.zeros((1, self._substeps, len(simulated.target)))
+        self.missed = 0  # physics steps that came too late to see the newest command
+        self.frames: list[Float] = []  # qpos after each control period
+
+    def run(self, stop: "StopFlag", record: bool) -> None:
+        """Serve until told to stop."""
+        robot = self.simulated
+        release = time.monotonic_ns()
+        while not stop:
+            self.server.publish(robot.sequence, release * 1e-9, robot.signals)
+            if record:
+                self.frames.append(robot.env.engine.qpos[0].copy())
+            for substep in range(self._substeps):
+                release, missed = next_release(release, time.monotonic_ns(), self._physics_period)
+                self.missed += missed
+                sleep_until(release)
+                command = self.server.command()
+                if command is not None:
+                    robot.obey(command)
+                self._control[0, substep] = robot.target
+            robot.advance(self._control)
+
+
+class StopFlag:
+    """True once the process was asked to end, or lost its parent."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._parent = os.getppid()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+
+    def __bool__(self) -> bool:
+        return self._asked or os.getppid() != self._parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve a robot until SIGTERM, SIGINT, or the end of the parent process."""
+    parser = argparse.ArgumentParser(prog="sim.simulated_robot", description=main.__doc__)
+    parser.add_argument("name", help="the shared memory's name")
+    parser.add_argument("task", help="the world it lives in")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--randomize", action="store_true", help="draw another robot and pushes")
+    parser.add_argument("--record", type=Path, help="write the motion to this .npz at the end")
+    options = parser.parse_args(arguments)
+    stop = StopFlag()
+    try:
+        task = find_task(options.task)
+    except UserError as error:
+        print(f"sim.simulated_robot: {error}", file=sys.stderr)
+        return 2
+    if not options.randomize:
+        nominal = dataclasses.replace(task.randomization, enabled=False)
+        task = dataclasses.replace(task, randomization=nominal)
+    simulated = SimulatedRobot(task, options.seed)
+    with RobotServer(options.name, simulated.description) as server:
+        robot = RealTimeRobot(simulated, server)
+        robot.run(stop, options.record is not None)
+    if options.record is not None:
+        _save(options.record, robot.frames)
+    return 0
+
+
+def _save(path: Path, frames: list[Float]) -> None:
+    building = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    with contextlib.ExitStack() as stack:
+        stack.callback(building.unlink, missing_ok=True)
+        np.savez_compressed(building, qpos=np.array(frames))
+        os.replace(building, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

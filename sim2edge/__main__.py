@@ -13,6 +13,7 @@ import os
 import sys
 from importlib.metadata import version
 from types import ModuleType
+from types import ModuleType
 from typing import Annotated, Any, get_type_hints
 
 from edge_runtime.errors import UserError
@@ -96,19 +97,16 @@ def _parse(name: str, command: Command, module: ModuleType, options: list[str]) 
     """The command's config from its options; what tyro has to say against them in one line."""
     import tyro  # noqa: PLC0415  the overview and a mistyped command need not wait for it
 
-    config: type[Any] = getattr(module, command.config)
-    program = f"sim2edge {name}"
-    start: dict[str, Any] = {}
+    config = _with_positionals(getattr(module, command.config), command)
+    default = tyro.MISSING_NONPROP
     if hasattr(module, "defaults"):
-        start["default"], remaining = module.defaults(options)
-        program = " ".join([program, *options[: len(options) - len(remaining)]])
-        options = remaining
+        default, options = module.defaults(options)
+    program = f"sim2edge {name}"
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
-                _with_positionals(config, command), prog=program, args=options, **start
-            )
+            usage = f"{program} {command.leading}".rstrip()
+            return tyro.cli(config, prog=usage, args=options, default=default)
     except SystemExit as exit_:
         if exit_.code in (0, None):  # --help was asked for
             raise

@@ -16,6 +16,7 @@ class Command:
     module: str
     config: str  # name of the dataclass in the module
     positional: tuple[str, ...] = ()  # its fields that are given without a flag, in this order
+    leading: str = ""  # what `defaults` takes off the options, as the help calls it
     extra: str = ""  # the optional dependencies it needs: `pip install 'sim2edge[extra]'`
 
 
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Command] = {
         "train a policy for a task, on the batch simulator",
         "policies.train",
         "TrainConfig",
+        leading="TASK",
         extra="train",
     ),
     "eval": Command(

@@ -13,7 +13,6 @@ import os
 import sys
 from importlib.metadata import version
 from types import ModuleType
-from types import ModuleType
 from typing import Annotated, Any, get_type_hints
 
 from edge_runtime.errors import UserError

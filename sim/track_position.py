@@ -1,5 +1,6 @@
 """Where cars are on their tracks: arc length, lateral offset, heading error, room to the walls."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numba
@@ -71,6 +72,14 @@ class Locator:
             p.curvature,
             p.clearance,
         )
+
+    def state(self) -> dict[str, Index]:
+        """What `restore` needs beside the poses."""
+        return {"track": self.track.copy(), "index": self.position.index.copy()}
+
+    def restore(self, state: Mapping[str, Index]) -> None:
+        """Go on from a `state`; call `update` next."""
+        self.track[:], self.position.index[:] = state["track"], state["index"]
 
 
 @numba.njit(cache=True)

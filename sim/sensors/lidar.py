@@ -38,25 +38,23 @@ class Lidar:
     Args:
         config: the beams.
         tracks: whose walls stop them.
+        mount: where the lidar sits in the car's frame, (3,) m; it is not turned against it.
     """
 
-    def __init__(self, config: LidarConfig, tracks: Tracks) -> None:
-        self.config, self._tracks = config, tracks
+    def __init__(self, config: LidarConfig, tracks: Tracks, mount: Float) -> None:
+        self.config, self._tracks, self._mount = config, tracks, mount
         half = config.field_of_view / 2
         angle = np.linspace(-half, half, config.beams)
         self.beams: Float = np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (B, 2)
 
-    def cast(
-        self, rows: Index, track: Index, near: Index, origin: Float, rotation: Float, out: Array
-    ) -> None:
+    def cast(self, rows: Index, track: Index, near: Index, pose: Float, out: Array) -> None:
         """Write the exact ranges of these cars.
 
         Args:
             rows: (n,).
             track: which track each of all N cars is on, (N,).
-            near: a point of the centre line near each lidar, (N,).
-            origin: of the lidars in the world, (N, 3) m.
-            rotation: lidar to world, (N, 3, 3).
+            near: a point of the centre line near each car, (N,).
+            pose: of all N cars, (N, 7): position m and quaternion wxyz, in the world.
             out: (N, B) m; only `rows` are written.
         """
         t, c = self._tracks, self.config
@@ -64,8 +62,8 @@ class Lidar:
             rows,
             track,
             near,
-            origin,
-            rotation,
+            pose,
+            self._mount,
             self.beams,
             t.left,
             t.right,
@@ -74,13 +72,16 @@ class Lidar:
             out,
         )
 
-    def spoil(self, ranges: Array, rng: np.random.Generator) -> None:
-        """Add noise and lose echoes, in place."""
+    def spoil(self, ranges: Array, rng: np.random.Generator) -> Array:
+        """The ranges with noise, some of them without an echo."""
         c = self.config
         echo = ranges < c.max_range
-        ranges += np.float32(c.std) * rng.standard_normal(ranges.shape, np.float32) * echo
-        ranges[rng.random(ranges.shape, np.float32) < c.dropout] = c.max_range
-        np.clip(ranges, 0.0, c.max_range, out=ranges)
+        noise = rng.standard_normal(ranges.shape, np.float32)
+        noise *= np.float32(c.std)
+        noise *= echo
+        noise += ranges
+        noise[rng.random(ranges.shape, np.float32) < c.dropout] = c.max_range
+        return np.clip(noise, 0.0, c.max_range, out=noise)
 
 
 @numba.njit(cache=True)
@@ -169,12 +170,24 @@ def _search(
 
 
 @numba.njit(cache=True)
+def _rotation(w: float, x: float, y: float, z: float) -> Float:
+    """Body to world, (3, 3)."""
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+@numba.njit(cache=True)
 def _cast(
     rows: Index,
     track: Index,
     near: Index,
-    origin: Float,
-    rotation: Float,
+    pose: Float,
+    mount: Float,
     beams: Float,
     lefts: Float,
     rights: Float,
@@ -184,8 +197,8 @@ def _cast(
 ) -> None:
     for n in rows:
         left, right = lefts[track[n]], rights[track[n]]
-        ox, oy, oz = origin[n]
-        turn = rotation[n]
+        turn = _rotation(pose[n, 3], pose[n, 4], pose[n, 5], pose[n, 6])
+        ox, oy, oz = pose[n, :3] + turn @ mount
         quad = _quad(left, right, near[n], ox, oy)
         # From below the top of the walls, a beam that passes over one has nothing left to meet.
         walks = quad >= 0 and 0.0 <= oz <= height

@@ -1,0 +1,76 @@
+"""The vehicle of `assets/vehicle`: an electric driverless racer with Ackermann steering.
+
+Actuators: `steering`, the steering column's angle (that of a bicycle's front wheel), and `drive`,
+the mean speed of the rear wheels, in rad/s. Its signals beside IMU and encoders, `lidar` and
+`gnss_*`, come from `sim.sensors`.
+"""
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from edge_runtime.contract import POSITION, VELOCITY, Actuator
+from edge_runtime.signal import Signal
+from sim.robots.robot import Sensor, SimRobot
+
+WHEELS = ("front_left", "front_right", "rear_left", "rear_right")
+WHEELBASE = 1.2  # m
+TRACK = 0.9  # m, between the centres of left and right wheels
+WHEEL_RADIUS = 0.2  # m
+TOP_SPEED = 12.0  # m/s
+CHASSIS_HEIGHT = 0.198  # m, of the chassis frame when the car stands on its springs
+LIDAR_POSITION = np.array([1.05, 0.0, 0.25])  # m, in the chassis frame
+# The car seen from above, in the chassis frame: wings and wheels and the sides between, m.
+OUTLINE = np.array([(x, y) for x in (-0.45, 0.6, 1.72) for y in (-0.55, 0.55)])
+
+
+def vehicle_folder() -> Path:
+    """Where the model's files are."""
+    return Path(str(files("assets") / "vehicle"))
+
+
+@cache
+def vehicle() -> SimRobot:
+    """The robot. Action 0 is wheels straight and at rest; ±1 is full lock, 1 is top speed."""
+    path = vehicle_folder() / "scene.xml"
+    model = mujoco.MjModel.from_xml_path(str(path))
+    steering, drive = model.actuator("steering"), model.actuator("drive")
+    lock, top = float(steering.ctrlrange[1]), TOP_SPEED / WHEEL_RADIUS
+    actuators = (
+        Actuator(
+            name="steering",
+            mode=POSITION,
+            stiffness=float(steering.gainprm[0]),
+            action_scale=lock,
+            lower=-lock,
+            upper=lock,
+            # Its own damping holds it to half of this; the motor still has all its torque there.
+            max_velocity=6.0,
+            max_effort=float(steering.forcerange[1]),
+        ),
+        Actuator(
+            name="drive",
+            mode=VELOCITY,
+            damping=float(drive.gainprm[0]),
+            action_scale=top,
+            lower=0.0,
+            upper=top,
+            max_velocity=1.4 * top,
+            max_effort=float(drive.forcerange[1]),
+        ),
+    )
+    return SimRobot(
+        name="vehicle",
+        model=path,
+        actuators=actuators,
+        imu_body="chassis",
+        sensors=(
+            Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
+            Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),
+            Sensor(Signal("wheel_speed", 4, "rad/s"), tuple(f"{w}_encoder" for w in WHEELS)),
+            Sensor(Signal("steering_angle", 1, "rad"), ("steering_encoder",)),
+        ),
+    )

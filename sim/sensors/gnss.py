@@ -1,0 +1,76 @@
+"""A GNSS receiver in a local east-north-up frame: slow, with an error that wanders."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.signal import Array
+from sim.engines.mujoco_cpu import Float, Rows
+
+
+@dataclass(frozen=True)
+class GnssConfig:
+    """A receiver with corrections (RTK float or SBAS)."""
+
+    period: float = 0.2  # s, between two fixes
+    white: float = 0.05  # m, of each fix, on each axis
+    wander: float = 0.5  # m, stationary standard deviation of the slow error
+    time_constant: float = 60.0  # s, of the slow error
+    velocity: float = 0.05  # m/s, of each fix
+
+
+class Gnss:
+    """Fixes of N receivers; between two of them the last one holds.
+
+    Args:
+        config: the receiver.
+        rows: N.
+        period: s, between two calls of `read`.
+        rng: draws the errors.
+    """
+
+    def __init__(
+        self, config: GnssConfig, rows: int, period: float, rng: np.random.Generator
+    ) -> None:
+        self._config, self._rng = config, rng
+        self._every = max(round(config.period / period), 1)
+        self._keep = np.exp(-self._every * period / config.time_constant)
+        self._wander = np.zeros((rows, 3))
+        self._age = np.zeros(rows, np.int64)  # calls since the last fix
+
+    def reset(self, rows: Rows) -> None:
+        """New errors; the next `read` of these rows is a fix."""
+        self._wander[rows] = self._rng.normal(0.0, self._config.wander, (len(rows), 3))
+        self._age[rows] = self._every
+
+    def read(
+        self, rows: Rows, position: Float, velocity: Float, fix: Array, fix_velocity: Array
+    ) -> None:
+        """Write new fixes, (N, 3) each, of those of `rows` whose time has come.
+
+        Args:
+            rows: (n,).
+            position: of the antennas, (N, 3) m.
+            velocity: of the antennas, (N, 3) m/s.
+            fix: written, (N, 3) m.
+            fix_velocity: written, (N, 3) m/s.
+        """
+        self._age[rows] += 1
+        due = rows[self._age[rows] >= self._every]
+        if not len(due):
+            return
+        c, shape = self._config, (len(due), 3)
+        self._age[due] = 0
+        step = c.wander * np.sqrt(1.0 - self._keep**2)
+        self._wander[due] = self._keep * self._wander[due] + self._rng.normal(0.0, step, shape)
+        fix[due] = position[due] + self._wander[due] + self._rng.normal(0.0, c.white, shape)
+        fix_velocity[due] = velocity[due] + self._rng.normal(0.0, c.velocity, shape)
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit-equal."""
+        return {"wander": self._wander.copy(), "age": self._age.copy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self._wander[:], self._age[:] = state["wander"], state["age"]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 _SUBDIVISION = 5  # 2^5 bins for each power of two: a value is known to 3 %
 _BINS = (36 - _SUBDIVISION + 1) << _SUBDIVISION  # to 2^36 ns, over a minute
 
@@ -27,27 +29,16 @@ class LatencyHistogram:
         else:
             self.counts[duration if duration > 0 else 0] += 1
 
-    @property
-    def count(self) -> int:
-        """Durations recorded."""
-        return sum(self.counts)
 
-    def percentile(self, percent: float) -> int:
-        """The duration in ns that `percent` of all do not exceed, to 3 %; 0 without any."""
-        return percentile(self.counts, percent, self.max)
-
-
-def percentile(counts: Sequence[int], percent: float, largest: int) -> int:
-    """As `LatencyHistogram.percentile`, from bare counts."""
-    needed = sum(counts) * percent / 100
-    if needed == 0:
-        return 0
-    below = 0
-    for index, count in enumerate(counts):
-        below += count
-        if below >= needed and count:
-            return min(bin_edges(index)[1] - 1, largest)
-    return largest
+def percentiles(histogram: LatencyHistogram, percents: Sequence[float]) -> list[int]:
+    """For each percent, the duration in ns that so many do not exceed, to 3 %; 0 without any."""
+    below = np.cumsum(histogram.counts)
+    total = int(below[-1])
+    if total == 0:
+        return [0] * len(percents)
+    needed = np.ceil(np.array(percents) / 100 * total).clip(1, total)
+    bins = np.searchsorted(below, needed)
+    return [min(bin_edges(int(index))[1] - 1, histogram.max) for index in bins]
 
 
 def bin_edges(index: int) -> tuple[int, int]:

@@ -101,6 +101,11 @@ class ControlLoop:
         """Ask for a controlled stop; the loop ends with it. Returns at once."""
         self._ending.set()
 
+    @property
+    def running(self) -> bool:
+        """Whether the loop's thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the loop's end; False after `timeout` seconds.
 

@@ -21,6 +21,7 @@ import numpy as np
 from edge_runtime.contract import POSITION
 from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.errors import UserError
+from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
 from edge_runtime.shared_memory import RobotServer
 from edge_runtime.signal import ATTITUDE, IMU_BURST, Array, Signal
@@ -46,7 +47,7 @@ class SimulatedRobot:
         self.sequence = 0
         self.signals: Mapping[str, Array] = self.env.signals
         actuators = task.robot.actuators
-        self.target = self.env.action_map.default.copy()  # that was arrived at last, (A,)
+        self.target: Array = self.env.action_map.default.copy()  # that was commanded last, (A,)
         self._is_position = np.array([a.mode == POSITION for a in actuators])
         self._gain, self._bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
         self._own = (self._gain.copy(), self._bias.copy())
@@ -113,7 +114,8 @@ class RealTimeRobot:
     """Serves a simulated robot at the pace of the clock.
 
     At each physics step the newest command counts. A control period's physics is computed at its
-    end, so that a sample is of the moment at which it is published.
+    end, so that a sample is of the moment at which it is published. Until the first command the
+    robot hangs still: its samples tell of the moment from which it will move.
     """
 
     def __init__(self, simulated: SimulatedRobot, server: RobotServer) -> None:
@@ -122,6 +124,7 @@ class RealTimeRobot:
         self._substeps = engine.substeps
         self._physics_period = round(engine.model.opt.timestep * 1e9)  # ns
         self._control = np.zeros((1, self._substeps, len(simulated.target)))
+        self._hanging = True
         self.missed = 0  # physics steps that came too late to see the newest command
         self.frames: list[Float] = []  # qpos after each control period
 
@@ -129,10 +132,10 @@ class RealTimeRobot:
         """Serve until told to stop."""
         robot = self.simulated
         release = time.monotonic_ns()
+        sequence = 0
         while not stop:
-            self.server.publish(robot.sequence, release * 1e-9, robot.signals)
-            if record:
-                self.frames.append(robot.env.engine.qpos[0].copy())
+            self.server.publish(sequence, release * 1e-9, robot.signals)
+            sequence += 1
             for substep in range(self._substeps):
                 release, missed = next_release(release, time.monotonic_ns(), self._physics_period)
                 self.missed += missed
@@ -140,8 +143,12 @@ class RealTimeRobot:
                 command = self.server.command()
                 if command is not None:
                     robot.obey(command)
+                    self._hanging = False
                 self._control[0, substep] = robot.target
-            robot.advance(self._control)
+            if not self._hanging:
+                robot.advance(self._control)
+                if record:
+                    self.frames.append(robot.env.engine.qpos[0].copy())
 
 
 class StopFlag:
@@ -167,6 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("task", help="the world it lives in")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--randomize", action="store_true", help="draw another robot and pushes")
+    parser.add_argument("--fifo", type=int, default=0, help="priority under SCHED_FIFO")
     parser.add_argument("--record", type=Path, help="write the motion to this .npz at the end")
     options = parser.parse_args(arguments)
     stop = StopFlag()
@@ -179,7 +187,10 @@ def main(arguments: list[str] | None = None) -> int:
         nominal = dataclasses.replace(task.randomization, enabled=False)
         task = dataclasses.replace(task, randomization=nominal)
     simulated = SimulatedRobot(task, options.seed)
-    with RobotServer(options.name, simulated.description) as server:
+    with (
+        realtime(RealtimeConfig(fifo=options.fifo)),
+        RobotServer(options.name, simulated.description) as server,
+    ):
         robot = RealTimeRobot(simulated, server)
         robot.run(stop, options.record is not None)
     if options.record is not None:

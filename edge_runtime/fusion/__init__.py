@@ -1,7 +1,7 @@
 """Estimators: from what the sensors read to what the policy needs to know.
 
-Each is a module here with a class that fulfils `Fusion`, and a line in `FUSIONS`. An estimator
-works on N rows, so that the simulator can run the very one that the robot does.
+Each is a module here with a class that fulfils `Fusion`, and a line in `choice.FUSIONS`. It works
+on N rows, so that the simulator can run the very one that the robot does.
 """
 
 from collections.abc import Mapping

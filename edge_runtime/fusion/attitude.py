@@ -30,7 +30,7 @@ class AttitudeFusion:
         rows: robots.
     """
 
-    provides = (ATTITUDE_SIGNAL,)
+    provides: tuple[Signal, ...] = (ATTITUDE_SIGNAL,)
 
     def __init__(self, control_period: float, burst: int = 0, rows: int = 1) -> None:
         self.reads: tuple[str, ...] = (IMU_GYRO, IMU_ACCEL) + ((IMU_BURST,) if burst else ())

@@ -1,0 +1,21 @@
+"""No estimator: for a robot that gives every signal itself, such as an IMU with an AHRS."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edge_runtime.signal import Array, Signal, Signals
+
+
+class NoFusion:
+    """Provides nothing; the robot's own signals reach the policy as they are."""
+
+    reads: tuple[str, ...] = ()
+    provides: tuple[Signal, ...] = ()
+    lost = False
+
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        pass
+
+    def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
+        return {}

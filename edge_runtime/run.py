@@ -1,0 +1,213 @@
+"""`sim2edge run`: drive a robot with a policy, inside the latency budget."""
+
+import contextlib
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.contract import Contract
+from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
+from edge_runtime.fusion.choice import find_fusion
+from edge_runtime.inference import Policy
+from edge_runtime.latency_picture import latency_svg
+from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.realtime import RealtimeConfig
+from edge_runtime.report import as_dictionary, broken_rules, table
+from edge_runtime.robot import Robot
+from edge_runtime.shared_memory import SharedMemoryRobot, segment_path
+from edge_runtime.signal import Array
+
+SIMULATOR = "sim.simulated_robot"  # started as a program: a robot's process, not a library
+_STARTUP_SECONDS = 60.0
+_REFRESH_SECONDS = 0.5
+STOPPED_BY_GUARD = 1  # exit code
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Drive a robot with a policy file."""
+
+    policy: Path
+    """The policy file (.onnx)."""
+    robot: str = "sim"
+    """'sim' for the simulated robot, or MODULE:FACTORY, which is called and gives a Robot."""
+    seconds: float = 20.0
+    """How long to drive; 0 until interrupted."""
+    command: tuple[float, ...] = ()
+    """What to ask for, one number for each command of the policy; zeros by default."""
+    report: Path = Path("out/run")
+    """Folder for report.json and latency.svg."""
+    fusion: str = "vqf"
+    """Where the attitude comes from: 'vqf' (gyroscope and accelerometer) or 'robot'."""
+    realtime: RealtimeConfig = field(
+        default_factory=lambda: RealtimeConfig(fifo=50, lock_memory=True)
+    )
+    """What to ask of the operating system; the report says what it refused."""
+    seed: int = 0
+    """Of the simulated robot's world."""
+    randomize: bool = False
+    """Draw another simulated robot by the task's domain randomization, and push it."""
+    record: Path | None = None
+    """Write the simulated robot's motion to this .npz file."""
+
+
+def main(config: RunConfig) -> int:
+    """Run the command; 0 at the end, 1 if the guard had to stop the robot.
+
+    Raises:
+        UserError: policy, robot, estimator or command do not fit together.
+    """
+    policy = Policy.load(config.policy)
+    command = command_values(config.command, policy.contract)
+    with interruptible() as interrupted, connect(config, policy.contract) as robot:
+        fusion = find_fusion(config.fusion, policy.contract, robot.description)
+        loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
+        loop.command.put(command)
+        _drive(loop, config.seconds, interrupted)
+        print(f"report: {write_report(loop, config.report)}")
+    return STOPPED_BY_GUARD if loop.guard.latched else 0
+
+
+def command_values(given: tuple[float, ...], contract: Contract) -> Array:
+    """The command as an array, (commands,), zeros where none is given.
+
+    Raises:
+        UserError: there are more or fewer than the policy has, or one is out of its range.
+    """
+    known = contract.commands
+    if given and len(given) != len(known):
+        names = ", ".join(c.name for c in known) or "none"
+        raise UserError(
+            f"--command has {len(given)} numbers, the policy takes {len(known)}: {names}"
+        )
+    for value, of in zip(given, known):
+        if not of.lower <= value <= of.upper:
+            raise UserError(
+                f"--command: {of.name} {value:g} {of.unit} is beyond the trained "
+                f"{of.lower:g} to {of.upper:g}"
+            )
+    return np.array(given or [0.0] * len(known), np.float32)
+
+
+@contextlib.contextmanager
+def connect(config: RunConfig, contract: Contract) -> Iterator[Robot]:
+    """The robot that `--robot` names, for as long as it is needed."""
+    with contextlib.ExitStack() as stack:
+        if config.robot == "sim":
+            yield stack.enter_context(_simulated(config, contract.task))
+        else:
+            robot = _make_robot(config.robot)
+            stack.callback(robot.close)
+            yield robot
+
+
+@contextlib.contextmanager
+def _simulated(config: RunConfig, task: str) -> Iterator[Robot]:
+    """The simulated robot in a process of its own, which ends with this block."""
+    if importlib.util.find_spec("sim") is None or importlib.util.find_spec("mujoco") is None:
+        raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
+    name = f"run-{os.getpid()}-{time.monotonic_ns()}"
+    arguments = [sys.executable, "-m", SIMULATOR, name, task, "--seed", str(config.seed)]
+    if config.randomize:
+        arguments.append("--randomize")
+    if config.record is not None:
+        arguments += ["--record", str(config.record)]
+    if config.realtime.fifo > 1:
+        arguments += ["--fifo", str(config.realtime.fifo - 1)]
+    # In a session of its own, so that Ctrl-C reaches the loop alone, which then ends it.
+    process = subprocess.Popen(arguments, start_new_session=True)
+    try:
+        robot = SharedMemoryRobot.wait_for(
+            name, _STARTUP_SECONDS, alive=lambda: process.poll() is None
+        )
+        with contextlib.closing(robot):
+            yield robot
+    finally:
+        _end(process)
+        segment_path(name).unlink(missing_ok=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STARTUP_SECONDS)  # it may have a recording to write
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _make_robot(name: str) -> Robot:
+    module, _, factory = name.partition(":")
+    try:
+        robot: Robot = getattr(importlib.import_module(module), factory)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"unknown robot '{name}' ({error}); give 'sim' or MODULE:FACTORY") from None
+    return robot
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, in place of what they did before."""
+    event = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
+    try:
+        yield event
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
+def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> None:
+    """Let the loop run its time and show how it does."""
+    contract = loop.controller.contract
+    print(
+        f"{loop.controller.policy.source}: {contract.task} on {loop.robot.description.name} at "
+        f"{1e9 / loop.period:g} Hz, {f'{seconds:g} s' if seconds else 'until interrupted'}"
+    )
+    live = sys.stdout.isatty()
+    until = time.monotonic() + seconds if seconds else float("inf")
+    loop.start()
+    shown = 0
+    try:
+        while time.monotonic() < until and not interrupted.is_set() and loop.running:
+            interrupted.wait(min(_REFRESH_SECONDS, max(0.0, until - time.monotonic())))
+            if live:
+                shown = _show(table(loop, color=True), shown)
+    finally:
+        loop.stop()
+        loop.join()
+    _show(table(loop, color=live), shown)
+    for line in broken_rules(loop):
+        print(f"guard: {line}")
+    for what, state in loop.realtime_report.items():
+        if "refused" in state:
+            print(f"{what}: {state}")
+
+
+def _show(lines: list[str], shown: int) -> int:
+    """Print over the `shown` lines above."""
+    up = f"\x1b[{shown}A" if shown else ""
+    erase = "\x1b[K" if sys.stdout.isatty() else ""
+    print(up + "\n".join(f"{line}{erase}" for line in lines), flush=True)
+    return len(lines)
+
+
+def write_report(loop: ControlLoop, folder: Path) -> Path:
+    """Write report.json and latency.svg; the folder."""
+    report = json.dumps(as_dictionary(loop), indent=2, allow_nan=False)
+    write_file(folder / "report.json", report + "\n")
+    write_file(folder / "latency.svg", latency_svg(loop))
+    return folder

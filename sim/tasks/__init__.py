@@ -1,23 +1,28 @@
 """The tasks, by name."""
 
 from importlib import import_module
+from typing import Any
 
 from edge_runtime.errors import UserError
-from sim.task import TaskConfig
 
-_MODULES = {
-    "HumanoidVelocity": "sim.tasks.humanoid_velocity",
-    "VehicleTrack": "sim.tasks.vehicle_track",
+_CONFIGS = {
+    "HumanoidVelocity": ("sim.tasks.humanoid_velocity", "HumanoidVelocity"),
+    "VehicleTrack": ("sim.tasks.vehicle_track", "VehicleTrack"),
+    "Humanoid-v5": ("sim.tasks.humanoid_v5", "HumanoidV5"),
 }
 
 
-def find_task(name: str) -> TaskConfig:
+def find_task(name: str) -> Any:
     """The task of that name, as configured by default.
+
+    Returns:
+        A `sim.task.TaskConfig`; for Gymnasium's reference task a `HumanoidV5`. Either runs by
+        `sim.batch.make_batch`.
 
     Raises:
         UserError: there is none.
     """
-    if name not in _MODULES:
-        raise UserError(f"unknown task '{name}'; there are: {', '.join(_MODULES)}")
-    config: TaskConfig = getattr(import_module(_MODULES[name]), name)()
-    return config
+    if name not in _CONFIGS:
+        raise UserError(f"unknown task '{name}'; there are: {', '.join(_CONFIGS)}")
+    module, config = _CONFIGS[name]
+    return getattr(import_module(module), config)()

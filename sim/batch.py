@@ -1,0 +1,18 @@
+"""N simulations of any task, the robots' and the reference task alike."""
+
+from sim.task import TaskConfig
+from sim.tasks.humanoid_v5 import HumanoidV5, HumanoidV5VectorEnv
+from sim.vector_env import TaskVectorEnv
+
+
+def make_batch(
+    task: TaskConfig | HumanoidV5,
+    num_envs: int = 1,
+    *,
+    seed: int = 0,
+    threads: int = 0,
+    stagger: bool = False,
+) -> TaskVectorEnv | HumanoidV5VectorEnv:
+    """The vector environment that runs a task; see there for the arguments."""
+    kind = HumanoidV5VectorEnv if isinstance(task, HumanoidV5) else TaskVectorEnv
+    return kind(task, num_envs, seed=seed, threads=threads, stagger=stagger)

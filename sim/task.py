@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,6 +74,15 @@ class TaskConfig(ABC):
         """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
         return None
 
+    def nominal(self) -> "TaskConfig":
+        """The same with the robot as it is drawn: no noise, no randomization, no pushes."""
+        randomization = replace(self.randomization, enabled=False)
+        return replace(self, noise=False, randomization=randomization)
+
+    def unseen(self, seed: int) -> "TaskConfig":
+        """The same in worlds that no training has seen; for evaluation."""
+        return self
+
     @abstractmethod
     def build(
         self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
@@ -91,6 +100,8 @@ class Task(ABC):
     """
 
     privileged_size: int  # columns of `privileged`
+    final_metrics: ClassVar[frozenset[str]] = frozenset()
+    """Metrics of which an episode's last value counts; of the others, the mean over its steps."""
 
     def __init__(
         self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator

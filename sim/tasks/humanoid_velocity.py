@@ -1,7 +1,7 @@
 """HumanoidVelocity: walk at a commanded velocity, stand still on zero, survive pushes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,15 +13,13 @@ from edge_runtime.signal import COMMAND, CONTROL_STEP, Array
 from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
 from sim.robots.humanoid import FEET, humanoid
 from sim.robots.robot import SimRobot
-from sim.rotations import about_vertical, rotate, rotate_inverse, yaw
+from sim.rotations import rotation_matrix
 from sim.sensors.attitude import AttitudeError
 from sim.sensors.readings import Noise
 from sim.task import Bool, State, Task, TaskConfig, weighted_terms
 from sim.terms import walking
 from sim.terms.commands import VelocityCommand, VelocityCommands
 from sim.terms.events import PushConfig, Pushes
-
-DOWN = np.array([[0.0, 0.0, -1.0]])
 
 
 @dataclass(frozen=True)
@@ -121,6 +119,11 @@ class HumanoidVelocity(TaskConfig):
             prior[names.index(f"{side}_shoulder_pitch"), 1] = -sign * 0.15
         return prior / self.action_scale
 
+    def nominal(self) -> "HumanoidVelocity":
+        nominal = super().nominal()
+        assert isinstance(nominal, HumanoidVelocity)
+        return replace(nominal, pushes=replace(self.pushes, enabled=False))
+
     def build(
         self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
     ) -> "WalkingTask":
@@ -175,7 +178,9 @@ class WalkingTask(Task):
         self.joint_vel = block([f"{j}_vel" for j in joints])
         self.joint_torque = block([f"{j}_torque" for j in joints])
         self._gyro, self._quat = engine.sensor("imu_gyro"), engine.sensor("true_attitude")
-        self._velocity, self._position = (engine.sensor(f"true_{n}") for n in ("velocity", "position"))
+        self._velocity, self._position = (
+            engine.sensor(f"true_{n}") for n in ("velocity", "position")
+        )
         self.foot_force = block([f"{f}_touch" for f in FEET])
         shape = (engine.rows, 2, 3)
         self.foot_position = block([f"{f}_position" for f in FEET]).reshape(shape)
@@ -222,15 +227,21 @@ class WalkingTask(Task):
             self._observe_all()
 
     def _observe_all(self) -> None:
-        quat, heading = self._quat, yaw(self._quat)
-        self.velocity = about_vertical(-heading, rotate(quat, self._velocity))
-        self.angular_velocity = rotate(quat, self._gyro)
+        rotation = rotation_matrix(self._quat)
+        forward = rotation[:, :2, 0]  # the body's x axis on the ground
+        heading = forward / np.sqrt((forward**2).sum(axis=1, keepdims=True))
+        cosine, sine = heading[:, 0], heading[:, 1]
+        velocity = np.einsum("nij,nj->ni", rotation, self._velocity)
+        ahead = cosine * velocity[:, 0] + sine * velocity[:, 1]
+        left = cosine * velocity[:, 1] - sine * velocity[:, 0]
+        self.velocity = np.stack([ahead, left, velocity[:, 2]], axis=1)
+        self.angular_velocity = np.einsum("nij,nj->ni", rotation, self._gyro)
         self.yaw_rate = self.angular_velocity[:, 2]
-        self.gravity = rotate_inverse(quat, DOWN)
+        self.gravity = -rotation[:, 2]
         self.height = self._position[:, 2]
         self.contact: Bool = self.foot_force > 5.0
         apart = self.foot_position[:, 0] - self.foot_position[:, 1]
-        self.foot_spread = np.abs(about_vertical(-heading, apart)[:, 1])
+        self.foot_spread = np.abs(cosine * apart[:, 1] - sine * apart[:, 0])
         self._observe_clock()
         self.fallen = (self.height < 0.45) | (self.gravity[:, 2] > -np.cos(self.config.max_tilt))
         self.fallen |= ~np.isfinite(self.engine.qvel).all(axis=1)

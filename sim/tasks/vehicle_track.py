@@ -1,7 +1,7 @@
 """VehicleTrack: drive closed tracks never seen before fast, between walls, by lidar."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,6 +32,7 @@ from sim.tracks import TrackConfig, make_tracks
 # Of each episode; zero at its start.
 _COUNTERS = ("progress", "travelled", "lap_steps", "steps", "farthest", "idle")
 _COUNTERS += ("action", "previous_action")
+_UNSEEN = 1_000_000  # track seeds from here on are for evaluation
 _PREVIEW = np.arange(1, 11) * 2.5  # m ahead, where a critic sees the curvature
 
 
@@ -119,6 +120,9 @@ class VehicleTrack(TaskConfig):
     def ground(self) -> tuple[str, ...]:
         return tuple(f"{w}_tyre" for w in WHEELS)
 
+    def unseen(self, seed: int) -> "VehicleTrack":
+        return replace(self, track_seed=_UNSEEN + seed)
+
     def build(
         self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
     ) -> "DrivingTask":
@@ -129,6 +133,7 @@ class DrivingTask(Task):
     """N vehicles, each on its own track; the attributes are what the reward terms read."""
 
     privileged_size = 13 + len(_PREVIEW)
+    final_metrics = frozenset({"lapped", "laps", "lap_time", "left_track"})
 
     def __init__(
         self,
@@ -264,8 +269,11 @@ class DrivingTask(Task):
     def metrics(self) -> dict[str, Float]:
         return {
             "speed": self.progress / self.config.control_period,
+            "lapped": (self.lap_steps > 0).astype(np.float64),
             "laps": self.travelled / self.tracks.length[self.locator.track],
-            "lap_time": self.lap_steps * self.config.control_period,
+            "lap_time": np.where(
+                self.lap_steps > 0, self.lap_steps * self.config.control_period, np.nan
+            ),
             "left_track": self.left_track.astype(np.float64),
         }
 

@@ -29,9 +29,7 @@ class Policy:
     def __init__(self, model: bytes, source: str = "policy") -> None:
         self.source = source
         self._session = _session(model, source)
-        self.contract = from_metadata(
-            self._session.get_modelmeta().custom_metadata_map or {}, source
-        )
+        self.contract = from_metadata(_metadata(self._session, source), source)
         _check_border(self._session, self.contract, source)
         self.observation = np.zeros((1, self.contract.observation_size), np.float32)
         self.action = np.zeros((1, len(self.contract.actuators)), np.float32)
@@ -122,6 +120,13 @@ def _session(model: bytes, source: str) -> ort.InferenceSession:
         raise ContractError(
             f"{source}: not a readable policy ({reason}); copy or export it again"
         ) from None
+
+
+def _metadata(session: ort.InferenceSession, source: str) -> dict[str, str]:
+    try:
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError:
+        raise ContractError(f"{source}: its metadata is damaged; copy or export it again") from None
 
 
 def _check_border(session: ort.InferenceSession, contract: Contract, source: str) -> None:

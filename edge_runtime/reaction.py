@@ -1,5 +1,7 @@
 """The targets a robot gets while the guard reacts: hold, controlled stop, damp."""
 
+import math
+
 import numpy as np
 
 from edge_runtime.contract import POSITION, Actuator
@@ -23,8 +25,8 @@ class SafeTargets:
     def __init__(self, actuators: tuple[Actuator, ...], period: float, stop_seconds: float) -> None:
         self.target = np.zeros(len(actuators), np.float32)  # what is sent, (A,)
         self._from = self.target.copy()
-        self._step = period / stop_seconds
-        self._progress = 0.0
+        self._steps = max(1, math.ceil(stop_seconds / period))
+        self._step = 0  # of the ramp
         self.use(actuators)
 
     def use(self, actuators: tuple[Actuator, ...]) -> None:
@@ -41,12 +43,12 @@ class SafeTargets:
     @property
     def at_rest(self) -> bool:
         """Whether a controlled stop has come to its end."""
-        return self._progress >= 1.0
+        return self._step >= self._steps
 
     def follow(self, target: Array) -> Mode:
         """No reaction: the policy's target."""
         np.copyto(self.target, target)
-        self._progress = 0.0
+        self._step = 0
         return Mode.RUN
 
     def react(self, reaction: Reaction) -> Mode:
@@ -55,13 +57,15 @@ class SafeTargets:
         Without a reaction there is no target either, so the last good one is held.
         """
         if reaction is Reaction.DAMP:
-            self._progress = 1.0
+            self._step = self._steps
             return Mode.DAMP
         if reaction <= Reaction.HOLD:
             return Mode.RUN
-        if self._progress == 0.0:
+        if self._step == 0:
             np.copyto(self._from, self.target)
-        self._progress = min(self._progress + self._step, 1.0)
+        self._step = min(self._step + 1, self._steps)
         end = self._default if self._all_position else np.where(self._is_position, self._from, 0)
-        np.copyto(self.target, self._from + np.float32(self._progress) * (end - self._from))
+        np.copyto(
+            self.target, self._from + np.float32(self._step / self._steps) * (end - self._from)
+        )
         return Mode.DAMP if self._all_position and self.at_rest else Mode.RUN

@@ -1,0 +1,112 @@
+"""Attitude from gyroscope and accelerometer."""
+
+import numpy as np
+import pytest
+
+from edge_runtime.fusion.attitude import GRAVITY, AttitudeFusion
+from edge_runtime.terms import projected_gravity
+from tests.edge_runtime.leg import BURST
+
+PERIOD = 0.02
+
+
+def readings(gyro: np.ndarray, accel: np.ndarray) -> dict[str, np.ndarray]:
+    """A sample of N IMUs that read these, (N, 3), all through the control period."""
+    both = np.concatenate([gyro, accel], axis=1).astype(np.float32)
+    return {
+        "imu_gyro": both[:, :3],
+        "imu_accel": both[:, 3:],
+        "imu_burst": np.tile(both, BURST),
+    }
+
+
+def pitched(angle: float) -> np.ndarray:
+    """Specific force at rest when pitched (nose down) by `angle`, (1, 3)."""
+    return GRAVITY * np.array([[-np.sin(angle), 0, np.cos(angle)]])
+
+
+def pitch(attitude: np.ndarray) -> float:
+    gravity = projected_gravity(attitude)[0]
+    return float(np.arctan2(gravity[0], -gravity[2]))
+
+
+def test_the_first_attitude_is_right() -> None:
+    fusion = AttitudeFusion(PERIOD, BURST)
+    attitude = fusion.update(readings(np.zeros((1, 3)), pitched(0.3)))["attitude"]
+    assert pitch(attitude) == pytest.approx(0.3, abs=1e-3)
+    assert not fusion.lost
+
+
+def test_free_fall_at_the_start_is_taken_as_upright() -> None:
+    fusion = AttitudeFusion(PERIOD, BURST)
+    falling = np.array([[0.05, 0.02, -0.01]])
+    attitude = fusion.update(readings(np.zeros((1, 3)), falling))["attitude"]
+    assert pitch(attitude) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("burst", [0, BURST])
+def test_follows_a_rotation(burst: int) -> None:
+    """Half a second at 0.8 rad/s, with a gyroscope bias of 0.02 rad/s."""
+    fusion = AttitudeFusion(PERIOD, burst)
+    angle = 0.0
+    for _ in range(100):
+        fusion.update(readings(np.zeros((1, 3)), pitched(0.0)))
+    for _ in range(25):
+        angle += 0.8 * PERIOD
+        attitude = fusion.update(readings(np.array([[0, 0.82, 0]]), pitched(angle)))["attitude"]
+    assert pitch(attitude) == pytest.approx(angle, abs=0.02)
+
+
+def test_burst_is_integrated_in_order() -> None:
+    """Two quarter turns do not commute: only the burst tells their order, not its mean."""
+    half = np.pi / 2 / (BURST / 2) / (PERIOD / BURST)
+    sample = readings(np.zeros((1, 3)), pitched(0.0))
+    roll_then_yaw = np.zeros((1, BURST, 6), np.float32)
+    roll_then_yaw[0, : BURST // 2, 0] = half
+    roll_then_yaw[0, BURST // 2 :, 2] = half
+    sample["imu_burst"] = roll_then_yaw.reshape(1, -1)
+    sample["imu_gyro"] = roll_then_yaw[:, :, :3].mean(axis=1)
+    sample["imu_accel"] = np.zeros((1, 3), np.float32)
+    fusion = AttitudeFusion(PERIOD, BURST)
+    fusion.update(readings(np.zeros((1, 3)), pitched(0.0)))
+    attitude = fusion.update(sample)["attitude"]
+    np.testing.assert_allclose(np.abs(attitude[0]), 0.5, atol=1e-3)
+    gravity = projected_gravity(attitude)[0]
+    np.testing.assert_allclose(gravity, [-1, 0, 0], atol=1e-3)
+
+
+def test_rows_are_estimated_as_if_alone() -> None:
+    rng = np.random.default_rng(0)
+    together = AttitudeFusion(PERIOD, BURST, rows=3)
+    alone = [AttitudeFusion(PERIOD, BURST) for _ in range(3)]
+    for step in range(40):
+        sample = readings(rng.normal(0, 1, (3, 3)), rng.normal((0, 0, GRAVITY), 1, (3, 3)))
+        if step == 20:
+            together.reset(np.array([1]))
+            alone[1].reset()
+        attitude = together.update(sample)["attitude"]
+        for row, fusion in enumerate(alone):
+            one = {name: value[row : row + 1] for name, value in sample.items()}
+            assert (fusion.update(one)["attitude"][0] == attitude[row]).all()
+
+
+def test_a_lost_sample_is_bridged_by_the_present_rotation() -> None:
+    whole, gappy = AttitudeFusion(PERIOD, BURST), AttitudeFusion(PERIOD, BURST)
+    still = readings(np.zeros((1, 3)), pitched(0.0))
+    turning = readings(np.array([[0, 0, 1.0]]), pitched(0.0))
+    for fusion in (whole, gappy):
+        fusion.update(still)
+    for _ in range(4):
+        expected = whole.update(turning)["attitude"]
+    np.testing.assert_allclose(gappy.update(turning, periods=4)["attitude"], expected, atol=1e-5)
+
+
+def test_is_lost_after_a_long_gap_and_when_its_attitude_is_no_rotation() -> None:
+    fusion = AttitudeFusion(PERIOD, BURST)
+    fusion.update(readings(np.zeros((1, 3)), pitched(0.0)))
+    fusion.update(readings(np.zeros((1, 3)), pitched(0.0)), periods=100)
+    assert fusion.lost
+    fusion.update(readings(np.zeros((1, 3)), pitched(0.0)))
+    assert not fusion.lost
+    fusion.update(readings(np.full((1, 3), np.inf), pitched(0.0)))
+    assert fusion.lost

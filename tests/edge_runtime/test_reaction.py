@@ -1,0 +1,52 @@
+"""What is sent to a vehicle while the guard reacts."""
+
+import numpy as np
+import pytest
+
+from edge_runtime.contract import Actuator
+from edge_runtime.guard import Reaction
+from edge_runtime.reaction import SafeTargets
+from edge_runtime.robot import Mode
+
+VEHICLE = (Actuator("steering", "position", 240.0), Actuator("drive", "velocity", damping=40.0))
+
+
+@pytest.fixture
+def vehicle() -> SafeTargets:
+    targets = SafeTargets(VEHICLE, period=0.1, stop_seconds=1.0)
+    targets.begin(None)
+    targets.follow(np.array([0.2, 30.0], np.float32))
+    return targets
+
+
+def test_a_vehicle_slows_to_rest_with_its_steering_held(vehicle: SafeTargets) -> None:
+    speeds = []
+    for _ in range(10):
+        assert vehicle.react(Reaction.STOP) is Mode.RUN
+        assert vehicle.target[0] == np.float32(0.2)
+        speeds.append(float(vehicle.target[1]))
+    np.testing.assert_allclose(speeds, np.arange(27, -1, -3), atol=1e-4)
+    assert vehicle.at_rest
+    assert vehicle.react(Reaction.STOP) is Mode.RUN  # the drive holds it on a slope
+    assert vehicle.target.tolist() == pytest.approx([0.2, 0.0], abs=1e-6)
+
+
+def test_hold_repeats_the_last_target(vehicle: SafeTargets) -> None:
+    for _ in range(3):
+        assert vehicle.react(Reaction.HOLD) is Mode.RUN
+        assert vehicle.target.tolist() == pytest.approx([0.2, 30.0])
+
+
+def test_damp_ends_a_stop(vehicle: SafeTargets) -> None:
+    vehicle.react(Reaction.STOP)
+    assert vehicle.react(Reaction.DAMP) is Mode.DAMP
+    assert vehicle.at_rest
+
+
+def test_a_stop_starts_anew_after_the_policy_drove_again(vehicle: SafeTargets) -> None:
+    for _ in range(10):
+        vehicle.react(Reaction.STOP)
+    vehicle.follow(np.array([0.0, 20.0], np.float32))
+    assert not vehicle.at_rest
+    vehicle.react(Reaction.STOP)
+    assert vehicle.target[1] == pytest.approx(18.0)

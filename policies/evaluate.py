@@ -1,0 +1,179 @@
+"""`sim2edge eval`: seeded episodes of a policy, as a table, as JSON, and as a gate for CI."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
+from edge_runtime.signal import Array
+from policies.gate import Gate
+from policies.policy_file import PolicyFile
+from sim.pure_pursuit import PurePursuit
+from sim.task import TaskConfig
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+
+PURE_PURSUIT = "pure-pursuit"
+MISSED = 1  # exit code
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Evaluate a policy over seeded episodes."""
+
+    policy: str
+    """A policy file, a run folder, or "pure-pursuit": the vehicle's driver with perfect knowledge."""
+    episodes: int = 200
+    """How many, all side by side."""
+    seconds: float = 20.0
+    """Length of an episode that nothing ends before."""
+    seed: int = 0
+    """Of everything random; worlds are others than those of any training."""
+    randomize: bool = True
+    """With noise, randomization and pushes; --no-randomize gives the robot as it is drawn."""
+    json: Path | None = None
+    """Write the result here too."""
+    gate: Path | None = None
+    """TOML or JSON with tables [at_least] and [at_most] of thresholds; exit code 1 when missed."""
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What happened, by episode."""
+
+    seconds: npt.NDArray[np.float64]  # (E,) until its end
+    survived: npt.NDArray[np.float64]  # (E,) 1 or 0
+    total_reward: npt.NDArray[np.float64]  # (E,)
+    metrics: Mapping[str, npt.NDArray[np.float64]]  # (E,) each; NaN where there is none
+
+    def summary(self) -> dict[str, float]:
+        """Means over the episodes."""
+        means = {
+            "survival": float(self.survived.mean()),
+            "return": float(self.total_reward.mean()),
+            "episode_seconds": float(self.seconds.mean()),
+        }
+        return means | {name: _mean_of_known(values) for name, values in self.metrics.items()}
+
+
+def main(config: EvaluateConfig) -> int:
+    """Run the command.
+
+    Returns:
+        0, or 1 when the gate was missed.
+
+    Raises:
+        UserError: there is no such policy, or the gate cannot be read.
+    """
+    if config.episodes < 1 or config.seconds <= 0:
+        raise UserError("--episodes and --seconds must be positive")
+    gate = Gate.read(config.gate) if config.gate else None
+    episodes, task = _evaluate(config)
+    summary = episodes.summary()
+    verdicts = gate.judge(summary) if gate else {}
+    _print(config, task, episodes, summary)
+    for line in verdicts.values():
+        print(line)
+    missed = [line for line in verdicts.values() if line.startswith("missed")]
+    if config.json:
+        document = {
+            "policy": config.policy,
+            "task": task.name,
+            "episodes": config.episodes,
+            "seconds": config.seconds,
+            "seed": config.seed,
+            "randomized": config.randomize,
+            "result": {k: None if np.isnan(v) else v for k, v in summary.items()},
+            "gate": None if gate is None else not missed,
+        }
+        write_file(config.json, json.dumps(document, indent=2) + "\n")
+    return MISSED if missed else 0
+
+
+def make_world(
+    task: TaskConfig, episodes: int, seconds: float, seed: int, *, randomize: bool = True
+) -> TaskVectorEnv:
+    """The batch that a policy is evaluated on: one simulation for each episode."""
+    task = dataclasses.replace(task.unseen(seed), episode_seconds=seconds)
+    env = TaskVectorEnv(task if randomize else task.nominal(), episodes, seed=seed)
+    env.reset(seed=seed)
+    return env
+
+
+def play(env: TaskVectorEnv, act: Callable[[Array], Array]) -> Episodes:
+    """One episode of each simulation, from the reset to its end.
+
+    Args:
+        env: freshly made.
+        act: observations (N, n) -> actions (N, A).
+    """
+    observations, _ = env.reset(seed=None)
+    count = env.num_envs
+    alive = np.ones(count, bool)
+    steps, survived, total = np.zeros(count), np.zeros(count), np.zeros(count)
+    sums: dict[str, Any] = {}
+    while alive.any():
+        observations, reward, terminated, truncated, _ = env.step(act(observations))
+        steps += alive
+        total += np.where(alive, reward, 0.0)
+        for name, value in env.metrics.items():
+            if name in env.task.final_metrics:
+                sums[name] = np.where(alive, value, sums.get(name, 0.0))
+            else:
+                sums[name] = sums.get(name, 0.0) + np.where(alive, value, 0.0)
+        survived[alive & truncated] = 1.0
+        alive &= ~(terminated | truncated)
+    final = env.task.final_metrics
+    metrics = {k: v if k in final else v / steps for k, v in sums.items()}
+    return Episodes(steps * env.config.control_period, survived, total, metrics)
+
+
+def _evaluate(config: EvaluateConfig) -> tuple[Episodes, TaskConfig]:
+    arguments = (config.episodes, config.seconds, config.seed)
+    if config.policy == PURE_PURSUIT:
+        task = find_task("VehicleTrack")
+        env = make_world(task, *arguments, randomize=config.randomize)
+        driver = PurePursuit(env)
+        return play(env, lambda _: driver.act()), task
+    policy = PolicyFile.find(Path(config.policy))
+    env = make_world(policy.task, *arguments, randomize=config.randomize)
+    policy.check(env.contract())
+    return play(env, policy.actor(config.episodes)), policy.task
+
+
+def _mean_of_known(values: npt.NDArray[np.float64]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _print(
+    config: EvaluateConfig, task: TaskConfig, episodes: Episodes, summary: Mapping[str, float]
+) -> None:
+    how = "randomized" if config.randomize else "nominal"
+    table = Table(
+        title=f"{config.policy}: {task.name}, {config.episodes} episodes of {config.seconds:g} s, "
+        f"seed {config.seed}, {how}",
+        title_justify="left",
+    )
+    for column in ("", "mean", "5 %", "median", "95 %"):
+        table.add_column(column, justify="left" if not column else "right")
+    spread = {
+        "return": episodes.total_reward,
+        "episode_seconds": episodes.seconds,
+        **episodes.metrics,
+    }
+    for name, mean in summary.items():
+        known = spread.get(name, np.array([]))
+        known = known[np.isfinite(known)]
+        quantiles = np.quantile(known, (0.05, 0.5, 0.95)) if known.size else ()
+        table.add_row(name, f"{mean:.4g}", *(f"{q:.4g}" for q in quantiles))
+    Console().print(table)

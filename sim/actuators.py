@@ -46,6 +46,9 @@ class Actuators:
     def reset(self, rows: Rows, target: Array) -> None:
         """Start these simulations with nothing under way but `target`, (A,) or (n, A)."""
         self._target[rows, 0] = target
+        if self._range is not None:
+            limit = np.broadcast_to(self.strength * self._max_effort, self._range.shape[:2])[rows]
+            self._range[rows] = np.stack([-limit, limit], axis=-1)
 
     def control(self, target: Array) -> Float:
         """Inputs of each physics step, (N, substeps, A), for new targets (N, A)."""

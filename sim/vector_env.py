@@ -193,8 +193,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         if randomize:
             self._randomizer.draw(rows)
         qpos, qvel = self.task.start(rows)
-        self.engine.reset(rows, qpos, qvel, constants_changed=randomize)
         self.actuators.reset(rows, self.action_map.default)
+        self.engine.reset(rows, qpos, qvel, constants_changed=randomize)
         self.age[rows] = 0
         self.signals[LAST_ACTION][rows] = 0
         self.signals[CONTROL_STEP][rows] = 0

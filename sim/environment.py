@@ -40,7 +40,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return observations[0], {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Advance by one control period; info has each reward term, and each metric known by now."""
+        """Advance by one control period; info has reward terms and the metrics known by now."""
         batch = self._batch
         observations, rewards, terminated, truncated, final = batch.step(np.asarray(action)[None])
         ended = bool(terminated[0] or truncated[0])

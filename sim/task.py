@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
+import mujoco
 import numpy as np
 import numpy.typing as npt
 
@@ -99,6 +100,7 @@ class Task(ABC):
         rng: draws whatever the task leaves to chance.
     """
 
+    camera: ClassVar[str] = "follow"  # the one it is filmed with, of `sim.render`
     privileged_size: int  # columns of `privileged`
     final_metrics: ClassVar[frozenset[str]] = frozenset()
     """Metrics of which an episode's last value counts; of the others, the mean over its steps."""
@@ -142,6 +144,13 @@ class Task(ABC):
     @abstractmethod
     def restore(self, state: State) -> None:
         """Go on from a `state`."""
+
+    def scene_key(self, row: int) -> int:
+        """A number that changes when the scene of that simulation does."""
+        return 0
+
+    def decorate(self, spec: mujoco.MjSpec, row: int) -> None:
+        """Add to the robot's scene what is seen of that simulation's world, but not simulated."""
 
 
 def weighted_terms(

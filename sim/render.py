@@ -1,0 +1,170 @@
+"""Pictures of one simulation of a batch, headless."""
+
+import importlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import UserError
+from sim.engines.mujoco_cpu import Float
+from sim.rotations import yaw
+from sim.vector_env import TaskVectorEnv
+
+Picture = npt.NDArray[np.uint8]  # (H, W, 3)
+
+
+@dataclass(frozen=True)
+class FollowCamera:
+    """A camera that follows the robot smoothly, its sway and its steps left out."""
+
+    azimuth: float  # rad, direction of view, from the world's x axis or the robot's heading
+    elevation: float  # rad
+    distance: float  # in extents of the scene
+    turns: bool = False  # with the robot's heading
+    time_constant: float = 0.3  # s
+
+
+SUN_DISTANCE = 1.2  # extents from the robot; from farther away, shadows get speckled
+FOLLOW_CAMERAS = {
+    "follow": FollowCamera(azimuth=2.4, elevation=-0.2, distance=1.4),
+    "beside": FollowCamera(azimuth=1.57, elevation=-0.15, distance=1.6, turns=True),
+    "behind": FollowCamera(azimuth=0.0, elevation=-0.35, distance=1.8, turns=True),
+    "ahead": FollowCamera(azimuth=2.75, elevation=-0.2, distance=1.7, turns=True),
+    "above": FollowCamera(azimuth=0.0, elevation=-1.1, distance=5.0),
+}
+
+
+class Renderer:
+    """Draws one simulation of an environment, in the scene that its task describes.
+
+    Args:
+        env: the batch.
+        width: pixels.
+        height: pixels.
+        camera: one of `FOLLOW_CAMERAS`, or a camera of the robot's model; by default the task's.
+        contacts: draw contact points and forces.
+
+    Raises:
+        UserError: this machine cannot draw, or there is no such camera.
+    """
+
+    def __init__(
+        self,
+        env: TaskVectorEnv,
+        width: int = 1280,
+        height: int = 720,
+        camera: str = "",
+        *,
+        contacts: bool = False,
+    ) -> None:
+        self._env = env
+        self._camera_name = camera or env.task.camera
+        self._rectangle = mujoco.MjrRect(0, 0, width, height)
+        self._gl = _gl_context(width, height)
+        self._options = mujoco.MjvOption()
+        self._options.flags[mujoco.mjtVisFlag.mjVIS_CONTACTPOINT] = contacts
+        self._options.flags[mujoco.mjtVisFlag.mjVIS_CONTACTFORCE] = contacts
+        self._camera = mujoco.MjvCamera()
+        self._shown: tuple[int, int] | None = None  # simulation, and its scene
+        self._followed: Float | None = None  # x, y, cos and sin of the heading
+        self._load(0)
+
+    def frame(self, sim: int = 0) -> Picture:
+        """The present state of one simulation, (H, W, 3).
+
+        A following camera moves on by one control period with each frame, unless told otherwise
+        by `skipped`.
+        """
+        shown = (sim, self._env.task.scene_key(sim))
+        if shown != self._shown:
+            self._load(sim)
+        engine, data = self._env.engine, self._data
+        data.qpos[:], data.qvel[:] = engine.qpos[sim], engine.qvel[sim]
+        mujoco.mj_forward(self._model, data)
+        self._move_camera()
+        mujoco.mjv_updateScene(
+            self._model,
+            data,
+            self._options,
+            None,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL,
+            self._scene,
+        )
+        self._move_lights()
+        self._gl.make_current()
+        mujoco.mjr_render(self._rectangle, self._scene, self._context)
+        picture = np.empty((self._rectangle.height, self._rectangle.width, 3), np.uint8)
+        mujoco.mjr_readPixels(picture, None, self._rectangle, self._context)
+        return picture[::-1]
+
+    def close(self) -> None:
+        """Free what the graphics library holds."""
+        self._gl.make_current()
+        self._context.free()
+        self._gl.free()
+
+    def _load(self, sim: int) -> None:
+        """Build the scene of a simulation."""
+        self._shown = (sim, self._env.task.scene_key(sim))
+        spec = mujoco.MjSpec.from_file(str(self._env.config.robot.model))
+        spec.compiler.discardvisual = False
+        self._env.task.decorate(spec, sim)
+        spec.visual.global_.offwidth = self._rectangle.width
+        spec.visual.global_.offheight = self._rectangle.height
+        self._model = model = spec.compile()
+        self._data = mujoco.MjData(model)
+        self._scene = mujoco.MjvScene(model, maxgeom=5000)
+        self._gl.make_current()
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_150)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._followed = None
+        if self._camera_name in FOLLOW_CAMERAS:
+            self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE
+            return
+        own = [model.camera(i).name for i in range(model.ncam)]
+        if self._camera_name not in own:
+            known = ", ".join([*FOLLOW_CAMERAS, *own])
+            raise UserError(f"no camera '{self._camera_name}'; there are {known}")
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._camera.fixedcamid = own.index(self._camera_name)
+
+    def _move_camera(self) -> None:
+        if self._camera.type != mujoco.mjtCamera.mjCAMERA_FREE:
+            return
+        follow, model = FOLLOW_CAMERAS[self._camera_name], self._model
+        heading = float(yaw(self._data.qpos[None, 3:7])[0])
+        now = np.array([*self._data.qpos[:2], np.cos(heading), np.sin(heading)])
+        if self._followed is None:
+            self._followed = now
+        share = 1.0 - np.exp(-self._env.config.control_period / follow.time_constant)
+        self._followed += share * (now - self._followed)
+        x, y, cosine, sine = self._followed
+        turned = np.arctan2(sine, cosine) if follow.turns else 0.0
+        self._camera.lookat[:] = (x, y, model.stat.center[2])
+        self._camera.azimuth = np.degrees(follow.azimuth + turned)
+        self._camera.elevation = np.degrees(follow.elevation)
+        self._camera.distance = follow.distance * model.stat.extent
+
+    def _move_lights(self) -> None:
+        """Let the sun stand over the robot, for shadows are drawn around it only."""
+        robot = np.array([*self._data.qpos[:2], 0.0])
+        for light in self._scene.lights[: self._scene.nlight]:
+            if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL and light.castshadow:
+                light.pos[:] = robot - SUN_DISTANCE * self._model.stat.extent * np.asarray(light.dir)
+
+
+def _gl_context(width: int, height: int) -> Any:
+    """A headless graphics context: EGL, or what MUJOCO_GL says."""
+    kind = os.environ.get("MUJOCO_GL") or "egl"
+    try:
+        return importlib.import_module(f"mujoco.{kind}").GLContext(width, height)
+    except (ImportError, AttributeError, RuntimeError, OSError) as error:
+        raise UserError(
+            f"cannot draw on this machine: {kind} gives no graphics ({error}); install it "
+            "('apt install libegl1 libgl1-mesa-dri'), or choose another by MUJOCO_GL=osmesa"
+        ) from None

@@ -44,7 +44,7 @@ class Controller:
         self.stiffness = np.array([a.stiffness for a in self.actuators], np.float32)
         self.damping = np.array([a.damping for a in self.actuators], np.float32)
         self.command = np.zeros((1, len(contract.commands)), np.float32)
-        self._asked = self.command[0]
+        self._asked: Array | None = None
         self.last_action = np.zeros((1, len(contract.actuators)), np.float32)
         self.step = np.zeros((1, 1), np.float32)
         self._map = ActionMap(contract.actuators, contract.action_clip)
@@ -52,15 +52,22 @@ class Controller:
         self._to_policy = binding.to_policy
         self._permuted: list[tuple[Array, Array]] = []  # from the robot's order to the policy's
         self.signals = self._own_signals(signals)
-        self._builder = ObservationBuilder(contract.observations, contract.signals, 1)
+        self._builder = ObservationBuilder(
+            contract.observations, contract.signals, 1, policy.observation
+        )
         self._observation_finite = AllFinite(contract.observation_size)
         self._lower = np.array([c.lower for c in contract.commands], np.float32)
         self._upper = np.array([c.upper for c in contract.commands], np.float32)
 
     def ask(self, command: Array) -> None:
-        """Take over the operator's command, (commands,), within the trained range."""
-        np.maximum(command, self._lower, out=self._asked)
-        np.minimum(self._asked, self._upper, out=self._asked)
+        """Take over the operator's command, (commands,), within the trained range.
+
+        An array that was given before must hold the same values.
+        """
+        if command is self._asked:
+            return
+        self._asked = command
+        np.clip(command, self._lower, self._upper, out=self.command[0])
 
     def take_over(self, other: "Controller") -> None:
         """Go on where another controller of the same robot is."""
@@ -71,8 +78,7 @@ class Controller:
         """Build the observation in the policy's own input; whether all of it is finite."""
         for robot_order, policy_order in self._permuted:
             np.take(robot_order, self._to_policy, axis=1, out=policy_order)
-        np.copyto(self.policy.observation, self._builder.build(self.signals))
-        return self._observation_finite(self.policy.observation[0])
+        return self._observation_finite(self._builder.build(self.signals)[0])
 
     def infer(self) -> float:
         """Run the network on the observation.

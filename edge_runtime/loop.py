@@ -88,7 +88,8 @@ class ControlLoop:
         self.realtime_report: dict[str, str] = {}
         self.error: BaseException | None = None  # what ended the loop, if not the operator
         self._thread: threading.Thread | None = None
-        self._ending, self._reset_asked = threading.Event(), threading.Event()
+        self._ending = threading.Event()
+        self._reset_asked = False
 
     # -- the operator's side ---------------------------------------------------------------
 
@@ -122,7 +123,7 @@ class ControlLoop:
 
     def reset(self) -> None:
         """Let go of a latched reaction and let the policy drive again; the operator decides it."""
-        self._reset_asked.set()
+        self._reset_asked = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
         """Let another policy drive from the next tick on; it must be loaded, so it is warm.
@@ -193,8 +194,8 @@ class ControlLoop:
             self.controller = following
             self.safe.use(following.actuators)
             self.swaps += 1
-        if self._reset_asked.is_set():
-            self._reset_asked.clear()
+        if self._reset_asked:
+            self._reset_asked = False
             self.guard.reset()
 
     def _infer(self, controller: Controller) -> bool:

@@ -100,13 +100,26 @@ def signals_read(terms: Sequence[TermConfig]) -> tuple[str, ...]:
 
 
 class ObservationBuilder:
-    """Builds `obs` from signals; keeps the history that terms ask for."""
+    """Builds `obs` from signals; keeps the history that terms ask for.
 
-    def __init__(self, terms: Sequence[TermConfig], signals: Sequence[Signal], rows: int) -> None:
+    Args:
+        terms: the observation's blocks, in order.
+        signals: what the terms read.
+        rows: N.
+        out: where to build it, (N, size); a buffer of its own by default.
+    """
+
+    def __init__(
+        self,
+        terms: Sequence[TermConfig],
+        signals: Sequence[Signal],
+        rows: int,
+        out: Array | None = None,
+    ) -> None:
         self.terms = tuple(terms)
         self.sizes = term_sizes(terms, signals)
         self.size = sum(self.sizes)
-        self._out = np.zeros((rows, self.size), np.float32)
+        self._out = np.zeros((rows, self.size), np.float32) if out is None else out
         ends = np.cumsum(self.sizes)
         self._blocks = [self._out[:, end - size : end] for end, size in zip(ends, self.sizes)]
         self._bound = [_BoundTerm(config) for config in self.terms]

@@ -1,11 +1,12 @@
 """The border to a robot: read a stamped sample, write a command. Everything is bound by name."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from edge_runtime.signal import Array, Signal
+import numpy as np
+
+from edge_runtime.signal import Array, Signal, Signals
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,30 @@ class RobotDescription:
     joint_names: tuple[str, ...]
     signals: tuple[Signal, ...]
 
+    @property
+    def sample_size(self) -> int:
+        """Numbers in a sample."""
+        return sum(signal.size for signal in self.signals)
 
-@dataclass(frozen=True)
-class Sample:
+    def split(self, values: Array) -> dict[str, Array]:
+        """Views on a sample's values by signal, (1, size)."""
+        views, start = {}, 0
+        for signal in self.signals:
+            views[signal.name] = values[None, start : start + signal.size]
+            start += signal.size
+        return views
+
+    def join(self, signals: Signals) -> Array:
+        """A sample's values from signals, (1, size)."""
+        return np.concatenate([signals[signal.name][0] for signal in self.signals])
+
+
+class Sample(NamedTuple):
     """One reading of all sensors."""
 
     sequence: int  # grows by one with each reading; a gap is a lost one, a repeat a frozen one
     stamp: float  # s, the robot's monotonic clock, when it was measured
-    values: Mapping[str, Array]  # signal name -> (1, size)
+    values: Array  # all signals one after another, in the description's order; `split` parts them
 
 
 class Mode(IntEnum):
@@ -36,9 +53,8 @@ class Mode(IntEnum):
     DAMP = 1  # no stiffness, damping only
 
 
-@dataclass(frozen=True)
-class ActuatorCommand:
-    """One command to all actuators, in the robot's order."""
+class ActuatorCommand(NamedTuple):
+    """One command to all actuators, in the robot's order; the arrays are the giver's."""
 
     sequence: int  # of the sample it answers
     mode: Mode
@@ -53,10 +69,10 @@ class Robot(Protocol):
     description: RobotDescription
 
     def read(self) -> Sample | None:
-        """The newest sample, or None before the first."""
+        """The newest sample, valid until the next call, or None before the first."""
 
     def write(self, command: ActuatorCommand) -> None:
-        """Hand a command to the actuators."""
+        """Hand a command to the actuators; what is kept of it must be copied."""
 
     def close(self) -> None:
         """Let go of the robot."""

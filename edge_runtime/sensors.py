@@ -32,15 +32,9 @@ class Sensors:
     def __init__(
         self, robot: RobotDescription, never_repeat: tuple[str, ...] = NEVER_REPEAT
     ) -> None:
-        sizes = [signal.size for signal in robot.signals]
-        self._flat = np.zeros(sum(sizes), np.float32)
+        self._flat = np.zeros(robot.sample_size, np.float32)
         self._finite = AllFinite(len(self._flat))
-        ends = np.cumsum(sizes, dtype=int)
-        self.signals: dict[str, Array] = {
-            signal.name: self._flat[None, end - signal.size : end]
-            for signal, end in zip(robot.signals, ends)
-        }
-        self._items = tuple(self.signals.items())
+        self.signals: dict[str, Array] = robot.split(self._flat)
         self._watched = [self.signals[name] for name in never_repeat if name in self.signals]
         self._before = [b""] * len(self._watched)
         self.sequence = -1  # of the newest sample; -1 before the first
@@ -54,9 +48,7 @@ class Sensors:
         if sample is None or sample.sequence == self.sequence:
             self.nothing_new += 1
             return Reading.NOTHING_NEW
-        values = sample.values
-        for name, buffer in self._items:
-            buffer[:] = values[name]
+        np.copyto(self._flat, sample.values)
         self.periods = max(sample.sequence - self.sequence, 1) if self.new else 1
         self.lost += self.periods - 1
         self.new += 1

@@ -13,7 +13,7 @@ import struct
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,7 +28,9 @@ _HEADER = struct.Struct("<16sI")  # magic, length of the description
 _ENTRIES = 4
 _READS = 3  # attempts at an entry that is being overwritten
 _CACHE_LINE = 64
-_HEAD = 32  # bytes of an entry before its values: number, checksum, mode, sequence, stamp
+_HEAD = struct.Struct("<QIIqd")  # of an entry: number, checksum, mode, sequence, stamp
+_CHECKSUM = struct.Struct("<I")
+_CHECKED = 12  # the checksum is of the number and of all that follows itself
 
 
 def segment_path(name: str) -> Path:
@@ -38,62 +40,71 @@ def segment_path(name: str) -> Path:
 
 
 class _Entry:
-    """A private copy of a ring's entry, with views on its parts."""
+    """A private copy of a ring's entry."""
 
     def __init__(self, values: int) -> None:
-        self.bytes = np.zeros(_HEAD + 4 * values, np.uint8)
-        self.number = self.bytes[0:8].view(np.uint64)
-        self.checksum = self.bytes[8:12].view(np.uint32)
-        self.mode = self.bytes[12:16].view(np.uint32)
-        self.sequence = self.bytes[16:24].view(np.int64)
-        self.stamp = self.bytes[24:32].view(np.float64)
-        self.values = self.bytes[32:].view(np.float32)
-        self._checked = self.bytes[12:].data
+        self.bytes = bytearray(_HEAD.size + 4 * values)
+        self.memory = memoryview(self.bytes)
+        self.values: Array = np.frombuffer(self.bytes, np.float32, values, _HEAD.size)
+        self._checked = self.memory[_CHECKED:]
 
-    def expected_checksum(self) -> int:
-        return zlib.crc32(self._checked, int(self.number[0]) & 0xFFFFFFFF)
+    def seal(self, number: int, mode: int, sequence: int, stamp: float) -> None:
+        """Complete an entry whose values are filled in."""
+        _HEAD.pack_into(self.bytes, 0, number, 0, mode, sequence, stamp)
+        _CHECKSUM.pack_into(self.bytes, 8, self._sum(number))
+
+    def open(self, number: int) -> tuple[int, int, float] | None:
+        """Mode, sequence and stamp; None if it is not the whole entry of that number."""
+        found, checksum, mode, sequence, stamp = _HEAD.unpack_from(self.bytes)
+        if found != number or checksum != self._sum(number):
+            return None
+        return mode, sequence, stamp
+
+    def _sum(self, number: int) -> int:
+        return zlib.crc32(self._checked, number & 0xFFFFFFFF)
 
 
 class _Ring:
     """One direction: the writer's or the reader's view of it."""
 
-    def __init__(self, memory: mmap.mmap, offset: int, values: int) -> None:
-        size = _HEAD + 4 * values
-        self._newest = np.frombuffer(memory, np.uint64, 1, offset)
-        entries = np.frombuffer(memory, np.uint8, _ENTRIES * size, offset + _CACHE_LINE)
-        self._entries = list(entries.reshape(_ENTRIES, size))
+    def __init__(self, memory: memoryview, offset: int, values: int) -> None:
+        size = _HEAD.size + 4 * values
+        self._newest = memory[offset : offset + 8].cast("Q")
+        first = offset + _CACHE_LINE
+        self._entries = [memory[first + i * size : first + (i + 1) * size] for i in range(_ENTRIES)]
         self.entry, self._spare = _Entry(values), _Entry(values)
         self._number = 0
 
     @staticmethod
     def bytes_needed(values: int) -> int:
-        return _aligned(_CACHE_LINE + _ENTRIES * (_HEAD + 4 * values))
+        """In shared memory."""
+        return _aligned(_CACHE_LINE + _ENTRIES * (_HEAD.size + 4 * values))
 
-    def publish(self) -> None:
-        """Write `entry`, which the caller has filled."""
-        self._number += 1
-        self.entry.number[0] = self._number
-        self.entry.checksum[0] = self.entry.expected_checksum()
-        np.copyto(self._entries[self._number % _ENTRIES], self.entry.bytes)
-        self._newest[0] = self._number
+    def publish(self, mode: int, sequence: int, stamp: float) -> None:
+        """Send `entry`, whose values the caller has filled in."""
+        number = self._number = self._number + 1
+        self.entry.seal(number, mode, sequence, stamp)
+        self._entries[number % _ENTRIES][:] = self.entry.memory
+        self._newest[0] = number
 
-    def refresh(self) -> bool:
-        """Take the newest into `entry` if there is a newer one; whether there was."""
+    def refresh(self) -> tuple[int, int, float] | None:
+        """Take the newest into `entry`: its mode, sequence and stamp; None if there is no newer."""
         for _ in range(_READS):
-            number = int(self._newest[0])
+            number = self._newest[0]
             if number == self._number:
-                return False
+                return None
             spare = self._spare
-            np.copyto(spare.bytes, self._entries[number % _ENTRIES])
-            if int(spare.number[0]) == number and int(spare.checksum[0]) == (
-                spare.expected_checksum()
-            ):
+            spare.memory[:] = self._entries[number % _ENTRIES]
+            head = spare.open(number)
+            if head is not None:
                 self.entry, self._spare, self._number = spare, self.entry, number
-                return True
-        return False
+                return head
+        return None
 
     def close(self) -> None:
-        del self._newest, self._entries
+        """Let go of the shared memory."""
+        for view in (*self._entries, self._newest):
+            view.release()
 
 
 class SharedMemoryRobot:
@@ -121,10 +132,10 @@ class SharedMemoryRobot:
             tuple(document["joint_names"]),
             tuple(Signal(**signal) for signal in document["signals"]),
         )
-        self._samples, self._commands = _rings(self._memory, self.description, length)
+        self._view = memoryview(self._memory)
+        self._samples, self._commands = _rings(self._view, self.description, length)
         self._joints = len(self.description.joint_names)
         self._sample: Sample | None = None
-        self._views: dict[int, dict[str, Array]] = {}  # on each of the ring's two copies
 
     @classmethod
     def wait_for(
@@ -145,32 +156,23 @@ class SharedMemoryRobot:
         return cls(name)
 
     def read(self) -> Sample | None:
-        """The newest sample, whose values the next but one call overwrites; None before one."""
-        if self._samples.refresh():
-            entry = self._samples.entry
-            if id(entry) not in self._views:
-                self._views[id(entry)] = _split(entry.values, self.description.signals)
-            self._sample = Sample(
-                int(entry.sequence[0]), float(entry.stamp[0]), self._views[id(entry)]
-            )
+        """The newest sample, whose values the next but one overwrites; None before the first."""
+        head = self._samples.refresh()
+        if head is not None:
+            self._sample = Sample(head[1], head[2], self._samples.entry.values)
         return self._sample
 
     def write(self, command: ActuatorCommand) -> None:
         """Send a command; it is copied."""
-        entry, count = self._commands.entry, self._joints
-        entry.mode[0] = command.mode
-        entry.sequence[0] = command.sequence
-        entry.stamp[0] = time.monotonic()
-        entry.values[:count] = command.target
-        entry.values[count : 2 * count] = command.stiffness
-        entry.values[2 * count :] = command.damping
-        self._commands.publish()
+        values, count = self._commands.entry.values, self._joints
+        values[:count] = command.target
+        values[count : 2 * count] = command.stiffness
+        values[2 * count :] = command.damping
+        self._commands.publish(command.mode, command.sequence, time.monotonic())
 
     def close(self) -> None:
         """Let go of the memory; the last sample's values stay valid."""
-        self._samples.close()
-        self._commands.close()
-        self._memory.close()
+        _release(self._memory, self._view, self._samples, self._commands)
 
 
 class RobotServer:
@@ -192,34 +194,28 @@ class RobotServer:
             os.close(file)
         self._memory[: _HEADER.size] = _HEADER.pack(_MAGIC, len(document))
         self._memory[_HEADER.size : _HEADER.size + len(document)] = document
-        self._samples, self._commands = _rings(self._memory, description, len(document))
-        self._views = _split(self._samples.entry.values, description.signals)
+        self._view = memoryview(self._memory)
+        self._samples, self._commands = _rings(self._view, description, len(document))
         os.rename(building, self.path)
 
-    def publish(self, sequence: int, stamp: float, values: Mapping[str, Array]) -> None:
-        """Give a new sample: all signals, (1, size)."""
-        for name, view in self._views.items():
-            view[:] = values[name]
-        entry = self._samples.entry
-        entry.sequence[0], entry.stamp[0] = sequence, stamp
-        self._samples.publish()
+    def publish(self, sample: Sample) -> None:
+        """Give a new sample; it is copied."""
+        np.copyto(self._samples.entry.values, sample.values)
+        self._samples.publish(0, sample.sequence, sample.stamp)
 
     def command(self) -> ActuatorCommand | None:
         """The command that came since the last call; None if none did."""
-        if not self._commands.refresh():
+        head = self._commands.refresh()
+        if head is None:
             return None
-        entry = self._commands.entry
-        target, stiffness, damping = entry.values.reshape(3, -1).copy()
-        return ActuatorCommand(
-            int(entry.sequence[0]), Mode(int(entry.mode[0])), target, stiffness, damping
-        )
+        mode, sequence, _ = head
+        target, stiffness, damping = self._commands.entry.values.reshape(3, -1).copy()
+        return ActuatorCommand(sequence, Mode(mode), target, stiffness, damping)
 
     def close(self) -> None:
         """Remove the memory; those who have it open keep it until they close it."""
         self.path.unlink(missing_ok=True)
-        self._samples.close()
-        self._commands.close()
-        self._memory.close()
+        _release(self._memory, self._view, self._samples, self._commands)
 
     def __enter__(self) -> "RobotServer":
         return self
@@ -228,7 +224,7 @@ class RobotServer:
         self.close()
 
 
-def _rings(memory: mmap.mmap, description: RobotDescription, document: int) -> tuple[_Ring, _Ring]:
+def _rings(memory: memoryview, description: RobotDescription, document: int) -> tuple[_Ring, _Ring]:
     """The rings of samples and of commands."""
     samples, commands = _values(description)
     start = _start(document)
@@ -236,9 +232,16 @@ def _rings(memory: mmap.mmap, description: RobotDescription, document: int) -> t
     return _Ring(memory, start, samples), _Ring(memory, after, commands)
 
 
+def _release(memory: mmap.mmap, view: memoryview, *rings: _Ring) -> None:
+    for ring in rings:
+        ring.close()
+    view.release()
+    memory.close()
+
+
 def _values(description: RobotDescription) -> tuple[int, int]:
     """Numbers in a sample, and in a command: target, stiffness and damping of each joint."""
-    return sum(s.size for s in description.signals), 3 * len(description.joint_names)
+    return description.sample_size, 3 * len(description.joint_names)
 
 
 def _start(document: int) -> int:
@@ -247,11 +250,3 @@ def _start(document: int) -> int:
 
 def _aligned(size: int) -> int:
     return -(-size // _CACHE_LINE) * _CACHE_LINE
-
-
-def _split(values: Array, signals: tuple[Signal, ...]) -> dict[str, Array]:
-    """Views of each signal, (1, size)."""
-    ends = np.cumsum([signal.size for signal in signals], dtype=int)
-    return {
-        signal.name: values[None, end - signal.size : end] for signal, end in zip(signals, ends)
-    }

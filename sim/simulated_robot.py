@@ -53,10 +53,10 @@ class SimulatedRobot:
         self._own = (self._gain.copy(), self._bias.copy())
         self._nominal = np.array([a.stiffness for a in actuators])
 
-    @property
-    def stamp(self) -> float:
-        """Simulated time in s."""
-        return self.sequence * self.env.config.control_period
+    def sample(self) -> Sample:
+        """What the sensors read; the stamp is simulated time."""
+        stamp = self.sequence * self.env.config.control_period
+        return Sample(self.sequence, stamp, self.description.join(self.signals))
 
     def advance(self, control: Float) -> None:
         """Let one control period pass.
@@ -93,7 +93,7 @@ class LockstepRobot:
 
     def read(self) -> Sample:
         robot = self.simulated
-        return Sample(robot.sequence, robot.stamp, robot.signals)
+        return robot.sample()
 
     def write(self, command: ActuatorCommand) -> None:
         robot = self.simulated
@@ -134,7 +134,8 @@ class RealTimeRobot:
         release = time.monotonic_ns()
         sequence = 0
         while not stop:
-            self.server.publish(sequence, release * 1e-9, robot.signals)
+            sample = robot.sample()
+            self.server.publish(Sample(sequence, release * 1e-9, sample.values))
             sequence += 1
             for substep in range(self._substeps):
                 release, missed = next_release(release, time.monotonic_ns(), self._physics_period)

@@ -38,6 +38,7 @@ class AttitudeFusion:
         self._parts = max(burst, 1)
         self._filters = [VQF(control_period / self._parts) for _ in range(rows)]
         self._imu = np.zeros((rows, self._parts, 6))  # VQF takes float64
+        self._flat_imu = self._imu.reshape(rows, -1)
         self._readings = [[(part[:3], part[3:]) for part in row] for row in self._imu]
         self._attitude = np.zeros((rows, 4), np.float32)
         self._out = {ATTITUDE: self._attitude}
@@ -57,7 +58,7 @@ class AttitudeFusion:
 
     def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
         if self._burst:
-            self._imu.reshape(len(self._imu), -1)[:] = signals[IMU_BURST]
+            np.copyto(self._flat_imu, signals[IMU_BURST])
         else:
             self._imu[:, 0, :3] = signals[IMU_GYRO]
             self._imu[:, 0, 3:] = signals[IMU_ACCEL]

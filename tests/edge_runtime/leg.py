@@ -108,7 +108,8 @@ class LegRobot:
 
     def __init__(self, joint_names: tuple[str, ...] = JOINTS) -> None:
         self.description = RobotDescription("leg", joint_names, SENSORS)
-        self.values = {s.name: np.zeros((1, s.size), np.float32) for s in SENSORS}
+        self._sample = np.zeros(self.description.sample_size, np.float32)
+        self.values = self.description.split(self._sample)
         self.sequence = 0
         self.commands: list[ActuatorCommand] = []
         self.dead = False
@@ -125,10 +126,10 @@ class LegRobot:
             self.sequence += 1
             if self.live_imu:
                 self._hum()
-        return Sample(self.sequence, 0.02 * self.sequence, self.values)
+        return Sample(self.sequence, 0.02 * self.sequence, self._sample)
 
     def write(self, command: ActuatorCommand) -> None:
-        self.commands.append(dataclasses.replace(command, target=command.target.copy()))
+        self.commands.append(command._replace(target=command.target.copy()))
 
     def close(self) -> None:
         pass

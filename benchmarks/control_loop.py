@@ -1,0 +1,250 @@
+"""The control loop's latency against a bare network's, its deadlines, and its policy swaps.
+
+The robot is served over shared memory by another process, as on a real one.
+"""
+
+import dataclasses
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
+
+import numpy as np
+import onnxruntime as ort
+from figures import Figure, parse_arguments, report
+
+from edge_runtime.contract import Contract, to_metadata
+from edge_runtime.deadline import next_release, sleep_until
+from edge_runtime.fusion.choice import find_fusion
+from edge_runtime.inference import INPUT, OUTPUT, Policy
+from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.realtime import RealtimeConfig, realtime
+from edge_runtime.robot import RobotDescription, Sample
+from edge_runtime.shared_memory import RobotServer, SharedMemoryRobot
+from edge_runtime.signal import Array
+from policies.onnx_graph import ActorNetwork, build_model
+from sim.simulated_robot import describe
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+
+PERIOD = 5_000_000  # ns: 200 Hz
+LAYERS = (256, 128)  # of the network
+SWAPS = 100
+REALTIME = RealtimeConfig(fifo=50, lock_memory=True)
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def main() -> int:
+    """Print the figures; 0 if all targets are reached."""
+    arguments = parse_arguments(__doc__)
+    rounds, seconds = (3, 2.0) if arguments.quick else (7, 4.0)
+    figures = [
+        *tick_against_bare_run(rounds, seconds),
+        beside_a_busy_core(20.0 if arguments.quick else 300.0),
+        swaps(5.0 if arguments.quick else 20.0),
+    ]
+    return report(figures, arguments.json)
+
+
+def tick_against_bare_run(rounds: int, seconds: float) -> list[Figure]:
+    """One tick of the whole loop, and `session.run` alone, both woken at 200 Hz in turns."""
+    model, robot = model_at(PERIOD), description()
+    session = bare_session(model)
+    feed = {INPUT: np.zeros((1, Policy(model).observation.shape[1]), np.float32)}
+    ticks, runs = [], []
+    with served(robot, PERIOD) as border, realtime(REALTIME):
+        loop = make_loop(model, border)
+        for _ in range(rounds):
+            runs.append(paced(lambda: session.run([OUTPUT], feed), PERIOD, seconds))
+            ticks.append(paced(loop.tick, PERIOD, seconds))
+    ratios = [np.median(tick) / np.median(run) for tick, run in zip(ticks, runs)]
+    tick, run = np.concatenate(ticks), np.concatenate(runs)
+    p50, p99 = np.percentile(tick, (50, 99)) / 1e6
+    peer50, peer99 = np.percentile(run, (50, 99)) / 1e6
+    bare = f"bare session.run {peer50:.3f} ms"
+    return [
+        Figure("tick at 200 Hz, p50 against session.run", statistics.median(ratios), "x", 2.5,
+               f"{bare} (tick {p50:.3f} ms)", at_least=False),
+        Figure("tick at 200 Hz, p99", p99, "ms", 1.0, f"session.run {peer99:.3f} ms", at_least=False),
+    ]  # fmt: skip
+
+
+def beside_a_busy_core(seconds: float) -> Figure:
+    """Missed deadlines at 50 Hz in real time, against a loop that does nothing."""
+    period = 20_000_000
+    stop = _SPAWN.Event()
+    empty_missed = _SPAWN.Value("i", 0)
+    others = [
+        _SPAWN.Process(target=spin, args=(stop,)),
+        _SPAWN.Process(target=empty_loop, args=(stop, period, empty_missed)),
+    ]
+    with served(description(), period) as border:
+        loop = make_loop(model_at(period), border)
+        for process in others:
+            process.start()
+        time.sleep(2.0)  # until they run
+        loop.start()
+        time.sleep(seconds)
+        loop.stop()
+        loop.join()
+        stop.set()
+        for process in others:
+            process.join()
+    return Figure(
+        f"missed beyond an empty loop's, {seconds:g} s at 50 Hz, one core busy",
+        max(0, loop.budget.missed - empty_missed.value),
+        "deadlines",
+        0,
+        f"empty loop missed {empty_missed.value}, this one {loop.budget.missed}",
+        at_least=False,
+    )
+
+
+def swaps(seconds: float) -> Figure:
+    """Missed deadlines at 200 Hz while a policy file is loaded and swapped in again and again."""
+    model, pause = model_at(PERIOD), seconds / SWAPS
+    missed = []
+    with served(description(), PERIOD) as border:
+        for swapping in (False, True):
+            loop = make_loop(model, border)
+            loop.start()
+            for _ in range(SWAPS):
+                started = time.monotonic()
+                if swapping:
+                    loop.swap(Policy(model))
+                time.sleep(max(0.0, pause - (time.monotonic() - started)))
+            loop.stop()
+            loop.join()
+            missed.append(loop.budget.missed)
+    assert loop.swaps == SWAPS
+    return Figure(
+        f"missed in {SWAPS} swaps at 200 Hz, beyond none",
+        max(0, missed[1] - missed[0]),
+        "deadlines",
+        0,
+        f"without swaps {missed[0]}, with {missed[1]}",
+        at_least=False,
+    )
+
+
+def humanoid_contract() -> Contract:
+    """What a policy for the humanoid needs."""
+    return TaskVectorEnv(find_task("HumanoidVelocity"), 1, threads=1).contract()
+
+
+def description() -> RobotDescription:
+    """The humanoid as the loop sees it."""
+    return describe(find_task("HumanoidVelocity"), 4)
+
+
+def model_at(period: int) -> bytes:
+    """A policy for the humanoid: random weights, the size of a trained one."""
+    contract = dataclasses.replace(humanoid_contract(), control_period=period * 1e-9)
+    rng = np.random.default_rng(0)
+    sizes = (contract.observation_size, *LAYERS, len(contract.actuators))
+    layers = tuple(
+        (0.1 * rng.standard_normal((after, before)).astype(np.float32) / np.sqrt(before),
+         np.zeros(after, np.float32))
+        for before, after in pairwise(sizes)
+    )  # fmt: skip
+    network = ActorNetwork(
+        np.zeros(sizes[0], np.float32), np.ones(sizes[0], np.float32), layers, "Elu"
+    )
+    golden: Array = rng.standard_normal((4, sizes[0]), np.float32)
+    session = bare_session(build_model(network, to_metadata(contract)))
+    actions = [session.run([OUTPUT], {INPUT: row[None]})[0][0].tolist() for row in golden]
+    contract = dataclasses.replace(
+        contract,
+        golden_observations=tuple(map(tuple, golden.tolist())),
+        golden_actions=tuple(map(tuple, actions)),
+    )
+    return build_model(network, to_metadata(contract))
+
+
+def bare_session(model: bytes) -> ort.InferenceSession:
+    """The network alone, set up as the runtime does."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def make_loop(model: bytes, border: SharedMemoryRobot) -> ControlLoop:
+    """The whole loop, without reactions: the robot here does not move."""
+    policy = Policy(model)
+    fusion = find_fusion("vqf", policy.contract, border.description)
+    return ControlLoop(policy, border, fusion, LoopConfig(realtime=REALTIME, rules=()))
+
+
+def paced(run: Callable[[], object], period: int, seconds: float) -> np.ndarray:
+    """Duration in ns of each call, one a period."""
+    taken = np.zeros(round(seconds * 1e9 / period))
+    release = time.monotonic_ns()
+    for index in range(len(taken)):
+        release, _ = next_release(release, time.monotonic_ns(), period)
+        sleep_until(release)
+        started = time.perf_counter_ns()
+        run()
+        taken[index] = time.perf_counter_ns() - started
+    return taken
+
+
+@contextmanager
+def served(robot: RobotDescription, period: int) -> Iterator[SharedMemoryRobot]:
+    """A robot in another process, which gives a new sample each period."""
+    name = f"benchmark-{time.monotonic_ns()}"
+    stop = _SPAWN.Event()
+    process = _SPAWN.Process(target=serve, args=(name, robot, period, stop))
+    process.start()
+    border = SharedMemoryRobot.wait_for(name, 60.0, process.is_alive)
+    try:
+        yield border
+    finally:
+        border.close()
+        stop.set()
+        process.join()
+
+
+def serve(name: str, robot: RobotDescription, period: int, stop: Event) -> None:
+    """Publish samples of a robot that stands still with a noisy IMU."""
+    rng = np.random.default_rng(0)
+    sample = np.zeros(robot.sample_size, np.float32)
+    values = robot.split(sample)
+    burst = values["imu_burst"].reshape(-1, 6)
+    sequence = 0
+    with realtime(REALTIME), RobotServer(name, robot) as server:
+        release = time.monotonic_ns()
+        while not stop.is_set():
+            burst[:] = rng.normal((0, 0, 0, 0, 0, 9.81), 0.01, burst.shape)
+            values["imu_gyro"][:] = burst[:, :3].mean(axis=0)
+            values["imu_accel"][:] = burst[:, 3:].mean(axis=0)
+            server.publish(Sample(sequence, release * 1e-9, sample))
+            server.command()
+            sequence += 1
+            release, _ = next_release(release, time.monotonic_ns(), period)
+            sleep_until(release)
+
+
+def spin(stop: Event) -> None:
+    """Keep a core busy."""
+    while not stop.is_set():
+        sum(range(10_000))
+
+
+def empty_loop(stop: Event, period: int, missed: "Synchronized[int]") -> None:
+    """What a loop that does nothing misses, under the same scheduling."""
+    with realtime(REALTIME):
+        release = time.monotonic_ns()
+        while not stop.is_set():
+            release, skipped = next_release(release, time.monotonic_ns(), period)
+            missed.value += skipped
+            sleep_until(release)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

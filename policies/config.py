@@ -19,21 +19,22 @@ class PPOConfig:
     """Samples in one gradient step."""
     learning_rate: float = 1e-3
     """Learning rate of Adam; where it starts, if it adapts."""
-    desired_kl: float | None = 0.01
-    """KL divergence a gradient step should cause, which the learning rate follows; None: fixed."""
+    desired_kl: float | None = 0.02
+    """KL divergence that one rollout's updates should cause; the learning rate follows it. None:
+    the learning rate is fixed."""
     gamma: float = 0.99
     """Discount of one control step."""
     gae_lambda: float = 0.95
     """Bias against variance in the advantage (Schulman et al., 2016)."""
     clip_range: float = 0.2
     """How far the probability ratio may count."""
-    entropy: float = 0.0
+    entropy: float = 0.002
     """Weight of the entropy bonus."""
     value: float = 1.0
     """Weight of the value loss."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
-    initial_log_std: float = -0.7
+    initial_log_std: float = -0.5
     """Logarithm of the exploration's standard deviation at the start."""
     actor_layers: tuple[int, ...] = (128, 128)
     """Hidden units of the policy network."""

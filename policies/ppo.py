@@ -8,16 +8,17 @@ from torch.nn import functional
 
 from policies.actor_critic import AsymmetricActorCritic
 
-LEARNING_RATE_RANGE = (1e-5, 1e-2)
+LEARNING_RATE_RANGE = (5e-5, 3e-3)
 LEARNING_RATE_FACTOR = 1.5
 
 
 class BatchPPO(PPO):
     """SB3's PPO; only the update differs.
 
-    - The learning rate is divided by 1.5 when a minibatch moved the policy by more than twice
-      the desired KL divergence, multiplied by 1.5 when by less than half of it (Rudin et al.,
-      "Learning to walk in minutes", 2021); `desired_kl=None` keeps it fixed.
+    - The learning rate is divided by 1.5 when the updates from a rollout moved the policy by more
+      than twice the desired KL divergence, multiplied by 1.5 when by less than half of it (after
+      Rudin et al., "Learning to walk in minutes", 2021; once a rollout, because the divergence
+      adds up over its minibatches); `desired_kl=None` keeps it fixed.
     - Minibatches are drawn from the rollout without copying it first.
     - The normalizer takes in the rollout afterwards, so that the rollout and the updates from it
       saw the same statistics.
@@ -49,6 +50,8 @@ class BatchPPO(PPO):
                         returns[rows],
                     )
                 )
+        last_epoch = losses[-(len(losses) // self.n_epochs) :]
+        self._adapt_learning_rate(optimizer, float(torch.stack(last_epoch)[:, 3].mean()))
         self._n_updates += self.n_epochs
         self.policy.normalizer.update(observations)
         self._log(torch.stack(losses).mean(dim=0), buffer.values, buffer.returns)
@@ -77,7 +80,6 @@ class BatchPPO(PPO):
         with torch.no_grad():
             kl = (ratio - 1 - log_ratio).mean()  # Schulman's low-variance estimate
             clipped_share = ((ratio - 1).abs() > clip).float().mean()
-        self._adapt_learning_rate(optimizer, float(kl))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)

@@ -53,6 +53,7 @@ class Readings:
         rows = engine.rows
         self._values = np.zeros((rows, len(self._columns)), np.float32)
         self._bias = np.zeros_like(self._values)
+        self._exact = np.zeros(self._values.shape)
         self._draw = np.zeros_like(self._values)
         ends = np.cumsum(sizes)
         self.signals: dict[str, Array] = {
@@ -79,20 +80,27 @@ class Readings:
 
     def read(self) -> None:
         """Read all sensors of all simulations into `signals`."""
-        self._values[:] = self._engine.sensordata[:, self._columns]
-        self._burst[:] = self._engine.burst[:, :, self._imu_columns]
+        self._engine.sensordata.take(self._columns, axis=1, out=self._exact)
+        self._burst[:] = self._engine.burst.take(self._imu_columns, axis=2)
         if self._noisy:
             self._rng.standard_normal(dtype=np.float32, out=self._draw)
             self._draw *= self._std
             self._draw += self._bias
-            self._values += self._draw
+            self._exact += self._draw
             white = self._rng.standard_normal(self._burst.shape, dtype=np.float32)
-            self._burst += white * self._burst_std + self._bias[:, None, self._imu]
+            white *= self._burst_std
+            white += self._bias[:, None, self._imu]
+            self._burst += white
+        self._values[:] = self._exact
         self._values[:, self._imu] = self._burst.mean(axis=1)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal."""
-        return {"values": self._values.copy(), "bias": self._bias.copy(), "burst": self._burst.copy()}
+        return {
+            "values": self._values.copy(),
+            "bias": self._bias.copy(),
+            "burst": self._burst.copy(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""

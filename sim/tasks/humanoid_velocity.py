@@ -39,27 +39,26 @@ class WalkingNoise:
 class WalkingRewards:
     """Weight of each term of `sim.terms.walking`, per second; costs are negative."""
 
-    track_velocity: float = 2.0
-    track_yaw_rate: float = 1.0
-    alive: float = 0.5
-    gait: float = 0.8
-    swing_height: float = 0.8
+    track_velocity: float = 3.0
+    track_yaw_rate: float = 2.0
+    alive: float = 0.3
+    gait: float = 2.0
+    swing_height: float = 1.5
     tilt: float = -4.0
-    height: float = -15.0
+    height: float = -10.0
     vertical_velocity: float = -0.3
-    roll_pitch_rate: float = -0.04
+    roll_pitch_rate: float = -0.05
     foot_slip: float = -0.3
     foot_flat: float = -3.0
     foot_impact: float = -0.3
     feet_close: float = -8.0
     posture: float = -0.6
     stand_still: float = -0.4
-    action_rate: float = -0.02
-    action_jerk: float = -0.01
+    action_rate: float = -0.008
+    action_jerk: float = -0.003
     effort: float = -0.06
     speed_limit: float = -0.05
     position_limit: float = -2.0
-    fall: float = -2.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ class HumanoidVelocity(TaskConfig):
     name: ClassVar[str] = "HumanoidVelocity"
 
     action_scale: float = 0.3  # rad per unit of action
+    history: int = 3  # control periods seen of each sensor: velocity has no sensor of its own
     gait_steps: int = 36  # control periods in a gait cycle
     swing_height: float = 0.08  # m, of the sole at mid swing
     nominal_height: float = 0.755  # m, of the IMU while walking
@@ -84,14 +84,15 @@ class HumanoidVelocity(TaskConfig):
     @property
     def observations(self) -> tuple[TermConfig, ...]:
         clock = {"steps": float(self.gait_steps), "deadband": self.command.deadband / 2}
+        past = self.history
         return (
-            TermConfig("angular_velocity"),
-            TermConfig("projected_gravity"),
+            TermConfig("angular_velocity", history=past),
+            TermConfig("projected_gravity", history=past),
             TermConfig("command"),
             TermConfig("gait_clock", params=clock),
-            TermConfig("joint_pos_rel"),
-            TermConfig("joint_vel"),
-            TermConfig("last_action"),
+            TermConfig("joint_pos_rel", history=past),
+            TermConfig("joint_vel", history=past),
+            TermConfig("last_action", history=past),
         )
 
     @property

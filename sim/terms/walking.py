@@ -28,8 +28,8 @@ def track_velocity(task: "WalkingTask") -> Float:
 
 @reward
 def track_yaw_rate(task: "WalkingTask") -> Float:
-    """1 at the commanded yaw rate, falling off over about 0.4 rad/s."""
-    return np.exp(-((task.yaw_rate - task.command[:, 2]) ** 2) / 0.15)
+    """1 at the commanded yaw rate, falling off over about 0.5 rad/s."""
+    return np.exp(-((task.yaw_rate - task.command[:, 2]) ** 2) / 0.25)
 
 
 @reward
@@ -145,9 +145,3 @@ def position_limit(task: "WalkingTask") -> Float:
     below = np.maximum(task.soft_lower - task.joint_pos, 0.0)
     above = np.maximum(task.joint_pos - task.soft_upper, 0.0)
     return (below + above).sum(axis=1)
-
-
-@reward
-def fall(task: "WalkingTask") -> Float:
-    """1 in the step the robot falls, in units of 1/s."""
-    return task.fallen / task.config.control_period

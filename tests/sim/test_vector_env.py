@@ -79,9 +79,11 @@ def test_an_ended_episode_starts_anew_in_the_same_step(task: TaskConfig) -> None
         done = terminated | truncated
         if done.any():
             break
-    assert done.any() and not done.all()
+    assert done.any()
+    assert not done.all()
     np.testing.assert_array_equal(info["_final_obs"], done)
-    assert (env.age[done] == 0).all() and (env.age[~done] > 0).all()
+    assert (env.age[done] == 0).all()
+    assert (env.age[~done] > 0).all()
     ended = np.flatnonzero(done)
     assert not np.isclose(info["final_obs"][ended], obs[ended]).all(axis=1).any()
     assert not info["final_obs"][~done].any()

@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 
 from sim.robots.humanoid import humanoid
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.vector_env import TaskVectorEnv
+from tests.sim.test_vector_env import exact
 
 ROBOT = humanoid(0.3)
 MODEL = mujoco.MjModel.from_xml_path(str(ROBOT.model))
@@ -40,7 +43,8 @@ def test_limbs_mirror() -> None:
     for name in JOINTS:
         if name.startswith("left_"):
             left, right = (ROBOT.actuators[JOINTS.index(n)] for n in (name, "right" + name[4:]))
-            assert left.stiffness == right.stiffness and left.max_effort == right.max_effort
+            assert left.stiffness == right.stiffness
+            assert left.max_effort == right.max_effort
             width = left.upper - left.lower
             assert width == pytest.approx(right.upper - right.lower)
 
@@ -48,15 +52,13 @@ def test_limbs_mirror() -> None:
 def test_limits_are_finite_and_hold_the_default_pose() -> None:
     for a in ROBOT.actuators:
         assert a.lower < a.default < a.upper
-        assert 0 < a.max_effort < 200 and 0 < a.max_velocity < 30
-        assert a.stiffness > 0 and a.damping > 0
+        assert 0 < a.max_effort < 200
+        assert 0 < a.max_velocity < 30
+        assert a.stiffness > 0
+        assert a.damping > 0
 
 
 def test_both_soles_feel_half_the_weight_in_standing() -> None:
-    from sim.tasks.humanoid_velocity import HumanoidVelocity
-    from sim.vector_env import TaskVectorEnv
-    from tests.sim.test_vector_env import exact
-
     env = TaskVectorEnv(exact(HumanoidVelocity()), 1, threads=1)
     for _ in range(40):
         env.step(np.zeros((1, len(JOINTS))))

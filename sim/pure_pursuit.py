@@ -120,13 +120,13 @@ def _plan(
         step = lengths[track[n]] / points
         for i in range(points):
             speed[i] = min(np.sqrt(sideways / max(bend[i], 1e-6)), TOP_SPEED)
-        for lap in range(2):  # the second pass carries over the end of the lap
+        for _lap in range(2):  # the second pass carries over the end of the lap
             for i in range(points):
                 j = (i + 1) % points
                 left = 1.0 - min(speed[i] ** 2 * bend[i] / sideways, 1.0) ** 2
                 reached = np.sqrt(speed[i] ** 2 + 2 * step * acceleration * np.sqrt(left))
                 speed[j] = min(speed[j], reached)
-        for lap in range(2):
+        for _lap in range(2):
             for i in range(points - 1, -1, -1):
                 j = (i + 1) % points
                 left = 1.0 - min(speed[j] ** 2 * bend[j] / sideways, 1.0) ** 2

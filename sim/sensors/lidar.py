@@ -117,9 +117,10 @@ def _quad(left: Float, right: Float, near: int, ox: float, oy: float) -> int:
             i = (i - 1) % points
         elif _side(l1[0] - r1[0], l1[1] - r1[1], r1[0], r1[1], p) <= 0:
             i = j
-        elif _side(l1[0] - l0[0], l1[1] - l0[1], l0[0], l0[1], p) >= 0:
-            return -1
-        elif _side(r1[0] - r0[0], r1[1] - r0[1], r0[0], r0[1], p) <= 0:
+        elif (
+            _side(l1[0] - l0[0], l1[1] - l0[1], l0[0], l0[1], p) >= 0
+            or _side(r1[0] - r0[0], r1[1] - r0[1], r0[0], r0[1], p) <= 0
+        ):
             return -1
         else:
             return i

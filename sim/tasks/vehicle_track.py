@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import mujoco
 import numpy as np
 
 from edge_runtime.observation import TermConfig
@@ -27,6 +28,7 @@ from sim.sensors.readings import Noise
 from sim.task import Bool, State, Task, TaskConfig, weighted_terms
 from sim.terms import driving
 from sim.track_position import Locator
+from sim.track_scene import add_track
 from sim.tracks import TrackConfig, make_tracks
 
 # Of each episode; zero at its start.
@@ -54,8 +56,8 @@ class DrivingRewards:
     wall_proximity: float = -4.0
     wheel_slip: float = -0.05
     sideslip: float = -0.05
-    steering_rate: float = -5.0
-    drive_rate: float = -1.0
+    steering_rate: float = -1.0
+    drive_rate: float = -0.3
     crash: float = -750.0  # 30 for each, for it lasts one control period
 
 
@@ -132,6 +134,7 @@ class VehicleTrack(TaskConfig):
 class DrivingTask(Task):
     """N vehicles, each on its own track; the attributes are what the reward terms read."""
 
+    camera = "behind"
     privileged_size = 13 + len(_PREVIEW)
     final_metrics = frozenset({"lapped", "laps", "lap_time", "left_track"})
 
@@ -159,7 +162,7 @@ class DrivingTask(Task):
         self.wheel_slip = np.zeros((rows, 2))  # m/s, of the rear tyres along the car
         self.progress = np.zeros(rows)  # m along the centre line in the last step
         self.travelled = np.zeros(rows)  # m along the centre line in this episode
-        self.lap_steps = np.zeros(rows, np.int64)  # control steps of the first lap, 0 before its end
+        self.lap_steps = np.zeros(rows, np.int64)  # control steps of the first lap, once done
         self.steps = np.zeros(rows, np.int64)  # control steps in this episode
         self.farthest = np.zeros(rows)  # m along the centre line, in whole steps
         self.idle = np.zeros(rows, np.int64)  # control steps since the last metre of progress
@@ -276,6 +279,12 @@ class DrivingTask(Task):
             ),
             "left_track": self.left_track.astype(np.float64),
         }
+
+    def scene_key(self, row: int) -> int:
+        return int(self.locator.track[row])
+
+    def decorate(self, spec: mujoco.MjSpec, row: int) -> None:
+        add_track(spec, self.tracks, self.scene_key(row), self.config.lidar.wall_height)
 
     def state(self) -> State:
         state: dict[str, Any] = {name: getattr(self, name).copy() for name in _COUNTERS}

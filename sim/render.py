@@ -73,11 +73,13 @@ class Renderer:
         self._followed: Float | None = None  # x, y, cos and sin of the heading
         self._load(0)
 
-    def frame(self, sim: int = 0) -> Picture:
+    def frame(self, sim: int = 0, *, skipped: int = 0) -> Picture:
         """The present state of one simulation, (H, W, 3).
 
-        A following camera moves on by one control period with each frame, unless told otherwise
-        by `skipped`.
+        Args:
+            sim: which one.
+            skipped: control periods since the last frame that were not drawn, for the inertia of
+                a camera that follows.
         """
         shown = (sim, self._env.task.scene_key(sim))
         if shown != self._shown:
@@ -85,7 +87,7 @@ class Renderer:
         engine, data = self._env.engine, self._data
         data.qpos[:], data.qvel[:] = engine.qpos[sim], engine.qvel[sim]
         mujoco.mj_forward(self._model, data)
-        self._move_camera()
+        self._move_camera(1 + skipped)
         mujoco.mjv_updateScene(
             self._model,
             data,
@@ -133,7 +135,7 @@ class Renderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._camera.fixedcamid = own.index(self._camera_name)
 
-    def _move_camera(self) -> None:
+    def _move_camera(self, periods: int) -> None:
         if self._camera.type != mujoco.mjtCamera.mjCAMERA_FREE:
             return
         follow, model = FOLLOW_CAMERAS[self._camera_name], self._model
@@ -141,7 +143,7 @@ class Renderer:
         now = np.array([*self._data.qpos[:2], np.cos(heading), np.sin(heading)])
         if self._followed is None:
             self._followed = now
-        share = 1.0 - np.exp(-self._env.config.control_period / follow.time_constant)
+        share = 1.0 - np.exp(-periods * self._env.config.control_period / follow.time_constant)
         self._followed += share * (now - self._followed)
         x, y, cosine, sine = self._followed
         turned = np.arctan2(sine, cosine) if follow.turns else 0.0

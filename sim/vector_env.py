@@ -80,6 +80,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._builder = ObservationBuilder(task.observations, self._used_signals(), num_envs)
         self.privileged: Array = np.zeros((num_envs, self.task.privileged_size), np.float32)
         self.age = np.zeros(num_envs, np.int64)  # control steps in this episode
+        self.operator: Array | None = None  # a standing command (commands,) instead of the task's
         self.reward_terms: dict[str, Float] = {}
         self._set_spaces()
         self._reset_rows(np.arange(num_envs))
@@ -204,6 +205,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._builder.reset(rows)
 
     def _build(self) -> Array:
+        if self.operator is not None:
+            self.signals[COMMAND][:] = self.operator
         self.task.privileged(self.privileged)
         return self._builder.build(self.signals).copy()
 

@@ -9,7 +9,6 @@ RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(
         task=None,
         steps=11_000_000,
-        ppo=PPOConfig(actor_layers=(256, 128), critic_layers=(256, 128)),
     ),
     "VehicleTrack": TrainConfig(task=None, steps=4_000_000),
     "Humanoid-v5": TrainConfig(task=None, steps=10_000_000),

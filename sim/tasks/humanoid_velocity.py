@@ -68,7 +68,7 @@ class HumanoidVelocity(TaskConfig):
     name: ClassVar[str] = "HumanoidVelocity"
 
     action_scale: float = 0.3  # rad per unit of action
-    history: int = 3  # control periods seen of each sensor: velocity has no sensor of its own
+    history: int = 3  # control periods that tell speed and delay, which have no sensor
     gait_steps: int = 36  # control periods in a gait cycle
     swing_height: float = 0.08  # m, of the sole at mid swing
     nominal_height: float = 0.755  # m, of the IMU while walking
@@ -87,11 +87,11 @@ class HumanoidVelocity(TaskConfig):
         past = self.history
         return (
             TermConfig("angular_velocity", history=past),
-            TermConfig("projected_gravity", history=past),
+            TermConfig("projected_gravity"),
             TermConfig("command"),
             TermConfig("gait_clock", params=clock),
             TermConfig("joint_pos_rel", history=past),
-            TermConfig("joint_vel", history=past),
+            TermConfig("joint_vel"),
             TermConfig("last_action", history=past),
         )
 

@@ -74,18 +74,16 @@ class _BoundTerm:
         self._function = found.function
         self._reads = found.reads
         self._params = dict(config.params)
-        self._scale = np.float32(config.scale)
 
-    def __call__(self, signals: Signals, out: Array | None = None) -> Array:
-        """The scaled term, (N, size)."""
+    def __call__(self, signals: Signals) -> Array:
+        """The term before its scale, (N, size)."""
         try:
             inputs = [signals[name] for name in self._reads]
         except KeyError as missing:
             raise ContractError(
                 f"observation term '{self._name}' needs signal {missing}, which nothing provides"
             ) from None
-        scaled: Array = np.multiply(self._function(*inputs, **self._params), self._scale, out=out)
-        return scaled
+        return self._function(*inputs, **self._params)
 
 
 def term_sizes(terms: Sequence[TermConfig], signals: Sequence[Signal]) -> tuple[int, ...]:
@@ -119,10 +117,12 @@ class ObservationBuilder:
         self.terms = tuple(terms)
         self.sizes = term_sizes(terms, signals)
         self.size = sum(self.sizes)
+        self._scale = np.repeat([t.scale for t in terms], self.sizes).astype(np.float32)
+        self._raw = np.zeros((rows, self.size), np.float32)  # before the scale
         self._out = np.zeros((rows, self.size), np.float32) if out is None else out
         ends = np.cumsum(self.sizes)
-        self._blocks = [self._out[:, end - size : end] for end, size in zip(ends, self.sizes)]
-        self._bound = [_BoundTerm(config) for config in self.terms]
+        blocks = [self._raw[:, end - size : end] for end, size in zip(ends, self.sizes)]
+        self._items = list(zip((_BoundTerm(config) for config in self.terms), blocks))
         self._fresh = np.ones(rows, bool)
 
     def reset(self, rows: np.ndarray | None = None) -> None:
@@ -131,32 +131,32 @@ class ObservationBuilder:
 
     def build(self, signals: Signals) -> Array:
         """The observation, (N, size): a buffer that the next call overwrites."""
-        for bound, block in zip(self._bound, self._blocks):
-            if bound.history == 1:
-                bound(signals, block)
-                continue
+        for bound, block in self._items:
             now = bound(signals)
-            width = now.shape[1]
-            block[:, :-width] = block[:, width:]
-            block[:, -width:] = now
-            if self._fresh.any():
-                block[self._fresh] = np.tile(now[self._fresh], bound.history)
+            if bound.history > 1:
+                width = now.shape[1]
+                block[:, :-width] = block[:, width:]
+                block[:, -width:] = now
+                if self._fresh.any():
+                    block[self._fresh] = np.tile(now[self._fresh], bound.history)
+            else:
+                block[:] = now
         self._fresh[:] = False
-        return self._out
+        return np.multiply(self._raw, self._scale, out=self._out)
 
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
         """What `build` would give for some rows, (len(rows), size), without remembering it."""
         blocks = []
-        for bound, block in zip(self._bound, self._blocks):
+        for bound, block in self._items:
             now = bound({name: value[rows] for name, value in signals.items()})
             blocks.append(np.concatenate([block[rows, now.shape[1] :], now], axis=1))
-        return np.concatenate(blocks, axis=1)
+        return np.concatenate(blocks, axis=1) * self._scale
 
     def state(self) -> dict[str, np.ndarray]:
         """What `restore` needs to go on from here."""
-        return {"observation": self._out.copy(), "fresh": self._fresh.copy()}
+        return {"observation": self._raw.copy(), "fresh": self._fresh.copy()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a `state`."""
-        self._out[:] = state["observation"]
+        self._raw[:] = state["observation"]
         self._fresh[:] = state["fresh"]

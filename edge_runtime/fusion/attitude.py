@@ -49,7 +49,7 @@ class AttitudeFusion:
     @property
     def lost(self) -> bool:
         """Too long without a sample, or an attitude that is no rotation."""
-        norm = float(np.vdot(self._attitude, self._attitude))
+        norm = sum(part * part for part in self._attitude.ravel().tolist())
         return self._gap or not abs(norm - len(self._filters)) < 1e-3
 
     def reset(self, rows: np.ndarray | None = None) -> None:

@@ -180,6 +180,8 @@ def _drivable(center: Float, width: Float, config: TrackConfig) -> npt.NDArray[n
     """Which curves have the length and keep the distance between sections, (C,)."""
     length = _perimeter(center)
     good = (config.length[0] <= length) & (length <= config.length[1])
+    _, curvature = _heading_and_curvature(center)
+    good &= np.abs(curvature).max(axis=1) * width / 2 < 0.9  # or the inner wall would fold
     for i in np.flatnonzero(good):
         coarse = center[i, ::_COARSE]
         apart = np.linalg.norm(coarse[:, None] - coarse[None], axis=-1)

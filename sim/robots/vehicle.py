@@ -24,7 +24,7 @@ TOP_SPEED = 12.0  # m/s
 CHASSIS_HEIGHT = 0.198  # m, of the chassis frame when the car stands on its springs
 LIDAR_POSITION = np.array([1.05, 0.0, 0.25])  # m, in the chassis frame
 # The car seen from above, in the chassis frame: wings and wheels and the sides between, m.
-OUTLINE = np.array([(x, y) for x in (-0.45, 0.6, 1.72) for y in (-0.55, 0.55)])
+OUTLINE = np.array([(x, y) for x in (-0.45, 0.6, 1.73) for y in (-0.55, 0.55)])
 
 
 def vehicle_folder() -> Path:

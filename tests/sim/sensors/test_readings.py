@@ -1,0 +1,83 @@
+"""What the robot reads against what is true."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sim.sensors.attitude import AttitudeError
+from sim.sensors.readings import Noise
+from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingNoise
+from sim.vector_env import TaskVectorEnv
+
+ROWS = 400
+SILENT = {name: Noise() for name in ("imu_gyro", "imu_accel", "joint_pos", "joint_vel")}
+SILENT |= {"joint_torque": Noise(), "foot_force": Noise()}
+
+
+def environment(**errors: Noise | AttitudeError) -> TaskVectorEnv:
+    """All rows in the same state, only the named sensors in error."""
+    config = WalkingNoise(**{**SILENT, "attitude": AttitudeError(), **errors})
+    task = HumanoidVelocity().nominal()
+    return TaskVectorEnv(replace(task, noise=True, errors=config), ROWS, threads=2)
+
+
+def error(env: TaskVectorEnv, signal: str, sources: list[str]) -> np.ndarray:
+    return env.signals[signal] - env.engine.sensordata[:, env.engine.columns(*sources)]
+
+
+def test_without_noise_a_reading_is_the_truth_in_single_precision() -> None:
+    env = environment()
+    env.step(np.zeros((ROWS, 19)))
+    names = [f"{a.name}_pos" for a in env.config.robot.actuators]
+    np.testing.assert_allclose(error(env, "joint_pos", names), 0, atol=1e-6)
+
+
+def test_white_noise_has_its_standard_deviation_and_changes_every_step() -> None:
+    env = environment(joint_pos=Noise(std=0.01))
+    names = [f"{a.name}_pos" for a in env.config.robot.actuators]
+    env.step(np.zeros((ROWS, 19)))
+    first = error(env, "joint_pos", names)
+    env.step(np.zeros((ROWS, 19)))
+    second = error(env, "joint_pos", names)
+    assert first.std() == pytest.approx(0.01, rel=0.05)
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] == pytest.approx(0, abs=0.05)
+
+
+def test_a_bias_stays_for_the_episode_and_within_its_bound() -> None:
+    env = environment(joint_pos=Noise(bias=0.02))
+    names = [f"{a.name}_pos" for a in env.config.robot.actuators]
+    env.step(np.zeros((ROWS, 19)))
+    first = error(env, "joint_pos", names)
+    env.step(np.zeros((ROWS, 19)))
+    np.testing.assert_allclose(error(env, "joint_pos", names), first, atol=1e-5)
+    assert np.abs(first).max() <= 0.02 + 1e-5
+    assert first.std() == pytest.approx(0.02 / np.sqrt(3), rel=0.05)
+    env.reset()
+    assert not np.allclose(error(env, "joint_pos", names), first, atol=1e-3)
+
+
+def test_the_imu_is_the_mean_of_its_burst_and_the_burst_is_noisier() -> None:
+    env = environment(imu_gyro=Noise(std=0.05))
+    env.step(np.zeros((ROWS, 19)))
+    substeps = env.engine.substeps
+    burst = env.signals["imu_burst"].reshape(ROWS, substeps, 6)
+    np.testing.assert_allclose(env.signals["imu_gyro"], burst[:, :, :3].mean(axis=1), atol=1e-6)
+    truth = env.engine.burst[:, :, env.engine.columns("imu_gyro")]
+    assert (burst[:, :, :3] - truth).std() == pytest.approx(0.05 * np.sqrt(substeps), rel=0.05)
+
+
+def test_the_estimated_attitude_wanders_around_the_truth() -> None:
+    env = environment(attitude=AttitudeError(std=0.02, time_constant=0.2))
+    tilts = []
+    for _ in range(40):
+        env.step(np.zeros((ROWS, 19)))
+        truth = env.engine.sensor("true_attitude")
+        tilts.append(2 * (env.signals["attitude"] - truth)[:, 1:3])
+    norms = np.linalg.norm(env.signals["attitude"], axis=1)
+    np.testing.assert_allclose(norms, 1, atol=1e-6)
+    assert np.std(tilts) == pytest.approx(0.02, rel=0.15)
+    moments = np.array(tilts)[:, :, 0]
+    near = np.corrcoef(moments[0], moments[1])[0, 1]
+    far = np.corrcoef(moments[0], moments[-1])[0, 1]
+    assert near > 0.8 > 0.3 > far

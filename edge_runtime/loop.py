@@ -253,12 +253,16 @@ class ControlLoop:
 
     def _drive(self) -> None:
         release, missed = self._first_release(), 0
-        while not (self._ending.is_set() and self.safe.at_rest):
+        while not self._ended():
             sleep_until(release)
             self.budget.wake_up.record(self._clock() - release)
             self.tick(missed)
             release, missed = next_release(release, self._clock(), self.period)
             self.budget.missed += missed
+
+    def _ended(self) -> bool:
+        """Whether the operator asked for the end and the robot, if there ever was one, rests."""
+        return self._ending.is_set() and (self.safe.at_rest or self.sensors.sequence < 0)
 
     def _first_release(self) -> int:
         """Wait for a new sample, so that ticks come soon after samples, not just before."""
@@ -271,7 +275,8 @@ class ControlLoop:
                     f"robot '{self.robot.description.name}' gave no sample for "
                     f"{self.config.first_sample_seconds:g} s; is it switched on?"
                 )
-            time.sleep(2e-4)
+            if self._ending.wait(2e-4):
+                break
         return self._clock() + round(self.config.phase * self.period)
 
 

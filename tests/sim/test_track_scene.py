@@ -1,0 +1,41 @@
+"""A track's scene compiles with the vehicle's looks, and changes nothing of its physics."""
+
+import mujoco
+import numpy as np
+
+from sim.robots.vehicle import vehicle
+from sim.track_scene import add_track
+from sim.tracks import make_tracks
+
+TRACKS = make_tracks(2, 0)
+
+
+def scene(k: int) -> mujoco.MjModel:
+    spec = mujoco.MjSpec.from_file(str(vehicle().model))
+    spec.compiler.discardvisual = False
+    add_track(spec, TRACKS, k, 0.6)
+    return spec.compile()
+
+
+def test_what_is_drawn_is_not_touched() -> None:
+    bare, drawn = mujoco.MjModel.from_xml_path(str(vehicle().model)), scene(0)
+    assert drawn.ngeom > bare.ngeom + 20
+    assert (drawn.nq, drawn.nv, drawn.nu) == (bare.nq, bare.nv, bare.nu)
+    np.testing.assert_allclose(drawn.body_mass, bare.body_mass)
+    touching = np.flatnonzero(drawn.geom_contype | drawn.geom_conaffinity)
+    assert {drawn.geom(i).name for i in touching} == {bare.geom(i).name for i in range(bare.ngeom)}
+
+
+def test_barriers_stand_on_the_walls_of_this_track() -> None:
+    for k in range(2):
+        model = scene(k)
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        middle = TRACKS.center[k, 100]
+        heading = TRACKS.heading[k, 100]
+        geom = np.zeros(1, np.int32)
+        start = np.array([*middle, 0.4])
+        to_the_left = np.array([-np.sin(heading), np.cos(heading), 0.0])
+        for direction in (to_the_left, -to_the_left):
+            hit = mujoco.mj_ray(model, data, start, direction, None, 1, -1, geom)
+            assert abs(hit - TRACKS.width[k] / 2) < 0.05

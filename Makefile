@@ -30,7 +30,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(BIN)/python
 	@echo "Installing the pinned dependencies into $(VENV) (once; some minutes)"
-	@$(BIN)/pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	@$(BIN)/pip install -qq --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
 # A frame can be drawn without a screen? Otherwise Mesa's EGL is installed where that is allowed.

@@ -60,7 +60,7 @@ def _bare_physics(env: TaskVectorEnv) -> Callable[[], float]:
     """Seconds of one control step's physics and ray casts from the task's present states."""
     engine, task = env.engine, env.task
     batch = Batch(engine.model, SIMULATIONS, THREADS)
-    work = [lambda: batch.step(nstep=engine.substeps)]
+    work: list[Callable[[], None]] = [lambda: batch.step(nstep=engine.substeps)]
     if isinstance(task, DrivingTask):
         work.append(_bare_ray_casts(task))
 
@@ -87,7 +87,7 @@ def reference_task(rounds: int, steps: int) -> list[Figure]:
     pool = envpool.make(
         "Humanoid-v5", env_type="gymnasium", num_envs=SIMULATIONS, num_threads=THREADS
     )
-    environments = {
+    environments: dict[str, tuple[Any, int]] = {
         "ours": (ours, SIMULATIONS),
         "EnvPool": (pool, SIMULATIONS),
         "Sync": (gymnasium.make_vec("Humanoid-v5", THREADS, vectorization_mode="sync"), THREADS),

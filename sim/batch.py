@@ -14,5 +14,6 @@ def make_batch(
     stagger: bool = False,
 ) -> TaskVectorEnv | HumanoidV5VectorEnv:
     """The vector environment that runs a task; see there for the arguments."""
-    kind = HumanoidV5VectorEnv if isinstance(task, HumanoidV5) else TaskVectorEnv
-    return kind(task, num_envs, seed=seed, threads=threads, stagger=stagger)
+    if isinstance(task, HumanoidV5):
+        return HumanoidV5VectorEnv(task, num_envs, seed=seed, threads=threads, stagger=stagger)
+    return TaskVectorEnv(task, num_envs, seed=seed, threads=threads, stagger=stagger)

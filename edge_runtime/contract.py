@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import ContractError
-from edge_runtime.observation import TermConfig, find_term, term_sizes
+from edge_runtime.observation import TermConfig, term_sizes
 from edge_runtime.signal import Array, Signal
+from edge_runtime.terms import find_term
 
 FORMAT = 1
 KEY = "sim2edge"

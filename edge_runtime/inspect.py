@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_runtime.contract import Actuator, Contract
 from edge_runtime.inference import GOLDEN_TOLERANCE, Policy
-from edge_runtime.observation import find_term
+from edge_runtime.terms import find_term
 
 
 @dataclass(frozen=True)

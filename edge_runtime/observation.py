@@ -4,15 +4,14 @@ A term is a pure function over named signals. Its arithmetic is elementwise on f
 that one row alone gives the same bits as that row among many.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from edge_runtime.errors import ContractError
 from edge_runtime.signal import Array, Signal, Signals
-
-TermFunction = Callable[..., Array]
+from edge_runtime.terms import find_term
 
 
 @dataclass(frozen=True)
@@ -23,45 +22,6 @@ class TermConfig:
     scale: float = 1.0
     history: int = 1  # rows kept, oldest first; 1 is the present alone
     params: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Term:
-    """A registered term: its function, the signals it reads, and what it puts out."""
-
-    function: TermFunction
-    reads: tuple[str, ...]
-    unit: str
-    frame: str
-
-
-TERMS: dict[str, Term] = {}
-
-
-def term(
-    *, reads: tuple[str, ...], unit: str, frame: str = ""
-) -> Callable[[TermFunction], TermFunction]:
-    """Register a pure function `f(*signals, **params) -> (N, size)` as an observation term."""
-
-    def register(function: TermFunction) -> TermFunction:
-        TERMS[function.__name__] = Term(function, reads, unit, frame)
-        return function
-
-    return register
-
-
-def find_term(name: str) -> Term:
-    """The term of that name.
-
-    Raises:
-        ContractError: there is none.
-    """
-    import edge_runtime.terms  # noqa: F401, PLC0415  registers the terms
-
-    if name not in TERMS:
-        known = ", ".join(sorted(TERMS))
-        raise ContractError(f"unknown observation term '{name}'; this runtime knows: {known}")
-    return TERMS[name]
 
 
 class _BoundTerm:

@@ -1,10 +1,12 @@
 """The observation terms. Each is a pure function over signals, (N, size) float32, row by row."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from edge_runtime.observation import term
+from edge_runtime.errors import ContractError
 from edge_runtime.signal import (
     ATTITUDE,
     COMMAND,
@@ -13,6 +15,46 @@ from edge_runtime.signal import (
     LAST_ACTION,
     Array,
 )
+
+TermFunction = Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A registered term: its function, the signals it reads, and what it puts out."""
+
+    function: TermFunction
+    reads: tuple[str, ...]
+    unit: str
+    frame: str
+
+
+TERMS: dict[str, Term] = {}
+
+
+def term(
+    *, reads: tuple[str, ...], unit: str, frame: str = ""
+) -> Callable[[TermFunction], TermFunction]:
+    """Register a pure function `f(*signals, **params) -> (N, size)` as an observation term."""
+
+    def register(function: TermFunction) -> TermFunction:
+        TERMS[function.__name__] = Term(function, reads, unit, frame)
+        return function
+
+    return register
+
+
+def find_term(name: str) -> Term:
+    """The term of that name.
+
+    Raises:
+        ContractError: there is none.
+    """
+    if name not in TERMS:
+        known = ", ".join(sorted(TERMS))
+        raise ContractError(f"unknown observation term '{name}'; this runtime knows: {known}")
+    return TERMS[name]
+
 
 _FACTORS = np.array([0, 2, 1, 1, 0, 2, 2, 3, 1, 3, 1, 2])  # wyx xwy times yzx zxy
 _SIGNS = np.array([1, 1, 1, -1, 1, 1], np.float32)

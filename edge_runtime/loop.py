@@ -194,6 +194,7 @@ class ControlLoop:
             self.controller = following
             self.safe.use(following.actuators)
             self.swaps += 1
+            self._next_controller.confirm()
         if self._reset_asked:
             self._reset_asked = False
             self.guard.reset()

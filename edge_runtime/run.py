@@ -189,6 +189,8 @@ def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> N
     finally:
         loop.stop()
         loop.join()
+    if not loop.ticks and not interrupted.is_set():
+        raise UserError(f"robot '{loop.robot.description.name}' gave no sample; is it switched on?")
     _show(table(loop, color=live), shown)
     for line in broken_rules(loop):
         print(f"guard: {line}")

@@ -26,15 +26,15 @@ class LatestValue(Generic[T]):
 
 
 class Handover(Generic[T]):
-    """Hands one value over at a time; the giver can wait until it was taken."""
+    """Hands one value over at a time; the giver can wait until it is in use."""
 
     def __init__(self) -> None:
         self._value: T | None = None
-        self._taken = threading.Event()
+        self._used = threading.Event()
 
     def give(self, value: T) -> None:
         """Offer a value, in place of one not yet taken."""
-        self._taken.clear()
+        self._used.clear()
         self._value = value
 
     def take(self) -> T | None:
@@ -42,9 +42,12 @@ class Handover(Generic[T]):
         value = self._value
         if value is not None:
             self._value = None
-            self._taken.set()
         return value
 
+    def confirm(self) -> None:
+        """Tell the giver that the value taken last is in use."""
+        self._used.set()
+
     def wait(self, timeout: float) -> bool:
-        """Wait until the offer was taken; False after `timeout` seconds."""
-        return self._taken.wait(timeout)
+        """Wait until the offer is in use; False after `timeout` seconds."""
+        return self._used.wait(timeout)

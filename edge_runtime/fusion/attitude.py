@@ -13,16 +13,21 @@ from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array,
 
 ATTITUDE_SIGNAL = Signal(ATTITUDE, 4, "1", "world")
 GRAVITY = 9.80665  # m/s^2
-_AT_REST = (0.5 * GRAVITY, 1.5 * GRAVITY)  # a first reading outside says nothing of what is down
+_AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside does not tell what is down
+_UPRIGHT = np.array([0.0, 0.0, GRAVITY])
 _LONGEST_GAP = 25  # control periods without a sample after which the attitude is a guess
 
 
 class AttitudeFusion:
     """VQF, one filter a row.
 
-    The first update after a reset takes the accelerometer's word for what is down. Then every
-    sub-sample of the burst is integrated at its own time, or, on a robot without bursts, the
-    mean once a control period. After lost samples the present rotation stands in for theirs.
+    The first update after a reset takes the accelerometer's word for what is down, or, where it
+    reads another force than gravity's, assumes to be upright. The filter is settled as if it had
+    rested so for long, lest the first impact or launch count for much.
+
+    Then every sub-sample of the burst is integrated at its own time, or, on a robot without
+    bursts, the mean once a control period. After lost samples the present rotation stands in for
+    theirs.
 
     Args:
         control_period: s between two samples.
@@ -36,7 +41,9 @@ class AttitudeFusion:
         self.reads: tuple[str, ...] = (IMU_GYRO, IMU_ACCEL) + ((IMU_BURST,) if burst else ())
         self._burst = burst
         self._parts = max(burst, 1)
-        self._filters = [VQF(control_period / self._parts) for _ in range(rows)]
+        sample_time = control_period / self._parts
+        self._filters = [VQF(sample_time) for _ in range(rows)]
+        self._settling = round(self._filters[0].params["tauAcc"] / sample_time)  # readings
         self._imu = np.zeros((rows, self._parts, 6))  # VQF takes float64
         self._flat_imu = self._imu.reshape(rows, -1)
         self._readings = [[(part[:3], part[3:]) for part in row] for row in self._imu]
@@ -77,9 +84,10 @@ class AttitudeFusion:
     def _start(self, accel: Array) -> None:
         for row in np.flatnonzero(self._fresh):
             self._filters[row].resetState()
-            down = accel[row].astype(np.float64)
-            if _AT_REST[0] < float(np.linalg.norm(down)) < _AT_REST[1]:
-                self._filters[row].updateAcc(down)
+            reading = accel[row].astype(np.float64)
+            at_rest = _AT_REST[0] < float(np.linalg.norm(reading)) < _AT_REST[1]
+            for _ in range(self._settling):
+                self._filters[row].updateAcc(reading if at_rest else _UPRIGHT)
 
     def _integrate(
         self, estimator: VQF, readings: Sequence[tuple[np.ndarray, np.ndarray]], periods: int

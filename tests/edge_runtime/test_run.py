@@ -1,0 +1,158 @@
+"""`sim2edge run` and `sim2edge inspect`, as a user types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from edge_runtime.contract import Contract
+from edge_runtime.errors import UserError
+from edge_runtime.run import command_values
+from edge_runtime.shared_memory import segment_path
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+from tests.edge_runtime.leg import make_contract, make_model
+
+ENVIRONMENT = os.environ | {"PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(scope="module")
+def humanoid() -> Contract:
+    return TaskVectorEnv(find_task("HumanoidVelocity"), 1, threads=1).contract()
+
+
+@pytest.fixture(scope="module")
+def policy(humanoid: Contract, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy for the humanoid that knows nothing."""
+    path = tmp_path_factory.mktemp("policy") / "limp.onnx"
+    path.write_bytes(make_model(humanoid))
+    return path
+
+
+def sim2edge(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sim2edge", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=ENVIRONMENT,
+    )
+
+
+def segments() -> set[str]:
+    return {path.name for path in segment_path("").parent.glob("sim2edge-run-*")}
+
+
+def test_drives_the_simulated_robot_and_reports(policy: Path, tmp_path: Path) -> None:
+    before = segments()
+    motion = tmp_path / "motion.npz"
+    run = sim2edge(
+        "run", policy, "--seconds", 1.5, "--report", tmp_path / "out", "--record", motion
+    )
+    assert run.stderr == ""
+    assert run.returncode in (0, 1)  # it may have fallen over by then
+    for word in ("sense", "fuse", "infer", "guard", "act", "tick", "wake-up", "missed"):
+        assert word in run.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["robot"] == "humanoid"
+    assert 60 < report["ticks"] + report["missed"] < 150  # with a controlled stop, if it stands
+    assert report["samples"]["new"] > 60
+    assert set(report["latency_us"]) == {
+        *("sense", "fuse", "infer", "guard", "act", "tick", "wake-up")
+    }
+    assert report["realtime"].keys() == {
+        *("scheduler", "cpu", "memory", "timer", "garbage", "threads")
+    }
+    svg = ElementTree.fromstring((tmp_path / "out" / "latency.svg").read_text())
+    assert svg.tag.endswith("svg")
+    assert motion.stat().st_size > 1000
+    assert segments() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stops_cleanly_when_interrupted(
+    policy: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    before = segments()
+    command = [sys.executable, "-m", "sim2edge", "run", policy, "--seconds", "0"]
+    command += ["--report", tmp_path / "out"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    assert process.stdout is not None
+    assert "until interrupted" in process.stdout.readline()
+    time.sleep(0.5)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=30)
+    assert errors == ""
+    assert process.returncode in (0, 1)
+    assert "report:" in output
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["ticks"] > 50
+    assert segments() == before
+
+
+def test_stops_the_loop_when_the_robot_dies(policy: Path, tmp_path: Path) -> None:
+    """The simulated robot's process is killed: the guard finds its sensors stale."""
+    command = [sys.executable, "-m", "sim2edge", "run", policy, "--seconds", "4"]
+    process = subprocess.Popen(
+        [*command, "--report", tmp_path / "out"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.3)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (1, "")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert any(rule["fault"] == "stale" and rule["ticks"] for rule in report["rules"])
+    assert "seconds without a new sample" in output
+
+
+def test_refuses_in_one_line(policy: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes(policy.read_bytes()[:-100])
+    stranger = tmp_path / "leg.onnx"
+    stranger.write_bytes(make_model(make_contract(task="HumanoidVelocity")))
+    for arguments, problem in (
+        (("run", tmp_path / "none.onnx"), "No such file"),
+        (("run", cut), "cut.onnx"),
+        (("inspect", cut), "cut.onnx"),
+        (("run", stranger), "drives joint 'hip'"),
+        (("run", policy, "--robot", "toaster"), "unknown robot 'toaster'"),
+        (("run", policy, "--fusion", "crystal-ball"), "unknown fusion"),
+        (("run", policy, "--command", "1"), "--command has 1 numbers, the policy takes 3"),
+        (("run", policy, "--command", "9", "0", "0"), "beyond the trained"),
+    ):
+        run = sim2edge(*arguments)
+        assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
+        assert problem in run.stderr
+
+
+def test_inspect_shows_what_a_policy_needs(policy: Path, humanoid: Contract) -> None:
+    run = sim2edge("inspect", policy)
+    assert run.returncode == 0
+    for name in (*humanoid.joint_names, "projected_gravity", "HumanoidVelocity", "50 Hz"):
+        assert name in run.stdout
+    document = json.loads(sim2edge("inspect", policy, "--json").stdout)
+    assert document["golden_error"] <= 1e-5
+    assert [a["name"] for a in document["actuators"]] == list(humanoid.joint_names)
+
+
+def test_a_command_within_range_is_taken_and_zeros_by_default() -> None:
+    contract = make_contract()
+    assert command_values((), contract).tolist() == [0.0, 0.0, 0.0]
+    assert command_values((0.5, -0.25, 0.0), contract).tolist() == [0.5, -0.25, 0.0]
+    with pytest.raises(UserError, match=r"lateral 0\.4 m/s is beyond the trained -0\.3 to 0\.3"):
+        command_values((0.0, 0.4, 0.0), contract)

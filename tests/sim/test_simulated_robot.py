@@ -1,0 +1,195 @@
+"""The control loop over a simulated robot does what the simulator's own loop does, to the bit."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.fusion.attitude import AttitudeFusion
+from edge_runtime.fusion.none import NoFusion
+from edge_runtime.guard import Fault, Reaction
+from edge_runtime.inference import Policy
+from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.robot import ActuatorCommand, Mode
+from edge_runtime.shared_memory import SharedMemoryRobot, segment_path
+from sim.simulated_robot import LockstepRobot, SimulatedRobot
+from sim.task import TaskConfig
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+from tests.edge_runtime.leg import make_model
+
+TASKS = ("HumanoidVelocity", "VehicleTrack")
+STEPS = 40
+
+
+def exact(name: str) -> TaskConfig:
+    """The task without noise, randomization and latency."""
+    task = find_task(name)
+    nominal = dataclasses.replace(task.randomization, enabled=False)
+    return dataclasses.replace(task, noise=False, randomization=nominal)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_closed_loop_in_lockstep_is_bit_equal_to_the_simulators_own(name: str) -> None:
+    """Same observations on both sides, and the same trajectory."""
+    env = TaskVectorEnv(exact(name), 1, seed=3, threads=1)
+    observation, _ = env.reset(seed=3)
+    model = make_model(env.contract(), bias=0.1)
+    policy = Policy(model)
+    simulated = SimulatedRobot(exact(name), seed=3)
+    loop = ControlLoop(Policy(model), LockstepRobot(simulated), NoFusion(), LoopConfig(rules=()))
+    for _ in range(STEPS):
+        loop.command.put(simulated.env.signals["command"][0].copy())
+        action = policy(observation).copy()
+        assert loop.tick() is Reaction.NONE
+        assert loop.controller.policy.observation.tobytes() == observation.tobytes()
+        observation, _, terminated, _, _ = env.step(action)
+        assert not terminated.any()
+        for field in ("qpos", "qvel"):
+            ours, theirs = getattr(simulated.env.engine, field), getattr(env.engine, field)
+            assert ours.tobytes() == theirs.tobytes()
+    assert np.abs(env.engine.qvel).max() > 0.1  # it did move
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_noisy_sensors_reach_the_policy_bit_equal(name: str) -> None:
+    """Simulator-side and edge-side observations of the same signals, noise and all."""
+    task = find_task(name)
+    simulated = SimulatedRobot(task, seed=5)
+    env = simulated.env
+    policy = Policy(make_model(env.contract()))
+    loop = ControlLoop(policy, LockstepRobot(simulated), NoFusion(), LoopConfig(rules=()))
+    builder = env._builder
+    for step in range(STEPS):
+        loop.command.put(env.signals["command"][0].copy())
+        env.signals["control_step"][:] = step
+        env.signals["last_action"][:] = loop.controller.last_action
+        expected = builder.build(env.signals).tobytes()
+        loop.tick()
+        assert policy.observation.tobytes() == expected
+
+
+def test_the_estimator_follows_the_humanoid() -> None:
+    """VQF on the noisy IMU's bursts, against the true attitude, while the humanoid sways."""
+    simulated = SimulatedRobot(find_task("HumanoidVelocity"), seed=1)
+    fusion = AttitudeFusion(0.02, simulated.env.engine.substeps)
+    policy = Policy(make_model(simulated.env.contract()))
+    loop = ControlLoop(policy, LockstepRobot(simulated), fusion, LoopConfig(rules=()))
+    for _ in range(25):
+        loop.tick()
+        truth = simulated.env.engine.sensor("true_attitude")[0]
+        estimate = loop.signals["attitude"][0]
+        assert tilt_between(truth, estimate) < 0.06
+
+
+def tilt_between(a: np.ndarray, b: np.ndarray) -> float:
+    """Angle between the two ideas of what is down, rad."""
+
+    def down(q: np.ndarray) -> np.ndarray:
+        w, x, y, z = q
+        return np.array([2 * (w * y - x * z), -2 * (y * z + w * x), 2 * (x * x + y * y) - 1])
+
+    return float(np.arccos(np.clip(down(a) @ down(b), -1, 1)))
+
+
+def test_a_fallen_humanoid_is_made_limp() -> None:
+    simulated = SimulatedRobot(exact("HumanoidVelocity"), seed=0)
+    fusion = AttitudeFusion(0.02, simulated.env.engine.substeps)
+    policy = Policy(make_model(simulated.env.contract(), bias=0.5))
+    loop = ControlLoop(policy, LockstepRobot(simulated), fusion)
+    reactions = [loop.tick() for _ in range(300)]
+    assert reactions[-1] is Reaction.DAMP
+    broken = {r.fault for r, n in zip(loop.guard.rules, loop.guard.ticks_tripped) if n}
+    assert Fault.TILT in broken
+    assert np.abs(simulated.env.engine.qvel).max() < 1.0  # it lies there and does not thrash
+
+
+def test_gains_of_the_command_are_obeyed() -> None:
+    robot = SimulatedRobot(exact("HumanoidVelocity"), seed=0)
+    actuators = robot.env.config.robot.actuators
+    target = robot.target.copy()
+    stiffness = np.array([a.stiffness for a in actuators], np.float32)
+    damping = np.array([a.damping for a in actuators], np.float32)
+    heights = {}
+    for mode in (Mode.RUN, Mode.DAMP):
+        robot = SimulatedRobot(exact("HumanoidVelocity"), seed=0)
+        lockstep = LockstepRobot(robot)
+        for _ in range(30):
+            lockstep.write(ActuatorCommand(0, mode, target, stiffness, damping))
+        heights[mode] = robot.env.engine.qpos[0, 2]
+    assert heights[Mode.DAMP] < heights[Mode.RUN] - 0.1
+
+
+@pytest.fixture
+def name() -> str:
+    return f"test-{os.getpid()}-{time.monotonic_ns()}"
+
+
+def serve(name: str, *options: object) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-m", "sim.simulated_robot", name, "HumanoidVelocity"]
+    return subprocess.Popen([*arguments, *map(str, options)], stderr=subprocess.PIPE, text=True)
+
+
+def test_serves_samples_in_real_time_and_moves_when_commanded(name: str, tmp_path: Path) -> None:
+    record = tmp_path / "motion.npz"
+    process = serve(name, "--record", record)
+    robot = SharedMemoryRobot.wait_for(name, 60.0, lambda: process.poll() is None)
+    time.sleep(0.3)
+    first = robot.read()
+    assert first is not None
+    started = time.monotonic()
+    hanging = first.values.copy()
+    time.sleep(1.0)
+    second = robot.read()
+    assert second is not None
+    rate = (second.sequence - first.sequence) / (time.monotonic() - started)
+    assert rate == pytest.approx(50, rel=0.15)
+    assert (second.values == hanging).all()  # until the first command it hangs still
+    joints = np.zeros((3, len(robot.description.joint_names)), np.float32)
+    robot.write(ActuatorCommand(second.sequence, Mode.DAMP, *joints))
+    time.sleep(0.5)
+    third = robot.read()
+    assert third is not None
+    assert not (third.values == hanging).all()
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20)[1] == ""
+    assert process.returncode == 0
+    robot.close()
+    assert not segment_path(name).exists()
+    assert len(np.load(record)["qpos"]) > 10
+
+
+def test_ends_with_its_parent(name: str) -> None:
+    """Whoever started it may be killed; the robot does not go on alone."""
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'sim.simulated_robot', sys.argv[1],"
+        " 'HumanoidVelocity'])\n"
+        "time.sleep(120)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, name])
+    SharedMemoryRobot.wait_for(name, 60.0).close()
+    parent.kill()
+    parent.wait()
+    until = time.monotonic() + 10.0
+    while segment_path(name).exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_unknown_task_is_one_line(name: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "sim.simulated_robot", name, "Levitate"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    assert "unknown task 'Levitate'" in process.stderr

@@ -67,9 +67,7 @@ class AsymmetricMlp(nn.Module):
         super().__init__()
         self.actor_size = features.actor_size
         self.observation_size = features.features_dim - features.prior_size
-        self.policy_net = nn.Sequential(
-            *create_mlp(self.actor_size, -1, actor_layers, activation)
-        )
+        self.policy_net = nn.Sequential(*create_mlp(self.actor_size, -1, actor_layers, activation))
         self.value_net = nn.Sequential(
             *create_mlp(self.observation_size, -1, critic_layers, activation)
         )

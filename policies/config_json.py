@@ -69,5 +69,7 @@ def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     names = {f.name for f in dataclasses.fields(kind) if f.init}
     unknown = sorted(set(value) - names)
     if unknown:
-        raise UserError(f"{where}: unknown field '{unknown[0]}'; there are: {', '.join(names)}")
+        raise UserError(
+            f"{where}: unknown field '{unknown[0]}'; there are: {', '.join(sorted(names))}"
+        )
     return kind(**{k: _build(kinds[k], v, f"{where}.{k}") for k, v in value.items()})

@@ -16,10 +16,10 @@ AT_LEAST, AT_MOST = "at_least", "at_most"
 class Gate:
     """Bounds on the means of an evaluation, by name.
 
-        [at_least]
-        survival = 0.95
-        [at_most]
-        velocity_error = 0.15
+    [at_least]
+    survival = 0.95
+    [at_most]
+    velocity_error = 0.15
     """
 
     source: str

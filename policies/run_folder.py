@@ -1,10 +1,10 @@
 """The folder of a training run.
 
-    config.json     everything that was chosen
-    run.json        where it comes from: commit, seed, versions, hardware, command line
-    checkpoint.pt   all that is needed to go on, bit by bit
-    policy.onnx     the trained policy, once the training is over
-    events.out.*    TensorBoard
+config.json     everything that was chosen
+run.json        where it comes from: commit, seed, versions, hardware, command line
+checkpoint.pt   all that is needed to go on, bit by bit
+policy.onnx     the trained policy, once the training is over
+events.out.*    TensorBoard
 """
 
 import dataclasses
@@ -82,7 +82,9 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot make {path}: {error.strerror}; give another --run-dir") from None
+            raise UserError(
+                f"cannot make {path}: {error.strerror}; give another --run-dir"
+            ) from None
         run = cls(path)
         write_file(path / CONFIG, config_to_json(config))
         write_file(path / RECORD, json.dumps(record, indent=2) + "\n")

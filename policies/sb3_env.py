@@ -77,4 +77,3 @@ class BatchVecEnv(VecEnv):
     @staticmethod
     def _join(observation: Array, privileged: Array) -> Array:
         return np.concatenate([observation, privileged], axis=1, dtype=np.float32)
-

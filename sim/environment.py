@@ -6,6 +6,8 @@ import gymnasium
 import numpy as np
 
 from sim.batch import make_batch
+from sim.render import Picture, Renderer
+from sim.render import Picture, Renderer
 from sim.task import TaskConfig
 from sim.tasks.humanoid_v5 import HumanoidV5
 
@@ -27,6 +29,8 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             name: self._batch.metadata[name] for name in ("render_modes", "render_fps")
         }
         self.render_mode = render_mode
+        self._renderer: Renderer | None = None
+        self._renderer: Renderer | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -50,6 +54,17 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         info |= {name: value for name, value in metrics.items() if not np.isnan(value)}
         return observation, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
 
+    def render(self) -> Picture | None:  # type: ignore[override]  # Gymnasium's wide return type
+        """The present state as a picture, (480, 640, 3), if `render_mode` asks for it."""
+        if self.render_mode != "rgb_array":
+            return None
+        if self._renderer is None:
+            self._renderer = Renderer(self._batch, 640, 480)
+        return self._renderer.frame()
+
     def close(self) -> None:
         """Let go of the simulation."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
         self._batch.close()

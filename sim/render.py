@@ -3,7 +3,7 @@
 import importlib
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import mujoco
 import numpy as np
@@ -12,7 +12,6 @@ import numpy.typing as npt
 from edge_runtime.errors import UserError
 from sim.engines.mujoco_cpu import Float
 from sim.rotations import yaw
-from sim.vector_env import TaskVectorEnv
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 
@@ -38,8 +37,25 @@ FOLLOW_CAMERAS = {
 }
 
 
+class Drawable(Protocol):
+    """What can be drawn: a batch of simulations that can describe its scenes."""
+
+    engine: Any
+    metadata: dict[str, Any]
+
+    @property
+    def camera(self) -> str:
+        """The camera it is best filmed with."""
+
+    def scene_key(self, sim: int) -> int:
+        """A number that changes when the scene of that simulation does."""
+
+    def scene(self, sim: int) -> mujoco.MjSpec:
+        """The robot in that simulation's world, with everything that is seen of it."""
+
+
 class Renderer:
-    """Draws one simulation of an environment, in the scene that its task describes.
+    """Draws one simulation of a batch.
 
     Args:
         env: the batch.
@@ -54,7 +70,7 @@ class Renderer:
 
     def __init__(
         self,
-        env: TaskVectorEnv,
+        env: Drawable,
         width: int = 1280,
         height: int = 720,
         camera: str = "",
@@ -62,7 +78,7 @@ class Renderer:
         contacts: bool = False,
     ) -> None:
         self._env = env
-        self._camera_name = camera or env.task.camera
+        self._camera_name = camera or env.camera
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
         self._gl = _gl_context(width, height)
         self._options = mujoco.MjvOption()
@@ -81,7 +97,7 @@ class Renderer:
             skipped: control periods since the last frame that were not drawn, for the inertia of
                 a camera that follows.
         """
-        shown = (sim, self._env.task.scene_key(sim))
+        shown = (sim, self._env.scene_key(sim))
         if shown != self._shown:
             self._load(sim)
         engine, data = self._env.engine, self._data
@@ -112,10 +128,8 @@ class Renderer:
 
     def _load(self, sim: int) -> None:
         """Build the scene of a simulation."""
-        self._shown = (sim, self._env.task.scene_key(sim))
-        spec = mujoco.MjSpec.from_file(str(self._env.config.robot.model))
-        spec.compiler.discardvisual = False
-        self._env.task.decorate(spec, sim)
+        self._shown = (sim, self._env.scene_key(sim))
+        spec = self._env.scene(sim)
         spec.visual.global_.offwidth = self._rectangle.width
         spec.visual.global_.offheight = self._rectangle.height
         self._model = model = spec.compile()
@@ -143,7 +157,7 @@ class Renderer:
         now = np.array([*self._data.qpos[:2], np.cos(heading), np.sin(heading)])
         if self._followed is None:
             self._followed = now
-        share = 1.0 - np.exp(-periods * self._env.config.control_period / follow.time_constant)
+        share = 1.0 - np.exp(-periods / (self._env.metadata["render_fps"] * follow.time_constant))
         self._followed += share * (now - self._followed)
         x, y, cosine, sine = self._followed
         turned = np.arctan2(sine, cosine) if follow.turns else 0.0
@@ -157,7 +171,9 @@ class Renderer:
         robot = np.array([*self._data.qpos[:2], 0.0])
         for light in self._scene.lights[: self._scene.nlight]:
             if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL and light.castshadow:
-                light.pos[:] = robot - SUN_DISTANCE * self._model.stat.extent * np.asarray(light.dir)
+                light.pos[:] = robot - SUN_DISTANCE * self._model.stat.extent * np.asarray(
+                    light.dir
+                )
 
 
 def _gl_context(width: int, height: int) -> Any:

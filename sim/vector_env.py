@@ -210,6 +210,22 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.task.privileged(self.privileged)
         return self._builder.build(self.signals).copy()
 
+    @property
+    def camera(self) -> str:
+        """The camera of `sim.render` it is filmed with."""
+        return self.task.camera
+
+    def scene_key(self, sim: int) -> int:
+        """A number that changes when the scene of that simulation does."""
+        return self.task.scene_key(sim)
+
+    def scene(self, sim: int) -> mujoco.MjSpec:
+        """The robot in that simulation's world, for `sim.render`."""
+        spec = mujoco.MjSpec.from_file(str(self.config.robot.model))
+        spec.compiler.discardvisual = False
+        self.task.decorate(spec, sim)
+        return spec
+
     def contract(self) -> Contract:
         """What a policy trained here needs, still without golden vectors and provenance."""
         config = self.config

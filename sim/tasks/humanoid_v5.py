@@ -10,6 +10,7 @@ from importlib.resources import as_file, files
 from typing import Any, ClassVar
 
 import gymnasium
+import mujoco
 import numpy as np
 from gymnasium.vector.utils import batch_space
 
@@ -20,6 +21,8 @@ from sim.engines.mujoco_cpu import Float, Rows
 from sim.engines.runge_kutta import RungeKuttaEngine
 from sim.task import Bool, State
 
+_ASSET = files("gymnasium").joinpath("envs/mujoco/assets/humanoid.xml")
+_MODEL = files("gymnasium").joinpath("envs/mujoco/assets/humanoid.xml")
 _OBSERVED = ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
 
 
@@ -76,8 +79,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         self.max_steps = task.max_steps
         self._rng = np.random.default_rng(seed)
-        asset = files("gymnasium").joinpath("envs/mujoco/assets/humanoid.xml")
-        with as_file(asset) as path:
+        with as_file(_ASSET) as path:
             self.engine = RungeKuttaEngine(
                 path, num_envs, substeps=task.frame_skip, threads=threads
             )
@@ -199,6 +201,28 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         self.age[rows] = 0
         self._mass_center[rows] = self._center_of_mass(rows)
         self._observe()
+
+    camera = "follow"  # of `sim.render`
+
+    def scene_key(self, sim: int) -> int:
+        """All simulations look alike."""
+        return 0
+
+    def scene(self, sim: int) -> mujoco.MjSpec:
+        """The robot in its world, for `sim.render`."""
+        with as_file(_ASSET) as path:
+            return mujoco.MjSpec.from_file(str(path))
+
+    camera = "track"  # of the model; what `sim.render` films with
+
+    def scene_key(self, sim: int) -> int:
+        """The scene never changes."""
+        return 0
+
+    def scene(self, sim: int) -> mujoco.MjSpec:
+        """The robot in its world, for `sim.render`."""
+        with as_file(_MODEL) as path:
+            return mujoco.MjSpec.from_file(str(path))
 
     def contract(self) -> Contract:
         """There is none.

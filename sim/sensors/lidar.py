@@ -16,6 +16,7 @@ from edge_runtime.signal import Array
 from sim.tracks import Float, Tracks
 
 Index = npt.NDArray[np.int64]
+Point = Float | tuple[float, float]
 
 _SEARCH = 64  # cross sections looked at for the quad a beam starts in
 
@@ -90,7 +91,7 @@ def _cross(ax: float, ay: float, bx: float, by: float) -> float:
 
 
 @numba.njit(cache=True)
-def _side(dx: float, dy: float, ox: float, oy: float, p: Float) -> float:
+def _side(dx: float, dy: float, ox: float, oy: float, p: Point) -> float:
     """Positive if p is left of the ray from o along d."""
     return dx * (p[1] - oy) - dy * (p[0] - ox)
 

@@ -32,8 +32,16 @@ from sim.track_scene import add_track
 from sim.tracks import TrackConfig, make_tracks
 
 # Of each episode; zero at its start.
-_COUNTERS = ("progress", "travelled", "lap_steps", "steps", "farthest", "idle")
-_COUNTERS += ("action", "previous_action")
+_COUNTERS = (
+    "progress",
+    "travelled",
+    "lap_steps",
+    "steps",
+    "farthest",
+    "idle",
+    "action",
+    "previous_action",
+)
 _UNSEEN = 1_000_000  # track seeds from here on are for evaluation
 _PREVIEW = np.arange(1, 11) * 2.5  # m ahead, where a critic sees the curvature
 
@@ -152,7 +160,7 @@ class DrivingTask(Task):
         self.position = self.locator.position
         self._lidar = Lidar(config.lidar, self.tracks, LIDAR_POSITION)
         self._gnss = Gnss(config.gnss, rows, config.control_period, rng)
-        self._antenna = [engine.sensor(f"gnss_{name}") for name in ("position", "velocity")]
+        self._antenna = engine.sensor("gnss_position"), engine.sensor("gnss_velocity")
         model = engine.model
         self._tyre, self._chassis = model.geom(f"{WHEELS[0]}_tyre").id, model.body("chassis").id
         self._wheel_dofs = np.array([model.joint(f"{w}_wheel").dofadr[0] for w in WHEELS])

@@ -7,7 +7,6 @@ import numpy as np
 
 from sim.batch import make_batch
 from sim.render import Picture, Renderer
-from sim.render import Picture, Renderer
 from sim.task import TaskConfig
 from sim.tasks.humanoid_v5 import HumanoidV5
 
@@ -29,7 +28,6 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             name: self._batch.metadata[name] for name in ("render_modes", "render_fps")
         }
         self.render_mode = render_mode
-        self._renderer: Renderer | None = None
         self._renderer: Renderer | None = None
 
     def reset(

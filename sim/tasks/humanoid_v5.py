@@ -22,7 +22,6 @@ from sim.engines.runge_kutta import RungeKuttaEngine
 from sim.task import Bool, State
 
 _ASSET = files("gymnasium").joinpath("envs/mujoco/assets/humanoid.xml")
-_MODEL = files("gymnasium").joinpath("envs/mujoco/assets/humanoid.xml")
 _OBSERVED = ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
 
 
@@ -211,17 +210,6 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
     def scene(self, sim: int) -> mujoco.MjSpec:
         """The robot in its world, for `sim.render`."""
         with as_file(_ASSET) as path:
-            return mujoco.MjSpec.from_file(str(path))
-
-    camera = "track"  # of the model; what `sim.render` films with
-
-    def scene_key(self, sim: int) -> int:
-        """The scene never changes."""
-        return 0
-
-    def scene(self, sim: int) -> mujoco.MjSpec:
-        """The robot in its world, for `sim.render`."""
-        with as_file(_MODEL) as path:
             return mujoco.MjSpec.from_file(str(path))
 
     def contract(self) -> Contract:

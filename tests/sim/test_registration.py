@@ -22,7 +22,7 @@ def test_gymnasiums_checker_passes(name: str) -> None:
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message=".*A Box (action|observation) space.*")
         warnings.filterwarnings("ignore", message=".*recommend using a symmetric.*")
-        check_env(gymnasium.make(name).unwrapped, skip_render_check=True)
+        check_env(gymnasium.make(name).unwrapped)
 
 
 def test_gymnasium_finds_its_own_humanoid_in_ours() -> None:
@@ -84,6 +84,19 @@ def test_fields_of_the_task_can_be_set() -> None:
     assert cuts == [False] * 4 + [True]
     with pytest.raises(TypeError, match="no_such_field"):
         gymnasium.make("sim2edge/VehicleTrack-v0", no_such_field=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_without_a_screen(name: str) -> None:
+    env = gymnasium.make(name, render_mode="rgb_array")
+    env.reset(seed=0)
+    picture = env.render()
+    assert picture.shape == (480, 640, 3)
+    assert picture.std() > 10
+    for _ in range(5):
+        env.step(env.action_space.sample())
+    assert not np.array_equal(env.render(), picture)
+    env.close()
 
 
 def test_unseeded_episodes_differ() -> None:

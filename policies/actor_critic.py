@@ -4,8 +4,6 @@ Stable-Baselines3 gets one flat observation, [actor's part (n), privileged part 
 here read the first n columns alone; the critics read all.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -22,7 +20,6 @@ from torch import nn
 from edge_runtime.contract import Contract
 from edge_runtime.signal import Array
 from policies.normalizer import RunningNormalizer
-
 
 PRIOR_TERM = "gait_clock"  # the observation term that an action prior acts on
 
@@ -89,18 +86,10 @@ class AsymmetricMlp(nn.Module):
 
 
 class AsymmetricActorCritic(ActorCriticPolicy):
-    """PPO's policy: a Gaussian around prior + network, and a value of everything."""
+    """PPO's policy, on `AsymmetricFeatures`: a Gaussian around network + prior, and a value."""
 
     features_extractor: AsymmetricFeatures
-
-    def __init__(self, *args: Any, actor_size: int, prior: Array | None = None, **kwargs: Any):
-        features = {"actor_size": actor_size, "prior": prior}
-        super().__init__(
-            *args,
-            features_extractor_class=AsymmetricFeatures,
-            features_extractor_kwargs=features,
-            **kwargs,
-        )
+    mlp_extractor: AsymmetricMlp  # type: ignore[assignment]  # SB3 builds it by _build_mlp_extractor
 
     @property
     def normalizer(self) -> RunningNormalizer:
@@ -121,14 +110,22 @@ class AsymmetricActorCritic(ActorCriticPolicy):
 
 
 class SharedFeatures(BaseFeaturesExtractor):
-    """The first columns of the normalized observation; actor and critics share one normalizer."""
+    """The normalized observation: the actor's columns, or all of them for critics.
+
+    Actor and critics share one normalizer.
+    """
 
     def __init__(
-        self, observation_space: spaces.Box, normalizer: RunningNormalizer, columns: int
+        self,
+        observation_space: spaces.Box,
+        normalizer: RunningNormalizer,
+        actor_size: int,
+        *,
+        for_actor: bool = False,
     ) -> None:
-        super().__init__(observation_space, columns)
+        self.columns = actor_size if for_actor else observation_space.shape[0]
+        super().__init__(observation_space, self.columns)
         self.normalizer = normalizer
-        self.columns = columns
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         return self.normalizer(observations)[:, : self.columns]
@@ -137,59 +134,34 @@ class SharedFeatures(BaseFeaturesExtractor):
 class AsymmetricSACPolicy(SACPolicy):
     """SAC's policy with an actor that reads its own columns and critics that read all."""
 
-    def __init__(self, observation_space: spaces.Box, *args: Any, actor_size: int, **kwargs: Any):
-        self.actor_size = actor_size
-        size = observation_space.shape[0]
-        features = {"normalizer": RunningNormalizer(size), "columns": size}
-        super().__init__(
-            observation_space,
-            *args,
-            features_extractor_class=SharedFeatures,
-            features_extractor_kwargs=features,
-            **kwargs,
-        )
-
     @property
     def normalizer(self) -> RunningNormalizer:
-        normalizer: RunningNormalizer = self.features_extractor_kwargs["normalizer"]
-        return normalizer
+        return _normalizer(self)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> SACActor:
-        return super().make_actor(_actor_features(self, features_extractor))
+        return super().make_actor(features_extractor or _actor_features(self))
 
 
 class AsymmetricTQCPolicy(TQCPolicy):
     """TQC's policy with an actor that reads its own columns and critics that read all."""
 
-    def __init__(self, observation_space: spaces.Box, *args: Any, actor_size: int, **kwargs: Any):
-        self.actor_size = actor_size
-        size = observation_space.shape[0]
-        features = {"normalizer": RunningNormalizer(size), "columns": size}
-        super().__init__(
-            observation_space,
-            *args,
-            features_extractor_class=SharedFeatures,
-            features_extractor_kwargs=features,
-            **kwargs,
-        )
-
     @property
     def normalizer(self) -> RunningNormalizer:
-        normalizer: RunningNormalizer = self.features_extractor_kwargs["normalizer"]
-        return normalizer
+        return _normalizer(self)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> TQCActor:
-        return super().make_actor(_actor_features(self, features_extractor))
+        return super().make_actor(features_extractor or _actor_features(self))
 
 
-def _actor_features(
-    policy: AsymmetricSACPolicy | AsymmetricTQCPolicy, given: BaseFeaturesExtractor | None
-) -> BaseFeaturesExtractor:
-    if given is not None:
-        return given
+def _normalizer(policy: SACPolicy | TQCPolicy) -> RunningNormalizer:
+    normalizer: RunningNormalizer = policy.features_extractor_kwargs["normalizer"]
+    return normalizer
+
+
+def _actor_features(policy: SACPolicy | TQCPolicy) -> SharedFeatures:
     space = policy.observation_space
     assert isinstance(space, spaces.Box)
-    return SharedFeatures(space, policy.normalizer, policy.actor_size)
+    return SharedFeatures(space, **policy.features_extractor_kwargs, for_actor=True)
 
 
 Policy = AsymmetricActorCritic | AsymmetricSACPolicy | AsymmetricTQCPolicy

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from gymnasium import spaces
 from sb3_contrib import TQC
 from stable_baselines3 import SAC
@@ -13,11 +12,14 @@ from torch import nn
 from edge_runtime.signal import Array
 from policies.actor_critic import (
     AsymmetricActorCritic,
+    AsymmetricFeatures,
     AsymmetricSACPolicy,
     AsymmetricTQCPolicy,
     Policy,
+    SharedFeatures,
 )
 from policies.config import PPOConfig, SACConfig, TrainConfig
+from policies.normalizer import RunningNormalizer
 from policies.ppo import BatchPPO
 from policies.sb3_env import BatchVecEnv
 
@@ -33,7 +35,7 @@ def make_algorithm(
     Unscaled returns of several hundred would drown the policy's gradient in the value's under
     one gradient-norm clip.
     """
-    policy_class, policy_kwargs = _policy(config, env.actor_size, prior)
+    policy_class, policy_kwargs = _policy(config, env.observation_space, env.actor_size, prior)
     gamma = config.ppo.gamma if config.algorithm == "ppo" else config.sac.gamma
     scaled = VecNormalize(env, norm_obs=False, norm_reward=True, gamma=gamma)
     common: dict[str, Any] = {
@@ -56,7 +58,7 @@ def make_policy(
     prior: Array | None,
 ) -> Policy:
     """An untrained policy of the shape that the config asks for."""
-    policy_class, kwargs = _policy(config, actor_size, prior)
+    policy_class, kwargs = _policy(config, observation_space, actor_size, prior)
     policy: Policy = policy_class(observation_space, action_space, FloatSchedule(1e-3), **kwargs)
     return policy
 
@@ -66,13 +68,15 @@ def action_limit(config: TrainConfig) -> float | None:
     return None if config.algorithm == "ppo" else config.sac.action_limit
 
 
-def _policy(config: TrainConfig, actor_size: int, prior: Array | None) -> tuple[Any, Any]:
+def _policy(
+    config: TrainConfig, space: spaces.Box, actor_size: int, prior: Array | None
+) -> tuple[Any, dict[str, Any]]:
     """SB3's policy class and its arguments."""
     if config.algorithm == "ppo":
         ppo = config.ppo
         return AsymmetricActorCritic, {
-            "actor_size": actor_size,
-            "prior": prior,
+            "features_extractor_class": AsymmetricFeatures,
+            "features_extractor_kwargs": {"actor_size": actor_size, "prior": prior},
             "net_arch": {"pi": list(ppo.actor_layers), "vf": list(ppo.critic_layers)},
             "activation_fn": ACTIVATIONS[ppo.activation],
             "log_std_init": ppo.initial_log_std,
@@ -80,7 +84,11 @@ def _policy(config: TrainConfig, actor_size: int, prior: Array | None) -> tuple[
         }
     sac = config.sac
     kwargs = {
-        "actor_size": actor_size,
+        "features_extractor_class": SharedFeatures,
+        "features_extractor_kwargs": {
+            "normalizer": RunningNormalizer(space.shape[0]),
+            "actor_size": actor_size,
+        },
         "net_arch": {"pi": list(sac.actor_layers), "qf": list(sac.critic_layers)},
         "optimizer_kwargs": {"fused": True},
     }
@@ -96,12 +104,11 @@ def _make_ppo(ppo: PPOConfig, common: dict[str, Any]) -> BatchPPO:
         n_epochs=ppo.epochs,
         gamma=ppo.gamma,
         gae_lambda=ppo.gae_lambda,
-        clip_range=ppo.clip_range,
         ent_coef=ppo.entropy,
         vf_coef=ppo.value,
         max_grad_norm=ppo.max_grad_norm,
     )
-    algorithm.desired_kl = ppo.desired_kl
+    algorithm.desired_kl, algorithm.clip_ratio = ppo.desired_kl, ppo.clip_range
     return algorithm
 
 
@@ -119,8 +126,3 @@ def _make_off_policy(
         train_freq=1,
         gradient_steps=sac.gradient_steps,
     )
-
-
-def use_threads(count: int) -> None:
-    """Let torch compute on that many threads."""
-    torch.set_num_threads(count)

@@ -38,7 +38,7 @@ def capture(algorithm: Algorithm, scaled: VecNormalize) -> dict[str, Any]:
         "statistics": env.statistics.state(),
         "random": {
             "torch": torch.get_rng_state(),
-            "numpy": np.random.get_state(legacy=False),  # noqa: NPY002  SB3 draws from it
+            "numpy": np.random.get_state(legacy=False),  # noqa: NPY002  as SB3 uses it
             "action_space": env.action_space.np_random.bit_generator.state,
         },
     }

@@ -31,7 +31,7 @@ class EvaluateConfig:
     """Evaluate a policy over seeded episodes."""
 
     policy: str
-    """A policy file, a run folder, or "pure-pursuit": the vehicle's driver with perfect knowledge."""
+    """A policy file, a run folder, or "pure-pursuit", the driver that knows everything."""
     episodes: int = 200
     """How many, all side by side."""
     seconds: float = 20.0

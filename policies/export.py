@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from edge_runtime.contract import Contract, Provenance, from_metadata, to_metadata
+from edge_runtime.contract import Provenance, from_metadata, to_metadata
 from edge_runtime.errors import UserError
 from edge_runtime.inference import Policy as EdgePolicy
 from edge_runtime.signal import Array
@@ -18,7 +18,7 @@ from policies.algorithms import make_policy
 from policies.config import TrainConfig
 from policies.normalizer import normalizer_sha256
 from policies.onnx_graph import actor_network, build_model
-from policies.run_folder import CHECKPOINT, POLICY, RunFolder, load_checkpoint, write_file
+from policies.run_folder import CHECKPOINT, POLICY, RunFolder, write_file
 
 GOLDEN_VECTORS = 16
 TOLERANCE = 1e-5  # between torch and ONNX Runtime, relative to max(1, |action|)
@@ -75,6 +75,11 @@ def export_checkpoint(
     checkpoint: dict[str, Any], config: TrainConfig, record: dict[str, Any], source: str
 ) -> bytes:
     """The policy file of a checkpoint, tested against torch on recorded observations."""
+    if not checkpoint["contract"]:
+        raise UserError(
+            f"{source}: {config.task.name} is a benchmark without a robot; its policies stay in "
+            "their run"
+        )
     contract = from_metadata(checkpoint["contract"], source)
     policy = restore_policy(checkpoint, config, contract.observation_size)
     recorded = checkpoint["last"]["_last_obs"]
@@ -129,11 +134,11 @@ def restore_policy(checkpoint: dict[str, Any], config: TrainConfig, actor_size: 
 def torch_actions(policy: Policy, observations: Array) -> Array:
     """The deterministic action torch gives to raw observations (N, n + p), before the clip."""
     with torch.no_grad():
-        actions = policy._predict(torch.from_numpy(observations), deterministic=True)
-    actions = actions.numpy()
+        predicted = policy._predict(torch.from_numpy(observations), deterministic=True)
+    actions: Array = predicted.numpy()
     if policy.squash_output:
         actions = policy.unscale_action(actions)
-    return np.asarray(actions, np.float32)
+    return actions.astype(np.float32)
 
 
 def parity(policy: EdgePolicy, observations: Array, expected: Array) -> float:

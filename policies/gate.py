@@ -1,7 +1,7 @@
 """Thresholds that a policy's evaluation must meet."""
 
+import importlib
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +86,8 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _toml(text: str) -> Any:
-    if sys.version_info < (3, 11):
-        raise ValueError("TOML needs Python 3.11; write it as JSON, in a file named .json")
-    import tomllib  # noqa: PLC0415  new in Python 3.11
-
-    return tomllib.loads(text)
+    try:
+        toml = importlib.import_module("tomllib")
+    except ModuleNotFoundError:
+        raise ValueError("TOML needs Python 3.11; write it as JSON in a file named .json") from None
+    return toml.loads(text)

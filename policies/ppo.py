@@ -1,4 +1,4 @@
-"""PPO on large batches: Stable-Baselines3's, with a learning rate that follows the KL divergence."""
+"""Stable-Baselines3's PPO on large batches; its learning rate follows the KL divergence."""
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ class BatchPPO(PPO):
 
     policy: AsymmetricActorCritic
     desired_kl: float | None = None
+    clip_ratio: float = 0.2
 
     def train(self) -> None:
         self.policy.set_training_mode(True)
@@ -71,7 +72,7 @@ class BatchPPO(PPO):
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         log_ratio = log_prob - old_log_prob
         ratio = log_ratio.exp()
-        clip = self.clip_range(1.0)
+        clip = self.clip_ratio
         clipped = ratio.clamp(1 - clip, 1 + clip)
         policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
         value_loss = functional.mse_loss(values.flatten(), returns)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from policies.config import PPOConfig, TrainConfig
+from policies.config import TrainConfig
 from sim.tasks import find_task
 
 RECIPES: dict[str, TrainConfig] = {

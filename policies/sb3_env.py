@@ -9,19 +9,24 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from edge_runtime.signal import Array
 from policies.statistics import RolloutStatistics
-from sim.vector_env import TaskVectorEnv
+from sim.batch import Batch
 
 
 class BatchVecEnv(VecEnv):
-    """Steps all simulations of a `TaskVectorEnv` at once.
+    """Steps all simulations of a batch at once.
 
     Observations are [actor's part, privileged part]. Only rows whose episode ended get an info
     dict of their own; all others share one empty dict, which nobody may write to.
     """
 
-    def __init__(self, env: TaskVectorEnv, action_limit: float | None = None) -> None:
+    observation_space: spaces.Box
+    action_space: spaces.Box
+
+    def __init__(self, env: Batch, action_limit: float | None = None) -> None:
         self.env = env
-        self.actor_size = int(env.single_observation_space.shape[0])
+        observations = env.single_observation_space
+        assert isinstance(observations, spaces.Box)
+        self.actor_size = observations.shape[0]
         size = self.actor_size + env.privileged.shape[1]
         actions = env.single_action_space
         assert isinstance(actions, spaces.Box)

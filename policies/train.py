@@ -74,9 +74,11 @@ def main(config: TrainConfig) -> int:
             f"  sim2edge train --resume {run.path}"
         )
         return 0
-    policy = run.path / POLICY
-    write_file(policy, export_run(run))
-    print(f"trained {training.steps:,} steps in {training.seconds / 60:.1f} min: {policy}")
+    result = run.path
+    if training.contract:
+        result = run.path / POLICY
+        write_file(result, export_run(run))
+    print(f"trained {training.steps:,} steps in {training.seconds / 60:.1f} min: {result}")
     return 0
 
 

@@ -7,7 +7,8 @@ from stable_baselines3.common.logger import configure
 
 from edge_runtime.contract import to_metadata
 from edge_runtime.errors import UserError
-from policies.actor_critic import prior_matrix
+from edge_runtime.signal import Array
+from policies.actor_critic import AsymmetricSACPolicy, AsymmetricTQCPolicy, prior_matrix
 from policies.algorithms import action_limit, make_algorithm
 from policies.checkpoint import capture, restore
 from policies.config import TrainConfig
@@ -15,6 +16,7 @@ from policies.ppo import BatchPPO
 from policies.provenance import cores
 from policies.run_folder import RunFolder
 from policies.sb3_env import BatchVecEnv
+from sim.batch import make_batch
 from sim.vector_env import TaskVectorEnv
 
 OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
@@ -36,12 +38,15 @@ class Training:
         self.config, self.run = config, run
         threads = config.threads or cores()
         torch.set_num_threads(threads)
-        env = TaskVectorEnv(
+        env = make_batch(
             config.task, config.num_envs, seed=config.seed, threads=threads, stagger=True
         )
-        contract = env.contract()
-        self._contract = to_metadata(contract)
-        self._prior = prior_matrix(contract, config.task.action_prior)
+        self.contract: dict[str, str] = {}  # as metadata; empty for a task without a robot
+        self._prior: Array | None = None
+        if isinstance(env, TaskVectorEnv):
+            contract = env.contract()
+            self.contract = to_metadata(contract)
+            self._prior = prior_matrix(contract, config.task.action_prior)
         self._env = BatchVecEnv(env, action_limit(config))
         self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
         self._seconds_before = 0.0
@@ -49,7 +54,6 @@ class Training:
         if config.resume is not None:
             self._resume()
         self.algorithm.set_logger(configure(str(run.path), ["tensorboard"]))
-        self.steps_at_start = self.steps
         self._start = time.monotonic()
 
     @property
@@ -73,8 +77,9 @@ class Training:
         )
         self._started = True
         if not isinstance(algorithm, BatchPPO):
-            rows = torch.from_numpy(algorithm._last_obs)
-            algorithm.policy.normalizer.update(rows)
+            policy = algorithm.policy
+            assert isinstance(policy, AsymmetricSACPolicy | AsymmetricTQCPolicy)
+            policy.normalizer.update(torch.from_numpy(algorithm._last_obs))
         summary = self._env.statistics.summary()
         for name, value in summary.items():
             algorithm.logger.record(name, value)
@@ -90,7 +95,7 @@ class Training:
         self.run.save(
             {
                 **capture(self.algorithm, self._scaled),
-                "contract": self._contract,
+                "contract": self.contract,
                 "prior": self._prior,
                 "action_limit": self._env.action_space.high,
                 "train_seconds": self.seconds,
@@ -104,7 +109,7 @@ class Training:
 
     def _resume(self) -> None:
         checkpoint = self.run.load()
-        if checkpoint["contract"] != self._contract:
+        if checkpoint["contract"] != self.contract:
             raise UserError(
                 f"{self.run.path}: the task or robot has changed since this run began, "
                 "so it cannot go on; train anew"

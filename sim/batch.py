@@ -4,6 +4,8 @@ from sim.task import TaskConfig
 from sim.tasks.humanoid_v5 import HumanoidV5, HumanoidV5VectorEnv
 from sim.vector_env import TaskVectorEnv
 
+Batch = TaskVectorEnv | HumanoidV5VectorEnv
+
 
 def make_batch(
     task: TaskConfig | HumanoidV5,
@@ -12,7 +14,7 @@ def make_batch(
     seed: int = 0,
     threads: int = 0,
     stagger: bool = False,
-) -> TaskVectorEnv | HumanoidV5VectorEnv:
+) -> Batch:
     """The vector environment that runs a task; see there for the arguments."""
     if isinstance(task, HumanoidV5):
         return HumanoidV5VectorEnv(task, num_envs, seed=seed, threads=threads, stagger=stagger)

@@ -1,0 +1,138 @@
+"""`sim2edge demo`: the whole path, from trained policies on the edge runtime to a new training.
+
+Every step is a command that is printed before it runs.
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from policies.policy_file import PolicyFile
+from policies.render import write_film
+from sim.render import Picture, Renderer
+from sim.vector_env import TaskVectorEnv
+
+WIDTH, HEIGHT = 640, 360
+LONGEST_FILM = 8.0  # s; without a graphics card a second of film takes several
+# What each robot is asked to do: forward, lateral m/s and yaw rad/s for the humanoid.
+COMMANDS = {"HumanoidVelocity": ("0.6", "0", "0.2"), "VehicleTrack": ()}
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """See both robots driven by the edge runtime, and a humanoid learn to stand and step."""
+
+    out: Path = Path("out")
+    """Where reports, films and the training go."""
+    seconds: float = 12.0
+    """How long each robot is driven."""
+    minutes: float = 2.5
+    """How long is trained; 0 leaves it out."""
+
+
+def main(config: DemoConfig) -> int:
+    """Run the command.
+
+    Raises:
+        UserError: a step failed.
+    """
+    started = time.monotonic()
+    made: list[Path] = []
+    for task, command in COMMANDS.items():
+        with as_file(files("assets").joinpath(f"policies/{task}.onnx")) as policy:
+            made += _drive(config, task, policy, command)
+    if config.minutes > 0:
+        made += _train(config)
+    print(f"\nThat took {(time.monotonic() - started) / 60:.1f} minutes. Now look at:")
+    for path in made:
+        print(f"  {path}")
+    return 0
+
+
+def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]) -> list[Path]:
+    """The edge runtime drives the simulated robot in real time; what it did is then filmed."""
+    if not policy.exists():
+        raise UserError(f"{policy} is missing; make it with 'sim2edge train {task}'")
+    _say(f"{task}: drive the simulated robot in real time with the edge runtime")
+    report = config.out / task
+    recording, film = report / "motion.npz", report / "film.mp4"
+    report.mkdir(parents=True, exist_ok=True)
+    arguments = ["run", policy, "--seconds", config.seconds, "--report", report]
+    arguments += ["--record", recording]
+    if command:
+        arguments += ["--command", *command]
+    _sim2edge(*arguments)
+    print(f"filming it to {film}", flush=True)
+    film_recording(policy, recording, film)
+    return [report / "report.json", report / "latency.svg", film]
+
+
+def film_recording(policy: Path, recording: Path, film: Path) -> None:
+    """Film what a simulated robot did under `sim2edge run --record`.
+
+    Args:
+        policy: the file it was driven with.
+        recording: its motion.
+        film: where to, ending in .mp4.
+    """
+    task = PolicyFile.find(policy).task.nominal()
+    env = TaskVectorEnv(task, 1, seed=0)
+    env.reset(seed=0)
+    renderer = Renderer(env, WIDTH, HEIGHT)
+    stride = max(1, round(1 / (30 * task.control_period)))
+    rate = 1 / (stride * task.control_period)
+    motion = np.load(recording)["qpos"][::stride][: round(LONGEST_FILM * rate)]
+
+    def frames() -> Iterator[Picture]:
+        for qpos in motion:
+            env.engine.qpos[0] = qpos
+            yield renderer.frame(skipped=stride - 1)
+
+    try:
+        write_film(film, frames(), rate, (WIDTH, HEIGHT))
+    finally:
+        renderer.close()
+
+
+def _train(config: DemoConfig) -> list[Path]:
+    """A training that is stopped after moments, looked at, resumed, and looked at again."""
+    _say("HumanoidVelocity: train from scratch; a longer training walks")
+    run = config.out / f"training-{time.strftime('%H-%M-%S')}"
+    _sim2edge("train", "HumanoidVelocity", "--run-dir", run, "--minutes", 0.05)
+    before = _evaluate(run, config.out / "before.json")
+    _sim2edge("train", "--resume", run, "--minutes", config.minutes)
+    after = _evaluate(run, config.out / "after.json")
+    print(f"\n{'':26}{'at first':>12}{f'after {config.minutes:g} min':>16}")
+    for name in ("episode_seconds", "return"):
+        print(f"{name.replace('_', ' '):26}{before[name]:12.1f}{after[name]:16.1f}")
+    film = config.out / "training.mp4"
+    size = ("--width", WIDTH, "--height", HEIGHT)
+    _sim2edge("render", run, "--output", film, "--seconds", 5, *size)
+    return [run, film]
+
+
+def _evaluate(run: Path, result: Path) -> dict[str, float]:
+    _sim2edge("eval", run, "--episodes", 50, "--seconds", 10, "--json", result)
+    summary: dict[str, float] = json.loads(result.read_text())["summary"]
+    return summary
+
+
+def _say(what: str) -> None:
+    print(f"\n── {what}", flush=True)
+
+
+def _sim2edge(*arguments: object) -> None:
+    words = [str(argument) for argument in arguments]
+    print(f"$ sim2edge {shlex.join(words)}", flush=True)
+    done = subprocess.run([sys.executable, "-m", "sim2edge", *words], check=False)
+    if done.returncode:
+        raise UserError(f"'sim2edge {words[0]}' ended with exit code {done.returncode}")

@@ -91,7 +91,7 @@ class Controller:
 
     def target(self) -> Array:
         """The target of the last action, (A,), in the robot's order; remembers the action."""
-        self.last_action[:] = self._map.clip(self.policy.action)
+        self._map.clip(self.policy.action, out=self.last_action)
         target: Array = self._map.target(self.last_action)[0]
         return target if self._to_robot is None else np.take(target, self._to_robot)
 

@@ -1,5 +1,6 @@
 """A policy file made ready to run: checked, bound to fixed buffers, and warm."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,7 @@ def _metadata(session: ort.InferenceSession, source: str) -> dict[str, str]:
 def _check_border(session: ort.InferenceSession, contract: Contract, source: str) -> None:
     """The network's inputs and outputs are those that the contract promises."""
 
-    def border(nodes: list[ort.NodeArg]) -> list[tuple[str, str, list[int]]]:
+    def border(nodes: Sequence[ort.NodeArg]) -> list[tuple[str, str, list[int]]]:
         return [(node.name, node.type, list(node.shape)) for node in nodes]
 
     for what, found, expected in (

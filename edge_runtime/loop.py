@@ -18,7 +18,7 @@ from edge_runtime.inference import Policy
 from edge_runtime.reaction import SafeTargets
 from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.robot import ActuatorCommand, Mode, Robot
-from edge_runtime.sensors import Reading, Sensors
+from edge_runtime.sensors import Sensors
 from edge_runtime.signal import ATTITUDE, JOINT_POS, Array
 from edge_runtime.slots import Handover, LatestValue
 
@@ -80,6 +80,7 @@ class ControlLoop:
         self._joint_pos = self.signals.get(JOINT_POS)
         self._marks = [0] * (len(Stage) + 1)
         self._last_new = clock()  # when the newest sample was first seen
+        self._unfused = 0  # periods of samples that the estimator has not seen
         self._limp = np.zeros_like(self.controller.stiffness)
         self._share = min(1.0, contract.control_period)  # of a period in a second's average
         self.ticks, self.swaps, self.clipped = 0, 0, 0
@@ -89,7 +90,7 @@ class ControlLoop:
         self.error: BaseException | None = None  # what ended the loop, if not the operator
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
-        self._reset_asked = False
+        self._asked = self._reset_asked = False  # by the operator, since the last tick
 
     # -- the operator's side ---------------------------------------------------------------
 
@@ -123,7 +124,7 @@ class ControlLoop:
 
     def reset(self) -> None:
         """Let go of a latched reaction and let the policy drive again; the operator decides it."""
-        self._reset_asked = True
+        self._reset_asked = self._asked = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
         """Let another policy drive from the next tick on; it must be loaded, so it is warm.
@@ -139,6 +140,7 @@ class ControlLoop:
             )
         controller = Controller(policy, self.robot.description, self.fusion, self.signals)
         self._next_controller.give(controller)
+        self._asked = True
         if self._thread is not None and not self._next_controller.wait(timeout):
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
 
@@ -155,23 +157,27 @@ class ControlLoop:
         """
         clock, marks = self._clock, self._marks
         marks[0] = clock()
-        self._heed_operator()
-        reading = self.sensors.look(self.robot.read())
-        if self.sensors.sequence < 0:
-            return Reaction.NONE  # nothing is known of the robot, so nothing is sent
-        if reading is not Reading.NOTHING_NEW:
-            if self.sensors.new == 1:
+        if self._asked:
+            self._heed_operator()
+        sensors = self.sensors
+        if sensors.look(self.robot.read()):
+            if sensors.new == 1:
                 self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
             self._last_new = marks[0]
+            self._unfused += sensors.periods
+        elif sensors.new == 0:
+            return Reaction.NONE  # nothing is known of the robot, so nothing is sent
         marks[1] = clock()
-        if reading is Reading.NEW:
-            estimates = self.fusion.update(self.sensors.signals, self.sensors.periods)
+        fit = sensors.not_finite == 0
+        if fit and self._unfused:
+            estimates = self.fusion.update(sensors.signals, self._unfused)
             for name, buffer in self._estimates:
                 buffer[:] = estimates[name]
+            self._unfused = 0
         marks[2] = clock()
         controller = self.controller
         controller.step += 1 + missed if self.ticks else 0
-        driven = reading is not Reading.NOT_FINITE and self._infer(controller)
+        driven = fit and self._infer(controller)
         marks[3] = clock()
         reaction = self._check(marks[0], missed)
         if reaction is Reaction.NONE and driven:
@@ -188,6 +194,7 @@ class ControlLoop:
         return reaction
 
     def _heed_operator(self) -> None:
+        self._asked = False
         following = self._next_controller.take()
         if following is not None:
             following.take_over(self.controller)
@@ -233,13 +240,10 @@ class ControlLoop:
 
     def _write(self, mode: Mode) -> None:
         controller = self.controller
+        stiffness = controller.stiffness if mode is Mode.RUN else self._limp
         self.robot.write(
             ActuatorCommand(
-                sequence=self.sensors.sequence,
-                mode=mode,
-                target=self.safe.target,
-                stiffness=controller.stiffness if mode is Mode.RUN else self._limp,
-                damping=controller.damping,
+                self.sensors.sequence, mode, self.safe.target, stiffness, controller.damping
             )
         )
 

@@ -84,10 +84,12 @@ class ObservationBuilder:
         blocks = [self._raw[:, end - size : end] for end, size in zip(ends, self.sizes)]
         self._items = list(zip((_BoundTerm(config) for config in self.terms), blocks))
         self._fresh = np.ones(rows, bool)
+        self._any_fresh = True
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         """Forget the history of these rows (all by default); their next build fills it."""
         self._fresh[slice(None) if rows is None else rows] = True
+        self._any_fresh = True
 
     def build(self, signals: Signals) -> Array:
         """The observation, (N, size): a buffer that the next call overwrites."""
@@ -97,11 +99,13 @@ class ObservationBuilder:
                 width = now.shape[1]
                 block[:, :-width] = block[:, width:]
                 block[:, -width:] = now
-                if self._fresh.any():
+                if self._any_fresh:
                     block[self._fresh] = np.tile(now[self._fresh], bound.history)
             else:
                 block[:] = now
-        self._fresh[:] = False
+        if self._any_fresh:
+            self._fresh[:] = False
+            self._any_fresh = False
         return np.multiply(self._raw, self._scale, out=self._out)
 
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
@@ -120,3 +124,4 @@ class ObservationBuilder:
         """Go on from a `state`."""
         self._raw[:] = state["observation"]
         self._fresh[:] = state["fresh"]
+        self._any_fresh = bool(self._fresh.any())

@@ -70,9 +70,12 @@ class Robot(Protocol):
 
     def read(self) -> Sample | None:
         """The newest sample, valid until the next call, or None before the first."""
+        ...
 
     def write(self, command: ActuatorCommand) -> None:
         """Hand a command to the actuators; what is kept of it must be copied."""
+        ...
 
     def close(self) -> None:
         """Let go of the robot."""
+        ...

@@ -1,7 +1,5 @@
 """The newest sample, taken over into fixed buffers and looked at before anyone trusts it."""
 
-from enum import Enum
-
 import numpy as np
 
 from edge_runtime.finite import AllFinite
@@ -10,14 +8,6 @@ from edge_runtime.signal import IMU_ACCEL, IMU_GYRO, Array
 
 # A live MEMS sensor never repeats itself bit for bit; encoders at standstill do.
 NEVER_REPEAT = (IMU_GYRO, IMU_ACCEL)
-
-
-class Reading(Enum):
-    """What a look at the robot gave."""
-
-    NEW = 0
-    NOTHING_NEW = 1  # no sample yet, or the same one again
-    NOT_FINITE = 2  # a new one, with a NaN or infinite value
 
 
 class Sensors:
@@ -43,22 +33,19 @@ class Sensors:
         self.not_finite = 0  # samples in a row with a NaN or infinite value
         self.new, self.lost, self.nothing_new = 0, 0, 0  # counted over all looks
 
-    def look(self, sample: Sample | None) -> Reading:
-        """Take over a sample, if it is a new one."""
+    def look(self, sample: Sample | None) -> bool:
+        """Take over a sample; False if there is none yet, or the same one again."""
         if sample is None or sample.sequence == self.sequence:
             self.nothing_new += 1
-            return Reading.NOTHING_NEW
-        np.copyto(self._flat, sample.values)
+            return False
+        self._flat[:] = sample.values
         self.periods = max(sample.sequence - self.sequence, 1) if self.new else 1
         self.lost += self.periods - 1
         self.new += 1
         self.sequence = sample.sequence
         self._compare()
-        if self._finite(self._flat):
-            self.not_finite = 0
-            return Reading.NEW
-        self.not_finite += 1
-        return Reading.NOT_FINITE
+        self.not_finite = 0 if self._finite(self._flat) else self.not_finite + 1
+        return True
 
     def _compare(self) -> None:
         repeated = False

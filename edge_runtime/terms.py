@@ -121,7 +121,8 @@ def gait_clock(step: Array, command: Array, *, steps: float, deadband: float) ->
         steps: control periods in one gait cycle, a whole number.
         deadband: a command below this in every component means standing.
     """
-    clock = _gait_cycle(int(steps)).take(np.mod(step[:, 0], steps).astype(np.intp), axis=0)
+    phase = np.mod(step[:, 0], np.float32(steps)).astype(np.intp)
+    clock: Array = _gait_cycle(int(steps)).take(phase, axis=0)
     clock *= np.maximum.reduce(np.abs(command), axis=1, keepdims=True) > deadband
     return clock
 

@@ -21,9 +21,11 @@ class Fusion(Protocol):
     @property
     def lost(self) -> bool:
         """Whether its estimate cannot be trusted at present, in any row."""
+        ...
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         """Forget these rows (all by default); their next update starts from its sample."""
+        ...
 
     def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
         """Take in a new sample, (N, size) a signal.
@@ -35,3 +37,4 @@ class Fusion(Protocol):
         Returns:
             One array for each of `provides`, (N, size): buffers that the next call overwrites.
         """
+        ...

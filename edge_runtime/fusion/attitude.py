@@ -55,9 +55,8 @@ class AttitudeFusion:
 
     @property
     def lost(self) -> bool:
-        """Too long without a sample, or an attitude that is no rotation."""
-        norm = sum(part * part for part in self._attitude.ravel().tolist())
-        return self._gap or not abs(norm - len(self._filters)) < 1e-3
+        """Too long without a sample."""
+        return self._gap
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._fresh[slice(None) if rows is None else rows] = True

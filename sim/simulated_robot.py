@@ -185,8 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"sim.simulated_robot: {error}", file=sys.stderr)
         return 2
     if not options.randomize:
-        nominal = dataclasses.replace(task.randomization, enabled=False)
-        task = dataclasses.replace(task, randomization=nominal)
+        task = dataclasses.replace(task.nominal(), noise=task.noise)
     simulated = SimulatedRobot(task, options.seed)
     with (
         realtime(RealtimeConfig(fifo=options.fifo)),

@@ -1,6 +1,5 @@
 """The control loop over a simulated robot does what the simulator's own loop does, to the bit."""
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -30,9 +29,7 @@ STEPS = 40
 
 def exact(name: str) -> TaskConfig:
     """The task without noise, randomization and latency."""
-    task = find_task(name)
-    nominal = dataclasses.replace(task.randomization, enabled=False)
-    return dataclasses.replace(task, noise=False, randomization=nominal)
+    return find_task(name).nominal()
 
 
 @pytest.mark.parametrize("name", TASKS)

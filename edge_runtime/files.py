@@ -9,7 +9,10 @@ def write_file(path: Path, content: bytes | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        building.write_bytes(content.encode() if isinstance(content, str) else content)
+        with open(building, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
         os.replace(building, path)
     finally:
         building.unlink(missing_ok=True)

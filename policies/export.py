@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from edge_runtime.contract import Provenance, from_metadata, to_metadata
 from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
 from edge_runtime.inference import Policy as EdgePolicy
 from edge_runtime.signal import Array
 from policies.actor_critic import Policy
@@ -18,7 +19,7 @@ from policies.algorithms import make_policy
 from policies.config import TrainConfig
 from policies.normalizer import normalizer_sha256
 from policies.onnx_graph import actor_network, build_model
-from policies.run_folder import CHECKPOINT, POLICY, RunFolder, write_file
+from policies.run_folder import CHECKPOINT, POLICY, RunFolder
 
 GOLDEN_VECTORS = 16
 TOLERANCE = 1e-5  # between torch and ONNX Runtime, relative to max(1, |action|)

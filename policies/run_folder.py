@@ -10,10 +10,7 @@ events.out.*    TensorBoard
 import dataclasses
 import io
 import json
-import os
 import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,44 +18,13 @@ import numpy as np
 import torch
 
 from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
 from policies.config import TrainConfig
 from policies.config_json import from_json, to_json
 from sim.tasks import find_task
 
 CONFIG, RECORD, CHECKPOINT, POLICY = "config.json", "run.json", "checkpoint.pt", "policy.onnx"
 FORMAT = 1
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; it takes its place when all went well, and goes else.
-
-    Raises:
-        UserError: the disk is full or may not be written to; what was at `path` is still there.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        kept = "; the file that was there is untouched" if path.exists() else ""
-        raise UserError(
-            f"cannot write {path}: {error.strerror}{kept}; make room or write elsewhere"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_file(path: Path, content: bytes | str) -> None:
-    """Replace a file in one go.
-
-    Raises:
-        UserError: as for `replacing`.
-    """
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 class RunFolder:
@@ -80,15 +46,13 @@ class RunFolder:
                 f"'sim2edge train --resume {path}', or give another --run-dir"
             )
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            write_file(path / CONFIG, config_to_json(config))
+            write_file(path / RECORD, json.dumps(record, indent=2) + "\n")
         except OSError as error:
             raise UserError(
-                f"cannot make {path}: {error.strerror}; give another --run-dir"
+                f"cannot start a run in {path}: {error.strerror}; give another --run-dir"
             ) from None
-        run = cls(path)
-        write_file(path / CONFIG, config_to_json(config))
-        write_file(path / RECORD, json.dumps(record, indent=2) + "\n")
-        return run
+        return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -117,6 +81,11 @@ class RunFolder:
         return config_from_json(text, str(path))
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether something was saved already."""
+        return (self.path / CHECKPOINT).is_file()
+
+    @property
     def record(self) -> dict[str, Any]:
         """Where the run comes from; empty if the file is lost."""
         try:
@@ -126,15 +95,10 @@ class RunFolder:
         return record
 
     def save(self, checkpoint: dict[str, Any]) -> None:
-        """Replace the checkpoint in one go.
-
-        Raises:
-            UserError: the disk is full; the previous checkpoint is still there.
-        """
+        """Replace the checkpoint in one go; on failure the previous one is still there."""
         content = io.BytesIO()
         torch.save({"format": FORMAT, **_to_tensors(checkpoint)}, content)
-        with replacing(self.path / CHECKPOINT) as temporary:
-            temporary.write_bytes(content.getbuffer())
+        write_file(self.path / CHECKPOINT, content.getvalue())
 
     def load(self) -> dict[str, Any]:
         """The checkpoint; as `load_checkpoint`."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
@@ -80,5 +81,5 @@ class BatchVecEnv(VecEnv):
         return [False] * len(list(self._get_indices(indices)))
 
     @staticmethod
-    def _join(observation: Array, privileged: Array) -> Array:
+    def _join(observation: npt.NDArray[Any], privileged: Array) -> Array:
         return np.concatenate([observation, privileged], axis=1, dtype=np.float32)

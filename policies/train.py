@@ -13,12 +13,13 @@ from pathlib import Path
 from types import FrameType
 
 from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
 from policies.config import TrainConfig
 from policies.export import export_run
 from policies.progress import Progress, make_display
 from policies.provenance import describe_origin
 from policies.recipes import RECIPES, recipe
-from policies.run_folder import CONFIG, POLICY, RECORD, RunFolder, config_to_json, write_file
+from policies.run_folder import CONFIG, POLICY, RECORD, RunFolder, config_to_json
 from policies.training import Training
 
 MAY_CHANGE = ("steps", "minutes", "checkpoint_seconds", "resume")
@@ -60,11 +61,12 @@ def main(config: TrainConfig) -> int:
     try:
         finished = _train(training, config)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
+        kept = "the last checkpoint is whole" if run.has_checkpoint else "nothing was saved yet"
+        go_on = f"--resume {run.path}" if run.has_checkpoint else config.task.name
         raise UserError(
-            f"{run.path}: {error.strerror}; the last checkpoint is whole: make room, then "
-            f"'sim2edge train --resume {run.path}'"
+            f"{run.path}: {error.strerror}; {kept}: make room, then 'sim2edge train {go_on}'"
         ) from None
     finally:
         training.close()

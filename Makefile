@@ -48,7 +48,7 @@ $(VENV)/.egl: $(VENV)/.installed
 install: $(VENV)/.installed $(VENV)/.egl ## Set everything up (the other targets do this themselves)
 
 demo: install ## Drive both robots with the edge runtime, then watch a short training improve
-	@$(BIN)/python -m sim2edge.demo
+	@$(BIN)/sim2edge demo
 
 test: install check ## Lint, types, import rule and the fast tests
 	@$(BIN)/pytest -q -n $(JOBS) -m "not slow"

@@ -64,7 +64,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "demo": Command(
         "both robots driven by the edge runtime, and a short training, in ./out",
-        "sim2edge.demo",
+        "policies.demo",
         "DemoConfig",
         extra="train",
     ),

@@ -108,6 +108,11 @@ class ControlLoop:
         """Whether the loop's thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the operator asked for the end."""
+        return self._ending.is_set()
+
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the loop's end; False after `timeout` seconds.
 

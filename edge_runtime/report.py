@@ -135,7 +135,9 @@ def table(loop: ControlLoop, color: bool) -> list[str]:
 def _summary(loop: ControlLoop, paint: Any) -> str:
     sensors = loop.sensors
     missed = f"{loop.budget.missed} missed"
-    reaction = "policy drives" if not loop.reaction else f"guard: {loop.reaction.name.lower()}"
+    reaction = f"guard: {loop.reaction.name.lower()}" if loop.reaction else "policy drives"
+    if loop.stopping and not loop.guard.latched:
+        reaction = "stopped by the operator"
     return "  ".join(
         [
             f"{loop.ticks} ticks",
@@ -143,7 +145,7 @@ def _summary(loop: ControlLoop, paint: Any) -> str:
             f"{sensors.lost} samples lost",
             f"{sensors.nothing_new} repeated",
             f"{loop.clipped} clipped",
-            paint(reaction, "33" if loop.reaction else "32"),
+            paint(reaction, "33" if loop.guard.latched else "32"),
         ]
     )
 

@@ -32,6 +32,7 @@ from edge_runtime.signal import Array
 SIMULATOR = "sim.simulated_robot"  # started as a program: a robot's process, not a library
 _STARTUP_SECONDS = 60.0
 _REFRESH_SECONDS = 0.5
+_SLOWING_SECONDS, _STANDING_SECONDS = 1.0, 1.0  # under the policy, before the controlled stop
 STOPPED_BY_GUARD = 1  # exit code
 
 
@@ -186,10 +187,12 @@ def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> N
             interrupted.wait(min(_REFRESH_SECONDS, max(0.0, until - time.monotonic())))
             if live:
                 shown = _show(table(loop, color=True), shown)
+        was_interrupted = interrupted.is_set()
+        _stand_still(loop, interrupted)
     finally:
         loop.stop()
         loop.join()
-    if not loop.ticks and not interrupted.is_set():
+    if not loop.ticks and not was_interrupted:
         raise UserError(f"robot '{loop.robot.description.name}' gave no sample; is it switched on?")
     _show(table(loop, color=live), shown)
     for line in broken_rules(loop):
@@ -197,6 +200,21 @@ def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> N
     for what, state in loop.realtime_report.items():
         if "refused" in state:
             print(f"{what}: {state}")
+
+
+def _stand_still(loop: ControlLoop, interrupted: threading.Event) -> None:
+    """Ask the policy to come to rest, which it does better than a ramp; a second signal skips it.
+
+    Whoever walks cannot go straight to a pose without falling.
+    """
+    if not (loop.running and loop.ticks and loop.controller.contract.commands) or loop.reaction:
+        return
+    command = loop.command.get()
+    interrupted.clear()
+    for share in (0.75, 0.5, 0.25, 0.0):
+        loop.command.put(np.float32(share) * command)
+        interrupted.wait(_SLOWING_SECONDS / 4)
+    interrupted.wait(_STANDING_SECONDS)
 
 
 def _show(lines: list[str], shown: int) -> int:

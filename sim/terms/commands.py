@@ -21,7 +21,7 @@ class VelocityCommand:
     lateral: Range = (-0.3, 0.3)  # m/s
     yaw_rate: Range = (-0.6, 0.6)  # rad/s
     interval: Range = (3.0, 8.0)  # s between two commands
-    standing: float = 0.15  # share of commands that say to stand still
+    standing: float = 0.2  # share of commands that say to stand still
     straight: float = 0.25  # share of commands that ask for forward speed alone
     deadband: float = 0.1  # commands smaller than this in all components become zero
 

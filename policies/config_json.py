@@ -51,7 +51,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         return _build(next(a for a in args if a is not type(None)), value, where)
     if origin is typing.Literal and value in args:
         return value
-    if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, dict):
+    if origin in (dict, Mapping) and isinstance(value, dict):
         return {_build(args[0], k, where): _build(args[1], v, where) for k, v in value.items()}
     if kind is Path and isinstance(value, str):
         return Path(value)

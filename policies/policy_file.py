@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
 
 from edge_runtime.contract import Contract
@@ -66,8 +67,7 @@ class PolicyFile:
         )
 
         def act(observations: Array) -> Array:
-            actions: Array = session.run(None, {INPUT: observations})[0]
-            return actions
+            return np.asarray(session.run(None, {INPUT: observations})[0], np.float32)
 
         return act
 

@@ -24,7 +24,7 @@ class BatchPPO(PPO):
       saw the same statistics.
     """
 
-    policy: AsymmetricActorCritic
+    policy: AsymmetricActorCritic  # pyright: ignore[reportIncompatibleVariableOverride]  # narrower
     desired_kl: float | None = None
     clip_ratio: float = 0.2
 

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -61,23 +60,7 @@ class Progress:
         return {k.removeprefix(prefix): v for k, v in self.means.items() if k.startswith(prefix)}
 
 
-class Display(Protocol):
-    """Shows progress while its context is open."""
-
-    def __enter__(self) -> "Display": ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def show(self, progress: Progress) -> None:
-        """Show how far it is."""
-
-
-def make_display(title: str, folder: Path) -> Display:
+def make_display(title: str, folder: Path) -> "LiveTable | PlainLines":
     """A live table if standard output is a terminal, plain lines if not."""
     console = Console()
     return LiveTable(console, title, folder) if console.is_terminal else PlainLines(title, folder)

@@ -63,13 +63,13 @@ def main(config: RenderConfig) -> int:
     policy.check(env.contract())
     renderer = Renderer(env, config.width, config.height, config.camera, contacts=config.contacts)
     stride = max(1, round(1 / (MOST_FRAMES_PER_SECOND * task.control_period)))
-    rate = 1.0 / (stride * task.control_period)
+    rate = round(1.0 / (stride * task.control_period))
     film = _frames(config, policy, env, renderer, stride)
     try:
         write_film(config.output, film, rate, (config.width, config.height))
     finally:
         renderer.close()
-    print(f"{config.output}: {config.seconds:g} s of {task.name} at {rate:g} frames/s")
+    print(f"{config.output}: {config.seconds:g} s of {task.name} at {rate} frames/s")
     return 0
 
 
@@ -87,7 +87,7 @@ def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[i
     size = (size[0] // 2 * 2, size[1] // 2 * 2)  # H.264 halves the colour's resolution
     try:
         writer = imageio_ffmpeg.write_frames(
-            str(building), size, fps=rate, quality=8, macro_block_size=2
+            str(building), size, fps=round(rate), quality=8, macro_block_size=2
         )
         writer.send(None)
         for frame in frames:

@@ -1,0 +1,67 @@
+"""A plain wheel works from any folder, without the checkout."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the wheel was unpacked, and nothing else."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("only in a git checkout")
+    for name in tracked.stdout.splitlines():  # so that no build folder is left in the checkout
+        copy = source / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            copy.write_bytes((ROOT / name).read_bytes())
+    target = folder / "installed"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True)
+    return target
+
+
+def elsewhere(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=installed.parent,
+        env=os.environ | {"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_every_task_runs_from_the_wheel(installed: Path) -> None:
+    program = (
+        "import sim; from sim.batch import make_batch; from sim.tasks import find_task\n"
+        f"assert sim.__file__.startswith({str(installed)!r}), sim.__file__\n"
+        "for name in ('HumanoidVelocity', 'VehicleTrack', 'Humanoid-v5'):\n"
+        "    env = make_batch(find_task(name), 2); env.step(env.action_space.sample())\n"
+    )
+    done = elsewhere(installed, "-c", program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_policies_are_in_the_wheel(installed: Path) -> None:
+    policies = sorted((ROOT / "assets" / "policies").glob("*.onnx"))
+    shipped = installed / "assets" / "policies"
+    assert sorted(p.name for p in shipped.glob("*.onnx")) == [p.name for p in policies]
+    for policy in policies:
+        done = elsewhere(installed, "-m", "sim2edge", "inspect", str(shipped / policy.name))
+        assert done.returncode == 0, done.stderr
+
+
+def test_only_the_packages_are_in_the_wheel(installed: Path) -> None:
+    packages = {"assets", "edge_runtime", "policies", "sim", "sim2edge"}
+    found = {path.name for path in installed.iterdir() if path.is_dir()}
+    assert found - {"bin"} == packages | {
+        name for name in found if name.endswith((".dist-info", "__pycache__"))
+    }

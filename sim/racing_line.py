@@ -1,0 +1,58 @@
+"""The line of least curvature around a track.
+
+Braghin, Cheli, Melzi and Sabbioni, "Race driver model", Computers & Structures 86, 2008: the path
+between the walls whose summed squared curvature is least, close to the fastest one.
+"""
+
+import numba
+import numpy as np
+
+from sim.tracks import Float, Tracks
+
+_STRIDES = (16, 8, 4, 2, 1)  # from coarse to fine, for bending spreads slowly on a fine path
+_SWEEPS = 80
+_RELAXATION = 1.5
+
+
+def racing_lines(tracks: Tracks, margin: float) -> Float:
+    """Lines of least curvature, (K, P, 2) m; point i lies beside point i of the centre line.
+
+    Args:
+        tracks: K tracks; the number of points must be a multiple of 16.
+        margin: m, kept to the walls.
+    """
+    across = np.stack([-np.sin(tracks.heading), np.cos(tracks.heading)], axis=-1)
+    room = np.maximum(tracks.width / 2 - margin, 0.0)
+    offsets = np.zeros(tracks.heading.shape)
+    for k in range(len(tracks)):
+        _relax(tracks.center[k], across[k], room[k], offsets[k])
+    return tracks.center + offsets[..., None] * across
+
+
+@numba.njit(cache=True)
+def _relax(center: Float, across: Float, room: float, offset: Float) -> None:
+    """Coordinate descent on the summed squared second differences of center + offset * across."""
+    points = len(center)
+    for stride in _STRIDES:
+        count = points // stride
+        path = center + offset[:, None] * across
+        for _ in range(_SWEEPS):
+            for n in range(count):
+                i = n * stride
+                pull = 0.0
+                for axis in range(2):
+                    b2 = path[(i - 2 * stride) % points, axis]
+                    b1 = path[(i - stride) % points, axis]
+                    a1 = path[(i + stride) % points, axis]
+                    a2 = path[(i + 2 * stride) % points, axis]
+                    bending = b2 - 4 * b1 + 6 * path[i, axis] - 4 * a1 + a2
+                    pull += across[i, axis] * bending / 6
+                moved = min(max(offset[i] - _RELAXATION * pull, -room), room)
+                for axis in range(2):
+                    path[i, axis] += (moved - offset[i]) * across[i, axis]
+                offset[i] = moved
+        for n in range(count):  # between the points of this stride, for the next finer one
+            i, j = n * stride, (n + 1) * stride % points
+            for step in range(1, stride):
+                share = step / stride
+                offset[i + step] = (1 - share) * offset[i] + share * offset[j]

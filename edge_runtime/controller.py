@@ -87,7 +87,8 @@ class Controller:
             The largest action as a multiple of the clip; not finite if any action is not.
         """
         self.policy.run()
-        return float(np.abs(self.policy.action).max()) / self.contract.action_clip
+        largest = np.maximum.reduce(np.abs(self.policy.action), axis=None)
+        return float(largest) / self.contract.action_clip
 
     def target(self) -> Array:
         """The target of the last action, (A,), in the robot's order; remembers the action."""

@@ -57,8 +57,7 @@ def find_term(name: str) -> Term:
 
 
 _FACTORS = np.array([0, 2, 1, 1, 0, 2, 2, 3, 1, 3, 1, 2])  # wyx xwy times yzx zxy
-_SIGNS = np.array([1, 1, 1, -1, 1, 1], np.float32)
-_TWICE = np.array([2, -2, 2], np.float32)
+_SIGNS = np.array([2, -2, 2, -2, -2, 2], np.float32)
 _UP = np.array([0, 0, 1], np.float32)
 
 
@@ -79,10 +78,10 @@ def projected_gravity(attitude: Array) -> Array:
     """Unit vector of gravity in the body frame, (N, 3); (0, 0, -1) when upright."""
     # 2 (wy - xz), -2 (yz + wx), 2 (xx + yy) - 1, in few calls: each costs a robot microseconds.
     factors = attitude.take(_FACTORS, axis=1)
-    products = factors[:, :6] * factors[:, 6:]
+    products: Array = factors[:, :6] * factors[:, 6:]
     products *= _SIGNS
-    gravity: Array = products[:, :3] + products[:, 3:]
-    gravity *= _TWICE
+    gravity: Array = products[:, :3]
+    gravity += products[:, 3:]
     gravity -= _UP
     return gravity
 
@@ -121,8 +120,8 @@ def gait_clock(step: Array, command: Array, *, steps: float, deadband: float) ->
         steps: control periods in one gait cycle, a whole number.
         deadband: a command below this in every component means standing.
     """
-    phase = np.mod(step[:, 0], np.float32(steps)).astype(np.intp)
-    clock: Array = _gait_cycle(int(steps)).take(phase, axis=0)
+    cycle = _gait_cycle(int(steps))
+    clock: Array = cycle.take(step[:, 0].astype(np.intp), axis=0, mode="wrap")
     clock *= np.maximum.reduce(np.abs(command), axis=1, keepdims=True) > deadband
     return clock
 

@@ -62,7 +62,8 @@ def test_drives_the_simulated_robot_and_reports(policy: Path, tmp_path: Path) ->
         assert word in run.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["robot"] == "humanoid"
-    assert 60 < report["ticks"] + report["missed"] < 150  # with a controlled stop, if it stands
+    # And coming to rest, if it still stands by then.
+    assert 60 < report["ticks"] + report["missed"] < 250
     assert report["samples"]["new"] > 60
     assert set(report["latency_us"]) == {
         *("sense", "fuse", "infer", "guard", "act", "tick", "wake-up")

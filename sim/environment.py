@@ -52,7 +52,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         info |= {name: value for name, value in metrics.items() if not np.isnan(value)}
         return observation, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
 
-    def render(self) -> Picture | None:  # type: ignore[override]  # Gymnasium's wide return type
+    def render(self) -> Picture | None:
         """The present state as a picture, (480, 640, 3), if `render_mode` asks for it."""
         if self.render_mode != "rgb_array":
             return None

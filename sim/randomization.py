@@ -81,7 +81,7 @@ class Randomizer:
     def _draw_ground(self, rows: Rows) -> None:
         self.friction[rows] = self._uniform(self._ranges.friction, (len(rows),))
         field = self._engine.field("geom_friction")
-        field[np.ix_(rows, self._ground, [0])] = self.friction[rows, None, None]
+        field[np.ix_(rows, self._ground, np.zeros(1, np.intp))] = self.friction[rows, None, None]
 
     def _draw_actuators(self, rows: Rows) -> None:
         model, ranges = self._engine.model, self._ranges

@@ -1,4 +1,4 @@
-"""What a task is: an episode's start, what is rewarded, when it ends. One file a task in `tasks/`."""
+"""What a task is: how an episode starts, what is rewarded, when it ends. One file a task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping

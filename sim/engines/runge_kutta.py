@@ -123,7 +123,7 @@ def _model_with_contact_forces(path: Path) -> mujoco.MjModel:
     return spec.compile()
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _integrate(
     start: Float,
     velocity: Float,
@@ -148,7 +148,7 @@ def _integrate(
                 result[p] = q[p] + h * v[d]
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _rotate(quaternion: Float, velocity: Float, h: float, out: Float) -> None:
     """mju_quatIntegrate, operation by operation: its very bits matter."""
     x, y, z = velocity

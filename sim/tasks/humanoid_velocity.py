@@ -254,7 +254,8 @@ class WalkingTask(Task):
         config = self.config
         step = self.signals[CONTROL_STEP][:, 0] + 1
         phase = np.mod(step, config.gait_steps) * (2 * np.pi / config.gait_steps)
-        self.moving: Bool = (np.abs(self.command) > config.command.deadband / 2).any(axis=1)
+        beyond: Bool = np.abs(self.command) > config.command.deadband / 2
+        self.moving: Bool = np.logical_or.reduce(beyond, axis=1)
         sine = np.sin(phase) * self.moving
         lift = np.stack([sine, -sine], axis=1)
         self.is_swing: Bool = lift > 0.2
@@ -290,7 +291,8 @@ class WalkingTask(Task):
         A walking pelvis sways and turns with every step, which no command asks it not to: the
         errors are of the mean over the last stride; `_instant` ones are of the moment.
         """
-        now = np.concatenate([self.velocity[:, :2], self.yaw_rate[:, None]], axis=1) - self.command
+        moving = np.concatenate([self.velocity[:, :2], self.yaw_rate[:, None]], axis=1)
+        now: Float = moving - self.command
         mean = self._stride_error.mean(now)
         return {
             "velocity_error": np.sqrt((mean[:, :2] ** 2).sum(axis=1)),
@@ -302,8 +304,8 @@ class WalkingTask(Task):
     def state(self) -> State:
         actions = ("action", "previous_action", "action_before_previous")
         state: dict[str, Any] = {name: getattr(self, name).copy() for name in actions}
-        parts = {"commands": self._commands, "pushes": self._pushes, "stride": self._stride_error}
-        return state | {name: part.state() for name, part in parts.items()}
+        state |= {"commands": self._commands.state(), "pushes": self._pushes.state()}
+        return state | {"stride": self._stride_error.state()}
 
     def restore(self, state: State) -> None:
         for name in ("action", "previous_action", "action_before_previous"):

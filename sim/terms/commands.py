@@ -44,7 +44,7 @@ class VelocityCommands:
         self._config, self._command, self._rng = config, command, rng
         ranges = np.array([config.forward, config.lateral, config.yaw_rate])
         self._low, self._high = ranges.T
-        self._steps = tuple(round(t / period) for t in config.interval)
+        self._steps = (round(config.interval[0] / period), round(config.interval[1] / period))
         self._wait = np.zeros(len(command), np.int64)  # control steps until the next command
 
     def reset(self, rows: Rows) -> None:

@@ -33,7 +33,7 @@ class Pushes:
         self._config, self._engine, self._rng = config, engine, rng
         self.body = engine.model.body(body).id
         self._force_per_speed = engine.model.body_subtreemass[1] / config.duration
-        self._steps = tuple(round(t / period) for t in config.interval)
+        self._steps = (round(config.interval[0] / period), round(config.interval[1] / period))
         self._duration = round(config.duration / period)
         self._wait = np.zeros(engine.rows, np.int64)  # control steps until the next push
 

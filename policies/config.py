@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from edge_runtime.errors import UserError
+
 AlgorithmName = Literal["ppo", "sac", "tqc"]
 
 
@@ -97,3 +99,46 @@ class TrainConfig:
     resume: Path | None = None
     """Continue this run as if it had never stopped; of the other flags only --steps, --minutes
     and --checkpoint-seconds count then."""
+
+
+def check(config: TrainConfig) -> None:
+    """Refuse numbers that no training can have.
+
+    Raises:
+        UserError: names the option.
+    """
+    ppo, sac = config.ppo, config.sac
+    positive = {
+        "--steps": config.steps,
+        "--num-envs": config.num_envs,
+        "--ppo.horizon": ppo.horizon,
+        "--ppo.epochs": ppo.epochs,
+        "--ppo.minibatch": ppo.minibatch,
+        "--ppo.learning-rate": ppo.learning_rate,
+        "--sac.buffer-size": sac.buffer_size // config.num_envs if config.num_envs > 0 else 1,
+        "--sac.batch": sac.batch,
+        "--sac.gradient-steps": sac.gradient_steps,
+        "--sac.learning-rate": sac.learning_rate,
+        "--sac.action-limit": sac.action_limit,
+    }
+    for name, layers in {
+        "--ppo.actor-layers": ppo.actor_layers,
+        "--ppo.critic-layers": ppo.critic_layers,
+        "--sac.actor-layers": sac.actor_layers,
+        "--sac.critic-layers": sac.critic_layers,
+    }.items():
+        positive[name] = min(layers, default=0)
+    for name, value in positive.items():
+        if not value > 0:
+            raise UserError(f"{name} is too small; it must be positive")
+    if config.minutes is not None and not config.minutes > 0:
+        raise UserError("--minutes must be positive")
+    if config.threads < 0:
+        raise UserError("--threads must not be negative; 0 takes one for each core")
+    # The advantages of a minibatch are scaled by their standard deviation.
+    rollout = ppo.horizon * config.num_envs
+    if config.algorithm == "ppo" and 1 in (ppo.minibatch, rollout, rollout % ppo.minibatch):
+        raise UserError(
+            f"a rollout of {rollout} samples (--ppo.horizon times --num-envs) cannot be cut into "
+            f"minibatches of {ppo.minibatch}, for one of them would hold a single sample"
+        )

@@ -44,7 +44,8 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple and isinstance(value, list):
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
-        return tuple(_build(k, v, where) for k, v in zip(kinds, value, strict=True))
+        if len(kinds) == len(value):
+            return tuple(_build(k, v, where) for k, v in zip(kinds, value))
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None

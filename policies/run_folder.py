@@ -10,7 +10,6 @@ events.out.*    TensorBoard
 import dataclasses
 import io
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist; the run has saved nothing yet, start it anew")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError, ValueError, KeyError):
+    except Exception:
         checkpoint = None
     if not isinstance(checkpoint, dict) or checkpoint.pop("format", None) != FORMAT:
         raise UserError(

@@ -14,7 +14,7 @@ from types import FrameType
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
-from policies.config import TrainConfig
+from policies.config import TrainConfig, check
 from policies.export import export_run
 from policies.progress import Progress, make_display
 from policies.provenance import describe_origin
@@ -56,6 +56,7 @@ def main(config: TrainConfig) -> int:
     Raises:
         UserError: the run cannot be started, resumed or saved.
     """
+    check(config)
     run = _begin(config) if config.resume is None else _continue(config, config.resume)
     training = Training(config, run)
     try:
@@ -91,14 +92,16 @@ def _train(training: Training, config: TrainConfig) -> bool:
     progress = Progress(training.steps, config.steps)
     title = f"{config.task.name}, {config.algorithm}, seed {config.seed}"
     with _stop_signals() as stop, make_display(title, training.run.path) as display:
-        while training.steps < config.steps and not stop.is_set() and time.monotonic() < end:
+        while training.steps < config.steps:
             means = training.iterate()
             progress.take(training.steps, means)
             display.show(progress)
-            if time.monotonic() - saved > config.checkpoint_seconds:
+            last = training.steps >= config.steps or stop.is_set() or time.monotonic() > end
+            if last or time.monotonic() - saved > config.checkpoint_seconds:
                 training.save()
                 saved = time.monotonic()
-        training.save()
+            if last:
+                break
     return training.steps >= config.steps
 
 

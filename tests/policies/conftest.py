@@ -1,0 +1,40 @@
+"""A training as short as one can be, shared by the tests of what follows from it."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from policies import train
+from policies.config import TrainConfig
+from policies.recipes import recipe
+
+ENVS, HORIZON = 8, 8
+ITERATION = ENVS * HORIZON
+ShortTraining = Callable[..., TrainConfig]
+
+
+def short(run_dir: Path, task: str = "HumanoidVelocity", **changes: object) -> TrainConfig:
+    """A training of two iterations; `changes` replace other fields."""
+    base = recipe(task)
+    ppo = dataclasses.replace(base.ppo, horizon=HORIZON, minibatch=32, epochs=2)
+    sac = dataclasses.replace(
+        base.sac,
+        buffer_size=2000,
+        learning_starts=ENVS * 16,
+        batch=16,
+        gradient_steps=1,
+        actor_layers=(16, 16),
+        critic_layers=(16, 16),
+    )
+    fields = {"ppo": ppo, "sac": sac, "num_envs": ENVS, "steps": 2 * ITERATION, "threads": 1}
+    return dataclasses.replace(base, **{**fields, "run_dir": run_dir, **changes})
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    run = tmp_path_factory.mktemp("runs") / "trained"
+    assert train.main(short(run)) == 0
+    return run

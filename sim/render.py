@@ -46,12 +46,15 @@ class Drawable(Protocol):
     @property
     def camera(self) -> str:
         """The camera it is best filmed with."""
+        ...
 
     def scene_key(self, sim: int) -> int:
         """A number that changes when the scene of that simulation does."""
+        ...
 
     def scene(self, sim: int) -> mujoco.MjSpec:
         """The robot in that simulation's world, with everything that is seen of it."""
+        ...
 
 
 class Renderer:
@@ -155,11 +158,11 @@ class Renderer:
         follow, model = FOLLOW_CAMERAS[self._camera_name], self._model
         heading = float(yaw(self._data.qpos[None, 3:7])[0])
         now = np.array([*self._data.qpos[:2], np.cos(heading), np.sin(heading)])
-        if self._followed is None:
-            self._followed = now
+        followed = now if self._followed is None else self._followed
         share = 1.0 - np.exp(-periods / (self._env.metadata["render_fps"] * follow.time_constant))
-        self._followed += share * (now - self._followed)
-        x, y, cosine, sine = self._followed
+        followed = followed + share * (now - followed)
+        self._followed = followed
+        x, y, cosine, sine = followed
         turned = np.arctan2(sine, cosine) if follow.turns else 0.0
         self._camera.lookat[:] = (x, y, model.stat.center[2])
         self._camera.azimuth = np.degrees(follow.azimuth + turned)

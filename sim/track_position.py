@@ -139,7 +139,7 @@ def _locate(
         center = centers[k]
         points = len(center)
         x, y, yaw = pose[n]
-        near = _nearest(center, x, y, index[n])
+        near = _nearest(center, x, y, int(index[n]))
         i, share, side = _project(center, x, y, near)
         j = (i + 1) % points
         index[n] = i

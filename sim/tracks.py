@@ -95,7 +95,8 @@ def _candidates(rng: np.random.Generator, config: TrackConfig) -> tuple[Float, F
     corners = int(rng.integers(config.corners[0], config.corners[1] + 1))
     shape = (_CANDIDATES, corners)
     angle = 2 * np.pi * (np.arange(corners) + rng.uniform(-0.35, 0.35, shape)) / corners
-    vertices = rng.uniform(1 - config.roughness, 1, shape) * np.exp(1j * angle)
+    radius = rng.uniform(1 - config.roughness, 1, shape)
+    vertices: Complex = np.multiply(radius, np.exp(1j * angle), dtype=np.complex128)
     curve = _rounded(vertices, rng.uniform(0.6, 1.0, shape), rng.uniform(0.15, 0.5, shape))
     curve = _respace(_blend(curve), config.points)
     to_the_right = rng.random(_CANDIDATES) < 0.5

@@ -292,7 +292,7 @@ class WalkingTask(Task):
         errors are of the mean over the last stride; `_instant` ones are of the moment.
         """
         moving = np.concatenate([self.velocity[:, :2], self.yaw_rate[:, None]], axis=1)
-        now: Float = moving - self.command
+        now: Float = np.subtract(moving, self.command, dtype=np.float64)
         mean = self._stride_error.mean(now)
         return {
             "velocity_error": np.sqrt((mean[:, :2] ** 2).sum(axis=1)),

@@ -42,7 +42,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 def main() -> int:
     """Print the figures; 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
-    rounds, seconds = (3, 2.0) if arguments.quick else (7, 4.0)
+    rounds, seconds = (5, 1.0) if arguments.quick else (21, 1.5)
     figures = [
         *tick_against_bare_run(rounds, seconds),
         beside_a_busy_core(20.0 if arguments.quick else 300.0),

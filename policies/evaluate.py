@@ -34,8 +34,8 @@ class EvaluateConfig:
     """A policy file, a run folder, or "pure-pursuit", the driver that knows everything."""
     episodes: int = 200
     """How many, all side by side."""
-    seconds: float = 20.0
-    """Length of an episode that nothing ends before."""
+    seconds: float | None = None
+    """Length of an episode that nothing ends before; by default the task's."""
     seed: int = 0
     """Of everything random; worlds are others than those of any training."""
     randomize: bool = True
@@ -74,7 +74,7 @@ def main(config: EvaluateConfig) -> int:
     Raises:
         UserError: there is no such policy, or the gate cannot be read.
     """
-    if config.episodes < 1 or config.seconds <= 0:
+    if config.episodes < 1 or (config.seconds is not None and config.seconds <= 0):
         raise UserError("--episodes and --seconds must be positive")
     gate = Gate.read(config.gate) if config.gate else None
     episodes, task = _evaluate(config)
@@ -89,7 +89,7 @@ def main(config: EvaluateConfig) -> int:
             "policy": config.policy,
             "task": task.name,
             "episodes": config.episodes,
-            "seconds": config.seconds,
+            "seconds": task.episode_seconds,
             "seed": config.seed,
             "randomized": config.randomize,
             "result": {k: None if np.isnan(v) else v for k, v in summary.items()},
@@ -100,23 +100,23 @@ def main(config: EvaluateConfig) -> int:
 
 
 def make_world(
-    task: TaskConfig, episodes: int, seconds: float, seed: int, *, randomize: bool = True
+    task: TaskConfig, episodes: int, seconds: float | None, seed: int, *, randomize: bool = True
 ) -> TaskVectorEnv:
     """The batch that a policy is evaluated on: one simulation for each episode."""
-    task = dataclasses.replace(task.unseen(seed), episode_seconds=seconds)
-    env = TaskVectorEnv(task if randomize else task.nominal(), episodes, seed=seed)
-    env.reset(seed=seed)
-    return env
+    task = task.unseen(seed)
+    task = task if seconds is None else dataclasses.replace(task, episode_seconds=seconds)
+    return TaskVectorEnv(task if randomize else task.nominal(), episodes, seed=seed)
 
 
-def play(env: TaskVectorEnv, act: Callable[[Array], Array]) -> Episodes:
+def play(env: TaskVectorEnv, act: Callable[[Array], Array], seed: int) -> Episodes:
     """One episode of each simulation, from the reset to its end.
 
     Args:
-        env: freshly made.
+        env: the simulations.
         act: observations (N, n) -> actions (N, A).
+        seed: of the episodes.
     """
-    observations, _ = env.reset(seed=None)
+    observations, _ = env.reset(seed=seed)
     count = env.num_envs
     alive = np.ones(count, bool)
     steps, survived, total = np.zeros(count), np.zeros(count), np.zeros(count)
@@ -143,11 +143,11 @@ def _evaluate(config: EvaluateConfig) -> tuple[Episodes, TaskConfig]:
         task = find_task("VehicleTrack")
         env = make_world(task, *arguments, randomize=config.randomize)
         driver = PurePursuit(env)
-        return play(env, lambda _: driver.act()), task
+        return play(env, lambda _: driver.act(), config.seed), env.config
     policy = PolicyFile.find(Path(config.policy))
     env = make_world(policy.task, *arguments, randomize=config.randomize)
     policy.check(env.contract())
-    return play(env, policy.actor(config.episodes)), policy.task
+    return play(env, policy.actor(config.episodes), config.seed), env.config
 
 
 def _mean_of_known(values: npt.NDArray[np.float64]) -> float:
@@ -159,8 +159,9 @@ def _print(
     config: EvaluateConfig, task: TaskConfig, episodes: Episodes, summary: Mapping[str, float]
 ) -> None:
     how = "randomized" if config.randomize else "nominal"
+    length = f"{task.episode_seconds:g} s"
     table = Table(
-        title=f"{config.policy}: {task.name}, {config.episodes} episodes of {config.seconds:g} s, "
+        title=f"{config.policy}: {task.name}, {config.episodes} episodes of {length}, "
         f"seed {config.seed}, {how}",
         title_justify="left",
     )

@@ -82,6 +82,9 @@ def export_checkpoint(
             "their run"
         )
     contract = from_metadata(checkpoint["contract"], source)
+    weights = checkpoint["parameters"]["policy"]
+    if not all(np.isfinite(array).all() for array in weights.values()):
+        raise UserError(f"{source}: its weights are not finite; train anew")
     policy = restore_policy(checkpoint, config, contract.observation_size)
     recorded = checkpoint["last"]["_last_obs"]
     expected = torch_actions(policy, recorded)
@@ -109,7 +112,7 @@ def export_checkpoint(
     if not difference <= TOLERANCE:
         raise UserError(
             f"{source}: torch and ONNX Runtime differ by {difference:.2g}, more than {TOLERANCE:g};"
-            " its weights are not usable, train anew or export an earlier checkpoint"
+            " its weights are too large, train anew"
         )
     return model
 

@@ -38,6 +38,8 @@ class Training:
         self.config, self.run = config, run
         threads = config.threads or cores()
         torch.set_num_threads(threads)
+        # Numbers that are not finite are looked for once an iteration, not in every distribution.
+        torch.distributions.Distribution.set_default_validate_args(False)
         env = make_batch(
             config.task, config.num_envs, seed=config.seed, threads=threads, stagger=True
         )
@@ -67,7 +69,11 @@ class Training:
         return self._seconds_before + time.monotonic() - self._start
 
     def iterate(self) -> dict[str, float]:
-        """One rollout and its updates; returns what there is to say about them."""
+        """One rollout and its updates; returns what there is to say about them.
+
+        Raises:
+            UserError: the weights are no longer finite.
+        """
         algorithm, on_policy = self.algorithm, isinstance(self.algorithm, BatchPPO)
         horizon = self.config.ppo.horizon if on_policy else OFF_POLICY_HORIZON
         algorithm.learn(
@@ -81,6 +87,11 @@ class Training:
             assert isinstance(policy, AsymmetricSACPolicy | AsymmetricTQCPolicy)
             policy.normalizer.update(torch.from_numpy(algorithm._last_obs))
         summary = self._env.statistics.summary()
+        if not all(bool(p.isfinite().all()) for p in algorithm.policy.parameters()):
+            raise UserError(
+                f"{self.run.path}: the training diverged after {self.steps:,} steps; the last "
+                "checkpoint is from before: train anew with a lower learning rate"
+            )
         for name, value in summary.items():
             algorithm.logger.record(name, value)
         algorithm.logger.dump(self.steps)

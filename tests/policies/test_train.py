@@ -91,6 +91,19 @@ def test_a_time_limit_stops_and_saves(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"sim2edge train --resume {run}" in capsys.readouterr().out
 
 
+def test_a_training_that_diverges_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    common = ["--num-envs", "8", "--ppo.horizon", "8", "--ppo.minibatch", "32"]
+    common += ["--ppo.learning-rate", "1e30", "--ppo.desired-kl", "None", "--run-dir", str(run)]
+    assert sim2edge(["train", "HumanoidVelocity", *common]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "diverged" in error
+    assert error.count("\n") == 0
+    assert not (run / "checkpoint.pt").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_iteration_and_saves(number: signal.Signals, tmp_path: Path) -> None:
     run = tmp_path / "run"

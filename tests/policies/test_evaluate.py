@@ -1,0 +1,168 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import UserError
+from edge_runtime.inference import Policy
+from policies.evaluate import make_world, play
+from policies.gate import Gate
+from policies.policy_file import PolicyFile
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+from sim2edge.__main__ import main as sim2edge
+
+
+def evaluate(*words: object) -> int:
+    return sim2edge(["eval", *map(str, words)])
+
+
+def test_same_seed_same_result_and_json_holds_it(trained: Path, tmp_path: Path) -> None:
+    results = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        result = tmp_path / f"{name}.json"
+        common = ("--episodes", 4, "--seconds", 0.6, "--json", result)
+        assert evaluate(trained / "policy.onnx", "--seed", seed, *common) == 0
+        results.append(json.loads(result.read_text())["result"])
+    assert results[0] == results[1] != results[2]
+    assert set(results[0]) >= {"survival", "return", "episode_seconds", "velocity_error"}
+
+
+def test_a_run_and_its_policy_file_evaluate_alike(trained: Path, tmp_path: Path) -> None:
+    results = []
+    for number, policy in enumerate((trained, trained / "policy.onnx")):
+        result = tmp_path / f"{number}.json"
+        evaluate(policy, "--episodes", 2, "--seconds", 0.4, "--json", result)
+        results.append(json.loads(result.read_text())["result"])
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(
+    ("gate", "code"),
+    [
+        ('{"at_least": {"survival": 0.0}, "at_most": {"velocity_error": 100}}', 0),
+        ('{"at_least": {"survival": 1.1}}', 1),
+        ('{"at_least": {"survival": 0.0}, "at_most": {"velocity_error": 0.0}}', 1),
+        ('{"at_least": {"nonsense": 0.0}}', 2),
+        ('{"at_last": {"survival": 0.0}}', 2),
+        ('{"at_least": {"survival": "much"}}', 2),
+        ('{"at_least": {"survival": true}}', 2),
+        ("{}", 2),
+        ("[]", 2),
+        ("{", 2),
+    ],
+)
+def test_a_gate_decides_the_exit_code(
+    gate: str, code: int, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gate.json"
+    path.write_text(gate)
+    common = ("--episodes", 2, "--seconds", 0.2)
+    assert evaluate(trained / "policy.onnx", *common, "--gate", path) == code
+    if code == 2:
+        assert capsys.readouterr().err.strip().count("\n") == 0
+
+
+def test_a_gate_may_be_toml(tmp_path: Path) -> None:
+    pytest.importorskip("tomllib")
+    path = tmp_path / "gate.toml"
+    path.write_text("[at_least]\nsurvival = 0.95\n[at_most]\nlap_time = 20\n")
+    gate = Gate.read(path)
+    assert [line.split()[0] for line in gate.judge({"survival": 1.0, "lap_time": 19.0}).values()]
+    assert not _missed(gate, survival=0.95, lap_time=20.0)
+    assert _missed(gate, survival=0.94, lap_time=20.0)
+    assert _missed(gate, survival=1.0, lap_time=float("nan"))
+    path.write_text("[at_least\n")
+    with pytest.raises(UserError, match=r"gate\.toml"):
+        Gate.read(path)
+
+
+def _missed(gate: Gate, **means: float) -> bool:
+    return any(line.startswith("missed") for line in gate.judge(means).values())
+
+
+def test_an_episode_counts_until_its_own_end() -> None:
+    env = make_world(find_task("HumanoidVelocity"), 3, seconds=3.0, seed=0)
+    actions = np.zeros((3, *env.single_action_space.shape), np.float32)
+    actions[0, ::2], actions[0, 1::2] = 5.0, -5.0  # falls at once, while the others stand a while
+    episodes = play(env, lambda _: actions, seed=0)
+    assert episodes.survived[0] == 0
+    assert episodes.seconds[0] < min(episodes.seconds[1:])
+    # Alone, it fares the same.
+    env = make_world(find_task("HumanoidVelocity"), 3, seconds=3.0, seed=0)
+    env.reset(seed=0)
+    total, velocity_error = 0.0, []
+    while True:
+        _, reward, terminated, _, _ = env.step(actions)
+        total += float(reward[0])
+        velocity_error.append(env.metrics["velocity_error"][0])
+        if terminated[0]:
+            break
+    assert episodes.total_reward[0] == pytest.approx(total)
+    assert episodes.metrics["velocity_error"][0] == pytest.approx(np.mean(velocity_error))
+
+
+def test_a_time_limit_is_survived() -> None:
+    env = make_world(find_task("HumanoidVelocity"), 2, seconds=0.1, seed=0)
+    episodes = play(env, lambda _: np.zeros((2, *env.single_action_space.shape)), seed=0)
+    assert episodes.survived.tolist() == [1.0, 1.0]
+    assert episodes.seconds.tolist() == [0.1, 0.1]
+
+
+def test_the_cars_peer_laps_and_its_lap_time_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tmp_path / "result.json"
+    common = ("--episodes", 3, "--no-randomize", "--json", result)
+    assert evaluate("pure-pursuit", "--seconds", 35, *common) == 0
+    measured = json.loads(result.read_text())["result"]
+    assert measured["lapped"] == measured["survival"] == 1.0
+    assert 5.0 < measured["lap_time"] < 35.0
+    assert evaluate("pure-pursuit", "--seconds", 1, *common) == 0
+    assert json.loads(result.read_text())["result"]["lap_time"] is None
+
+
+def test_worlds_are_unseen() -> None:
+    task = find_task("VehicleTrack")
+    seen = TaskVectorEnv(task, 1, threads=1)
+    unseen = make_world(task, 1, seconds=1.0, seed=task.track_seed)
+    assert not np.array_equal(seen.task.tracks.center[0], unseen.task.tracks.center[0])
+
+
+def test_one_row_runs_the_file_as_the_robot_does(trained: Path) -> None:
+    assert isinstance(PolicyFile.find(trained / "policy.onnx").actor(1), Policy)
+
+
+def test_many_rows_give_what_one_gives(trained: Path) -> None:
+    policy = PolicyFile.find(trained / "policy.onnx")
+    rows = np.random.default_rng(0).normal(size=(20, policy.contract.observation_size))
+    rows = rows.astype(np.float32)
+    single, many = policy.actor(1), policy.actor(20)
+    one_by_one = np.concatenate([single(row[None]).copy() for row in rows])
+    np.testing.assert_allclose(many(rows), one_by_one, atol=1e-5)
+
+
+def test_a_policy_of_another_version_is_refused(trained: Path) -> None:
+    policy = PolicyFile.find(trained / "policy.onnx")
+    task = dataclasses.replace(find_task("HumanoidVelocity"), action_scale=0.123)
+    with pytest.raises(UserError, match="actuators"):
+        policy.check(TaskVectorEnv(task, 1, threads=1).contract())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("nothing.onnx",),
+        ("{policy}", "--episodes", 0),
+        ("{policy}", "--seconds", -1),
+        ("{policy}", "--gate", "nothing.toml"),
+        ("{policy}", "--nonsense"),
+    ],
+)
+def test_a_users_mistake_gets_one_line(
+    words: tuple[object, ...], trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(*(str(w).format(policy=trained / "policy.onnx") for w in words)) == 2
+    assert capsys.readouterr().err.strip().count("\n") == 0

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -152,14 +152,17 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
     document = metadata[KEY]
     if hashlib.sha256(document.encode()).hexdigest() != metadata.get(CHECKSUM_KEY):
         raise ContractError(f"{source}: the contract was changed since export; export it again")
-    fields = json.loads(document)
-    if fields.pop("format", None) != FORMAT:
-        raise ContractError(f"{source}: contract format is not {FORMAT}; export it again")
     try:
+        fields = json.loads(document)
+        if fields.pop("format", None) != FORMAT:
+            raise ContractError(f"contract format is not {FORMAT}")
         contract = _contract(fields)
-    except (TypeError, KeyError) as error:
+        expected_metadata = to_metadata(contract)
+    except ContractError as error:
+        raise ContractError(f"{source}: {error}; export it again") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ContractError(f"{source}: malformed contract ({error}); export it again") from None
-    for key, expected in to_metadata(contract).items():
+    for key, expected in expected_metadata.items():
         if metadata.get(key) != expected:
             raise ContractError(
                 f"{source}: metadata '{key}' contradicts the contract; export it again"
@@ -173,17 +176,43 @@ def _numbers(values: Any) -> str:
 
 
 def _contract(fields: dict[str, Any]) -> Contract:
-    def rows(name: str) -> tuple[tuple[float, ...], ...]:
-        return tuple(tuple(row) for row in fields.pop(name))
+    """The contract of a document; TypeError, KeyError or ValueError say what is wrong with it."""
 
-    return Contract(
-        actuators=tuple(Actuator(**a) for a in fields.pop("actuators")),
-        observations=tuple(TermConfig(**t) for t in fields.pop("observations")),
-        signals=tuple(Signal(**s) for s in fields.pop("signals")),
-        commands=tuple(Command(**c) for c in fields.pop("commands")),
-        estimator_outputs=tuple(fields.pop("estimator_outputs")),
-        provenance=Provenance(**fields.pop("provenance")),
-        golden_observations=rows("golden_observations"),
-        golden_actions=rows("golden_actions"),
-        **fields,
+    def rows(name: str) -> tuple[tuple[float, ...], ...]:
+        return tuple(tuple(map(float, row)) for row in fields.pop(name))
+
+    contract = _make(
+        Contract,
+        fields
+        | {
+            "actuators": tuple(_make(Actuator, a) for a in fields.pop("actuators")),
+            "observations": tuple(_make(TermConfig, t) for t in fields.pop("observations")),
+            "signals": tuple(_make(Signal, s) for s in fields.pop("signals")),
+            "commands": tuple(_make(Command, c) for c in fields.pop("commands")),
+            "estimator_outputs": tuple(fields.pop("estimator_outputs")),
+            "provenance": _make(Provenance, fields.pop("provenance")),
+            "golden_observations": rows("golden_observations"),
+            "golden_actions": rows("golden_actions"),
+        },
     )
+    if min(contract.control_period, contract.physics_period, contract.action_clip) <= 0:
+        raise ValueError("periods and action_clip must be positive")
+    if min([1, *(t.history for t in contract.observations)]) < 1:
+        raise ValueError("an observation's history is at least 1")
+    if not {a.mode for a in contract.actuators} <= {POSITION, VELOCITY}:
+        raise ValueError(f"an actuator's mode is '{POSITION}' or '{VELOCITY}'")
+    return contract
+
+
+_PLAIN: dict[Any, Any] = {float: (int, float), int: int, str: str}
+T = TypeVar("T")
+
+
+def _make(kind: type[T], fields: Mapping[str, Any]) -> T:
+    """A dataclass from a document's fields, whose types are checked."""
+    hints = get_type_hints(kind)
+    for name, value in fields.items():
+        plain = _PLAIN.get(hints.get(name))
+        if plain and not isinstance(value, plain):
+            raise TypeError(f"{kind.__name__}: {name} is {value!r}")
+    return kind(**fields)

@@ -1,0 +1,96 @@
+"""The contract, written and read."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime.contract import (
+    CHECKSUM_KEY,
+    KEY,
+    Actuator,
+    Contract,
+    Provenance,
+    from_metadata,
+    to_metadata,
+)
+from edge_runtime.errors import ContractError
+from tests.edge_runtime.leg import make_contract
+
+numbers = st.floats(allow_nan=False, width=64)
+actuators = st.builds(
+    Actuator,
+    st.text("abc_", min_size=1, max_size=8),
+    st.sampled_from(["position", "velocity"]),
+    *[numbers] * 8,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(actuators, min_size=3, max_size=3), st.text(max_size=20), numbers)
+def test_comes_back_as_it_was_written(parts: list[Actuator], command: str, tilt: float) -> None:
+    contract = make_contract(
+        actuators=tuple(parts),
+        max_tilt=tilt,
+        provenance=Provenance(command=command, versions={"numpy": "2.0"}),
+        golden_observations=((0.1, 0.2),),
+        golden_actions=((1 / 3,),),
+    )
+    assert from_metadata(to_metadata(contract), "walk.onnx") == contract
+
+
+def test_writes_the_keys_that_other_controllers_parse() -> None:
+    metadata = to_metadata(make_contract())
+    assert metadata["joint_names"] == "hip,knee,ankle"
+    assert metadata["joint_stiffness"] == "20.0,21.0,22.0"
+    assert metadata["action_scale"] == "0.25,0.25,0.25"
+    assert metadata["command_names"] == "forward,lateral,yaw"
+    assert metadata["observation_terms_history_length"] == "1,1,2,1,1,1,1"
+    sizes = [int(size) for size in metadata["observation_terms_size"].split(",")]
+    assert sum(sizes) == make_contract().observation_size
+    for key in ("observation_names", "observation_terms_unit", "observation_terms_scale"):
+        assert metadata[key].count(",") == len(sizes) - 1
+
+
+def sealed(contract: Contract, **changes: Any) -> dict[str, str]:
+    """Metadata with some fields replaced by others, and a checksum that fits them."""
+    document = {"format": 1, **dataclasses.asdict(contract), **changes}
+    text = json.dumps(document, sort_keys=True)
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    return to_metadata(contract) | {KEY: text, CHECKSUM_KEY: checksum}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"surplus": 1},
+        {"actuators": None},
+        {"actuators": [{"name": "hip", "surplus": 1}]},
+        {"actuators": [7]},
+        {"observations": [{"name": "aura"}]},
+        {"observations": [{"name": "gait_clock"}]},
+        {"observations": [{"name": "joint_vel", "scale": "much"}]},
+        {"observations": [{"name": "joint_vel", "history": -1}]},
+        {"signals": []},
+        {"signals": [{"name": "imu_gyro", "size": "three", "unit": "rad/s"}]},
+        {"golden_actions": 3},
+        {"control_period": "often"},
+    ],
+)
+def test_a_malformed_contract_is_refused_in_one_line(changes: dict[str, Any]) -> None:
+    with pytest.raises(ContractError, match="walk") as error:
+        from_metadata(sealed(make_contract(), **changes), "walk.onnx")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", "{", "null"])
+def test_a_contract_that_is_no_document_is_refused(text: str) -> None:
+    metadata = to_metadata(make_contract())
+    metadata |= {KEY: text, CHECKSUM_KEY: hashlib.sha256(text.encode()).hexdigest()}
+    with pytest.raises(ContractError, match="walk"):
+        from_metadata(metadata, "walk.onnx")

@@ -151,6 +151,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _make_robot(name: str) -> Robot:
     module, _, factory = name.partition(":")
+    sys.path.insert(0, os.getcwd())  # where the user's own module is, as for `python -m`
     try:
         robot: Robot = getattr(importlib.import_module(module), factory)()
     except (ImportError, AttributeError, ValueError) as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_runtime.errors import ContractError
 from edge_runtime.signal import (
@@ -110,20 +111,53 @@ def command(command: Array) -> Array:
     return command
 
 
-@term(reads=(CONTROL_STEP, COMMAND), unit="1")
-def gait_clock(step: Array, command: Array, *, steps: float, deadband: float) -> Array:
-    """Sine and cosine of the gait's phase, (N, 2); zero while the command says to stand.
+@term(reads=(CONTROL_STEP, COMMAND, ATTITUDE, "imu_gyro"), unit="1")
+def gait_clock(
+    step: Array,
+    command: Array,
+    attitude: Array,
+    gyro: Array,
+    *,
+    steps: float,
+    deadband: float,
+    lean: float,
+    rate: float,
+) -> Array:
+    """Sine and cosine of the gait's phase, (N, 2); zero while the robot should stand.
 
     Args:
         step: control periods since the start.
         command: forward, lateral and yaw speed.
+        attitude: body to world, wxyz.
+        gyro: rad/s.
         steps: control periods in one gait cycle, a whole number.
-        deadband: a command below this in every component means standing.
+        deadband: see `should_step`.
+        lean: see `should_step`.
+        rate: see `should_step`.
     """
-    cycle = _gait_cycle(int(steps))
-    clock: Array = cycle.take(step[:, 0].astype(np.intp), axis=0, mode="wrap")
-    clock *= np.maximum.reduce(np.abs(command), axis=1, keepdims=True) > deadband
+    clock = _gait_cycle(int(steps)).take(np.mod(step[:, 0], steps).astype(np.intp), axis=0)
+    clock *= should_step(command, attitude, gyro, deadband, lean, rate)[:, None]
     return clock
+
+
+def should_step(
+    command: Array, attitude: Array, gyro: Array, deadband: float, lean: float, rate: float
+) -> npt.NDArray[np.bool_]:
+    """Whether a legged robot should step rather than stand, (N,): on command, or to catch itself.
+
+    Args:
+        command: forward, lateral and yaw speed.
+        attitude: body to world, wxyz.
+        gyro: rad/s.
+        deadband: a command below this in every component means standing.
+        lean: tilt, rad, from which standing cannot be saved without a step.
+        rate: speed of roll or pitch, rad/s, from which likewise.
+    """
+    moving: npt.NDArray[np.bool_]
+    moving = np.maximum.reduce(np.abs(command), axis=1) > deadband
+    moving |= np.maximum.reduce(np.abs(projected_gravity(attitude)[:, :2]), axis=1) > lean
+    moving |= np.maximum.reduce(np.abs(gyro[:, :2]), axis=1) > rate
+    return moving
 
 
 @cache

@@ -30,7 +30,7 @@ class PPOConfig:
     """Bias against variance in the advantage (Schulman et al., 2016)."""
     clip_range: float = 0.2
     """How far the probability ratio may count."""
-    entropy: float = 0.002
+    entropy: float = 0.0005
     """Weight of the entropy bonus."""
     value: float = 1.0
     """Weight of the value loss."""

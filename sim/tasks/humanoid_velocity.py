@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from edge_runtime.contract import Command
 from edge_runtime.observation import TermConfig
-from edge_runtime.signal import COMMAND, CONTROL_STEP, Array
+from edge_runtime.signal import ATTITUDE, COMMAND, CONTROL_STEP, Array
+from edge_runtime.terms import should_step
 from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
 from sim.robots.humanoid import FEET, humanoid
 from sim.robots.robot import SimRobot
@@ -44,7 +45,7 @@ class WalkingRewards:
     alive: float = 0.3
     gait: float = 2.0
     swing_height: float = 1.5
-    tilt: float = -4.0
+    tilt: float = -6.0
     height: float = -10.0
     vertical_velocity: float = -0.3
     roll_pitch_rate: float = -0.05
@@ -70,6 +71,8 @@ class HumanoidVelocity(TaskConfig):
     action_scale: float = 0.3  # rad per unit of action
     history: int = 3  # control periods that tell speed and delay, which have no sensor
     gait_steps: int = 36  # control periods in a gait cycle
+    catch_lean: float = 0.1  # rad of tilt, beyond which a standing robot steps to catch itself
+    catch_rate: float = 0.7  # rad/s of roll or pitch, likewise
     swing_height: float = 0.08  # m, of the sole at mid swing
     nominal_height: float = 0.755  # m, of the IMU while walking
     command: VelocityCommand = VelocityCommand()
@@ -83,7 +86,7 @@ class HumanoidVelocity(TaskConfig):
 
     @property
     def observations(self) -> tuple[TermConfig, ...]:
-        clock = {"steps": float(self.gait_steps), "deadband": self.command.deadband / 2}
+        clock = {"steps": float(self.gait_steps), **self.stepping}
         past = self.history
         return (
             TermConfig("angular_velocity", history=past),
@@ -94,6 +97,15 @@ class HumanoidVelocity(TaskConfig):
             TermConfig("joint_vel"),
             TermConfig("last_action", history=past),
         )
+
+    @property
+    def stepping(self) -> dict[str, float]:
+        """When to step rather than stand, for `edge_runtime.terms.should_step`."""
+        return {
+            "deadband": self.command.deadband / 2,
+            "lean": self.catch_lean,
+            "rate": self.catch_rate,
+        }
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -254,8 +266,9 @@ class WalkingTask(Task):
         config = self.config
         step = self.signals[CONTROL_STEP][:, 0] + 1
         phase = np.mod(step, config.gait_steps) * (2 * np.pi / config.gait_steps)
-        beyond: Bool = np.abs(self.command) > config.command.deadband / 2
-        self.moving: Bool = np.logical_or.reduce(beyond, axis=1)
+        self.moving: Bool = should_step(
+            self.command, self.signals[ATTITUDE], self.signals["imu_gyro"], **config.stepping
+        )
         sine = np.sin(phase) * self.moving
         lift = np.stack([sine, -sine], axis=1)
         self.is_swing: Bool = lift > 0.2

@@ -12,6 +12,7 @@ from edge_runtime.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.signal import Signal
 
 JOINTS = ("hip", "knee", "ankle")
+STEPPING = {"deadband": 0.05, "lean": 0.1, "rate": 0.7}
 BURST = 4
 SENSORS = (
     Signal("imu_gyro", 3, "rad/s", "imu"),
@@ -38,7 +39,7 @@ def make_contract(**changes: Any) -> Contract:
             TermConfig("joint_vel", 0.05),
             TermConfig("last_action"),
             TermConfig("command"),
-            TermConfig("gait_clock", params={"steps": 36.0, "deadband": 0.05}),
+            TermConfig("gait_clock", params={"steps": 36.0, **STEPPING}),
         ),
         signals=(
             SENSORS[0],

@@ -11,7 +11,7 @@ from edge_runtime.errors import ContractError
 from edge_runtime.observation import ObservationBuilder, signals_read
 from edge_runtime.observation import TermConfig as Term
 from edge_runtime.signal import Signal
-from edge_runtime.terms import TERMS, projected_gravity
+from edge_runtime.terms import TERMS, projected_gravity, should_step
 from tests.edge_runtime.leg import make_contract
 
 SIGNALS = (
@@ -28,7 +28,8 @@ SIGNALS = (
     Signal("steering_angle", 1, "rad"),
     Signal("lidar", 64, "m", "lidar"),
 )
-PARAMS = {"gait_clock": {"steps": 36.0, "deadband": 0.05}, "lidar_closeness": {"near": 3.0}}
+STEPPING = {"deadband": 0.05, "lean": 0.1, "rate": 0.7}
+PARAMS = {"gait_clock": {"steps": 36.0, **STEPPING}, "lidar_closeness": {"near": 3.0}}
 
 
 def known_terms() -> list[str]:
@@ -114,13 +115,26 @@ def test_gravity_is_seen_from_the_body() -> None:
     np.testing.assert_allclose(gravity, expected, atol=1e-6)
 
 
+UPRIGHT = np.tile(np.float32([1, 0, 0, 0]), (5, 1))
+CALM = np.zeros((5, 3), np.float32)
+
+
 def test_the_gait_clock_turns_once_a_cycle_and_stands_still_on_zero() -> None:
     clock = TERMS["gait_clock"].function
     steps = np.array([[0], [9], [18], [36], [36 * 400_000]], np.float32)
     walk = np.full((5, 3), 0.5, np.float32)
-    turned = clock(steps, walk, steps=36.0, deadband=0.05)
+    turned = clock(steps, walk, UPRIGHT, CALM, steps=36.0, **STEPPING)
     np.testing.assert_allclose(turned, [[0, 1], [1, 0], [0, -1], [0, 1], [0, 1]], atol=1e-6)
-    assert (clock(steps, 0.05 * np.sign(walk), steps=36.0, deadband=0.06) == 0).all()
+    assert (clock(steps, 0.08 * walk, UPRIGHT, CALM, steps=36.0, **STEPPING) == 0).all()
+
+
+def test_a_standing_robot_steps_to_catch_itself() -> None:
+    leaning, turning = UPRIGHT.copy(), CALM.copy()
+    leaning[1] = [np.cos(0.06), 0, np.sin(0.06), 0]  # 0.12 rad forward
+    turning[2, 0] = -0.8
+    turning[3, 2] = 5.0  # turning on the spot is no fall
+    stepping = should_step(CALM, leaning, turning, **STEPPING)
+    assert stepping.tolist() == [False, True, True, False, False]
 
 
 def test_says_which_signal_or_term_is_missing() -> None:

@@ -17,7 +17,7 @@ from edge_runtime.files import write_file
 from edge_runtime.signal import Array
 from policies.gate import Gate
 from policies.policy_file import PolicyFile
-from sim.pure_pursuit import PurePursuit
+from sim.racing.pure_pursuit import PurePursuit
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv

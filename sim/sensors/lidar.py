@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.signal import Array
-from sim.tracks import Float, Tracks
+from sim.racing.tracks import Float, Tracks
 
 Index = npt.NDArray[np.int64]
 Point = Float | tuple[float, float]

@@ -10,6 +10,9 @@ import numpy as np
 from edge_runtime.observation import TermConfig
 from edge_runtime.signal import Array, Signal
 from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.racing.position import Locator
+from sim.racing.scene import add_track
+from sim.racing.tracks import TrackConfig, make_tracks
 from sim.randomization import DomainRandomization
 from sim.robots.robot import SimRobot
 from sim.robots.vehicle import (
@@ -27,9 +30,6 @@ from sim.sensors.lidar import Lidar, LidarConfig
 from sim.sensors.readings import Noise
 from sim.task import Bool, State, Task, TaskConfig, weighted_terms
 from sim.terms import driving
-from sim.track_position import Locator
-from sim.track_scene import add_track
-from sim.tracks import TrackConfig, make_tracks
 
 # Of each episode; zero at its start.
 _COUNTERS = (

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.racing.scene import add_walls
+from sim.racing.tracks import make_tracks
 from sim.robots.vehicle import LIDAR_POSITION
 from sim.sensors.lidar import Lidar, LidarConfig
-from sim.track_scene import add_walls
-from sim.tracks import make_tracks
 
 CONFIG = LidarConfig()
 TRACKS = make_tracks(3, 0)

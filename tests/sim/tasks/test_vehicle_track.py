@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.pure_pursuit import PurePursuit
+from sim.racing.pure_pursuit import PurePursuit
 from sim.tasks.vehicle_track import DrivingRewards, DrivingTask, VehicleTrack
 from sim.vector_env import TaskVectorEnv
 

@@ -7,7 +7,7 @@ between the walls whose summed squared curvature is least, close to the fastest 
 import numba
 import numpy as np
 
-from sim.tracks import Float, Tracks
+from sim.racing.tracks import Float, Tracks
 
 _STRIDES = (16, 8, 4, 2, 1)  # from coarse to fine, for bending spreads slowly on a fine path
 _SWEEPS = 80

@@ -13,11 +13,11 @@ import numba
 import numpy as np
 
 from edge_runtime.signal import Array
-from sim.racing_line import racing_lines
+from sim.racing.line import racing_lines
+from sim.racing.position import Index
+from sim.racing.tracks import Float
 from sim.robots.vehicle import TOP_SPEED, WHEEL_RADIUS, WHEELBASE, vehicle
 from sim.tasks.vehicle_track import DrivingTask
-from sim.track_position import Index
-from sim.tracks import Float
 from sim.vector_env import TaskVectorEnv
 
 

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from sim.tracks import Float, Tracks
+from sim.racing.tracks import Float, Tracks
 
 Mask = npt.NDArray[np.bool_]
 

@@ -3,9 +3,9 @@
 import mujoco
 import numpy as np
 
+from sim.racing.scene import add_track
+from sim.racing.tracks import make_tracks
 from sim.robots.vehicle import vehicle
-from sim.track_scene import add_track
-from sim.tracks import make_tracks
 
 TRACKS = make_tracks(2, 0)
 

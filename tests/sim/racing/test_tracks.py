@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import UserError
-from sim.tracks import TrackConfig, make_tracks
+from sim.racing.tracks import TrackConfig, make_tracks
 
 CONFIG = TrackConfig(points=256)
 

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from sim.tracks import Float, Tracks
+from sim.racing.tracks import Float, Tracks
 
 Index = npt.NDArray[np.int64]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.track_position import Locator
-from sim.tracks import make_tracks
+from sim.racing.position import Locator
+from sim.racing.tracks import make_tracks
 
 TRACKS = make_tracks(4, 0)
 POINT = np.zeros((1, 2))  # a car without extent

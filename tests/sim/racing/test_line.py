@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sim.racing_line import racing_lines
-from sim.tracks import Float, make_tracks
+from sim.racing.line import racing_lines
+from sim.racing.tracks import Float, make_tracks
 
 TRACKS = make_tracks(6, 0)
 MARGIN = 1.0

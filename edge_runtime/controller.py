@@ -1,5 +1,7 @@
 """A policy bound to a robot: from signals to actuator targets in the robot's own order."""
 
+import math
+
 import numpy as np
 
 from edge_runtime.actuation import ActionMap
@@ -48,6 +50,7 @@ class Controller:
         self.last_action = np.zeros((1, len(contract.actuators)), np.float32)
         self.step = np.zeros((1, 1), np.float32)
         self._map = ActionMap(contract.actuators, contract.action_clip)
+        self._action_clip = contract.action_clip
         self._to_robot = None if binding.same_order else binding.to_robot
         self._to_policy = binding.to_policy
         self._permuted: list[tuple[Array, Array]] = []  # from the robot's order to the policy's
@@ -87,8 +90,10 @@ class Controller:
             The largest action as a multiple of the clip; not finite if any action is not.
         """
         self.policy.run()
-        largest = np.maximum.reduce(np.abs(self.policy.action), axis=None)
-        return float(largest) / self.contract.action_clip
+        actions = self.policy.action[0].tolist()
+        if not math.isfinite(sum(actions)):
+            return math.nan
+        return max(max(actions), -min(actions)) / self._action_clip
 
     def target(self) -> Array:
         """The target of the last action, (A,), in the robot's order; remembers the action."""

@@ -63,9 +63,7 @@ class ControlLoop:
         self.robot, self.fusion, self.config = robot, fusion, config
         self._clock = clock
         self.sensors = Sensors(robot.description)
-        estimates = {s.name: np.zeros((1, s.size), np.float32) for s in fusion.provides}
-        self._estimates = tuple(estimates.items())
-        self.signals: dict[str, Array] = {**self.sensors.signals, **estimates}
+        self.signals: dict[str, Array] = {**self.sensors.signals, **fusion.estimates}
         self.controller = Controller(policy, robot.description, fusion, self.signals)
         contract = policy.contract
         self.period = round(contract.control_period * 1e9)  # ns
@@ -175,9 +173,7 @@ class ControlLoop:
         marks[1] = clock()
         fit = sensors.not_finite == 0
         if fit and self._unfused:
-            estimates = self.fusion.update(sensors.signals, self._unfused)
-            for name, buffer in self._estimates:
-                buffer[:] = estimates[name]
+            self.fusion.update(sensors.signals, self._unfused)
             self._unfused = 0
         marks[2] = clock()
         controller = self.controller

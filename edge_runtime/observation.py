@@ -4,14 +4,15 @@ A term is a pure function over named signals. Its arithmetic is elementwise on f
 that one row alone gives the same bits as that row among many.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from edge_runtime.errors import ContractError
 from edge_runtime.signal import Array, Signal, Signals
-from edge_runtime.terms import find_term
+from edge_runtime.terms import TermFunction, find_term
 
 
 @dataclass(frozen=True)
@@ -24,32 +25,35 @@ class TermConfig:
     params: Mapping[str, float] = field(default_factory=dict)
 
 
-class _BoundTerm:
-    """A term with its parameters, looked up once because a robot calls it every tick."""
+def _evaluate(terms: Sequence[TermConfig], signals: Signals) -> list[Array]:
+    """Each term before its scale and history, (N, size)."""
+    return [function(*map(signals.__getitem__, reads)) for function, reads in _bind(terms)]
 
-    def __init__(self, config: TermConfig) -> None:
-        found = find_term(config.name)
-        self.history = config.history
-        self._name = config.name
-        self._function = found.function
-        self._reads = found.reads
-        self._params = dict(config.params)
 
-    def __call__(self, signals: Signals) -> Array:
-        """The term before its scale, (N, size)."""
-        try:
-            inputs = [signals[name] for name in self._reads]
-        except KeyError as missing:
-            raise ContractError(
-                f"observation term '{self._name}' needs signal {missing}, which nothing provides"
-            ) from None
-        return self._function(*inputs, **self._params)
+def _bind(terms: Sequence[TermConfig]) -> list[tuple[TermFunction, tuple[str, ...]]]:
+    """Each term's function, with its parameters, and the signals it reads."""
+    found = [(config, find_term(config.name)) for config in terms]
+    return [
+        (partial(term.function, **config.params) if config.params else term.function, term.reads)
+        for config, term in found
+    ]
 
 
 def term_sizes(terms: Sequence[TermConfig], signals: Sequence[Signal]) -> tuple[int, ...]:
     """Entries of each term in the observation, history included."""
     zeros = {s.name: np.zeros((1, s.size), np.float32) for s in signals}
-    return tuple(_BoundTerm(t)(zeros).shape[1] * t.history for t in terms)
+    _check_given(terms, zeros)
+    return tuple(v.shape[1] * t.history for t, v in zip(terms, _evaluate(terms, zeros)))
+
+
+def _check_given(terms: Sequence[TermConfig], signals: Signals) -> None:
+    for config in terms:
+        missing = [name for name in find_term(config.name).reads if name not in signals]
+        if missing:
+            raise ContractError(
+                f"observation term '{config.name}' needs signal '{missing[0]}', which nothing "
+                "provides"
+            )
 
 
 def signals_read(terms: Sequence[TermConfig]) -> tuple[str, ...]:
@@ -82,7 +86,10 @@ class ObservationBuilder:
         self._out = np.zeros((rows, self.size), np.float32) if out is None else out
         ends = np.cumsum(self.sizes)
         blocks = [self._raw[:, end - size : end] for end, size in zip(ends, self.sizes)]
-        self._items = list(zip((_BoundTerm(config) for config in self.terms), blocks))
+        self._items = [
+            (function, reads, block, config.history)
+            for (function, reads), block, config in zip(_bind(terms), blocks, self.terms)
+        ]
         self._fresh = np.ones(rows, bool)
         self._any_fresh = True
 
@@ -92,28 +99,41 @@ class ObservationBuilder:
         self._any_fresh = True
 
     def build(self, signals: Signals) -> Array:
-        """The observation, (N, size): a buffer that the next call overwrites."""
-        for bound, block in self._items:
-            now = bound(signals)
-            if bound.history > 1:
-                width = now.shape[1]
-                block[:, :-width] = block[:, width:]
-                block[:, -width:] = now
-                if self._any_fresh:
-                    block[self._fresh] = np.tile(now[self._fresh], bound.history)
-            else:
-                block[:] = now
+        """The observation, (N, size): a buffer that the next call overwrites.
+
+        Raises:
+            ContractError: a signal is missing.
+        """
+        try:
+            self._build(signals.__getitem__)
+        except KeyError:
+            _check_given(self.terms, signals)
+            raise
         if self._any_fresh:
             self._fresh[:] = False
             self._any_fresh = False
         return np.multiply(self._raw, self._scale, out=self._out)
 
+    def _build(self, signal: Callable[[str], Array]) -> None:
+        """Fill in all blocks before their scale; a robot does this every tick, hence so flat."""
+        for function, reads, block, history in self._items:
+            if history == 1:
+                block[:] = function(*map(signal, reads))
+                continue
+            now = function(*map(signal, reads))
+            width = now.shape[1]
+            block[:, :-width] = block[:, width:]
+            block[:, -width:] = now
+            if self._any_fresh:
+                block[self._fresh] = np.tile(now[self._fresh], history)
+
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
         """What `build` would give for some rows, (len(rows), size), without remembering it."""
-        blocks = []
-        for bound, block in self._items:
-            now = bound({name: value[rows] for name, value in signals.items()})
-            blocks.append(np.concatenate([block[rows, now.shape[1] :], now], axis=1))
+        present = _evaluate(self.terms, {name: value[rows] for name, value in signals.items()})
+        blocks = [
+            np.concatenate([block[rows, now.shape[1] :], now], axis=1)
+            for now, (_, _, block, _) in zip(present, self._items)
+        ]
         return np.concatenate(blocks, axis=1) * self._scale
 
     def state(self) -> dict[str, np.ndarray]:

@@ -46,8 +46,8 @@ class SafeTargets:
         return self._step >= self._steps
 
     def follow(self, target: Array) -> Mode:
-        """No reaction: the policy's target."""
-        np.copyto(self.target, target)
+        """No reaction: the policy's target, which is this object's from here on."""
+        self.target = target
         self._step = 0
         return Mode.RUN
 

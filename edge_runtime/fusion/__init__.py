@@ -17,6 +17,7 @@ class Fusion(Protocol):
 
     reads: tuple[str, ...]  # signals it needs in every sample
     provides: tuple[Signal, ...]
+    estimates: Mapping[str, Array]  # one array for each of `provides`, (N, size), always the same
 
     @property
     def lost(self) -> bool:
@@ -35,6 +36,6 @@ class Fusion(Protocol):
             periods: control periods since the last sample; more than 1 after a lost one.
 
         Returns:
-            One array for each of `provides`, (N, size): buffers that the next call overwrites.
+            `estimates`, brought up to date.
         """
         ...

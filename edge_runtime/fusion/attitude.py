@@ -48,7 +48,7 @@ class AttitudeFusion:
         self._flat_imu = self._imu.reshape(rows, -1)
         self._readings = [[(part[:3], part[3:]) for part in row] for row in self._imu]
         self._attitude = np.zeros((rows, 4), np.float32)
-        self._out = {ATTITUDE: self._attitude}
+        self.estimates: Mapping[str, Array] = {ATTITUDE: self._attitude}
         self._fresh = np.ones(rows, bool)
         self._any_fresh = True
         self._gap = False
@@ -78,7 +78,7 @@ class AttitudeFusion:
         if self._any_fresh:
             self._fresh[:] = False
             self._any_fresh = False
-        return self._out
+        return self.estimates
 
     def _start(self, accel: Array) -> None:
         for row in np.flatnonzero(self._fresh):

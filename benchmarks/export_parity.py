@@ -1,0 +1,115 @@
+"""Whether a policy does the same in torch, as a file, in the simulator and in the loop."""
+
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from figures import Figure, parse_arguments, report
+
+from edge_runtime.fusion.none import NoFusion
+from edge_runtime.inference import Policy
+from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.signal import COMMAND, Array
+from policies import train
+from policies.export import export_run, parity, restore_policy, torch_actions
+from policies.recipes import recipe
+from policies.run_folder import RunFolder
+from sim.simulated_robot import LockstepRobot, SimulatedRobot
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+
+OBSERVATIONS = 10_000
+ROWS = 100
+TASKS = ("HumanoidVelocity", "VehicleTrack")
+
+
+def main() -> int:
+    """Print the figures; 0 if all targets are reached."""
+    arguments = parse_arguments(__doc__)
+    iterations, seconds = (1, 4.0) if arguments.quick else (4, 20.0)
+    figures = []
+    for name in TASKS:
+        with tempfile.TemporaryDirectory() as folder:
+            run = briefly_trained(name, Path(folder) / "run", iterations)
+            figures.append(torch_against_onnx(run))
+            figures += loop_against_simulator(name, export_run(run), seconds)
+    return report(figures, arguments.json)
+
+
+def briefly_trained(name: str, folder: Path, iterations: int) -> RunFolder:
+    """A run whose weights and normalizer have come a little way."""
+    config = recipe(name)
+    steps = iterations * config.num_envs * config.ppo.horizon
+    train.main(dataclasses.replace(config, steps=steps, run_dir=folder))
+    return RunFolder(folder)
+
+
+def torch_against_onnx(run: RunFolder) -> Figure:
+    """The exported file against the torch policy, on observations recorded under the policy."""
+    policy, checkpoint, config = Policy(export_run(run)), run.load(), run.config
+    torch_policy = restore_policy(checkpoint, config, policy.observation.shape[1])
+    env = TaskVectorEnv(config.task, ROWS, seed=1)
+    observation, _ = env.reset(seed=1)
+    difference, peer = 0.0, 0.0
+    for _ in range(OBSERVATIONS // ROWS):
+        everything = np.concatenate([observation, env.privileged], axis=1, dtype=np.float32)
+        expected = torch_actions(torch_policy, everything)
+        difference = max(difference, parity(policy, observation, expected))
+        one_by_one = [torch_actions(torch_policy, row[None]) for row in everything]
+        peer = max(peer, relative_difference(np.concatenate(one_by_one), expected))
+        observation, *_ = env.step(expected)
+    return Figure(
+        f"{config.task.name}: ONNX Runtime against torch, {OBSERVATIONS:,} observations",
+        difference,
+        "of max(1, |action|)",
+        target=1e-5,
+        peer=f"{peer:.2g} torch row by row against torch in a batch",
+        at_least=False,
+    )
+
+
+def relative_difference(given: Array, expected: Array) -> float:
+    """The largest, relative to max(1, |expected|)."""
+    return float(np.max(np.abs(given - expected) / np.maximum(1.0, np.abs(expected))))
+
+
+def loop_against_simulator(name: str, model: bytes, seconds: float) -> list[Figure]:
+    """The control loop in lockstep against the simulator's own loop; no noise, no latency."""
+    task = dataclasses.replace(find_task(name).nominal(), episode_seconds=2 * seconds)
+    env = TaskVectorEnv(task, 1, seed=3, threads=1)
+    observation, _ = env.reset(seed=3)
+    policy = Policy(model)
+    robot = SimulatedRobot(task, seed=3)
+    loop = ControlLoop(Policy(model), LockstepRobot(robot), NoFusion(), LoopConfig(rules=()))
+    ticks = round(seconds / task.control_period)
+    observed = moved = 0
+    for _ in range(ticks):
+        loop.command.put(robot.env.signals[COMMAND][0].copy())
+        action = policy(observation).copy()
+        loop.tick()
+        observed += loop.controller.policy.observation.tobytes() == observation.tobytes()
+        observation, _, terminated, _, _ = env.step(action)
+        if terminated.any():  # the simulator begins anew here; a robot lies where it fell
+            ticks = max(observed, 1)
+            moved += 1
+            break
+        moved += same_bits(robot.env, env)
+    what = f"{name}: {{}}, {ticks} ticks in lockstep"
+    share = "share of ticks that are bit-equal"
+    peer = "the simulator's own loop"
+    return [
+        Figure(what.format("observations"), observed / ticks, share, target=1.0, peer=peer),
+        Figure(what.format("trajectory"), moved / ticks, share, target=1.0, peer=peer),
+    ]
+
+
+def same_bits(one: TaskVectorEnv, other: TaskVectorEnv) -> bool:
+    """Whether both simulations are in the same state."""
+    states = ((e.engine.qpos.tobytes(), e.engine.qvel.tobytes()) for e in (one, other))
+    return next(states) == next(states)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

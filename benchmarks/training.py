@@ -1,0 +1,115 @@
+"""How long training takes on this machine's cores, and how well the policies do.
+
+Trains both robots from scratch by their recipes, then evaluates them as `sim2edge eval` does:
+with noise, randomization and pushes, on worlds never seen in training. `--quick` evaluates the
+policies that come with the package instead, and gives the time that their contract tells.
+"""
+
+import sys
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+from figures import Figure, parse_arguments, report
+
+from policies import train
+from policies.config import TrainConfig
+from policies.evaluate import Episodes, make_world, play
+from policies.policy_file import PolicyFile
+from policies.recipes import recipe
+from sim.racing.pure_pursuit import PurePursuit
+
+SEED = 7  # of the evaluation
+HUMANOID_MINUTES, CAR_MINUTES = 25.0, 20.0
+
+
+def main() -> int:
+    """Print the figures; 0 if all targets are reached."""
+    arguments = parse_arguments(__doc__)
+    episodes = 50 if arguments.quick else 200
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("HumanoidVelocity", "VehicleTrack"):
+            policy = committed(name) if arguments.quick else trained(name, Path(folder) / name)
+            figures += training_time(policy)
+            if name == "HumanoidVelocity":
+                figures += walking(policy, episodes)
+            else:
+                figures += driving(policy, episodes // 2)
+    return report(figures, arguments.json)
+
+
+def committed(name: str) -> PolicyFile:
+    """The policy that comes with the package."""
+    with as_file(files("assets").joinpath(f"policies/{name}.onnx")) as path:
+        return PolicyFile.find(path)
+
+
+def trained(name: str, folder: Path) -> PolicyFile:
+    """A policy trained from scratch, by its recipe."""
+    config: TrainConfig = recipe(name)
+    train.main(TrainConfig(**{**vars(config), "run_dir": folder}))
+    return PolicyFile.find(folder)
+
+
+def training_time(policy: PolicyFile) -> list[Figure]:
+    """Minutes and steps per second."""
+    origin, name = policy.contract.provenance, policy.task.name
+    limit = HUMANOID_MINUTES if name == "HumanoidVelocity" else CAR_MINUTES
+    minutes, rate = origin.train_seconds / 60, origin.steps / origin.train_seconds
+    return [
+        Figure(f"{name}: training", minutes, "min", target=limit, at_least=False),
+        Figure(f"{name}: training, all in", rate, f"steps/s on {origin.hardware}"),
+    ]
+
+
+def walking(policy: PolicyFile, episodes: int) -> list[Figure]:
+    """Survival and velocity errors over 20 s episodes."""
+    result = evaluated(policy, episodes, 20.0).summary()
+    name = f"{policy.task.name}, {episodes} episodes: "
+    return [
+        Figure(name + "survive 20 s", result["survival"], "share", target=0.95),
+        Figure(name + "velocity error", result["velocity_error"], "m/s", 0.15, at_least=False),
+        Figure(name + "yaw rate error", result["yaw_rate_error"], "rad/s", 0.2, at_least=False),
+    ]
+
+
+def driving(policy: PolicyFile, episodes: int) -> list[Figure]:
+    """Laps on unseen tracks, against the driver with perfect knowledge on the same ones."""
+    mine = evaluated(policy, episodes, policy.task.episode_seconds)
+    env = make_world(policy.task, episodes, None, SEED)
+    driver = PurePursuit(env)
+    peer = play(env, lambda _: driver.act(), SEED)
+    both = (mine.metrics["lapped"] > 0) & (peer.metrics["lapped"] > 0)
+    times = [np.where(both, e.metrics["lap_time"], np.nan) for e in (mine, peer)]
+    ratio = float(np.nanmean(times[0]) / np.nanmean(times[1])) if both.any() else float("nan")
+    name = f"{policy.task.name}, {episodes} unseen tracks: "
+    return [
+        Figure(
+            name + "lapped without leaving",
+            float(mine.metrics["lapped"].mean()),
+            "share",
+            target=0.95,
+            peer=f"{peer.metrics['lapped'].mean():.3g} pure pursuit",
+        ),
+        Figure(
+            name + "lap time",
+            ratio,
+            "of pure pursuit's",
+            target=1.15,
+            peer=f"{np.nanmean(times[1]):.3g} s pure pursuit" if both.any() else "",
+            at_least=False,
+        ),
+    ]
+
+
+def evaluated(policy: PolicyFile, episodes: int, seconds: float) -> Episodes:
+    """One episode in each world."""
+    env = make_world(policy.task, episodes, seconds, SEED)
+    policy.check(env.contract())
+    return play(env, policy.actor(episodes), SEED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

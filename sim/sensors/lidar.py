@@ -200,7 +200,7 @@ def _cast(
     for n in rows:
         left, right = lefts[track[n]], rights[track[n]]
         turn = _rotation(pose[n, 3], pose[n, 4], pose[n, 5], pose[n, 6])
-        ox, oy, oz = pose[n, :3] + turn @ mount
+        ox, oy, oz = pose[n, :3] + (turn * mount).sum(axis=1)  # without @, which needs scipy
         quad = _quad(left, right, int(near[n]), ox, oy)
         # From below the top of the walls, a beam that passes over one has nothing left to meet.
         walks = quad >= 0 and 0.0 <= oz <= height

@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -127,26 +129,36 @@ def _simulated(config: RunConfig, task: str) -> Iterator[Robot]:
         arguments += ["--record", str(config.record)]
     if config.realtime.fifo > 1:
         arguments += ["--fifo", str(config.realtime.fifo - 1)]
-    # In a session of its own, so that Ctrl-C reaches the loop alone, which then ends it.
-    process = subprocess.Popen(arguments, start_new_session=True)
-    try:
-        robot = SharedMemoryRobot.wait_for(
-            name, _STARTUP_SECONDS, alive=lambda: process.poll() is None
-        )
-        with contextlib.closing(robot):
-            yield robot
-    finally:
-        _end(process)
-        segment_path(name).unlink(missing_ok=True)
+    with tempfile.TemporaryFile() as complaints:
+        # In a session of its own, so that Ctrl-C reaches the loop alone, which then ends it.
+        process = subprocess.Popen(arguments, start_new_session=True, stderr=complaints)
+        try:
+            robot = SharedMemoryRobot.wait_for(
+                name, _STARTUP_SECONDS, alive=lambda: process.poll() is None
+            )
+            with contextlib.closing(robot):
+                yield robot
+        finally:
+            _end(process)
+            segment_path(name).unlink(missing_ok=True)
+            if process.returncode > 0:
+                raise UserError(f"the simulated robot failed: {_last_line(complaints)}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    if process.poll() is None:
+        process.terminate()
     try:
         process.wait(_STARTUP_SECONDS)  # it may have a recording to write
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _last_line(file: IO[bytes]) -> str:
+    file.seek(0)
+    lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
 
 
 def _make_robot(name: str) -> Robot:

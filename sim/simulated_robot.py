@@ -7,8 +7,8 @@ serves a robot over shared memory in real time:
 """
 
 import argparse
-import contextlib
 import dataclasses
+import io
 import os
 import signal
 import sys
@@ -21,6 +21,7 @@ import numpy as np
 from edge_runtime.contract import POSITION
 from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
 from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
 from edge_runtime.shared_memory import RobotServer
@@ -180,10 +181,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     stop = StopFlag()
     try:
-        task = find_task(options.task)
+        _serve(options, stop)
     except UserError as error:
-        print(f"sim.simulated_robot: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
+    return 0
+
+
+def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
+    task = find_task(options.task)
     if not options.randomize:
         task = dataclasses.replace(task.nominal(), noise=task.noise)
     simulated = SimulatedRobot(task, options.seed)
@@ -195,15 +201,12 @@ def main(arguments: list[str] | None = None) -> int:
         robot.run(stop, options.record is not None)
     if options.record is not None:
         _save(options.record, robot.frames)
-    return 0
 
 
 def _save(path: Path, frames: list[Float]) -> None:
-    building = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    with contextlib.ExitStack() as stack:
-        stack.callback(building.unlink, missing_ok=True)
-        np.savez_compressed(building, qpos=np.array(frames))
-        os.replace(building, path)
+    content = io.BytesIO()
+    np.savez_compressed(content, qpos=np.array(frames))
+    write_file(path, content.getvalue())
 
 
 if __name__ == "__main__":

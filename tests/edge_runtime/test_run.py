@@ -126,11 +126,14 @@ def test_refuses_in_one_line(policy: Path, tmp_path: Path) -> None:
     cut.write_bytes(policy.read_bytes()[:-100])
     stranger = tmp_path / "leg.onnx"
     stranger.write_bytes(make_model(make_contract(task="HumanoidVelocity")))
+    levitating = tmp_path / "levitating.onnx"
+    levitating.write_bytes(make_model(make_contract(task="Levitate")))
     for arguments, problem in (
         (("run", tmp_path / "none.onnx"), "No such file"),
         (("run", cut), "cut.onnx"),
         (("inspect", cut), "cut.onnx"),
         (("run", stranger), "drives joint 'hip'"),
+        (("run", levitating), "robot failed: unknown task 'Levitate'"),
         (("run", policy, "--robot", "toaster"), "unknown robot 'toaster'"),
         (("run", policy, "--fusion", "crystal-ball"), "unknown fusion"),
         (("run", policy, "--command", "1"), "--command has 1 numbers, the policy takes 3"),
@@ -139,6 +142,17 @@ def test_refuses_in_one_line(policy: Path, tmp_path: Path) -> None:
         run = sim2edge(*arguments)
         assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
         assert problem in run.stderr
+
+
+def test_a_file_that_cannot_be_written_is_one_line(policy: Path, tmp_path: Path) -> None:
+    """And the run itself, its robot and its report are not affected."""
+    before = segments()
+    arguments = ("run", policy, "--seconds", 0.2, "--report", tmp_path / "out")
+    run = sim2edge(*arguments, "--record", "/dev/null/motion.npz")
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
+    assert "cannot write /dev/null/motion.npz: Not a directory" in run.stderr
+    assert (tmp_path / "out" / "report.json").exists()
+    assert segments() == before
 
 
 def test_inspect_shows_what_a_policy_needs(policy: Path, humanoid: Contract) -> None:

@@ -112,6 +112,7 @@ class Guard:
     def reset(self) -> None:
         """Let go of what is latched; only the operator may decide this."""
         self.latched = Reaction.NONE
+        self.measures[:] = [0.0] * len(Fault)
 
     def _trip(self, index: int, tick: int) -> Reaction:
         rule = self.rules[index]

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -145,6 +146,7 @@ class ControlLoop:
         self._next_controller.give(controller)
         self._asked = True
         if self._thread is not None and not self._next_controller.wait(timeout):
+            self._next_controller.take()
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
 
     # -- the loop's side -------------------------------------------------------------------
@@ -254,8 +256,9 @@ class ControlLoop:
                 self._drive()
         except BaseException as error:
             self.error = error
-            if self.sensors.sequence >= 0:
-                self._write(Mode.DAMP)
+            if self.sensors.new:
+                with suppress(Exception):  # the robot may be what failed
+                    self._write(Mode.DAMP)
 
     def _drive(self) -> None:
         release, missed = self._first_release(), 0
@@ -268,7 +271,7 @@ class ControlLoop:
 
     def _ended(self) -> bool:
         """Whether the operator asked for the end and the robot, if there ever was one, rests."""
-        return self._ending.is_set() and (self.safe.at_rest or self.sensors.sequence < 0)
+        return self._ending.is_set() and (self.safe.at_rest or not self.sensors.new)
 
     def _first_release(self) -> int:
         """Wait for a new sample, so that ticks come soon after samples, not just before."""

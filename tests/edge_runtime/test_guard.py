@@ -216,6 +216,13 @@ def test_a_latched_reaction_outlives_its_fault_until_reset(bench: Bench) -> None
     assert bench.mode is Mode.RUN
 
 
+def test_after_a_reset_old_misses_do_not_count(bench: Bench) -> None:
+    bench.tick(60, missed=1)
+    assert bench.loop.guard.latched is Reaction.STOP
+    bench.loop.reset()
+    assert bench.tick(5) is Reaction.NONE
+
+
 def test_the_policy_does_not_act_before_the_first_sample() -> None:
     bench = Bench()
     bench.robot.read = lambda: None  # type: ignore[method-assign]

@@ -172,6 +172,18 @@ def test_refuses_to_swap_in_what_does_not_fit(loop: ControlLoop) -> None:
     assert loop.swaps == 0
 
 
+def test_a_swap_that_is_not_taken_is_withdrawn(
+    running: tuple[ControlLoop, PacedRobot],
+) -> None:
+    loop, _ = running
+    loop.stop()
+    assert loop.join(5.0)
+    policy = Policy(make_model(make_contract(control_period=0.005), 1))
+    with pytest.raises(UserError, match="does not tick"):
+        loop.swap(policy, timeout=0.05)
+    assert loop.swaps == 0
+
+
 def test_stops_under_control_and_leaves_nothing_behind(
     running: tuple[ControlLoop, PacedRobot],
 ) -> None:

@@ -71,18 +71,11 @@ format: $(VENV)/.installed ## Put the code into ruff's format
 	@$(BIN)/ruff format .
 
 # A missed target fails at the end, not before the rest is printed.
-BENCHMARKS := $(filter-out benchmarks/figures.py,$(wildcard benchmarks/*.py))
-define run_benchmarks
-	@missed=; for script in $(BENCHMARKS); do \
-		echo "== $$script"; $(BIN)/python $$script $(1) || missed="$$missed $$script"; done; \
-	test -z "$$missed" || { echo "missed targets:$$missed" >&2; exit 1; }
-endef
-
 bench: install ## Print every figure of the README beside its peer (trains both robots: an hour)
-	$(call run_benchmarks)
+	@$(BIN)/python benchmarks/all.py
 
 bench-quick: install ## The same, shorter and rougher
-	$(call run_benchmarks,--quick)
+	@$(BIN)/python benchmarks/all.py --quick
 
 train-humanoid: install ## Train the humanoid from scratch
 	@$(BIN)/sim2edge train HumanoidVelocity

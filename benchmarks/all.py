@@ -1,0 +1,41 @@
+"""Every benchmark of this folder, into one table."""
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from figures import Figure, parse_arguments, report
+
+HERE = Path(__file__).parent
+SCRIPTS = sorted(p for p in HERE.glob("*.py") if p.name not in ("all.py", "figures.py"))
+
+
+def main() -> int:
+    """Print all figures; 0 if all targets are reached."""
+    arguments = parse_arguments(__doc__)
+    figures: list[Figure] = []
+    broken = []
+    for script in SCRIPTS:
+        print(f"running {script.name} …", file=sys.stderr, flush=True)
+        command = [sys.executable, str(script), "--json", *["--quick"] * arguments.quick]
+        # A script ends with 1 when a target is missed, which the table tells.
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        figures += [_figure(row) for row in rows]
+        if not rows or done.returncode not in (0, 1):
+            broken.append(script.name)
+    code = report(figures, arguments.json)
+    for name in broken:
+        print(f"{name} ended without all of its figures", file=sys.stderr)
+    return 1 if broken else code
+
+
+def _figure(row: dict[str, Any]) -> Figure:
+    return Figure(**{field.name: row[field.name] for field in fields(Figure)})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_runtime.actuation import ActionMap
 from edge_runtime.binding import PER_JOINT, bind
-from edge_runtime.finite import AllFinite
+from edge_runtime.finite import all_finite
 from edge_runtime.fusion import Fusion
 from edge_runtime.inference import Policy
 from edge_runtime.observation import ObservationBuilder
@@ -58,7 +58,6 @@ class Controller:
         self._builder = ObservationBuilder(
             contract.observations, contract.signals, 1, policy.observation
         )
-        self._observation_finite = AllFinite(contract.observation_size)
         self._lower = np.array([c.lower for c in contract.commands], np.float32)
         self._upper = np.array([c.upper for c in contract.commands], np.float32)
 
@@ -81,7 +80,7 @@ class Controller:
         """Build the observation in the policy's own input; whether all of it is finite."""
         for robot_order, policy_order in self._permuted:
             np.take(robot_order, self._to_policy, axis=1, out=policy_order)
-        return self._observation_finite(self._builder.build(self.signals)[0])
+        return all_finite(self._builder.build(self.signals)[0])
 
     def infer(self) -> float:
         """Run the network on the observation.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge_runtime.finite import AllFinite
+from edge_runtime.finite import all_finite
 from edge_runtime.robot import RobotDescription, Sample
 from edge_runtime.signal import IMU_ACCEL, IMU_GYRO, Array
 
@@ -23,7 +23,6 @@ class Sensors:
         self, robot: RobotDescription, never_repeat: tuple[str, ...] = NEVER_REPEAT
     ) -> None:
         self._flat = np.zeros(robot.sample_size, np.float32)
-        self._finite = AllFinite(len(self._flat))
         self.signals: dict[str, Array] = robot.split(self._flat)
         self._watched = [self.signals[name] for name in never_repeat if name in self.signals]
         self._before = [b""] * len(self._watched)
@@ -44,7 +43,7 @@ class Sensors:
         self.new += 1
         self.sequence = sample.sequence
         self._compare()
-        self.not_finite = 0 if self._finite(self._flat) else self.not_finite + 1
+        self.not_finite = 0 if all_finite(self._flat) else self.not_finite + 1
         return True
 
     def _compare(self) -> None:

@@ -135,7 +135,8 @@ def gait_clock(
         lean: see `should_step`.
         rate: see `should_step`.
     """
-    clock = _gait_cycle(int(steps)).take(np.mod(step[:, 0], steps).astype(np.intp), axis=0)
+    cycle = _gait_cycle(int(steps))
+    clock: Array = cycle.take(step[:, 0].astype(np.intp), axis=0, mode="wrap")
     clock *= should_step(command, attitude, gyro, deadband, lean, rate)[:, None]
     return clock
 
@@ -153,11 +154,17 @@ def should_step(
         lean: tilt, rad, from which standing cannot be saved without a step.
         rate: speed of roll or pitch, rad/s, from which likewise.
     """
-    moving: npt.NDArray[np.bool_]
-    moving = np.maximum.reduce(np.abs(command), axis=1) > deadband
-    moving |= np.maximum.reduce(np.abs(projected_gravity(attitude)[:, :2]), axis=1) > lean
-    moving |= np.maximum.reduce(np.abs(gyro[:, :2]), axis=1) > rate
+    gravity = projected_gravity(attitude)
+    watched = np.concatenate([command, gravity[:, :2], gyro[:, :2]], axis=1)
+    beyond = np.abs(watched) > _stand_limits(command.shape[1], deadband, lean, rate)
+    moving: npt.NDArray[np.bool_] = np.logical_or.reduce(beyond, axis=1)
     return moving
+
+
+@cache
+def _stand_limits(commands: int, deadband: float, lean: float, rate: float) -> Array:
+    """Of each command, then of gravity forward and left, then of roll and pitch."""
+    return np.array([deadband] * commands + [lean] * 2 + [rate] * 2, np.float32)
 
 
 @cache

@@ -24,7 +24,9 @@ def describe_origin() -> dict[str, Any]:
 
 def commit() -> str:
     """The commit of the checkout this runs from, "-dirty" if it was changed; else "unknown"."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
+    if not (folder / ".git").exists():  # installed, perhaps inside somebody else's checkout
+        return "unknown"
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],

@@ -27,7 +27,7 @@ class RenderConfig:
     policy: Path
     """A policy file, or a run folder."""
     output: Path = Path("out.mp4")
-    """The film (also -o)."""
+    """The film."""
     seconds: float = 10.0
     """Its length."""
     camera: str = ""

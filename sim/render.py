@@ -28,6 +28,7 @@ class FollowCamera:
 
 
 SUN_DISTANCE = 1.2  # extents from the robot; from farther away, shadows get speckled
+FLOOR_STRIDE = 20.0  # m; whole tiles of every floor, so that nobody sees it move
 FOLLOW_CAMERAS = {
     "follow": FollowCamera(azimuth=2.4, elevation=-0.2, distance=1.4),
     "beside": FollowCamera(azimuth=1.57, elevation=-0.15, distance=1.6, turns=True),
@@ -116,7 +117,7 @@ class Renderer:
             mujoco.mjtCatBit.mjCAT_ALL,
             self._scene,
         )
-        self._move_lights()
+        self._move_surroundings()
         self._gl.make_current()
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         picture = np.empty((self._rectangle.height, self._rectangle.width, 3), np.uint8)
@@ -169,14 +170,19 @@ class Renderer:
         self._camera.elevation = np.degrees(follow.elevation)
         self._camera.distance = follow.distance * model.stat.extent
 
-    def _move_lights(self) -> None:
-        """Let the sun stand over the robot, for shadows are drawn around it only."""
+    def _move_surroundings(self) -> None:
+        """Let the sun stand over the robot, and endless floors lie under it.
+
+        Shadows are drawn around the sun only, and floors as far as one sees from their middle.
+        """
         robot = np.array([*self._data.qpos[:2], 0.0])
         for light in self._scene.lights[: self._scene.nlight]:
             if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL and light.castshadow:
-                light.pos[:] = robot - SUN_DISTANCE * self._model.stat.extent * np.asarray(
-                    light.dir
-                )
+                direction = np.asarray(light.dir)
+                light.pos[:] = robot - SUN_DISTANCE * self._model.stat.extent * direction
+        for geom in self._scene.geoms[: self._scene.ngeom]:
+            if geom.type == mujoco.mjtGeom.mjGEOM_PLANE and not geom.size[:2].any():
+                geom.pos[:2] = FLOOR_STRIDE * np.round(robot[:2] / FLOOR_STRIDE)
 
 
 def _gl_context(width: int, height: int) -> Any:

@@ -96,7 +96,7 @@ def _parse(name: str, command: Command, module: ModuleType, options: list[str]) 
     """The command's config from its options; what tyro has to say against them in one line."""
     import tyro  # noqa: PLC0415  the overview and a mistyped command need not wait for it
 
-    config = _with_positionals(getattr(module, command.config), command)
+    config = _marked(getattr(module, command.config), command)
     default = tyro.MISSING_NONPROP
     if hasattr(module, "defaults"):
         default, options = module.defaults(options)
@@ -113,16 +113,20 @@ def _parse(name: str, command: Command, module: ModuleType, options: list[str]) 
         raise UserError(f"{reason}; see '{program} --help'") from None
 
 
-def _with_positionals(config: type[Any], command: Command) -> type[Any]:
-    """The config with some fields marked as positional, so that it need not know of tyro."""
+def _marked(config: type[Any], command: Command) -> type[Any]:
+    """The config with positional fields and short flags marked, so that it need not know tyro."""
     import tyro  # noqa: PLC0415  as above
 
-    if not command.positional:
+    if not command.positional and not command.short:
         return config
     hints = get_type_hints(config, include_extras=True)
     marked = {
         field: Annotated[hints[field], tyro.conf.Positional, tyro.conf.arg(metavar=field.upper())]
         for field in command.positional
+    }
+    marked |= {
+        field: Annotated[hints[field], tyro.conf.arg(aliases=(flag,))]
+        for field, flag in command.short.items()
     }
     attributes = {"__annotations__": marked, "__doc__": config.__doc__}
     subclass = type(config.__name__, (config,), attributes | {"__module__": config.__module__})

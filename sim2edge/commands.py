@@ -1,6 +1,7 @@
 """The commands: what each is called, where it lives, and what must be installed to use it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Command:
     module: str
     config: str  # name of the dataclass in the module
     positional: tuple[str, ...] = ()  # its fields that are given without a flag, in this order
+    short: Mapping[str, str] = field(default_factory=dict)  # field -> its short flag
     leading: str = ""  # what `defaults` takes off the options, as the help calls it
     extra: str = ""  # the optional dependencies it needs: `pip install 'sim2edge[extra]'`
 
@@ -40,6 +42,7 @@ COMMANDS: dict[str, Command] = {
         "policies.render",
         "RenderConfig",
         positional=("policy",),
+        short={"output": "-o"},
         extra="train",
     ),
     "export": Command(
@@ -47,6 +50,7 @@ COMMANDS: dict[str, Command] = {
         "policies.export",
         "ExportConfig",
         positional=("run",),
+        short={"output": "-o"},
         extra="train",
     ),
     "inspect": Command(

@@ -27,16 +27,15 @@ HUMANOID_MINUTES, CAR_MINUTES = 25.0, 20.0
 def main() -> int:
     """Print the figures; 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
-    episodes = 50 if arguments.quick else 200
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         for name in ("HumanoidVelocity", "VehicleTrack"):
             policy = committed(name) if arguments.quick else trained(name, Path(folder) / name)
             figures += training_time(policy)
             if name == "HumanoidVelocity":
-                figures += walking(policy, episodes)
+                figures += walking(policy)
             else:
-                figures += driving(policy, episodes // 2)
+                figures += driving(policy)
     return report(figures, arguments.json)
 
 
@@ -64,7 +63,7 @@ def training_time(policy: PolicyFile) -> list[Figure]:
     ]
 
 
-def walking(policy: PolicyFile, episodes: int) -> list[Figure]:
+def walking(policy: PolicyFile, episodes: int = 200) -> list[Figure]:
     """Survival and velocity errors over 20 s episodes."""
     result = evaluated(policy, episodes, 20.0).summary()
     name = f"{policy.task.name}, {episodes} episodes: "
@@ -75,7 +74,7 @@ def walking(policy: PolicyFile, episodes: int) -> list[Figure]:
     ]
 
 
-def driving(policy: PolicyFile, episodes: int) -> list[Figure]:
+def driving(policy: PolicyFile, episodes: int = 100) -> list[Figure]:
     """Laps on unseen tracks, against the driver with perfect knowledge on the same ones."""
     mine = evaluated(policy, episodes, policy.task.episode_seconds)
     env = make_world(policy.task, episodes, None, SEED)

@@ -1,6 +1,7 @@
 """A policy file made ready to run: checked, bound to fixed buffers, and warm."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ class Policy:
         self._binding.bind_output(
             OUTPUT, "cpu", 0, np.float32, self.action.shape, self.action.ctypes.data
         )
+        # From `observation` to `action`.
+        self.run: Callable[[], None] = partial(self._session.run_with_iobinding, self._binding)
         for _ in range(_WARM_UP_RUNS):
             self.run()
         error = self.golden_error()
@@ -63,10 +66,6 @@ class Policy:
         except OSError as error:
             raise UserError(f"cannot read policy {path}: {error.strerror}") from None
         return cls(model, str(path))
-
-    def run(self) -> None:
-        """From `observation` to `action`."""
-        self._session.run_with_iobinding(self._binding)
 
     def __call__(self, observation: Array) -> Array:
         """The action before the clip, (1, A), of an observation (1, n); a buffer that the next

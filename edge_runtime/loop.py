@@ -213,16 +213,18 @@ class ControlLoop:
         """Observe and run the network; whether there is a new action to follow."""
         measures = self.guard.measures
         controller.ask(self.command.get())
-        observed = controller.observe()
-        _count(measures, Fault.OBSERVATION_NOT_FINITE, not observed)
-        if not observed:
+        if not controller.observe():
+            measures[Fault.OBSERVATION_NOT_FINITE] += 1
             return False
+        measures[Fault.OBSERVATION_NOT_FINITE] = 0
         largest = controller.infer()
-        fit = math.isfinite(largest)
-        _count(measures, Fault.ACTION_NOT_FINITE, not fit)
-        measures[Fault.ACTION_BEYOND_CLIP] = largest if fit else 0.0
+        if not math.isfinite(largest):
+            measures[Fault.ACTION_NOT_FINITE] += 1
+            return False
+        measures[Fault.ACTION_NOT_FINITE] = 0
+        measures[Fault.ACTION_BEYOND_CLIP] = largest
         self.clipped += largest > 1
-        return fit
+        return True
 
     def _check(self, now: int, missed: int) -> Reaction:
         measures, sensors = self.guard.measures, self.sensors
@@ -232,7 +234,8 @@ class ControlLoop:
         measures[Fault.STALE] = (now - self._last_new) * 1e-9
         measures[Fault.FROZEN] = sensors.repeats
         measures[Fault.SENSOR_NOT_FINITE] = sensors.not_finite
-        _count(measures, Fault.ESTIMATOR_LOST, self.fusion.lost)
+        lost = Fault.ESTIMATOR_LOST
+        measures[lost] = measures[lost] + 1 if self.fusion.lost else 0
         if self._attitude is not None:
             _w, x, y, _z = self._attitude[0].tolist()
             measures[Fault.TILT] = math.acos(max(-1.0, 1 - 2 * (x * x + y * y)))
@@ -287,8 +290,3 @@ class ControlLoop:
             if self._ending.wait(2e-4):
                 break
         return self._clock() + round(self.config.phase * self.period)
-
-
-def _count(measures: list[float], fault: Fault, present: bool) -> None:
-    """Ticks in a row in which a fault was present."""
-    measures[fault] = measures[fault] + 1 if present else 0.0

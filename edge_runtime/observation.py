@@ -4,7 +4,7 @@ A term is a pure function over named signals. Its arithmetic is elementwise on f
 that one row alone gives the same bits as that row among many.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -104,8 +104,14 @@ class ObservationBuilder:
         Raises:
             ContractError: a signal is missing.
         """
+        signal = signals.__getitem__
         try:
-            self._build(signals.__getitem__)
+            for function, reads, block, history in self._items:
+                now = function(*map(signal, reads))
+                if history == 1:
+                    block[:] = now
+                else:
+                    self._remember(block, now, history)
         except KeyError:
             _check_given(self.terms, signals)
             raise
@@ -114,18 +120,12 @@ class ObservationBuilder:
             self._any_fresh = False
         return np.multiply(self._raw, self._scale, out=self._out)
 
-    def _build(self, signal: Callable[[str], Array]) -> None:
-        """Fill in all blocks before their scale; a robot does this every tick, hence so flat."""
-        for function, reads, block, history in self._items:
-            if history == 1:
-                block[:] = function(*map(signal, reads))
-                continue
-            now = function(*map(signal, reads))
-            width = now.shape[1]
-            block[:, :-width] = block[:, width:]
-            block[:, -width:] = now
-            if self._any_fresh:
-                block[self._fresh] = np.tile(now[self._fresh], history)
+    def _remember(self, block: Array, now: Array, history: int) -> None:
+        width = now.shape[1]
+        block[:, :-width] = block[:, width:]
+        block[:, -width:] = now
+        if self._any_fresh:
+            block[self._fresh] = np.tile(now[self._fresh], history)
 
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
         """What `build` would give for some rows, (len(rows), size), without remembering it."""

@@ -17,12 +17,8 @@ class Fusion(Protocol):
 
     reads: tuple[str, ...]  # signals it needs in every sample
     provides: tuple[Signal, ...]
+    lost: bool  # whether its estimate cannot be trusted at present, in any row
     estimates: Mapping[str, Array]  # one array for each of `provides`, (N, size), always the same
-
-    @property
-    def lost(self) -> bool:
-        """Whether its estimate cannot be trusted at present, in any row."""
-        ...
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         """Forget these rows (all by default); their next update starts from its sample."""

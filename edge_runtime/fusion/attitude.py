@@ -51,12 +51,7 @@ class AttitudeFusion:
         self.estimates: Mapping[str, Array] = {ATTITUDE: self._attitude}
         self._fresh = np.ones(rows, bool)
         self._any_fresh = True
-        self._gap = False
-
-    @property
-    def lost(self) -> bool:
-        """Too long without a sample."""
-        return self._gap
+        self.lost = False
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._fresh[slice(None) if rows is None else rows] = True
@@ -68,7 +63,7 @@ class AttitudeFusion:
         else:
             self._imu[:, 0, :3] = signals[IMU_GYRO]
             self._imu[:, 0, 3:] = signals[IMU_ACCEL]
-        self._gap = periods > _LONGEST_GAP
+        self.lost = periods > _LONGEST_GAP
         if self._any_fresh:
             self._start(signals[IMU_ACCEL])
         for row, (estimator, readings) in enumerate(zip(self._filters, self._readings)):

@@ -93,8 +93,8 @@ def beside_a_busy_core(seconds: float) -> Figure:
     stop = _SPAWN.Event()
     empty_missed = _SPAWN.Value("i", 0)
     others = [
-        _SPAWN.Process(target=spin, args=(stop,)),
-        _SPAWN.Process(target=empty_loop, args=(stop, period, empty_missed)),
+        _SPAWN.Process(target=spin, args=(stop,), daemon=True),
+        _SPAWN.Process(target=empty_loop, args=(stop, period, empty_missed), daemon=True),
     ]
     with served(description(), period) as border:
         loop = make_loop(model_at(period), border)
@@ -212,7 +212,7 @@ def served(robot: RobotDescription, period: int) -> Iterator[SharedMemoryRobot]:
     """A robot in another process, which gives a new sample each period."""
     name = f"benchmark-{time.monotonic_ns()}"
     stop = _SPAWN.Event()
-    process = _SPAWN.Process(target=serve, args=(name, robot, period, stop))
+    process = _SPAWN.Process(target=serve, args=(name, robot, period, stop), daemon=True)
     process.start()
     border = SharedMemoryRobot.wait_for(name, 60.0, process.is_alive)
     try:

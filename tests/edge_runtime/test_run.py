@@ -36,22 +36,28 @@ def policy(humanoid: Contract, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def sim2edge(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    """Run the command to its end; it must not leave shared memory behind."""
+    process = start(*arguments)
+    output, errors = process.communicate(timeout=120)
+    assert not segments(process)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", "sim2edge", *map(str, arguments)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
         env=ENVIRONMENT,
     )
 
 
-def segments() -> set[str]:
-    return {path.name for path in segment_path("").parent.glob("sim2edge-run-*")}
+def segments(process: subprocess.Popen[str]) -> list[Path]:
+    return list(segment_path("").parent.glob(f"sim2edge-run-{process.pid}-*"))
 
 
 def test_drives_the_simulated_robot_and_reports(policy: Path, tmp_path: Path) -> None:
-    before = segments()
     motion = tmp_path / "motion.npz"
     run = sim2edge(
         "run", policy, "--seconds", 1.5, "--report", tmp_path / "out", "--record", motion
@@ -74,47 +80,36 @@ def test_drives_the_simulated_robot_and_reports(policy: Path, tmp_path: Path) ->
     svg = ElementTree.fromstring((tmp_path / "out" / "latency.svg").read_text())
     assert svg.tag.endswith("svg")
     assert motion.stat().st_size > 1000
-    assert segments() == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stops_cleanly_when_interrupted(
     policy: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    before = segments()
-    command = [sys.executable, "-m", "sim2edge", "run", policy, "--seconds", "0"]
-    command += ["--report", tmp_path / "out"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
+    process = start("run", policy, "--seconds", 0, "--report", tmp_path / "out")
     assert process.stdout is not None
     assert "until interrupted" in process.stdout.readline()
     time.sleep(0.5)
+    assert segments(process)
     process.send_signal(number)
     output, errors = process.communicate(timeout=30)
+    assert not segments(process)
     assert errors == ""
     assert process.returncode in (0, 1)
     assert "report:" in output
     assert json.loads((tmp_path / "out" / "report.json").read_text())["ticks"] > 50
-    assert segments() == before
 
 
 def test_stops_the_loop_when_the_robot_dies(policy: Path, tmp_path: Path) -> None:
     """The simulated robot's process is killed: the guard finds its sensors stale."""
-    command = [sys.executable, "-m", "sim2edge", "run", policy, "--seconds", "4"]
-    process = subprocess.Popen(
-        [*command, "--report", tmp_path / "out"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    )
+    process = start("run", policy, "--seconds", 4, "--report", tmp_path / "out")
     assert process.stdout is not None
     process.stdout.readline()
     time.sleep(0.3)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
     output, errors = process.communicate(timeout=30)
+    assert not segments(process)
     assert (process.returncode, errors) == (1, "")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert any(rule["fault"] == "stale" and rule["ticks"] for rule in report["rules"])
@@ -146,13 +141,11 @@ def test_refuses_in_one_line(policy: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written_is_one_line(policy: Path, tmp_path: Path) -> None:
     """And the run itself, its robot and its report are not affected."""
-    before = segments()
     arguments = ("run", policy, "--seconds", 0.2, "--report", tmp_path / "out")
     run = sim2edge(*arguments, "--record", "/dev/null/motion.npz")
     assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
     assert "cannot write /dev/null/motion.npz: Not a directory" in run.stderr
     assert (tmp_path / "out" / "report.json").exists()
-    assert segments() == before
 
 
 def test_inspect_shows_what_a_policy_needs(policy: Path, humanoid: Contract) -> None:

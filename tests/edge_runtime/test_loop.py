@@ -60,10 +60,10 @@ def running() -> Iterator[tuple[ControlLoop, PacedRobot]]:
     wait_for(lambda: loop.ticks > 3)
     yield loop, robot
     loop.stop()
-    assert loop.join(5.0)
+    assert loop.join(30.0)
 
 
-def wait_for(condition: object, seconds: float = 10.0) -> None:
+def wait_for(condition: object, seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < until
@@ -112,18 +112,26 @@ def test_a_lost_sample_is_counted(loop: ControlLoop, robot: LegRobot) -> None:
 
 
 def test_ticks_at_its_rate(running: tuple[ControlLoop, PacedRobot]) -> None:
+    """Every period is run or counted as missed, whatever else this machine has to do."""
     loop, _ = running
-    before, started = loop.ticks + loop.budget.missed, time.monotonic()
+
+    def periods_after_a_tick() -> tuple[float, int, float]:
+        before, ticks = time.monotonic(), loop.ticks
+        wait_for(lambda: loop.ticks > ticks)
+        return before, loop.ticks + loop.budget.missed, time.monotonic()
+
+    earliest_start, first, latest_start = periods_after_a_tick()
     time.sleep(0.5)
-    ran = loop.ticks + loop.budget.missed - before
-    assert ran == pytest.approx((time.monotonic() - started) / 0.005, abs=3)
+    earliest_end, last, latest_end = periods_after_a_tick()
+    assert (earliest_end - latest_start) / 0.005 - 3 <= last - first
+    assert last - first <= (latest_end - earliest_start) / 0.005 + 3
 
 
 def test_overruns_are_skipped_and_counted(running: tuple[ControlLoop, PacedRobot]) -> None:
     loop, robot = running
     robot.slow = 0.012
     ticks, missed = loop.ticks, loop.budget.missed
-    time.sleep(0.5)
+    wait_for(lambda: loop.ticks > ticks + 15)
     robot.slow = 0.0
     assert loop.budget.missed - missed >= 1.5 * (loop.ticks - ticks)
     stage = as_dictionary(loop)["latency_us"]["act"]
@@ -137,7 +145,7 @@ def test_swaps_between_two_ticks(running: tuple[ControlLoop, PacedRobot]) -> Non
     for seed in range(1, 6):
         policy = Policy(make_model(contract, seed))
         step = loop.controller.step[0, 0]
-        loop.swap(policy)
+        loop.swap(policy, timeout=30.0)
         assert loop.controller.policy is policy
         assert loop.controller.step[0, 0] >= step
     assert loop.swaps == 5
@@ -177,7 +185,7 @@ def test_a_swap_that_is_not_taken_is_withdrawn(
 ) -> None:
     loop, _ = running
     loop.stop()
-    assert loop.join(5.0)
+    assert loop.join(30.0)
     policy = Policy(make_model(make_contract(control_period=0.005), 1))
     with pytest.raises(UserError, match="does not tick"):
         loop.swap(policy, timeout=0.05)
@@ -191,8 +199,8 @@ def test_stops_under_control_and_leaves_nothing_behind(
     assert not gc.isenabled()
     started = time.monotonic()
     loop.stop()
-    assert loop.join(5.0)
-    assert time.monotonic() - started < 1.0
+    assert loop.join(30.0)
+    assert time.monotonic() - started < 5.0
     assert robot.commands[-1].mode is Mode.DAMP
     np.testing.assert_allclose(robot.commands[-1].target, [0.0, 0.1, 0.2], atol=1e-6)
     assert gc.isenabled()
@@ -202,7 +210,7 @@ def test_stops_under_control_and_leaves_nothing_behind(
 def test_a_fault_in_the_robots_driver_damps_and_is_raised() -> None:
     class Broken(PacedRobot):
         def read(self) -> Sample:
-            if self.sequence > 20:
+            if len(self.commands) > 3:
                 raise OSError("bus off")
             return super().read()
 
@@ -211,7 +219,7 @@ def test_a_fault_in_the_robots_driver_damps_and_is_raised() -> None:
     loop = ControlLoop(Policy(make_model(contract)), robot, AttitudeFusion(0.005, BURST))
     loop.start()
     with pytest.raises(OSError, match="bus off"):
-        loop.join(10.0)
+        loop.join(30.0)
     assert robot.commands[-1].mode is Mode.DAMP
 
 
@@ -222,7 +230,7 @@ def test_says_when_a_robot_gives_no_sample(robot: LegRobot) -> None:
     loop = ControlLoop(policy, robot, AttitudeFusion(0.02, BURST), config)
     loop.start()
     with pytest.raises(UserError, match="no sample for"):
-        loop.join(10.0)
+        loop.join(30.0)
     assert robot.commands == []
 
 
@@ -231,20 +239,20 @@ def test_a_stop_before_the_first_sample_ends_the_loop(robot: LegRobot) -> None:
     loop = ControlLoop(Policy(make_model(make_contract())), robot, AttitudeFusion(0.02, BURST))
     loop.start()
     loop.stop()
-    assert loop.join(5.0)
+    assert loop.join(30.0)
 
 
 def test_says_what_the_system_refuses(running: tuple[ControlLoop, PacedRobot]) -> None:
     loop, robot = running
     loop.stop()
-    loop.join(5.0)
+    loop.join(30.0)
     config = LoopConfig(realtime=RealtimeConfig(fifo=1000, cpu=4096), stop_seconds=0.01)
     policy = Policy(make_model(make_contract(control_period=0.005)))
     other = ControlLoop(policy, robot, AttitudeFusion(0.005, BURST), config)
     other.start()
     wait_for(lambda: other.ticks > 3)
     other.stop()
-    assert other.join(5.0)
+    assert other.join(30.0)
     assert "refused" in other.realtime_report["scheduler"]
     assert "refused" in other.realtime_report["cpu"]
     assert as_dictionary(other)["realtime"]["garbage"] == "frozen"

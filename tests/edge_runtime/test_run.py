@@ -92,7 +92,7 @@ def test_stops_cleanly_when_interrupted(
     time.sleep(0.5)
     assert segments(process)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
     assert not segments(process)
     assert errors == ""
     assert process.returncode in (0, 1)
@@ -108,7 +108,7 @@ def test_stops_the_loop_when_the_robot_dies(policy: Path, tmp_path: Path) -> Non
     time.sleep(0.3)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
     assert not segments(process)
     assert (process.returncode, errors) == (1, "")
     report = json.loads((tmp_path / "out" / "report.json").read_text())

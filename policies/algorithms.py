@@ -123,6 +123,7 @@ def _make_off_policy(
         batch_size=sac.batch,
         tau=sac.tau,
         gamma=sac.gamma,
+        ent_coef=f"auto_{sac.initial_entropy}",
         train_freq=1,
         gradient_steps=sac.gradient_steps,
     )

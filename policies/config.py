@@ -64,6 +64,8 @@ class SACConfig:
     """Discount of one control step."""
     tau: float = 0.005
     """Share of the critic that the target critic takes over at each update."""
+    initial_entropy: float = 0.005
+    """Weight of the entropy at the start, then adapted; rewards are scaled to returns around 1."""
     action_limit: float = 2.0
     """Actions stay within ± this, if the robot's own clip is not tighter."""
     actor_layers: tuple[int, ...] = (256, 256)
@@ -119,6 +121,7 @@ def check(config: TrainConfig) -> None:
         "--sac.batch": sac.batch,
         "--sac.gradient-steps": sac.gradient_steps,
         "--sac.learning-rate": sac.learning_rate,
+        "--sac.initial-entropy": sac.initial_entropy,
         "--sac.action-limit": sac.action_limit,
     }
     for name, layers in {

@@ -16,12 +16,15 @@ def write_file(path: Path, content: bytes | str) -> None:
     try:
         if not path.parent.exists():
             path.parent.mkdir(parents=True)
-        building.write_bytes(content.encode() if isinstance(content, str) else content)
+        with building.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the new name without content
         os.replace(building, path)
     except OSError as error:
         raise UserError(
             f"cannot write {path}: {error.strerror}; make room or write elsewhere"
-        ) from None
+        ) from error
     finally:
         if building.exists():
             building.unlink()

@@ -22,6 +22,7 @@ from policies.recipes import RECIPES, recipe
 from policies.run_folder import CONFIG, POLICY, RECORD, RunFolder, config_to_json
 from policies.training import Training
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAY_CHANGE = ("steps", "minutes", "checkpoint_seconds", "resume")
 
 
@@ -61,8 +62,9 @@ def main(config: TrainConfig) -> int:
     training = Training(config, run)
     try:
         finished = _train(training, config)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except (OSError, UserError) as raised:
+        error = raised if isinstance(raised, OSError) else raised.__cause__
+        if not isinstance(error, OSError) or error.errno not in FULL:
             raise
         kept = "the last checkpoint is whole" if run.has_checkpoint else "nothing was saved yet"
         go_on = f"--resume {run.path}" if run.has_checkpoint else config.task.name

@@ -13,11 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
-import numpy as np
-
 from edge_runtime.errors import ContractError
 from edge_runtime.observation import TermConfig, term_sizes
-from edge_runtime.signal import Array, Signal
+from edge_runtime.signal import Signal
 from edge_runtime.terms import find_term
 
 FORMAT = 1
@@ -104,10 +102,6 @@ class Contract:
     @property
     def observation_size(self) -> int:
         return sum(self.term_sizes)
-
-    def actuator_array(self, attribute: str) -> Array:
-        """One numeric attribute of every actuator, (actuators,)."""
-        return np.array([getattr(a, attribute) for a in self.actuators], np.float32)
 
 
 def to_metadata(contract: Contract) -> dict[str, str]:

@@ -94,6 +94,9 @@ class TrainConfig:
     """Where the run is kept; by default runs/TASK/DATE."""
     minutes: float | None = None
     """Stop after this long, as Ctrl-C would."""
+    episode_seconds: float | None = None
+    """Length of the training's episodes; by default the task's own. Shorter ones start more often,
+    and a policy learns a start only where it sees many."""
     checkpoint_seconds: float = 60.0
     """Time between two checkpoints."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -136,6 +139,8 @@ def check(config: TrainConfig) -> None:
             raise UserError(f"{name} is too small; it must be positive")
     if config.minutes is not None and not config.minutes > 0:
         raise UserError("--minutes must be positive")
+    if config.episode_seconds is not None and not config.episode_seconds > 0:
+        raise UserError("--episode-seconds must be positive")
     if config.threads < 0:
         raise UserError("--threads must not be negative; 0 takes one for each core")
     # The advantages of a minibatch are scaled by their standard deviation.

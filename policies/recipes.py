@@ -2,13 +2,15 @@
 
 import dataclasses
 
-from policies.config import TrainConfig
+from policies.config import PPOConfig, TrainConfig
 from sim.tasks import find_task
 
 RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(
         task=None,
         steps=11_000_000,
+        episode_seconds=10.0,
+        ppo=PPOConfig(entropy=0.0002),
     ),
     "VehicleTrack": TrainConfig(task=None, steps=4_000_000),
     "Humanoid-v5": TrainConfig(task=None, steps=10_000_000),

@@ -1,5 +1,6 @@
 """One training: the batch, the algorithm on it, and what is saved of both."""
 
+import dataclasses
 import time
 
 import torch
@@ -40,15 +41,16 @@ class Training:
         torch.set_num_threads(threads)
         # Numbers that are not finite are looked for once an iteration, not in every distribution.
         torch.distributions.Distribution.set_default_validate_args(False)
-        env = make_batch(
-            config.task, config.num_envs, seed=config.seed, threads=threads, stagger=True
-        )
+        task = config.task
+        if config.episode_seconds is not None:
+            task = dataclasses.replace(task, episode_seconds=config.episode_seconds)
+        env = make_batch(task, config.num_envs, seed=config.seed, threads=threads, stagger=True)
         self.contract: dict[str, str] = {}  # as metadata; empty for a task without a robot
         self._prior: Array | None = None
         if isinstance(env, TaskVectorEnv):
             contract = env.contract()
             self.contract = to_metadata(contract)
-            self._prior = prior_matrix(contract, config.task.action_prior)
+            self._prior = prior_matrix(contract, task.action_prior)
         self._env = BatchVecEnv(env, action_limit(config))
         self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
         self._seconds_before = 0.0

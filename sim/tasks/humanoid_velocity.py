@@ -203,7 +203,7 @@ class WalkingTask(Task):
 
     def _set_posture(self, joints: list[str]) -> None:
         """How much each joint should keep its rest, and which swing with the gait."""
-        weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 1.0, "ankle_roll": 0.5}
+        weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 0.3, "ankle_roll": 0.5}
         weight |= {"shoulder_pitch": 0.8, "shoulder_roll": 1.5, "elbow": 0.8}
         plain = [j.removeprefix("left_").removeprefix("right_") for j in joints]
         self.posture_weight = np.array([weight.get(j, 0.02) for j in plain])

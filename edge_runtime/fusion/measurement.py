@@ -1,0 +1,66 @@
+"""What an estimator takes in: stamped measurements, each of one kind of sensor.
+
+Stamps are seconds on one monotonic clock, of the moment the sensor measured. Vectors are float64;
+frames as in REP-103: the body frame is that of the IMU, x forward, y left, z up; the world frame
+has z up and, where GNSS is at hand, x east and y north.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float64]
+
+
+class Imu(NamedTuple):
+    """One reading of gyroscope and accelerometer."""
+
+    stamp: float  # s
+    gyro: Float  # (3,) rad/s, body frame
+    accel: Float  # (3,) specific force, m/s^2, body frame
+
+
+class Magnetometer(NamedTuple):
+    """One reading of the magnetic field."""
+
+    stamp: float  # s
+    field: Float  # (3,) any unit, body frame
+
+
+class Feet(NamedTuple):
+    """Where the feet are, by forward kinematics, and how surely each stands."""
+
+    stamp: float  # s
+    position: Float  # (F, 3) m, in the body frame
+    contact: Float  # (F,) probability in [0, 1]
+
+
+class Wheels(NamedTuple):
+    """The wheels' speeds over the ground and the steering."""
+
+    stamp: float  # s
+    speed: Float  # (W,) m/s, of the rims, positive forwards
+    steering: float  # rad, of the bicycle model's front wheel, positive to the left
+
+
+class Gnss(NamedTuple):
+    """A fix in the local east-north-up frame."""
+
+    stamp: float  # s, when it was true; it may arrive much later
+    position: Float  # (3,) m, of the antenna
+    std: Float  # (3,) m, as the receiver claims
+    velocity: Float | None = None  # (3,) m/s
+    velocity_std: float = 0.1  # m/s
+
+
+class Displacement(NamedTuple):
+    """How the body moved between two moments, by lidar odometry."""
+
+    stamp: float  # s, the later moment
+    since: float  # s, the earlier one
+    motion: Float  # (3,) x, y in m and yaw in rad, in the body frame of the earlier moment
+    covariance: Float  # (3, 3)
+
+
+Measurement = Imu | Magnetometer | Feet | Wheels | Gnss | Displacement

@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
+from edge_runtime.fusion.measurement import Float
+
 try:
     import numba
 except ImportError:  # an optional extra of the robot's install
@@ -15,6 +19,23 @@ def compiled(function: F) -> F:
     """Compile a function of numpy arrays and numbers at its first call, and keep it on disk.
 
     What it decorates is written in the part of Python that numba understands, calls nothing but
-    numpy and other compiled functions, and runs unchanged without numba.
+    numpy and other compiled functions, and runs unchanged without numba. `a @ b` is written
+    `product(a, b)`, for numba's own needs scipy.
     """
     return function if numba is None else numba.njit(cache=True, fastmath=False)(function)
+
+
+def _product(a: Float, b: Float) -> Float:
+    rows, inner = a.shape
+    columns = b.shape[1]
+    c = np.zeros((rows, columns))
+    for i in range(rows):
+        for k in range(inner):
+            factor = a[i, k]
+            for j in range(columns):
+                c[i, j] += factor * b[k, j]
+    return c
+
+
+product: Callable[[Float, Float], Float] = np.matmul if numba is None else compiled(_product)
+"""Matrix product of (n, m) and (m, k)."""

@@ -17,7 +17,7 @@ _SMALL = 1e-3  # rad^2; below, the series are exact to 1e-17
 
 @compiled
 def skew(v: Float) -> Float:
-    """The (3, 3) matrix of the cross product: skew(v) @ u = v x u."""
+    """Matrix of the cross product, (3, 3): its product with u is v x u."""
     m = np.zeros((3, 3))
     m[0, 1] = -v[2]
     m[0, 2] = v[1]

@@ -1,0 +1,177 @@
+"""The equations of the contact-aided invariant filter, on plain arrays, changed in place.
+
+Hartley, Ghaffari, Eustice, Grizzle, "Contact-aided invariant extended Kalman filtering for robot
+state estimation", IJRR 39(4), 2020. The state is X in SE_{2+F}(3), kept as its rotation
+(3, 3) and its columns (2+F, 3) as rows: velocity, position, feet; and the biases (2, 3) of
+gyroscope and accelerometer. The error is the right-invariant one, true X = Exp(xi) X, in the
+order rotation, velocity, position, feet, gyro bias, accel bias: 15 + 3F numbers.
+"""
+
+import numpy as np
+
+from edge_runtime.fusion.compiled import compiled, product
+from edge_runtime.fusion.lie import sek3_exp, skew, so3_exp, so3_gamma_2, so3_left_jacobian
+from edge_runtime.fusion.measurement import Float
+
+GRAVITY = 9.80665  # m/s^2
+
+
+@compiled
+def propagate(
+    rotation: Float,
+    columns: Float,
+    bias: Float,
+    covariance: Float,
+    reading: Float,
+    dt: float,
+    noise: Float,
+) -> None:
+    """Go forward by one IMU reading, held constant over dt (section 5.1, appendix A).
+
+    The mean and the transition of pose and feet are exact; the columns of the transition that
+    belong to the biases hold to third order of dt.
+
+    Args:
+        rotation, columns, bias, covariance: the state, changed in place.
+        reading: (2, 3) gyroscope, rad/s, and specific force, m/s^2.
+        dt: s.
+        noise: (4 + F,) spectral densities squared, of gyro, accel, gyro bias, accel bias and
+            the position of each foot.
+    """
+    feet = columns.shape[0] - 2
+    b = 9 + 3 * feet  # where the biases begin
+    phi = (reading[0] - bias[0]) * dt
+    force = reading[1] - bias[1]
+    first = product(rotation, so3_left_jacobian(phi)) * dt  # integral of R over dt
+    second = product(rotation, so3_gamma_2(phi)) * (dt * dt)  # and of that
+    before = columns[0].copy()
+    for i in range(3):
+        gravity = -GRAVITY if i == 2 else 0.0
+        push = first[i, 0] * force[0] + first[i, 1] * force[1] + first[i, 2] * force[2]
+        path = second[i, 0] * force[0] + second[i, 1] * force[1] + second[i, 2] * force[2]
+        columns[1, i] += before[i] * dt + path + 0.5 * gravity * dt * dt
+        columns[0, i] += push + gravity * dt
+    rotation[:] = product(rotation, so3_exp(phi))
+
+    # the transition's columns that belong to the biases
+    middle = 0.5 * (before + columns[0])
+    of_bias = np.zeros((b, 6))
+    of_bias[0:3, 0:3] = -first
+    of_bias[3:6, 0:3] = -product(skew(middle), first)
+    of_bias[3, 0:3] -= GRAVITY * second[1]
+    of_bias[4, 0:3] += GRAVITY * second[0]
+    place = columns[1] - 0.5 * dt * columns[0]
+    of_bias[6:9, 0:3] = -product(skew(place), first) - product(skew(middle), second)
+    for k in range(feet):
+        of_bias[9 + 3 * k : 12 + 3 * k, 0:3] = -product(skew(columns[2 + k]), first)
+    of_bias[3:6, 3:6] = -first
+    of_bias[6:9, 3:6] = -second
+    for _side in range(2):  # Phi P Phi^T = Phi (Phi P)^T, as P is symmetric
+        by_bias = product(of_bias, covariance[b:])
+        turn = dt * GRAVITY  # skew(gravity) dt
+        covariance[6:9] += dt * covariance[3:6]
+        covariance[6] += 0.5 * dt * turn * covariance[1]
+        covariance[7] -= 0.5 * dt * turn * covariance[0]
+        covariance[3] += turn * covariance[1]
+        covariance[4] -= turn * covariance[0]
+        covariance[:b] += by_bias
+        covariance[:] = covariance.T.copy()
+
+    # noise of the gyroscope moves all that is expressed about the world's origin
+    lever = np.zeros((b, 3))
+    for i in range(3):
+        lever[i, i] = 1.0
+    for k in range(2 + feet):
+        lever[3 + 3 * k : 6 + 3 * k] = skew(columns[k])
+    covariance[:b, :b] += product(lever, lever.T.copy()) * (noise[0] * dt)
+    for i in range(3):
+        covariance[3 + i, 3 + i] += noise[1] * dt
+        covariance[b + i, b + i] += noise[2] * dt
+        covariance[b + 3 + i, b + 3 + i] += noise[3] * dt
+        for k in range(feet):
+            covariance[9 + 3 * k + i, 9 + 3 * k + i] += noise[4 + k] * dt
+
+
+@compiled
+def retract(rotation: Float, columns: Float, bias: Float, xi: Float) -> None:
+    """Correct the state by an error: X <- Exp(xi) X."""
+    b = 3 + 3 * columns.shape[0]
+    turn, shift = sek3_exp(xi[:b])
+    rotation[:] = product(turn, rotation)
+    columns[:] = product(columns, turn.T.copy()) + shift
+    bias[0] += xi[b : b + 3]
+    bias[1] += xi[b + 3 : b + 6]
+
+
+@compiled
+def inverse_3(m: Float) -> Float:
+    """Inverse of a symmetric positive (3, 3) matrix, by its cofactors."""
+    a, b, c = m[0, 0], m[0, 1], m[0, 2]
+    d, e, f = m[1, 1], m[1, 2], m[2, 2]
+    i = np.empty((3, 3))
+    i[0, 0] = d * f - e * e
+    i[0, 1] = i[1, 0] = c * e - b * f
+    i[0, 2] = i[2, 0] = b * e - c * d
+    i[1, 1] = a * f - c * c
+    i[1, 2] = i[2, 1] = b * c - a * e
+    i[2, 2] = a * d - b * b
+    return i / (a * i[0, 0] + b * i[0, 1] + c * i[0, 2])
+
+
+@compiled
+def correct_by_foot(
+    rotation: Float,
+    columns: Float,
+    bias: Float,
+    covariance: Float,
+    foot: int,
+    reading: Float,
+    variance: float,
+) -> None:
+    """Correct by where kinematics sees a standing foot (equations 28 to 31).
+
+    Args:
+        rotation, columns, bias, covariance: the state, changed in place.
+        foot: which.
+        reading: (3,) m, in the body frame.
+        variance: m^2, of each of its components.
+    """
+    k = 9 + 3 * foot
+    z = columns[1] - columns[2 + foot]
+    for i in range(3):
+        z[i] += (
+            rotation[i, 0] * reading[0] + rotation[i, 1] * reading[1] + rotation[i, 2] * reading[2]
+        )
+    of_error = covariance[k : k + 3] - covariance[6:9]  # H P, with H = foot - position
+    s = of_error[:, k : k + 3] - of_error[:, 6:9]
+    for i in range(3):
+        s[i, i] += variance
+    gain = product(inverse_3(s), of_error)  # K^T
+    xi = product(z.reshape(1, 3), gain)[0]
+    covariance -= product(of_error.T.copy(), gain)
+    covariance[:] = 0.5 * (covariance + covariance.T)
+    retract(rotation, columns, bias, xi)
+
+
+@compiled
+def place_foot(
+    rotation: Float, columns: Float, covariance: Float, foot: int, reading: Float, variance: float
+) -> None:
+    """A foot touches down: it is where kinematics sees it (equations 41 to 43)."""
+    k = 9 + 3 * foot
+    for i in range(3):
+        columns[2 + foot, i] = columns[1, i] + (
+            rotation[i, 0] * reading[0] + rotation[i, 1] * reading[1] + rotation[i, 2] * reading[2]
+        )
+    covariance[k : k + 3] = covariance[6:9]
+    covariance[:, k : k + 3] = covariance[:, 6:9].copy()
+    for i in range(3):
+        covariance[k + i, k + i] += variance
+
+
+@compiled
+def forget_foot(covariance: Float, foot: int) -> None:
+    """A foot lifts off: nothing is known of it any more (equation 40)."""
+    k = 9 + 3 * foot
+    covariance[k : k + 3] = 0.0
+    covariance[:, k : k + 3] = 0.0

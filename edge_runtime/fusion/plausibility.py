@@ -22,6 +22,7 @@ SATURATED = "the IMU is saturated"
 SPIKE = "the IMU gave a spike"
 GYRO_UNIT = "at rest the gyroscope reads as if in deg/s; convert it to rad/s"
 ACCEL_UNIT = "at rest the accelerometer does not read 9.8 m/s^2 (1 if in g); convert it to m/s^2"
+WRONG_UNITS = (GYRO_UNIT, ACCEL_UNIT)
 
 
 class Verdict(NamedTuple):

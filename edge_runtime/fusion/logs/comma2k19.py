@@ -1,0 +1,173 @@
+"""Recordings of comma2k19: a car's CAN bus, a phone's IMU and a u-blox receiver.
+
+Schafer, Santana, Haden, Biasini, "A Commute in Data: The comma2k19 Dataset", arXiv 1812.05752,
+2018. One `.npz` holds a drive as named arrays, with the times of each in s:
+
+`wheel_speed` m/s (front left, front right, rear left, rear right) and `steering_angle` deg of
+the steering wheel, positive to the left; `gyro`, `gyro_uncalibrated` rad/s and `accel` m/s^2,
+forward-right-down; `gnss` as latitude and longitude deg, speed m/s, time in UTC ms, altitude m,
+bearing deg, stamped when it arrived; `ref_pos_ecef`, `ref_vel_ecef` and `ref_quat_ecef_frd`, the
+reference of the IMU's frame.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix
+from edge_runtime.fusion.logs import Log, Reference
+from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Wheels
+from edge_runtime.fusion.wheeled import WheeledConfig
+
+STEERING_RATIO = 16.0  # steering wheel over front wheels, of the recorded car; about
+GNSS_LATENCY = 0.08  # s from a fix to its arrival; u-blox M8 at 10 Hz need 0.05 to 0.12
+HORIZONTAL_STD, VERTICAL_STD = 0.3, 0.6  # m, of a fix against the next
+VELOCITY_STD = 0.15  # m/s
+_FLIP = np.array([1.0, -1.0, -1.0])  # forward-right-down to forward-left-up
+_SEMI_MAJOR, _FLATTENING = 6378137.0, 1 / 298.257223563  # WGS 84
+_ARRAYS = "wheel_speed steering_angle gyro accel gnss".split()
+
+RAV4 = WheeledConfig(
+    # Rear axle and wheels of a Toyota RAV4 with a phone in the middle of its windscreen.
+    wheels=((2.66, 0.78), (2.66, -0.78), (0.0, 0.78), (0.0, -0.78)),
+    rear_axle=(-1.6, 0.0, -0.9),
+    wheelbase=2.66,
+    mount_std=0.07,
+    # The zero of its CAN messages is not certain to a quarter of a m/s.
+    wheel_offset_std=0.25,
+    delay_std=0.04,
+)
+"""The recorded car. GNSS antenna near the phone."""
+
+
+def comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
+    """Read a drive. The world's origin is the reference's first position.
+
+    Args:
+        path: the `.npz`.
+        uncalibrated: take the gyroscope without the phone's own bias correction.
+
+    Raises:
+        UserError: the file is not there or not such a recording.
+    """
+    try:
+        with np.load(path) as file:
+            data = {name: file[name] for name in file.files}
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read '{path}' as an .npz recording: {error}") from error
+    lacking = [n for n in _ARRAYS for n in (n, f"{n}_t") if n not in data]
+    if lacking:
+        raise UserError(f"'{path}' is no comma2k19 recording: it lacks {', '.join(lacking)}")
+    if "ref_pos_ecef" in data:
+        origin = data["ref_pos_ecef"][0]
+    else:
+        first = data["gnss"][0]
+        origin = _ecef(first[None, 0], first[None, 1], first[None, 4])[0]
+    to_enu = _east_north_up(origin)
+    timed = _imu(data, "gyro_uncalibrated" if uncalibrated else "gyro")
+    timed += _wheels(data) + _gnss(data, origin, to_enu)
+    timed.sort(key=lambda item: item[0])
+    return Log(
+        measurements=[measurement for _, measurement in timed],
+        arrivals=np.array([arrival for arrival, _ in timed]),
+        reference=_reference(data, origin, to_enu),
+    )
+
+
+Timed = list[tuple[float, Measurement]]
+
+
+def _imu(data: dict[str, Float], gyro: str) -> Timed:
+    stamps = data[f"{gyro}_t"]
+    accel = data["accel"]
+    if len(data["accel_t"]) != len(stamps) or np.any(data["accel_t"] != stamps):
+        columns = [np.interp(stamps, data["accel_t"], column) for column in accel.T]
+        accel = np.stack(columns, axis=1)
+    return [
+        (float(t), Imu(float(t), g, a))
+        for t, g, a in zip(stamps, data[gyro] * _FLIP, accel * _FLIP)
+    ]
+
+
+def _wheels(data: dict[str, Float]) -> Timed:
+    stamps, speed = data["wheel_speed_t"], data["wheel_speed"]
+    # The last steering angle there is: nothing from the future.
+    last = np.searchsorted(data["steering_angle_t"], stamps, side="right") - 1
+    angle = np.radians(data["steering_angle"].ravel()[np.maximum(last, 0)]) / STEERING_RATIO
+    angle[last < 0] = np.nan
+    return [(float(t), Wheels(float(t), s, float(a))) for t, s, a in zip(stamps, speed, angle)]
+
+
+def _gnss(data: dict[str, Float], origin: Float, to_enu: Float) -> Timed:
+    """Fixes, stamped by the receiver's clock, which does not jitter as the bus does.
+
+    Its offset to the log's clock is the shortest way that any fix so far has taken.
+    """
+    latitude, longitude, speed, utc, altitude, bearing = data["gnss"].T
+    arrivals = data["gnss_t"]
+    clock = utc / 1e3
+    offset = np.minimum.accumulate(arrivals - clock)
+    stamps = np.minimum(clock + offset, arrivals) - GNSS_LATENCY
+    position = (_ecef(latitude, longitude, altitude) - origin) @ to_enu.T
+    course = np.radians(bearing)
+    velocity = np.stack(
+        [speed * np.sin(course), speed * np.cos(course), np.full(len(speed), np.nan)], axis=1
+    )
+    std = np.array([HORIZONTAL_STD, HORIZONTAL_STD, VERTICAL_STD])
+    return [
+        (float(arrival), Gnss(float(t), p, std, v, VELOCITY_STD))
+        for arrival, t, p, v in zip(arrivals, stamps, position, velocity)
+    ]
+
+
+def _reference(data: dict[str, Float], origin: Float, to_enu: Float) -> Reference | None:
+    if "ref_pos_ecef" not in data:
+        return None
+    attitude = [
+        matrix_to_quaternion(np.ascontiguousarray((to_enu @ quaternion_to_matrix(q)) * _FLIP))
+        for q in data["ref_quat_ecef_frd"]
+    ]
+    return Reference(
+        stamp=data["ref_t"],
+        attitude=np.array(attitude),
+        velocity=data["ref_vel_ecef"] @ to_enu.T,
+        position=(data["ref_pos_ecef"] - origin) @ to_enu.T,
+    )
+
+
+def _ecef(latitude: Float, longitude: Float, height: Float) -> Float:
+    """(K, 3) m of geodetic coordinates in degrees and m above the ellipsoid."""
+    lat, lon = np.radians(latitude), np.radians(longitude)
+    squared = _FLATTENING * (2.0 - _FLATTENING)
+    normal = _SEMI_MAJOR / np.sqrt(1.0 - squared * np.sin(lat) ** 2)
+    return np.stack(
+        [
+            (normal + height) * np.cos(lat) * np.cos(lon),
+            (normal + height) * np.cos(lat) * np.sin(lon),
+            (normal * (1.0 - squared) + height) * np.sin(lat),
+        ],
+        axis=1,
+    )
+
+
+def _east_north_up(origin: Float) -> Float:
+    """(3, 3) rows east, north and up at a place, from ECEF. Bowring, 1976, exact to a mm here."""
+    x, y, z = origin
+    squared = _FLATTENING * (2.0 - _FLATTENING)
+    semi_minor = _SEMI_MAJOR * (1.0 - _FLATTENING)
+    across = np.hypot(x, y)
+    theta = np.arctan2(z * _SEMI_MAJOR, across * semi_minor)
+    second = squared / (1.0 - squared)
+    lat = np.arctan2(
+        z + second * semi_minor * np.sin(theta) ** 3,
+        across - squared * _SEMI_MAJOR * np.cos(theta) ** 3,
+    )
+    lon = np.arctan2(y, x)
+    return np.array(
+        [
+            [-np.sin(lon), np.cos(lon), 0.0],
+            [-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)],
+            [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)],
+        ]
+    )

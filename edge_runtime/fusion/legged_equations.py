@@ -25,6 +25,7 @@ def propagate(
     reading: Float,
     dt: float,
     noise: Float,
+    walk: Float,
 ) -> None:
     """Go forward by one IMU reading, held constant over dt (section 5.1, appendix A).
 
@@ -35,8 +36,8 @@ def propagate(
         rotation, columns, bias, covariance: the state, changed in place.
         reading: (2, 3) gyroscope, rad/s, and specific force, m/s^2.
         dt: s.
-        noise: (4 + F,) spectral densities squared, of gyro, accel, gyro bias, accel bias and
-            the position of each foot.
+        noise: (4,) squared spectral densities of gyro, accel, gyro bias and accel bias.
+        walk: (F,) the same of each foot's position; 0 for one that is not in the state.
     """
     feet = columns.shape[0] - 2
     b = 9 + 3 * feet  # where the biases begin
@@ -89,7 +90,7 @@ def propagate(
         covariance[b + i, b + i] += noise[2] * dt
         covariance[b + 3 + i, b + 3 + i] += noise[3] * dt
         for k in range(feet):
-            covariance[9 + 3 * k + i, 9 + 3 * k + i] += noise[4 + k] * dt
+            covariance[9 + 3 * k + i, 9 + 3 * k + i] += walk[k] * dt
 
 
 @compiled
@@ -119,22 +120,20 @@ def inverse_3(m: Float) -> Float:
 
 
 @compiled
-def correct_by_foot(
-    rotation: Float,
-    columns: Float,
-    bias: Float,
-    covariance: Float,
-    foot: int,
-    reading: Float,
-    variance: float,
-) -> None:
-    """Correct by where kinematics sees a standing foot (equations 28 to 31).
+def innovation(
+    rotation: Float, columns: Float, covariance: Float, foot: int, reading: Float, variance: float
+) -> tuple[Float, Float, Float]:
+    """How kinematics disagrees with where a standing foot is thought to be.
 
     Args:
-        rotation, columns, bias, covariance: the state, changed in place.
+        rotation, columns, covariance: the state.
         foot: which.
         reading: (3,) m, in the body frame.
         variance: m^2, of each of its components.
+
+    Returns:
+        z (3,) in the world frame, H P (3, n), and its covariance S (3, 3), where H takes the
+        position from the foot (equations 28 to 31).
     """
     k = 9 + 3 * foot
     z = columns[1] - columns[2 + foot]
@@ -142,15 +141,38 @@ def correct_by_foot(
         z[i] += (
             rotation[i, 0] * reading[0] + rotation[i, 1] * reading[1] + rotation[i, 2] * reading[2]
         )
-    of_error = covariance[k : k + 3] - covariance[6:9]  # H P, with H = foot - position
+    of_error = covariance[k : k + 3] - covariance[6:9]
     s = of_error[:, k : k + 3] - of_error[:, 6:9]
     for i in range(3):
         s[i, i] += variance
-    gain = product(inverse_3(s), of_error)  # K^T
-    xi = product(z.reshape(1, 3), gain)[0]
+    return z, of_error, s
+
+
+@compiled
+def correct(
+    rotation: Float,
+    columns: Float,
+    bias: Float,
+    covariance: Float,
+    z: Float,
+    of_error: Float,
+    inverse: Float,
+) -> None:
+    """Correct the state, in place, by an innovation, its H P and its inverse covariance."""
+    gain = product(inverse, of_error)  # K^T
     covariance -= product(of_error.T.copy(), gain)
     covariance[:] = 0.5 * (covariance + covariance.T)
-    retract(rotation, columns, bias, xi)
+    retract(rotation, columns, bias, product(z.reshape(1, 3), gain)[0])
+
+
+@compiled
+def distance(z: Float, inverse: Float) -> float:
+    """Squared Mahalanobis distance of a (3,) innovation."""
+    total = 0.0
+    for i in range(3):
+        for j in range(3):
+            total += z[i] * inverse[i, j] * z[j]
+    return total
 
 
 @compiled
@@ -175,3 +197,16 @@ def forget_foot(covariance: Float, foot: int) -> None:
     k = 9 + 3 * foot
     covariance[k : k + 3] = 0.0
     covariance[:, k : k + 3] = 0.0
+
+
+@compiled
+def world_covariance(columns: Float, covariance: Float) -> Float:
+    """(9, 9) covariance of rotation, velocity and position, each true - estimated in the world.
+
+    The invariant error of a vector holds its turn about the world's origin: u = xi_u + xi_R x u.
+    """
+    jacobian = np.eye(9)
+    for k in range(2):
+        jacobian[3 + 3 * k : 6 + 3 * k, 0:3] = -skew(columns[k])
+    result = product(product(jacobian, covariance[:9, :9].copy()), jacobian.T.copy())
+    return 0.5 * (result + result.T)

@@ -1,0 +1,337 @@
+"""A walking robot's attitude, velocity and position from IMU and feet.
+
+The contact-aided invariant extended Kalman filter: Hartley, Ghaffari, Eustice, Grizzle, IJRR
+39(4), 2020. The equations are in `legged_equations`, contacts and slips in `legged_steps`, late
+measurements in `timeline`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_runtime.fusion import legged_steps as steps
+from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.legged_equations import world_covariance
+from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
+from edge_runtime.fusion.measurement import Feet, Float, Imu, Measurement
+from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck, ImuCheckConfig, Verdict
+from edge_runtime.fusion.timeline import KIND, PAYLOAD, STAMP, Timeline
+
+
+@dataclass(frozen=True)
+class LeggedConfig:
+    """What is known of the robot and its sensors beforehand."""
+
+    feet: int = 2
+    """F: points that may stand on the ground. Two a sole (heel and toe) make a turn about the
+    vertical visible on one leg."""
+    # IMU. The defaults are a good MEMS sensor on a body that vibrates.
+    gyro_noise: float = 2e-4
+    """rad/s/sqrt(Hz); data sheets say 0.5e-4 to 2e-4."""
+    accel_noise: float = 3e-3
+    """m/s^2/sqrt(Hz); data sheets say 0.5e-3 to 3e-3."""
+    gyro_walk: float = 1e-5
+    """rad/s/sqrt(s), of the bias."""
+    accel_walk: float = 1e-4
+    """m/s^2/sqrt(s), of the bias."""
+    gyro_bias_std: float = 0.01
+    """rad/s at the start."""
+    accel_bias_std: float = 0.05
+    """m/s^2 at the start. What it is in the horizontal cannot be told from tilt while the robot
+    does not turn: 0.05 m/s^2 stay 0.3 degrees."""
+    # Feet.
+    foot_noise: float = 0.005
+    """m, of each coordinate of a foot by kinematics: encoder noise times the leg's length."""
+    foot_walk: float = 0.007
+    """m/sqrt(s) by which a standing foot wanders: its sole rolls and gives. 5 mm in a stance."""
+    contact_on: float = 0.9
+    """Probability of contact from which a foot stands, and"""
+    contact_off: float = 0.5
+    """below which it has lifted off. In between it counts for less: its walk is divided by it."""
+    # Slip and contradiction.
+    outlier_gate: float = 30.0
+    """Squared Mahalanobis distance of a reading that is not believed; chance has it once in
+    700,000 (chi-squared of three degrees)."""
+    slip_time: float = 0.02
+    """s over which the innovations of a foot are averaged: a slip is small in each of them."""
+    slip_gate: float = 30.0
+    """The same of that average, from which a foot slips."""
+    slip_walk: float = 0.3
+    """m/sqrt(s) by which a slipping foot wanders: it then says nothing of the velocity."""
+    slip_window: float = 0.1
+    """s after which a slipping foot is tested for having come to rest:"""
+    slip_speed: float = 0.1
+    """m/s below which it has."""
+    patience: float = 0.01
+    """s for which a foot's readings are refused before it is placed anew."""
+    all_slip_time: float = 0.3
+    """s for which every foot slips before it is rather the velocity that is thought wrong."""
+    # Start, and what is good enough.
+    tilt_std: float = 0.2
+    """rad: an accelerometer's first word while the robot moves."""
+    velocity_std: float = 0.6
+    """m/s: the robot may walk already."""
+    good_tilt: float = 0.03
+    """rad of standard deviation, up to which health is good, and"""
+    good_velocity: float = 0.1
+    """m/s."""
+    lost_tilt: float = 0.3
+    """rad of standard deviation, from which the state is lost, or"""
+    lost_velocity: float = 1.0
+    """m/s."""
+    airborne: float = 0.5
+    """s without a standing foot after which health is degraded."""
+    longest_gap: float = 0.25
+    """s without the IMU after which the state is lost until the feet tell it anew."""
+    imu: ImuCheckConfig = ImuCheckConfig()
+    # Late measurements.
+    history: int = 64
+    """Events kept, so that a late one finds its place: 64 are 16 ms of IMU and feet at 2 kHz, 160
+    ms at 200 Hz."""
+    horizon: float = 0.25
+    """s by which one may be late at most."""
+
+
+NO_READING = "no IMU reading yet"
+SETTLING = "tilt and velocity are not yet known well"
+UNSURE = "tilt or velocity is not known well"
+UNKNOWN = "tilt or velocity is unknown"
+NO_FOOT = "no foot stands"
+ALL_SLIP = "every foot slips"
+CONTRADICTION = "the feet contradict the IMU"
+_TROUBLE_TIME = 0.2  # s for which trouble with the IMU degrades the health
+_AHEAD = 0.05  # s by which feet may be newer than the last IMU reading
+_SURPRISED = 3.0  # times the expected squared distance
+_DISTRUST = 5.0  # m/s^2 and rad/s that a body may do during a gap
+
+
+class LeggedFilter:
+    """Estimates a legged robot's state; an `Estimator` of `Imu` and `Feet`.
+
+    The first IMU reading tells the tilt by its specific force, at rest, yaw 0 and position 0;
+    `start` begins elsewhere. Readings of the feet correct it while they stand.
+
+    Args:
+        config: what is known beforehand.
+    """
+
+    def __init__(self, config: LeggedConfig = LeggedConfig()) -> None:
+        self.config = config
+        self._check = ImuCheck(config.imu)
+        self._parameters = _parameters(config)
+        self._error_size = 15 + 3 * config.feet
+        self._feet = config.feet
+        payload = max(6, 4 * config.feet)
+        self._timeline = Timeline(
+            config.history,
+            PAYLOAD + payload,
+            steps.state_size(config.feet),
+            self._error_size,
+            config.horizon,
+        )
+        self._event: Float = np.zeros(PAYLOAD + payload)
+        end = PAYLOAD + 3 * config.feet
+        self._event_imu = self._event[PAYLOAD : PAYLOAD + 6].reshape(2, 3)
+        self._event_feet = self._event[PAYLOAD:end].reshape(config.feet, 3)
+        self._event_contact = self._event[end : end + config.feet]
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; the next IMU reading starts anew."""
+        self._check.reset()
+        self._started = False
+        self._verdict = Verdict(True, "", 0.0)
+        self._trouble, self._trouble_since = "", -math.inf
+        self._newest = 0.0  # s, stamp of the last IMU reading that was used
+
+    def start(
+        self, stamp: float, attitude: Float, velocity: Float | None = None, sure: bool = False
+    ) -> None:
+        """Begin from a state that is known from elsewhere.
+
+        Args:
+            stamp: s.
+            attitude: (4,) body to world, wxyz.
+            velocity: (3,) m/s, world frame; at rest by default.
+            sure: take it as exact rather than with `tilt_std` and `velocity_std`.
+        """
+        config, feet = self.config, self._feet
+        state = np.zeros(steps.state_size(feet))
+        rotation, columns = steps.views(state, feet)[:2]
+        state[0] = state[steps.LAST_FEET] = stamp
+        state[steps.SURPRISE] = 1.0
+        rotation[:] = quaternion_to_matrix(attitude / np.linalg.norm(attitude))
+        if velocity is not None:
+            columns[0] = velocity
+        std = np.zeros(self._error_size)
+        tilt, speed = (1e-3, 1e-2) if sure else (config.tilt_std, config.velocity_std)
+        std[0:2] = tilt
+        std[3:6] = speed
+        std[-6:-3] = config.gyro_bias_std
+        std[-3:] = config.accel_bias_std
+        self._timeline.start(stamp, steps.IMU, state, np.diag(std**2))
+        self._newest = stamp
+        self._started = True
+
+    def predict(self, imu: Imu) -> None:
+        """Go forward to the time of an IMU reading; one that cannot be true is left out."""
+        verdict = self._check.check(imu)
+        if verdict.reason:
+            self._trouble = verdict.reason
+            self._trouble_since = self._newest
+        if not verdict.usable:
+            self._verdict = verdict
+            return
+        self._verdict = verdict
+        stamp = imu.stamp
+        if not self._started:
+            self._begin(imu)
+            return
+        if verdict.gap:
+            self._bridge(stamp - verdict.dt, verdict.gap)
+        event = self._event
+        event[STAMP] = stamp
+        event[KIND] = steps.IMU
+        self._event_imu[0] = imu.gyro
+        self._event_imu[1] = imu.accel
+        self._newest = stamp
+        self._take()
+
+    def update(self, measurement: Measurement) -> bool:
+        """Correct with a reading of the feet; False if none was believed."""
+        if not isinstance(measurement, Feet) or not self._started:
+            return False
+        stamp = measurement.stamp
+        if not stamp - self._newest < _AHEAD:
+            return False
+        event = self._event
+        event[STAMP] = stamp
+        event[KIND] = steps.FEET
+        self._event_feet[:] = measurement.position
+        self._event_contact[:] = measurement.contact
+        return self._take() > 0
+
+    def _take(self) -> int:
+        line = self._timeline
+        return steps.take_event(
+            line.events,
+            line.states,
+            line.covariances,
+            line.span,
+            self._event,
+            self._feet,
+            self._parameters,
+        )
+
+    def _begin(self, imu: Imu) -> None:
+        """Start from the accelerometer's word for what is down."""
+        if np.linalg.norm(imu.accel) > 1.0:  # else it falls freely, and nothing is down
+            self.start(imu.stamp, matrix_to_quaternion(tilt_from_gravity(imu.accel)))
+
+    def _bridge(self, stamp: float, gap: float) -> None:
+        """Go on at another time after a gap of which nothing is known."""
+        line = self._timeline
+        state, covariance = line.states[line.newest].copy(), line.covariances[line.newest].copy()
+        state[steps.LAST_FEET] += stamp - state[0]
+        state[0] = stamp
+        gap = min(gap, 10.0)
+        records = steps.views(state, self._feet)[4]
+        for foot in range(self._feet):
+            records[foot, steps.ACTIVE] = 0.0
+            steps.forget_foot(covariance, foot)
+        index = np.arange(3)
+        turn, speed = min(_DISTRUST * gap, 1.0), _DISTRUST * gap
+        covariance[index, index] += turn**2
+        covariance[3 + index, 3 + index] += speed**2
+        covariance[6 + index, 6 + index] += (speed * gap) ** 2
+        line.start(stamp, steps.IMU, state, covariance)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The newest state."""
+        if not self._started:
+            return self._nothing()
+        line, feet = self._timeline, self._feet
+        state = line.states[line.newest]
+        rotation, columns, bias = steps.views(state, feet)[:3]
+        covariance = world_covariance(columns, line.covariances[line.newest])
+        health, reason = self._health(state, covariance)
+        return Estimate(
+            stamp=float(state[0]),
+            attitude=matrix_to_quaternion(rotation),
+            velocity=columns[0].copy(),
+            position=columns[1].copy(),
+            gyro_bias=bias[0].copy(),
+            accel_bias=bias[1].copy(),
+            covariance=covariance,
+            health=health,
+            reason=reason,
+        )
+
+    def _nothing(self) -> Estimate:
+        wrong = self._verdict.reason in WRONG_UNITS
+        zero = np.zeros(3)
+        return Estimate(
+            stamp=0.0,
+            attitude=np.array([1.0, 0.0, 0.0, 0.0]),
+            velocity=zero,
+            position=zero,
+            gyro_bias=zero,
+            accel_bias=zero,
+            covariance=np.eye(9) * 1e6,
+            health=Health.LOST if wrong else Health.INITIALISING,
+            reason=self._verdict.reason or NO_READING,
+        )
+
+    def _health(self, state: Float, covariance: Float) -> tuple[Health, str]:
+        config = self.config
+        if self._verdict.reason in WRONG_UNITS:
+            return Health.LOST, self._verdict.reason
+        variance = covariance.diagonal()
+        tilt = math.sqrt(max(variance[0], variance[1]))
+        speed = math.sqrt(max(variance[3], variance[4], variance[5]))
+        if not (math.isfinite(tilt) and math.isfinite(speed)):
+            return Health.LOST, UNKNOWN
+        if not state[steps.SETTLED]:
+            return Health.INITIALISING, SETTLING
+        if tilt > config.lost_tilt or speed > config.lost_velocity:
+            return Health.LOST, UNKNOWN
+        if not self._verdict.usable or self._newest - self._trouble_since < _TROUBLE_TIME:
+            return Health.DEGRADED, self._trouble
+        if state[steps.ALL_SLIP] > 0.0:
+            return Health.DEGRADED, ALL_SLIP
+        if state[steps.NO_FOOT] > config.airborne or self._feet_silent(state):
+            return Health.DEGRADED, NO_FOOT
+        if state[steps.SURPRISE] > _SURPRISED:
+            return Health.DEGRADED, CONTRADICTION
+        if tilt > config.good_tilt or speed > config.good_velocity:
+            return Health.DEGRADED, UNSURE
+        return Health.GOOD, ""
+
+    def _feet_silent(self, state: Float) -> bool:
+        return bool(state[0] - state[steps.LAST_FEET] > self.config.airborne)
+
+
+def _parameters(config: LeggedConfig) -> Float:
+    """The numbers that `legged_steps` reads."""
+    p = np.zeros(steps.PARAMETERS)
+    noises = (config.gyro_noise, config.accel_noise, config.gyro_walk, config.accel_walk)
+    p[: steps.NOISES] = np.square(noises)
+    p[steps.WALK] = config.foot_walk
+    p[steps.SLIP_WALK] = config.slip_walk
+    p[steps.FOOT_NOISE] = config.foot_noise
+    p[steps.CONTACT_ON] = config.contact_on
+    p[steps.CONTACT_OFF] = config.contact_off
+    p[steps.OUTLIER_GATE] = config.outlier_gate
+    p[steps.SLIP_GATE] = config.slip_gate
+    p[steps.SLIP_TIME] = config.slip_time
+    p[steps.SLIP_WINDOW] = config.slip_window
+    p[steps.SLIP_SPEED] = config.slip_speed
+    p[steps.PATIENCE] = config.patience
+    p[steps.ALL_SLIP_TIME] = config.all_slip_time
+    p[steps.RECOVERY_TILT] = 0.5 * config.tilt_std
+    p[steps.RECOVERY_VELOCITY] = config.velocity_std
+    p[steps.SETTLED_TILT] = config.good_tilt
+    p[steps.SETTLED_VELOCITY] = config.good_velocity
+    return p

@@ -10,23 +10,26 @@ bearing deg, stamped when it arrived; `ref_pos_ecef`, `ref_vel_ecef` and `ref_qu
 reference of the IMU's frame.
 """
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix
 from edge_runtime.fusion.logs import Log, Reference
+from edge_runtime.fusion.logs.arrays import load_arrays
 from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Wheels
-from edge_runtime.fusion.wheeled import WheeledConfig
+from edge_runtime.fusion.wheeled_config import WheeledConfig
 
 STEERING_RATIO = 16.0  # steering wheel over front wheels, of the recorded car; about
 GNSS_LATENCY = 0.08  # s from a fix to its arrival; u-blox M8 at 10 Hz need 0.05 to 0.12
-HORIZONTAL_STD, VERTICAL_STD = 0.3, 0.6  # m, of a fix against the next
-VELOCITY_STD = 0.15  # m/s
+HORIZONTAL_STD, VERTICAL_STD = 0.2, 0.4  # m, of a fix against the next
+VELOCITY_STD = 0.1  # m/s; by the data sheet, half of them within 0.05
 _FLIP = np.array([1.0, -1.0, -1.0])  # forward-right-down to forward-left-up
 _SEMI_MAJOR, _FLATTENING = 6378137.0, 1 / 298.257223563  # WGS 84
-_ARRAYS = "wheel_speed steering_angle gyro accel gnss".split()
+_ARRAYS = ("wheel_speed", "steering_angle", "gyro", "accel", "gnss")
 
 RAV4 = WheeledConfig(
     # Rear axle and wheels of a Toyota RAV4 with a phone in the middle of its windscreen.
@@ -51,11 +54,8 @@ def comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
     Raises:
         UserError: the file is not there or not such a recording.
     """
-    try:
-        with np.load(path) as file:
-            data = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read '{path}' as an .npz recording: {error}") from error
+    path = Path(path)
+    data: Any = load_arrays(path)
     lacking = [n for n in _ARRAYS for n in (n, f"{n}_t") if n not in data]
     if lacking:
         raise UserError(f"'{path}' is no comma2k19 recording: it lacks {', '.join(lacking)}")
@@ -72,6 +72,9 @@ def comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
         measurements=[measurement for _, measurement in timed],
         arrivals=np.array([arrival for arrival, _ in timed]),
         reference=_reference(data, origin, to_enu),
+        name=path.stem,
+        estimator="wheeled",
+        config=replace(RAV4, gyro_bias_std=0.1) if uncalibrated else RAV4,
     )
 
 

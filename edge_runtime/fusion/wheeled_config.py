@@ -1,0 +1,176 @@
+"""What the wheeled filter is told of the car and its sensors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_runtime.fusion import wheeled_state as at
+from edge_runtime.fusion.measurement import Float
+from edge_runtime.fusion.plausibility import GRAVITY, ImuCheckConfig
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class WheeledConfig:
+    """What is known of the car and its sensors beforehand.
+
+    Standard deviations of errors that persist go with the time they persist for: 85 readings a
+    second of a wheel that slips for half a second do not know 85 times as much.
+    """
+
+    # The car.
+    wheels: tuple[tuple[float, float], ...] = ((2.7, 0.8), (2.7, -0.8), (0.0, 0.8), (0.0, -0.8))
+    """Place of each wheel before and left of the middle of the rear axle, m."""
+    rear_axle: Vector = (-1.4, 0.0, -0.5)
+    """Middle of the rear axle in the body frame (that of the IMU), m."""
+    antenna: Vector = (0.0, 0.0, 0.0)
+    """GNSS antenna in the body frame, m."""
+    wheelbase: float = 2.7
+    """m; 0 leaves the steering aside."""
+    understeer: float = 0.002
+    """(s/m)^2: 1 / characteristic speed squared, where a turn needs twice the steering. Cars have
+    20 to 30 m/s."""
+    # IMU. The defaults are a MEMS sensor on a vibrating car.
+    gyro_noise: float = 1e-3
+    """rad/s/sqrt(Hz), twice to five times a data sheet's, for vibration."""
+    accel_noise: float = 0.02
+    """m/s^2/sqrt(Hz), likewise."""
+    gyro_walk: float = 3e-5
+    """rad/s/sqrt(s): a few thousandths of rad/s an hour."""
+    accel_walk: float = 1e-3
+    """m/s^2/sqrt(s)."""
+    gyro_bias_std: float = 0.02
+    """rad/s at the start; 0.1 if nothing calibrated it."""
+    accel_bias_std: float = 0.2
+    """m/s^2 at the start."""
+    tilt_std: float = 0.1
+    """rad, of the first attitude, for a car may accelerate with 1 m/s^2."""
+    mount_std: float = 0.02
+    """rad, of the IMU's pitch and yaw in the car; 0.07 for a phone in a holder."""
+    # Wheels and steering.
+    wheel_scale_std: float = 0.02
+    """Of the tyres' radius: wear and pressure."""
+    wheel_offset_std: float = 0.0
+    """m/s, where the wheel speed's zero is not certain, as with decoded CAN messages."""
+    wheel_scale_walk: float = 3e-4
+    """1/sqrt(s): slip and load change it by some thousandths a minute."""
+    wheel_std: float = 0.05
+    """m/s: tyres' slip and quantization."""
+    wheel_time: float = 0.3
+    """s for which such an error persists."""
+    wheel_spread: float = 0.3
+    """m/s from the other wheels at rest, beyond which a wheel spins or locks; more when fast."""
+    side_std: float = 0.05
+    """m/s sideways at the rear axle when straight."""
+    sideslip: float = 0.008
+    """rad of the rear tyres' slip angle per m/s^2 of lateral acceleration."""
+    up_std: float = 0.1
+    """m/s upwards at the rear axle: its springs."""
+    constraint_time: float = 0.5
+    """s for which sideways and upward errors persist: about that of the car's own motions."""
+    steering_std: float = 0.01
+    """rad of the front wheels, of the steering's zero."""
+    steering_walk: float = 1e-4
+    """rad/sqrt(s) of it: the road's camber and wind."""
+    rate_std: float = 0.01
+    """rad/s, of the bicycle model's yaw rate when straight."""
+    rate_share: float = 0.3
+    """The same in a turn, as a share of the yaw rate: understeer is not known better."""
+    rate_time: float = 1.0
+    """s for which the bicycle model's errors persist."""
+    still_speed: float = 0.2
+    """m/s, below which a wheel may stand still."""
+    still_time: float = 0.5
+    """s for which all wheels must, before the car is held to stand."""
+    still_std: float = 0.02
+    """m/s, of the car's speed then."""
+    still_rate_std: float = 0.01
+    """rad/s, of its turn rate then: people get in and out."""
+    # GNSS.
+    fix_std: float = 0.1
+    """m, below which no receiver's claim is believed, from fix to fix."""
+    wander_std: float = 1.0
+    """m, of the slow error: atmosphere, orbits, reflections."""
+    wander_time: float = 100.0
+    """s, its time constant."""
+    velocity_time: float = 0.1
+    """s for which errors of the GNSS velocity persist; Doppler's are white from fix to fix."""
+    delay_std: float = 0.0
+    """s, of the stamps of fixes, where the receiver's latency is only about known."""
+    heading_speed: float = 1.5
+    """m/s, above which the course tells the heading and the steering the yaw rate."""
+    heading_distance: float = 10.0
+    """m between two fixes that tell the heading, if the receiver gives no velocity."""
+    # Lidar odometry.
+    motion_time: float = 0.1
+    """s for which errors of displacements persist."""
+    # Belief.
+    gate: float = 10.8
+    """Squared Mahalanobis distance of a scalar beyond which it is refused: 1 in 1000."""
+    patience: float = 5.0
+    """s of refusals in a row after which a sensor is believed again."""
+    horizon: float = 0.5
+    """s by which a measurement may come late."""
+    capacity: int = 1024
+    """Events kept for that; horizon times all sensors' rates, and some."""
+    # Health.
+    longest_gap: float = 2.0
+    """s without IMU after which everything but the calibration starts anew."""
+    silent: float = 2.0
+    """s without a believed fix (a quarter of it without wheels) after which it is degraded."""
+    degraded_position: float = 5.0
+    """m of horizontal standard deviation."""
+    lost_position: float = 50.0
+    """m of horizontal standard deviation, beyond which nobody can use it."""
+    degraded_heading: float = 0.1
+    """rad of standard deviation."""
+    lost_velocity: float = 3.0
+    """m/s of standard deviation on any axis."""
+    imu: ImuCheckConfig = ImuCheckConfig()
+
+
+_AS_THEY_ARE = (
+    "gyro_noise",
+    "accel_noise",
+    "gyro_walk",
+    "accel_walk",
+    "steering_walk",
+    "wander_std",
+    "wander_time",
+    "wheel_std",
+    "wheel_time",
+    "side_std",
+    "sideslip",
+    "up_std",
+    "constraint_time",
+    "rate_std",
+    "rate_share",
+    "rate_time",
+    "wheelbase",
+    "understeer",
+    "wheel_spread",
+    "still_speed",
+    "still_time",
+    "still_std",
+    "still_rate_std",
+    "fix_std",
+    "velocity_time",
+    "gate",
+    "patience",
+    "heading_speed",
+    "heading_distance",
+    "motion_time",
+)
+
+
+def numbers(config: WheeledConfig) -> Float:
+    """The configuration as the equations read it, (CONFIG,)."""
+    c = np.zeros(at.CONFIG)
+    c[at.GRAVITY] = GRAVITY
+    c[at.SCALE_WALK] = config.wheel_scale_walk
+    for name in _AS_THEY_ARE:
+        c[getattr(at, name.upper())] = getattr(config, name)
+    c[at.REAR_AXLE : at.REAR_AXLE + 3] = config.rear_axle
+    c[at.ANTENNA : at.ANTENNA + 3] = config.antenna
+    return c

@@ -1,0 +1,76 @@
+"""From event to event: the wheeled filter's states along a timeline."""
+
+import math
+
+import numpy as np
+
+from edge_runtime.fusion.compiled import compiled
+from edge_runtime.fusion.measurement import Float
+from edge_runtime.fusion.timeline import BELIEVED, KIND, PAYLOAD, STAMP, place, slot
+from edge_runtime.fusion.wheeled_constraints import motion, roll
+from edge_runtime.fusion.wheeled_equations import propagate
+from edge_runtime.fusion.wheeled_gnss import gnss
+from edge_runtime.fusion.wheeled_state import ACCEL, BROKEN, ERROR, GNSS, GYRO, IMU, WHEELS
+
+
+@compiled
+def step(x: Float, cov: Float, since: float, event: Float, c: Float, wheels: Float) -> bool:
+    """From the event before, `since` s ago, to this one; in place."""
+    kind = int(event[KIND])
+    if kind == IMU:
+        mean_gyro, mean_accel = np.empty(3), np.empty(3)
+        for i in range(3):
+            mean_gyro[i] = 0.5 * (x[GYRO + i] + event[PAYLOAD + i])
+            mean_accel[i] = 0.5 * (x[ACCEL + i] + event[PAYLOAD + 3 + i])
+        propagate(x, cov, mean_gyro, mean_accel, since, c)
+        for i in range(3):
+            x[GYRO + i] = event[PAYLOAD + i]
+            x[ACCEL + i] = event[PAYLOAD + 3 + i]
+        return True
+    if since > 0.0:
+        propagate(x, cov, x[GYRO : GYRO + 3].copy(), x[ACCEL : ACCEL + 3].copy(), since, c)
+    if kind == WHEELS:
+        return roll(x, cov, event, c, wheels)
+    if kind == GNSS:
+        return gnss(x, cov, event, c)
+    return motion(x, cov, event, c)
+
+
+@compiled
+def take_in(
+    events: Float,
+    states: Float,
+    covariances: Float,
+    span: Float,
+    event: Float,
+    c: Float,
+    wheels: Float,
+) -> int:
+    """Put an event into the timeline and bring every state from there on up to date.
+
+    Returns:
+        1 if it was believed, 0 if not, what `place` says if it has no place, or BROKEN if the
+        newest state is not finite.
+    """
+    index = place(events, span, event)
+    if index < 0:
+        return index
+    capacity = events.shape[0]
+    here = slot(span, capacity, index)
+    before = slot(span, capacity, index - 1)
+    for later in range(index, int(span[1])):
+        now = slot(span, capacity, later)
+        states[now] = states[before]
+        covariances[now] = covariances[before]
+        since = events[now, STAMP] - events[before, STAMP]
+        believed = step(states[now], covariances[now], since, events[now], c, wheels)
+        events[now, BELIEVED] = 1.0 if believed else 0.0
+        before = now
+    total = 0.0
+    for i in range(GYRO):
+        total += states[before, i]
+    for i in range(ERROR):
+        total += covariances[before, i, i]
+    if not math.isfinite(total):
+        return BROKEN
+    return int(events[here, BELIEVED])

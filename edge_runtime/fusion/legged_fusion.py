@@ -1,0 +1,133 @@
+"""Attitude and velocity of a legged robot for the control loop, by the legged filter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL
+from edge_runtime.fusion.contact import ContactConfig, ContactProbability
+from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.kinematics import Leg, LegChain
+from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
+from edge_runtime.fusion.lie import quaternion_to_matrix
+from edge_runtime.fusion.measurement import Feet, Float, Imu
+from edge_runtime.signal import (
+    ATTITUDE,
+    BASE_VELOCITY,
+    FOOT_FORCE,
+    IMU_ACCEL,
+    IMU_BURST,
+    IMU_GYRO,
+    JOINT_POS,
+    Array,
+    Signal,
+    Signals,
+)
+
+BASE_VELOCITY_SIGNAL = Signal(BASE_VELOCITY, 3, "m/s", "body")
+
+
+@dataclass(frozen=True)
+class LeggedRobotConfig:
+    """What the estimator must know of a legged robot; plain JSON."""
+
+    legs: tuple[LegChain, ...]  # in the order of `foot_force`
+    estimator: LeggedConfig = LeggedConfig()  # its `feet` are all points of all legs
+    contact: ContactConfig = ContactConfig()
+
+
+class LeggedFusion:
+    """The legged filter, one a row, fed with what a control loop samples.
+
+    Every sub-sample of the IMU's burst is integrated at its own time; encoders and soles correct
+    at the time of the last. All points of a sole share its probability of contact.
+
+    Args:
+        config: the robot.
+        joint_names: in the order of `joint_pos`.
+        control_period: s between two samples.
+        burst: IMU sub-samples in one sample's `imu_burst`; 0 if the robot gives none.
+        rows: robots.
+    """
+
+    provides: tuple[Signal, ...] = (ATTITUDE_SIGNAL, BASE_VELOCITY_SIGNAL)
+
+    def __init__(
+        self,
+        config: LeggedRobotConfig,
+        joint_names: Sequence[str],
+        control_period: float,
+        burst: int = 0,
+        rows: int = 1,
+    ) -> None:
+        imu = (IMU_BURST,) if burst else (IMU_GYRO, IMU_ACCEL)
+        self.reads: tuple[str, ...] = (JOINT_POS, FOOT_FORCE, *imu)
+        self._burst, self._parts = burst, max(burst, 1)
+        self._period = control_period
+        self._filters = [LeggedFilter(config.estimator) for _ in range(rows)]
+        self._legs = [Leg(chain, joint_names) for chain in config.legs]
+        self._contacts = [ContactProbability(config.contact, len(self._legs)) for _ in range(rows)]
+        sizes = [len(leg.positions) for leg in self._legs]
+        self._leg_of_foot = np.repeat(np.arange(len(sizes)), sizes)
+        self._imu = np.zeros((self._parts, 6))
+        self._attitude = np.zeros((rows, 4), np.float32)
+        self._attitude[:, 0] = 1.0
+        self._velocity = np.zeros((rows, 3), np.float32)
+        self.estimates: Mapping[str, Array] = {
+            ATTITUDE: self._attitude,
+            BASE_VELOCITY: self._velocity,
+        }
+        self.states: list[Estimate] = [f.estimate for f in self._filters]  # the newest, by row
+        self._time = np.zeros(rows)  # s, of each row's last sample
+        self._fresh = np.ones(rows, bool)
+        self.lost = False
+
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        self._fresh[slice(None) if rows is None else rows] = True
+
+    def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
+        lost = False
+        for row, estimator in enumerate(self._filters):
+            self._read_imu(signals, row)
+            if self._fresh[row]:
+                self._begin(row)
+            else:
+                self._time[row] += periods * self._period
+                self._integrate(estimator, float(self._time[row]))
+            estimator.update(self._feet(signals, row))
+            state = self.states[row] = estimator.estimate
+            lost |= state.health is Health.LOST
+            self._attitude[row] = state.attitude
+            self._velocity[row] = state.velocity @ quaternion_to_matrix(state.attitude)
+        self._fresh[:] = False
+        self.lost = lost
+        return self.estimates
+
+    def _read_imu(self, signals: Signals, row: int) -> None:
+        if self._burst:
+            self._imu.reshape(-1)[:] = signals[IMU_BURST][row]
+        else:
+            self._imu[0, :3] = signals[IMU_GYRO][row]
+            self._imu[0, 3:] = signals[IMU_ACCEL][row]
+
+    def _begin(self, row: int) -> None:
+        """Start from the mean reading of the first sample."""
+        estimator = self._filters[row]
+        estimator.reset()
+        self._contacts[row].reset()
+        self._time[row] = 0.0
+        mean = self._imu.mean(axis=0)
+        estimator.predict(Imu(0.0, mean[:3], mean[3:]))
+
+    def _integrate(self, estimator: LeggedFilter, now: float) -> None:
+        step = self._period / self._parts
+        for part, reading in enumerate(self._imu):
+            stamp = now - (self._parts - 1 - part) * step
+            estimator.predict(Imu(stamp, reading[:3], reading[3:]))
+
+    def _feet(self, signals: Signals, row: int) -> Feet:
+        angles = signals[JOINT_POS][row]
+        positions: Float = np.concatenate([leg.move(angles) for leg in self._legs])
+        contact = self._contacts[row].update(signals[FOOT_FORCE][row].tolist())
+        return Feet(float(self._time[row]), positions, contact[self._leg_of_foot])

@@ -66,6 +66,13 @@ COMMANDS: dict[str, Command] = {
         positional=("policy",),
         extra="sim",  # for the simulated robot alone
     ),
+    "fuse": Command(
+        "replay a recorded log through an estimator: errors, a picture, the estimates",
+        "edge_runtime.fuse",
+        "FuseConfig",
+        positional=("log",),
+        extra="replay",
+    ),
     "demo": Command(
         "both robots driven by the edge runtime, and a short training, in ./out",
         "policies.demo",

@@ -19,11 +19,12 @@ MAY_IMPORT = {
     "sim2edge": {"edge_runtime", "sim2edge", "assets"},
 }
 # The optional dependencies that each may count on.
-EXTRAS = {"edge_runtime": [], "sim": ["sim"], "policies": ["sim", "train"], "sim2edge": []}
+EXTRAS = {"edge_runtime": ["replay"], "sim": ["sim"], "policies": ["sim", "train"], "sim2edge": []}
 MODULE_OF = {"pillow": "PIL", "imageio-ffmpeg": "imageio_ffmpeg"}
 BLOCKED = (
     *("assets", "policies", "sim", "sim2edge"),
-    *("gymnasium", "imageio", "mujoco", "numba", "onnx", "rich", "torch", "tyro"),
+    *("gymnasium", "imageio", "matplotlib", "mujoco", "numba", "onnx", "rich", "scipy", "torch"),
+    "tyro",
 )
 EDGE_MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)

@@ -1,0 +1,29 @@
+"""Recorded measurements, with what was true where somebody knows. One reader a format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime.fusion.measurement import Float, Measurement
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What was true, or measured far better. NaN where unknown; frames as in `measurement`."""
+
+    stamp: Float  # (K,) s, on the measurements' clock, growing
+    attitude: Float  # (K, 4) body to world, wxyz
+    velocity: Float  # (K, 3) m/s, world frame
+    position: Float  # (K, 3) m, world frame
+
+
+@dataclass(frozen=True)
+class Log:
+    """A recording, as an estimator would have got it."""
+
+    measurements: Sequence[Measurement]  # in the order in which they arrived
+    arrivals: Float  # (M,) s, when each did, on the clock of the stamps
+    reference: Reference | None = None
+    name: str = ""
+    estimator: str = ""  # that it is meant for; empty to choose by its measurements
+    config: Any = None  # that estimator's config for this robot; None for the defaults

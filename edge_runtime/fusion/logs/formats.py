@@ -1,0 +1,40 @@
+"""Which reader a file needs, by what it holds."""
+
+import dataclasses
+from pathlib import Path
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.logs import Log
+from edge_runtime.fusion.logs.arrays import load_arrays
+from edge_runtime.fusion.logs.broad import broad
+from edge_runtime.fusion.logs.cassie import cassie, is_cassie
+from edge_runtime.fusion.logs.recording import is_recording, read_recording
+
+
+def read_log(path: Path, seed: int = 0) -> Log:
+    """Read a log of any known format.
+
+    Args:
+        path: the file.
+        seed: of the noise that is added to one without.
+
+    Raises:
+        UserError: it is not there, damaged, or of an unknown format.
+    """
+    if path.suffix == ".mat":
+        return broad(path)
+    data = load_arrays(path)
+    if is_recording(data):
+        return read_recording(path)
+    if is_cassie(data):
+        return cassie(path, seed=seed)
+    if "wheel_speed_t" in data:
+        from edge_runtime.fusion.logs import comma2k19  # noqa: PLC0415  it compiles a filter
+
+        log = comma2k19.comma2k19(path)
+        named = dataclasses.replace(log, name=path.stem, estimator="wheeled")
+        return dataclasses.replace(named, config=comma2k19.RAV4)
+    raise UserError(
+        f"'{path}' is no log that can be replayed; it should be one of sim2edge's own, a trial of "
+        "BROAD (.mat), a walk of Cassie or a drive of comma2k19"
+    )

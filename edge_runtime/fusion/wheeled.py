@@ -13,7 +13,13 @@ import numpy as np
 
 from edge_runtime.fusion import wheeled_state as at
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
+from edge_runtime.fusion.lie import (
+    matrix_to_quaternion,
+    quaternion_to_matrix,
+    so3_exp,
+    so3_log,
+    tilt_from_gravity,
+)
 from edge_runtime.fusion.measurement import Displacement, Float, Gnss, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck
 from edge_runtime.fusion.timeline import PAYLOAD, Timeline
@@ -32,6 +38,18 @@ _TIMES = (
 _AT_REST = (0.6 * GRAVITY, 1.4 * GRAVITY)  # a first reading outside does not tell what is down
 _SHAKEN = 0.5  # s for which trouble of the IMU is told
 _PUSH, _SPIN = 3.0, 0.5  # m/s^2 and rad/s that a car may do while nobody looks
+
+
+def _first_tilt(accel: Float, config: WheeledConfig) -> tuple[Float, float]:
+    """Attitude (3, 3) of yaw 0 and its standard deviation.
+
+    Between what the accelerometer says is up, which is wrong while the car is pushed, and the
+    car's own upright, which is wrong on a slope, as either is likely.
+    """
+    pushed = config.start_push / GRAVITY
+    share = config.tilt_std**2 / (config.tilt_std**2 + pushed**2)
+    tilt = so3_log(np.ascontiguousarray(tilt_from_gravity(accel)))
+    return so3_exp(tilt * share), math.sqrt(share) * pushed
 
 
 class WheeledFilter:
@@ -174,13 +192,14 @@ class WheeledFilter:
             return
         config = self.config
         x, cov = np.zeros(at.STATE), np.zeros((at.ERROR, at.ERROR))
-        x[at.Q : at.Q + 4] = matrix_to_quaternion(tilt_from_gravity(imu.accel))
+        tilt, tilt_std = _first_tilt(imu.accel, config)
+        x[at.Q : at.Q + 4] = matrix_to_quaternion(tilt)
         x[at.SCALE] = 1.0
         x[at.GYRO : at.GYRO + 3], x[at.ACCEL : at.ACCEL + 3] = imu.gyro, imu.accel
         x[list(_TIMES)] = math.nan
         x[at.ANCHOR : at.ANCHOR + 2] = math.nan
         std = np.zeros(at.ERROR)
-        std[at.D_ANGLE : at.D_ANGLE + 3] = config.tilt_std, config.tilt_std, 1.8
+        std[at.D_ANGLE : at.D_ANGLE + 3] = tilt_std, tilt_std, 1.8
         std[at.D_V : at.D_V + 3] = 15.0, 15.0, 1.0
         std[at.D_P : at.D_P + 3] = 0.01
         std[at.D_GYRO : at.D_GYRO + 3] = config.gyro_bias_std

@@ -45,7 +45,9 @@ class WheeledConfig:
     accel_bias_std: float = 0.2
     """m/s^2 at the start."""
     tilt_std: float = 0.1
-    """rad, of the first attitude, for a car may accelerate with 1 m/s^2."""
+    """rad from upright at the start: slopes, and how the IMU is mounted."""
+    start_push: float = 2.0
+    """m/s^2 with which the car may accelerate at the start; the accelerometer is wrong by that."""
     mount_std: float = 0.02
     """rad, of the IMU's pitch and yaw in the car; 0.07 for a phone in a holder."""
     # Wheels and steering.

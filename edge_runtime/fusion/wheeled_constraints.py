@@ -11,7 +11,7 @@ from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import PAYLOAD, STAMP
-from edge_runtime.fusion.wheeled_equations import correct, inject, persistent, spread
+from edge_runtime.fusion.wheeled_equations import correct, doubt, inject, persistent, spread
 from edge_runtime.fusion.wheeled_state import (
     CONSTRAINT_TIME,
     D_ANGLE,
@@ -49,6 +49,7 @@ from edge_runtime.fusion.wheeled_state import (
     UNDERSTEER,
     UP_STD,
     VELOCITY_BELIEVED,
+    VELOCITY_REFUSED,
     WHEEL_SPREAD,
     WHEEL_STD,
     WHEEL_TIME,
@@ -62,6 +63,7 @@ from edge_runtime.fusion.wheeled_state import (
 )
 
 FRESH = 1.0  # s; a sensor believed within is a witness against another
+UNANIMOUS = 0.5  # s for which two sensors must refuse the IMU
 
 
 @compiled
@@ -130,17 +132,20 @@ def roll(x: Float, cov: Float, event: Float, c: Float, wheels: Float) -> bool:
         return True
     if math.isnan(x[WHEELS_REFUSED]):
         x[WHEELS_REFUSED] = stamp
-    # Against the IMU alone nobody is in the right for ever; GNSS would tell who is.
+    # Nobody is in the right for ever against the IMU. GNSS tells who is: a witness against the
+    # wheels if it is believed, against the IMU if it is refused as well.
     witness = stamp - x[VELOCITY_BELIEVED] < FRESH
-    if stamp - x[WHEELS_REFUSED] > c[PATIENCE] and not witness:
+    alone = stamp - x[WHEELS_REFUSED] > c[PATIENCE] and not witness
+    both = min(stamp - x[WHEELS_REFUSED], stamp - x[VELOCITY_REFUSED]) > UNANIMOUS
+    if alone or (both and not math.isnan(x[VELOCITY_REFUSED])):
         wide = 0.0
         for i in range(count):
             apart = abs(event[PAYLOAD + 2 + i] - along[0])
             if apart > wide:  # False for NaN
                 wide = apart
-        for i in range(3):
-            cov[D_V + i, D_V + i] += wide * wide
+        doubt(cov, wide)
         x[WHEELS_REFUSED] = math.nan
+        x[VELOCITY_REFUSED] = math.nan
     return False
 
 

@@ -200,6 +200,16 @@ def inject(x: Float, dx: Float) -> None:
 
 
 @compiled
+def doubt(cov: Float, off: float) -> None:
+    """Admit that velocity, tilt and accelerometer bias may be wrong, m/s of velocity as seen."""
+    for i in range(3):
+        cov[D_V + i, D_V + i] += off * off
+        cov[D_ACCEL + i, D_ACCEL + i] += 0.1**2
+        if i < 2:
+            cov[D_ANGLE + i, D_ANGLE + i] += 0.1**2
+
+
+@compiled
 def persistent(std: float, time: float, since: float) -> float:
     """Variance of an error that persists for `time` s in measurements that come every `since` s.
 

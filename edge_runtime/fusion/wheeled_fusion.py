@@ -1,0 +1,164 @@
+"""The car's state for the control loop: attitude, velocity and position from its signals."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edge_runtime.fusion.estimate import Health
+from edge_runtime.fusion.lie import quaternion_to_matrix
+from edge_runtime.fusion.measurement import Gnss, Imu, Wheels
+from edge_runtime.fusion.plausibility import ImuCheckConfig
+from edge_runtime.fusion.wheeled import WheeledConfig, WheeledFilter
+from edge_runtime.signal import (
+    ATTITUDE,
+    BASE_VELOCITY,
+    IMU_ACCEL,
+    IMU_BURST,
+    IMU_GYRO,
+    Array,
+    Signal,
+    Signals,
+)
+
+POSITION = "position"  # of the IMU, m, world
+WHEEL_SPEED = "wheel_speed"  # rad/s, in the order of the config's wheels
+STEERING_ANGLE = "steering_angle"  # rad
+GNSS_POSITION = "gnss_position"  # m, world; the last fix, NaN before the first
+GNSS_VELOCITY = "gnss_velocity"  # m/s, world
+
+VEHICLE_WHEEL_RADIUS = 0.2  # m
+VEHICLE = WheeledConfig(
+    wheels=((1.2, 0.45), (1.2, -0.45), (0.0, 0.45), (0.0, -0.45)),
+    rear_axle=(-0.53, 0.0, 0.0),
+    antenna=(-0.13, 0.0, 0.32),
+    wheelbase=1.2,
+    understeer=0.0,
+    sideslip=0.012,
+    tilt_std=0.03,
+    start_push=4.0,
+    gyro_noise=0.003,
+    accel_noise=0.05,
+    gyro_bias_std=0.01,
+    accel_bias_std=0.15,
+    mount_std=0.001,
+    wheel_scale_std=0.005,
+    steering_std=0.01,
+    fix_std=0.05,
+    wander_std=0.5,
+    wander_time=60.0,
+    velocity_time=0.0,
+    imu=ImuCheckConfig(largest_noise=0.1),
+)
+"""The vehicle of `assets/vehicle` with the sensors of its task."""
+
+
+class WheeledFusion:
+    """A `WheeledFilter` a row.
+
+    Attitude and position are in the world of GNSS once the car has moved; before, and for ever
+    without GNSS, in one that begins where it started, along x. Velocity is that of the IMU in the
+    body frame, and right from the first sample on.
+
+    Args:
+        control_period: s between two samples.
+        burst: IMU sub-samples in one sample's `imu_burst`; 0 if the robot gives none.
+        rows: cars.
+        config: of each car.
+        wheel_radius: m.
+        gnss: whether the car has GNSS.
+    """
+
+    provides: tuple[Signal, ...] = (
+        Signal(ATTITUDE, 4, "1", "world"),
+        Signal(BASE_VELOCITY, 3, "m/s", "body"),
+        Signal(POSITION, 3, "m", "world"),
+    )
+
+    def __init__(
+        self,
+        control_period: float,
+        burst: int = 0,
+        rows: int = 1,
+        *,
+        config: WheeledConfig = VEHICLE,
+        wheel_radius: float = VEHICLE_WHEEL_RADIUS,
+        gnss: bool = True,
+    ) -> None:
+        imu = (IMU_GYRO, IMU_ACCEL) + ((IMU_BURST,) if burst else ())
+        fix = (GNSS_POSITION, GNSS_VELOCITY) if gnss else ()
+        self.reads: tuple[str, ...] = (*imu, WHEEL_SPEED, STEERING_ANGLE, *fix)
+        self.filters: Sequence[WheeledFilter] = [WheeledFilter(config) for _ in range(rows)]
+        self._period, self._burst, self._gnss = control_period, burst, gnss
+        self._radius = wheel_radius
+        self._time = 0.0  # s, since the first sample
+        self._fresh = np.ones(rows, bool)
+        self._fix = np.full((rows, 6), np.nan, np.float32)  # the last one of each car
+        self._fix_std = np.full(3, config.fix_std)
+        self._attitude = np.zeros((rows, 4), np.float32)
+        self._attitude[:, 0] = 1.0
+        self._velocity = np.zeros((rows, 3), np.float32)
+        self._position = np.zeros((rows, 3), np.float32)
+        self.estimates: Mapping[str, Array] = {
+            ATTITUDE: self._attitude,
+            BASE_VELOCITY: self._velocity,
+            POSITION: self._position,
+        }
+        self.lost = False
+
+    def reset(self, rows: np.ndarray | None = None) -> None:
+        self._fresh[slice(None) if rows is None else rows] = True
+
+    def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
+        self._time += periods * self._period
+        readings = self._readings(signals)
+        speed = signals[WHEEL_SPEED].astype(np.float64) * self._radius
+        steering = signals[STEERING_ANGLE][:, 0].tolist()
+        parts = readings.shape[1]
+        stamps = [self._time - self._period * part / parts for part in range(parts - 1, -1, -1)]
+        self.lost = False
+        for row, car in enumerate(self.filters):
+            if self._fresh[row]:
+                self._begin(row, car, readings[row].mean(axis=0))
+            else:
+                for stamp, reading in zip(stamps, readings[row]):
+                    car.predict(Imu(stamp, reading[:3], reading[3:]))
+            car.update(Wheels(self._time, speed[row], steering[row]))
+            if self._gnss:
+                self._take_fix(row, car, signals)
+            self._tell(row, car)
+        self._fresh[:] = False
+        return self.estimates
+
+    def _begin(self, row: int, car: WheeledFilter, reading: np.ndarray) -> None:
+        """Start from the mean reading of the first sample."""
+        car.reset()
+        self._fix[row] = np.nan
+        car.predict(Imu(self._time, reading[:3], reading[3:]))
+
+    def _readings(self, signals: Signals) -> np.ndarray:
+        if self._burst:
+            burst = signals[IMU_BURST]
+            return burst.astype(np.float64).reshape(len(burst), self._burst, 6)
+        both = np.concatenate([signals[IMU_GYRO], signals[IMU_ACCEL]], axis=1)
+        return both.astype(np.float64)[:, None]
+
+    def _take_fix(self, row: int, car: WheeledFilter, signals: Signals) -> None:
+        """A fix is new if it differs from the last: between two the signal holds."""
+        fix = np.concatenate([signals[GNSS_POSITION][row], signals[GNSS_VELOCITY][row]])
+        if np.array_equal(fix, self._fix[row], equal_nan=True):
+            return
+        self._fix[row] = fix
+        exact = fix.astype(np.float64)
+        car.update(Gnss(self._time, exact[:3], self._fix_std, exact[3:], 0.05))
+
+    def _tell(self, row: int, car: WheeledFilter) -> None:
+        health = car.judge()[0]
+        self.lost |= health == Health.LOST
+        x = car.state
+        attitude, velocity = x[:4], x[4:7]
+        if not math.isfinite(float(x[:10].sum())) or not attitude.any():
+            return  # not begun, or run away: what was told last is less wrong
+        self._attitude[row] = attitude
+        self._velocity[row] = quaternion_to_matrix(attitude).T @ velocity
+        self._position[row] = x[7:10]

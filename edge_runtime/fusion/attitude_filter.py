@@ -41,15 +41,15 @@ class AttitudeConfig:
     """s between IMU readings; 0 to learn it from the first ones."""
     longest_loss: float = 0.25
     """s of unusable readings after which the attitude is lost."""
-    accel_sigma: float = 0.03
+    accel_sigma: float = 0.05
     """m/s^2 of accelerometer bias left over."""
-    push_sigma: float = 0.002
+    push_sigma: float = 0.0007
     """rad of tilt for each m/s^2 by which the accelerometer reads something else than gravity."""
-    scale_sigma: float = 0.003
+    scale_sigma: float = 0.0015
     """Share by which the gyroscope's scale and axes are off."""
-    delay_sigma: float = 0.001
+    delay_sigma: float = 0.0005
     """s of `delay` left over."""
-    field_sigma: float = math.radians(5.0)
+    field_sigma: float = math.radians(4.0)
     """rad by which a building bends the direction of the field."""
     imu: ImuCheckConfig = ImuCheckConfig()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_runtime.fusion.errors_against_reference import Errors, summary
 from edge_runtime.fusion.estimate import Health
@@ -21,6 +22,7 @@ _HEALTH = {
     Health.DEGRADED: "#fbbf24",
     Health.GOOD: "#22c55e",
 }
+Mask = npt.NDArray[np.bool_]
 _POINTS = 1600  # of a line; more than its pixels
 _DEGREES = 180.0 / math.pi
 _HIDDEN = 1e3  # standard deviation of what an estimator does not estimate, at least
@@ -63,19 +65,22 @@ def _draw(figure: Any, log: Log, estimator: str, run: Run, errors: Errors | None
         rows + 1, 3, height_ratios=[*[1.0] * rows, 0.11], hspace=0.5, wspace=0.2,
         left=0.055, right=0.98, top=1.0 - 1.3 / height, bottom=0.5 / height,
     )  # fmt: skip
-    title = f"{log.name or 'Log'}, {estimator} estimator"
+    title = (log.name or "log").replace("_", " ")
     figure.text(0.055, 1.0 - 0.42 / height, title, fontsize=16, fontweight="bold")
+    figures = [f"{estimator} estimator"]
     if errors is not None:
-        figures = "     ".join(f"{s.what} {s.value:.3g} {s.unit}" for s in summary(errors, run))
-        figure.text(0.055, 1.0 - 0.7 / height, figures, color=_SOFT, fontsize=9.5)
+        figures += [f"{s.what} {s.value:.3g} {s.unit}" for s in summary(errors, run)]
+    line = "     ".join(figures)
+    figure.text(0.055, 1.0 - 0.7 / height, line, color=_SOFT, fontsize=9.5)
+    known = np.cumsum(run.health > Health.INITIALISING) > 0
     stamp = run.stamp - run.stamp[0]
     for row, of_row in enumerate(panels):
         for column, panel in enumerate(of_row):
-            _panel(figure.add_subplot(grid[row, column]), panel, stamp)
+            _panel(figure.add_subplot(grid[row, column]), panel, stamp, known)
     if moves:
         _path(figure.add_subplot(grid[len(panels), 0]), log, run, errors)
         for column, panel in enumerate(_position(run, errors)):
-            _panel(figure.add_subplot(grid[len(panels), column + 1]), panel, stamp)
+            _panel(figure.add_subplot(grid[len(panels), column + 1]), panel, stamp, known)
     _health(figure.add_subplot(grid[rows, :]), stamp, run)
     _legend(figure, height, run, errors is not None)
 
@@ -96,8 +101,10 @@ def _panels(run: Run, errors: Errors | None) -> list[list[_Panel]]:
     """Rows of three."""
     sigma = _sigma(run)
     angles = _euler(run.attitude)
-    truth = None if errors is None else _euler(errors.truth.attitude)
-    by_heading = _along_heading(run)
+    centre = _mean_angles(angles)
+    angles = _around(centre, angles)
+    truth = None if errors is None else _around(centre, _euler(errors.truth.attitude))
+    by_heading = _sigma_by_heading(run)
     rows = [
         [
             _Panel(f"{name} [°]", angles[:, k], by_heading[:, k], _column(truth, k), wraps=True)
@@ -144,7 +151,8 @@ def _position(run: Run, errors: Errors | None) -> list[_Panel]:
     return _error_row(("position error x", "position error y"), "m", errors.position, sigma)
 
 
-def _panel(axes: Any, panel: _Panel, stamp: Float) -> None:
+def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Mask) -> None:
+    """Draw one; its range is that of the settled estimator."""
     known = np.isfinite(panel.estimate)
     axes.set_title(panel.title, loc="left", fontsize=9.5, color=_INK, pad=5)
     _plain(axes)
@@ -152,23 +160,26 @@ def _panel(axes: Any, panel: _Panel, stamp: Float) -> None:
     if not known.any():
         axes.text(0.5, 0.5, "reference unknown", color=_SOFT, transform=axes.transAxes, ha="center")
         return
+    shown = settled & known if (settled & known).any() else known
     middle = 0.0 if panel.is_error else panel.estimate
     at, low, high = _thin(stamp, middle - 3.0 * panel.sigma, middle + 3.0 * panel.sigma)
     axes.fill_between(at, low, high, color=_BAND, alpha=0.4, linewidth=0, zorder=1)
     if panel.truth is not None:
-        axes.plot(*_line(stamp, panel.truth, panel.wraps), color=_TRUTH, linewidth=2.6, zorder=2)
-    axes.plot(*_line(stamp, panel.estimate, panel.wraps), color=_ESTIMATE, linewidth=1.0, zorder=3)
+        axes.plot(*_line(stamp, panel.truth, panel.wraps), color=_TRUTH, linewidth=2.2, zorder=2)
+    axes.plot(*_line(stamp, panel.estimate, panel.wraps), color=_ESTIMATE, linewidth=0.9, zorder=3)
     if panel.is_error:
         axes.axhline(0.0, color=_SOFT, linewidth=0.6, zorder=2)
         reach = max(
-            float(np.nanquantile(np.abs(panel.estimate), 0.998)),
-            3.3 * float(np.nanmedian(panel.sigma[known])),
+            float(np.nanquantile(np.abs(panel.estimate[shown]), 0.998)),
+            3.3 * float(np.nanmedian(panel.sigma[shown])),
         )
         axes.set_ylim(-1.15 * reach, 1.15 * reach)
     else:
-        shown = panel.estimate if panel.truth is None else np.append(panel.estimate, panel.truth)
-        least, most = np.nanquantile(shown, (0.0005, 0.9995)).tolist()
-        margin = max(0.08 * (most - least), 3.3 * float(np.nanmedian(panel.sigma)), 1e-3)
+        curves = panel.estimate[shown]
+        if panel.truth is not None and np.isfinite(panel.truth).any():
+            curves = np.append(curves, panel.truth)
+        least, most = np.nanquantile(curves, (0.0005, 0.9995)).tolist()
+        margin = max(0.08 * (most - least), 3.3 * float(np.nanmedian(panel.sigma[shown])), 1e-3)
         axes.set_ylim(least - margin, most + margin)
 
 
@@ -180,7 +191,7 @@ def _path(axes: Any, log: Log, run: Run, errors: Errors | None) -> None:
         east, north = np.array(fixes)[:, :2].T
         axes.plot(east, north, ".", color=_SOFT, markersize=2, alpha=0.6, zorder=1)
     if errors is not None:
-        axes.plot(*errors.truth.position[:, :2].T, color=_TRUTH, linewidth=2.6, zorder=2)
+        axes.plot(*errors.truth.position[:, :2].T, color=_TRUTH, linewidth=2.2, zorder=2)
     known = np.cumsum(run.health > Health.INITIALISING) > 0
     axes.plot(*run.position[known, :2].T, color=_ESTIMATE, linewidth=1.2, zorder=3)
     axes.set_aspect("equal", adjustable="datalim")
@@ -214,7 +225,7 @@ def _legend(figure: Any, height: float, run: Run, has_reference: bool) -> None:
         for h in sorted(set(run.health.tolist()), reverse=True)
     ]
     figure.legend(
-        handles=keys, loc="upper right", bbox_to_anchor=(0.985, 1.0 - 0.2 / height),
+        handles=keys, loc="upper right", bbox_to_anchor=(0.988, 1.0 - 0.2 / height),
         ncols=len(keys), frameon=False, fontsize=9, handlelength=1.4, columnspacing=1.3,
     )  # fmt: skip
 
@@ -253,7 +264,7 @@ def _sigma(run: Run) -> Float:
     return np.sqrt(np.maximum(np.einsum("kii->ki", run.covariance), 0.0))
 
 
-def _along_heading(run: Run) -> Float:
+def _sigma_by_heading(run: Run) -> Float:
     """(K, 3) standard deviations in degrees about the body's horizontal axes and the vertical."""
     yaw = np.radians(_euler(run.attitude)[:, 2])
     turning = run.covariance[:, :3, :3]
@@ -271,6 +282,15 @@ def _euler(quaternion: Float) -> Float:
     pitch = np.arcsin(np.clip(2 * (w * y - z * x), -1.0, 1.0))
     yaw = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
     return _DEGREES * np.stack([roll, pitch, yaw], axis=1)
+
+
+def _mean_angles(degrees: Float) -> Float:
+    return _DEGREES * np.angle(np.exp(1j * degrees / _DEGREES).mean(axis=0))
+
+
+def _around(centre: Float, degrees: Float) -> Float:
+    """The same angles, within 180 degrees of the centre, so that they seldom wrap."""
+    return centre + np.mod(degrees - centre + 180.0, 360.0) - 180.0
 
 
 def _rgb(color: str) -> tuple[float, ...]:

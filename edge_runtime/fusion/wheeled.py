@@ -33,7 +33,7 @@ _A_CAR = WheeledConfig()
 _TIMES = (
     *(at.STILL_SINCE, at.WHEELS_SEEN, at.WHEELS_BELIEVED, at.WHEELS_REFUSED),
     *(at.FIX_SEEN, at.FIX_BELIEVED, at.FIX_REFUSED),
-    *(at.VELOCITY_SEEN, at.VELOCITY_BELIEVED, at.VELOCITY_REFUSED, at.MOTION_SEEN),
+    *(at.VELOCITY_SEEN, at.VELOCITY_BELIEVED, at.VELOCITY_REFUSED, at.MOTION_SEEN, at.BEGUN),
 )
 _AT_REST = (0.6 * GRAVITY, 1.4 * GRAVITY)  # a first reading outside does not tell what is down
 _SHAKEN = 0.5  # s for which trouble of the IMU is told
@@ -77,7 +77,8 @@ class WheeledFilter:
         self._check.reset()
         self._started = False
         self._imu_stamp = math.nan  # of the last reading used
-        self._ahead = math.nan  # stamp of a measurement that the IMU has not come up to
+        # Stamps of the measurements that come while the IMU is silent.
+        self._waiting_since = self._waiting_until = math.nan
         self._period = 0.0  # s between IMU readings
         self._unusable = 0  # IMU readings in a row
         self._trouble = ""  # of the IMU
@@ -93,6 +94,7 @@ class WheeledFilter:
             self._unusable += 1
             return
         self._unusable = 0
+        self._waiting_since = math.nan
         if not self._started:
             self._start(imu)
             return
@@ -113,7 +115,9 @@ class WheeledFilter:
         if not self._started or not math.isfinite(stamp):
             return False
         if stamp > self._imu_stamp + self.config.horizon:
-            self._ahead = stamp
+            if not self._waiting_since <= stamp:  # also NaN
+                self._waiting_since = stamp
+            self._waiting_until = stamp
             return False
         event = self._event
         event[0] = stamp
@@ -197,6 +201,7 @@ class WheeledFilter:
         x[at.SCALE] = 1.0
         x[at.GYRO : at.GYRO + 3], x[at.ACCEL : at.ACCEL + 3] = imu.gyro, imu.accel
         x[list(_TIMES)] = math.nan
+        x[at.BEGUN] = imu.stamp
         x[at.ANCHOR : at.ANCHOR + 2] = math.nan
         std = np.zeros(at.ERROR)
         std[at.D_ANGLE : at.D_ANGLE + 3] = tilt_std, tilt_std, 1.8
@@ -291,8 +296,10 @@ class WheeledFilter:
         x, variance = self.state, self.covariance.diagonal()
         if self._trouble in WRONG_UNITS:
             return Health.LOST, self._trouble
-        silent = self._ahead - self._imu_stamp
-        silent = max(silent if silent > 0.0 else 0.0, self._unusable * self._period)
+        silent = self._unusable * self._period
+        if not math.isnan(self._waiting_since):
+            waiting = self._waiting_until - self._waiting_since
+            silent = max(silent, waiting + config.horizon)
         if silent > config.imu.longest_bridge:
             worst = Health.LOST if silent > config.longest_gap else Health.DEGRADED
             reason = self._trouble if self._unusable else "the IMU is silent"

@@ -13,6 +13,7 @@ from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import PAYLOAD, STAMP
 from edge_runtime.fusion.wheeled_equations import correct, doubt, inject, persistent, spread
 from edge_runtime.fusion.wheeled_state import (
+    ANCHOR,
     CONSTRAINT_TIME,
     D_ANGLE,
     D_GYRO,
@@ -27,6 +28,7 @@ from edge_runtime.fusion.wheeled_state import (
     GATE_3,
     GYRO,
     GYRO_BIAS,
+    HEADING_KNOWN,
     HEADING_SPEED,
     MOTION_SEEN,
     MOTION_TIME,
@@ -118,14 +120,16 @@ def roll(x: Float, cov: Float, event: Float, c: Float, wheels: Float) -> bool:
     rows[1, D_YAW] = -cp * along[0] - sp * along[2]
     rows[2, D_YAW] = sp * along[1]
     dx, k = np.zeros(ERROR), np.empty(ERROR)
-    if stamp - x[STILL_SINCE] >= c[STILL_TIME]:
+    standing = stamp - x[STILL_SINCE] >= c[STILL_TIME]
+    if standing:
         believed = still(x, cov, dx, k, rows, along, since, c)
     else:
         believed = rolling(x, cov, dx, k, rows, along, yaw_rate, since, event, c, wheels)
     if believed:
         x[WHEELS_BELIEVED] = stamp
         x[WHEELS_REFUSED] = math.nan
-        constrain(cov, dx, k, rows, along, yaw_rate, since, c)
+        if not standing:
+            constrain(cov, dx, k, rows, along, yaw_rate, since, c)
         if abs(along[0]) > c[HEADING_SPEED] and c[WHEELBASE] > 0.0:
             steer(x, cov, dx, k, axes, along[0], yaw_rate, event[PAYLOAD + 1], since, c)
         inject(x, dx)
@@ -137,7 +141,11 @@ def roll(x: Float, cov: Float, event: Float, c: Float, wheels: Float) -> bool:
     witness = stamp - x[VELOCITY_BELIEVED] < FRESH
     alone = stamp - x[WHEELS_REFUSED] > c[PATIENCE] and not witness
     both = min(stamp - x[WHEELS_REFUSED], stamp - x[VELOCITY_REFUSED]) > UNANIMOUS
-    if alone or (both and not math.isnan(x[VELOCITY_REFUSED])):
+    reversed = witness and stamp - x[WHEELS_REFUSED] > 2.0 * c[PATIENCE]
+    if reversed:
+        x[HEADING_KNOWN] = 0.0  # it may go backwards where GNSS was taken to say forwards
+        x[ANCHOR] = math.nan
+    if alone or reversed or (both and not math.isnan(x[VELOCITY_REFUSED])):
         wide = 0.0
         for i in range(count):
             apart = abs(event[PAYLOAD + 2 + i] - along[0])
@@ -213,7 +221,10 @@ def still(
     new, variance = spread(cov, rows[0], dx, -along[0], k)
     if not new * new <= c[GATE] * (variance + c[STILL_SPEED] * c[STILL_SPEED]):
         return False
-    correct(cov, dx, k, new, variance + persistent(c[STILL_STD], c[CONSTRAINT_TIME], since))
+    own = persistent(c[STILL_STD], c[CONSTRAINT_TIME], since)
+    for i in range(3):
+        new, variance = spread(cov, rows[i], dx, -along[i], k)
+        correct(cov, dx, k, new, variance + own)
     h = np.zeros(ERROR)
     for i in range(3):
         h[:] = 0.0

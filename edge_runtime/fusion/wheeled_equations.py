@@ -117,6 +117,9 @@ def propagate(x: Float, cov: Float, gyro: Float, accel: Float, dt: float, c: Flo
         cov[D_WANDER + i, D_WANDER + i] += grown
     cov[D_SCALE, D_SCALE] += c[SCALE_WALK] * c[SCALE_WALK] * dt
     cov[D_STEERING, D_STEERING] += c[STEERING_WALK] * c[STEERING_WALK] * dt
+    for i in range(ERROR):  # rounding differs from the left and from the right
+        for k in range(i):
+            cov[i, k] = cov[k, i]
 
 
 @compiled

@@ -18,6 +18,7 @@ from edge_runtime.fusion.wheeled_equations import (
 from edge_runtime.fusion.wheeled_state import (
     ANCHOR,
     ANTENNA,
+    BEGUN,
     D_ANGLE,
     D_DELAY,
     D_P,
@@ -46,10 +47,13 @@ from edge_runtime.fusion.wheeled_state import (
     VELOCITY_TIME,
     WANDER,
     WANDER_STD,
+    WHEELS_BELIEVED,
     P,
     Q,
     V,
 )
+
+PATIENT_START = 0.5  # s to wait for wheels before GNSS tells the heading alone
 
 
 @compiled
@@ -186,6 +190,8 @@ def find_heading(x: Float, cov: Float, event: Float, arm: Float, swing: Float, c
     course = 0.0
     if speed > max(c[HEADING_SPEED], 5.0 * event[PAYLOAD + 9]):  # False for NaN
         if math.hypot(own_x, own_y) < 0.5 * speed:
+            if event[STAMP] - x[BEGUN] < PATIENT_START and math.isnan(x[WHEELS_BELIEVED]):
+                return False  # wheels that speak soon would tell if it reverses
             own_x, own_y = forward[0], forward[1]  # not known by wheels: it goes forward
         course = math.atan2(event[PAYLOAD + 7], event[PAYLOAD + 6]) - math.atan2(own_y, own_x)
         course_std = event[PAYLOAD + 9] / speed

@@ -37,7 +37,8 @@ VELOCITY_SEEN, VELOCITY_BELIEVED, VELOCITY_REFUSED = 42, 43, 44
 ANCHOR = 45  # (2,) m, a fix while the heading was not known
 DEPARTURE = 47  # (2,) m, the own position then
 MOTION_SEEN = 49
-STATE = 50
+BEGUN = 50  # s
+STATE = 51
 
 # The error state.
 D_ANGLE, D_V, D_P, D_GYRO, D_ACCEL = 0, 3, 6, 9, 12

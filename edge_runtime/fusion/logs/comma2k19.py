@@ -24,7 +24,7 @@ from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Wheel
 from edge_runtime.fusion.wheeled_config import WheeledConfig
 
 STEERING_RATIO = 16.0  # steering wheel over front wheels, of the recorded car; about
-GNSS_LATENCY = 0.08  # s from a fix to its arrival; u-blox M8 at 10 Hz need 0.05 to 0.12
+GNSS_LATENCY = 0.085  # s from a fix to its arrival; u-blox M8 at 10 Hz need 0.05 to 0.12
 HORIZONTAL_STD, VERTICAL_STD = 0.2, 0.4  # m, of a fix against the next
 VELOCITY_STD = 0.1  # m/s; by the data sheet, half of them within 0.05
 _FLIP = np.array([1.0, -1.0, -1.0])  # forward-right-down to forward-left-up
@@ -39,7 +39,7 @@ RAV4 = WheeledConfig(
     mount_std=0.07,
     # The zero of its CAN messages is not certain to a quarter of a m/s.
     wheel_offset_std=0.25,
-    delay_std=0.04,
+    delay_std=0.02,
 )
 """The recorded car. GNSS antenna near the phone."""
 

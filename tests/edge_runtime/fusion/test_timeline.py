@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime.fusion.measurement import Gnss, Imu, Measurement
+from edge_runtime.fusion.timeline import TOO_LATE, TWICE, Timeline, place, slot
+from edge_runtime.fusion.wheeled import WheeledFilter
+from tests.edge_runtime.fusion.drive import CAR, drive, feed
+
+
+def event(stamp: float, kind: float = 0.0) -> np.ndarray:
+    return np.array([stamp, kind, 0.0, stamp])
+
+
+def started(capacity: int = 8, horizon: float = 100.0) -> Timeline:
+    line = Timeline(capacity, 4, 1, 1, horizon)
+    line.start(0.0, 0.0, np.zeros(1), np.eye(1))
+    return line
+
+
+def stamps(line: Timeline) -> list[float]:
+    capacity = len(line.events)
+    return [float(line.events[slot(line.span, capacity, i), 0]) for i in range(int(line.span[1]))]
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 2)), max_size=40))
+def test_events_are_kept_in_order_and_the_newest_of_them(
+    given_events: list[tuple[int, int]],
+) -> None:
+    line = started()
+    kept: list[tuple[int, int]] = [(0, 0)]
+    for stamp, kind in given_events:
+        index = place(line.events, line.span, event(float(stamp), float(kind)))
+        if (stamp, kind) in kept:
+            assert index == TWICE
+            continue
+        after = sorted([*kept, (stamp, kind)])[-8:]
+        position = after.index((stamp, kind)) if (stamp, kind) in after else -1
+        if position <= 0:
+            assert index == TOO_LATE  # there is no state before it
+            continue
+        kept = after
+        assert index == position
+        assert stamps(line) == [float(s) for s, _ in kept]
+    assert line.events[line.newest, 0] == kept[-1][0]
+    assert line.events[line.oldest, 0] == kept[0][0]
+
+
+def test_beyond_the_horizon_is_too_late() -> None:
+    line = started(horizon=0.5)
+    for k in range(1, 5):
+        assert place(line.events, line.span, event(float(k))) == k
+    assert place(line.events, line.span, event(3.4)) == TOO_LATE
+    assert place(line.events, line.span, event(3.6)) == 4
+
+
+@pytest.fixture(scope="module")
+def measurements() -> list[Measurement]:
+    return drive(12.0).measurements
+
+
+@pytest.fixture(scope="module")
+def in_order(measurements: list[Measurement]) -> WheeledFilter:
+    car = WheeledFilter(CAR)
+    feed(car, measurements)
+    return car
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_out_of_order_gives_what_in_order_gives(
+    seed: int, measurements: list[Measurement], in_order: WheeledFilter
+) -> None:
+    rng = np.random.default_rng(seed)
+    arrivals = []
+    for m in measurements:
+        late = 0.0 if isinstance(m, Imu) else rng.uniform(0.0, 0.4)
+        arrivals.append((m.stamp + late * (m.stamp < 11.5), len(arrivals), m))
+    car = WheeledFilter(CAR)
+    feed(car, [m for _, _, m in sorted(arrivals, key=lambda a: a[:2])])
+    np.testing.assert_allclose(car.state, in_order.state, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(car.covariance, in_order.covariance, rtol=0, atol=1e-9)
+
+
+def test_what_comes_after_the_horizon_is_refused(measurements: list[Measurement]) -> None:
+    car, without = WheeledFilter(CAR), WheeledFilter(CAR)
+    late = [m for m in measurements if isinstance(m, Gnss) and m.stamp > 6.0]
+    rest = [m for m in measurements if not (isinstance(m, Gnss) and m.stamp > 6.0)]
+    feed(without, rest)
+    feed(car, rest)
+    assert not any(feed(car, [m for m in late if m.stamp < 11.4]))
+    assert np.array_equal(car.state, without.state, equal_nan=True)
+    assert all(feed(car, [m for m in late if m.stamp > 11.6]))

@@ -1,0 +1,384 @@
+"""The estimators on public recordings and simulated robots, beside what else there is.
+
+The recordings, as `sim2edge fuse` reads them, are expected in DIR/broad/*.mat, DIR/cassie/*.npz
+and DIR/comma2k19/*.npz; rows without their recordings are left out, and stderr says so.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import math
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from figures import Figure, report
+
+from edge_runtime.fusion.attitude_filter import AttitudeFilter
+from edge_runtime.fusion.errors_against_reference import Errors, errors_against_reference
+from edge_runtime.fusion.estimate import Estimator
+from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
+from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
+from edge_runtime.fusion.logs import Log, Reference
+from edge_runtime.fusion.logs.broad import broad
+from edge_runtime.fusion.logs.cassie import cassie
+from edge_runtime.fusion.logs.comma2k19 import RAV4, comma2k19
+from edge_runtime.fusion.measurement import Feet, Float, Gnss, Imu, Magnetometer, Wheels
+from edge_runtime.fusion.plausibility import GRAVITY
+from edge_runtime.fusion.replay import Run, replay
+from edge_runtime.fusion.wheeled import WheeledFilter
+
+SETTLING = 1.0  # s of a walk that do not count
+WRONG_TILT, WRONG_VELOCITY = math.radians(10.0), 0.6  # rad and m/s at the start of a walk
+OUTAGE = 20.0  # s without GNSS
+DEGREES = 180.0 / math.pi
+
+
+def main() -> int:
+    """Print the figures; 0 if all targets are reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of the recordings", metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="one JSON row per figure")
+    parser.add_argument("--quick", action="store_true", help="shorter and rougher")
+    arguments = parser.parse_args()
+    data = arguments.data or Path(os.environ.get("SIM2EDGE_DATA", "data"))
+    figures: list[Figure] = []
+    for folder, pattern, measure in (
+        ("broad", "*.mat", on_broad),
+        ("cassie", "*.npz", on_cassie),
+        ("comma2k19", "*.npz", on_comma2k19),
+    ):
+        paths = sorted((data / folder).glob(pattern))
+        if paths:
+            figures += measure(paths, arguments.quick)
+        else:
+            print(f"left out: '{data / folder}' has no {pattern}; give --data", file=sys.stderr)
+    figures += [*in_simulation(arguments.quick), *durations(arguments.quick)]
+    return report(figures, arguments.json)
+
+
+def on_broad(paths: Sequence[Path], quick: bool) -> list[Figure]:
+    """Attitude by IMU and magnetometer, RMSE in motion averaged over the trials."""
+    if quick:
+        paths = paths[:2]
+    names = ["ours", "VQF defaults"]
+    names += ["Madgwick"] if importlib.util.find_spec("ahrs") and not quick else []
+    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
+    for path in paths:
+        log = broad(path)
+        runs = {"ours": replay(AttitudeFilter(), log)}
+        peers = {"VQF defaults": vqf_defaults, "Madgwick": madgwick}
+        for name in names[1:]:
+            runs[name] = dataclasses.replace(runs["ours"], attitude=peers[name](log))
+        for name, run in runs.items():
+            errors = against(run, log)
+            parts = (errors.total, errors.heading, errors.inclination)
+            found[name].append(tuple(DEGREES * rms(part) for part in parts))
+    means = {name: np.mean(rows, axis=0) for name, rows in found.items()}
+    return [
+        Figure(
+            f"BROAD, {what} RMSE over {len(paths)} trials",
+            float(means["ours"][column]),
+            "°",
+            target,
+            ", ".join(f"{name} {means[name][column]:.2f}" for name in names[1:]),
+            at_least=False,
+        )
+        for column, (what, target) in enumerate(
+            (("total", 2.5), ("heading", None), ("inclination", 0.75))
+        )
+    ]
+
+
+def vqf_defaults(log: Log) -> Float:
+    """(K, 4) attitudes of bare VQF."""
+    from vqf import VQF  # noqa: PLC0415  a peer
+
+    gyro, accel, field, period = arrays(log)
+    attitude: Float = VQF(period).updateBatch(gyro, accel, field)["quat9D"]
+    return attitude
+
+
+def madgwick(log: Log) -> Float:
+    """(K, 4) attitudes of Madgwick's filter; it starts from VQF's, for it converges slowly."""
+    from ahrs.filters import Madgwick  # noqa: PLC0415  a peer
+
+    gyro, accel, field, period = arrays(log)
+    half = math.sqrt(0.5)  # its x is north, ours is east
+    to_north, to_east = np.array([half, 0, 0, -half]), np.array([half, 0, 0, half])
+    filter_ = Madgwick(frequency=1.0 / period, gain=0.1)
+    now = multiply(to_north, vqf_defaults(log)[0])
+    attitude = np.empty((len(gyro), 4))
+    for k, (rate, force, north) in enumerate(zip(gyro, accel, field)):
+        now = filter_.updateMARG(now, gyr=rate, acc=force, mag=north)
+        attitude[k] = multiply(to_east, now)
+    return attitude
+
+
+def arrays(log: Log) -> tuple[Float, Float, Float, float]:
+    """Gyroscope, accelerometer and magnetometer, (K, 3) each, and the period in s."""
+    imus = [m for m in log.measurements if isinstance(m, Imu)]
+    field = np.array([m.field for m in log.measurements if isinstance(m, Magnetometer)])
+    period = imus[1].stamp - imus[0].stamp
+    return np.array([m.gyro for m in imus]), np.array([m.accel for m in imus]), field, period
+
+
+def on_cassie(paths: Sequence[Path], quick: bool) -> list[Figure]:
+    """A biped's walk with noise, biases and a wrong start, after a second."""
+    velocity, tilt = [], []
+    for path in paths:
+        for seed in range(2 if quick else 8):
+            log = cassie(path, seed=seed)
+            assert log.reference is not None
+            estimator = LeggedFilter(LeggedConfig())
+            start_wrong(estimator, log.reference, seed)
+            errors = against(replay(estimator, log), log)
+            late = errors.stamp > errors.stamp[0] + SETTLING
+            velocity.append(rms(np.linalg.norm(errors.velocity, axis=1)[late]))
+            tilt.append(DEGREES * rms(errors.inclination[late]))
+    what = f"Cassie's walk, mean of {len(velocity)} noises"
+    return [
+        Figure(f"{what}, velocity RMS", np.mean(velocity).item(), "m/s", 0.022, at_least=False),
+        Figure(f"{what}, tilt RMS", np.mean(tilt).item(), "°", 0.45, at_least=False),
+    ]
+
+
+def start_wrong(estimator: LeggedFilter, truth: Reference, seed: int) -> None:
+    """Begin with the wrong tilt and velocity, each in some direction of the seed's."""
+    rng = np.random.default_rng((seed, 1))
+    way, other = rng.uniform(0.0, 2.0 * math.pi, 2)
+    turn = so3_exp(WRONG_TILT * np.array([math.cos(way), math.sin(way), 0.0]))
+    attitude = matrix_to_quaternion(turn @ quaternion_to_matrix(truth.attitude[0]))
+    push = WRONG_VELOCITY * np.array([math.cos(other), math.sin(other), 0.0])
+    estimator.start(float(truth.stamp[0]), attitude, truth.velocity[0] + push)
+
+
+def on_comma2k19(paths: Sequence[Path], quick: bool) -> list[Figure]:
+    """A car on public roads: position, outages of GNSS, and the gyroscope's bias."""
+    ours, receiver, drifts, biases = [], [], [], []
+    for path in paths:
+        log = comma2k19(path)
+        ours.append(rms_horizontal(against(replay(WheeledFilter(RAV4), log), log)))
+        receiver.append(rms_fixes(log))
+        drifts += outages(log, 5.0 if quick else 1.0)
+        biases.append(bias_error(path))
+    rows = f"comma2k19, {len(paths)} drives" if len(paths) > 1 else "comma2k19"
+    arriving, true = np.mean(receiver, axis=0).tolist()
+    figures = [
+        Figure(
+            f"{rows}, horizontal RMS",
+            float(np.mean(ours)),
+            "m",
+            arriving,
+            f"u-blox alone {arriving:.2f} as it arrives, {true:.2f} when it was true",
+            at_least=False,
+        ),
+        Figure(
+            f"{rows}, gyroscope bias off after 20 s",
+            max(biases),
+            "rad/s",
+            0.003,
+            at_least=False,
+        ),
+    ]
+    if drifts:
+        figures.insert(
+            1,
+            Figure(
+                f"{rows}, drift in {len(drifts)} outages of {OUTAGE:g} s, mean",
+                100.0 * float(np.mean(drifts)),
+                "% of the way",
+                0.8,
+                f"worst {100.0 * max(drifts):.2f}",
+                at_least=False,
+            ),
+        )
+    return figures
+
+
+def rms_horizontal(errors: Errors) -> float:
+    """m, after the first second."""
+    late = errors.stamp > errors.stamp[0] + SETTLING
+    return rms(np.linalg.norm(errors.position[late, :2], axis=1))
+
+
+def rms_fixes(log: Log) -> tuple[float, float]:
+    """Of the receiver's own fixes, m horizontally: when they arrive, and when they were true."""
+    timed = [(t, m) for t, m in zip(log.arrivals, log.measurements) if isinstance(m, Gnss)]
+    fixes = np.array([m.position[:2] for _, m in timed])
+    arrivals = np.array([t for t, _ in timed])
+    late = arrivals > log.arrivals[0] + SETTLING
+
+    def wrong(stamps: Float) -> float:
+        return rms(np.linalg.norm(fixes - true_position(log, stamps), axis=1)[late])
+
+    return wrong(arrivals), wrong(np.array([m.stamp for _, m in timed]))
+
+
+def true_position(log: Log, stamps: Float) -> Float:
+    """(K, 2) m, east and north."""
+    truth = log.reference
+    assert truth is not None
+    return np.stack([np.interp(stamps, truth.stamp, axis) for axis in truth.position.T[:2]], axis=1)
+
+
+def outages(log: Log, step: float) -> list[float]:
+    """Drift over the way driven, for outages that begin ever later."""
+    first, last = float(log.arrivals[0]), float(log.arrivals[-1])
+    found = []
+    for begin in np.arange(first + 10.0, last - OUTAGE, step):
+        kept = [
+            k
+            for k, m in enumerate(log.measurements)
+            if not (isinstance(m, Gnss) and log.arrivals[k] >= begin)
+            and log.arrivals[k] <= begin + OUTAGE
+        ]
+        cut = dataclasses.replace(
+            log,
+            measurements=[log.measurements[k] for k in kept],
+            arrivals=log.arrivals[kept],
+        )
+        # Without any fix a log would be judged relative to its start, but fixes came before.
+        errors = against(replay(WheeledFilter(RAV4), cut), cut)
+        before = int(np.searchsorted(errors.stamp, begin))
+        drift = np.linalg.norm((errors.position[-1] - errors.position[before])[:2])
+        way = true_position(log, np.arange(begin, begin + OUTAGE, 0.05))
+        found.append(float(drift / np.linalg.norm(np.diff(way, axis=0), axis=1).sum()))
+    return [drift for drift in found if math.isfinite(drift)]
+
+
+def bias_error(path: Path) -> float:
+    """rad/s on the worst axis, between our bias of the raw gyroscope and the phone's own."""
+    raw, calibrated = comma2k19(path, uncalibrated=True), comma2k19(path)
+    rates = [
+        np.array([m.gyro for m in log.measurements if isinstance(m, Imu)])
+        for log in (raw, calibrated)
+    ]
+    true = np.mean(rates[0] - rates[1], axis=0)
+    config = dataclasses.replace(RAV4, gyro_bias_std=0.1)
+    run = replay(WheeledFilter(config), raw)
+    after = min(int(np.searchsorted(run.stamp, run.stamp[0] + 20.0)), len(run.stamp) - 1)
+    return float(np.abs(run.gyro_bias[after] - true).max())
+
+
+def in_simulation(quick: bool) -> list[Figure]:
+    """The committed policies' own robots, with their sensors' noise."""
+    from policies.policy_file import PolicyFile  # noqa: PLC0415  the rest needs no simulator
+    from sim.estimation import measure_estimation  # noqa: PLC0415
+    from sim.estimation_car import measure_car_estimation  # noqa: PLC0415
+    from sim.tasks.humanoid_velocity import HumanoidVelocity  # noqa: PLC0415
+    from sim.tasks.vehicle_track import VehicleTrack  # noqa: PLC0415
+
+    rows, seconds = (4, 12.0) if quick else (16, 30.0)
+    folder = Path(__file__).parents[1] / "assets" / "policies"
+    walker = PolicyFile.find(folder / "HumanoidVelocity.onnx")
+    assert isinstance(walker.task, HumanoidVelocity)
+    legged = measure_estimation(walker.task, walker.actor(rows), rows, seconds)
+    driver = PolicyFile.find(folder / "VehicleTrack.onnx")
+    assert isinstance(driver.task, VehicleTrack)
+    wheeled = measure_car_estimation(driver.task, driver.actor(rows), rows, seconds)
+    drift = 60.0 * DEGREES * legged.yaw_drift
+    return [
+        Figure("humanoid, velocity RMS", legged.velocity_rms, "m/s", 0.05, at_least=False),
+        Figure("humanoid, yaw drift", drift, "°/min", 3.0, at_least=False),
+        Figure("humanoid, consistent", 100.0 * legged.consistency, "% of time", 90.0),
+        Figure("car, consistent", 100.0 * wheeled.consistency, "% of time", 90.0),
+        Figure(
+            "car, horizontal RMS",
+            wheeled.position_rms,
+            "m",
+            wheeled.gnss_rms,
+            f"GNSS alone {wheeled.gnss_rms:.2f}",
+            at_least=False,
+        ),
+    ]
+
+
+def durations(quick: bool) -> list[Figure]:
+    """Median time of one update, through the same calls that a robot makes."""
+    count = 2_000 if quick else 10_000
+    rng = np.random.default_rng(0)
+    places = np.array([[0.0, 0.1, -0.8], [0.0, -0.1, -0.8]])
+
+    def feet(stamp: float) -> Feet:
+        return Feet(stamp, places + 0.003 * rng.standard_normal((2, 3)), np.ones(2))
+
+    def wheels(stamp: float) -> Wheels:
+        return Wheels(stamp, 0.02 * rng.standard_normal(4) + 5.0, 0.0)
+
+    legged_imu, legged = update_time(LeggedFilter(), feet, count, rng)
+    car_imu, car = update_time(WheeledFilter(), wheels, count, rng)
+    return [
+        Figure(
+            "legged update, two stance feet, median",
+            legged,
+            "µs",
+            40.0,
+            f"its IMU step {legged_imu:.1f} µs",
+            at_least=False,
+        ),
+        Figure(
+            "car update by wheels, median",
+            car,
+            "µs",
+            25.0,
+            f"its IMU step {car_imu:.1f} µs",
+            at_least=False,
+        ),
+    ]
+
+
+def update_time(
+    estimator: Estimator,
+    measure: Callable[[float], Feet | Wheels],
+    count: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Median µs of an IMU step and of an update, at 200 Hz each."""
+    taken: tuple[list[int], list[int]] = ([], [])
+    for k in range(count):
+        stamp = 0.005 * k
+        force = np.array([0.0, 0.0, GRAVITY]) + 0.02 * rng.standard_normal(3)
+        imu, measurement = Imu(stamp, 0.002 * rng.standard_normal(3), force), measure(stamp)
+        started = time.perf_counter_ns()
+        estimator.predict(imu)
+        between = time.perf_counter_ns()
+        estimator.update(measurement)
+        ended = time.perf_counter_ns()
+        taken[0].append(between - started)
+        taken[1].append(ended - between)
+    warm = slice(count // 10, None)  # the first calls compile
+    return statistics.median(taken[0][warm]) / 1e3, statistics.median(taken[1][warm]) / 1e3
+
+
+def against(run: Run, log: Log) -> Errors:
+    """Errors of a log that has a reference."""
+    errors = errors_against_reference(run, log)
+    assert errors is not None
+    return errors
+
+
+def rms(values: Float) -> float:
+    """Of those that are known."""
+    return math.sqrt(float(np.nanmean(values**2)))
+
+
+def multiply(a: Float, b: Float) -> Float:
+    """Hamilton product of two quaternions."""
+    (w, x, y, z), (p, q, r, s) = a, b
+    return np.array(
+        [
+            w * p - x * q - y * r - z * s,
+            w * q + x * p + y * s - z * r,
+            w * r - x * s + y * p + z * q,
+            w * s + x * r - y * q + z * p,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

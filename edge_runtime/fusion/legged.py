@@ -24,8 +24,10 @@ class LeggedConfig:
     """What is known of the robot and its sensors beforehand."""
 
     feet: int = 2
-    """F: points that may stand on the ground. Two a sole (heel and toe) make a turn about the
-    vertical visible on one leg."""
+    """F: points that may stand on the ground, the points of a sole one after another."""
+    points: int = 1
+    """Points of a sole: 1, or 2 (heel and toe) for a flat foot, which shows how the body turns about
+    the vertical even on one leg."""
     # IMU. The defaults are a good MEMS sensor on a body that vibrates.
     gyro_noise: float = 2e-4
     """rad/s/sqrt(Hz); data sheets say 0.5e-4 to 2e-4."""
@@ -45,6 +47,10 @@ class LeggedConfig:
     """m, of each coordinate of a foot by kinematics: encoder noise times the leg's length."""
     foot_walk: float = 0.007
     """m/sqrt(s) by which a standing foot wanders: its sole rolls and gives. 5 mm in a stance."""
+    point_noise: float = 0.0015
+    """m, of each point of a sole besides: encoder noise times half the distance of heel and toe."""
+    point_walk: float = 0.003
+    """m/sqrt(s), likewise: the sole turns on the ground."""
     contact_on: float = 0.9
     """Probability of contact from which a foot stands, and"""
     contact_off: float = 0.5
@@ -321,6 +327,9 @@ def _parameters(config: LeggedConfig) -> Float:
     p[steps.WALK] = config.foot_walk
     p[steps.SLIP_WALK] = config.slip_walk
     p[steps.FOOT_NOISE] = config.foot_noise
+    p[steps.POINTS] = config.points
+    p[steps.POINT_NOISE] = config.point_noise
+    p[steps.POINT_WALK] = config.point_walk
     p[steps.CONTACT_ON] = config.contact_on
     p[steps.CONTACT_OFF] = config.contact_off
     p[steps.OUTLIER_GATE] = config.outlier_gate

@@ -33,11 +33,15 @@ def propagate(
     belong to the biases hold to third order of dt.
 
     Args:
-        rotation, columns, bias, covariance: the state, changed in place.
+        rotation: of the state, changed in place.
+        columns: likewise.
+        bias: likewise.
+        covariance: likewise.
         reading: (2, 3) gyroscope, rad/s, and specific force, m/s^2.
         dt: s.
         noise: (4,) squared spectral densities of gyro, accel, gyro bias and accel bias.
-        walk: (F,) the same of each foot's position; 0 for one that is not in the state.
+        walk: (F, F) the same of the feet's positions, between each two of them; 0 for a foot that
+            is not in the state.
     """
     feet = columns.shape[0] - 2
     b = 9 + 3 * feet  # where the biases begin
@@ -89,8 +93,9 @@ def propagate(
         covariance[3 + i, 3 + i] += noise[1] * dt
         covariance[b + i, b + i] += noise[2] * dt
         covariance[b + 3 + i, b + 3 + i] += noise[3] * dt
-        for k in range(feet):
-            covariance[9 + 3 * k + i, 9 + 3 * k + i] += walk[k] * dt
+        for j in range(feet):
+            for k in range(feet):
+                covariance[9 + 3 * j + i, 9 + 3 * k + i] += walk[j, k] * dt
 
 
 @compiled
@@ -121,30 +126,45 @@ def inverse_3(m: Float) -> Float:
 
 @compiled
 def innovation(
-    rotation: Float, columns: Float, covariance: Float, foot: int, reading: Float, variance: float
+    rotation: Float,
+    columns: Float,
+    covariance: Float,
+    weights: Float,
+    positions: Float,
+    variance: float,
 ) -> tuple[Float, Float, Float]:
-    """How kinematics disagrees with where a standing foot is thought to be.
+    """How kinematics disagrees with where standing feet are thought to be (equations 28 to 31).
 
     Args:
-        rotation, columns, covariance: the state.
-        foot: which.
-        reading: (3,) m, in the body frame.
-        variance: m^2, of each of its components.
+        rotation: of the state.
+        columns: of the state.
+        covariance: of the state.
+        weights: (F,) which feet; several give a weighted sum of theirs.
+        positions: (F, 3) m, of the feet in the body frame.
+        variance: m^2, of each component of what is measured.
 
     Returns:
         z (3,) in the world frame, H P (3, n), and its covariance S (3, 3), where H takes the
-        position from the foot (equations 28 to 31).
+        position from each foot.
     """
-    k = 9 + 3 * foot
-    z = columns[1] - columns[2 + foot]
-    for i in range(3):
-        z[i] += (
-            rotation[i, 0] * reading[0] + rotation[i, 1] * reading[1] + rotation[i, 2] * reading[2]
-        )
-    of_error = covariance[k : k + 3] - covariance[6:9]
-    s = of_error[:, k : k + 3] - of_error[:, 6:9]
-    for i in range(3):
-        s[i, i] += variance
+    z = np.zeros(3)
+    of_error = np.zeros((3, covariance.shape[0]))
+    for k in range(weights.size):
+        w = weights[k]
+        if w == 0.0:
+            continue
+        b = 9 + 3 * k
+        for i in range(3):
+            seen = columns[1, i] - columns[2 + k, i]
+            for j in range(3):
+                seen += rotation[i, j] * positions[k, j]
+            z[i] += w * seen
+        of_error += w * (covariance[b : b + 3] - covariance[6:9])
+    s = variance * np.eye(3)
+    for k in range(weights.size):
+        if weights[k] != 0.0:
+            b = 9 + 3 * k
+            s += weights[k] * (of_error[:, b : b + 3] - of_error[:, 6:9])
     return z, of_error, s
 
 
@@ -177,18 +197,19 @@ def distance(z: Float, inverse: Float) -> float:
 
 @compiled
 def place_foot(
-    rotation: Float, columns: Float, covariance: Float, foot: int, reading: Float, variance: float
+    rotation: Float, columns: Float, covariance: Float, foot: int, reading: Float
 ) -> None:
-    """A foot touches down: it is where kinematics sees it (equations 41 to 43)."""
+    """A foot touches down: it is where kinematics sees it (equations 41 to 43).
+
+    The noise of kinematics remains to be added to the covariance.
+    """
     k = 9 + 3 * foot
     for i in range(3):
-        columns[2 + foot, i] = columns[1, i] + (
-            rotation[i, 0] * reading[0] + rotation[i, 1] * reading[1] + rotation[i, 2] * reading[2]
-        )
+        columns[2 + foot, i] = columns[1, i]
+        for j in range(3):
+            columns[2 + foot, i] += rotation[i, j] * reading[j]
     covariance[k : k + 3] = covariance[6:9]
     covariance[:, k : k + 3] = covariance[:, 6:9].copy()
-    for i in range(3):
-        covariance[k + i, k + i] += variance
 
 
 @compiled

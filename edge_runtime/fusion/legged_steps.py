@@ -61,7 +61,10 @@ RECOVERY_TILT = 16  # rad
 RECOVERY_VELOCITY = 17  # m/s
 SETTLED_TILT = 18  # rad
 SETTLED_VELOCITY = 19  # m/s
-PARAMETERS = 20
+POINTS = 20  # of each sole: 1 or 2
+POINT_NOISE = 21  # m
+POINT_WALK = 22  # m/sqrt(s)
+PARAMETERS = 23
 
 
 def state_size(feet: int) -> int:
@@ -89,15 +92,51 @@ def advance(state: Float, covariance: Float, stamp: float, feet: int, parameters
     if dt <= 0.0:
         return
     rotation, columns, bias, reading, records = views(state, feet)
-    walk = np.zeros(feet)
-    for k in range(feet):
-        if records[k, ACTIVE] > 0.0:
-            density = parameters[WALK] / max(records[k, PROBABILITY], 0.1)
-            if records[k, SLIPPING] > 0.0:
-                density = parameters[SLIP_WALK]
-            walk[k] = density * density
+    walk = np.zeros((feet, feet))
+    points = int(parameters[POINTS])
+    for first in range(0, feet, points):
+        if records[first, ACTIVE] > 0.0:
+            walk[first : first + points, first : first + points] += _walk(
+                records[first], parameters[WALK], parameters
+            )
+        if points == 2 and records[first, ACTIVE] > 0.0:
+            # turning on the ground, the points go opposite ways
+            turn = _walk(records[first + 1], parameters[POINT_WALK], parameters)
+            walk[first, first] += turn
+            walk[first + 1, first + 1] += turn
+            walk[first, first + 1] -= turn
+            walk[first + 1, first] -= turn
     propagate(rotation, columns, bias, covariance, reading, dt, parameters[:NOISES], walk)
     state[0] = stamp
+
+
+@compiled
+def _walk(record: Float, density: float, parameters: Float) -> float:
+    """Squared density of a foot's random walk: more if it slips or hardly stands."""
+    if record[SLIPPING] > 0.0:
+        return parameters[SLIP_WALK] ** 2
+    return (density / max(record[PROBABILITY], 0.1)) ** 2
+
+
+@compiled
+def place_sole(
+    rotation: Float,
+    columns: Float,
+    covariance: Float,
+    first: int,
+    positions: Float,
+    parameters: Float,
+) -> None:
+    """All points of a sole touch down, with an error in common and one of each."""
+    points = int(parameters[POINTS])
+    for k in range(first, first + points):
+        place_foot(rotation, columns, covariance, k, positions[k])
+    for i in range(3):
+        for j in range(first, first + points):
+            for k in range(first, first + points):
+                common = parameters[FOOT_NOISE] ** 2
+                own = parameters[POINT_NOISE] ** 2 if j == k and points > 1 else 0.0
+                covariance[9 + 3 * j + i, 9 + 3 * k + i] += common + own
 
 
 @compiled
@@ -106,67 +145,79 @@ def take_feet(
 ) -> int:
     """Correct by a reading of the feet.
 
+    A sole of two points gives two independent readings: the mean of its points, and their
+    difference, which tells how it is turned. The records of its points are those of the readings.
+
     Args:
-        state, covariance: changed in place.
+        state: changed in place.
+        covariance: changed in place.
         positions: (F, 3) m, in the body frame.
         contact: (F,) probabilities.
         parameters: see above.
 
     Returns:
-        How many feet's readings were believed, or placed a foot anew.
+        How many readings were believed, or placed a foot anew.
     """
     feet = contact.size
     rotation, columns, bias, _reading, records = views(state, feet)
     dt = min(max(state[0] - state[LAST_FEET], 0.0), 0.1)
     state[LAST_FEET] = state[0]
-    variance = parameters[FOOT_NOISE] * parameters[FOOT_NOISE]
-    share = dt / (dt + parameters[SLIP_TIME])
+    points = int(parameters[POINTS])
+    weights = np.zeros(feet)
     believed, standing, slipping = 0, 0, 0
-    for k in range(feet):
-        record, at = records[k], positions[k]
-        if not math.isfinite(contact[k] + at[0] + at[1] + at[2]):
-            record[ACTIVE] = 0.0
-            forget_foot(covariance, k)
-            continue
-        record[PROBABILITY] = min(contact[k], 1.0)
-        if record[ACTIVE] == 0.0:
-            if contact[k] >= parameters[CONTACT_ON]:
-                record[:] = 0.0
-                record[ACTIVE] = 1.0
-                record[PROBABILITY] = min(contact[k], 1.0)
-                place_foot(rotation, columns, covariance, k, at, variance)
+    for first in range(0, feet, points):
+        probability = _contact(first, points, positions, contact)
+        if records[first, ACTIVE] == 0.0:
+            if probability >= parameters[CONTACT_ON]:
+                records[first : first + points] = 0.0
+                records[first : first + points, ACTIVE] = 1.0
+                records[first : first + points, PROBABILITY] = probability
+                place_sole(rotation, columns, covariance, first, positions, parameters)
                 believed += 1
                 standing += 1
             continue
-        if contact[k] < parameters[CONTACT_OFF]:
-            record[ACTIVE] = 0.0
-            forget_foot(covariance, k)
+        if not probability >= parameters[CONTACT_OFF]:
+            for k in range(first, first + points):
+                records[k, ACTIVE] = 0.0
+                forget_foot(covariance, k)
             continue
-        z, of_error, s = innovation(rotation, columns, covariance, k, at, variance)
-        inverse = inverse_3(s)
-        squared = distance(z, inverse)
-        credible = squared < parameters[OUTLIER_GATE]
-        scale = 1.0 if credible else math.sqrt(parameters[OUTLIER_GATE] / squared)
-        for i in range(3):
-            record[MEAN + i] += share * (scale * z[i] - record[MEAN + i])
-        state[SURPRISE] += 0.05 * (min(squared, 100.0) / 3.0 - state[SURPRISE])
-        if credible:
-            record[REFUSED] = 0.0
-            correct(rotation, columns, bias, covariance, z, of_error, inverse)
-            believed += 1
-        else:
-            record[REFUSED] += dt
-        drift = distance(record[MEAN : MEAN + 3], inverse) * (2.0 - share) / max(share, 1e-3)
-        slips = record[REFUSED] > parameters[PATIENCE] or drift > parameters[SLIP_GATE]
-        if record[SLIPPING] == 0.0 and slips:
-            record[MEAN : MEAN + 3] = 0.0
-            place_foot(rotation, columns, covariance, k, at, variance)
-            record[REFUSED] = 0.0
-            record[SLIPPING] = 1e-9
-            record[ANCHOR : ANCHOR + 3] = columns[2 + k]
-        elif record[SLIPPING] > 0.0:
-            _come_to_rest(record, columns[2 + k], dt, parameters)
-        if record[SLIPPING] > 0.0:
+        for k in range(first, first + points):
+            record = records[k]
+            record[PROBABILITY] = probability
+            weights[:] = 0.0
+            if k == first:
+                weights[first : first + points] = 1.0 / points
+                variance = parameters[FOOT_NOISE] ** 2
+                if points > 1:
+                    variance += parameters[POINT_NOISE] ** 2 / points
+            else:
+                weights[k], weights[first] = 1.0, -1.0
+                variance = 2.0 * parameters[POINT_NOISE] ** 2
+            z, of_error, s = innovation(
+                rotation, columns, covariance, weights, positions, variance
+            )
+            inverse = inverse_3(s)
+            squared = distance(z, inverse)
+            if _judge(record, z, inverse, squared, dt, parameters):
+                correct(rotation, columns, bias, covariance, z, of_error, inverse)
+                believed += 1
+            slips = (
+                record[REFUSED] > parameters[PATIENCE]
+                or _drift(record, inverse, dt, parameters) > parameters[SLIP_GATE]
+            )
+            at = columns[2 + k] if k == first else columns[2 + k] - columns[2 + first]
+            if record[SLIPPING] == 0.0 and slips:
+                record[MEAN:ANCHOR] = 0.0
+                record[SLIPPING] = 1e-9
+                if k == first:
+                    place_sole(rotation, columns, covariance, first, positions, parameters)
+                    at = columns[2 + k]
+                record[ANCHOR : ANCHOR + 3] = at
+            elif record[SLIPPING] > 0.0:
+                _come_to_rest(record, at, dt, parameters)
+            if k == first:
+                state[SURPRISE] += 0.05 * (min(squared, 100.0) / 3.0 - state[SURPRISE])
+        if records[first, SLIPPING] > 0.0:
             slipping += 1
         else:
             standing += 1
@@ -176,6 +227,38 @@ def take_feet(
         _doubt_velocity(state, covariance, positions, parameters)
     _settle(state, covariance, feet, parameters)
     return believed
+
+
+@compiled
+def _contact(first: int, points: int, positions: Float, contact: Float) -> float:
+    """Probability that a sole stands; 0 if any of its readings is not finite."""
+    probability = 1.0
+    for k in range(first, first + points):
+        if not math.isfinite(contact[k] + positions[k, 0] + positions[k, 1] + positions[k, 2]):
+            return 0.0
+        probability = min(probability, contact[k])
+    return probability
+
+
+@compiled
+def _judge(
+    record: Float, z: Float, inverse: Float, squared: float, dt: float, parameters: Float
+) -> bool:
+    """Note an innovation in a foot's record; whether it is credible."""
+    credible = squared < parameters[OUTLIER_GATE]
+    scale = 1.0 if credible else math.sqrt(parameters[OUTLIER_GATE] / squared)
+    share = dt / (dt + parameters[SLIP_TIME])
+    for i in range(3):
+        record[MEAN + i] += share * (scale * z[i] - record[MEAN + i])
+    record[REFUSED] = 0.0 if credible else record[REFUSED] + dt
+    return credible
+
+
+@compiled
+def _drift(record: Float, inverse: Float, dt: float, parameters: Float) -> float:
+    """Squared Mahalanobis distance of the mean innovation, were they independent."""
+    share = max(dt / (dt + parameters[SLIP_TIME]), 1e-3)
+    return distance(record[MEAN : MEAN + 3], inverse) * (2.0 - share) / share
 
 
 @compiled
@@ -202,11 +285,11 @@ def _doubt_velocity(state: Float, covariance: Float, positions: Float, parameter
         covariance[3 + i, 3 + i] += parameters[RECOVERY_VELOCITY] ** 2
         if i < 2:
             covariance[i, i] += parameters[RECOVERY_TILT] ** 2
-    variance = parameters[FOOT_NOISE] * parameters[FOOT_NOISE]
-    for k in range(feet):
-        if records[k, ACTIVE] > 0.0:
-            records[k, MEAN:] = 0.0
-            place_foot(rotation, columns, covariance, k, positions[k], variance)
+    points = int(parameters[POINTS])
+    for first in range(0, feet, points):
+        if records[first, ACTIVE] > 0.0:
+            records[first : first + points, MEAN:] = 0.0
+            place_sole(rotation, columns, covariance, first, positions, parameters)
     state[ALL_SLIP] = 0.0
     state[RECOVERIES] += 1.0
 
@@ -243,7 +326,10 @@ def take_event(
     """Put an event in its place in time and compute all states from there on.
 
     Args:
-        events, states, covariances, span: of the `Timeline`, changed in place.
+        events: of the `Timeline`, changed in place.
+        states: likewise.
+        covariances: likewise.
+        span: likewise.
         event: (3 + payload,) an IMU's gyro and accel, or the feet's positions and contacts.
         feet: F.
         parameters: see above.

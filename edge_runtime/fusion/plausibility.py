@@ -74,6 +74,7 @@ _FEWEST = 5  # readings in each
 _STILL = 0.01  # standard deviation of a still accelerometer, as a share of what it reads
 _GRAVITIES = (0.9 * GRAVITY, 1.1 * GRAVITY)
 _FEWEST_REPEATS = 5
+_MOST_SPIKES = 2  # in a row
 _NOTHING = [math.nan] * 3
 _LONGEST = 1e9  # s; a longer gap is told as this
 
@@ -103,6 +104,7 @@ class ImuCheck:
         self._gyro_still, self._accel_still = (0, 0.0), (0, 0.0)  # repeats, and s of them
         self._good_gyro, self._good_accel = _NOTHING, _NOTHING  # as last used
         self._odd_gyro, self._odd_accel = _NOTHING, _NOTHING  # last taken for a spike
+        self._spikes = 0  # in a row
         self._gyro_peak = self._accel_peak = 0.0  # largest jumps of the recent past
         self._units = _Units(self.config) if self.config.check_units else None
 
@@ -212,18 +214,19 @@ class ImuCheck:
         gyro_limit = max(config.gyro_jump, config.spike_ratio * self._gyro_peak)
         accel_limit = max(config.accel_jump, config.spike_ratio * self._accel_peak)
         if turned > gyro_limit or pushed > accel_limit:
-            again = (
+            again = self._spikes > 0 and (
                 _jump(gyro, self._odd_gyro) <= gyro_limit
                 and _jump(accel, self._odd_accel) <= accel_limit
             )
-            if not again:
+            if not again and self._spikes < _MOST_SPIKES:
+                self._spikes += 1
                 self._odd_gyro, self._odd_accel = gyro, accel
-                # So the next one as large is believed: a body that is hit, not a broken sensor.
-                if turned > gyro_limit:
-                    self._gyro_peak = gyro_limit
                 if pushed > accel_limit:
+                    # The next one as large is believed: a body that is hit, not a broken sensor.
+                    # Its rotation cannot jump there and back, whatever hits it.
                     self._accel_peak = accel_limit
                 return SPIKE
+        self._spikes = 0
         keep = max(0.0, 1.0 - since / config.spike_memory)
         self._gyro_peak = max(keep * self._gyro_peak, turned)  # the first jump is NaN: no more
         self._accel_peak = max(keep * self._accel_peak, pushed)

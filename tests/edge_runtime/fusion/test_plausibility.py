@@ -135,6 +135,23 @@ def test_the_impacts_of_walking_are_believed() -> None:
     assert len(left_out) <= 2
 
 
+def test_spikes_of_the_gyroscope_are_never_believed() -> None:
+    stream = readings(2000)
+    hit = range(100, 2000, 150)
+    for k in hit:
+        stream[k] = stream[k]._replace(gyro=np.array([20.0, 0.0, 0.0]))
+    assert [k for k, v in enumerate(judge(stream)) if not v.usable] == list(hit)
+
+
+def test_wild_motion_is_believed_after_two_readings() -> None:
+    rng = np.random.default_rng(0)
+    stream = readings(400)
+    for k in range(200, 400):
+        stream[k] = stream[k]._replace(gyro=6.0 * rng.standard_normal(3))
+    verdicts = judge(stream, ImuCheckConfig(check_units=False))
+    assert sum(not v.usable for v in verdicts) <= 8
+
+
 def test_a_blow_that_lasts_is_believed_at_its_second_reading() -> None:
     stream = readings(400)
     blow = [imu._replace(accel=imu.accel + np.array([60.0, 0, 0])) for imu in stream[200:240]]

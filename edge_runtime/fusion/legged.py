@@ -71,8 +71,9 @@ class LeggedConfig:
     """m/s below which it has."""
     patience: float = 0.01
     """s for which a foot's readings are refused before it is placed anew."""
-    all_slip_time: float = 0.3
-    """s for which every foot slips before it is rather the velocity that is thought wrong."""
+    all_slip_time: float = 0.5
+    """s for which every foot slips before it is rather the velocity that is thought wrong. For so
+    long the IMU alone holds it to some cm/s."""
     # Start, and what is good enough.
     tilt_std: float = 0.2
     """rad: an accelerometer's first word while the robot moves."""

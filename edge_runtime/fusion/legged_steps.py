@@ -193,9 +193,7 @@ def take_feet(
             else:
                 weights[k], weights[first] = 1.0, -1.0
                 variance = 2.0 * parameters[POINT_NOISE] ** 2
-            z, of_error, s = innovation(
-                rotation, columns, covariance, weights, positions, variance
-            )
+            z, of_error, s = innovation(rotation, columns, covariance, weights, positions, variance)
             inverse = inverse_3(s)
             squared = distance(z, inverse)
             if _judge(record, z, inverse, squared, dt, parameters):

@@ -78,7 +78,11 @@ class Walker:
             seen = (np.array(feet) - self.position(t)) @ now
             seen += rng.normal(0, self.foot_std, seen.shape)
             yield Moment(
-                t, now, velocity, self.position(t), Imu(t, gyro, accel),
+                t,
+                now,
+                velocity,
+                self.position(t),
+                Imu(t, gyro, accel),
                 Feet(t, seen, np.array(contact)),
             )
 

@@ -57,7 +57,8 @@ def _load(path: Path) -> dict[str, Any]:
             f"reading '{path}' needs scipy, which is not installed; pip install 'sim2edge[replay]'"
         ) from None
     try:
-        trial: dict[str, Any] = loadmat(path)
+        with path.open("rb") as file:
+            trial: dict[str, Any] = loadmat(file)
     except FileNotFoundError:
         raise UserError(f"there is no '{path}'") from None
     except (*_DAMAGED, zlib.error, MatReadError, NotImplementedError) as error:

@@ -165,14 +165,17 @@ class WheeledFilter:
             return False
         event = self._event
         half = 0.5 * float(motion.motion[2])
-        x, y = float(motion.motion[0]), float(motion.motion[1])
         cosine, sine = math.cos(half), math.sin(half)
+        # Half way the body is turned by half; its velocities there, as independent combinations.
+        turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+        variances, factors = np.linalg.eigh(turn @ motion.covariance @ turn.T)
+        if not variances[0] > 0.0:
+            return False
         event[0] = motion.stamp - 0.5 * span
         event[1] = at.MOTION
-        event[PAYLOAD] = (cosine * x + sine * y) / span
-        event[PAYLOAD + 1] = (cosine * y - sine * x) / span
-        event[PAYLOAD + 2] = 2.0 * half / span
-        event[PAYLOAD + 3 : PAYLOAD + 6] = np.sqrt(motion.covariance.diagonal()) / span
+        event[PAYLOAD : PAYLOAD + 3] = factors.T @ turn @ motion.motion / span
+        event[PAYLOAD + 3 : PAYLOAD + 6] = np.sqrt(variances) / span
+        event[PAYLOAD + 6 : PAYLOAD + 15] = factors.T.ravel()
         return True
 
     def _take_in(self) -> bool:

@@ -304,7 +304,10 @@ def car_axes(x: Float) -> Float:
 
 @compiled
 def motion(x: Float, cov: Float, event: Float, c: Float) -> bool:
-    """Mean velocity and turn rate in the body's frame, as lidar odometry has them."""
+    """Combinations of velocity and turn rate in the body, independent of each other.
+
+    The event holds the three values, their standard deviations, and the factors of each.
+    """
     stamp = event[STAMP]
     since = stamp - x[MOTION_SEEN]
     x[MOTION_SEEN] = stamp
@@ -312,20 +315,24 @@ def motion(x: Float, cov: Float, event: Float, c: Float) -> bool:
     kept = cov.copy()
     dx, h, k = np.zeros(ERROR), np.zeros(ERROR), np.empty(ERROR)
     distance = 0.0
+    ahead, left = np.zeros(ERROR), np.zeros(ERROR)  # d of the velocities in the body
+    along = np.zeros(2)
+    for i in range(2):
+        a = r[:, i]
+        row = ahead if i == 0 else left
+        for j in range(3):
+            along[i] += a[j] * x[V + j]
+            row[D_V + j] = a[j]
+        row[D_ANGLE] = a[1] * x[V + 2] - a[2] * x[V + 1]
+        row[D_ANGLE + 1] = a[2] * x[V] - a[0] * x[V + 2]
+        row[D_ANGLE + 2] = a[0] * x[V + 1] - a[1] * x[V]
+    turning = x[GYRO + 2] - x[GYRO_BIAS + 2]
     for i in range(3):
-        h[:] = 0.0
-        if i < 2:
-            predicted = 0.0
-            a = r[:, i]
-            for j in range(3):
-                predicted += a[j] * x[V + j]
-                h[D_V + j] = a[j]
-            h[D_ANGLE] = a[1] * x[V + 2] - a[2] * x[V + 1]
-            h[D_ANGLE + 1] = a[2] * x[V] - a[0] * x[V + 2]
-            h[D_ANGLE + 2] = a[0] * x[V + 1] - a[1] * x[V]
-        else:
-            predicted = x[GYRO + 2] - x[GYRO_BIAS + 2]
-            h[D_GYRO + 2] = -1.0
+        u = event[PAYLOAD + 6 + 3 * i : PAYLOAD + 9 + 3 * i]
+        predicted = u[0] * along[0] + u[1] * along[1] + u[2] * turning
+        for j in range(ERROR):
+            h[j] = u[0] * ahead[j] + u[1] * left[j]
+        h[D_GYRO + 2] -= u[2]
         std = event[PAYLOAD + 3 + i]
         new, variance = spread(cov, h, dx, event[PAYLOAD + i] - predicted, k)
         distance += new * new / (variance + std * std)

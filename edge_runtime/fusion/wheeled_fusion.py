@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edge_runtime.fusion.estimate import Health
+from edge_runtime.fusion.lidar_odometry import LidarOdometry
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Gnss, Imu, Wheels
 from edge_runtime.fusion.plausibility import ImuCheckConfig
@@ -25,6 +26,7 @@ POSITION = "position"  # of the IMU, m, world
 WHEEL_SPEED = "wheel_speed"  # rad/s, in the order of the config's wheels
 STEERING_ANGLE = "steering_angle"  # rad
 GNSS_POSITION = "gnss_position"  # m, world; the last fix, NaN before the first
+LIDAR = "lidar"  # m, of each beam
 GNSS_VELOCITY = "gnss_velocity"  # m/s, world
 
 VEHICLE_WHEEL_RADIUS = 0.2  # m
@@ -67,6 +69,7 @@ class WheeledFusion:
         config: of each car.
         wheel_radius: m.
         gnss: whether the car has GNSS.
+        lidar: an odometry by its lidar, of one car alone; `close` ends it too.
     """
 
     provides: tuple[Signal, ...] = (
@@ -84,10 +87,14 @@ class WheeledFusion:
         config: WheeledConfig = VEHICLE,
         wheel_radius: float = VEHICLE_WHEEL_RADIUS,
         gnss: bool = True,
+        lidar: LidarOdometry | None = None,
     ) -> None:
+        assert lidar is None or rows == 1
         imu = (IMU_GYRO, IMU_ACCEL) + ((IMU_BURST,) if burst else ())
         fix = (GNSS_POSITION, GNSS_VELOCITY) if gnss else ()
-        self.reads: tuple[str, ...] = (*imu, WHEEL_SPEED, STEERING_ANGLE, *fix)
+        seen = (LIDAR,) if lidar is not None else ()
+        self.reads: tuple[str, ...] = (*imu, WHEEL_SPEED, STEERING_ANGLE, *fix, *seen)
+        self._lidar = lidar
         self.filters: Sequence[WheeledFilter] = [WheeledFilter(config) for _ in range(rows)]
         self._period, self._burst, self._gnss = control_period, burst, gnss
         self._radius = wheel_radius
@@ -126,6 +133,8 @@ class WheeledFusion:
             car.update(Wheels(self._time, speed[row], steering[row]))
             if self._gnss:
                 self._take_fix(row, car, signals)
+            if self._lidar is not None:
+                self._look(self._lidar, car, signals[LIDAR][row])
             self._tell(row, car)
         self._fresh[:] = False
         return self.estimates
@@ -135,6 +144,19 @@ class WheeledFusion:
         car.reset()
         self._fix[row] = np.nan
         car.predict(Imu(self._time, reading[:3], reading[3:]))
+
+    def _look(self, lidar: LidarOdometry, car: WheeledFilter, ranges: Array) -> None:
+        """Give the scan away, and take in what has come of earlier ones."""
+        if self._fresh[0]:
+            lidar.reset()
+        lidar.offer(self._time, ranges.astype(np.float64))
+        for displacement in lidar.collect():
+            car.update(displacement)
+
+    def close(self) -> None:
+        """End the lidar's process, if there is one."""
+        if self._lidar is not None:
+            self._lidar.close()
 
     def _readings(self, signals: Signals) -> np.ndarray:
         if self._burst:

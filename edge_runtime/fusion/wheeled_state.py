@@ -10,7 +10,7 @@ from edge_runtime.fusion.timeline import PAYLOAD
 # Kinds of events.
 IMU, WHEELS, GNSS, MOTION = 0, 1, 2, 3
 BROKEN = -3  # what `take_in` says when numbers ran away
-EVENT = PAYLOAD + 12
+EVENT = PAYLOAD + 15
 MOST_WHEELS = 10
 
 # The state.

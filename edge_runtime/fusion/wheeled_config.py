@@ -85,7 +85,7 @@ class WheeledConfig:
     """m/s, below which a wheel may stand still."""
     still_time: float = 0.5
     """s for which all wheels must, before the car is held to stand."""
-    still_std: float = 0.02
+    still_std: float = 0.005
     """m/s, of the car's speed then."""
     still_rate_std: float = 0.01
     """rad/s, of its turn rate then: people get in and out."""

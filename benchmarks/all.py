@@ -10,7 +10,8 @@ from typing import Any
 from figures import Figure, parse_arguments, report
 
 HERE = Path(__file__).parent
-SCRIPTS = sorted(p for p in HERE.glob("*.py") if p.name not in ("all.py", "figures.py", "peers.py"))
+NO_SCRIPTS = ("all.py", "attitude_peers.py", "figures.py", "peers.py")
+SCRIPTS = sorted(p for p in HERE.glob("*.py") if p.name not in NO_SCRIPTS)
 
 
 def main() -> int:

@@ -16,18 +16,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from attitude_peers import madgwick, vqf_defaults
 from figures import Figure, report
+from peers import PlainInvariantFilter
 
 from edge_runtime.fusion.attitude_filter import AttitudeFilter
 from edge_runtime.fusion.errors_against_reference import Errors, errors_against_reference
-from edge_runtime.fusion.estimate import Estimator
 from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 from edge_runtime.fusion.logs import Log, Reference
 from edge_runtime.fusion.logs.broad import broad
-from edge_runtime.fusion.logs.cassie import cassie
+from edge_runtime.fusion.logs.cassie import CassieNoise, cassie
 from edge_runtime.fusion.logs.comma2k19 import RAV4, comma2k19
-from edge_runtime.fusion.measurement import Feet, Float, Gnss, Imu, Magnetometer, Wheels
+from edge_runtime.fusion.measurement import Feet, Float, Gnss, Imu, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.fusion.replay import Run, replay
 from edge_runtime.fusion.wheeled import WheeledFilter
@@ -94,67 +95,69 @@ def on_broad(paths: Sequence[Path], quick: bool) -> list[Figure]:
     ]
 
 
-def vqf_defaults(log: Log) -> Float:
-    """(K, 4) attitudes of bare VQF."""
-    from vqf import VQF  # noqa: PLC0415  a peer
-
-    gyro, accel, field, period = arrays(log)
-    attitude: Float = VQF(period).updateBatch(gyro, accel, field)["quat9D"]
-    return attitude
-
-
-def madgwick(log: Log) -> Float:
-    """(K, 4) attitudes of Madgwick's filter; it starts from VQF's, for it converges slowly."""
-    from ahrs.filters import Madgwick  # noqa: PLC0415  a peer
-
-    gyro, accel, field, period = arrays(log)
-    half = math.sqrt(0.5)  # its x is north, ours is east
-    to_north, to_east = np.array([half, 0, 0, -half]), np.array([half, 0, 0, half])
-    filter_ = Madgwick(frequency=1.0 / period, gain=0.1)
-    now = multiply(to_north, vqf_defaults(log)[0])
-    attitude = np.empty((len(gyro), 4))
-    for k, (rate, force, north) in enumerate(zip(gyro, accel, field)):
-        now = filter_.updateMARG(now, gyr=rate, acc=force, mag=north)
-        attitude[k] = multiply(to_east, now)
-    return attitude
-
-
-def arrays(log: Log) -> tuple[Float, Float, Float, float]:
-    """Gyroscope, accelerometer and magnetometer, (K, 3) each, and the period in s."""
-    imus = [m for m in log.measurements if isinstance(m, Imu)]
-    field = np.array([m.field for m in log.measurements if isinstance(m, Magnetometer)])
-    period = imus[1].stamp - imus[0].stamp
-    return np.array([m.gyro for m in imus]), np.array([m.accel for m in imus]), field, period
-
-
 def on_cassie(paths: Sequence[Path], quick: bool) -> list[Figure]:
     """A biped's walk with noise, biases and a wrong start, after a second."""
-    velocity, tilt = [], []
+    ours, plain = [], []
     for path in paths:
         for seed in range(2 if quick else 8):
             log = cassie(path, seed=seed)
             assert log.reference is not None
+            attitude, velocity = wrong_start(log.reference, seed)
             estimator = LeggedFilter(LeggedConfig())
-            start_wrong(estimator, log.reference, seed)
-            errors = against(replay(estimator, log), log)
-            late = errors.stamp > errors.stamp[0] + SETTLING
-            velocity.append(rms(np.linalg.norm(errors.velocity, axis=1)[late]))
-            tilt.append(DEGREES * rms(errors.inclination[late]))
-    what = f"Cassie's walk, mean of {len(velocity)} noises"
+            estimator.start(float(log.reference.stamp[0]), attitude, velocity)
+            run = replay(estimator, log)
+            ours.append(walk_errors(run, log))
+            plain.append(walk_errors(plain_run(run, log, attitude, velocity), log))
+    means, peer = np.mean(ours, axis=0).tolist(), np.mean(plain, axis=0).tolist()
     return [
-        Figure(f"{what}, velocity RMS", np.mean(velocity).item(), "m/s", 0.022, at_least=False),
-        Figure(f"{what}, tilt RMS", np.mean(tilt).item(), "°", 0.45, at_least=False),
+        Figure(
+            f"Cassie's walk, mean of {len(ours)} noises, {what} RMS",
+            means[k],
+            unit,
+            target,
+            f"plain right-invariant filter {peer[k]:.3g}",
+            at_least=False,
+        )
+        for k, (what, unit, target) in enumerate((("velocity", "m/s", 0.022), ("tilt", "°", 0.45)))
     ]
 
 
-def start_wrong(estimator: LeggedFilter, truth: Reference, seed: int) -> None:
-    """Begin with the wrong tilt and velocity, each in some direction of the seed's."""
+def wrong_start(truth: Reference, seed: int) -> tuple[Float, Float]:
+    """Attitude and velocity, each wrong in some direction of the seed's."""
     rng = np.random.default_rng((seed, 1))
     way, other = rng.uniform(0.0, 2.0 * math.pi, 2)
     turn = so3_exp(WRONG_TILT * np.array([math.cos(way), math.sin(way), 0.0]))
     attitude = matrix_to_quaternion(turn @ quaternion_to_matrix(truth.attitude[0]))
     push = WRONG_VELOCITY * np.array([math.cos(other), math.sin(other), 0.0])
-    estimator.start(float(truth.stamp[0]), attitude, truth.velocity[0] + push)
+    return attitude, truth.velocity[0] + push
+
+
+def walk_errors(run: Run, log: Log) -> tuple[float, float]:
+    """Velocity in the body frame, m/s, and tilt, degrees, both RMS."""
+    errors = against(run, log)
+    late = errors.stamp > errors.stamp[0] + SETTLING
+    speed = np.linalg.norm(errors.velocity, axis=1)
+    return rms(speed[late]), DEGREES * rms(errors.inclination[late])
+
+
+def plain_run(run: Run, log: Log, attitude: Float, velocity: Float) -> Run:
+    """The peer's estimates, at the moments of ours."""
+    step = float(np.median(np.diff(run.stamp)))
+    noise = CassieNoise()
+    peer = PlainInvariantFilter(noise.gyro * step**0.5, noise.accel * step**0.5, noise.foot)
+    peer.start(quaternion_to_matrix(attitude), velocity)
+    attitudes, velocities = np.empty_like(run.attitude), np.empty_like(run.velocity)
+    row, last = 0, float(log.arrivals[0])
+    for measurement in log.measurements:
+        if isinstance(measurement, Imu):
+            peer.predict(measurement.gyro, measurement.accel, measurement.stamp - last)
+            last = measurement.stamp
+        elif isinstance(measurement, Feet):
+            peer.update(measurement.position, (measurement.contact > 0.9).astype(np.float64))
+            attitudes[row] = matrix_to_quaternion(np.ascontiguousarray(peer.rotation))
+            velocities[row] = peer.velocity
+            row += 1
+    return dataclasses.replace(run, attitude=attitudes, velocity=velocities)
 
 
 def on_comma2k19(paths: Sequence[Path], quick: bool) -> list[Figure]:
@@ -300,59 +303,55 @@ def in_simulation(quick: bool) -> list[Figure]:
 
 def durations(quick: bool) -> list[Figure]:
     """Median time of one update, through the same calls that a robot makes."""
-    count = 2_000 if quick else 10_000
+    count = 1_000 if quick else 10_000
     rng = np.random.default_rng(0)
     places = np.array([[0.0, 0.1, -0.8], [0.0, -0.1, -0.8]])
+    standing = np.ones(2)
+    legged, car = LeggedFilter(), WheeledFilter()
+    plain = PlainInvariantFilter(2e-4, 3e-3, 0.005)
+    taken: dict[str, list[float]] = {}
 
-    def feet(stamp: float) -> Feet:
-        return Feet(stamp, places + 0.003 * rng.standard_normal((2, 3)), np.ones(2))
+    def clock(what: str, call: Callable[..., object], *arguments: object) -> None:
+        started = time.perf_counter_ns()
+        call(*arguments)
+        taken.setdefault(what, []).append((time.perf_counter_ns() - started) / 1e3)
 
-    def wheels(stamp: float) -> Wheels:
-        return Wheels(stamp, 0.02 * rng.standard_normal(4) + 5.0, 0.0)
-
-    legged_imu, legged = update_time(LeggedFilter(), feet, count, rng)
-    car_imu, car = update_time(WheeledFilter(), wheels, count, rng)
+    for k in range(count):
+        stamp = 0.005 * k
+        gyro = 0.002 * rng.standard_normal(3)
+        accel = np.array([0.0, 0.0, GRAVITY]) + 0.02 * rng.standard_normal(3)
+        imu = Imu(stamp, gyro, accel)
+        feet = Feet(stamp, places + 0.003 * rng.standard_normal((2, 3)), standing)
+        wheels = Wheels(stamp, 5.0 + 0.02 * rng.standard_normal(4), 0.0)
+        clock("legged step", legged.predict, imu)
+        clock("legged", legged.update, feet)
+        clock("car step", car.predict, imu)
+        clock("car", car.update, wheels)
+        clock("plain step", plain.predict, gyro, accel, 0.005)
+        clock("plain", plain.update, feet.position, standing)
+    # The first calls compile.
+    median = {what: statistics.median(times[count // 10 :]) for what, times in taken.items()}
+    ours = median["legged"] + median["legged step"]
+    theirs = median["plain"] + median["plain step"]
     return [
         Figure(
             "legged update, two stance feet, median",
-            legged,
+            median["legged"],
             "µs",
             40.0,
-            f"its IMU step {legged_imu:.1f} µs",
+            f"IMU step {median['legged step']:.1f}; plain numpy filter {median['plain']:.0f}",
             at_least=False,
         ),
+        Figure("legged IMU step and update", theirs / ours, "x as fast as plain numpy", 10.0),
         Figure(
             "car update by wheels, median",
-            car,
+            median["car"],
             "µs",
             25.0,
-            f"its IMU step {car_imu:.1f} µs",
+            f"IMU step {median['car step']:.1f}",
             at_least=False,
         ),
     ]
-
-
-def update_time(
-    estimator: Estimator,
-    measure: Callable[[float], Feet | Wheels],
-    count: int,
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    """Median µs of an IMU step and of an update, at 200 Hz each."""
-    taken: tuple[list[int], list[int]] = ([], [])
-    for k in range(count):
-        stamp = 0.005 * k
-        force = np.array([0.0, 0.0, GRAVITY]) + 0.02 * rng.standard_normal(3)
-        imu, measurement = Imu(stamp, 0.002 * rng.standard_normal(3), force), measure(stamp)
-        started = time.perf_counter_ns()
-        estimator.predict(imu)
-        between = time.perf_counter_ns()
-        estimator.update(measurement)
-        ended = time.perf_counter_ns()
-        taken[0].append(between - started)
-        taken[1].append(ended - between)
-    warm = slice(count // 10, None)  # the first calls compile
-    return statistics.median(taken[0][warm]) / 1e3, statistics.median(taken[1][warm]) / 1e3
 
 
 def against(run: Run, log: Log) -> Errors:
@@ -365,19 +364,6 @@ def against(run: Run, log: Log) -> Errors:
 def rms(values: Float) -> float:
     """Of those that are known."""
     return math.sqrt(float(np.nanmean(values**2)))
-
-
-def multiply(a: Float, b: Float) -> Float:
-    """Hamilton product of two quaternions."""
-    (w, x, y, z), (p, q, r, s) = a, b
-    return np.array(
-        [
-            w * p - x * q - y * r - z * s,
-            w * q + x * p + y * s - z * r,
-            w * r - x * s + y * p + z * q,
-            w * s + x * r - y * q + z * p,
-        ]
-    )
 
 
 if __name__ == "__main__":

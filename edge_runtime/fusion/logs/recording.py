@@ -104,7 +104,7 @@ def is_recording(data: Arrays) -> bool:
     return "format" in data and str(data["format"]).startswith("sim2edge log")
 
 
-def write_recording(path: Path, log: Log) -> None:
+def write_recording(path: str | Path, log: Log) -> None:
     """Write a log, so that there is never half of one.
 
     Raises:
@@ -128,7 +128,7 @@ def write_recording(path: Path, log: Log) -> None:
         arrays |= {f"reference_{n}": getattr(log.reference, n) for n in _REFERENCE}
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
-    write_file(path, content.getvalue())
+    write_file(Path(path), content.getvalue())
 
 
 def read_recording(path: Path, data: Arrays | None = None) -> Log:

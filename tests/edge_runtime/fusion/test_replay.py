@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,3 +217,13 @@ def test_a_config_from_a_log_is_checked() -> None:
         make_estimator("magic", log)
     with pytest.raises(UserError, match="no feet"):
         make_estimator("legged", dataclasses.replace(log, config=None))
+
+
+def test_the_documentation_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[3] / "docs" / "state-estimation.md").read_text()
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 2
+    for code in examples:
+        exec(code, {})
+    assert (tmp_path / "my_log.npz").exists()

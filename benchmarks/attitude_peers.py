@@ -1,0 +1,56 @@
+"""Other attitude filters, for the fusion benchmark to run beside ours."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from vqf import VQF
+
+from edge_runtime.fusion.logs import Log
+from edge_runtime.fusion.measurement import Imu, Magnetometer
+
+Float = npt.NDArray[np.float64]
+
+
+def vqf_defaults(log: Log) -> Float:
+    """(K, 4) attitudes of bare VQF."""
+    gyro, accel, field, period = arrays(log)
+    attitude: Float = VQF(period).updateBatch(gyro, accel, field)["quat9D"]
+    return attitude
+
+
+def madgwick(log: Log) -> Float:
+    """(K, 4) attitudes of Madgwick's filter; it starts from VQF's, for it converges slowly."""
+    from ahrs.filters import Madgwick  # noqa: PLC0415  an optional peer
+
+    gyro, accel, field, period = arrays(log)
+    half = math.sqrt(0.5)  # its x is north, ours is east
+    to_north, to_east = np.array([half, 0, 0, -half]), np.array([half, 0, 0, half])
+    filter_ = Madgwick(frequency=1.0 / period, gain=0.1)
+    now = multiply(to_north, vqf_defaults(log)[0])
+    attitude = np.empty((len(gyro), 4))
+    for k, (rate, force, north) in enumerate(zip(gyro, accel, field)):
+        now = filter_.updateMARG(now, gyr=rate, acc=force, mag=north)
+        attitude[k] = multiply(to_east, now)
+    return attitude
+
+
+def arrays(log: Log) -> tuple[Float, Float, Float, float]:
+    """Gyroscope, accelerometer and magnetometer, (K, 3) each, and the period in s."""
+    imus = [m for m in log.measurements if isinstance(m, Imu)]
+    field = np.array([m.field for m in log.measurements if isinstance(m, Magnetometer)])
+    period = imus[1].stamp - imus[0].stamp
+    return np.array([m.gyro for m in imus]), np.array([m.accel for m in imus]), field, period
+
+
+def multiply(a: Float, b: Float) -> Float:
+    """Hamilton product of two quaternions."""
+    (w, x, y, z), (p, q, r, s) = a, b
+    return np.array(
+        [
+            w * p - x * q - y * r - z * s,
+            w * q + x * p + y * s - z * r,
+            w * r - x * s + y * p + z * q,
+            w * s + x * r - y * q + z * p,
+        ]
+    )

@@ -26,8 +26,8 @@ class LeggedConfig:
     feet: int = 2
     """F: points that may stand on the ground, the points of a sole one after another."""
     points: int = 1
-    """Points of a sole: 1, or 2 (heel and toe) for a flat foot, which shows how the body turns about
-    the vertical even on one leg."""
+    """Points of a sole: 1, or 2 (heel and toe) for a flat foot, which shows how the body turns
+    about the vertical even on one leg."""
     # IMU. The defaults are a good MEMS sensor on a body that vibrates.
     gyro_noise: float = 2e-4
     """rad/s/sqrt(Hz); data sheets say 0.5e-4 to 2e-4."""

@@ -7,6 +7,8 @@ gyroscope and accelerometer. The error is the right-invariant one, true X = Exp(
 order rotation, velocity, position, feet, gyro bias, accel bias: 15 + 3F numbers.
 """
 
+import math
+
 import numpy as np
 
 from edge_runtime.fusion.compiled import compiled, product
@@ -71,31 +73,61 @@ def propagate(
         of_bias[9 + 3 * k : 12 + 3 * k, 0:3] = -product(skew(columns[2 + k]), first)
     of_bias[3:6, 3:6] = -first
     of_bias[6:9, 3:6] = -second
-    for _side in range(2):  # Phi P Phi^T = Phi (Phi P)^T, as P is symmetric
-        by_bias = product(of_bias, covariance[b:])
-        turn = dt * GRAVITY  # skew(gravity) dt
-        covariance[6:9] += dt * covariance[3:6]
-        covariance[6] += 0.5 * dt * turn * covariance[1]
-        covariance[7] -= 0.5 * dt * turn * covariance[0]
-        covariance[3] += turn * covariance[1]
-        covariance[4] -= turn * covariance[0]
-        covariance[:b] += by_bias
-        covariance[:] = covariance.T.copy()
-
-    # noise of the gyroscope moves all that is expressed about the world's origin
-    lever = np.zeros((b, 3))
+    _transport(covariance, of_bias, dt, noise)
     for i in range(3):
-        lever[i, i] = 1.0
-    for k in range(2 + feet):
-        lever[3 + 3 * k : 6 + 3 * k] = skew(columns[k])
-    covariance[:b, :b] += product(lever, lever.T.copy()) * (noise[0] * dt)
-    for i in range(3):
-        covariance[3 + i, 3 + i] += noise[1] * dt
         covariance[b + i, b + i] += noise[2] * dt
         covariance[b + 3 + i, b + 3 + i] += noise[3] * dt
         for j in range(feet):
             for k in range(feet):
                 covariance[9 + 3 * j + i, 9 + 3 * k + i] += walk[j, k] * dt
+
+
+@compiled
+def _transport(covariance: Float, of_bias: Float, dt: float, noise: Float) -> None:
+    """Phi P Phi' + Q, for Phi = [[A, B], [0, I]] of pose and biases.
+
+    A is that of the group, the same at every state: velocity falls with the turned gravity,
+    position follows velocity. White noise of the IMU comes in as its biases do, so it is added to
+    their covariance, once, over dt.
+
+    Args:
+        covariance: (n, n), changed in place.
+        of_bias: (n - 6, 6), B.
+        dt: s.
+        noise: squared spectral densities of gyro and accel, first.
+    """
+    b = of_bias.shape[0]
+    turn = dt * GRAVITY  # skew(gravity) dt has -turn and turn for entries
+    fall = 0.5 * dt * turn
+    p = covariance
+    for j in range(p.shape[0]):  # rows: A P
+        p[6, j] += dt * p[3, j] + fall * p[1, j]
+        p[7, j] += dt * p[4, j] - fall * p[0, j]
+        p[8, j] += dt * p[5, j]
+        p[3, j] += turn * p[1, j]
+        p[4, j] -= turn * p[0, j]
+    for i in range(p.shape[0]):  # columns: A P A'
+        p[i, 6] += dt * p[i, 3] + fall * p[i, 1]
+        p[i, 7] += dt * p[i, 4] - fall * p[i, 0]
+        p[i, 8] += dt * p[i, 5]
+        p[i, 3] += turn * p[i, 1]
+        p[i, 4] -= turn * p[i, 0]
+    block = covariance[3:9, 3:9].copy()  # elsewhere it is symmetric to the last bit
+    covariance[3:9, 3:9] = 0.5 * (block + block.T)
+
+    change = product(of_bias, covariance[b:, b:].copy())
+    half = covariance[:b, b:] + 0.5 * change
+    for i in range(b):
+        for j in range(3):
+            half[i, j] += (0.5 * noise[0] / dt) * of_bias[i, j]
+            half[i, 3 + j] += (0.5 * noise[1] / dt) * of_bias[i, 3 + j]
+    both = product(half, of_bias.T.copy())
+    for i in range(b):
+        for j in range(b):
+            covariance[i, j] += both[i, j] + both[j, i]
+        for j in range(6):
+            covariance[i, b + j] += change[i, j]
+            covariance[b + j, i] += change[i, j]
 
 
 @compiled
@@ -110,18 +142,21 @@ def retract(rotation: Float, columns: Float, bias: Float, xi: Float) -> None:
 
 
 @compiled
-def inverse_3(m: Float) -> Float:
-    """Inverse of a symmetric positive (3, 3) matrix, by its cofactors."""
-    a, b, c = m[0, 0], m[0, 1], m[0, 2]
-    d, e, f = m[1, 1], m[1, 2], m[2, 2]
-    i = np.empty((3, 3))
-    i[0, 0] = d * f - e * e
-    i[0, 1] = i[1, 0] = c * e - b * f
-    i[0, 2] = i[2, 0] = b * e - c * d
-    i[1, 1] = a * f - c * c
-    i[1, 2] = i[2, 1] = b * c - a * e
-    i[2, 2] = a * d - b * b
-    return i / (a * i[0, 0] + b * i[0, 1] + c * i[0, 2])
+def whitener(s: Float) -> Float:
+    """The inverse of the lower Cholesky factor of a positive (3, 3) matrix."""
+    a = 1.0 / math.sqrt(s[0, 0])
+    b, c = s[1, 0] * a, s[2, 0] * a
+    d = 1.0 / math.sqrt(s[1, 1] - b * b)
+    e = (s[2, 1] - c * b) * d
+    f = 1.0 / math.sqrt(s[2, 2] - c * c - e * e)
+    w = np.zeros((3, 3))
+    w[0, 0] = a
+    w[1, 0] = -b * a * d
+    w[1, 1] = d
+    w[2, 0] = (e * b * d - c) * a * f
+    w[2, 1] = -e * d * f
+    w[2, 2] = f
+    return w
 
 
 @compiled
@@ -176,22 +211,24 @@ def correct(
     covariance: Float,
     z: Float,
     of_error: Float,
-    inverse: Float,
+    white: Float,
 ) -> None:
-    """Correct the state, in place, by an innovation, its H P and its inverse covariance."""
-    gain = product(inverse, of_error)  # K^T
-    covariance -= product(of_error.T.copy(), gain)
-    covariance[:] = 0.5 * (covariance + covariance.T)
-    retract(rotation, columns, bias, product(z.reshape(1, 3), gain)[0])
+    """Correct the state by an innovation z, with its H P and the whitener W of its covariance.
+
+    P - P H' S^-1 H P is P - (W H P)' (W H P), which stays symmetric to the last bit.
+    """
+    gain = product(white, of_error)
+    covariance -= product(gain.T.copy(), gain)
+    retract(rotation, columns, bias, product(product(white, z.reshape(3, 1)).T.copy(), gain)[0])
 
 
 @compiled
-def distance(z: Float, inverse: Float) -> float:
-    """Squared Mahalanobis distance of a (3,) innovation."""
+def distance(z: Float, white: Float) -> float:
+    """Squared Mahalanobis distance of a (3,) innovation, by the whitener of its covariance."""
     total = 0.0
     for i in range(3):
-        for j in range(3):
-            total += z[i] * inverse[i, j] * z[j]
+        entry = white[i, 0] * z[0] + white[i, 1] * z[1] + white[i, 2] * z[2]
+        total += entry * entry
     return total
 
 

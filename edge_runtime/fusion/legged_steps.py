@@ -15,9 +15,9 @@ from edge_runtime.fusion.legged_equations import (
     distance,
     forget_foot,
     innovation,
-    inverse_3,
     place_foot,
     propagate,
+    whitener,
     world_covariance,
 )
 from edge_runtime.fusion.measurement import Float
@@ -194,14 +194,14 @@ def take_feet(
                 weights[k], weights[first] = 1.0, -1.0
                 variance = 2.0 * parameters[POINT_NOISE] ** 2
             z, of_error, s = innovation(rotation, columns, covariance, weights, positions, variance)
-            inverse = inverse_3(s)
-            squared = distance(z, inverse)
-            if _judge(record, z, inverse, squared, dt, parameters):
-                correct(rotation, columns, bias, covariance, z, of_error, inverse)
+            white = whitener(s)
+            squared = distance(z, white)
+            if _judge(record, z, white, squared, dt, parameters):
+                correct(rotation, columns, bias, covariance, z, of_error, white)
                 believed += 1
             slips = (
                 record[REFUSED] > parameters[PATIENCE]
-                or _drift(record, inverse, dt, parameters) > parameters[SLIP_GATE]
+                or _drift(record, white, dt, parameters) > parameters[SLIP_GATE]
             )
             at = columns[2 + k] if k == first else columns[2 + k] - columns[2 + first]
             if record[SLIPPING] == 0.0 and slips:
@@ -240,7 +240,7 @@ def _contact(first: int, points: int, positions: Float, contact: Float) -> float
 
 @compiled
 def _judge(
-    record: Float, z: Float, inverse: Float, squared: float, dt: float, parameters: Float
+    record: Float, z: Float, white: Float, squared: float, dt: float, parameters: Float
 ) -> bool:
     """Note an innovation in a foot's record; whether it is credible."""
     credible = squared < parameters[OUTLIER_GATE]
@@ -253,10 +253,10 @@ def _judge(
 
 
 @compiled
-def _drift(record: Float, inverse: Float, dt: float, parameters: Float) -> float:
+def _drift(record: Float, white: Float, dt: float, parameters: Float) -> float:
     """Squared Mahalanobis distance of the mean innovation, were they independent."""
     share = max(dt / (dt + parameters[SLIP_TIME]), 1e-3)
-    return distance(record[MEAN : MEAN + 3], inverse) * (2.0 - share) / share
+    return distance(record[MEAN : MEAN + 3], white) * (2.0 - share) / share
 
 
 @compiled

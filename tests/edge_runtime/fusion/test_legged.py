@@ -77,7 +77,8 @@ def test_a_walk_is_followed_and_biases_found():
 def test_a_wrong_start_is_survived():
     estimator = LeggedFilter(CONFIG)
     first = next(WALKER.walk())
-    estimator.start(0.0, tilted(first, math.radians(10)), first.velocity + [0.5, -0.3, 0.1])
+    velocity = first.velocity + np.array([0.5, -0.3, 0.1])
+    estimator.start(0.0, tilted(first, math.radians(10)), velocity)
     assert_near(drive(estimator))
 
 
@@ -276,7 +277,7 @@ def test_degrees_for_radians_are_noticed_at_rest():
         estimator.predict(
             Imu(
                 index / 200,
-                noise + [0.6, -0.4, 0.1],
+                noise + np.array([0.6, -0.4, 0.1]),
                 np.array([0, 0, 9.8]) + rng.normal(0, 0.01, 3),
             )
         )

@@ -259,7 +259,7 @@ class WalkingTask(Task):
         self.foot_spread = np.abs(cosine * apart[:, 1] - sine * apart[:, 0])
         self._observe_clock()
         self.fallen = (self.height < 0.45) | (self.gravity[:, 2] > -np.cos(self.config.max_tilt))
-        self.fallen |= ~np.isfinite(self.engine.qvel).all(axis=1)
+        self.fallen |= self.engine.diverged
 
     def _observe_clock(self) -> None:
         """Where the feet and arms should be; the left foot swings while the sine is positive."""

@@ -43,6 +43,17 @@ def test_a_fallen_robot_ends_its_episode_for_good() -> None:
     assert info["_final_obs"].tolist() == [False, True]
 
 
+def test_a_diverged_simulation_ends_its_episode_for_good() -> None:
+    """MuJoCo puts it back upright in its initial state, as if nothing had happened."""
+    env, _ = environment()
+    env.engine.qvel[1] = 1e12
+    _, reward, terminated, _, info = env.step(np.zeros((2, 19)))
+    np.testing.assert_array_equal(terminated, [False, True])
+    assert np.isfinite(reward).all()
+    assert np.isfinite(info["final_obs"]).all()
+    assert not env.step(np.zeros((2, 19)))[2].any()
+
+
 def test_velocities_are_in_the_heading_frame() -> None:
     """Turned by 90°, moving along the world's y is moving forward."""
     env, task = environment()

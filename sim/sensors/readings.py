@@ -75,8 +75,14 @@ class Readings:
             self._bias[rows] = self._bias_range * draw.astype(np.float32)
         self._values[rows] = self._engine.sensordata[np.ix_(rows, self._columns)]
         self._burst[rows] = self._engine.burst[rows][:, :, self._imu_columns]
-        self._values[rows] += self._bias[rows]
-        self._burst[rows] += self._bias[rows][:, None, self._imu]
+        if self._noisy:
+            self._values[rows] += self._bias[rows] + self._std * self._white(rows, self._std.size)
+            self._burst[rows] += self._bias[rows][:, None, self._imu]
+            self._burst[rows] += self._burst_std * self._white(rows, self._engine.substeps, 6)
+        self._values[np.ix_(rows, self._imu)] = self._burst[rows].mean(axis=1)
+
+    def _white(self, rows: Rows, *shape: int) -> Array:
+        return self._rng.standard_normal((len(rows), *shape), dtype=np.float32)
 
     def read(self) -> None:
         """Read all sensors of all simulations into `signals`."""

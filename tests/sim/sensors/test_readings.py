@@ -44,6 +44,16 @@ def test_white_noise_has_its_standard_deviation_and_changes_every_step() -> None
     assert np.corrcoef(first.ravel(), second.ravel())[0, 1] == pytest.approx(0, abs=0.05)
 
 
+def test_the_first_reading_of_an_episode_is_as_noisy_as_any() -> None:
+    env = environment(joint_pos=Noise(std=0.01), imu_gyro=Noise(std=0.05))
+    names = [f"{a.name}_pos" for a in env.config.robot.actuators]
+    for rows in (np.arange(ROWS), np.arange(0, ROWS, 2)):
+        env._reset_rows(rows)
+        joints, gyro = error(env, "joint_pos", names), error(env, "imu_gyro", ["imu_gyro"])
+        assert joints[rows].std() == pytest.approx(0.01, rel=0.05)
+        assert gyro[rows].std() == pytest.approx(0.05, rel=0.1)
+
+
 def test_a_bias_stays_for_the_episode_and_within_its_bound() -> None:
     env = environment(joint_pos=Noise(bias=0.02))
     names = [f"{a.name}_pos" for a in env.config.robot.actuators]

@@ -26,7 +26,7 @@ class DomainRandomization:
     friction: Range = (0.4, 1.2)  # sliding friction of the ground
     motor_strength: Range = (0.9, 1.1)  # factor on each motor's torque limit
     stiffness: Range = (0.85, 1.15)  # factor on each position gain
-    damping: Range = (0.85, 1.15)  # factor on each velocity gain
+    damping: Range = (0.85, 1.15)  # factor on each velocity gain, a velocity actuator's too
     action_delay: Range = (0.0, 0.02)  # s, from the policy to the motor
 
 
@@ -54,6 +54,7 @@ class Randomizer:
         self._ranges, self._engine, self._actuators, self._rng = ranges, engine, actuators, rng
         model = engine.model
         self._main = model.body(main_body).id
+        self._is_velocity = model.actuator_biasprm[:, 1] == 0.0
         self._ground = np.array([model.geom(name).id for name in ground])
         self.friction = np.full(engine.rows, model.geom_friction[self._ground[0], 0])
         self.payload = np.zeros(engine.rows)
@@ -89,7 +90,9 @@ class Randomizer:
         stiffness = self._uniform(ranges.stiffness, shape)
         damping = self._uniform(ranges.damping, shape)
         gain, bias = self._engine.field("actuator_gainprm"), self._engine.field("actuator_biasprm")
-        gain[rows, :, 0] = model.actuator_gainprm[:, 0] * stiffness
+        # A velocity actuator's gain is its damping: another would settle at another speed.
+        own = np.where(self._is_velocity, damping, stiffness)
+        gain[rows, :, 0] = model.actuator_gainprm[:, 0] * own
         bias[rows, :, 1] = model.actuator_biasprm[:, 1] * stiffness
         bias[rows, :, 2] = model.actuator_biasprm[:, 2] * damping
         self._actuators.strength[rows] = self._uniform(ranges.motor_strength, shape)

@@ -80,8 +80,8 @@ class TaskConfig(ABC):
         randomization = replace(self.randomization, enabled=False)
         return replace(self, noise=False, randomization=randomization)
 
-    def unseen(self, seed: int) -> "TaskConfig":
-        """The same in worlds that no training has seen; for evaluation."""
+    def unseen(self, seed: int, episodes: int = 1) -> "TaskConfig":
+        """The same in worlds that no training has seen, another for each episode; to evaluate."""
         return self
 
     @abstractmethod

@@ -52,7 +52,8 @@ class SimulatedRobot:
         self._is_position = np.array([a.mode == POSITION for a in actuators])
         self._gain, self._bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
         self._own = (self._gain.copy(), self._bias.copy())
-        self._nominal = np.array([a.stiffness for a in actuators])
+        self._stiffness = np.array([a.stiffness for a in actuators], np.float32)
+        self._damping = np.array([a.damping for a in actuators], np.float32)
 
     def sample(self) -> Sample:
         """What the sensors read; the stamp is simulated time."""
@@ -73,13 +74,20 @@ class SimulatedRobot:
         """Set the gains that a command asks for; the target to follow, (A,)."""
         limp = command.mode is Mode.DAMP
         gain, bias = self._own
-        stiffness = np.zeros_like(self._nominal) if limp else command.stiffness
-        with np.errstate(invalid="ignore"):
-            share = np.where(self._is_position, stiffness / self._nominal, 1.0)
-        self._gain[0, :, 0] = gain[0, :, 0] * share
-        self._bias[0, :, 1] = bias[0, :, 1] * share
+        asked = np.zeros_like(self._stiffness) if limp else command.stiffness
+        stiffness = _share(asked, self._stiffness)
+        damping = _share(command.damping, self._damping)
+        # A velocity actuator's gain is its damping.
+        self._gain[0, :, 0] = gain[0, :, 0] * np.where(self._is_position, stiffness, damping)
+        self._bias[0, :, 1] = bias[0, :, 1] * stiffness
+        self._bias[0, :, 2] = bias[0, :, 2] * damping
         self.target[:] = np.where(limp & ~self._is_position, 0, command.target)
         return self.target
+
+
+def _share(gain: Array, nominal: Array) -> Array:
+    """Of what the robot has, (A,); 1 where it has none."""
+    return np.divide(gain, nominal, out=np.ones_like(nominal), where=nominal > 0)
 
 
 class LockstepRobot:
@@ -114,9 +122,9 @@ def describe(task: TaskConfig, substeps: int) -> RobotDescription:
 class RealTimeRobot:
     """Serves a simulated robot at the pace of the clock.
 
-    At each physics step the newest command counts. A control period's physics is computed at its
-    end, so that a sample is of the moment at which it is published. Until the first command the
-    robot hangs still: its samples tell of the moment from which it will move.
+    At each physics step the newest command that has arrived counts. A control period's physics is
+    computed at its end, so that a sample is of the moment at which it is published. Until the
+    first command the robot hangs still: its samples tell of the moment from which it will move.
     """
 
     def __init__(self, simulated: SimulatedRobot, server: RobotServer) -> None:
@@ -124,7 +132,8 @@ class RealTimeRobot:
         engine = simulated.env.engine
         self._substeps = engine.substeps
         self._physics_period = round(engine.model.opt.timestep * 1e9)  # ns
-        self._control = np.zeros((1, self._substeps, len(simulated.target)))
+        # The newest target at each physics step of the last control period and of this one.
+        self._targets = np.tile(simulated.target, (2 * self._substeps, 1))
         self._hanging = True
         self.missed = 0  # physics steps that came too late to see the newest command
         self.frames: list[Float] = []  # qpos after each control period
@@ -146,11 +155,17 @@ class RealTimeRobot:
                 if command is not None:
                     robot.obey(command)
                     self._hanging = False
-                self._control[0, substep] = robot.target
+                self._targets[self._substeps + substep] = robot.target
             if not self._hanging:
-                robot.advance(self._control)
+                self._advance()
                 if record:
                     self.frames.append(robot.env.engine.qpos[0].copy())
+
+    def _advance(self) -> None:
+        delay = int(self.simulated.env.actuators.delay[0])  # a control period at most
+        arrived = self._targets[self._substeps - delay : 2 * self._substeps - delay]
+        self.simulated.advance(arrived[None].astype(np.float64))
+        self._targets[: self._substeps] = self._targets[self._substeps :]
 
 
 class StopFlag:

@@ -174,6 +174,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         Args:
             control: inputs of each physics step, (N, substeps, A).
         """
+        self.actuators.limit_torque()
         self.engine.step(control)
         self.age += 1
         self._readings.read()

@@ -4,7 +4,6 @@ Peng et al., "Sim-to-Real Transfer of Robotic Control with Dynamics Randomizatio
 Every range is (low, high), drawn uniformly for each simulation at the start of each episode.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +55,6 @@ class Randomizer:
         self._main = model.body(main_body).id
         self._is_velocity = model.actuator_biasprm[:, 1] == 0.0
         self._ground = np.array([model.geom(name).id for name in ground])
-        self.friction = np.full(engine.rows, model.geom_friction[self._ground[0], 0])
-        self.payload = np.zeros(engine.rows)
 
     def draw(self, rows: Rows) -> None:
         """New dynamics for these simulations; derived constants must then be set anew."""
@@ -70,8 +67,8 @@ class Randomizer:
         factor = self._uniform(self._ranges.mass, (len(rows), model.nbody))
         mass = model.body_mass * factor
         inertia = model.body_inertia * factor[:, :, None]
-        self.payload[rows] = self._uniform(self._ranges.payload, (len(rows),))
-        loaded = np.maximum(mass[:, main] + self.payload[rows], 0.2 * mass[:, main])
+        payload = self._uniform(self._ranges.payload, (len(rows),))
+        loaded = np.maximum(mass[:, main] + payload, 0.2 * mass[:, main])
         inertia[:, main] *= (loaded / mass[:, main])[:, None]
         mass[:, main] = loaded
         engine.field("body_mass")[rows] = mass
@@ -80,9 +77,9 @@ class Randomizer:
         engine.field("body_ipos")[rows, main] = model.body_ipos[main] + offset
 
     def _draw_ground(self, rows: Rows) -> None:
-        self.friction[rows] = self._uniform(self._ranges.friction, (len(rows),))
+        friction = self._uniform(self._ranges.friction, (len(rows),))
         field = self._engine.field("geom_friction")
-        field[np.ix_(rows, self._ground, np.zeros(1, np.intp))] = self.friction[rows, None, None]
+        field[rows[:, None], self._ground, 0] = friction[:, None]
 
     def _draw_actuators(self, rows: Rows) -> None:
         model, ranges = self._engine.model, self._ranges
@@ -98,14 +95,6 @@ class Randomizer:
         self._actuators.strength[rows] = self._uniform(ranges.motor_strength, shape)
         delay = self._uniform(ranges.action_delay, (len(rows),))
         self._actuators.delay[rows] = np.round(delay / model.opt.timestep)
-
-    def state(self) -> dict[str, Float]:
-        """Everything needed to go on bit-equal, beside the engine's fields."""
-        return {"friction": self.friction.copy(), "payload": self.payload.copy()}
-
-    def restore(self, state: Mapping[str, Float]) -> None:
-        """Go on from a `state`."""
-        self.friction[:], self.payload[:] = state["friction"], state["payload"]
 
     def _uniform(self, limits: Range, shape: tuple[int, ...]) -> Float:
         return self._rng.uniform(*limits, shape)

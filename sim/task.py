@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.contract import Command
+from edge_runtime.errors import UserError
 from edge_runtime.observation import TermConfig
 from edge_runtime.signal import Array, Signal
+from sim.check import check_numbers, flag
 from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
 from sim.randomization import DomainRandomization
 from sim.robots.robot import SimRobot
@@ -27,6 +29,21 @@ class TaskConfig(ABC):
     """What every task can be configured in; a task's own config adds to it."""
 
     name: ClassVar[str]
+    # Fields, by dotted path, that `check` wants above 0, and those it wants not below.
+    positive: ClassVar[tuple[str, ...]] = (
+        "episode_seconds",
+        "control_period",
+        "action_clip",
+        "max_tilt",
+        "randomization.mass",
+    )
+    not_negative: ClassVar[tuple[str, ...]] = (
+        "randomization.friction",
+        "randomization.motor_strength",
+        "randomization.stiffness",
+        "randomization.damping",
+        "randomization.action_delay",
+    )
 
     episode_seconds: float = 20.0
     control_period: float = 0.02  # s, between two actions
@@ -34,6 +51,25 @@ class TaskConfig(ABC):
     max_tilt: float = 1.0  # rad from upright, past which the robot is stopped
     noise: bool = True  # sensor noise, bias and estimation error
     randomization: DomainRandomization = DomainRandomization()
+
+    def check(self) -> None:
+        """Refuse numbers that no simulation can have.
+
+        Raises:
+            UserError: names the option.
+        """
+        check_numbers(self, self.positive, self.not_negative)
+        if self.episode_seconds < self.control_period:
+            raise UserError(
+                f"{flag('episode_seconds')} {self.episode_seconds:g} is shorter than one control "
+                f"period, {self.control_period:g} s"
+            )
+        delay = self.randomization.action_delay[1]
+        if self.randomization.enabled and delay > self.control_period:
+            raise UserError(
+                f"{flag('randomization.action_delay')} reaches {delay:g} s, but an action can be "
+                f"late by one control period at most, {self.control_period:g} s"
+            )
 
     @property
     @abstractmethod

@@ -67,6 +67,28 @@ class HumanoidVelocity(TaskConfig):
     """Track a commanded forward, lateral and yaw velocity."""
 
     name: ClassVar[str] = "HumanoidVelocity"
+    positive: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.positive,
+        "action_scale",
+        "history",
+        "gait_steps",
+        "nominal_height",
+        "command.interval",
+        "pushes.interval",
+        "pushes.duration",
+        "errors.attitude.time_constant",
+    )
+    not_negative: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.not_negative,
+        "catch_lean",
+        "catch_rate",
+        "swing_height",
+        "command.standing",
+        "command.straight",
+        "command.deadband",
+        "pushes.speed",
+        "errors",
+    )
 
     action_scale: float = 0.3  # rad per unit of action
     history: int = 3  # control periods that tell speed and delay, which have no sensor
@@ -159,7 +181,7 @@ class WalkingTask(Task):
         rows, count, period = engine.rows, len(actuators), config.control_period
         self.command = signals[COMMAND]
         self._commands = VelocityCommands(config.command, self.command, period, rng)
-        self._pushes = Pushes(config.pushes, engine, config.robot.imu_body, period, rng)
+        self._pushes = Pushes(config.pushes, engine, config.robot.main_body, period, rng)
         self._bind_sensors([a.name for a in actuators])
         self.action = np.zeros((rows, count), np.float32)
         self.previous_action = np.zeros_like(self.action)
@@ -178,6 +200,7 @@ class WalkingTask(Task):
         self._start_qpos = self._standing()
         self.privileged_size = 3 + 3 + 1 + 2 + 2 + 2 + 3
         self.fallen = np.zeros(rows, bool)
+        self.error = np.zeros((rows, 3))  # of the velocities asked for, m/s and rad/s
         self._stride_error = Stride(config.gait_steps, rows)
         self._observe_all()
 
@@ -240,6 +263,10 @@ class WalkingTask(Task):
     def observe(self, rows: Rows | None) -> None:
         if rows is None:
             self._observe_all()
+            self.error[:, :2] = self.velocity[:, :2]
+            self.error[:, 2] = self.yaw_rate
+            self.error -= self.command
+            self._stride_error.add(self.error)
 
     def _observe_all(self) -> None:
         rotation = rotation_matrix(self._quat)
@@ -254,12 +281,16 @@ class WalkingTask(Task):
         self.yaw_rate = self.angular_velocity[:, 2]
         self.gravity = -rotation[:, 2]
         self.height = self._position[:, 2]
-        self.contact: Bool = self.foot_force > 5.0
         apart = self.foot_position[:, 0] - self.foot_position[:, 1]
         self.foot_spread = np.abs(cosine * apart[:, 1] - sine * apart[:, 0])
         self._observe_clock()
         self.fallen = (self.height < 0.45) | (self.gravity[:, 2] > -np.cos(self.config.max_tilt))
         self.fallen |= self.engine.diverged
+
+    @property
+    def contact(self) -> Bool:
+        """Which feet touch the ground, (N, 2)."""
+        return self.foot_force > 5.0
 
     def _observe_clock(self) -> None:
         """Where the feet and arms should be; the left foot swings while the sine is positive."""
@@ -304,13 +335,11 @@ class WalkingTask(Task):
         A walking pelvis sways and turns with every step, which no command asks it not to: the
         errors are of the mean over the last stride; `_instant` ones are of the moment.
         """
-        moving = np.concatenate([self.velocity[:, :2], self.yaw_rate[:, None]], axis=1)
-        now: Float = np.subtract(moving, self.command, dtype=np.float64)
-        mean = self._stride_error.mean(now)
+        now, mean = self.error, self._stride_error.mean()
         return {
-            "velocity_error": np.sqrt((mean[:, :2] ** 2).sum(axis=1)),
+            "velocity_error": np.hypot(mean[:, 0], mean[:, 1]),
             "yaw_rate_error": np.abs(mean[:, 2]),
-            "velocity_error_instant": np.sqrt((now[:, :2] ** 2).sum(axis=1)),
+            "velocity_error_instant": np.hypot(now[:, 0], now[:, 1]),
             "yaw_rate_error_instant": np.abs(now[:, 2]),
         }
 
@@ -339,26 +368,40 @@ class Stride:
 
     def __init__(self, steps: int, rows: int) -> None:
         self._values = np.zeros((steps, rows, 3))
+        self._total = np.zeros((rows, 3))
         self._count = np.zeros(rows, np.int64)
         self._next = 0
 
     def reset(self, rows: Rows) -> None:
         """Forget what these simulations did."""
         self._values[:, rows] = 0.0
+        self._total[rows] = 0.0
         self._count[rows] = 0
 
-    def mean(self, value: Float) -> Float:
-        """The mean with this value (N, 3) as the newest, (N, 3)."""
+    def add(self, value: Float) -> None:
+        """One control step's values, (N, 3)."""
+        self._total += value - self._values[self._next]
         self._values[self._next] = value
         self._next = (self._next + 1) % len(self._values)
+        if self._next == 0:
+            self._total[:] = self._values.sum(axis=0)  # or rounding errors would pile up
         self._count += 1
-        return self._values.sum(axis=0) / np.minimum(self._count, len(self._values))[:, None]
+
+    def mean(self) -> Float:
+        """Over the last stride, or since the reset, (N, 3)."""
+        return self._total / np.clip(self._count, 1, len(self._values))[:, None]
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal."""
-        return {"values": self._values.copy(), "count": self._count.copy(), "next": self._next}
+        return {
+            "values": self._values.copy(),
+            "total": self._total.copy(),
+            "count": self._count.copy(),
+            "next": self._next,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        self._values[:], self._count[:] = state["values"], state["count"]
+        self._values[:], self._total[:] = state["values"], state["total"]
+        self._count[:] = state["count"]
         self._next = state["next"]

@@ -74,6 +74,33 @@ class VehicleTrack(TaskConfig):
     """Drive closed tracks fast without leaving them."""
 
     name: ClassVar[str] = "VehicleTrack"
+    positive: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.positive,
+        "tracks",
+        "track.points",
+        "track.length",
+        "track.width",
+        "track.tightest",
+        "track.corners",
+        "room",
+        "stuck_seconds",
+        "lidar.beams",
+        "lidar.field_of_view",
+        "lidar.max_range",
+        "lidar.wall_height",
+        "gnss.period",
+        "gnss.time_constant",
+    )
+    not_negative: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.not_negative,
+        "track_seed",
+        "track.roughness",
+        "track.gap",
+        "start_speed",
+        "lidar",
+        "gnss",
+        "errors",
+    )
 
     episode_seconds: float = 40.0
     control_period: float = 0.04

@@ -36,6 +36,7 @@ class Training:
     """
 
     def __init__(self, config: TrainConfig, run: RunFolder) -> None:
+        self._start = time.monotonic()  # first, for setting up takes its time too
         self.config, self.run = config, run
         threads = config.threads or cores()
         torch.set_num_threads(threads)
@@ -58,7 +59,6 @@ class Training:
         if config.resume is not None:
             self._resume()
         self.algorithm.set_logger(configure(str(run.path), ["tensorboard"]))
-        self._start = time.monotonic()
 
     @property
     def steps(self) -> int:
@@ -67,7 +67,7 @@ class Training:
 
     @property
     def seconds(self) -> float:
-        """Time spent so far, over all sessions."""
+        """Time spent so far, over all sessions, setting up included."""
         return self._seconds_before + time.monotonic() - self._start
 
     def iterate(self) -> dict[str, float]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_runtime.errors import UserError
-from sim.task import TaskConfig
 
 AlgorithmName = Literal["ppo", "sac", "tqc"]
 SEEDS = 2**32  # of a training; what numpy's old generator, which SB3 uses, can take
@@ -97,9 +96,6 @@ class TrainConfig:
     """Where the run is kept; by default runs/TASK/DATE."""
     minutes: float | None = None
     """Stop after this long, as Ctrl-C would."""
-    episode_seconds: float | None = None
-    """Length of the training's episodes; by default the task's own. Shorter ones start more often,
-    and a policy learns a start only where it sees many."""
     checkpoint_seconds: float = 60.0
     """Time between two checkpoints."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -128,7 +124,7 @@ def check(config: TrainConfig) -> None:
             raise UserError(f"{name} is {value:g}; it must be between 0 and 1")
     if not math.isfinite(config.ppo.initial_log_std):
         raise UserError("--ppo.initial-log-std must be finite")
-    _check_task(config)
+    config.task.check()
     # The advantages of a minibatch are scaled by their standard deviation.
     minibatch, rollout = config.ppo.minibatch, config.ppo.horizon * config.num_envs
     if config.algorithm == "ppo" and 1 in (minibatch, rollout, rollout % minibatch):
@@ -138,27 +134,12 @@ def check(config: TrainConfig) -> None:
         )
 
 
-def _check_task(config: TrainConfig) -> None:
-    task, seconds = config.task, config.episode_seconds
-    task.check()
-    if seconds is None:
-        return
-    if not isinstance(task, TaskConfig):
-        raise UserError(f"--episode-seconds is not for {task.name}, which has --task.max-steps")
-    if seconds < task.control_period:
-        raise UserError(
-            f"--episode-seconds {seconds:g} is shorter than one control period, "
-            f"{task.control_period:g} s"
-        )
-
-
 def _positive(config: TrainConfig) -> dict[str, float | None]:
     ppo, sac = config.ppo, config.sac
     return {
         "--steps": config.steps,
         "--num-envs": config.num_envs,
         "--minutes": config.minutes,
-        "--episode-seconds": config.episode_seconds,
         "--ppo.horizon": ppo.horizon,
         "--ppo.epochs": ppo.epochs,
         "--ppo.minibatch": ppo.minibatch,

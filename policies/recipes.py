@@ -8,8 +8,7 @@ from sim.tasks import find_task
 RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(
         task=None,
-        steps=11_000_000,
-        episode_seconds=10.0,
+        steps=12_000_000,
         ppo=PPOConfig(entropy=0.0002),
     ),
     "VehicleTrack": TrainConfig(task=None, steps=4_000_000),

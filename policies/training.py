@@ -1,6 +1,5 @@
 """One training: the batch, the algorithm on it, and what is saved of both."""
 
-import dataclasses
 import time
 
 import torch
@@ -42,9 +41,7 @@ class Training:
         torch.set_num_threads(threads)
         # Numbers that are not finite are looked for once an iteration, not in every distribution.
         torch.distributions.Distribution.set_default_validate_args(False)
-        task = config.task
-        if config.episode_seconds is not None:
-            task = dataclasses.replace(task, episode_seconds=config.episode_seconds)
+        task = config.task.for_training()
         env = make_batch(task, config.num_envs, seed=config.seed, threads=threads, stagger=True)
         self.contract: dict[str, str] = {}  # as metadata; empty for a task without a robot
         self._prior: Array | None = None

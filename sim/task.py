@@ -116,6 +116,10 @@ class TaskConfig(ABC):
         randomization = replace(self.randomization, enabled=False)
         return replace(self, noise=False, randomization=randomization)
 
+    def for_training(self) -> "TaskConfig":
+        """The same as training sees it: by default no other, or with more of what is hard."""
+        return self
+
     def unseen(self, seed: int, episodes: int = 1) -> "TaskConfig":
         """The same in worlds that no training has seen, another for each episode; to evaluate."""
         return self

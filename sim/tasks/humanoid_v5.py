@@ -51,6 +51,10 @@ class HumanoidV5:
     reset_noise: float = 0.01
     """Initial positions and velocities vary by ± this."""
 
+    def for_training(self) -> "HumanoidV5":
+        """Training sees the task as it is."""
+        return self
+
     def check(self) -> None:
         """Refuse numbers that no simulation can have.
 

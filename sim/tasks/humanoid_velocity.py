@@ -63,6 +63,15 @@ class WalkingRewards:
 
 
 @dataclass(frozen=True)
+class Practice:
+    """What training has more of than life: starts and pushes, which else are too rare to learn."""
+
+    episode_seconds: float = 10.0
+    push_interval: tuple[float, float] = (1.5, 5.0)  # s
+    push_speed: tuple[float, float] = (0.1, 0.6)  # m/s
+
+
+@dataclass(frozen=True)
 class HumanoidVelocity(TaskConfig):
     """Track a commanded forward, lateral and yaw velocity."""
 
@@ -76,6 +85,8 @@ class HumanoidVelocity(TaskConfig):
         "command.interval",
         "pushes.interval",
         "pushes.duration",
+        "practice.episode_seconds",
+        "practice.push_interval",
         "errors.attitude.time_constant",
     )
     not_negative: ClassVar[tuple[str, ...]] = (
@@ -87,6 +98,7 @@ class HumanoidVelocity(TaskConfig):
         "command.straight",
         "command.deadband",
         "pushes.speed",
+        "practice.push_speed",
         "errors",
     )
 
@@ -101,6 +113,7 @@ class HumanoidVelocity(TaskConfig):
     pushes: PushConfig = PushConfig()
     errors: WalkingNoise = WalkingNoise()
     rewards: WalkingRewards = field(default_factory=WalkingRewards)
+    practice: Practice = Practice()
 
     @property
     def robot(self) -> SimRobot:
@@ -158,6 +171,11 @@ class HumanoidVelocity(TaskConfig):
         nominal = super().nominal()
         assert isinstance(nominal, HumanoidVelocity)
         return replace(nominal, pushes=replace(self.pushes, enabled=False))
+
+    def for_training(self) -> "HumanoidVelocity":
+        practice = self.practice
+        pushes = replace(self.pushes, interval=practice.push_interval, speed=practice.push_speed)
+        return replace(self, episode_seconds=practice.episode_seconds, pushes=pushes)
 
     def build(
         self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
@@ -226,7 +244,7 @@ class WalkingTask(Task):
 
     def _set_posture(self, joints: list[str]) -> None:
         """How much each joint should keep its rest, and which swing with the gait."""
-        weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 0.3, "ankle_roll": 0.5}
+        weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 1.0, "ankle_roll": 0.5}
         weight |= {"shoulder_pitch": 0.8, "shoulder_roll": 1.5, "elbow": 0.8}
         plain = [j.removeprefix("left_").removeprefix("right_") for j in joints]
         self.posture_weight = np.array([weight.get(j, 0.02) for j in plain])

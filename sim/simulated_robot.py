@@ -25,11 +25,13 @@ from edge_runtime.files import write_file
 from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
 from edge_runtime.shared_memory import RobotServer
-from edge_runtime.signal import ATTITUDE, IMU_BURST, Array, Signal
+from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
 from sim.engines.mujoco_cpu import Float
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
+
+LIVE = (IMU_GYRO, IMU_ACCEL, IMU_BURST, "lidar")  # encoders repeat themselves at standstill
 
 
 class SimulatedRobot:
@@ -41,7 +43,7 @@ class SimulatedRobot:
     """
 
     def __init__(self, task: TaskConfig, seed: int = 0) -> None:
-        self.env = TaskVectorEnv(task, 1, seed=seed, threads=1)
+        self.env = TaskVectorEnv(task, 1, seed=seed, threads=1, all_signals=True)
         self.env.reset(seed=seed)
         engine = self.env.engine
         self.description = describe(task, engine.substeps)
@@ -116,7 +118,10 @@ def describe(task: TaskConfig, substeps: int) -> RobotDescription:
     """The task's robot as the control loop sees it, its own attitude included."""
     burst = Signal(IMU_BURST, 6 * substeps, "rad/s, m/s^2", "imu")
     attitude = Signal(ATTITUDE, 4, "1", "world")
-    return task.robot.description((burst, attitude, *task.extra_signals))
+    description = task.robot.description((burst, attitude, *task.extra_signals))
+    # Without noise, what stands still reads the same again.
+    live = [s.name for s in description.signals if s.name in LIVE and task.noise]
+    return dataclasses.replace(description, live=tuple(live))
 
 
 class RealTimeRobot:

@@ -85,6 +85,30 @@ def test_the_estimator_follows_the_humanoid() -> None:
         assert tilt_between(truth, estimate) < 0.06
 
 
+def test_a_frozen_lidar_stops_the_car() -> None:
+    """Its ranges stay as they were while the car drives on and all else is read."""
+    simulated = SimulatedRobot(find_task("VehicleTrack"), seed=2)
+    policy = Policy(make_model(simulated.env.contract()))
+    loop = ControlLoop(policy, LockstepRobot(simulated), NoFusion())
+    assert {loop.tick() for _ in range(10)} == {Reaction.NONE}
+    lidar = simulated.signals["lidar"].copy()
+    for _ in range(7):  # the first is new to the loop
+        simulated.signals["lidar"][:] = lidar
+        reaction = loop.tick()
+    assert reaction is Reaction.STOP
+    broken = {r.fault for r, n in zip(loop.guard.rules, loop.guard.ticks_tripped) if n}
+    assert broken == {Fault.FROZEN}
+
+
+def test_without_noise_nothing_is_called_live() -> None:
+    """A car at rest would read the same again, and be stopped for it."""
+    assert SimulatedRobot(exact("VehicleTrack")).description.live == ()
+    noisy = SimulatedRobot(find_task("VehicleTrack")).description.live
+    assert noisy is not None
+    assert {"imu_gyro", "imu_accel", "lidar"} <= set(noisy)
+    assert "wheel_speed" not in noisy
+
+
 def tilt_between(a: np.ndarray, b: np.ndarray) -> float:
     """Angle between the two ideas of what is down, rad."""
 

@@ -15,7 +15,7 @@ from policies.run_folder import RunFolder
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
 from sim2edge.__main__ import main as sim2edge
-from tests.policies.conftest import short
+from tests.policies.conftest import practising, short
 
 
 def evaluate(*words: object) -> int:
@@ -151,7 +151,7 @@ def test_worlds_are_unseen() -> None:
 
 def test_a_training_on_shorter_episodes_is_evaluated_on_the_tasks_own(tmp_path: Path) -> None:
     run, result = tmp_path / "run", tmp_path / "result.json"
-    assert train.main(short(run, episode_seconds=0.3)) == 0
+    assert train.main(dataclasses.replace(short(run), task=practising(0.3))) == 0
     lengths = RunFolder(run).load()["statistics"]["episodes"][:, 1]
     assert lengths.max() == 15  # control steps; this training has sixteen
     for policy in (run, run / "policy.onnx"):

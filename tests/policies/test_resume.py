@@ -9,7 +9,7 @@ from policies import train
 from policies.run_folder import RunFolder
 from policies.training import Training
 from sim2edge.__main__ import main as sim2edge
-from tests.policies.conftest import ITERATION, short
+from tests.policies.conftest import ITERATION, practising, short
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ def test_a_damaged_checkpoint_does_not_change_its_run(run: RunFolder) -> None:
     assert contents(run) == before
 
 
-def test_the_length_of_episodes_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_practised_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "run"
-    assert train.main(short(path, episode_seconds=0.1)) == 0  # five control steps
-    assert resume("--resume", path, "--episode-seconds", 1.0) == 2
-    assert "--episode-seconds" in capsys.readouterr().err
+    assert train.main(dataclasses.replace(short(path), task=practising(0.1))) == 0  # five control steps
+    assert resume("--resume", path, "--task.practice.episode-seconds", 1.0) == 2
+    assert "--task" in capsys.readouterr().err
     assert resume("--resume", path, "--steps", 6 * ITERATION) == 0
     run = RunFolder(path)
-    assert run.config.episode_seconds == 0.1
+    assert run.config.task == practising(0.1)
     lengths = run.load()["statistics"]["episodes"][:, 1]
     assert len(lengths) > 8 * 6  # of eight simulations in 48 steps
     assert lengths.max() == 5

@@ -70,8 +70,9 @@ class Caption:
 
     def _smooth(self, now: Float) -> Float:
         before = now if self._motion is None else self._motion
-        self._motion = before + self._share * (now - before)
-        return self._motion
+        after: Float = before + self._share * (now - before)
+        self._motion = after
+        return after
 
 
 def signed(value: float) -> str:

@@ -130,7 +130,7 @@ def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[i
         building.unlink(missing_ok=True)
 
 
-def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> Iterator[Task]:
+def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> Iterator[Task | None]:
     """Let the policy act; gives the task after each control period."""
     act = policy.actor(1)
     if config.command is not None:
@@ -141,7 +141,7 @@ def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> It
         yield env.task
 
 
-def _replay(motion: Float, env: TaskVectorEnv) -> Iterator[None]:
+def _replay(motion: Float, env: TaskVectorEnv) -> Iterator[Task | None]:
     """Put the robot where it was after each control period; what it was told is not known."""
     for qpos in motion:
         env.engine.qpos[0] = qpos

@@ -48,7 +48,7 @@ class TaskConfig(ABC):
     episode_seconds: float = 20.0
     control_period: float = 0.02  # s, between two actions
     action_clip: float = 5.0  # actions beyond ± this are clipped
-    max_tilt: float = 1.0  # rad from upright, past which the robot is stopped
+    max_tilt: float = 1.0  # rad from upright, past which the robot is damped
     noise: bool = True  # sensor noise, bias and estimation error
     randomization: DomainRandomization = DomainRandomization()
 

@@ -8,7 +8,12 @@ from typing import Any
 from edge_runtime.errors import UserError
 
 
-def check_numbers(config: Any, positive: tuple[str, ...], not_negative: tuple[str, ...]) -> None:
+def check_numbers(
+    config: Any,
+    positive: tuple[str, ...],
+    not_negative: tuple[str, ...],
+    infinite: tuple[str, ...] = (),
+) -> None:
     """Refuse numbers of a task's config that are out of bounds.
 
     Every number must be finite and every pair (low, high) in order.
@@ -18,13 +23,16 @@ def check_numbers(config: Any, positive: tuple[str, ...], not_negative: tuple[st
         positive: fields, by their dotted path, that must be above 0; of a dataclass or a range
             all numbers.
         not_negative: likewise, fields that must not be below 0.
+        infinite: likewise, fields that may be so.
 
     Raises:
         UserError: names the option.
     """
     for path, values in _numbers(config, ""):
         name = flag(path)
-        if not all(map(math.isfinite, values)):
+        if any(map(math.isnan, values)):
+            raise UserError(f"{name} must be a number")
+        if any(map(math.isinf, values)) and not _is_in(path, infinite):
             raise UserError(f"{name} must be finite")
         if len(values) == 2 and values[0] > values[1]:
             raise UserError(f"{name} {values[0]:g} {values[1]:g} is no range: put the lower first")

@@ -61,7 +61,12 @@ class HumanoidV5:
         Raises:
             UserError: names the option.
         """
-        check_numbers(self, positive=("frame_skip", "max_steps"), not_negative=("reset_noise",))
+        check_numbers(
+            self,
+            positive=("frame_skip", "max_steps"),
+            not_negative=("reset_noise",),
+            infinite=("healthy_height",),
+        )
 
 
 class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):

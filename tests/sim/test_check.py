@@ -40,7 +40,7 @@ WALK, DRIVE, REFERENCE = "HumanoidVelocity", "VehicleTrack", "Humanoid-v5"
         (WALK, "randomization.action_delay", (0.0, 0.03), "reaches 0.03 s"),
         (DRIVE, "tracks", 0, "must be positive"),
         (DRIVE, "track_seed", -1, "must not be negative"),
-        (DRIVE, "track.width", (float("nan"), 5.0), "must be finite"),
+        (DRIVE, "track.width", (float("nan"), 5.0), "must be a number"),
         (DRIVE, "control_period", 0.0411, "no whole multiple of the physics period"),
         (DRIVE, "start_speed", (6.0, 0.0), "6 0 is no range"),
         (DRIVE, "lidar.beams", 0, "must be positive"),

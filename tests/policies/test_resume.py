@@ -54,12 +54,13 @@ def test_a_damaged_checkpoint_does_not_change_its_run(run: RunFolder) -> None:
 
 def test_what_is_practised_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "run"
-    assert train.main(dataclasses.replace(short(path), task=practising(0.1))) == 0  # five control steps
+    practice = practising(0.1)  # episodes of five control steps
+    assert train.main(dataclasses.replace(short(path), task=practice)) == 0
     assert resume("--resume", path, "--task.practice.episode-seconds", 1.0) == 2
     assert "--task" in capsys.readouterr().err
     assert resume("--resume", path, "--steps", 6 * ITERATION) == 0
     run = RunFolder(path)
-    assert run.config.task == practising(0.1)
+    assert run.config.task == practice
     lengths = run.load()["statistics"]["episodes"][:, 1]
     assert len(lengths) > 8 * 6  # of eight simulations in 48 steps
     assert lengths.max() == 5

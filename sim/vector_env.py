@@ -43,6 +43,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         threads: for physics, 0 for all cores.
         stagger: start the first episodes at random ages, so that a learner does not see all of
             them end at once.
+        all_signals: read every sensor the robot has, and not only those that the policy reads.
 
     Raises:
         UserError: the task has a number that no simulation can have.
@@ -56,6 +57,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         seed: int = 0,
         threads: int = 0,
         stagger: bool = False,
+        all_signals: bool = False,
     ) -> None:
         task.check()
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
@@ -67,7 +69,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         sensor_rng, attitude_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
         self.engine = MujocoEngine(model, num_envs, substeps=substeps, threads=threads)
         noise = task.sensor_noise if task.noise else {}
-        self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng)
+        wanted = None if all_signals else signals_read(task.observations)
+        self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng, wanted)
         error = task.attitude_error if task.noise else AttitudeError()
         self._attitude = AttitudeReading(error, num_envs, task.control_period, attitude_rng)
         self._true_attitude = self.engine.sensor(TRUE_ATTITUDE)
@@ -94,7 +97,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._reset_rows(np.arange(num_envs))
 
     def _make_signals(self) -> dict[str, Array]:
-        """All that the robot reads, and the runtime's own; terms and tasks see views of these."""
+        """What the robot reads, and the runtime's own; terms and tasks see views of these."""
         rows, count = self.num_envs, len(self.config.robot.actuators)
         default = np.tile(self.action_map.default, (rows, 1))
         return self._readings.signals | {

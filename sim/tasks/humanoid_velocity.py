@@ -202,14 +202,14 @@ class WalkingTask(Task):
         self._pushes = Pushes(config.pushes, engine, config.robot.main_body, period, rng)
         self._bind_sensors([a.name for a in actuators])
         self.action = np.zeros((rows, count), np.float32)
-        self.previous_action = np.zeros_like(self.action)
-        self.action_before_previous = np.zeros_like(self.action)
+        self.change = np.zeros_like(self.action)  # of the action, in the last step
+        self.previous_change = np.zeros_like(self.action)
         self.default = np.array([a.default for a in actuators])
-        self.max_effort = np.array([a.max_effort for a in actuators])
-        self.max_velocity = np.array([a.max_velocity for a in actuators])
+        self.per_effort = np.array([1.0 / a.max_effort for a in actuators])
+        self.per_velocity = np.array([1.0 / a.max_velocity for a in actuators])
         lower, upper = (np.array([getattr(a, n) for a in actuators]) for n in ("lower", "upper"))
-        margin = 0.05 * (upper - lower)
-        self.soft_lower, self.soft_upper = lower + margin, upper - margin
+        self.middle = 0.5 * (lower + upper)
+        self.soft_reach = 0.45 * (upper - lower)  # to either side, 5 % of the range before its end
         self._set_posture([a.name for a in actuators])
         self.nominal_height = config.nominal_height
         self.weight = engine.model.body_subtreemass[1] * 9.81
@@ -243,11 +243,11 @@ class WalkingTask(Task):
         self.foot_up = block([f"{f}_up" for f in FEET]).reshape(shape)[:, :, 2]
 
     def _set_posture(self, joints: list[str]) -> None:
-        """How much each joint should keep its rest, and which swing with the gait."""
+        """How much each joint should keep its rest, before squaring; which swing with the gait."""
         weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 1.0, "ankle_roll": 0.5}
         weight |= {"shoulder_pitch": 0.8, "shoulder_roll": 1.5, "elbow": 0.8}
         plain = [j.removeprefix("left_").removeprefix("right_") for j in joints]
-        self.posture_weight = np.array([weight.get(j, 0.02) for j in plain])
+        self.posture_weight = np.sqrt([weight.get(j, 0.02) for j in plain])
         self._arms = [joints.index(f"{side}_shoulder_pitch") for side in ("left", "right")]
 
     def _standing(self) -> Float:
@@ -273,7 +273,7 @@ class WalkingTask(Task):
             qvel[:, :6] = rng.uniform(-0.2, 0.2, (count, 6))
         self._commands.reset(rows)
         self._pushes.reset(rows)
-        for action in (self.action, self.previous_action, self.action_before_previous):
+        for action in (self.action, self.change, self.previous_change):
             action[rows] = 0.0
         self._stride_error.reset(rows)
         return qpos, qvel
@@ -289,12 +289,11 @@ class WalkingTask(Task):
     def _observe_all(self) -> None:
         rotation = rotation_matrix(self._quat)
         forward = rotation[:, :2, 0]  # the body's x axis on the ground
-        heading = forward / np.sqrt((forward**2).sum(axis=1, keepdims=True))
-        cosine, sine = heading[:, 0], heading[:, 1]
-        velocity = np.einsum("nij,nj->ni", rotation, self._velocity)
+        cosine, sine = forward.T / np.hypot(forward[:, 0], forward[:, 1])
+        self.velocity = velocity = np.einsum("nij,nj->ni", rotation, self._velocity)
         ahead = cosine * velocity[:, 0] + sine * velocity[:, 1]
-        left = cosine * velocity[:, 1] - sine * velocity[:, 0]
-        self.velocity = np.stack([ahead, left, velocity[:, 2]], axis=1)
+        velocity[:, 1] = cosine * velocity[:, 1] - sine * velocity[:, 0]
+        velocity[:, 0] = ahead
         self.angular_velocity = np.einsum("nij,nj->ni", rotation, self._gyro)
         self.yaw_rate = self.angular_velocity[:, 2]
         self.gravity = -rotation[:, 2]
@@ -327,8 +326,8 @@ class WalkingTask(Task):
         self.posture_error[:, self._arms] += np.stack([stride, -stride], axis=1)
 
     def rewards(self, action: Array) -> dict[str, Float]:
-        self.action_before_previous[:] = self.previous_action
-        self.previous_action[:] = self.action
+        self.previous_change[:] = self.change
+        np.subtract(action, self.action, out=self.change)
         self.action[:] = action
         config = self.config
         return weighted_terms(config.rewards, walking.TERMS, self, config.control_period)
@@ -362,13 +361,13 @@ class WalkingTask(Task):
         }
 
     def state(self) -> State:
-        actions = ("action", "previous_action", "action_before_previous")
+        actions = ("action", "change", "previous_change")
         state: dict[str, Any] = {name: getattr(self, name).copy() for name in actions}
         state |= {"commands": self._commands.state(), "pushes": self._pushes.state()}
         return state | {"stride": self._stride_error.state()}
 
     def restore(self, state: State) -> None:
-        for name in ("action", "previous_action", "action_before_previous"):
+        for name in ("action", "change", "previous_change"):
             getattr(self, name)[:] = state[name]
         self._commands.restore(state["commands"])
         self._pushes.restore(state["pushes"])

@@ -44,7 +44,8 @@ class VelocityCommands:
         self._config, self._command, self._rng = config, command, rng
         ranges = np.array([config.forward, config.lateral, config.yaw_rate])
         self._low, self._high = ranges.T
-        self._steps = [max(round(seconds / period), 1) for seconds in config.interval]
+        shortest, longest = (max(round(seconds / period), 1) for seconds in config.interval)
+        self._steps = (shortest, longest + 1)
         self._wait = np.zeros(len(command), np.int64)  # control steps until the next command
 
     def reset(self, rows: Rows) -> None:
@@ -56,7 +57,7 @@ class VelocityCommands:
         small = (np.abs(drawn) < config.deadband).all(axis=1)
         drawn[small | (kind < config.standing)] = 0.0
         self._command[rows] = drawn
-        self._wait[rows] = self._rng.integers(*self._steps, count, endpoint=True)
+        self._wait[rows] = self._rng.integers(*self._steps, count)
 
     def advance(self) -> None:
         """One control step: new commands where it is time."""

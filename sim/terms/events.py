@@ -33,13 +33,14 @@ class Pushes:
         self._config, self._engine, self._rng = config, engine, rng
         self.body = engine.model.body(body).id
         self._force_per_speed = engine.model.body_subtreemass[1] / config.duration
-        self._steps = [max(round(seconds / period), 1) for seconds in config.interval]
+        shortest, longest = (max(round(seconds / period), 1) for seconds in config.interval)
+        self._steps = (shortest, longest + 1)
         self._duration = max(round(config.duration / period), 1)
         self._wait = np.zeros(engine.rows, np.int64)  # control steps until the next push
 
     def reset(self, rows: Rows) -> None:
         """A new wait for these simulations, whose pushes end."""
-        self._wait[rows] = self._rng.integers(*self._steps, len(rows), endpoint=True)
+        self._wait[rows] = self._rng.integers(*self._steps, len(rows))
         self._engine.external_force[rows, self.body] = 0.0
 
     def advance(self) -> None:

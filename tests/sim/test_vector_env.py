@@ -126,7 +126,8 @@ def test_noise_is_one_switch_for_every_signal(name: str) -> None:
     """Without it a signal is the truth; with it, in the same state, none is."""
     nominal = find_task(name).nominal()
     exact, noisy = (
-        TaskVectorEnv(replace(nominal, noise=noise), 20, threads=1) for noise in (False, True)
+        TaskVectorEnv(replace(nominal, noise=noise), 20, threads=1, all_signals=True)
+        for noise in (False, True)
     )
     for env in (exact, noisy):
         env.reset(seed=1)

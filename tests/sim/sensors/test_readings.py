@@ -19,7 +19,9 @@ def environment(**errors: Noise | AttitudeError) -> TaskVectorEnv:
     """All rows in the same state, only the named sensors in error."""
     config = WalkingNoise(**{**SILENT, "attitude": AttitudeError(), **errors})
     task = HumanoidVelocity().nominal()
-    return TaskVectorEnv(replace(task, noise=True, errors=config), ROWS, threads=2)
+    return TaskVectorEnv(
+        replace(task, noise=True, errors=config), ROWS, threads=2, all_signals=True
+    )
 
 
 def error(env: TaskVectorEnv, signal: str, sources: list[str]) -> np.ndarray:

@@ -164,7 +164,7 @@ class Task(ABC):
 
     @abstractmethod
     def terminated(self) -> Bool:
-        """Episodes that ended for good, (N,)."""
+        """Episodes that ended for good, (N,); those that `engine.diverged` among them."""
 
     def advance(self) -> None:
         """Move on: new commands, pushes, and whatever else happens to the robot."""

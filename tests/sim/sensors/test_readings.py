@@ -79,6 +79,23 @@ def test_the_imu_is_the_mean_of_its_burst_and_the_burst_is_noisier() -> None:
     assert (burst[:, :, :3] - truth).std() == pytest.approx(0.05 * np.sqrt(substeps), rel=0.05)
 
 
+def test_a_learner_reads_what_the_policy_does_as_noisily_as_the_robot() -> None:
+    """Without the burst: the error of the mean is drawn, not that of each reading."""
+    errors = replace(WalkingNoise(), imu_gyro=Noise(std=0.05, bias=0.2), joint_pos=Noise(std=0.01))
+    task = replace(HumanoidVelocity().nominal(), noise=True, errors=errors)
+    env = TaskVectorEnv(task, ROWS, threads=2)
+    assert not {"joint_torque", "foot_force", "imu_accel", "imu_burst"} & set(env.signals)
+    gyro = []
+    for _ in range(2):
+        env.step(np.zeros((ROWS, 19)))
+        truth = env.engine.burst[:, :, env.engine.columns("imu_gyro")].mean(axis=1)
+        gyro.append(env.signals["imu_gyro"] - truth)
+    assert (gyro[1] - gyro[0]).std() == pytest.approx(0.05 * np.sqrt(2), rel=0.05)
+    assert gyro[0].std() == pytest.approx(np.hypot(0.05, 0.2 / np.sqrt(3)), rel=0.05)
+    names = [f"{a.name}_pos" for a in env.config.robot.actuators]
+    assert error(env, "joint_pos", names).std() == pytest.approx(0.01, rel=0.05)
+
+
 def test_the_estimated_attitude_wanders_around_the_truth() -> None:
     env = environment(attitude=AttitudeError(std=0.02, time_constant=0.2))
     tilts = []

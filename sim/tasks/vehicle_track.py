@@ -66,7 +66,7 @@ class DrivingRewards:
     sideslip: float = -0.05
     steering_rate: float = -1.0
     drive_rate: float = -0.3
-    crash: float = -2000.0  # 80 for each, for it lasts one control period
+    crash: float = -3500.0  # 140 for each, for it lasts one control period
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from sim.tasks import find_task
 RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(
         task=None,
-        steps=12_000_000,
+        steps=11_500_000,
         ppo=PPOConfig(entropy=0.0002),
     ),
     "VehicleTrack": TrainConfig(task=None, steps=4_500_000),

@@ -41,7 +41,7 @@ class WalkingRewards:
     """Weight of each term of `sim.terms.walking`, per second; costs are negative."""
 
     track_velocity: float = 3.0
-    track_yaw_rate: float = 2.0
+    track_yaw_rate: float = 3.0
     alive: float = 0.3
     gait: float = 2.0
     swing_height: float = 1.5
@@ -67,8 +67,8 @@ class Practice:
     """What training has more of than life: starts and pushes, which else are too rare to learn."""
 
     episode_seconds: float = 10.0
-    push_interval: tuple[float, float] = (1.5, 5.0)  # s
-    push_speed: tuple[float, float] = (0.1, 0.6)  # m/s
+    push_interval: tuple[float, float] = (2.0, 6.0)  # s
+    push_speed: tuple[float, float] = (0.1, 0.55)  # m/s
 
 
 @dataclass(frozen=True)

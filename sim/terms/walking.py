@@ -39,8 +39,8 @@ def track_velocity(task: "WalkingTask") -> Float:
 
 @reward
 def track_yaw_rate(task: "WalkingTask") -> Float:
-    """1 at the commanded yaw rate, falling off over about 0.4 rad/s."""
-    return np.exp(task.error[:, 2] ** 2 / -0.16)
+    """1 at the commanded yaw rate, falling off over about 0.5 rad/s."""
+    return np.exp(task.error[:, 2] ** 2 / -0.25)
 
 
 @reward

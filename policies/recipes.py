@@ -11,7 +11,7 @@ RECIPES: dict[str, TrainConfig] = {
         steps=11_500_000,
         ppo=PPOConfig(entropy=0.0002),
     ),
-    "VehicleTrack": TrainConfig(task=None, steps=4_500_000),
+    "VehicleTrack": TrainConfig(task=None, steps=7_000_000),
     "Humanoid-v5": TrainConfig(task=None, steps=10_000_000),
 }
 

@@ -63,10 +63,10 @@ class DrivingRewards:
     progress: float = 1.0
     wall_proximity: float = -4.0
     wheel_slip: float = -0.05
-    sideslip: float = -0.05
+    sideslip: float = -1.0
     steering_rate: float = -1.0
     drive_rate: float = -0.3
-    crash: float = -3500.0  # 140 for each, for it lasts one control period
+    crash: float = -2000.0  # 80 for each, for it lasts one control period
 
 
 @dataclass(frozen=True)

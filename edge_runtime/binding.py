@@ -9,6 +9,7 @@ from edge_runtime.errors import ContractError
 from edge_runtime.fusion import Fusion
 from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import (
+    ATTITUDE,
     COMMAND,
     CONTROL_STEP,
     DEFAULT_TARGET,
@@ -45,7 +46,8 @@ def bind(
     """
     _check_joints(contract, robot, source)
     available = {signal.name: signal for signal in (*robot.signals, *fusion.provides)}
-    _check_fusion(fusion, robot, source)
+    _check_live(robot)
+    _check_reads(robot, fusion, source)
     estimated = {signal.name for signal in fusion.provides}
     for name in contract.estimator_outputs:
         if name not in available:
@@ -57,14 +59,14 @@ def bind(
     runtime = _runtime_sizes(contract)
     for signal in contract.signals:
         if signal.name in runtime:
-            _check_size(signal, runtime[signal.name], "the runtime", source)
+            _check_size(signal, runtime[signal.name], "the runtime", source, "the policy")
         elif signal.name not in available:
             raise ContractError(
                 f"{source}: needs signal '{signal.name}', which robot '{robot.name}' does not "
                 "give; use a policy trained for this robot"
             )
         else:
-            _check_signal(signal, available[signal.name], robot.name, source)
+            _check_signal(signal, available[signal.name], robot, source, "the policy")
     to_policy = np.array([robot.joint_names.index(name) for name in contract.joint_names])
     return Binding(to_policy, np.argsort(to_policy))
 
@@ -88,33 +90,51 @@ def _check_joints(contract: Contract, robot: RobotDescription, source: str) -> N
         )
 
 
-def _check_fusion(fusion: Fusion, robot: RobotDescription, source: str) -> None:
+def _check_live(robot: RobotDescription) -> None:
     given = {signal.name for signal in robot.signals}
-    missing = [name for name in fusion.reads if name not in given]
+    missing = [name for name in robot.live or () if name not in given]
+    if missing:
+        raise ContractError(
+            f"robot '{robot.name}' calls {_quoted(missing)} live but gives no such signal"
+        )
+
+
+def _check_reads(robot: RobotDescription, fusion: Fusion, source: str) -> None:
+    """What the estimator and the loop itself read of the robot's sensors."""
+    given = {signal.name: signal for signal in robot.signals}
+    missing = [signal.name for signal in fusion.reads if signal.name not in given]
     if missing:
         raise ContractError(
             f"{source}: the estimator reads {_quoted(missing)}, which robot '{robot.name}' does "
             "not give; choose another with --fusion"
         )
+    for signal in fusion.reads:
+        _check_signal(signal, given[signal.name], robot, source, "the estimator")
+    own = (Signal(JOINT_POS, len(robot.joint_names), "rad"), Signal(ATTITUDE, 4, "1", "world"))
+    for signal in own:
+        if signal.name in given:
+            _check_signal(signal, given[signal.name], robot, source, "the loop")
 
 
-def _check_signal(needed: Signal, given: Signal, robot: str, source: str) -> None:
-    _check_size(needed, given.size, f"robot '{robot}'", source)
-    for what, of_policy, of_robot in (
+def _check_signal(
+    needed: Signal, given: Signal, robot: RobotDescription, source: str, reader: str
+) -> None:
+    _check_size(needed, given.size, f"robot '{robot.name}'", source, reader)
+    for what, expected, found in (
         ("unit", needed.unit, given.unit),
         ("frame", needed.frame, given.frame),
     ):
-        if of_policy != of_robot:
+        if expected != found:
             raise ContractError(
-                f"{source}: signal '{needed.name}' has {what} '{of_policy}' in the policy and "
-                f"'{of_robot}' on robot '{robot}'"
+                f"{source}: signal '{needed.name}' has {what} '{expected}' in {reader} and "
+                f"'{found}' on robot '{robot.name}'"
             )
 
 
-def _check_size(needed: Signal, size: int, giver: str, source: str) -> None:
+def _check_size(needed: Signal, size: int, giver: str, source: str, reader: str) -> None:
     if needed.size != size:
         raise ContractError(
-            f"{source}: signal '{needed.name}' has {needed.size} entries in the policy, "
+            f"{source}: signal '{needed.name}' has {needed.size} entries in {reader}, "
             f"{size} from {giver}"
         )
 

@@ -9,6 +9,7 @@ A policy is one self-contained ``.onnx`` file. Its metadata holds the keys that 
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
@@ -83,7 +84,7 @@ class Contract:
     control_period: float  # s
     physics_period: float  # s, in the simulation it was trained in
     action_clip: float = 10.0
-    max_tilt: float = 1.0  # rad from upright; past it the runtime stops the robot
+    max_tilt: float = 1.0  # rad from upright; past it the runtime damps the robot
     estimator_outputs: tuple[str, ...] = ()  # the signals among them that fusion must provide
     provenance: Provenance = Provenance()
     golden_observations: tuple[tuple[float, ...], ...] = ()
@@ -189,13 +190,49 @@ def _contract(fields: dict[str, Any]) -> Contract:
             "golden_actions": rows("golden_actions"),
         },
     )
-    if min(contract.control_period, contract.physics_period, contract.action_clip) <= 0:
-        raise ValueError("periods and action_clip must be positive")
-    if min([1, *(t.history for t in contract.observations)]) < 1:
-        raise ValueError("an observation's history is at least 1")
-    if not {a.mode for a in contract.actuators} <= {POSITION, VELOCITY}:
-        raise ValueError(f"an actuator's mode is '{POSITION}' or '{VELOCITY}'")
+    _check_values(contract)
     return contract
+
+
+def _check_values(contract: Contract) -> None:
+    """The numbers make sense; NaN fails every comparison."""
+    for name in ("control_period", "physics_period", "action_clip"):
+        value = getattr(contract, name)
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} is {value}, not a positive number")
+    if not contract.max_tilt > 0:
+        raise ValueError(f"max_tilt is {contract.max_tilt}, not a positive number")
+    for term in contract.observations:
+        if term.history < 1:
+            raise ValueError(f"observation '{term.name}': history is {term.history}, not 1 or more")
+        if not math.isfinite(term.scale):
+            raise ValueError(f"observation '{term.name}': scale is {term.scale}")
+    for command in contract.commands:
+        if not command.lower <= command.upper:
+            raise ValueError(
+                f"command '{command.name}': from {command.lower} to {command.upper} is no range"
+            )
+    for actuator in contract.actuators:
+        _check_actuator(actuator)
+
+
+def _check_actuator(actuator: Actuator) -> None:
+    who = f"joint '{actuator.name}'"
+    if actuator.mode not in (POSITION, VELOCITY):
+        raise ValueError(f"{who}: mode is '{actuator.mode}', not '{POSITION}' or '{VELOCITY}'")
+    for name in ("stiffness", "damping"):
+        value = getattr(actuator, name)
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{who}: {name} is {value}, not a number from 0 on")
+    for name in ("max_velocity", "max_effort"):
+        value = getattr(actuator, name)
+        if not value >= 0:
+            raise ValueError(f"{who}: {name} is {value}, not a number from 0 on")
+    if not math.isfinite(actuator.action_scale):
+        raise ValueError(f"{who}: action_scale is {actuator.action_scale}")
+    lower, default, upper = actuator.lower, actuator.default, actuator.upper
+    if not (lower <= default <= upper and math.isfinite(default)):
+        raise ValueError(f"{who}: default {default} is not between its limits {lower} and {upper}")
 
 
 _PLAIN: dict[Any, Any] = {float: (int, float), int: int, str: str}

@@ -76,6 +76,11 @@ class Controller:
         self.step[:] = other.step
         self.last_action[:] = other.last_action[:, _order(other, self)]
 
+    def restart(self) -> None:
+        """Forget the past, as at the start of an episode; the gait clock goes on."""
+        self.last_action[:] = 0
+        self._builder.reset()
+
     def observe(self) -> bool:
         """Build the observation in the policy's own input; whether all of it is finite."""
         for robot_order, policy_order in self._permuted:

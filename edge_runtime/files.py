@@ -1,9 +1,23 @@
 """Writing files so that there is never half of one."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from edge_runtime.errors import UserError
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and see whether files can be written there.
+
+    Raises:
+        UserError: they cannot.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise UserError(f"cannot write to {path}: {error.strerror}; name another folder") from None
 
 
 def write_file(path: Path, content: bytes | str) -> None:

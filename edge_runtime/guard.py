@@ -65,8 +65,9 @@ class Rule:
 def default_rules(contract: Contract) -> tuple[Rule, ...]:
     """Reactions for a robot that another can be hurt by.
 
-    A single bad sample or action is bridged by holding the last good target; what lasts stops
-    the robot; a fall or a lost sense of what is up makes it limp.
+    A single bad sample is bridged by holding the last good target; one that lasts, and any bad
+    observation or action, stops the robot, for those are no sensor's slips; a fall or a lost sense
+    of what is up makes it limp.
     """
     period = contract.control_period
     return (

@@ -81,7 +81,7 @@ def _head(policy: Policy) -> list[str]:
         "rate": f"{1 / contract.control_period:g} Hz, trained over physics at "
         f"{1 / contract.physics_period:g} Hz",
         "estimator": ", ".join(contract.estimator_outputs) or "none needed",
-        "tilt": f"stops past {contract.max_tilt:g} rad",
+        "tilt": f"damps past {contract.max_tilt:g} rad",
         "trained": f"{origin.algorithm or 'unknown algorithm'}, {origin.steps:,} steps in "
         f"{origin.train_seconds:.0f} s, seed {origin.seed}, commit {origin.commit}",
         "by": origin.command or "unknown command",

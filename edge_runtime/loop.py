@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_runtime.budget import Budget, BudgetConfig, Stage
+from edge_runtime.contract import Contract
 from edge_runtime.controller import Controller
 from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.errors import ContractError, UserError
@@ -89,7 +90,9 @@ class ControlLoop:
         self.error: BaseException | None = None  # what ended the loop, if not the operator
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
-        self._asked = self._reset_asked = False  # by the operator, since the last tick
+        self._asked = False  # by the operator, since the last tick
+        self._begun = False  # whether anything was ever sent
+        self._to_begin = True  # at the start, and when the operator asked for a reset
 
     # -- the operator's side ---------------------------------------------------------------
 
@@ -127,8 +130,11 @@ class ControlLoop:
         return True
 
     def reset(self) -> None:
-        """Let go of a latched reaction and let the policy drive again; the operator decides it."""
-        self._reset_asked = self._asked = True
+        """Let go of a latched reaction and let the policy drive again; the operator decides it.
+
+        All starts anew from the next good sample: where the joints are, what is up, history.
+        """
+        self._to_begin = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
         """Let another policy drive from the next tick on; it must be loaded, so it is warm.
@@ -143,10 +149,10 @@ class ControlLoop:
                 f"loop runs at {self.period * 1e-9:g} s; start a new run with it"
             )
         controller = Controller(policy, self.robot.description, self.fusion, self.signals)
+        _check_same_operation(self.controller.contract, policy)
         self._next_controller.give(controller)
         self._asked = True
         if self._thread is not None and not self._next_controller.wait(timeout):
-            self._next_controller.take()
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
 
     # -- the loop's side -------------------------------------------------------------------
@@ -165,15 +171,16 @@ class ControlLoop:
         if self._asked:
             self._heed_operator()
         sensors = self.sensors
-        if sensors.look(self.robot.read()):
-            if sensors.new == 1:
-                self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
+        new = sensors.look(self.robot.read())
+        fit = sensors.not_finite == 0
+        if new:
             self._last_new = marks[0]
             self._unfused += sensors.periods
-        elif sensors.new == 0:
+            if self._to_begin and fit:
+                self._begin()
+        if not self._begun:
             return Reaction.NONE  # nothing is known of the robot, so nothing is sent
         marks[1] = clock()
-        fit = sensors.not_finite == 0
         if fit and self._unfused:
             self.fusion.update(sensors.signals, self._unfused)
             self._unfused = 0
@@ -182,7 +189,7 @@ class ControlLoop:
         controller.step += 1 + missed if self.ticks else 0
         driven = fit and self._infer(controller)
         marks[3] = clock()
-        reaction = self._check(marks[0], missed)
+        reaction = self._check(marks[0], missed, fit)
         if reaction is Reaction.NONE and driven:
             mode = self.safe.follow(controller.target())
         else:
@@ -205,9 +212,17 @@ class ControlLoop:
             self.safe.use(following.actuators)
             self.swaps += 1
             self._next_controller.confirm()
-        if self._reset_asked:
-            self._reset_asked = False
+
+    def _begin(self) -> None:
+        """Start, or after the operator's reset start anew, from a good sample."""
+        self._to_begin = False
+        if self._begun:
             self.guard.reset()
+            self.fusion.reset()
+            self._unfused = 1  # the estimator starts anew, so it has missed nothing
+            self.controller.restart()
+        self._begun = True
+        self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
 
     def _infer(self, controller: Controller) -> bool:
         """Observe and run the network; whether there is a new action to follow."""
@@ -226,7 +241,7 @@ class ControlLoop:
         self.clipped += largest > 1
         return True
 
-    def _check(self, now: int, missed: int) -> Reaction:
+    def _check(self, now: int, missed: int, fit: bool) -> Reaction:
         measures, sensors = self.guard.measures, self.sensors
         measures[Fault.MISSED] = missed
         rate = measures[Fault.MISS_RATE]
@@ -236,7 +251,7 @@ class ControlLoop:
         measures[Fault.SENSOR_NOT_FINITE] = sensors.not_finite
         lost = Fault.ESTIMATOR_LOST
         measures[lost] = measures[lost] + 1 if self.fusion.lost else 0
-        if self._attitude is not None:
+        if fit and self._attitude is not None:  # the robot's own may be NaN in an unfit sample
             _w, x, y, _z = self._attitude[0].tolist()
             measures[Fault.TILT] = math.acos(max(-1.0, 1 - 2 * (x * x + y * y)))
         reaction = self.guard.check(self.ticks)
@@ -259,9 +274,9 @@ class ControlLoop:
                 self._drive()
         except BaseException as error:
             self.error = error
-            if self.sensors.new:
+            if self._begun:
                 with suppress(Exception):  # the robot may be what failed
-                    self._write(Mode.DAMP)
+                    self._write(self.safe.react(Reaction.DAMP))
 
     def _drive(self) -> None:
         release, missed = self._first_release(), 0
@@ -274,7 +289,7 @@ class ControlLoop:
 
     def _ended(self) -> bool:
         """Whether the operator asked for the end and the robot, if there ever was one, rests."""
-        return self._ending.is_set() and (self.safe.at_rest or not self.sensors.new)
+        return self._ending.is_set() and (self.safe.at_rest or not self._begun)
 
     def _first_release(self) -> int:
         """Wait for a new sample, so that ticks come soon after samples, not just before."""
@@ -290,3 +305,20 @@ class ControlLoop:
             if self._ending.wait(2e-4):
                 break
         return self._clock() + round(self.config.phase * self.period)
+
+
+def _check_same_operation(running: Contract, following: Policy) -> None:
+    """The operator's commands mean the same to both, and the guard's limits hold for both."""
+    contract = following.contract
+    commands, wanted = ([(c.name, c.unit) for c in of.commands] for of in (contract, running))
+    if commands != wanted:
+        takes, asked = (", ".join(f"{n} {u}" for n, u in of) or "none" for of in (commands, wanted))
+        raise ContractError(
+            f"{following.source}: its commands are {takes}, the operator gives {asked}; "
+            "start a new run with it"
+        )
+    if contract.max_tilt != running.max_tilt:
+        raise ContractError(
+            f"{following.source}: its max_tilt is {contract.max_tilt:g} rad, the running guard's "
+            f"{running.max_tilt:g}; start a new run with it"
+        )

@@ -61,6 +61,18 @@ def signals_read(terms: Sequence[TermConfig]) -> tuple[str, ...]:
     return tuple(sorted({name for t in terms for name in find_term(t.name).reads}))
 
 
+class _Past:
+    """Views on a term's block that keeps the past, (N, history * width), oldest first."""
+
+    def __init__(self, block: Array, width: int) -> None:
+        self.older, self.newer = block[:, :-width], block[:, width:]
+        self._width = width
+
+    def fill(self, rows: np.ndarray, now: Array) -> None:
+        """Put the present in place of the past of some rows."""
+        self.older[rows] = np.tile(now[rows], self.older.shape[1] // self._width)
+
+
 class ObservationBuilder:
     """Builds `obs` from signals; keeps the history that terms ask for.
 
@@ -86,9 +98,10 @@ class ObservationBuilder:
         self._out = np.zeros((rows, self.size), np.float32) if out is None else out
         ends = np.cumsum(self.sizes)
         blocks = [self._raw[:, end - size : end] for end, size in zip(ends, self.sizes)]
+        widths = [size // t.history for size, t in zip(self.sizes, self.terms)]
         self._items = [
-            (function, reads, block, config.history)
-            for (function, reads), block, config in zip(_bind(terms), blocks, self.terms)
+            (function, reads, block[:, -width:], _Past(block, width) if t.history > 1 else None)
+            for (function, reads), block, width, t in zip(_bind(terms), blocks, widths, self.terms)
         ]
         self._fresh = np.ones(rows, bool)
         self._any_fresh = True
@@ -106,12 +119,13 @@ class ObservationBuilder:
         """
         signal = signals.__getitem__
         try:
-            for function, reads, block, history in self._items:
+            for function, reads, newest, past in self._items:
                 now = function(*map(signal, reads))
-                if history == 1:
-                    block[:] = now
-                else:
-                    self._remember(block, now, history)
+                if past is not None:
+                    past.older[:] = past.newer
+                    if self._any_fresh:
+                        past.fill(self._fresh, now)
+                newest[:] = now
         except KeyError:
             _check_given(self.terms, signals)
             raise
@@ -120,19 +134,12 @@ class ObservationBuilder:
             self._any_fresh = False
         return np.multiply(self._raw, self._scale, out=self._out)
 
-    def _remember(self, block: Array, now: Array, history: int) -> None:
-        width = now.shape[1]
-        block[:, :-width] = block[:, width:]
-        block[:, -width:] = now
-        if self._any_fresh:
-            block[self._fresh] = np.tile(now[self._fresh], history)
-
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
         """What `build` would give for some rows, (len(rows), size), without remembering it."""
         present = _evaluate(self.terms, {name: value[rows] for name, value in signals.items()})
         blocks = [
-            np.concatenate([block[rows, now.shape[1] :], now], axis=1)
-            for now, (_, _, block, _) in zip(present, self._items)
+            now if past is None else np.concatenate([past.newer[rows], now], axis=1)
+            for now, (_, _, _, past) in zip(present, self._items)
         ]
         return np.concatenate(blocks, axis=1) * self._scale
 

@@ -34,11 +34,20 @@ class SafeTargets:
         self._is_position = np.array([a.mode == POSITION for a in actuators])
         self._all_position = bool(self._is_position.all())
         self._default = np.array([a.default for a in actuators], np.float32)
+        self._lower = np.array([a.lower for a in actuators], np.float32)
+        self._upper = np.array([a.upper for a in actuators], np.float32)
 
     def begin(self, measured: Array | None) -> None:
-        """Before the first good target, hold where the joints are, (A,), or else the default."""
+        """Before the first good target, hold where the joints are, or else the default.
+
+        Args:
+            measured: finite positions, (A,) rad; held within the actuators' limits.
+        """
         start = self._default if measured is None else measured
-        np.copyto(self.target, np.where(self._is_position, start, 0))
+        self.target = np.where(
+            self._is_position, np.clip(start, self._lower, self._upper), np.float32(0)
+        )
+        self._step = 0
 
     @property
     def at_rest(self) -> bool:
@@ -58,6 +67,8 @@ class SafeTargets:
         """
         if reaction is Reaction.DAMP:
             self._step = self._steps
+            # Damping works on a speed that is asked for, which must be none.
+            self.target = np.where(self._is_position, self.target, np.float32(0))
             return Mode.DAMP
         if reaction <= Reaction.HOLD:
             return Mode.RUN

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
-_PR_SET_TIMERSLACK = 29
+_PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def realtime(config: RealtimeConfig) -> Iterator[dict[str, str]]:
     """
     with ExitStack() as stack:
         yield {
+            "timer": _timer_slack(stack),  # first, and so put back last: SCHED_FIFO has none
             "scheduler": _scheduler(config.fifo, stack),
             "cpu": _pin(config.cpu, stack),
             "memory": _lock_memory(config.lock_memory, stack),
-            "timer": _timer_slack(),
             "garbage": _freeze_garbage(config.freeze_garbage, stack),
             "threads": _switch_interval(config.switch_interval, stack),
         }
@@ -113,12 +113,16 @@ def _lock_memory(wanted: bool, stack: ExitStack) -> str:
     return "locked"
 
 
-def _timer_slack() -> str:
+def _timer_slack(stack: ExitStack) -> str:
     """The kernel may else delay a wake-up by 50 µs to bundle it with others."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if hasattr(libc, "prctl") and libc.prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(1), 0, 0, 0) == 0:
-        return "slack 1 ns"
-    return "default slack"
+    if not hasattr(libc, "prctl"):
+        return "default slack"
+    before = libc.prctl(_PR_GET_TIMERSLACK, 0, 0, 0, 0)
+    if before < 0 or libc.prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(1), 0, 0, 0) != 0:
+        return "default slack"
+    stack.callback(libc.prctl, _PR_SET_TIMERSLACK, ctypes.c_ulong(before), 0, 0, 0)
+    return "slack 1 ns"
 
 
 def _freeze_garbage(wanted: bool, stack: ExitStack) -> str:

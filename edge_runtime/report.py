@@ -2,6 +2,7 @@
 
 import os
 import platform
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +91,7 @@ def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
             }
             for rule, ticks, first in zip(guard.rules, guard.ticks_tripped, guard.first_tripped)
         ],
+        "error": None if loop.error is None else _error(loop.error),
         "realtime": dict(loop.realtime_report),
         "machine": {
             "system": f"{platform.system()} {platform.release()}",
@@ -99,6 +101,12 @@ def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
             "numpy": np.__version__,
         },
     }
+
+
+def _error(error: BaseException) -> dict[str, str]:
+    """What ended the loop."""
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return {"kind": type(error).__name__, "message": str(error), "traceback": "".join(lines)}
 
 
 def _latency(row: Row) -> dict[str, float | int | None]:
@@ -112,11 +120,11 @@ def _latency(row: Row) -> dict[str, float | int | None]:
 
 
 def table(loop: ControlLoop, color: bool) -> list[str]:
-    """The budget table for people, a line each."""
+    """The budget table for people, a line each, which a terminal of 80 columns holds."""
     paint = _paint if color else _plain
     lines = [
         paint(
-            f"{'µs':<8}{'budget':>9}{'p50':>9}{'p99':>9}{'p99.9':>9}{'max':>9}{'over':>7}  "
+            f"{'µs':<8}{'budget':>8}{'p50':>8}{'p99':>8}{'p99.9':>8}{'max':>8}{'over':>7}  "
             "p99 of budget",
             "2",
         )
@@ -124,30 +132,31 @@ def table(loop: ControlLoop, color: bool) -> list[str]:
     for row in rows(loop):
         limit = "" if row.limit is None else f"{row.limit / 1e3:.0f}"
         over = "" if row.over is None else str(row.over)
-        cells = "".join(f"{v / 1e3:>9.0f}" for v in (row.p50, row.p99, row.p999, row.max))
-        line = f"{row.name:<8}{limit:>9}{cells}{over:>7}  "
+        cells = "".join(f"{v / 1e3:>8.0f}" for v in (row.p50, row.p99, row.p999, row.max))
+        line = f"{row.name:<8}{limit:>8}{cells}{over:>7}  "
         if row.limit is not None:
             line += paint(_bar(row.p99 / row.limit), _grade(row.p99 / row.limit))
         lines.append(paint(line, "1") if row.name == "tick" else line)
-    return [*lines, _summary(loop, paint)]
+    return [*lines, *_summary(loop, paint)]
 
 
-def _summary(loop: ControlLoop, paint: Any) -> str:
+def _summary(loop: ControlLoop, paint: Any) -> list[str]:
     sensors = loop.sensors
     missed = f"{loop.budget.missed} missed"
     reaction = f"guard: {loop.reaction.name.lower()}" if loop.reaction else "policy drives"
     if loop.stopping and not loop.guard.latched:
         reaction = "stopped by the operator"
-    return "  ".join(
-        [
-            f"{loop.ticks} ticks",
-            paint(missed, "31" if loop.budget.missed else "32"),
-            f"{sensors.lost} samples lost",
-            f"{sensors.nothing_new} repeated",
-            f"{loop.clipped} clipped",
-            paint(reaction, "33" if loop.guard.latched else "32"),
-        ]
-    )
+    counts = [
+        f"{loop.ticks} ticks",
+        paint(missed, "31" if loop.budget.missed else "32"),
+        f"{sensors.lost} samples lost",
+        f"{sensors.nothing_new} repeated",
+    ]
+    driving = [
+        f"{loop.clipped} clipped",
+        paint(reaction, "33" if loop.guard.latched else "32"),
+    ]
+    return ["  ".join(counts), "  ".join(driving)]
 
 
 def broken_rules(loop: ControlLoop) -> list[str]:
@@ -167,7 +176,9 @@ def broken_rules(loop: ControlLoop) -> list[str]:
 def _bar(share: float) -> str:
     eighths = min(round(share * _BAR * 8), _BAR * 8)
     full, rest = divmod(eighths, 8)
-    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(_BAR) + f" {share:4.0%}"
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(
+        _BAR
+    ) + f" {min(share, 9.99):4.0%}"
 
 
 def _grade(share: float) -> str:

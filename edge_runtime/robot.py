@@ -19,6 +19,8 @@ class RobotDescription:
     name: str
     joint_names: tuple[str, ...]
     signals: tuple[Signal, ...]
+    # Those whose noise never repeats bit for bit, unless their sensor is frozen. None: the IMU's.
+    live: tuple[str, ...] | None = None
 
     @property
     def sample_size(self) -> int:
@@ -41,8 +43,10 @@ class RobotDescription:
 class Sample(NamedTuple):
     """One reading of all sensors."""
 
-    sequence: int  # grows by one with each reading; a gap is a lost one, a repeat a frozen one
-    stamp: float  # s, the robot's monotonic clock, when it was measured
+    sequence: int  # grows by one with each reading; a gap is a lost one
+    # s, when it was measured, by a clock of the robot's that never goes back. It is not compared
+    # with the loop's own clock; but a reading whose stamp has not advanced is not a new one.
+    stamp: float
     values: Array  # all signals one after another, in the description's order; `split` parts them
 
 

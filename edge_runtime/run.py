@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import importlib.util
 import json
+import math
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ import numpy as np
 
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
-from edge_runtime.files import write_file
+from edge_runtime.files import make_folder, write_file
 from edge_runtime.fusion.choice import find_fusion
 from edge_runtime.inference import Policy
 from edge_runtime.latency_picture import latency_svg
@@ -31,10 +32,19 @@ from edge_runtime.robot import Robot
 from edge_runtime.shared_memory import SharedMemoryRobot, segment_path
 from edge_runtime.signal import Array
 
+SIMULATED = "sim"  # the name of the simulated robot
 SIMULATOR = "sim.simulated_robot"  # started as a program: a robot's process, not a library
+# Not `python -m`, for which a user's own sim.py in the working folder would come first; and
+# `python -P` came with 3.11 only.
+_START = (
+    "import runpy, sys; house = sys.argv.pop(1);"
+    "sys.path = [path for path in sys.path if path] + [house];"
+    f"runpy.run_module({SIMULATOR!r}, run_name='__main__', alter_sys=True)"
+)
 _STARTUP_SECONDS = 60.0
 _REFRESH_SECONDS = 0.5
 _SLOWING_SECONDS, _STANDING_SECONDS = 1.0, 1.0  # under the policy, before the controlled stop
+_PATIENCE_SECONDS = 3.0  # for a controlled stop, over its length
 STOPPED_BY_GUARD = 1  # exit code
 
 
@@ -44,7 +54,7 @@ class RunConfig:
 
     policy: Path
     """The policy file (.onnx)."""
-    robot: str = "sim"
+    robot: str = SIMULATED
     """'sim' for the simulated robot, or MODULE:FACTORY, which is called and gives a Robot."""
     seconds: float = 20.0
     """How long to drive; 0 until interrupted."""
@@ -70,17 +80,35 @@ def main(config: RunConfig) -> int:
     """Run the command; 0 at the end, 1 if the guard had to stop the robot.
 
     Raises:
-        UserError: policy, robot, estimator or command do not fit together.
+        UserError: policy, robot, estimator or options do not fit together, or the robot failed.
     """
+    _check_options(config)
     policy = Policy.load(config.policy)
     command = command_values(config.command, policy.contract)
-    with interruptible() as interrupted, connect(config, policy.contract) as robot:
+    make_folder(config.report)
+    with connect(config, policy.contract) as robot, interruptible() as interrupted:
         fusion = find_fusion(config.fusion, policy.contract, robot.description)
         loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
         loop.command.put(command)
-        _drive(loop, config.seconds, interrupted)
-        print(f"report: {write_report(loop, config.report)}")
+        try:
+            _drive(loop, config.seconds, interrupted)
+        finally:
+            print(f"report: {write_report(loop, config.report)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
+
+
+def _check_options(config: RunConfig) -> None:
+    if not 0 <= config.seconds < math.inf:
+        raise UserError(f"--seconds {config.seconds:g} is no duration; 0 is until interrupted")
+    if config.robot == SIMULATED:
+        return
+    default = RunConfig(config.policy)
+    for name in ("seed", "randomize", "record"):
+        if getattr(config, name) != getattr(default, name):
+            raise UserError(
+                f"--{name} is of the simulated robot, and the robot is '{config.robot}'; "
+                "leave it out"
+            )
 
 
 def command_values(given: tuple[float, ...], contract: Contract) -> Array:
@@ -108,7 +136,7 @@ def command_values(given: tuple[float, ...], contract: Contract) -> Array:
 def connect(config: RunConfig, contract: Contract) -> Iterator[Robot]:
     """The robot that `--robot` names, for as long as it is needed."""
     with contextlib.ExitStack() as stack:
-        if config.robot == "sim":
+        if config.robot == SIMULATED:
             yield stack.enter_context(_simulated(config, contract.task))
         else:
             robot = _make_robot(config.robot)
@@ -122,7 +150,8 @@ def _simulated(config: RunConfig, task: str) -> Iterator[Robot]:
     if importlib.util.find_spec("sim") is None or importlib.util.find_spec("mujoco") is None:
         raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
     name = f"run-{os.getpid()}-{time.monotonic_ns()}"
-    arguments = [sys.executable, "-m", SIMULATOR, name, task, "--seed", str(config.seed)]
+    house = str(Path(__file__).parents[1])  # the simulator that belongs to this runtime
+    arguments = [sys.executable, "-c", _START, house, name, task, "--seed", str(config.seed)]
     if config.randomize:
         arguments.append("--randomize")
     if config.record is not None:
@@ -164,24 +193,54 @@ def _last_line(file: IO[bytes]) -> str:
 def _make_robot(name: str) -> Robot:
     module, _, factory = name.partition(":")
     sys.path.insert(0, os.getcwd())  # where the user's own module is, as for `python -m`
+    unknown = UserError(f"unknown robot '{name}'; give 'sim' or MODULE:FACTORY")
+    if not (module and factory):
+        raise unknown
     try:
-        robot: Robot = getattr(importlib.import_module(module), factory)()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"unknown robot '{name}' ({error}); give 'sim' or MODULE:FACTORY") from None
+        found = importlib.import_module(module)
+        if not hasattr(found, factory):
+            raise unknown
+        robot: Robot = getattr(found, factory)()
+    except UserError:
+        raise
+    except Exception as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent and f"{module}.".startswith(f"{absent}."):
+            raise unknown from None
+        raise UserError(_failure(name, error)) from error
     return robot
+
+
+def _failure(robot: str, error: BaseException) -> str:
+    return f"robot '{robot}' failed: {type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, in place of what they did before."""
+    """An event that SIGINT and SIGTERM set, twice at most; then they do what they did before.
+
+    The first asks for the end, the second for haste; a third ends a process that hangs.
+    """
     event = threading.Event()
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
+    asked = 0
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+        event.set()
+        if asked == 2:
+            put_back()
+
+    def put_back() -> None:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+    before = [signal.signal(number, ask) for number in numbers]
     try:
         yield event
     finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
+        put_back()
 
 
 def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> None:
@@ -204,15 +263,37 @@ def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> N
         _stand_still(loop, interrupted)
     finally:
         loop.stop()
-        loop.join()
+        _join(loop)
     if not loop.ticks and not was_interrupted:
-        raise UserError(f"robot '{loop.robot.description.name}' gave no sample; is it switched on?")
+        what = "only samples with NaN or infinity" if loop.sensors.new else "no sample"
+        raise UserError(
+            f"robot '{loop.robot.description.name}' gave {what}; is it switched on and well?"
+        )
     _show(table(loop, color=live), shown)
     for line in broken_rules(loop):
         print(f"guard: {line}")
     for what, state in loop.realtime_report.items():
         if "refused" in state:
             print(f"{what}: {state}")
+
+
+def _join(loop: ControlLoop) -> None:
+    """Wait for the loop's end, but not for ever.
+
+    Raises:
+        UserError: the robot's driver failed, or does not return from a call.
+    """
+    name, patience = loop.robot.description.name, loop.config.stop_seconds + _PATIENCE_SECONDS
+    try:
+        if not loop.join(patience):
+            raise UserError(
+                f"robot '{name}' did not stop within {patience:g} s: a call of its driver hangs; "
+                "cut its power if it does not damp itself"
+            )
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{_failure(name, error)}; report.json has the traceback") from error
 
 
 def _stand_still(loop: ControlLoop, interrupted: threading.Event) -> None:

@@ -6,6 +6,7 @@ one that was overwritten while being read is recognized, on processors too that 
 writes more loosely than x86.
 """
 
+import fcntl
 import json
 import mmap
 import os
@@ -23,7 +24,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
 from edge_runtime.signal import Array, Signal
 
-_MAGIC = b"sim2edge robot 1"
+_MAGIC = b"sim2edge robot 2"
 _HEADER = struct.Struct("<16sI")  # magic, length of the description
 _ENTRIES = 4
 _READS = 3  # attempts at an entry that is being overwritten
@@ -131,6 +132,7 @@ class SharedMemoryRobot:
             document["name"],
             tuple(document["joint_names"]),
             tuple(Signal(**signal) for signal in document["signals"]),
+            None if document["live"] is None else tuple(document["live"]),
         )
         self._view = memoryview(self._memory)
         self._samples, self._commands = _rings(self._view, self.description, length)
@@ -176,7 +178,11 @@ class SharedMemoryRobot:
 
 
 class RobotServer:
-    """The robot's side. Use as a context manager: the end removes the memory."""
+    """The robot's side. Use as a context manager: the end removes the memory.
+
+    Raises:
+        UserError: another process that lives serves a robot under that name.
+    """
 
     def __init__(self, name: str, description: RobotDescription) -> None:
         self.description = description
@@ -185,18 +191,22 @@ class RobotServer:
         samples, commands = _values(description)
         size = _start(len(document)) + _Ring.bytes_needed(samples) + _Ring.bytes_needed(commands)
         # Under its name it appears only when it is complete.
-        building = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        file = os.open(building, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file, building = tempfile.mkstemp(prefix=f"{self.path.name}.", dir=self.path.parent)
         try:
-            os.ftruncate(file, size)
-            self._memory = mmap.mmap(file, size)
+            # The kernel lets go of the lock when the process ends, however it ends.
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            os.ftruncate(self._file, size)
+            self._memory = mmap.mmap(self._file, size)
+            self._memory[: _HEADER.size] = _HEADER.pack(_MAGIC, len(document))
+            self._memory[_HEADER.size : _HEADER.size + len(document)] = document
+            self._view = memoryview(self._memory)
+            self._samples, self._commands = _rings(self._view, description, len(document))
+            _take_name(Path(building), self.path, name)
+        except BaseException:
+            os.close(self._file)
+            raise
         finally:
-            os.close(file)
-        self._memory[: _HEADER.size] = _HEADER.pack(_MAGIC, len(document))
-        self._memory[_HEADER.size : _HEADER.size + len(document)] = document
-        self._view = memoryview(self._memory)
-        self._samples, self._commands = _rings(self._view, description, len(document))
-        os.rename(building, self.path)
+            os.unlink(building)
 
     def publish(self, sample: Sample) -> None:
         """Give a new sample; it is copied."""
@@ -214,7 +224,9 @@ class RobotServer:
 
     def close(self) -> None:
         """Remove the memory; those who have it open keep it until they close it."""
-        self.path.unlink(missing_ok=True)
+        if _lies_at(self._file, self.path):
+            self.path.unlink()
+        os.close(self._file)
         _release(self._memory, self._view, self._samples, self._commands)
 
     def __enter__(self) -> "RobotServer":
@@ -222,6 +234,41 @@ class RobotServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _take_name(building: Path, path: Path, name: str) -> None:
+    """Let a complete file appear under its name, in place of what a dead process left there."""
+    while True:
+        try:
+            os.link(building, path)
+            return
+        except FileExistsError:
+            _remove_left_behind(path, name)
+
+
+def _remove_left_behind(path: Path, name: str) -> None:
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:  # its server has just ended
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _lies_at(file, path):  # and not another's that came meanwhile
+            path.unlink()
+    except BlockingIOError:
+        raise UserError(
+            f"a robot is served as '{name}' already; end its process or choose another name"
+        ) from None
+    finally:
+        os.close(file)
+
+
+def _lies_at(file: int, path: Path) -> bool:
+    """Whether an open file is the one of that path."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _rings(memory: memoryview, description: RobotDescription, document: int) -> tuple[_Ring, _Ring]:

@@ -95,6 +95,20 @@ class AsymmetricActorCritic(ActorCriticPolicy):
     def normalizer(self) -> RunningNormalizer:
         return self.features_extractor.normalizer
 
+    def evaluate_features(
+        self, features: torch.Tensor, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """`evaluate_actions` from what `features_extractor` made of the observations.
+
+        Returns:
+            Values (N, 1), log probabilities of the actions (N,), entropies (N,).
+        """
+        latent_pi, latent_vf = self.mlp_extractor(features)
+        distribution = self._get_action_dist_from_latent(latent_pi)
+        entropy = distribution.entropy()
+        assert entropy is not None
+        return self.value_net(latent_vf), distribution.log_prob(actions), entropy
+
     def _build_mlp_extractor(self) -> None:
         assert isinstance(self.net_arch, dict)
         self.mlp_extractor = AsymmetricMlp(

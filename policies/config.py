@@ -1,5 +1,6 @@
 """What can be chosen about a training, with its defaults."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 from edge_runtime.errors import UserError
 
 AlgorithmName = Literal["ppo", "sac", "tqc"]
+SEEDS = 2**32  # of a training; what numpy's old generator, which SB3 uses, can take
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,6 @@ class TrainConfig:
     """Where the run is kept; by default runs/TASK/DATE."""
     minutes: float | None = None
     """Stop after this long, as Ctrl-C would."""
-    episode_seconds: float | None = None
-    """Length of the training's episodes; by default the task's own. Shorter ones start more often,
-    and a policy learns a start only where it sees many."""
     checkpoint_seconds: float = 60.0
     """Time between two checkpoints."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -112,41 +111,71 @@ def check(config: TrainConfig) -> None:
     Raises:
         UserError: names the option.
     """
+    if not 0 <= config.seed < SEEDS:
+        raise UserError(f"--seed is {config.seed}; it must be between 0 and {SEEDS - 1}")
+    for name, value in _positive(config).items():
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"{name} is too small or not finite; it must be positive")
+    for name, value in _not_negative(config).items():
+        if not 0 <= value < math.inf:
+            raise UserError(f"{name} is {value:g}; it must be finite and not negative")
+    for name, value in _shares(config).items():
+        if not 0 <= value <= 1:
+            raise UserError(f"{name} is {value:g}; it must be between 0 and 1")
+    if not math.isfinite(config.ppo.initial_log_std):
+        raise UserError("--ppo.initial-log-std must be finite")
+    config.task.check()
+    # The advantages of a minibatch are scaled by their standard deviation.
+    minibatch, rollout = config.ppo.minibatch, config.ppo.horizon * config.num_envs
+    if config.algorithm == "ppo" and 1 in (minibatch, rollout, rollout % minibatch):
+        raise UserError(
+            f"a rollout of {rollout} samples (--ppo.horizon times --num-envs) cannot be cut into "
+            f"minibatches of {minibatch}, for one of them would hold a single sample"
+        )
+
+
+def _positive(config: TrainConfig) -> dict[str, float | None]:
     ppo, sac = config.ppo, config.sac
-    positive = {
+    return {
         "--steps": config.steps,
         "--num-envs": config.num_envs,
+        "--minutes": config.minutes,
         "--ppo.horizon": ppo.horizon,
         "--ppo.epochs": ppo.epochs,
         "--ppo.minibatch": ppo.minibatch,
         "--ppo.learning-rate": ppo.learning_rate,
-        "--sac.buffer-size": sac.buffer_size // config.num_envs if config.num_envs > 0 else 1,
+        "--ppo.desired-kl": ppo.desired_kl,
+        "--ppo.clip-range": ppo.clip_range,
+        "--ppo.max-grad-norm": ppo.max_grad_norm,
+        "--ppo.actor-layers": min(ppo.actor_layers, default=0),
+        "--ppo.critic-layers": min(ppo.critic_layers, default=0),
+        "--sac.buffer-size": sac.buffer_size // max(config.num_envs, 1),
         "--sac.batch": sac.batch,
         "--sac.gradient-steps": sac.gradient_steps,
         "--sac.learning-rate": sac.learning_rate,
+        "--sac.tau": sac.tau,
         "--sac.initial-entropy": sac.initial_entropy,
         "--sac.action-limit": sac.action_limit,
+        "--sac.actor-layers": min(sac.actor_layers, default=0),
+        "--sac.critic-layers": min(sac.critic_layers, default=0),
     }
-    for name, layers in {
-        "--ppo.actor-layers": ppo.actor_layers,
-        "--ppo.critic-layers": ppo.critic_layers,
-        "--sac.actor-layers": sac.actor_layers,
-        "--sac.critic-layers": sac.critic_layers,
-    }.items():
-        positive[name] = min(layers, default=0)
-    for name, value in positive.items():
-        if not value > 0:
-            raise UserError(f"{name} is too small; it must be positive")
-    if config.minutes is not None and not config.minutes > 0:
-        raise UserError("--minutes must be positive")
-    if config.episode_seconds is not None and not config.episode_seconds > 0:
-        raise UserError("--episode-seconds must be positive")
-    if config.threads < 0:
-        raise UserError("--threads must not be negative; 0 takes one for each core")
-    # The advantages of a minibatch are scaled by their standard deviation.
-    rollout = ppo.horizon * config.num_envs
-    if config.algorithm == "ppo" and 1 in (ppo.minibatch, rollout, rollout % ppo.minibatch):
-        raise UserError(
-            f"a rollout of {rollout} samples (--ppo.horizon times --num-envs) cannot be cut into "
-            f"minibatches of {ppo.minibatch}, for one of them would hold a single sample"
-        )
+
+
+def _not_negative(config: TrainConfig) -> dict[str, float]:
+    return {
+        "--threads": config.threads,
+        "--checkpoint-seconds": config.checkpoint_seconds,
+        "--ppo.entropy": config.ppo.entropy,
+        "--ppo.value": config.ppo.value,
+        "--sac.learning-starts": config.sac.learning_starts,
+    }
+
+
+def _shares(config: TrainConfig) -> dict[str, float]:
+    return {
+        "--ppo.gamma": config.ppo.gamma,
+        "--ppo.gae-lambda": config.ppo.gae_lambda,
+        "--ppo.clip-range": config.ppo.clip_range,
+        "--sac.gamma": config.sac.gamma,
+        "--sac.tau": config.sac.tau,
+    }

@@ -8,20 +8,13 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
-
 from edge_runtime.errors import UserError
-from policies.policy_file import PolicyFile
-from policies.render import write_film
-from sim.render import Picture, Renderer
-from sim.vector_env import TaskVectorEnv
 
-WIDTH, HEIGHT = 640, 360
+SIZE = ("--width", 640, "--height", 360)  # of the films
 LONGEST_FILM = 8.0  # s; without a graphics card a second of film takes several
 # What each robot is asked to do: forward, lateral m/s and yaw rad/s for the humanoid.
 COMMANDS = {"HumanoidVelocity": ("0.6", "0", "0.2"), "VehicleTrack": ()}
@@ -71,36 +64,9 @@ def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]
     if command:
         arguments += ["--command", *command]
     _sim2edge(*arguments)
-    print(f"filming it to {film}", flush=True)
-    film_recording(policy, recording, film)
+    length = ("--seconds", min(config.seconds, LONGEST_FILM))
+    _sim2edge("render", policy, "--recording", recording, "--output", film, *length, *SIZE)
     return [report / "report.json", report / "latency.svg", film]
-
-
-def film_recording(policy: Path, recording: Path, film: Path) -> None:
-    """Film what a simulated robot did under `sim2edge run --record`.
-
-    Args:
-        policy: the file it was driven with.
-        recording: its motion.
-        film: where to, ending in .mp4.
-    """
-    task = PolicyFile.find(policy).task.nominal()
-    env = TaskVectorEnv(task, 1, seed=0)
-    env.reset(seed=0)
-    renderer = Renderer(env, WIDTH, HEIGHT)
-    stride = max(1, round(1 / (30 * task.control_period)))
-    rate = 1 / (stride * task.control_period)
-    motion = np.load(recording)["qpos"][::stride][: round(LONGEST_FILM * rate)]
-
-    def frames() -> Iterator[Picture]:
-        for qpos in motion:
-            env.engine.qpos[0] = qpos
-            yield renderer.frame(skipped=stride - 1)
-
-    try:
-        write_film(film, frames(), rate, (WIDTH, HEIGHT))
-    finally:
-        renderer.close()
 
 
 def _train(config: DemoConfig) -> list[Path]:
@@ -115,8 +81,7 @@ def _train(config: DemoConfig) -> list[Path]:
     for name in ("episode_seconds", "return"):
         print(f"{name.replace('_', ' '):26}{before[name]:12.1f}{after[name]:16.1f}")
     film = config.out / "training.mp4"
-    size = ("--width", WIDTH, "--height", HEIGHT)
-    _sim2edge("render", run, "--output", film, "--seconds", 5, *size)
+    _sim2edge("render", run, "--output", film, "--seconds", 5, *SIZE)
     return [run, film]
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.signal import Array
+from policies.config import SEEDS
 from policies.gate import Gate
 from policies.policy_file import PolicyFile
 from sim.racing.pure_pursuit import PurePursuit
@@ -74,8 +75,12 @@ def main(config: EvaluateConfig) -> int:
     Raises:
         UserError: there is no such policy, or the gate cannot be read.
     """
-    if config.episodes < 1 or (config.seconds is not None and config.seconds <= 0):
-        raise UserError("--episodes and --seconds must be positive")
+    if config.episodes < 1:
+        raise UserError("--episodes must be positive")
+    if config.seconds is not None and not 0 < config.seconds < np.inf:
+        raise UserError("--seconds must be positive")
+    if config.seed < 0:
+        raise UserError("--seed must not be negative")
     gate = Gate.read(config.gate) if config.gate else None
     episodes, task = _evaluate(config)
     summary = episodes.summary()
@@ -102,21 +107,30 @@ def main(config: EvaluateConfig) -> int:
 def make_world(
     task: TaskConfig, episodes: int, seconds: float | None, seed: int, *, randomize: bool = True
 ) -> TaskVectorEnv:
-    """The batch that a policy is evaluated on: one simulation for each episode."""
-    task = task.unseen(seed)
+    """The batch that a policy is evaluated on: one simulation for each episode.
+
+    No training sees its worlds, whatever the seeds of the two.
+    """
+    task = task.unseen(seed, episodes)
     task = task if seconds is None else dataclasses.replace(task, episode_seconds=seconds)
-    return TaskVectorEnv(task if randomize else task.nominal(), episodes, seed=seed)
+    task = task if randomize else task.nominal()
+    return TaskVectorEnv(task, episodes, seed=unseen_seed(seed))
+
+
+def unseen_seed(seed: int) -> int:
+    """What an evaluation of that seed draws everything from; no training can have it."""
+    return SEEDS + seed
 
 
 def play(env: TaskVectorEnv, act: Callable[[Array], Array], seed: int) -> Episodes:
     """One episode of each simulation, from the reset to its end.
 
     Args:
-        env: the simulations.
+        env: the simulations, of `make_world`.
         act: observations (N, n) -> actions (N, A).
         seed: of the episodes.
     """
-    observations, _ = env.reset(seed=seed)
+    observations, _ = env.reset(seed=unseen_seed(seed))
     count = env.num_envs
     alive = np.ones(count, bool)
     steps, survived, total = np.zeros(count), np.zeros(count), np.zeros(count)

@@ -33,6 +33,8 @@ class BatchPPO(PPO):
         optimizer = self.policy.optimizer
         buffer = self.rollout_buffer
         observations = torch.from_numpy(buffer.observations).flatten(0, 1)
+        # They have no weights to learn and their statistics rest, so once is enough.
+        features = self.policy.features_extractor(observations)
         actions = torch.from_numpy(buffer.actions).flatten(0, 1)
         log_probs, advantages, returns = (
             torch.from_numpy(array).flatten()
@@ -40,11 +42,11 @@ class BatchPPO(PPO):
         )
         losses = []
         for _ in range(self.n_epochs):
-            for rows in torch.randperm(len(observations)).split(self.batch_size):
+            for rows in torch.randperm(len(features)).split(self.batch_size):
                 losses.append(
                     self._update(
                         optimizer,
-                        observations[rows],
+                        features[rows],
                         actions[rows],
                         log_probs[rows],
                         advantages[rows],
@@ -60,15 +62,14 @@ class BatchPPO(PPO):
     def _update(
         self,
         optimizer: torch.optim.Optimizer,
-        observations: torch.Tensor,
+        features: torch.Tensor,
         actions: torch.Tensor,
         old_log_prob: torch.Tensor,
         advantages: torch.Tensor,
         returns: torch.Tensor,
     ) -> torch.Tensor:
         """One gradient step; returns policy loss, value loss, entropy, KL and clipped share."""
-        values, log_prob, entropy = self.policy.evaluate_actions(observations, actions)
-        assert entropy is not None
+        values, log_prob, entropy = self.policy.evaluate_features(features, actions)
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         log_ratio = log_prob - old_log_prob
         ratio = log_ratio.exp()

@@ -8,11 +8,10 @@ from sim.tasks import find_task
 RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(
         task=None,
-        steps=11_000_000,
-        episode_seconds=10.0,
+        steps=11_500_000,
         ppo=PPOConfig(entropy=0.0002),
     ),
-    "VehicleTrack": TrainConfig(task=None, steps=4_000_000),
+    "VehicleTrack": TrainConfig(task=None, steps=7_000_000),
     "Humanoid-v5": TrainConfig(task=None, steps=10_000_000),
 }
 

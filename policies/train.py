@@ -36,13 +36,19 @@ def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
         The config, and the options that remain to be read.
 
     Raises:
-        UserError: no task is named, or there is none of that name, or no run to resume.
+        UserError: no task is named, there is none of that name, there is no run to resume, or it
+            is of another task.
     """
-    if options and not options[0].startswith("-"):
-        return recipe(options[0]), options[1:]
-    run = _resumed(options)
+    task = options[0] if options and not options[0].startswith("-") else None
+    rest = options if task is None else options[1:]
+    run = _resumed(rest)
     if run is not None:
-        return dataclasses.replace(RunFolder.open(run).config, resume=run), options
+        config = RunFolder.open(run).config
+        if task not in (None, config.task.name):
+            raise UserError(f"{run} is a training of {config.task.name}, not of {task}")
+        return dataclasses.replace(config, resume=run), rest
+    if task is not None:
+        return recipe(task), rest
     if "-h" in options or "--help" in options:
         return recipe(next(iter(RECIPES))), options
     raise UserError(
@@ -58,9 +64,11 @@ def main(config: TrainConfig) -> int:
         UserError: the run cannot be started, resumed or saved.
     """
     check(config)
-    run = _begin(config) if config.resume is None else _continue(config, config.resume)
+    run = _begin(config) if config.resume is None else _resume(config, config.resume)
     training = Training(config, run)
     try:
+        if config.resume is not None:  # only now: a damaged checkpoint must not change its run
+            _record_resumption(config, run)
         finished = _train(training, config)
     except (OSError, UserError) as raised:
         error = raised if isinstance(raised, OSError) else raised.__cause__
@@ -116,7 +124,7 @@ def _begin(config: TrainConfig) -> RunFolder:
     return RunFolder.create(folder, config, {"seed": config.seed, **origin})
 
 
-def _continue(config: TrainConfig, path: Path) -> RunFolder:
+def _resume(config: TrainConfig, path: Path) -> RunFolder:
     run = RunFolder.open(path)
     stored = run.config
     for field in dataclasses.fields(TrainConfig):
@@ -127,11 +135,14 @@ def _continue(config: TrainConfig, path: Path) -> RunFolder:
                 "keeps its settings, of which only --steps, --minutes and --checkpoint-seconds "
                 "may change"
             )
-    write_file(path / CONFIG, config_to_json(config))
+    return run
+
+
+def _record_resumption(config: TrainConfig, run: RunFolder) -> None:
+    write_file(run.path / CONFIG, config_to_json(config))
     record = run.record
     record["commands"] = [*record.get("commands", []), describe_origin()["command"]]
-    write_file(path / RECORD, json.dumps(record, indent=2) + "\n")
-    return run
+    write_file(run.path / RECORD, json.dumps(record, indent=2) + "\n")
 
 
 def _resumed(options: list[str]) -> Path | None:

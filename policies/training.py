@@ -1,6 +1,5 @@
 """One training: the batch, the algorithm on it, and what is saved of both."""
 
-import dataclasses
 import time
 
 import torch
@@ -36,14 +35,13 @@ class Training:
     """
 
     def __init__(self, config: TrainConfig, run: RunFolder) -> None:
+        self._start = time.monotonic()  # first, for setting up takes its time too
         self.config, self.run = config, run
         threads = config.threads or cores()
         torch.set_num_threads(threads)
         # Numbers that are not finite are looked for once an iteration, not in every distribution.
         torch.distributions.Distribution.set_default_validate_args(False)
-        task = config.task
-        if config.episode_seconds is not None:
-            task = dataclasses.replace(task, episode_seconds=config.episode_seconds)
+        task = config.task.for_training()
         env = make_batch(task, config.num_envs, seed=config.seed, threads=threads, stagger=True)
         self.contract: dict[str, str] = {}  # as metadata; empty for a task without a robot
         self._prior: Array | None = None
@@ -58,7 +56,6 @@ class Training:
         if config.resume is not None:
             self._resume()
         self.algorithm.set_logger(configure(str(run.path), ["tensorboard"]))
-        self._start = time.monotonic()
 
     @property
     def steps(self) -> int:
@@ -67,7 +64,7 @@ class Training:
 
     @property
     def seconds(self) -> float:
-        """Time spent so far, over all sessions."""
+        """Time spent so far, over all sessions, setting up included."""
         return self._seconds_before + time.monotonic() - self._start
 
     def iterate(self) -> dict[str, float]:

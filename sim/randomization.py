@@ -4,7 +4,6 @@ Peng et al., "Sim-to-Real Transfer of Robotic Control with Dynamics Randomizatio
 Every range is (low, high), drawn uniformly for each simulation at the start of each episode.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +25,7 @@ class DomainRandomization:
     friction: Range = (0.4, 1.2)  # sliding friction of the ground
     motor_strength: Range = (0.9, 1.1)  # factor on each motor's torque limit
     stiffness: Range = (0.85, 1.15)  # factor on each position gain
-    damping: Range = (0.85, 1.15)  # factor on each velocity gain
+    damping: Range = (0.85, 1.15)  # factor on each velocity gain, a velocity actuator's too
     action_delay: Range = (0.0, 0.02)  # s, from the policy to the motor
 
 
@@ -54,9 +53,8 @@ class Randomizer:
         self._ranges, self._engine, self._actuators, self._rng = ranges, engine, actuators, rng
         model = engine.model
         self._main = model.body(main_body).id
+        self._is_velocity = model.actuator_biasprm[:, 1] == 0.0
         self._ground = np.array([model.geom(name).id for name in ground])
-        self.friction = np.full(engine.rows, model.geom_friction[self._ground[0], 0])
-        self.payload = np.zeros(engine.rows)
 
     def draw(self, rows: Rows) -> None:
         """New dynamics for these simulations; derived constants must then be set anew."""
@@ -69,8 +67,8 @@ class Randomizer:
         factor = self._uniform(self._ranges.mass, (len(rows), model.nbody))
         mass = model.body_mass * factor
         inertia = model.body_inertia * factor[:, :, None]
-        self.payload[rows] = self._uniform(self._ranges.payload, (len(rows),))
-        loaded = np.maximum(mass[:, main] + self.payload[rows], 0.2 * mass[:, main])
+        payload = self._uniform(self._ranges.payload, (len(rows),))
+        loaded = np.maximum(mass[:, main] + payload, 0.2 * mass[:, main])
         inertia[:, main] *= (loaded / mass[:, main])[:, None]
         mass[:, main] = loaded
         engine.field("body_mass")[rows] = mass
@@ -79,9 +77,9 @@ class Randomizer:
         engine.field("body_ipos")[rows, main] = model.body_ipos[main] + offset
 
     def _draw_ground(self, rows: Rows) -> None:
-        self.friction[rows] = self._uniform(self._ranges.friction, (len(rows),))
+        friction = self._uniform(self._ranges.friction, (len(rows),))
         field = self._engine.field("geom_friction")
-        field[np.ix_(rows, self._ground, np.zeros(1, np.intp))] = self.friction[rows, None, None]
+        field[rows[:, None], self._ground, 0] = friction[:, None]
 
     def _draw_actuators(self, rows: Rows) -> None:
         model, ranges = self._engine.model, self._ranges
@@ -89,20 +87,14 @@ class Randomizer:
         stiffness = self._uniform(ranges.stiffness, shape)
         damping = self._uniform(ranges.damping, shape)
         gain, bias = self._engine.field("actuator_gainprm"), self._engine.field("actuator_biasprm")
-        gain[rows, :, 0] = model.actuator_gainprm[:, 0] * stiffness
+        # A velocity actuator's gain is its damping: another would settle at another speed.
+        own = np.where(self._is_velocity, damping, stiffness)
+        gain[rows, :, 0] = model.actuator_gainprm[:, 0] * own
         bias[rows, :, 1] = model.actuator_biasprm[:, 1] * stiffness
         bias[rows, :, 2] = model.actuator_biasprm[:, 2] * damping
         self._actuators.strength[rows] = self._uniform(ranges.motor_strength, shape)
         delay = self._uniform(ranges.action_delay, (len(rows),))
         self._actuators.delay[rows] = np.round(delay / model.opt.timestep)
-
-    def state(self) -> dict[str, Float]:
-        """Everything needed to go on bit-equal, beside the engine's fields."""
-        return {"friction": self.friction.copy(), "payload": self.payload.copy()}
-
-    def restore(self, state: Mapping[str, Float]) -> None:
-        """Go on from a `state`."""
-        self.friction[:], self.payload[:] = state["friction"], state["payload"]
 
     def _uniform(self, limits: Range, shape: tuple[int, ...]) -> Float:
         return self._rng.uniform(*limits, shape)

@@ -25,11 +25,13 @@ from edge_runtime.files import write_file
 from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
 from edge_runtime.shared_memory import RobotServer
-from edge_runtime.signal import ATTITUDE, IMU_BURST, Array, Signal
+from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
 from sim.engines.mujoco_cpu import Float
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
+
+LIVE = (IMU_GYRO, IMU_ACCEL, IMU_BURST, "lidar")  # encoders repeat themselves at standstill
 
 
 class SimulatedRobot:
@@ -41,7 +43,7 @@ class SimulatedRobot:
     """
 
     def __init__(self, task: TaskConfig, seed: int = 0) -> None:
-        self.env = TaskVectorEnv(task, 1, seed=seed, threads=1)
+        self.env = TaskVectorEnv(task, 1, seed=seed, threads=1, all_signals=True)
         self.env.reset(seed=seed)
         engine = self.env.engine
         self.description = describe(task, engine.substeps)
@@ -52,7 +54,8 @@ class SimulatedRobot:
         self._is_position = np.array([a.mode == POSITION for a in actuators])
         self._gain, self._bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
         self._own = (self._gain.copy(), self._bias.copy())
-        self._nominal = np.array([a.stiffness for a in actuators])
+        self._stiffness = np.array([a.stiffness for a in actuators], np.float32)
+        self._damping = np.array([a.damping for a in actuators], np.float32)
 
     def sample(self) -> Sample:
         """What the sensors read; the stamp is simulated time."""
@@ -73,13 +76,20 @@ class SimulatedRobot:
         """Set the gains that a command asks for; the target to follow, (A,)."""
         limp = command.mode is Mode.DAMP
         gain, bias = self._own
-        stiffness = np.zeros_like(self._nominal) if limp else command.stiffness
-        with np.errstate(invalid="ignore"):
-            share = np.where(self._is_position, stiffness / self._nominal, 1.0)
-        self._gain[0, :, 0] = gain[0, :, 0] * share
-        self._bias[0, :, 1] = bias[0, :, 1] * share
+        asked = np.zeros_like(self._stiffness) if limp else command.stiffness
+        stiffness = _share(asked, self._stiffness)
+        damping = _share(command.damping, self._damping)
+        # A velocity actuator's gain is its damping.
+        self._gain[0, :, 0] = gain[0, :, 0] * np.where(self._is_position, stiffness, damping)
+        self._bias[0, :, 1] = bias[0, :, 1] * stiffness
+        self._bias[0, :, 2] = bias[0, :, 2] * damping
         self.target[:] = np.where(limp & ~self._is_position, 0, command.target)
         return self.target
+
+
+def _share(gain: Array, nominal: Array) -> Array:
+    """Of what the robot has, (A,); 1 where it has none."""
+    return np.divide(gain, nominal, out=np.ones_like(nominal), where=nominal > 0)
 
 
 class LockstepRobot:
@@ -108,15 +118,18 @@ def describe(task: TaskConfig, substeps: int) -> RobotDescription:
     """The task's robot as the control loop sees it, its own attitude included."""
     burst = Signal(IMU_BURST, 6 * substeps, "rad/s, m/s^2", "imu")
     attitude = Signal(ATTITUDE, 4, "1", "world")
-    return task.robot.description((burst, attitude, *task.extra_signals))
+    description = task.robot.description((burst, attitude, *task.extra_signals))
+    # Without noise, what stands still reads the same again.
+    live = [s.name for s in description.signals if s.name in LIVE and task.noise]
+    return dataclasses.replace(description, live=tuple(live))
 
 
 class RealTimeRobot:
     """Serves a simulated robot at the pace of the clock.
 
-    At each physics step the newest command counts. A control period's physics is computed at its
-    end, so that a sample is of the moment at which it is published. Until the first command the
-    robot hangs still: its samples tell of the moment from which it will move.
+    At each physics step the newest command that has arrived counts. A control period's physics is
+    computed at its end, so that a sample is of the moment at which it is published. Until the
+    first command the robot hangs still: its samples tell of the moment from which it will move.
     """
 
     def __init__(self, simulated: SimulatedRobot, server: RobotServer) -> None:
@@ -124,7 +137,8 @@ class RealTimeRobot:
         engine = simulated.env.engine
         self._substeps = engine.substeps
         self._physics_period = round(engine.model.opt.timestep * 1e9)  # ns
-        self._control = np.zeros((1, self._substeps, len(simulated.target)))
+        # The newest target at each physics step of the last control period and of this one.
+        self._targets = np.tile(simulated.target, (2 * self._substeps, 1))
         self._hanging = True
         self.missed = 0  # physics steps that came too late to see the newest command
         self.frames: list[Float] = []  # qpos after each control period
@@ -146,11 +160,17 @@ class RealTimeRobot:
                 if command is not None:
                     robot.obey(command)
                     self._hanging = False
-                self._control[0, substep] = robot.target
+                self._targets[self._substeps + substep] = robot.target
             if not self._hanging:
-                robot.advance(self._control)
+                self._advance()
                 if record:
                     self.frames.append(robot.env.engine.qpos[0].copy())
+
+    def _advance(self) -> None:
+        delay = int(self.simulated.env.actuators.delay[0])  # a control period at most
+        arrived = self._targets[self._substeps - delay : 2 * self._substeps - delay]
+        self.simulated.advance(arrived[None].astype(np.float64))
+        self._targets[: self._substeps] = self._targets[self._substeps :]
 
 
 class StopFlag:

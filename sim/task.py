@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.contract import Command
+from edge_runtime.errors import UserError
 from edge_runtime.observation import TermConfig
 from edge_runtime.signal import Array, Signal
+from sim.check import check_numbers, flag
 from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
 from sim.randomization import DomainRandomization
 from sim.robots.robot import SimRobot
@@ -27,13 +29,47 @@ class TaskConfig(ABC):
     """What every task can be configured in; a task's own config adds to it."""
 
     name: ClassVar[str]
+    # Fields, by dotted path, that `check` wants above 0, and those it wants not below.
+    positive: ClassVar[tuple[str, ...]] = (
+        "episode_seconds",
+        "control_period",
+        "action_clip",
+        "max_tilt",
+        "randomization.mass",
+    )
+    not_negative: ClassVar[tuple[str, ...]] = (
+        "randomization.friction",
+        "randomization.motor_strength",
+        "randomization.stiffness",
+        "randomization.damping",
+        "randomization.action_delay",
+    )
 
     episode_seconds: float = 20.0
     control_period: float = 0.02  # s, between two actions
     action_clip: float = 5.0  # actions beyond ± this are clipped
-    max_tilt: float = 1.0  # rad from upright, past which the robot is stopped
+    max_tilt: float = 1.0  # rad from upright, past which the robot is damped
     noise: bool = True  # sensor noise, bias and estimation error
     randomization: DomainRandomization = DomainRandomization()
+
+    def check(self) -> None:
+        """Refuse numbers that no simulation can have.
+
+        Raises:
+            UserError: names the option.
+        """
+        check_numbers(self, self.positive, self.not_negative)
+        if self.episode_seconds < self.control_period:
+            raise UserError(
+                f"{flag('episode_seconds')} {self.episode_seconds:g} is shorter than one control "
+                f"period, {self.control_period:g} s"
+            )
+        delay = self.randomization.action_delay[1]
+        if self.randomization.enabled and delay > self.control_period:
+            raise UserError(
+                f"{flag('randomization.action_delay')} reaches {delay:g} s, but an action can be "
+                f"late by one control period at most, {self.control_period:g} s"
+            )
 
     @property
     @abstractmethod
@@ -80,8 +116,12 @@ class TaskConfig(ABC):
         randomization = replace(self.randomization, enabled=False)
         return replace(self, noise=False, randomization=randomization)
 
-    def unseen(self, seed: int) -> "TaskConfig":
-        """The same in worlds that no training has seen; for evaluation."""
+    def for_training(self) -> "TaskConfig":
+        """The same as training sees it: by default no other, or with more of what is hard."""
+        return self
+
+    def unseen(self, seed: int, episodes: int = 1) -> "TaskConfig":
+        """The same in worlds that no training has seen, another for each episode; to evaluate."""
         return self
 
     @abstractmethod
@@ -124,7 +164,7 @@ class Task(ABC):
 
     @abstractmethod
     def terminated(self) -> Bool:
-        """Episodes that ended for good, (N,)."""
+        """Episodes that ended for good, (N,); those that `engine.diverged` among them."""
 
     def advance(self) -> None:
         """Move on: new commands, pushes, and whatever else happens to the robot."""

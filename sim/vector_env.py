@@ -1,5 +1,6 @@
 """N simulations of one task, stepped together, as a Gymnasium vector environment."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 
 from edge_runtime.actuation import ActionMap
 from edge_runtime.contract import Contract
+from edge_runtime.errors import UserError
 from edge_runtime.observation import ObservationBuilder, signals_read
 from edge_runtime.signal import (
     ATTITUDE,
@@ -21,6 +23,7 @@ from edge_runtime.signal import (
     Signal,
 )
 from sim.actuators import Actuators
+from sim.check import flag
 from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
 from sim.randomization import Randomizer
 from sim.sensors.attitude import AttitudeError, AttitudeReading
@@ -40,6 +43,10 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         threads: for physics, 0 for all cores.
         stagger: start the first episodes at random ages, so that a learner does not see all of
             them end at once.
+        all_signals: read every sensor the robot has, and not only those that the policy reads.
+
+    Raises:
+        UserError: the task has a number that no simulation can have.
     """
 
     def __init__(
@@ -50,17 +57,20 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         seed: int = 0,
         threads: int = 0,
         stagger: bool = False,
+        all_signals: bool = False,
     ) -> None:
+        task.check()
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         robot = task.robot
         model = mujoco.MjModel.from_xml_path(str(robot.model))
-        substeps = round(task.control_period / model.opt.timestep)
+        substeps = _substeps(task.control_period, model.opt.timestep)
         self.max_steps = round(task.episode_seconds / task.control_period)
         self._rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
         sensor_rng, attitude_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
         self.engine = MujocoEngine(model, num_envs, substeps=substeps, threads=threads)
         noise = task.sensor_noise if task.noise else {}
-        self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng)
+        wanted = None if all_signals else signals_read(task.observations)
+        self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng, wanted)
         error = task.attitude_error if task.noise else AttitudeError()
         self._attitude = AttitudeReading(error, num_envs, task.control_period, attitude_rng)
         self._true_attitude = self.engine.sensor(TRUE_ATTITUDE)
@@ -71,7 +81,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             task.randomization,
             self.engine,
             self.actuators,
-            robot.imu_body,
+            robot.main_body,
             task.ground,
             randomizer_rng,
         )
@@ -81,12 +91,13 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.privileged: Array = np.zeros((num_envs, self.task.privileged_size), np.float32)
         self.age = np.zeros(num_envs, np.int64)  # control steps in this episode
         self.operator: Array | None = None  # a standing command (commands,) instead of the task's
-        self.reward_terms: dict[str, Float] = {}
+        self.reward_terms: dict[str, Float] = {}  # of the last step, as the metrics
+        self.metrics: dict[str, Float] = {}
         self._set_spaces()
         self._reset_rows(np.arange(num_envs))
 
     def _make_signals(self) -> dict[str, Array]:
-        """All that the robot reads, and the runtime's own; terms and tasks see views of these."""
+        """What the robot reads, and the runtime's own; terms and tasks see views of these."""
         rows, count = self.num_envs, len(self.config.robot.actuators)
         default = np.tile(self.action_map.default, (rows, 1))
         return self._readings.signals | {
@@ -174,6 +185,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         Args:
             control: inputs of each physics step, (N, substeps, A).
         """
+        self.actuators.limit_torque()
         self.engine.step(control)
         self.age += 1
         self._readings.read()
@@ -253,7 +265,6 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             "readings": self._readings.state(),
             "attitude": self._attitude.state(),
             "actuators": self.actuators.state(),
-            "randomizer": self._randomizer.state(),
             "task": self.task.state(),
             "observation": self._builder.state(),
             "signals": {name: self.signals[name].copy() for name in own + extra},
@@ -267,7 +278,6 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._readings.restore(state["readings"])
         self._attitude.restore(state["attitude"])
         self.actuators.restore(state["actuators"])
-        self._randomizer.restore(state["randomizer"])
         self.task.restore(state["task"])
         self._builder.restore(state["observation"])
         for name, value in state["signals"].items():
@@ -276,3 +286,16 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         for rng, saved in zip(self._rngs, state["random"]):
             rng.bit_generator.state = saved
         self.task.privileged(self.privileged)
+
+
+def _substeps(control_period: float, physics_period: float) -> int:
+    ratio = control_period / physics_period
+    substeps = round(ratio)
+    if substeps < 1 or abs(ratio - substeps) > 1e-6:
+        below = max(math.floor(ratio), 1)
+        near = " or ".join(f"{k * physics_period:g}" for k in dict.fromkeys((below, below + 1)))
+        raise UserError(
+            f"{flag('control_period')} {control_period:g} is no whole multiple of the physics "
+            f"period, {physics_period:g} s; take {near}"
+        )
+    return substeps

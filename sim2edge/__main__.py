@@ -20,7 +20,12 @@ from sim2edge.commands import COMMANDS, Command
 
 USER_ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-_FAULTS_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+_WAYS_OUT = {
+    errno.ENOSPC: "make room or write elsewhere",
+    errno.EDQUOT: "make room or write elsewhere",
+    errno.EACCES: "ask for the right to it, or name another",
+    errno.EROFS: "it may only be read; name another",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,11 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in _FAULTS_OF_THE_DISK:
+        if error.errno not in _WAYS_OUT:
             raise
-        return _refuse(
-            f"{error.filename or 'writing'}: {error.strerror}; make room or write elsewhere"
-        )
+        what = error.filename or "writing"
+        return _refuse(f"{what}: {error.strerror}; {_WAYS_OUT[error.errno]}")
 
 
 def _run(arguments: list[str]) -> int:

@@ -15,13 +15,13 @@ from edge_runtime.signal import Array, Signal, Signals
 class Fusion(Protocol):
     """An estimator of signals from signals, for N rows."""
 
-    reads: tuple[str, ...]  # signals it needs in every sample
+    reads: tuple[Signal, ...]  # what it needs in every sample, in this size, unit and frame
     provides: tuple[Signal, ...]
     lost: bool  # whether its estimate cannot be trusted at present, in any row
     estimates: Mapping[str, Array]  # one array for each of `provides`, (N, size), always the same
 
     def reset(self, rows: np.ndarray | None = None) -> None:
-        """Forget these rows (all by default); their next update starts from its sample."""
+        """Forget these rows (all by default); they are lost until a sample says where they are."""
         ...
 
     def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:

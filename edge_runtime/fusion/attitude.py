@@ -12,6 +12,7 @@ from vqf import VQF
 from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal, Signals
 
 ATTITUDE_SIGNAL = Signal(ATTITUDE, 4, "1", "world")
+READING = 6  # entries of an IMU's reading in a burst: gyroscope and accelerometer
 GRAVITY = 9.80665  # m/s^2
 _AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside does not tell what is down
 _UPRIGHT = np.array([0.0, 0.0, GRAVITY])
@@ -23,7 +24,8 @@ class AttitudeFusion:
 
     The first update after a reset takes the accelerometer's word for what is down, or, where it
     reads another force than gravity's, assumes to be upright. The filter is settled as if it had
-    rested so for long, lest the first impact or launch count for much.
+    rested so for long, lest the first impact or launch count for much. A row that was reset while
+    it ran assumes nothing: it is lost until the accelerometer reads gravity's force.
 
     Then every sub-sample of the burst is integrated at its own time, or, on a robot without
     bursts, the mean once a control period. After lost samples the present rotation stands in for
@@ -38,24 +40,32 @@ class AttitudeFusion:
     provides: tuple[Signal, ...] = (ATTITUDE_SIGNAL,)
 
     def __init__(self, control_period: float, burst: int = 0, rows: int = 1) -> None:
-        self.reads: tuple[str, ...] = (IMU_GYRO, IMU_ACCEL) + ((IMU_BURST,) if burst else ())
+        self.reads: tuple[Signal, ...] = (
+            Signal(IMU_GYRO, 3, "rad/s", "imu"),
+            Signal(IMU_ACCEL, 3, "m/s^2", "imu"),
+        )
+        if burst:
+            self.reads += (Signal(IMU_BURST, READING * burst, "rad/s, m/s^2", "imu"),)
         self._burst = burst
         self._parts = max(burst, 1)
         sample_time = control_period / self._parts
         self._filters = [VQF(sample_time) for _ in range(rows)]
         self._settling = round(self._filters[0].params["tauAcc"] / sample_time)  # readings
-        self._imu = np.zeros((rows, self._parts, 6))  # VQF takes float64
+        self._imu = np.zeros((rows, self._parts, READING))  # VQF takes float64
         self._flat_imu = self._imu.reshape(rows, -1)
         self._readings = [[(part[:3], part[3:]) for part in row] for row in self._imu]
         self._attitude = np.zeros((rows, 4), np.float32)
         self.estimates: Mapping[str, Array] = {ATTITUDE: self._attitude}
         self._fresh = np.ones(rows, bool)
         self._any_fresh = True
+        self._ran = np.zeros(rows, bool)  # whether they were ever started
+        self._waiting = np.zeros(rows, bool)  # for a reading that tells what is down
         self.lost = False
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._fresh[slice(None) if rows is None else rows] = True
         self._any_fresh = bool(self._fresh.any())
+        self.lost = bool((self._fresh & self._ran).any())
 
     def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
         if self._burst:
@@ -71,17 +81,21 @@ class AttitudeFusion:
                 self._integrate(estimator, readings, periods)
             self._attitude[row] = estimator.getQuat6D()
         if self._any_fresh:
-            self._fresh[:] = False
-            self._any_fresh = False
+            self._fresh &= self._waiting
+            self._any_fresh = bool(self._fresh.any())
+            self.lost |= self._any_fresh
         return self.estimates
 
     def _start(self, accel: Array) -> None:
-        for row in np.flatnonzero(self._fresh):
+        force = np.linalg.norm(accel.astype(np.float64), axis=1)
+        at_rest = (force > _AT_REST[0]) & (force < _AT_REST[1])
+        self._waiting = self._ran & ~at_rest
+        for row in np.flatnonzero(self._fresh & ~self._waiting):
             self._filters[row].resetState()
-            reading = accel[row].astype(np.float64)
-            at_rest = _AT_REST[0] < float(np.linalg.norm(reading)) < _AT_REST[1]
+            reading = accel[row].astype(np.float64) if at_rest[row] else _UPRIGHT
             for _ in range(self._settling):
-                self._filters[row].updateAcc(reading if at_rest else _UPRIGHT)
+                self._filters[row].updateAcc(reading)
+            self._ran[row] = True
 
     def _integrate(
         self, estimator: VQF, readings: Sequence[tuple[np.ndarray, np.ndarray]], periods: int

@@ -10,7 +10,7 @@ from edge_runtime.signal import Array, Signal, Signals
 class NoFusion:
     """Provides nothing; the robot's own signals reach the policy as they are."""
 
-    reads: tuple[str, ...] = ()
+    reads: tuple[Signal, ...] = ()
     provides: tuple[Signal, ...] = ()
     lost = False
 

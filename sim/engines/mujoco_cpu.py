@@ -9,6 +9,7 @@ from mujoco.batch import Batch
 
 Float = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
+Bool = npt.NDArray[np.bool_]
 
 _CTRL = int(mujoco.mjtState.mjSTATE_CTRL)
 # What mj_step reads and is not recomputed from the rest: saved for bit-equal resumption.
@@ -39,6 +40,8 @@ class MujocoEngine:
         self._latest: Float = self.batch.bind("sensordata")
         self._record = {"sensordata": np.zeros((rows, substeps, model.nsensordata))}
         self._expanded: dict[str, Float] = {}
+        self.diverged: Bool = np.zeros(rows, bool)  # whose last `step` broke off, (N,)
+        _warn_on_the_console_alone()
         self.batch.forward()
         self.sensordata: Float = self._latest.copy()  # (N, nsensordata)
         self.burst: Float = self._record["sensordata"]  # (N, substeps, nsensordata)
@@ -63,11 +66,14 @@ class MujocoEngine:
     def step(self, control: Float) -> None:
         """Advance all simulations by `substeps`.
 
-        As with mj_step, sensors describe the state before the last substep.
+        As with mj_step, sensors describe the state before the last substep. A simulation that
+        diverges is put back to the model's initial state by MuJoCo, with finite values, and stays
+        there for the rest of the step; `diverged` tells which did.
 
         Args:
             control: actuator inputs for each substep, (N, substeps, nu).
         """
+        before = self._warnings()
         self.batch.rollout(
             self.substeps,
             control=control,
@@ -75,7 +81,12 @@ class MujocoEngine:
             record=("sensordata",),
             out=self._record,
         )
+        np.not_equal(self._warnings(), before, out=self.diverged)
         self.sensordata[:] = self.burst[:, -1]
+
+    def _warnings(self) -> npt.NDArray[np.int64]:
+        """How many each simulation has had, (N,)."""
+        return self.batch.warning[:, :, 1].sum(axis=1)
 
     def reset(self, rows: Rows, qpos: Float, qvel: Float, *, constants_changed: bool) -> None:
         """Put some simulations in a new state and read their sensors.
@@ -93,6 +104,7 @@ class MujocoEngine:
         self.qpos[rows] = qpos
         self.qvel[rows] = qvel
         self.batch.forward(ids=rows)
+        self.diverged[rows] = False
         self.sensordata[rows] = self._latest[rows]
         self.burst[rows] = self._latest[rows, None]
 
@@ -113,3 +125,10 @@ class MujocoEngine:
             self.batch.bind(name)[:] = state[f"data.{name}"]
         self.sensordata[:] = state["sensordata"]
         self.burst[:] = state["burst"]
+
+
+def _warn_on_the_console_alone() -> None:
+    """Keep MuJoCo from leaving a MUJOCO_LOG.TXT in whatever folder the user is in."""
+    config = mujoco.MjLogConfig.get()
+    config.logto_file = False
+    mujoco.MjLogConfig.set(config)

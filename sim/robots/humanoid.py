@@ -47,7 +47,7 @@ def humanoid(action_scale: float) -> SimRobot:
         name="humanoid",
         model=path,
         actuators=actuators,
-        imu_body="torso",
+        main_body="torso",
         sensors=(
             Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
             Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),

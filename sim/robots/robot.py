@@ -26,7 +26,7 @@ class SimRobot:
     model: Path  # MJCF of the robot in its scene
     actuators: tuple[Actuator, ...]  # in the order of the model's actuators
     sensors: tuple[Sensor, ...]
-    imu_body: str = ""  # where pushes and payload act
+    main_body: str = ""  # where pushes and payload act
 
     def description(self, extra: tuple[Signal, ...] = ()) -> RobotDescription:
         """The robot as the control loop sees it; `extra` are signals a task's sensors add."""

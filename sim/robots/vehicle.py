@@ -66,7 +66,7 @@ def vehicle() -> SimRobot:
         name="vehicle",
         model=path,
         actuators=actuators,
-        imu_body="chassis",
+        main_body="chassis",
         sensors=(
             Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
             Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),

@@ -1,6 +1,6 @@
 """A GNSS receiver in a local east-north-up frame: slow, with an error that wanders."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,10 @@ class GnssConfig:
     wander: float = 0.5  # m, stationary standard deviation of the slow error
     time_constant: float = 60.0  # s, of the slow error
     velocity: float = 0.05  # m/s, of each fix
+
+    def exact(self) -> "GnssConfig":
+        """The same at the same pace without error."""
+        return replace(self, white=0.0, wander=0.0, velocity=0.0)
 
 
 class Gnss:

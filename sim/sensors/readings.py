@@ -1,16 +1,17 @@
 """From the engine's exact sensors to what a robot reads: averaged, noisy, biased, float32."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from edge_runtime.signal import Array
+from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from sim.engines.mujoco_cpu import MujocoEngine, Rows
 from sim.robots.robot import Sensor
 
-IMU = ("imu_gyro", "imu_accel")
+IMU = (IMU_GYRO, IMU_ACCEL)
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Readings:
 
     Args:
         engine: where the exact values come from.
-        sensors: what to read.
+        sensors: what there is to read.
         noise: by signal name; a signal that is not named is exact.
         rng: draws noise and biases.
+        wanted: names of the signals to read; by default all of them, and `imu_burst`.
     """
 
     def __init__(
@@ -41,68 +43,113 @@ class Readings:
         sensors: tuple[Sensor, ...],
         noise: Mapping[str, Noise],
         rng: np.random.Generator,
+        wanted: Collection[str] | None = None,
     ) -> None:
         self._engine, self._rng = engine, rng
-        columns = [engine.columns(*s.sources) for s in sensors]
-        self._columns = np.concatenate(columns)
-        sizes = [len(c) for c in columns]
-        errors = [noise.get(s.signal.name, Noise()) for s in sensors]
-        self._std = np.repeat([e.std for e in errors], sizes).astype(np.float32)
-        self._bias_range = np.repeat([e.bias for e in errors], sizes).astype(np.float32)
-        self._noisy = bool(self._std.any() or self._bias_range.any())
-        rows = engine.rows
-        self._values = np.zeros((rows, len(self._columns)), np.float32)
-        self._bias = np.zeros_like(self._values)
-        self._exact = np.zeros(self._values.shape)
-        self._draw = np.zeros_like(self._values)
-        ends = np.cumsum(sizes)
-        self.signals: dict[str, Array] = {
-            s.signal.name: self._values[:, end - size : end]
-            for s, end, size in zip(sensors, ends, sizes)
-        }
-        names = [s.signal.name for s in sensors]
-        self._imu_columns = engine.columns(*IMU)
-        first = [ends[names.index(n)] - sizes[names.index(n)] for n in IMU]
-        self._imu = np.concatenate([np.arange(f, f + 3) for f in first])
-        self._burst_std = self._std[self._imu] * np.float32(np.sqrt(engine.substeps))
-        self._burst = np.zeros((rows, engine.substeps, 6), np.float32)
-        self.signals["imu_burst"] = self._burst.reshape(rows, -1)
+        read = [s for s in sensors if wanted is None or s.signal.name in wanted]
+        imu = [s for s in read if s.signal.name in IMU]
+        self._plain = _Group(engine, [s for s in read if s not in imu], noise)
+        self._imu = _Group(engine, imu, noise)
+        self._noisy = self._plain.noisy or self._imu.noisy
+        self.signals: dict[str, Array] = self._plain.signals | self._imu.signals
+        self._burst: Array | None = None
+        if wanted is None:
+            self._burst = np.zeros((engine.rows, engine.substeps, 6), np.float32)
+            self.signals[IMU_BURST] = self._burst.reshape(engine.rows, -1)
 
     def reset(self, rows: Rows) -> None:
         """Draw new biases for these simulations and read them."""
         if self._noisy:
-            draw = self._rng.uniform(-1, 1, (len(rows), len(self._columns)))
-            self._bias[rows] = self._bias_range * draw.astype(np.float32)
-        self._values[rows] = self._engine.sensordata[np.ix_(rows, self._columns)]
-        self._burst[rows] = self._engine.burst[rows][:, :, self._imu_columns]
-        self._values[rows] += self._bias[rows]
-        self._burst[rows] += self._bias[rows][:, None, self._imu]
+            for group in (self._plain, self._imu):
+                group.draw_bias(rows, self._rng)
+        self._read(rows)
 
     def read(self) -> None:
         """Read all sensors of all simulations into `signals`."""
-        self._engine.sensordata.take(self._columns, axis=1, out=self._exact)
-        self._burst[:] = self._engine.burst.take(self._imu_columns, axis=2)
+        self._read(_ALL)
+
+    def _read(self, rows: Rows | slice) -> None:
+        plain, imu, engine = self._plain, self._imu, self._engine
+        plain.values[rows] = engine.sensordata[rows].take(plain.columns, axis=1)
+        burst = engine.burst[rows].take(imu.columns, axis=2).astype(np.float32)
         if self._noisy:
-            self._rng.standard_normal(dtype=np.float32, out=self._draw)
-            self._draw *= self._std
-            self._draw += self._bias
-            self._exact += self._draw
-            white = self._rng.standard_normal(self._burst.shape, dtype=np.float32)
-            white *= self._burst_std
-            white += self._bias[:, None, self._imu]
-            self._burst += white
-        self._values[:] = self._exact
-        self._values[:, self._imu] = self._burst.mean(axis=1)
+            plain.values[rows] += plain.error(rows, self._rng)
+        if self._noisy and self._burst is not None:
+            # White noise of each reading, so that their mean has the noise of a control period.
+            white = self._rng.standard_normal(burst.shape, dtype=np.float32)
+            white *= imu.std * np.float32(np.sqrt(engine.substeps))
+            burst += white
+            burst += imu.bias[rows, None]
+        imu.values[rows] = _mean(burst)
+        if self._burst is not None:
+            self._burst[rows] = burst
+        elif self._noisy:
+            imu.values[rows] += imu.error(rows, self._rng)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal."""
-        return {
-            "values": self._values.copy(),
-            "bias": self._bias.copy(),
-            "burst": self._burst.copy(),
-        }
+        state = {"plain": self._plain.state(), "imu": self._imu.state()}
+        return state if self._burst is None else {**state, "burst": self._burst.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        self._values[:], self._bias[:] = state["values"], state["bias"]
-        self._burst[:] = state["burst"]
+        self._plain.restore(state["plain"])
+        self._imu.restore(state["imu"])
+        if self._burst is not None:
+            self._burst[:] = state["burst"]
+
+
+class _Group:
+    """Sensors that are read together: where, with what error, and their newest values.
+
+    Args:
+        engine: where the exact values come from.
+        sensors: which; there may be none.
+        noise: by signal name.
+    """
+
+    def __init__(
+        self, engine: MujocoEngine, sensors: Sequence[Sensor], noise: Mapping[str, Noise]
+    ) -> None:
+        columns = [engine.columns(*s.sources) for s in sensors]
+        sizes = [len(c) for c in columns]
+        errors = [noise.get(s.signal.name, Noise()) for s in sensors]
+        self.columns: Rows = np.concatenate([np.zeros(0, np.intp), *columns])
+        self.std: Array = np.repeat([e.std for e in errors], sizes).astype(np.float32)
+        self._bias_range = np.repeat([e.bias for e in errors], sizes).astype(np.float32)
+        self.noisy = bool(self.std.any() or self._bias_range.any())
+        self.values: Array = np.zeros((engine.rows, len(self.columns)), np.float32)
+        self.bias: Array = np.zeros_like(self.values)
+        ends = np.cumsum(sizes)
+        self.signals: dict[str, Array] = {
+            s.signal.name: self.values[:, end - size : end]
+            for s, end, size in zip(sensors, ends, sizes)
+        }
+
+    def draw_bias(self, rows: Rows, rng: np.random.Generator) -> None:
+        """For a new episode of these simulations."""
+        draw = rng.uniform(-1, 1, (len(rows), len(self.columns)))
+        self.bias[rows] = self._bias_range * draw.astype(np.float32)
+
+    def error(self, rows: Rows | slice, rng: np.random.Generator) -> Array:
+        """Of one reading of these simulations, (n, columns)."""
+        bias = self.bias[rows]
+        error: Array = rng.standard_normal(bias.shape, dtype=np.float32)
+        error *= self.std
+        error += bias
+        return error
+
+    def state(self) -> dict[str, Array]:
+        return {"values": self.values.copy(), "bias": self.bias.copy()}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.values[:], self.bias[:] = state["values"], state["bias"]
+
+
+def _mean(burst: Array) -> Array:
+    """Over the physics steps, (n, substeps, columns) -> (n, columns)."""
+    total = burst[:, 0].copy()
+    for step in range(1, burst.shape[1]):  # a reduction over the middle axis takes longer
+        total += burst[:, step]
+    total /= np.float32(burst.shape[1])
+    return total

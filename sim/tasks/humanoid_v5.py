@@ -17,6 +17,7 @@ from gymnasium.vector.utils import batch_space
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
+from sim.check import check_numbers
 from sim.engines.mujoco_cpu import Float, Rows
 from sim.engines.runge_kutta import RungeKuttaEngine
 from sim.task import Bool, State
@@ -50,6 +51,23 @@ class HumanoidV5:
     reset_noise: float = 0.01
     """Initial positions and velocities vary by ± this."""
 
+    def for_training(self) -> "HumanoidV5":
+        """Training sees the task as it is."""
+        return self
+
+    def check(self) -> None:
+        """Refuse numbers that no simulation can have.
+
+        Raises:
+            UserError: names the option.
+        """
+        check_numbers(
+            self,
+            positive=("frame_skip", "max_steps"),
+            not_negative=("reset_noise",),
+            infinite=("healthy_height",),
+        )
+
 
 class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
     """N simulations of Humanoid-v5; resets itself in the step an episode ends.
@@ -75,6 +93,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         threads: int = 0,
         stagger: bool = False,
     ) -> None:
+        task.check()
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         self.max_steps = task.max_steps
         self._rng = np.random.default_rng(seed)

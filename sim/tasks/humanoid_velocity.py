@@ -41,7 +41,7 @@ class WalkingRewards:
     """Weight of each term of `sim.terms.walking`, per second; costs are negative."""
 
     track_velocity: float = 3.0
-    track_yaw_rate: float = 2.0
+    track_yaw_rate: float = 3.0
     alive: float = 0.3
     gait: float = 2.0
     swing_height: float = 1.5
@@ -63,10 +63,44 @@ class WalkingRewards:
 
 
 @dataclass(frozen=True)
+class Practice:
+    """What training has more of than life: starts and pushes, which else are too rare to learn."""
+
+    episode_seconds: float = 10.0
+    push_interval: tuple[float, float] = (2.0, 6.0)  # s
+    push_speed: tuple[float, float] = (0.1, 0.55)  # m/s
+
+
+@dataclass(frozen=True)
 class HumanoidVelocity(TaskConfig):
     """Track a commanded forward, lateral and yaw velocity."""
 
     name: ClassVar[str] = "HumanoidVelocity"
+    positive: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.positive,
+        "action_scale",
+        "history",
+        "gait_steps",
+        "nominal_height",
+        "command.interval",
+        "pushes.interval",
+        "pushes.duration",
+        "practice.episode_seconds",
+        "practice.push_interval",
+        "errors.attitude.time_constant",
+    )
+    not_negative: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.not_negative,
+        "catch_lean",
+        "catch_rate",
+        "swing_height",
+        "command.standing",
+        "command.straight",
+        "command.deadband",
+        "pushes.speed",
+        "practice.push_speed",
+        "errors",
+    )
 
     action_scale: float = 0.3  # rad per unit of action
     history: int = 3  # control periods that tell speed and delay, which have no sensor
@@ -79,6 +113,7 @@ class HumanoidVelocity(TaskConfig):
     pushes: PushConfig = PushConfig()
     errors: WalkingNoise = WalkingNoise()
     rewards: WalkingRewards = field(default_factory=WalkingRewards)
+    practice: Practice = Practice()
 
     @property
     def robot(self) -> SimRobot:
@@ -137,6 +172,11 @@ class HumanoidVelocity(TaskConfig):
         assert isinstance(nominal, HumanoidVelocity)
         return replace(nominal, pushes=replace(self.pushes, enabled=False))
 
+    def for_training(self) -> "HumanoidVelocity":
+        practice = self.practice
+        pushes = replace(self.pushes, interval=practice.push_interval, speed=practice.push_speed)
+        return replace(self, episode_seconds=practice.episode_seconds, pushes=pushes)
+
     def build(
         self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
     ) -> "WalkingTask":
@@ -159,17 +199,17 @@ class WalkingTask(Task):
         rows, count, period = engine.rows, len(actuators), config.control_period
         self.command = signals[COMMAND]
         self._commands = VelocityCommands(config.command, self.command, period, rng)
-        self._pushes = Pushes(config.pushes, engine, config.robot.imu_body, period, rng)
+        self._pushes = Pushes(config.pushes, engine, config.robot.main_body, period, rng)
         self._bind_sensors([a.name for a in actuators])
         self.action = np.zeros((rows, count), np.float32)
-        self.previous_action = np.zeros_like(self.action)
-        self.action_before_previous = np.zeros_like(self.action)
+        self.change = np.zeros_like(self.action)  # of the action, in the last step
+        self.previous_change = np.zeros_like(self.action)
         self.default = np.array([a.default for a in actuators])
-        self.max_effort = np.array([a.max_effort for a in actuators])
-        self.max_velocity = np.array([a.max_velocity for a in actuators])
+        self.per_effort = np.array([1.0 / a.max_effort for a in actuators])
+        self.per_velocity = np.array([1.0 / a.max_velocity for a in actuators])
         lower, upper = (np.array([getattr(a, n) for a in actuators]) for n in ("lower", "upper"))
-        margin = 0.05 * (upper - lower)
-        self.soft_lower, self.soft_upper = lower + margin, upper - margin
+        self.middle = 0.5 * (lower + upper)
+        self.soft_reach = 0.45 * (upper - lower)  # to either side, 5 % of the range before its end
         self._set_posture([a.name for a in actuators])
         self.nominal_height = config.nominal_height
         self.weight = engine.model.body_subtreemass[1] * 9.81
@@ -178,6 +218,7 @@ class WalkingTask(Task):
         self._start_qpos = self._standing()
         self.privileged_size = 3 + 3 + 1 + 2 + 2 + 2 + 3
         self.fallen = np.zeros(rows, bool)
+        self.error = np.zeros((rows, 3))  # of the velocities asked for, m/s and rad/s
         self._stride_error = Stride(config.gait_steps, rows)
         self._observe_all()
 
@@ -202,11 +243,11 @@ class WalkingTask(Task):
         self.foot_up = block([f"{f}_up" for f in FEET]).reshape(shape)[:, :, 2]
 
     def _set_posture(self, joints: list[str]) -> None:
-        """How much each joint should keep its rest, and which swing with the gait."""
-        weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 0.3, "ankle_roll": 0.5}
+        """How much each joint should keep its rest, before squaring; which swing with the gait."""
+        weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 1.0, "ankle_roll": 0.5}
         weight |= {"shoulder_pitch": 0.8, "shoulder_roll": 1.5, "elbow": 0.8}
         plain = [j.removeprefix("left_").removeprefix("right_") for j in joints]
-        self.posture_weight = np.array([weight.get(j, 0.02) for j in plain])
+        self.posture_weight = np.sqrt([weight.get(j, 0.02) for j in plain])
         self._arms = [joints.index(f"{side}_shoulder_pitch") for side in ("left", "right")]
 
     def _standing(self) -> Float:
@@ -232,7 +273,7 @@ class WalkingTask(Task):
             qvel[:, :6] = rng.uniform(-0.2, 0.2, (count, 6))
         self._commands.reset(rows)
         self._pushes.reset(rows)
-        for action in (self.action, self.previous_action, self.action_before_previous):
+        for action in (self.action, self.change, self.previous_change):
             action[rows] = 0.0
         self._stride_error.reset(rows)
         return qpos, qvel
@@ -240,26 +281,33 @@ class WalkingTask(Task):
     def observe(self, rows: Rows | None) -> None:
         if rows is None:
             self._observe_all()
+            self.error[:, :2] = self.velocity[:, :2]
+            self.error[:, 2] = self.yaw_rate
+            self.error -= self.command
+            self._stride_error.add(self.error)
 
     def _observe_all(self) -> None:
         rotation = rotation_matrix(self._quat)
         forward = rotation[:, :2, 0]  # the body's x axis on the ground
-        heading = forward / np.sqrt((forward**2).sum(axis=1, keepdims=True))
-        cosine, sine = heading[:, 0], heading[:, 1]
-        velocity = np.einsum("nij,nj->ni", rotation, self._velocity)
+        cosine, sine = forward.T / np.hypot(forward[:, 0], forward[:, 1])
+        self.velocity = velocity = np.einsum("nij,nj->ni", rotation, self._velocity)
         ahead = cosine * velocity[:, 0] + sine * velocity[:, 1]
-        left = cosine * velocity[:, 1] - sine * velocity[:, 0]
-        self.velocity = np.stack([ahead, left, velocity[:, 2]], axis=1)
+        velocity[:, 1] = cosine * velocity[:, 1] - sine * velocity[:, 0]
+        velocity[:, 0] = ahead
         self.angular_velocity = np.einsum("nij,nj->ni", rotation, self._gyro)
         self.yaw_rate = self.angular_velocity[:, 2]
         self.gravity = -rotation[:, 2]
         self.height = self._position[:, 2]
-        self.contact: Bool = self.foot_force > 5.0
         apart = self.foot_position[:, 0] - self.foot_position[:, 1]
         self.foot_spread = np.abs(cosine * apart[:, 1] - sine * apart[:, 0])
         self._observe_clock()
         self.fallen = (self.height < 0.45) | (self.gravity[:, 2] > -np.cos(self.config.max_tilt))
-        self.fallen |= ~np.isfinite(self.engine.qvel).all(axis=1)
+        self.fallen |= self.engine.diverged
+
+    @property
+    def contact(self) -> Bool:
+        """Which feet touch the ground, (N, 2)."""
+        return self.foot_force > 5.0
 
     def _observe_clock(self) -> None:
         """Where the feet and arms should be; the left foot swings while the sine is positive."""
@@ -278,8 +326,8 @@ class WalkingTask(Task):
         self.posture_error[:, self._arms] += np.stack([stride, -stride], axis=1)
 
     def rewards(self, action: Array) -> dict[str, Float]:
-        self.action_before_previous[:] = self.previous_action
-        self.previous_action[:] = self.action
+        self.previous_change[:] = self.change
+        np.subtract(action, self.action, out=self.change)
         self.action[:] = action
         config = self.config
         return weighted_terms(config.rewards, walking.TERMS, self, config.control_period)
@@ -304,24 +352,22 @@ class WalkingTask(Task):
         A walking pelvis sways and turns with every step, which no command asks it not to: the
         errors are of the mean over the last stride; `_instant` ones are of the moment.
         """
-        moving = np.concatenate([self.velocity[:, :2], self.yaw_rate[:, None]], axis=1)
-        now: Float = np.subtract(moving, self.command, dtype=np.float64)
-        mean = self._stride_error.mean(now)
+        now, mean = self.error, self._stride_error.mean()
         return {
-            "velocity_error": np.sqrt((mean[:, :2] ** 2).sum(axis=1)),
+            "velocity_error": np.hypot(mean[:, 0], mean[:, 1]),
             "yaw_rate_error": np.abs(mean[:, 2]),
-            "velocity_error_instant": np.sqrt((now[:, :2] ** 2).sum(axis=1)),
+            "velocity_error_instant": np.hypot(now[:, 0], now[:, 1]),
             "yaw_rate_error_instant": np.abs(now[:, 2]),
         }
 
     def state(self) -> State:
-        actions = ("action", "previous_action", "action_before_previous")
+        actions = ("action", "change", "previous_change")
         state: dict[str, Any] = {name: getattr(self, name).copy() for name in actions}
         state |= {"commands": self._commands.state(), "pushes": self._pushes.state()}
         return state | {"stride": self._stride_error.state()}
 
     def restore(self, state: State) -> None:
-        for name in ("action", "previous_action", "action_before_previous"):
+        for name in ("action", "change", "previous_change"):
             getattr(self, name)[:] = state[name]
         self._commands.restore(state["commands"])
         self._pushes.restore(state["pushes"])
@@ -339,26 +385,40 @@ class Stride:
 
     def __init__(self, steps: int, rows: int) -> None:
         self._values = np.zeros((steps, rows, 3))
+        self._total = np.zeros((rows, 3))
         self._count = np.zeros(rows, np.int64)
         self._next = 0
 
     def reset(self, rows: Rows) -> None:
         """Forget what these simulations did."""
         self._values[:, rows] = 0.0
+        self._total[rows] = 0.0
         self._count[rows] = 0
 
-    def mean(self, value: Float) -> Float:
-        """The mean with this value (N, 3) as the newest, (N, 3)."""
+    def add(self, value: Float) -> None:
+        """One control step's values, (N, 3)."""
+        self._total += value - self._values[self._next]
         self._values[self._next] = value
         self._next = (self._next + 1) % len(self._values)
+        if self._next == 0:
+            self._total[:] = self._values.sum(axis=0)  # or rounding errors would pile up
         self._count += 1
-        return self._values.sum(axis=0) / np.minimum(self._count, len(self._values))[:, None]
+
+    def mean(self) -> Float:
+        """Over the last stride, or since the reset, (N, 3)."""
+        return self._total / np.clip(self._count, 1, len(self._values))[:, None]
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal."""
-        return {"values": self._values.copy(), "count": self._count.copy(), "next": self._next}
+        return {
+            "values": self._values.copy(),
+            "total": self._total.copy(),
+            "count": self._count.copy(),
+            "next": self._next,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        self._values[:], self._count[:] = state["values"], state["count"]
+        self._values[:], self._total[:] = state["values"], state["total"]
+        self._count[:] = state["count"]
         self._next = state["next"]

@@ -63,7 +63,7 @@ class DrivingRewards:
     progress: float = 1.0
     wall_proximity: float = -4.0
     wheel_slip: float = -0.05
-    sideslip: float = -0.05
+    sideslip: float = -1.0
     steering_rate: float = -1.0
     drive_rate: float = -0.3
     crash: float = -2000.0  # 80 for each, for it lasts one control period
@@ -74,6 +74,33 @@ class VehicleTrack(TaskConfig):
     """Drive closed tracks fast without leaving them."""
 
     name: ClassVar[str] = "VehicleTrack"
+    positive: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.positive,
+        "tracks",
+        "track.points",
+        "track.length",
+        "track.width",
+        "track.tightest",
+        "track.corners",
+        "room",
+        "stuck_seconds",
+        "lidar.beams",
+        "lidar.field_of_view",
+        "lidar.max_range",
+        "lidar.wall_height",
+        "gnss.period",
+        "gnss.time_constant",
+    )
+    not_negative: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.not_negative,
+        "track_seed",
+        "track.roughness",
+        "track.gap",
+        "start_speed",
+        "lidar",
+        "gnss",
+        "errors",
+    )
 
     episode_seconds: float = 40.0
     control_period: float = 0.04
@@ -84,8 +111,8 @@ class VehicleTrack(TaskConfig):
         payload=(0.0, 25.0),
         centre_of_mass=(-0.03, 0.03),
         friction=(0.85, 1.1),
-        stiffness=(1.0, 1.0),
-        damping=(1.0, 1.0),
+        stiffness=(0.9, 1.1),
+        damping=(0.9, 1.1),
     )
     tracks: int = 256  # how many different ones
     track_seed: int = 0  # of those; another seed gives tracks never seen
@@ -130,8 +157,8 @@ class VehicleTrack(TaskConfig):
     def ground(self) -> tuple[str, ...]:
         return tuple(f"{w}_tyre" for w in WHEELS)
 
-    def unseen(self, seed: int) -> "VehicleTrack":
-        return replace(self, track_seed=_UNSEEN + seed)
+    def unseen(self, seed: int, episodes: int = 1) -> "VehicleTrack":
+        return replace(self, track_seed=_UNSEEN + seed, tracks=max(self.tracks, episodes))
 
     def build(
         self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
@@ -159,7 +186,8 @@ class DrivingTask(Task):
         self.locator = Locator(self.tracks, rows, OUTLINE)
         self.position = self.locator.position
         self._lidar = Lidar(config.lidar, self.tracks, LIDAR_POSITION)
-        self._gnss = Gnss(config.gnss, rows, config.control_period, rng)
+        gnss = config.gnss if config.noise else config.gnss.exact()
+        self._gnss = Gnss(gnss, rows, config.control_period, rng)
         self._antenna = engine.sensor("gnss_position"), engine.sensor("gnss_velocity")
         model = engine.model
         self._tyre, self._chassis = model.geom(f"{WHEELS[0]}_tyre").id, model.body("chassis").id
@@ -181,7 +209,7 @@ class DrivingTask(Task):
 
     def start(self, rows: Rows) -> tuple[Float, Float]:
         count, rng, tracks, config = len(rows), self.rng, self.tracks, self.config
-        track = rng.integers(len(tracks), size=count)
+        track = self._draw_tracks(count)
         index = rng.integers(tracks.points, size=count)
         self.locator.place(rows, track, index)
         heading = tracks.heading[track, index] + rng.uniform(-0.2, 0.2, count)
@@ -199,6 +227,12 @@ class DrivingTask(Task):
             getattr(self, name)[rows] = 0
         self._gnss.reset(rows)
         return qpos, qvel
+
+    def _draw_tracks(self, count: int) -> Rows:
+        """Of new episodes; where all start at once, each has its own while there are enough."""
+        if count == self.engine.rows:
+            return np.resize(self.rng.permutation(len(self.tracks)), count)
+        return self.rng.integers(len(self.tracks), size=count)
 
     def observe(self, rows: Rows | None) -> None:
         some = self._all if rows is None else rows
@@ -224,6 +258,7 @@ class DrivingTask(Task):
         length = self.tracks.length[self.locator.track]
         ahead = self.position.along - before
         self.progress[:] = ahead - length * np.round(ahead / length)
+        self.progress[self.engine.diverged] = 0.0  # it was put elsewhere
         self.travelled += self.progress
         self.steps += 1
         finished = (self.lap_steps == 0) & (self.travelled >= length)
@@ -232,7 +267,7 @@ class DrivingTask(Task):
         moved = self.travelled > self.farthest + 1.0
         self.farthest[moved], self.idle[moved] = self.travelled[moved], 0
         self._ended = self.left_track | self._rolled() | self._stuck()
-        self._ended |= ~np.isfinite(self.engine.qvel.sum(axis=1))
+        self._ended |= self.engine.diverged
 
     @property
     def left_track(self) -> Bool:

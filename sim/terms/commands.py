@@ -44,7 +44,8 @@ class VelocityCommands:
         self._config, self._command, self._rng = config, command, rng
         ranges = np.array([config.forward, config.lateral, config.yaw_rate])
         self._low, self._high = ranges.T
-        self._steps = (round(config.interval[0] / period), round(config.interval[1] / period))
+        shortest, longest = (max(round(seconds / period), 1) for seconds in config.interval)
+        self._steps = (shortest, longest + 1)
         self._wait = np.zeros(len(command), np.int64)  # control steps until the next command
 
     def reset(self, rows: Rows) -> None:

@@ -33,8 +33,9 @@ class Pushes:
         self._config, self._engine, self._rng = config, engine, rng
         self.body = engine.model.body(body).id
         self._force_per_speed = engine.model.body_subtreemass[1] / config.duration
-        self._steps = (round(config.interval[0] / period), round(config.interval[1] / period))
-        self._duration = round(config.duration / period)
+        shortest, longest = (max(round(seconds / period), 1) for seconds in config.interval)
+        self._steps = (shortest, longest + 1)
+        self._duration = max(round(config.duration / period), 1)
         self._wait = np.zeros(engine.rows, np.int64)  # control steps until the next push
 
     def reset(self, rows: Rows) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.engines.mujoco_cpu import Float
 
@@ -19,17 +20,27 @@ def reward(function: Callable[["WalkingTask"], Float]) -> Callable[["WalkingTask
     return function
 
 
+def _squared(vectors: npt.NDArray[np.floating]) -> Float:
+    """Squared length of each row, (N,)."""
+    squares: Float = np.einsum("ni,ni->n", vectors, vectors)
+    return squares
+
+
+def _both(feet: Float) -> Float:
+    """The sum of a value over the two feet, (N, 2) -> (N,)."""
+    return feet[:, 0] + feet[:, 1]
+
+
 @reward
 def track_velocity(task: "WalkingTask") -> Float:
     """1 at the commanded forward and lateral velocity, falling off over about 0.3 m/s."""
-    error = ((task.velocity[:, :2] - task.command[:, :2]) ** 2).sum(axis=1)
-    return np.exp(-error / 0.1)
+    return np.exp(_squared(task.error[:, :2]) / -0.1)
 
 
 @reward
 def track_yaw_rate(task: "WalkingTask") -> Float:
-    """1 at the commanded yaw rate, falling off over about 0.4 rad/s."""
-    return np.exp(-((task.yaw_rate - task.command[:, 2]) ** 2) / 0.16)
+    """1 at the commanded yaw rate, falling off over about 0.5 rad/s."""
+    return np.exp(task.error[:, 2] ** 2 / -0.25)
 
 
 @reward
@@ -40,8 +51,8 @@ def alive(task: "WalkingTask") -> Float:
 
 @reward
 def tilt(task: "WalkingTask") -> Float:
-    """Squared horizontal part of gravity in the pelvis frame and of the torso's."""
-    return (task.gravity[:, :2] ** 2).sum(axis=1)
+    """Squared horizontal part of gravity in the pelvis frame."""
+    return _squared(task.gravity[:, :2])
 
 
 @reward
@@ -59,40 +70,39 @@ def vertical_velocity(task: "WalkingTask") -> Float:
 @reward
 def roll_pitch_rate(task: "WalkingTask") -> Float:
     """Squared, (rad/s)²."""
-    return (task.angular_velocity[:, :2] ** 2).sum(axis=1)
+    return _squared(task.angular_velocity[:, :2])
 
 
 @reward
 def gait(task: "WalkingTask") -> Float:
     """Share of the feet whose contact is as the gait clock wants it."""
-    wanted = np.where(task.is_swing, ~task.contact, task.contact)
-    return wanted.mean(axis=1)
+    return 0.5 * _both((task.is_swing != task.contact).astype(np.float64))
 
 
 @reward
 def swing_height(task: "WalkingTask") -> Float:
     """1 where the feet follow the clock's swing height, falling off over about 3 cm."""
     error = task.foot_position[:, :, 2] - task.swing_target
-    return np.exp(-(error**2) / 0.03**2).mean(axis=1)
+    return 0.5 * _both(np.exp(error**2 / -(0.03**2)))
 
 
 @reward
 def foot_slip(task: "WalkingTask") -> Float:
     """Squared horizontal speed of feet in contact, (m/s)²."""
-    speed = (task.foot_velocity[:, :, :2] ** 2).sum(axis=2)
-    return (speed * task.contact).sum(axis=1)
+    horizontal = task.foot_velocity[:, :, :2]
+    return _both(np.einsum("nfi,nfi->nf", horizontal, horizontal) * task.contact)
 
 
 @reward
 def foot_flat(task: "WalkingTask") -> Float:
     """How far the soles are from level, 1 - cos of their tilt."""
-    return (1.0 - task.foot_up).sum(axis=1)
+    return 2.0 - _both(task.foot_up)
 
 
 @reward
 def foot_impact(task: "WalkingTask") -> Float:
     """Contact force beyond 1.3 times the body's weight, in weights."""
-    return np.maximum(task.foot_force / task.weight - 1.3, 0.0).sum(axis=1)
+    return _both(np.maximum(task.foot_force / task.weight - 1.3, 0.0))
 
 
 @reward
@@ -104,44 +114,43 @@ def feet_close(task: "WalkingTask") -> Float:
 @reward
 def posture(task: "WalkingTask") -> Float:
     """Weighted squared distance of the joints from where they rest in this gait, rad²."""
-    return (task.posture_error**2 * task.posture_weight).sum(axis=1)
+    return _squared(task.posture_error * task.posture_weight)
 
 
 @reward
 def stand_still(task: "WalkingTask") -> Float:
     """While standing: squared joint velocities and distance from the default pose."""
-    unrest = 0.05 * (task.joint_vel**2).sum(axis=1) + (task.posture_error**2).sum(axis=1)
+    unrest = 0.05 * _squared(task.joint_vel) + _squared(task.posture_error)
     return unrest * ~task.moving
 
 
 @reward
 def action_rate(task: "WalkingTask") -> Float:
     """Squared change of the action."""
-    return ((task.action - task.previous_action) ** 2).sum(axis=1)
+    return _squared(task.change)
 
 
 @reward
 def action_jerk(task: "WalkingTask") -> Float:
     """Squared second difference of the action."""
-    second = task.action - 2 * task.previous_action + task.action_before_previous
-    return (second**2).sum(axis=1)
+    return _squared(task.change - task.previous_change)
 
 
 @reward
 def effort(task: "WalkingTask") -> Float:
     """Squared torques as shares of their limits."""
-    return ((task.joint_torque / task.max_effort) ** 2).sum(axis=1)
+    return _squared(task.joint_torque * task.per_effort)
 
 
 @reward
 def speed_limit(task: "WalkingTask") -> Float:
     """Squared joint speeds as shares of their limits."""
-    return ((task.joint_vel / task.max_velocity) ** 2).sum(axis=1)
+    return _squared(task.joint_vel * task.per_velocity)
 
 
 @reward
 def position_limit(task: "WalkingTask") -> Float:
     """How far joints are inside the last 5 % of their range, rad."""
-    below = np.maximum(task.soft_lower - task.joint_pos, 0.0)
-    above = np.maximum(task.joint_pos - task.soft_upper, 0.0)
-    return (below + above).sum(axis=1)
+    beyond = np.abs(task.joint_pos - task.middle)
+    beyond -= task.soft_reach
+    return np.maximum(beyond, 0.0, out=beyond).sum(axis=1)

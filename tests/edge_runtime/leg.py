@@ -104,7 +104,8 @@ def make_model(
 class LegRobot:
     """A robot in this process: joints that go where they are told, an IMU that hums.
 
-    Attributes `values` (by signal, to be changed between ticks), `dead` (no new samples).
+    Attributes `values` (by signal, to be changed between ticks), `dead` (no new samples),
+    `stamp` (of all samples from now on).
     """
 
     def __init__(self, joint_names: tuple[str, ...] = JOINTS) -> None:
@@ -115,6 +116,7 @@ class LegRobot:
         self.commands: list[ActuatorCommand] = []
         self.dead = False
         self.live_imu = True
+        self.stamp: float | None = None
         self._rng = np.random.default_rng(0)
         self.lean(0.0)
 
@@ -127,7 +129,8 @@ class LegRobot:
             self.sequence += 1
             if self.live_imu:
                 self._hum()
-        return Sample(self.sequence, 0.02 * self.sequence, self._sample)
+        stamp = 0.02 * self.sequence if self.stamp is None else self.stamp
+        return Sample(self.sequence, stamp, self._sample)
 
     def write(self, command: ActuatorCommand) -> None:
         self.commands.append(command._replace(target=command.target.copy()))

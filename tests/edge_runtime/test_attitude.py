@@ -108,3 +108,16 @@ def test_is_lost_after_a_long_gap() -> None:
     assert fusion.lost
     fusion.update(readings(np.zeros((1, 3)), pitched(0.0)))
     assert not fusion.lost
+
+
+def test_after_a_reset_it_is_lost_until_it_reads_what_is_down() -> None:
+    fusion = AttitudeFusion(PERIOD, BURST)
+    still = np.zeros((1, 3))
+    fusion.update(readings(still, pitched(0.0)))
+    fusion.reset()
+    assert fusion.lost
+    fusion.update(readings(still, 1.5 * pitched(1.0)))
+    assert fusion.lost
+    attitude = fusion.update(readings(still, pitched(1.0)))["attitude"]
+    assert not fusion.lost
+    assert pitch(attitude) == pytest.approx(1.0, abs=1e-3)

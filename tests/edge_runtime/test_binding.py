@@ -9,8 +9,11 @@ import pytest
 from edge_runtime.binding import bind
 from edge_runtime.errors import ContractError
 from edge_runtime.fusion.attitude import AttitudeFusion
+from edge_runtime.fusion.choice import find_fusion
 from edge_runtime.fusion.none import NoFusion
+from edge_runtime.observation import TermConfig
 from edge_runtime.robot import RobotDescription
+from edge_runtime.signal import Signal
 from tests.edge_runtime.leg import BURST, JOINTS, SENSORS, LegRobot, make_contract
 
 VQF = AttitudeFusion(0.02, BURST)
@@ -44,6 +47,14 @@ def test_binds_joints_by_name() -> None:
         ({"signals": sensors("imu_gyro", frame="torso")}, "'imu_gyro' has frame 'imu' .* 'torso'"),
         ({"signals": SENSORS[:-1]}, "needs signal 'joint_vel'"),
         ({"signals": SENSORS[1:]}, "estimator reads 'imu_gyro'"),
+        (
+            {"signals": sensors("imu_burst", unit="deg/s, m/s^2")},
+            "'imu_burst' has unit 'rad/s, m/s.2' in the estimator and 'deg/s, m/s.2'",
+        ),
+        ({"signals": sensors("imu_accel", unit="g")}, "'imu_accel' has unit .* 'g'"),
+        ({"signals": sensors("imu_burst", frame="torso")}, "'imu_burst' has frame .* 'torso'"),
+        ({"signals": sensors("imu_burst", size=25)}, "'imu_burst' has 24 entries .* 25 from"),
+        ({"live": ("lidra",)}, "calls 'lidra' live"),
     ],
 )
 def test_says_what_does_not_match(changes: dict[str, Any], message: str) -> None:
@@ -69,3 +80,23 @@ def test_the_runtime_gives_its_own_signals_in_the_right_size() -> None:
     )
     with pytest.raises(ContractError, match="'last_action' has 4 entries"):
         bind(dataclasses.replace(contract, signals=wrong), description(), VQF)
+
+
+@pytest.mark.parametrize("size", [5, 25])
+def test_a_burst_holds_whole_readings(size: int) -> None:
+    with pytest.raises(ContractError, match=rf"'imu_burst' has {size} entries.*6 entries each"):
+        find_fusion("vqf", make_contract(), description(signals=sensors("imu_burst", size=size)))
+
+
+def test_what_the_guard_reads_is_checked_though_the_policy_does_not_read_it() -> None:
+    """The guard takes the tilt from the attitude, and the first target from the joints."""
+    blind = make_contract(
+        observations=(TermConfig("angular_velocity"),),
+        signals=SENSORS[:1],
+        estimator_outputs=(),
+    )
+    attitude = Signal("attitude", 3, "rad", "world")
+    with pytest.raises(ContractError, match="'attitude' has 4 entries in the loop, 3 from"):
+        bind(blind, description(signals=(*SENSORS, attitude)), NoFusion())
+    with pytest.raises(ContractError, match="'joint_pos' has unit 'rad' in the loop and 'deg'"):
+        bind(blind, description(signals=sensors("joint_pos", unit="deg")), NoFusion())

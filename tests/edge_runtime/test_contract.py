@@ -21,17 +21,26 @@ from edge_runtime.contract import (
 from edge_runtime.errors import ContractError
 from tests.edge_runtime.leg import make_contract
 
-numbers = st.floats(allow_nan=False, width=64)
+finite = st.floats(-1e6, 1e6)
+positive = st.floats(1e-6, allow_infinity=True)
+gains = st.floats(0, 1e6)
 actuators = st.builds(
     Actuator,
     st.text("abc_", min_size=1, max_size=8),
     st.sampled_from(["position", "velocity"]),
-    *[numbers] * 8,
+    gains,
+    gains,
+    default=finite,
+    action_scale=finite,
+    lower=st.floats(max_value=-1e6, allow_infinity=True),
+    upper=st.floats(min_value=1e6, allow_infinity=True),
+    max_velocity=positive,
+    max_effort=positive,
 )
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(actuators, min_size=3, max_size=3), st.text(max_size=20), numbers)
+@given(st.lists(actuators, min_size=3, max_size=3), st.text(max_size=20), positive)
 def test_comes_back_as_it_was_written(parts: list[Actuator], command: str, tilt: float) -> None:
     contract = make_contract(
         actuators=tuple(parts),
@@ -94,3 +103,51 @@ def test_a_contract_that_is_no_document_is_refused(text: str) -> None:
     metadata |= {KEY: text, CHECKSUM_KEY: hashlib.sha256(text.encode()).hexdigest()}
     with pytest.raises(ContractError, match="walk"):
         from_metadata(metadata, "walk.onnx")
+
+
+def with_knee(**changes: Any) -> list[dict[str, Any]]:
+    hip, knee, ankle = map(dataclasses.asdict, make_contract().actuators)
+    return [hip, knee | changes, ankle]
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"actuators": with_knee(stiffness=NAN)}, "'knee': stiffness is nan"),
+        ({"actuators": with_knee(stiffness=INFINITY)}, "'knee': stiffness is inf"),
+        ({"actuators": with_knee(damping=-1.0)}, "'knee': damping is -1.0"),
+        ({"actuators": with_knee(action_scale=NAN)}, "'knee': action_scale is nan"),
+        ({"actuators": with_knee(max_effort=NAN)}, "'knee': max_effort is nan"),
+        ({"actuators": with_knee(lower=1.0, upper=-1.0)}, "'knee': default .* limits 1.0 and -1.0"),
+        ({"actuators": with_knee(default=2.0)}, "'knee': default 2.0 is not between"),
+        ({"actuators": with_knee(default=NAN)}, "'knee': default nan"),
+        ({"actuators": with_knee(lower=NAN)}, "'knee': .* limits nan"),
+        ({"actuators": with_knee(mode="torque")}, "'knee': mode is 'torque'"),
+        ({"control_period": NAN}, "control_period is nan"),
+        ({"control_period": INFINITY}, "control_period is inf"),
+        ({"physics_period": 0.0}, "physics_period is 0.0"),
+        ({"action_clip": NAN}, "action_clip is nan"),
+        ({"max_tilt": NAN}, "max_tilt is nan"),
+        (
+            {"commands": [{"name": "yaw", "unit": "rad/s", "lower": 1.0, "upper": NAN}]},
+            "'yaw': from 1.0 to nan",
+        ),
+        ({"observations": [{"name": "joint_vel", "scale": NAN}]}, "'joint_vel': scale is nan"),
+    ],
+)
+def test_numbers_without_sense_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError, match=message) as error:
+        from_metadata(sealed(make_contract(), **changes), "walk.onnx")
+    assert "\n" not in str(error.value)
+
+
+def test_a_joint_may_be_without_limits() -> None:
+    unlimited = [dataclasses.replace(a, lower=-INFINITY, upper=INFINITY) for a in JOINTS]
+    contract = make_contract(actuators=tuple(unlimited))
+    assert from_metadata(to_metadata(contract), "walk.onnx") == contract
+
+
+JOINTS = make_contract().actuators

@@ -5,12 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.attitude import AttitudeFusion
+from edge_runtime.fusion.none import NoFusion
 from edge_runtime.guard import MEASURES, Fault, Guard, Reaction, Rule, default_rules
 from edge_runtime.inference import Policy
 from edge_runtime.loop import ControlLoop, LoopConfig
-from edge_runtime.robot import Mode
-from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
+from edge_runtime.robot import Mode, RobotDescription, Sample
+from edge_runtime.signal import Signal
+from tests.edge_runtime.leg import (
+    BURST,
+    JOINTS,
+    SENSORS,
+    HandClock,
+    LegRobot,
+    make_contract,
+    make_model,
+)
 
 PERIOD = 20_000_000  # ns
 
@@ -18,12 +29,17 @@ PERIOD = 20_000_000  # ns
 class Bench:
     """A loop over the small robot that is ticked by hand, a period each."""
 
-    def __init__(self, rules: tuple[Rule, ...] | None = None) -> None:
-        self.robot, self.clock = LegRobot(), HandClock()
+    def __init__(
+        self,
+        rules: tuple[Rule, ...] | None = None,
+        robot: LegRobot | None = None,
+        fusion: Fusion | None = None,
+    ) -> None:
+        self.robot, self.clock = robot or LegRobot(), HandClock()
         self.loop = ControlLoop(
             Policy(make_model(make_contract())),
             self.robot,
-            AttitudeFusion(0.02, BURST),
+            fusion or AttitudeFusion(0.02, BURST),
             LoopConfig(rules=rules),
             self.clock,
         )
@@ -271,3 +287,104 @@ def test_nan_exceeds_every_limit() -> None:
 def test_every_fault_is_measured_and_has_a_rule() -> None:
     assert set(MEASURES) == set(Fault)
     assert {rule.fault for rule in default_rules(make_contract())} == set(Fault)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nothing_is_sent_before_the_first_good_sample(value: float) -> None:
+    bench = Bench()
+    bench.robot.values["joint_pos"][:] = [[0.3, value, 3.0]]
+    bench.tick(3)
+    assert bench.robot.commands == []
+    bench.robot.values["joint_pos"][:] = [[0.3, -0.2, 3.0]]
+    bench.loop.command.put(np.array([np.nan, 0, 0], np.float32))  # so that the policy cannot drive
+    bench.tick()
+    # On the way from where the joints are, the ankle no farther than its limit of 1.
+    np.testing.assert_allclose(bench.target, [0.3, -0.2, 1.0], atol=0.02)
+
+
+class UprightRobot(LegRobot):
+    """A robot that knows its attitude."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        attitude = Signal("attitude", 4, "1", "world")
+        self.description = RobotDescription("leg", JOINTS, (*SENSORS, attitude))
+        self._sample = np.zeros(self.description.sample_size, np.float32)
+        self.values = self.description.split(self._sample)
+        self.values["attitude"][:] = [[1, 0, 0, 0]]
+
+
+def test_one_bad_attitude_of_the_robots_own_only_holds() -> None:
+    bench = Bench(robot=UprightRobot(), fusion=NoFusion())
+    assert bench.tick(5) is Reaction.NONE
+    bench.robot.values["attitude"][0, 1] = np.nan
+    assert bench.tick() is Reaction.HOLD
+    assert bench.mode is Mode.RUN
+    bench.robot.values["attitude"][0, 1] = 0
+    assert bench.tick() is Reaction.NONE
+    bench.robot.values["attitude"][:] = [[0.7, 0.7, 0, 0]]
+    assert bench.tick() is Reaction.DAMP
+
+
+class BlinkingRobot(LegRobot):
+    """A robot with a lidar, which is declared live."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        lidar = Signal("lidar", 2, "m", "lidar")
+        live = ("imu_gyro", "imu_accel", "lidar")
+        self.description = RobotDescription("leg", JOINTS, (*SENSORS, lidar), live)
+        self._sample = np.zeros(self.description.sample_size, np.float32)
+        self.values = self.description.split(self._sample)
+        self.frozen = False
+
+    def read(self) -> Sample | None:
+        if not self.frozen:
+            self.values["lidar"][:] = self._rng.normal(3.0, 0.01, (1, 2))
+        return super().read()
+
+
+def test_a_frozen_lidar_stops() -> None:
+    """Its IMU and everything else live on."""
+    robot = BlinkingRobot()
+    bench = Bench(robot=robot)
+    assert bench.tick(10) is Reaction.NONE
+    robot.frozen = True
+    assert bench.tick(6) is Reaction.STOP
+    assert bench.fault() is Fault.FROZEN
+
+
+def test_an_old_reading_under_a_new_number_is_stale(bench: Bench) -> None:
+    bench.robot.stamp = 0.02 * bench.robot.sequence
+    assert bench.tick(3) is Reaction.HOLD
+    assert bench.fault() is Fault.STALE
+    assert bench.tick(9) is Reaction.STOP
+
+
+def test_a_reset_starts_anew_from_where_the_robot_is(bench: Bench) -> None:
+    """After an outage in which it was laid down and its joints were moved."""
+    bench.robot.dead = True
+    assert bench.tick(40) is Reaction.STOP
+    bench.loop.reset()
+    assert bench.tick() is Reaction.STOP  # there is nothing to start from
+    bench.robot.dead = False
+    bench.robot.sequence += 40
+    bench.robot.lean(0.5)
+    bench.robot.values["joint_pos"][:] = [[0.3, -0.2, 0.7]]
+    bench.loop.command.put(np.array([np.nan, 0, 0], np.float32))  # so that the policy cannot drive
+    bench.tick()
+    assert bench.loop.guard.measures[Fault.TILT] == pytest.approx(0.5, abs=0.01)
+    assert not bench.loop.fusion.lost
+    np.testing.assert_allclose(bench.target, [0.3, -0.2, 0.7], atol=0.02)
+    # The term `joint_pos_rel` with a history of 2 remembers nothing else.
+    history = bench.loop.controller.policy.observation[0, 6:12]
+    np.testing.assert_array_equal(history[:3], history[3:])
+
+
+def test_after_a_reset_a_robot_that_does_not_know_what_is_up_is_held(bench: Bench) -> None:
+    bench.tick(missed=11)
+    bench.loop.reset()
+    bench.robot._accel *= 1.5
+    assert bench.tick() is Reaction.HOLD
+    bench.robot.lean(0.0)
+    assert bench.tick() is Reaction.NONE

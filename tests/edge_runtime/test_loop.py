@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from edge_runtime.contract import Command
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.fusion.attitude import AttitudeFusion
 from edge_runtime.guard import Fault, Reaction
@@ -17,6 +18,7 @@ from edge_runtime.loop import ControlLoop, LoopConfig
 from edge_runtime.realtime import RealtimeConfig
 from edge_runtime.report import as_dictionary
 from edge_runtime.robot import ActuatorCommand, Mode, Sample
+from edge_runtime.slots import Handover
 from tests.edge_runtime.leg import BURST, JOINTS, HandClock, LegRobot, make_contract, make_model
 
 SWAPPED = ("ankle", "hip", "knee")
@@ -178,6 +180,67 @@ def test_refuses_to_swap_in_what_does_not_fit(loop: ControlLoop) -> None:
         loop.swap(Policy(make_model(stranger)))
     loop.tick()
     assert loop.swaps == 0
+
+
+COMMANDS = make_contract().commands
+
+
+@pytest.mark.parametrize(
+    ("commands", "message"),
+    [
+        (
+            (COMMANDS[2], *COMMANDS[:2]),
+            "commands are yaw rad/s, forward m/s, lateral m/s, the operator",
+        ),
+        ((*COMMANDS[:2], dataclasses.replace(COMMANDS[2], unit="deg/s")), "yaw deg/s"),
+        (COMMANDS[:2], "commands are forward m/s, lateral m/s, the operator gives forward m/s"),
+        ((), "commands are none"),
+    ],
+)
+def test_refuses_to_swap_in_other_commands(
+    loop: ControlLoop, commands: tuple[Command, ...], message: str
+) -> None:
+    """Else what the operator asks for would mean something else, or end the loop."""
+    contract = make_contract()
+    read = [t for t in contract.observations if len(commands) == 3 or t.name != "gait_clock"]
+    signals = tuple(
+        dataclasses.replace(s, size=len(commands)) if s.name == "command" else s
+        for s in contract.signals
+    )
+    contract = dataclasses.replace(
+        contract, commands=commands, observations=tuple(read), signals=signals
+    )
+    loop.tick()
+    with pytest.raises(ContractError, match=message) as error:
+        loop.swap(Policy(make_model(contract)))
+    assert "\n" not in str(error.value)
+    assert loop.tick() is Reaction.NONE
+    assert loop.swaps == 0
+
+
+def test_refuses_to_swap_in_another_limit_of_tilt(loop: ControlLoop) -> None:
+    with pytest.raises(ContractError, match=r"max_tilt is 0\.5 rad, the running guard's 1;"):
+        loop.swap(Policy(make_model(make_contract(max_tilt=0.5))))
+
+
+def test_an_offer_is_taken_or_withdrawn_but_never_both() -> None:
+    """A taker that comes at the moment at which the giver gives up."""
+    slot: Handover[str] = Handover()
+    slot.give("policy")
+    assert not slot.wait(0.01)
+    assert slot.take() is None
+
+    slot.give("policy")
+    gave_up = slot._used.wait
+
+    def take_meanwhile(timeout: float) -> bool:
+        slot._used.wait = gave_up  # type: ignore[method-assign]
+        assert slot.take() == "policy"
+        threading.Timer(0.05, slot.confirm).start()
+        return False
+
+    slot._used.wait = take_meanwhile  # type: ignore[method-assign,assignment]
+    assert slot.wait(30.0)
 
 
 def test_a_swap_that_is_not_taken_is_withdrawn(

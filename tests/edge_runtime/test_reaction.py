@@ -50,3 +50,17 @@ def test_a_stop_starts_anew_after_the_policy_drove_again(vehicle: SafeTargets) -
     assert not vehicle.at_rest
     vehicle.react(Reaction.STOP)
     assert vehicle.target[1] == pytest.approx(18.0)
+
+
+def test_damping_asks_a_vehicle_for_no_speed(vehicle: SafeTargets) -> None:
+    """Its drive's gain is its damping, so a speed left in place would still be driven at."""
+    assert vehicle.react(Reaction.DAMP) is Mode.DAMP
+    assert vehicle.target.tolist() == pytest.approx([0.2, 0.0])
+
+
+def test_the_start_is_within_the_actuators_limits() -> None:
+    actuators = (Actuator("hip", lower=-0.5, upper=0.5), Actuator("knee"), *VEHICLE[1:])
+    targets = SafeTargets(actuators, period=0.1, stop_seconds=1.0)
+    targets.begin(np.array([0.8, 3.0, 9.0], np.float32))
+    assert targets.target.tolist() == [0.5, 3.0, 0.0]
+    assert targets.target.dtype == np.float32

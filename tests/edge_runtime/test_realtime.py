@@ -1,36 +1,52 @@
 """What is asked of the operating system is in force meanwhile, and put back afterwards."""
 
+import ctypes
 import gc
 import os
+import re
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from edge_runtime.realtime import RealtimeConfig, realtime
 
 
-def test_everything_is_put_back() -> None:
-    before = (
+def timer_slack() -> int:
+    """Of this thread, ns."""
+    return int(ctypes.CDLL(None).prctl(30, 0, 0, 0, 0))
+
+
+def locked_memory() -> str:
+    return re.findall(r"VmLck:\s*(\d+)", Path("/proc/self/status").read_text())[0]
+
+
+def state() -> tuple[object, ...]:
+    """All that `realtime` may change."""
+    return (
         gc.isenabled(),
         gc.get_freeze_count(),
         sys.getswitchinterval(),
         os.sched_getscheduler(0),
         os.sched_getaffinity(0),
+        timer_slack(),
+        locked_memory(),
     )
-    with realtime(RealtimeConfig(fifo=10, cpu=min(before[-1]), lock_memory=True)) as report:
+
+
+@pytest.mark.parametrize("fifo", [0, 10])
+def test_everything_is_put_back(fifo: int) -> None:
+    before, cpu = state(), min(os.sched_getaffinity(0))
+    with realtime(RealtimeConfig(fifo=fifo, cpu=cpu, lock_memory=True)) as report:
         assert not gc.isenabled()
         assert gc.get_freeze_count() > 0
         assert sys.getswitchinterval() == pytest.approx(1e-4)
-        assert os.sched_getaffinity(0) == {min(before[-1])}
-        assert report["cpu"] == str(min(before[-1]))
-    assert before == (
-        gc.isenabled(),
-        gc.get_freeze_count(),
-        sys.getswitchinterval(),
-        os.sched_getscheduler(0),
-        os.sched_getaffinity(0),
-    )
+        assert os.sched_getaffinity(0) == {cpu}
+        assert report["cpu"] == str(cpu)
+        assert timer_slack() <= 1
+        assert (report["memory"] == "locked") == (locked_memory() != "0")
+    assert state() == before
 
 
 def test_other_threads_come_after_the_loop_and_before_other_processes() -> None:

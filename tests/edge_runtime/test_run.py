@@ -13,12 +13,16 @@ import pytest
 
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
+from edge_runtime.loop import ControlLoop
+from edge_runtime.report import table
 from edge_runtime.run import command_values
 from edge_runtime.shared_memory import segment_path
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
+from sim2edge.__main__ import main
 from tests.edge_runtime.leg import make_contract, make_model
 
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONUNBUFFERED": "1"}
 
 
@@ -164,3 +168,159 @@ def test_a_command_within_range_is_taken_and_zeros_by_default() -> None:
     assert command_values((0.5, -0.25, 0.0), contract).tolist() == [0.5, -0.25, 0.0]
     with pytest.raises(UserError, match=r"lateral 0\.4 m/s is beyond the trained -0\.3 to 0\.3"):
         command_values((0.0, 0.4, 0.0), contract)
+
+
+DRIVER = """
+import sys, time
+sys.path.insert(0, "{root}")
+from tests.edge_runtime.leg import LegRobot
+
+class Paced(LegRobot):
+    def read(self):
+        due = int(time.monotonic() * 50)
+        self.dead, self.sequence = due <= self.sequence, max(self.sequence, due - 1)
+        return super().read()
+
+class Failing(Paced):
+    def write(self, command):
+        super().write(command)
+        if len(self.commands) > 5:
+            raise OSError("bus off")
+
+class Hanging(Paced):
+    def write(self, command):
+        super().write(command)
+        if len(self.commands) > 5:
+            print("hangs", flush=True)
+            time.sleep(1000)
+
+class Blind(Paced):
+    def read(self):
+        sample = super().read()
+        sample.values[:] = float("nan")
+        return sample
+
+def forbidden(): raise PermissionError(13, "Permission denied", "/dev/ttyUSB0")
+def clumsy(): raise ValueError("port must be 1 to 4")
+def slow():
+    print("slow", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def leg_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a driver `mine` and a policy for it."""
+    (tmp_path / "mine.py").write_text(DRIVER.replace("{root}", str(ROOT)))
+    (tmp_path / "leg.onnx").write_bytes(make_model(make_contract()))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def one_line(run: subprocess.CompletedProcess[str]) -> str:
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
+    return run.stderr
+
+
+def test_a_failing_driver_is_one_line_and_reported(leg_folder: Path) -> None:
+    run = sim2edge("run", "leg.onnx", "--robot", "mine:Failing")
+    assert "robot 'leg' failed: OSError: bus off" in one_line(run)
+    assert "report: " in run.stdout
+    report = json.loads((leg_folder / "out" / "run" / "report.json").read_text())
+    assert (report["error"]["kind"], report["error"]["message"]) == ("OSError", "bus off")
+    assert 'raise OSError("bus off")' in report["error"]["traceback"]
+    assert report["ticks"] == 5
+
+
+def test_a_hanging_driver_does_not_hang_the_command(leg_folder: Path) -> None:
+    started = time.monotonic()
+    run = sim2edge("run", "leg.onnx", "--robot", "mine:Hanging", "--seconds", 0.5)
+    assert "robot 'leg' did not stop within 4 s: a call of its driver hangs" in one_line(run)
+    assert time.monotonic() - started < 60
+    assert json.loads((leg_folder / "out" / "run" / "report.json").read_text())["ticks"] == 5
+
+
+def test_the_third_signal_ends_even_what_hangs(leg_folder: Path) -> None:
+    process = start("run", "leg.onnx", "--robot", "mine:Hanging", "--seconds", 0)
+    assert process.stdout is not None
+    while "hangs" not in process.stdout.readline():
+        pass
+    for _ in range(3):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+    process.communicate(timeout=2.5)  # without waiting for the loop
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_waiting_for_a_robot_can_be_interrupted(leg_folder: Path) -> None:
+    process = start("run", "leg.onnx", "--robot", "mine:slow")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "slow\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "interrupted\n")
+
+
+def test_a_robot_that_gives_nothing_but_nan_is_told(leg_folder: Path) -> None:
+    run = sim2edge("run", "leg.onnx", "--robot", "mine:Blind", "--seconds", 0.3)
+    assert "robot 'leg' gave only samples with NaN or infinity" in one_line(run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--robot", "mine:forbidden"), "robot 'mine:forbidden' failed: PermissionError: "),
+        (("--robot", "mine:clumsy"), "robot 'mine:clumsy' failed: ValueError: port must be 1 to 4"),
+        (("--robot", "mine:Nobody"), "unknown robot 'mine:Nobody'"),
+        (("--robot", "mine"), "unknown robot 'mine'"),
+        (("--robot", "nowhere.mine:Leg"), "unknown robot 'nowhere.mine:Leg'"),
+        (("--robot", "mine:Paced", "--seed", 3), "--seed is of the simulated robot"),
+        (("--robot", "mine:Paced", "--randomize"), "--randomize is of the simulated robot"),
+        (("--robot", "mine:Paced", "--record", "x.npz"), "--record is of the simulated robot"),
+        (("--robot", "mine:Paced", "--seconds", -1), "--seconds -1 is no duration"),
+        (("--robot", "mine:Paced", "--seconds", "nan"), "--seconds nan is no duration"),
+        (("--robot", "mine:Paced", "--report", "mine.py"), "cannot write to mine.py: "),
+        (("--robot", "mine:Paced", "--report", "/dev/null/out"), "cannot write to /dev/null/out"),
+    ],
+)
+def test_refuses_in_one_line_with_the_way_out(
+    leg_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[object, ...],
+    problem: str,
+) -> None:
+    path, modules = list(sys.path), set(sys.modules)
+    try:
+        assert main(["run", "leg.onnx", *map(str, arguments)]) == 2
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - modules:
+            if name in ("mine", "nowhere"):
+                del sys.modules[name]
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert problem in errors
+    assert "make room" not in errors
+    assert not (leg_folder / "out" / "run" / "report.json").exists()
+
+
+def test_a_users_own_sim_is_not_taken_for_the_simulator(
+    policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sim.py").write_text("raise SystemExit('not the simulator')")
+    (tmp_path / "mujoco.py").write_text("raise SystemExit('not the physics')")
+    monkeypatch.chdir(tmp_path)
+    run = sim2edge("run", policy, "--seconds", 0.3)
+    assert run.stderr == ""
+    assert run.returncode in (0, 1)
+
+
+def test_the_table_fits_a_terminal_of_80_columns(loop: ControlLoop) -> None:
+    for _ in range(3):
+        loop.tick()
+    loop.ticks = loop.clipped = loop.budget.missed = 9_999_999
+    loop.sensors.lost = loop.sensors.nothing_new = loop.budget.over_share[0] = 999_999
+    for stage in loop.budget.stages:
+        stage.record(3_000_000_000)
+    loop.stop()
+    assert max(map(len, table(loop, color=False))) <= 79

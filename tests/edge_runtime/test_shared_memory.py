@@ -1,5 +1,6 @@
 """A robot in another process, over shared memory."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -139,10 +140,52 @@ def test_nothing_is_left_behind(name: str) -> None:
     assert sample.values.sum() == 20_000
 
 
-def test_two_robots_cannot_have_one_name_half_built(name: str) -> None:
-    """A name appears only when everything behind it is in place."""
-    with RobotServer(name, WIDE):
-        assert SharedMemoryRobot(name).description == WIDE
+def test_what_is_live_arrives(name: str) -> None:
+    for live in (None, (), ("lidar",)):
+        wide = dataclasses.replace(WIDE, live=live)
+        with RobotServer(name, wide):
+            robot = SharedMemoryRobot(name)
+            assert robot.description == wide
+            robot.close()
+
+
+def test_two_robots_cannot_have_one_name(name: str) -> None:
+    with RobotServer(name, WIDE) as first:
+        first.publish(Sample(1, 0.0, np.ones(20_000, np.float32)))
+        with pytest.raises(UserError, match=f"served as '{name}' already") as error:
+            RobotServer(name, LegRobot().description)
+        assert "\n" not in str(error.value)
+        robot = SharedMemoryRobot(name)
+        assert robot.description == WIDE
+        assert robot.read() is not None
+        robot.close()
+    assert not list(segment_path(name).parent.glob(f"{segment_path(name).name}*"))
+    with RobotServer(name, LegRobot().description) as second:
+        assert second.path.exists()
+
+
+def test_the_name_of_a_killed_robot_is_free_again(name: str) -> None:
+    with process(WRITER, name) as writer:
+        with pytest.raises(UserError, match="already"):
+            RobotServer(name, LegRobot().description)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        assert segment_path(name).exists()
+        with RobotServer(name, LegRobot().description):
+            robot = SharedMemoryRobot(name)
+            assert robot.description == LegRobot().description
+            robot.close()
+    assert not segment_path(name).exists()
+
+
+def test_a_server_leaves_anothers_memory_alone(name: str) -> None:
+    """Someone cleared the folder, and another robot has the name since."""
+    with RobotServer(name, WIDE) as first:
+        first.path.unlink()
+        with RobotServer(name, LegRobot().description):
+            first.close = lambda: None  # type: ignore[method-assign]
+            RobotServer.close(first)
+            assert segment_path(name).exists()
 
 
 def test_says_when_there_is_no_robot(name: str) -> None:

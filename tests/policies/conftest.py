@@ -9,6 +9,7 @@ import pytest
 from policies import train
 from policies.config import TrainConfig
 from policies.recipes import recipe
+from sim.tasks.humanoid_velocity import HumanoidVelocity, Practice
 
 ENVS, HORIZON = 8, 8
 ITERATION = ENVS * HORIZON
@@ -30,6 +31,11 @@ def short(run_dir: Path, task: str = "HumanoidVelocity", **changes: object) -> T
     )
     fields = {"ppo": ppo, "sac": sac, "num_envs": ENVS, "steps": 2 * ITERATION, "threads": 1}
     return dataclasses.replace(base, **{**fields, "run_dir": run_dir, **changes})
+
+
+def practising(seconds: float) -> HumanoidVelocity:
+    """A task whose training has episodes of this length."""
+    return HumanoidVelocity(practice=Practice(episode_seconds=seconds))
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,15 @@ import pytest
 
 from edge_runtime.errors import UserError
 from edge_runtime.inference import Policy
-from policies.evaluate import make_world, play
+from policies import train
+from policies.evaluate import make_world, play, unseen_seed
 from policies.gate import Gate
 from policies.policy_file import PolicyFile
+from policies.run_folder import RunFolder
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
 from sim2edge.__main__ import main as sim2edge
+from tests.policies.conftest import practising, short
 
 
 def evaluate(*words: object) -> int:
@@ -92,7 +95,7 @@ def test_an_episode_counts_until_its_own_end() -> None:
     assert episodes.seconds[0] < min(episodes.seconds[1:])
     # Alone, it fares the same.
     env = make_world(find_task("HumanoidVelocity"), 3, seconds=3.0, seed=0)
-    env.reset(seed=0)
+    env.reset(seed=unseen_seed(0))
     total, velocity_error = 0.0, []
     while True:
         _, reward, terminated, _, _ = env.step(actions)
@@ -124,11 +127,38 @@ def test_the_cars_peer_laps_and_its_lap_time_is_known(
     assert json.loads(result.read_text())["result"]["lap_time"] is None
 
 
+@pytest.mark.parametrize("name", ["HumanoidVelocity", "VehicleTrack"])
+def test_no_robot_is_one_that_the_training_of_the_same_seed_begins_with(name: str) -> None:
+    task, seed = find_task(name), 3
+    seen = TaskVectorEnv(task, 4, seed=seed, threads=1)
+    world = make_world(task, 4, seconds=task.control_period, seed=seed)
+    evaluated = []
+
+    def act(observations: np.ndarray) -> np.ndarray:
+        evaluated.append(world.engine.field("body_mass").copy())
+        return np.zeros(world.action_space.shape, np.float32)
+
+    play(world, act, seed)
+    assert not np.isin(evaluated[0][:, 1:], seen.engine.field("body_mass")).any()
+
+
 def test_worlds_are_unseen() -> None:
     task = find_task("VehicleTrack")
     seen = TaskVectorEnv(task, 1, threads=1)
     unseen = make_world(task, 1, seconds=1.0, seed=task.track_seed)
     assert not np.array_equal(seen.task.tracks.center[0], unseen.task.tracks.center[0])
+
+
+def test_a_training_on_shorter_episodes_is_evaluated_on_the_tasks_own(tmp_path: Path) -> None:
+    run, result = tmp_path / "run", tmp_path / "result.json"
+    assert train.main(dataclasses.replace(short(run), task=practising(0.3))) == 0
+    lengths = RunFolder(run).load()["statistics"]["episodes"][:, 1]
+    assert lengths.max() == 15  # control steps; this training has sixteen
+    for policy in (run, run / "policy.onnx"):
+        assert evaluate(policy, "--episodes", 2, "--json", result) == 0
+        document = json.loads(result.read_text())
+        assert document["seconds"] == find_task("HumanoidVelocity").episode_seconds == 20.0
+        assert document["result"]["episode_seconds"] > 0.3
 
 
 def test_one_row_runs_the_file_as_the_robot_does(trained: Path) -> None:
@@ -157,6 +187,8 @@ def test_a_policy_of_another_version_is_refused(trained: Path) -> None:
         ("nothing.onnx",),
         ("{policy}", "--episodes", 0),
         ("{policy}", "--seconds", -1),
+        ("{policy}", "--seconds", "nan"),
+        ("{policy}", "--seed", -1),
         ("{policy}", "--gate", "nothing.toml"),
         ("{policy}", "--nonsense"),
     ],

@@ -44,7 +44,12 @@ def test_captions_and_cameras_change_the_picture(trained: Path, tmp_path: Path) 
         (("--camera", "nowhere"), "no camera 'nowhere'; there are follow"),
         (("--command", "1"), "--command has 1 values"),
         (("--seconds", "0"), "--seconds"),
+        (("--seconds", "inf"), "--seconds"),
         (("--width", "3"), "--width"),
+        (("--seed", "-1"), "--seed"),
+        (("--recording", "nothing.npz"), "nothing.npz does not exist"),
+        (("--recording", "motion.npz", "--randomize"), "--randomize"),
+        (("--recording", "motion.npz", "--command", "1", "0", "0"), "--command"),
     ],
 )
 def test_a_users_mistake_gets_one_line(

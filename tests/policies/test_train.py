@@ -1,3 +1,4 @@
+import copy
 import json
 import os
 import resource
@@ -12,9 +13,42 @@ import pytest
 
 from edge_runtime.errors import UserError
 from policies import train
-from policies.run_folder import load_checkpoint
+from policies.run_folder import RunFolder, load_checkpoint
+from policies.training import Training
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.conftest import ITERATION, short
+
+IMPOSSIBLE = [
+    ("--num-envs", "0"),
+    ("--steps", "-1"),
+    ("--seed", "-1"),
+    ("--seed", str(2**32)),
+    ("--minutes", "nan"),
+    ("--threads", "-1"),
+    ("--task.practice.episode-seconds", "0"),
+    ("--task.control-period", "0"),
+    ("--task.episode-seconds", "-20"),
+    ("--task.command.forward", "1", "-1"),
+    ("--checkpoint-seconds", "-1"),
+    ("--ppo.gamma", "1.01"),
+    ("--ppo.gamma", "nan"),
+    ("--ppo.gae-lambda", "-0.1"),
+    ("--ppo.gae-lambda", "2"),
+    ("--ppo.clip-range", "0"),
+    ("--ppo.clip-range", "20"),
+    ("--ppo.learning-rate", "inf"),
+    ("--ppo.desired-kl", "0"),
+    ("--ppo.entropy", "-1"),
+    ("--ppo.value", "-1"),
+    ("--ppo.max-grad-norm", "0"),
+    ("--ppo.initial-log-std", "nan"),
+    ("--ppo.actor-layers", "0"),
+    ("--sac.gamma", "1.01"),
+    ("--sac.tau", "0"),
+    ("--sac.tau", "1.5"),
+    ("--sac.learning-starts", "-1"),
+    ("--sac.buffer-size", "8"),
+]
 
 
 def differences(one: Any, other: Any, path: str = "") -> list[str]:
@@ -83,6 +117,25 @@ def test_the_vehicle_and_the_reference_task_train_too(tmp_path: Path) -> None:
         assert train.main(short(tmp_path / task, task)) == 0
     assert (tmp_path / "VehicleTrack" / "policy.onnx").exists()
     assert not (tmp_path / "Humanoid-v5" / "policy.onnx").exists()  # there is no such robot
+
+
+def test_tqc_learns_exports_and_is_evaluated(tmp_path: Path) -> None:
+    run, result = tmp_path / "run", tmp_path / "result.json"
+    config = short(run, algorithm="tqc")
+    training = Training(config, RunFolder.create(run, config, {}))
+    before = copy.deepcopy(training.algorithm.policy.state_dict())
+    for _ in range(2):  # of 32 control steps; updates begin after 16 of the first
+        training.iterate()
+    training.save()
+    training.close()
+    after = training.algorithm.policy.state_dict()
+    for name in ("actor.mu.weight", "critic.qf0.0.weight", "critic_target.qf0.0.weight"):
+        assert (before[name] != after[name]).any(), name
+    assert len(after["critic.qf0.4.weight"]) == 25  # quantiles, which make it TQC
+    assert sim2edge(["export", str(run)]) == 0
+    words = ["eval", str(run / "policy.onnx"), "--episodes", "2", "--seconds", "0.4"]
+    assert sim2edge([*words, "--json", str(result)]) == 0
+    assert json.loads(result.read_text())["result"]["episode_seconds"] > 0
 
 
 def test_a_time_limit_stops_and_saves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,7 +212,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint(
         (["train", "HumanoidVelocity", "--nonsense", "1"], "--nonsense"),
         (["train", "HumanoidVelocity", "--algorithm", "dqn"], "dqn"),
         (["train", "HumanoidVelocity", "--task.gait-steps", "few"], "few"),
-        (["train", "HumanoidVelocity", "--num-envs", "0"], "--num-envs"),
+        *((["train", "HumanoidVelocity", *bad], bad[0]) for bad in IMPOSSIBLE),
         (["train", "HumanoidVelocity", "--run-dir", "/proc/nowhere"], "/proc/nowhere"),
         (["train", "--resume", "{here}"], "is not a run folder"),
         (["train", "--resume", "{here}/nothing"], "does not exist"),
@@ -174,9 +227,12 @@ def test_a_users_mistake_gets_one_line(
     tmp_path: Path,
     trained: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     here = [word.format(here=tmp_path, trained=trained) for word in words]
     assert sim2edge(here) == 2
+    assert list(tmp_path.iterdir()) == []  # no run was started
     error = capsys.readouterr().err.strip()
     assert complaint in error
     assert error.count("\n") == 0

@@ -43,7 +43,7 @@ def test_torque_falls_to_nothing_at_the_speed_limit(
     actuators.reset(np.arange(3), np.zeros(COUNT, np.float32))
     columns = engine.columns(*SPEEDS)
     engine.sensordata[:, columns] = share * np.array([a.max_velocity for a in ROBOT.actuators])
-    actuators.control(np.zeros((3, COUNT), np.float32))
+    actuators.limit_torque()
     limits = engine.field("actuator_forcerange")
     full = np.array([a.max_effort for a in ROBOT.actuators])
     np.testing.assert_allclose(limits[0, :, 1], forward * full, atol=1e-9)
@@ -54,8 +54,8 @@ def test_torque_falls_to_nothing_at_the_speed_limit(
 def test_a_weak_motor_has_less_torque(engine: MujocoEngine) -> None:
     actuators = Actuators(engine, ROBOT.actuators, SPEEDS)
     engine.sensordata[:] = 0
-    actuators.reset(np.arange(3), np.zeros(COUNT, np.float32))
     actuators.strength[1] = 0.5
-    actuators.control(np.zeros((3, COUNT), np.float32))
+    actuators.reset(np.arange(3), np.zeros(COUNT, np.float32))
+    actuators.limit_torque()
     limits = engine.field("actuator_forcerange")[:, :, 1]
     np.testing.assert_allclose(limits[1], 0.5 * limits[0])

@@ -16,8 +16,8 @@ from edge_runtime.guard import Fault, Reaction
 from edge_runtime.inference import Policy
 from edge_runtime.loop import ControlLoop, LoopConfig
 from edge_runtime.robot import ActuatorCommand, Mode
-from edge_runtime.shared_memory import SharedMemoryRobot, segment_path
-from sim.simulated_robot import LockstepRobot, SimulatedRobot
+from edge_runtime.shared_memory import RobotServer, SharedMemoryRobot, segment_path
+from sim.simulated_robot import LockstepRobot, RealTimeRobot, SimulatedRobot
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
@@ -85,6 +85,30 @@ def test_the_estimator_follows_the_humanoid() -> None:
         assert tilt_between(truth, estimate) < 0.06
 
 
+def test_a_frozen_lidar_stops_the_car() -> None:
+    """Its ranges stay as they were while the car drives on and all else is read."""
+    simulated = SimulatedRobot(find_task("VehicleTrack"), seed=2)
+    policy = Policy(make_model(simulated.env.contract()))
+    loop = ControlLoop(policy, LockstepRobot(simulated), NoFusion())
+    assert {loop.tick() for _ in range(10)} == {Reaction.NONE}
+    lidar = simulated.signals["lidar"].copy()
+    for _ in range(7):  # the first is new to the loop
+        simulated.signals["lidar"][:] = lidar
+        reaction = loop.tick()
+    assert reaction is Reaction.STOP
+    broken = {r.fault for r, n in zip(loop.guard.rules, loop.guard.ticks_tripped) if n}
+    assert broken == {Fault.FROZEN}
+
+
+def test_without_noise_nothing_is_called_live() -> None:
+    """A car at rest would read the same again, and be stopped for it."""
+    assert SimulatedRobot(exact("VehicleTrack")).description.live == ()
+    noisy = SimulatedRobot(find_task("VehicleTrack")).description.live
+    assert noisy is not None
+    assert {"imu_gyro", "imu_accel", "lidar"} <= set(noisy)
+    assert "wheel_speed" not in noisy
+
+
 def tilt_between(a: np.ndarray, b: np.ndarray) -> float:
     """Angle between the two ideas of what is down, rad."""
 
@@ -121,6 +145,79 @@ def test_gains_of_the_command_are_obeyed() -> None:
             lockstep.write(ActuatorCommand(0, mode, target, stiffness, damping))
         heights[mode] = robot.env.engine.qpos[0, 2]
     assert heights[Mode.DAMP] < heights[Mode.RUN] - 0.1
+
+
+def test_stiffness_and_damping_of_the_command_are_the_actuators() -> None:
+    """The robot has what the command asks for, times what was drawn for this one."""
+    for task in (exact("HumanoidVelocity"), find_task("VehicleTrack")):
+        robot = SimulatedRobot(task, seed=0)
+        engine, target = robot.env.engine, robot.target.copy()
+        gain, bias = (engine.field(f"actuator_{n}prm") for n in ("gain", "bias"))
+        before_gain, before_bias = gain[0].copy(), bias[0].copy()
+        stiffness, damping = (
+            np.array([getattr(a, n) for a in task.robot.actuators], np.float32)
+            for n in ("stiffness", "damping")
+        )
+        robot.obey(ActuatorCommand(0, Mode.RUN, target, stiffness, damping))
+        assert gain[0].tobytes() == before_gain.tobytes()
+        assert bias[0].tobytes() == before_bias.tobytes()
+        robot.obey(ActuatorCommand(0, Mode.RUN, target, stiffness / 2, damping * 2))
+        is_position = np.array([a.mode == "position" for a in task.robot.actuators])
+        factor = np.where(is_position, 0.5, 2.0)
+        np.testing.assert_allclose(gain[0, :, 0], before_gain[:, 0] * factor)
+        np.testing.assert_allclose(bias[0, :, 1], before_bias[:, 1] * 0.5)
+        np.testing.assert_allclose(bias[0, :, 2], before_bias[:, 2] * 2.0)
+        assert bias[0, :, 2].any()
+
+
+class Recorder(SimulatedRobot):
+    """Keeps what its physics follows."""
+
+    def advance(self, control: np.ndarray) -> None:
+        self.controls = [*getattr(self, "controls", []), control[0].copy()]
+        super().advance(control)
+
+
+class After:
+    """True after having been asked `periods` times."""
+
+    def __init__(self, periods: int) -> None:
+        self.left = periods
+
+    def __bool__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def real_time(simulated: SimulatedRobot, name: str, target: np.ndarray, periods: int) -> None:
+    """Serve a robot that has been commanded this target for some control periods."""
+    joints = np.zeros((2, len(target)), np.float32)
+    with RobotServer(name, simulated.description) as server:
+        robot = RealTimeRobot(simulated, server)
+        client = SharedMemoryRobot.wait_for(name, 10.0)
+        client.write(ActuatorCommand(0, Mode.RUN, target, *joints))
+        robot.run(After(periods), record=False)
+        client.close()
+
+
+def test_in_real_time_a_joint_at_its_maximum_speed_gets_no_torque(name: str) -> None:
+    simulated = SimulatedRobot(exact("HumanoidVelocity"), seed=0)
+    engine, actuators = simulated.env.engine, simulated.env.config.robot.actuators
+    knee = [a.name for a in actuators].index("left_knee")
+    engine.sensor("left_knee_vel")[:] = actuators[knee].max_velocity
+    real_time(simulated, name, simulated.target, 1)
+    limits = engine.field("actuator_forcerange")[0, knee]
+    np.testing.assert_allclose(limits, [-actuators[knee].max_effort, 0.0], atol=1e-9)
+
+
+def test_in_real_time_a_target_arrives_after_its_delay(name: str) -> None:
+    simulated = Recorder(exact("HumanoidVelocity"), seed=0)
+    simulated.env.actuators.delay[0] = 3
+    before, asked = simulated.target.copy(), simulated.target + np.float32(0.1)
+    real_time(simulated, name, asked, 2)
+    first, second = simulated.controls
+    np.testing.assert_array_equal(first, [before, before, before, asked])
+    np.testing.assert_array_equal(second, [asked] * 4)
 
 
 @pytest.fixture

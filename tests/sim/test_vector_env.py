@@ -8,6 +8,9 @@ import pytest
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.tasks.vehicle_track import DrivingTask
+from sim.terms.commands import VelocityCommand
+from sim.terms.events import PushConfig
 from sim.vector_env import TaskVectorEnv
 
 ROWS = 6
@@ -48,9 +51,18 @@ def test_reset_with_a_seed_starts_over(task: TaskConfig) -> None:
     np.testing.assert_array_equal(once, rollout(env, 40))
 
 
-def test_a_restored_batch_goes_on_as_if_it_had_never_stopped(task: TaskConfig) -> None:
+def test_a_restored_batch_goes_on_as_if_it_had_never_stopped() -> None:
+    task = replace(
+        HumanoidVelocity(),
+        pushes=PushConfig(interval=(0.1, 0.3)),
+        command=VelocityCommand(interval=(0.2, 0.5)),
+    )
     env = TaskVectorEnv(task, ROWS, seed=3, threads=2)
+    commands = env.signals["command"].copy()
     rollout(env, 80)  # long enough for episodes to end, pushes and new commands to come
+    while not env.engine.external_force.any():
+        rollout(env, 1)
+    assert (env.signals["command"] != commands).any(axis=1).all()
     state = env.state()
     expected = rollout(env, 80, seed=9)
     other = TaskVectorEnv(task, ROWS, seed=99, threads=2)
@@ -107,6 +119,41 @@ def test_randomization_is_one_switch(task: TaskConfig) -> None:
         np.testing.assert_array_equal(trajectory[:, row, :6], trajectory[:, 0, :6])
     shaken = TaskVectorEnv(task, ROWS, threads=2)
     assert not np.allclose(rollout(shaken, 20)[:, 1, :6], rollout(shaken, 20)[:, 0, :6])
+
+
+@pytest.mark.parametrize("name", ["HumanoidVelocity", "VehicleTrack"])
+def test_noise_is_one_switch_for_every_signal(name: str) -> None:
+    """Without it a signal is the truth; with it, in the same state, none is."""
+    nominal = find_task(name).nominal()
+    exact, noisy = (
+        TaskVectorEnv(replace(nominal, noise=noise), 20, threads=1, all_signals=True)
+        for noise in (False, True)
+    )
+    for env in (exact, noisy):
+        env.reset(seed=1)
+    np.testing.assert_array_equal(exact.engine.qpos, noisy.engine.qpos)
+    engine = exact.engine
+    truth = {
+        s.signal.name: engine.sensordata[:, engine.columns(*s.sources)]
+        for s in nominal.robot.sensors
+    }
+    if name == "HumanoidVelocity":
+        truth["attitude"] = engine.sensor("true_attitude")
+    else:
+        truth |= {n: engine.sensor(n) for n in ("gnss_position", "gnss_velocity")}
+        assert isinstance(exact.task, DrivingTask)
+        cast = np.zeros_like(exact.signals["lidar"])
+        task = exact.task
+        task._lidar.cast(
+            task._all, task.locator.track, task.position.index, engine.qpos[:, :7], cast
+        )
+        truth["lidar"] = cast
+    for signal, value in truth.items():
+        np.testing.assert_allclose(
+            exact.signals[signal], value, rtol=1e-6, atol=1e-6, err_msg=signal
+        )
+        differ = (noisy.signals[signal] != exact.signals[signal]).any(axis=1)
+        assert differ.all(), signal
 
 
 def test_actions_beyond_the_clip_are_clipped(task: TaskConfig) -> None:

@@ -5,6 +5,7 @@ import importlib
 import os
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 
@@ -161,6 +162,11 @@ def test_bad_options_are_one_line(
     [
         (UserError("no such robot;\nuse another"), 2, "sim2edge: no such robot; use another\n"),
         (OSError(28, "No space left on device", "/x/run"), 2, "/x/run: No space left on device"),
+        (
+            PermissionError(13, "Permission denied", "/dev/ttyUSB0"),
+            2,
+            "/dev/ttyUSB0: Permission denied; ask for the right to it, or name another",
+        ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
@@ -186,3 +192,8 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_sample(monkeypatch, behaviour, "it")
+
+
+@pytest.mark.parametrize("package", ["edge_runtime", "sim", "policies", "sim2edge"])
+def test_the_types_are_shipped(package: str) -> None:
+    assert (files(package) / "py.typed").is_file()

@@ -59,7 +59,7 @@ def test_limits_are_finite_and_hold_the_default_pose() -> None:
 
 
 def test_both_soles_feel_half_the_weight_in_standing() -> None:
-    env = TaskVectorEnv(exact(HumanoidVelocity()), 1, threads=1)
+    env = TaskVectorEnv(exact(HumanoidVelocity()), 1, threads=1, all_signals=True)
     for _ in range(40):
         env.step(np.zeros((1, len(JOINTS))))
     weight = MODEL.body_subtreemass[1] * 9.81

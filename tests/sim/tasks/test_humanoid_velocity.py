@@ -43,6 +43,17 @@ def test_a_fallen_robot_ends_its_episode_for_good() -> None:
     assert info["_final_obs"].tolist() == [False, True]
 
 
+def test_a_diverged_simulation_ends_its_episode_for_good() -> None:
+    """MuJoCo puts it back upright in its initial state, as if nothing had happened."""
+    env, _ = environment()
+    env.engine.qvel[1] = 1e12
+    _, reward, terminated, _, info = env.step(np.zeros((2, 19)))
+    np.testing.assert_array_equal(terminated, [False, True])
+    assert np.isfinite(reward).all()
+    assert np.isfinite(info["final_obs"]).all()
+    assert not env.step(np.zeros((2, 19)))[2].any()
+
+
 def test_velocities_are_in_the_heading_frame() -> None:
     """Turned by 90°, moving along the world's y is moving forward."""
     env, task = environment()
@@ -70,10 +81,42 @@ def test_a_sway_of_one_stride_is_no_error_and_a_drift_is() -> None:
     stride = Stride(36, rows=1)
     phase = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     for angle in np.tile(phase, 2):
-        mean = stride.mean(np.array([[np.sin(angle), 0.3, np.cos(angle)]]))
-    np.testing.assert_allclose(mean, [[0, 0.3, 0]], atol=1e-12)
+        stride.add(np.array([[np.sin(angle), 0.3, np.cos(angle)]]))
+    np.testing.assert_allclose(stride.mean(), [[0, 0.3, 0]], atol=1e-12)
+    for _ in range(20):  # away from where the sum is taken anew
+        stride.add(np.array([[0.5, 0.0, 0.0]]))
+    np.testing.assert_allclose(stride.mean(), stride._values.mean(axis=0), atol=1e-12)
     stride.reset(np.array([0]))
-    np.testing.assert_allclose(stride.mean(np.ones((1, 3))), 1.0)
+    np.testing.assert_array_equal(stride.mean(), 0.0)
+    stride.add(np.ones((1, 3)))
+    np.testing.assert_allclose(stride.mean(), 1.0)
+
+
+def test_metrics_may_be_read_twice() -> None:
+    env, task = environment()
+    assert env.metrics == {}
+    for _ in range(5):
+        env.step(np.full((2, 19), 0.5))
+    again = task.metrics()
+    for name, value in env.metrics.items():
+        np.testing.assert_array_equal(again[name], value)
+    assert (again["velocity_error"] != again["velocity_error_instant"]).all()
+
+
+def test_the_critic_sees_the_contacts_of_the_moment_after_a_reset_too() -> None:
+    env = TaskVectorEnv(HumanoidVelocity(), 16, threads=1)
+    assert isinstance(env.task, WalkingTask)
+    touching = slice(11, 13)
+    for _ in range(20):
+        env.step(np.zeros((16, 19)))
+    before = env.privileged[:, touching].copy()
+    env._reset_rows(np.arange(8))
+    env.privileged[:] = 0
+    env._build()
+    now = env.privileged[:, touching]
+    np.testing.assert_array_equal(now, env.task.foot_force > 5.0)
+    assert (now[:8] != before[:8]).any()
+    np.testing.assert_array_equal(now[8:], before[8:])
 
 
 def test_the_action_prior_mirrors() -> None:

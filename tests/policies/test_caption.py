@@ -1,0 +1,59 @@
+import numpy as np
+
+from policies.caption import Caption, signed
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+
+
+def watch(name: str, steps: int) -> tuple[TaskVectorEnv, Caption]:
+    """The world after that many control periods of doing nothing, and a caption that saw them."""
+    task = find_task(name)
+    env = TaskVectorEnv(task.nominal(), 1, seed=0, threads=1)
+    env.reset(seed=0)
+    caption = Caption(task.commands, task.control_period, 360)
+    for _ in range(steps):
+        env.step(np.zeros(env.action_space.shape, np.float32))
+        caption.watch(env.task)
+    return env, caption
+
+
+def test_a_walker_is_compared_with_its_command() -> None:
+    env, caption = watch("HumanoidVelocity", 1)
+    time, forward, lateral, yaw = caption.lines
+    assert time.split() == ["0.0", "s"]
+    asked, does = env.signals["command"][0], env.task.velocity[0]
+    assert forward == f"forward {signed(does[0])} of {signed(asked[0])} m/s"
+    assert lateral == f"lateral {signed(does[1])} of {signed(asked[1])} m/s"
+    assert yaw == f"yaw rate {signed(env.task.yaw_rate[0])} of {signed(asked[2])} rad/s"
+
+
+def test_numbers_do_not_flicker() -> None:
+    env, caption = watch("HumanoidVelocity", 1)
+    shown = caption.lines[1]
+    env.task.velocity[0, 0] += 1.0
+    caption.watch(env.task)
+    before, after = (float(line.split()[1]) for line in (shown, caption.lines[1]))
+    assert 0.0 < after - before < 0.1
+
+
+def test_a_car_has_a_speed_and_a_lap() -> None:
+    env, caption = watch("VehicleTrack", 10)
+    time, speed, lap = caption.lines
+    assert time.split() == ["0.4", "s"]
+    assert speed == f"{3.6 * env.task.velocity[0, 0]:.0f} km/h"
+    assert lap == f"lap 1, {env.metrics['laps'][0]:.0%}"
+    env.task.travelled[:] = 1.25 * env.task.tracks.length[env.task.locator.track]
+    caption.watch(env.task)
+    assert caption.lines[2] == "lap 2, 25%"
+
+
+def test_of_a_recording_only_the_time_is_known() -> None:
+    caption = Caption(find_task("HumanoidVelocity").commands, 0.02, 360)
+    for _ in range(51):
+        caption.watch(None)
+    assert [line.split() for line in caption.lines] == [["1.0", "s"]]
+    assert caption.write(np.zeros((360, 640, 3), np.uint8)).max() > 200
+
+
+def test_there_is_no_minus_zero() -> None:
+    assert [signed(x) for x in (-0.001, 0.5, -0.5)] == ["+0.00", "+0.50", "-0.50"]

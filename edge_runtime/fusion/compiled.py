@@ -1,6 +1,8 @@
 """Compiled where numba is installed, plain numpy where it is not: one source, the same numbers."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +15,23 @@ except ImportError:  # an optional extra of the robot's install
     numba = None
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def forget_stale(folder: Path) -> None:
+    """Remove numba's indices that are older than any source here.
+
+    Numba looks at the file a function is in, not at those of the functions it calls, and would go
+    on with what they were.
+    """
+    with suppress(OSError):  # another process does the same, or the folder is read-only
+        changed = max((source.stat().st_mtime for source in folder.glob("*.py")), default=0.0)
+        for index in (folder / "__pycache__").glob("*.nbi"):
+            if index.stat().st_mtime < changed:
+                index.unlink(missing_ok=True)
+
+
+if numba is not None:
+    forget_stale(Path(__file__).parent)
 
 
 def compiled(function: F) -> F:

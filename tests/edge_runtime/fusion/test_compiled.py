@@ -1,10 +1,14 @@
 """With and without numba a filter gives the same numbers: there is one source."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from edge_runtime.fusion.compiled import forget_stale
 
 PROGRAM = """
 import sys
@@ -45,3 +49,15 @@ def test_compiled_and_plain_give_the_same_numbers(tmp_path):
         results.append(np.load(file))
     assert results[0] == pytest.approx(results[1], abs=1e-9)
     assert np.isfinite(results[0]).all()
+
+
+def test_what_was_compiled_before_a_change_is_forgotten(tmp_path: Path):
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    stamps = {"callee.py": 200, "caller.py": 100, "__pycache__/old.nbi": 150}
+    for name, stamp in (stamps | {"__pycache__/new.nbi": 250}).items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (stamp, stamp))
+    forget_stale(tmp_path)
+    assert [file.name for file in cache.iterdir()] == ["new.nbi"]
+    forget_stale(tmp_path / "nowhere")

@@ -81,7 +81,7 @@ def measure_estimation(
         seed: of everything random.
         config: of the estimators; `humanoid_estimator` by default.
     """
-    env = TaskVectorEnv(task, robots, seed=seed)
+    env = TaskVectorEnv(task, robots, seed=seed, all_signals=True)
     observations, _ = env.reset(seed=seed)
     joints = [a.name for a in task.robot.actuators]
     config = config or humanoid_estimator(task)

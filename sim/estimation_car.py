@@ -58,7 +58,7 @@ def measure_car_estimation(
         seed: of everything random.
         config: of the estimators.
     """
-    env = TaskVectorEnv(task, cars, seed=seed)
+    env = TaskVectorEnv(task, cars, seed=seed, all_signals=True)
     observations, _ = env.reset(seed=seed)
     period = task.control_period
     fusion = WheeledFusion(period, env.engine.substeps, cars, config=config)

@@ -19,11 +19,27 @@ MAY_IMPORT = {
     "sim2edge": {"edge_runtime", "sim2edge", "assets"},
 }
 # The optional dependencies that each may count on.
-EXTRAS = {"edge_runtime": ["replay"], "sim": ["sim"], "policies": ["sim", "train"], "sim2edge": []}
+EXTRAS = {
+    "edge_runtime": ["fusion", "lidar", "replay"],
+    "sim": ["sim"],
+    "policies": ["sim", "train"],
+    "sim2edge": [],
+}
 MODULE_OF = {"pillow": "PIL", "imageio-ffmpeg": "imageio_ffmpeg"}
 BLOCKED = (
     *("assets", "policies", "sim", "sim2edge"),
-    *("gymnasium", "imageio", "matplotlib", "mujoco", "numba", "onnx", "rich", "scipy", "torch"),
+    *(
+        "gymnasium",
+        "imageio",
+        "matplotlib",
+        "mujoco",
+        "numba",
+        "onnx",
+        "rich",
+        "scipy",
+        "small_gicp",
+        "torch",
+    ),
     "tyro",
 )
 EDGE_MODULES = sorted(

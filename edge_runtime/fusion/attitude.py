@@ -19,6 +19,14 @@ _UPRIGHT = np.array([0.0, 0.0, GRAVITY])
 _LONGEST_GAP = 25  # control periods without a sample after which the attitude is a guess
 
 
+def imu_signals(burst: int) -> tuple[Signal, ...]:
+    """What an IMU gives with that many readings in a burst; 0: without bursts."""
+    mean = (Signal(IMU_GYRO, 3, "rad/s", "imu"), Signal(IMU_ACCEL, 3, "m/s^2", "imu"))
+    if not burst:
+        return mean
+    return (*mean, Signal(IMU_BURST, READING * burst, "rad/s, m/s^2", "imu"))
+
+
 class AttitudeFusion:
     """VQF, one filter a row.
 
@@ -40,12 +48,7 @@ class AttitudeFusion:
     provides: tuple[Signal, ...] = (ATTITUDE_SIGNAL,)
 
     def __init__(self, control_period: float, burst: int = 0, rows: int = 1) -> None:
-        self.reads: tuple[Signal, ...] = (
-            Signal(IMU_GYRO, 3, "rad/s", "imu"),
-            Signal(IMU_ACCEL, 3, "m/s^2", "imu"),
-        )
-        if burst:
-            self.reads += (Signal(IMU_BURST, READING * burst, "rad/s, m/s^2", "imu"),)
+        self.reads: tuple[Signal, ...] = imu_signals(burst)
         self._burst = burst
         self._parts = max(burst, 1)
         sample_time = control_period / self._parts

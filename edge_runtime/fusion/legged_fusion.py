@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL
+from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, imu_signals
 from edge_runtime.fusion.contact import ContactConfig, ContactProbability
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.kinematics import Leg, LegChain
@@ -61,8 +61,11 @@ class LeggedFusion:
         burst: int = 0,
         rows: int = 1,
     ) -> None:
-        imu = (IMU_BURST,) if burst else (IMU_GYRO, IMU_ACCEL)
-        self.reads: tuple[str, ...] = (JOINT_POS, FOOT_FORCE, *imu)
+        self.reads: tuple[Signal, ...] = (
+            Signal(JOINT_POS, len(joint_names), "rad"),
+            Signal(FOOT_FORCE, len(config.legs), "N", "foot"),
+            *imu_signals(burst),
+        )
         self._burst, self._parts = burst, max(burst, 1)
         self._period = control_period
         self._filters = [LeggedFilter(config.estimator) for _ in range(rows)]

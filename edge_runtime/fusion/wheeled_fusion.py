@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, imu_signals
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.lidar_odometry import LidarOdometry
 from edge_runtime.fusion.lie import quaternion_to_matrix
@@ -70,10 +71,11 @@ class WheeledFusion:
         wheel_radius: m.
         gnss: whether the car has GNSS.
         lidar: an odometry by its lidar, of one car alone; `close` ends it too.
+        beams: of that lidar.
     """
 
     provides: tuple[Signal, ...] = (
-        Signal(ATTITUDE, 4, "1", "world"),
+        ATTITUDE_SIGNAL,
         Signal(BASE_VELOCITY, 3, "m/s", "body"),
         Signal(POSITION, 3, "m", "world"),
     )
@@ -88,12 +90,21 @@ class WheeledFusion:
         wheel_radius: float = VEHICLE_WHEEL_RADIUS,
         gnss: bool = True,
         lidar: LidarOdometry | None = None,
+        beams: int = 0,
     ) -> None:
         assert lidar is None or rows == 1
-        imu = (IMU_GYRO, IMU_ACCEL) + ((IMU_BURST,) if burst else ())
-        fix = (GNSS_POSITION, GNSS_VELOCITY) if gnss else ()
-        seen = (LIDAR,) if lidar is not None else ()
-        self.reads: tuple[str, ...] = (*imu, WHEEL_SPEED, STEERING_ANGLE, *fix, *seen)
+        self.reads: tuple[Signal, ...] = (
+            *imu_signals(burst),
+            Signal(WHEEL_SPEED, len(config.wheels), "rad/s"),
+            Signal(STEERING_ANGLE, 1, "rad"),
+        )
+        if gnss:
+            self.reads += (
+                Signal(GNSS_POSITION, 3, "m", "world"),
+                Signal(GNSS_VELOCITY, 3, "m/s", "world"),
+            )
+        if lidar is not None:
+            self.reads += (Signal(LIDAR, beams, "m", "lidar"),)
         self._lidar = lidar
         self.filters: Sequence[WheeledFilter] = [WheeledFilter(config) for _ in range(rows)]
         self._period, self._burst, self._gnss = control_period, burst, gnss

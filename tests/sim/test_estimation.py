@@ -22,7 +22,7 @@ def walk_policy():
 
 
 def make(rows):
-    env = TaskVectorEnv(NOMINAL, rows, seed=1)
+    env = TaskVectorEnv(NOMINAL, rows, seed=1, all_signals=True)
     joints = [a.name for a in TASK.robot.actuators]
     fusion = LeggedFusion(humanoid_estimator(TASK), joints, TASK.control_period, 4, rows)
     return env, fusion

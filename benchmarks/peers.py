@@ -78,7 +78,7 @@ class PlainInvariantFilter:
     def _adjoint(self) -> Float:
         columns = self.x.shape[0] - 3
         rotation = self.rotation
-        adjoint: Float = np.kron(np.eye(1 + columns), rotation)
+        adjoint: Float = np.kron(np.eye(1 + columns), rotation).astype(np.float64)
         for k in range(columns):
             adjoint[3 + 3 * k : 6 + 3 * k, :3] = _skew(self.x[:3, 3 + k]) @ rotation
         return adjoint

@@ -54,7 +54,7 @@ class PlainInvariantFilter:
         self._gyro, self._accel = gyro_noise**2, accel_noise**2
         self._gyro_walk, self._accel_walk = gyro_walk**2, accel_walk**2
         self._walk, self._kinematics = foot_walk**2, foot_noise**2
-        self.x = np.eye(5)  # rotation, velocity, position, then the feet in contact
+        self.x: Float = np.eye(5)  # rotation, velocity, position, then the feet in contact
         self.theta = np.zeros(6)
         self.p = np.diag(
             [0.2**2] * 2 + [1e-8] + [0.6**2] * 3 + [1e-8] * 3 + [1e-4] * 3 + [2.5e-3] * 3
@@ -78,7 +78,7 @@ class PlainInvariantFilter:
     def _adjoint(self) -> Float:
         columns = self.x.shape[0] - 3
         rotation = self.rotation
-        adjoint = np.kron(np.eye(1 + columns), rotation)
+        adjoint: Float = np.kron(np.eye(1 + columns), rotation).astype(np.float64)
         for k in range(columns):
             adjoint[3 + 3 * k : 6 + 3 * k, :3] = _skew(self.x[:3, 3 + k]) @ rotation
         return adjoint

@@ -69,6 +69,7 @@ def measure_estimation(
     robots: int = 8,
     seconds: float = 20.0,
     seed: int = 0,
+    standing: float = 0.0,
     config: LeggedRobotConfig | None = None,
 ) -> EstimationErrors:
     """Let a policy drive humanoids and compare their estimators with the truth.
@@ -79,22 +80,27 @@ def measure_estimation(
         robots: N.
         seconds: how long.
         seed: of everything random.
+        standing: s at the start for which they are told to stand, which do not count: as on a
+            robot that is switched on, the gyroscope's bias is found meanwhile.
         config: of the estimators; `humanoid_estimator` by default.
     """
     env = TaskVectorEnv(task, robots, seed=seed, all_signals=True)
+    env.operator = np.zeros(len(task.commands), np.float32)
     observations, _ = env.reset(seed=seed)
     joints = [a.name for a in task.robot.actuators]
     config = config or humanoid_estimator(task)
     period = task.control_period
     fusion = LeggedFusion(config, joints, period, env.engine.substeps, robots)
     attitude, velocity = (env.engine.sensor(f"true_{n}") for n in ("attitude", "velocity"))
-    logs = [_Log(round(SETTLING / period)) for _ in range(robots)]
-    for step in range(round(seconds / period)):
+    logs = [_Log(round((standing + SETTLING) / period)) for _ in range(robots)]
+    for step in range(round((standing + seconds) / period)):
+        if step * period >= standing:
+            env.operator = None
         if step:
             observations, _, terminated, truncated, _ = env.step(act(observations))
             ended = np.flatnonzero(terminated | truncated)
             fusion.reset(ended)
-            for row in ended:
+            for row in ended.tolist():
                 logs[row].start()
         fusion.update(env.signals)
         for row, log in enumerate(logs):

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_runtime.fusion import legged_steps as steps
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.legged_equations import world_covariance
+from edge_runtime.fusion.legged_equations import forget_foot, world_covariance
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
 from edge_runtime.fusion.measurement import Feet, Float, Imu, Measurement
 from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck, ImuCheckConfig, Verdict
@@ -51,6 +51,11 @@ class LeggedConfig:
     """m, of each point of a sole besides: encoder noise times half the distance of heel and toe."""
     point_walk: float = 0.003
     """m/sqrt(s), likewise: the sole turns on the ground."""
+    still_time: float = 0.5
+    """s for which all feet have stood and none was put down, after which the robot stands still:
+    feet wander while load shifts between them. Then they wander less, by"""
+    still_share: float = 0.1
+    """this factor, and the gyroscope's bias about the vertical is found."""
     contact_on: float = 0.9
     """Probability of contact from which a foot stands, and"""
     contact_off: float = 0.5
@@ -244,9 +249,10 @@ class LeggedFilter:
         state[0] = stamp
         gap = min(gap, 10.0)
         records = steps.views(state, self._feet)[4]
+        state[steps.STILL] = 0.0
         for foot in range(self._feet):
             records[foot, steps.ACTIVE] = 0.0
-            steps.forget_foot(covariance, foot)
+            forget_foot(covariance, foot)
         index = np.arange(3)
         turn, speed = min(_DISTRUST * gap, 1.0), _DISTRUST * gap
         covariance[index, index] += turn**2
@@ -331,6 +337,8 @@ def _parameters(config: LeggedConfig) -> Float:
     p[steps.POINTS] = config.points
     p[steps.POINT_NOISE] = config.point_noise
     p[steps.POINT_WALK] = config.point_walk
+    p[steps.STILL_TIME] = config.still_time
+    p[steps.STILL_SHARE] = config.still_share
     p[steps.CONTACT_ON] = config.contact_on
     p[steps.CONTACT_OFF] = config.contact_off
     p[steps.OUTLIER_GATE] = config.outlier_gate

@@ -41,7 +41,8 @@ NO_FOOT = -3  # s for which no foot has stood
 RECOVERIES = -4  # how often the velocity was taken for wrong
 SETTLED = -5  # 1 once tilt and velocity have been known well
 SURPRISE = -6  # recent mean of the feet's squared Mahalanobis distance, 1 if all is as expected
-STATUS = 6
+STILL = -7  # s for which all feet have stood and none was put down or slipped
+STATUS = 7
 
 # Parameters.
 NOISES = 4  # the first are squared spectral densities of gyro, accel and their biases
@@ -64,7 +65,9 @@ SETTLED_VELOCITY = 19  # m/s
 POINTS = 20  # of each sole: 1 or 2
 POINT_NOISE = 21  # m
 POINT_WALK = 22  # m/sqrt(s)
-PARAMETERS = 23
+STILL_TIME = 23  # s
+STILL_SHARE = 24
+PARAMETERS = 25
 
 
 def state_size(feet: int) -> int:
@@ -94,14 +97,15 @@ def advance(state: Float, covariance: Float, stamp: float, feet: int, parameters
     rotation, columns, bias, reading, records = views(state, feet)
     walk = np.zeros((feet, feet))
     points = int(parameters[POINTS])
+    share = parameters[STILL_SHARE] if state[STILL] > parameters[STILL_TIME] else 1.0
     for first in range(0, feet, points):
         if records[first, ACTIVE] > 0.0:
             walk[first : first + points, first : first + points] += _walk(
-                records[first], parameters[WALK], parameters
+                records[first], share * parameters[WALK], parameters
             )
         if points == 2 and records[first, ACTIVE] > 0.0:
             # turning on the ground, the points go opposite ways
-            turn = _walk(records[first + 1], parameters[POINT_WALK], parameters)
+            turn = _walk(records[first + 1], share * parameters[POINT_WALK], parameters)
             walk[first, first] += turn
             walk[first + 1, first + 1] += turn
             walk[first, first + 1] -= turn
@@ -164,7 +168,7 @@ def take_feet(
     state[LAST_FEET] = state[0]
     points = int(parameters[POINTS])
     weights = np.zeros(feet)
-    believed, standing, slipping = 0, 0, 0
+    believed, standing, slipping, placed = 0, 0, 0, 0
     for first in range(0, feet, points):
         probability = _contact(first, points, positions, contact)
         if records[first, ACTIVE] == 0.0:
@@ -175,6 +179,7 @@ def take_feet(
                 place_sole(rotation, columns, covariance, first, positions, parameters)
                 believed += 1
                 standing += 1
+                placed += 1
             continue
         if not probability >= parameters[CONTACT_OFF]:
             for k in range(first, first + points):
@@ -219,6 +224,8 @@ def take_feet(
             slipping += 1
         else:
             standing += 1
+    still = standing * points == feet and not placed
+    state[STILL] = state[STILL] + dt if still else 0.0
     state[NO_FOOT] = 0.0 if standing else state[NO_FOOT] + dt
     state[ALL_SLIP] = state[ALL_SLIP] + dt if slipping and not standing else 0.0
     if state[ALL_SLIP] > parameters[ALL_SLIP_TIME]:

@@ -36,7 +36,7 @@ class Figure:
         if self.target is None:
             return True
         reached = self.value >= self.target if self.at_least else self.value <= self.target
-        return reached and math.isfinite(self.value)
+        return bool(reached) and math.isfinite(self.value)  # numpy's booleans are no JSON
 
 
 def parse_arguments(description: str | None) -> argparse.Namespace:
@@ -51,7 +51,8 @@ def report(figures: Sequence[Figure], as_json: bool) -> int:
     """Print the figures as a table, or as JSON rows; return 0 if all targets are reached."""
     if as_json:
         for figure in figures:
-            print(json.dumps({**asdict(figure), "ok": figure.ok}))
+            value = float(figure.value)
+            print(json.dumps({**asdict(figure), "value": value, "ok": figure.ok}))
     else:
         rows = [("what", "value", "target", "peer", ""), *map(_cells, figures)]
         widths = [max(len(row[column]) for row in rows) for column in range(5)]

@@ -9,10 +9,9 @@ import numpy as np
 
 from edge_runtime.fusion.measurement import Float
 
-try:
+numba: Any = None  # an optional extra of the robot's install
+with suppress(ImportError):
     import numba
-except ImportError:  # an optional extra of the robot's install
-    numba = None
 
 F = TypeVar("F", bound=Callable[..., Any])
 

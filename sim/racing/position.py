@@ -145,8 +145,8 @@ def _locate(
         index[n] = i
         along[n] = (i + share) * lengths[k] / points
         offset[n] = side
-        bend = _wrapped(headings[k, j] - headings[k, i])
-        heading_error[n] = _wrapped(yaw - headings[k, i] - share * bend)
+        bend = _wrapped(float(headings[k, j] - headings[k, i]))
+        heading_error[n] = _wrapped(float(yaw - headings[k, i] - share * bend))
         curvature[n] = (1 - share) * curvatures[k, i] + share * curvatures[k, j]
         c, s = np.cos(yaw), np.sin(yaw)
         farthest = 0.0

@@ -39,7 +39,7 @@ actuators = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(actuators, min_size=3, max_size=3), st.text(max_size=20), positive)
 def test_comes_back_as_it_was_written(parts: list[Actuator], command: str, tilt: float) -> None:
     contract = make_contract(

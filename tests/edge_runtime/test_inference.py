@@ -107,7 +107,7 @@ def test_refuses_weights_in_another_file(tmp_path: Path, monkeypatch: pytest.Mon
         assert "another file" in refusal(make_model(make_contract(), external=place))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(0, len(MODEL) - 1), st.integers(1, 255))
 def test_a_flipped_byte_is_refused_or_harmless(position: int, change: int) -> None:
     damaged = bytearray(MODEL)

@@ -46,7 +46,7 @@ def draw(rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
     return signals
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(1, 33), st.integers(1, 4), st.floats(0.01, 10))
 def test_a_row_alone_gives_the_bits_it_gives_among_many(
     seed: int, rows: int, history: int, scale: float
@@ -84,7 +84,7 @@ def test_history_is_oldest_first_and_starts_filled() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_goes_on_from_a_state_and_peeks_without_remembering(seed: int) -> None:
     rng = np.random.default_rng(seed)
     terms = [Term("joint_vel", 0.1, history=3), Term("angular_velocity")]

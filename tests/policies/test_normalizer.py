@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from policies.normalizer import CLIP, EPSILON, RunningNormalizer
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     parts=st.lists(st.integers(1, 50), min_size=1, max_size=6),

@@ -21,7 +21,7 @@ def engine() -> MujocoEngine:
     return MujocoEngine(MODEL, 3, substeps=4, threads=1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(delays=st.lists(st.integers(0, 4), min_size=3, max_size=3))
 def test_a_target_arrives_after_its_delay(engine: MujocoEngine, delays: list[int]) -> None:
     actuators = Actuators(engine, ROBOT.actuators)

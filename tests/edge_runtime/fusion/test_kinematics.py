@@ -34,7 +34,7 @@ def test_a_bent_knee_swings_the_foot_back():
 
 
 @given(angles)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_jacobian_is_the_derivative(q):
     leg = Leg(LEG, JOINTS)
     leg.move(q)

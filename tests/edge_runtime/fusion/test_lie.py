@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
@@ -11,7 +11,6 @@ scales = st.sampled_from([0.0, 1e-9, 1e-4, 0.018, 0.02, 1.0])
 
 
 @given(vectors, scales)
-@settings(deadline=None)
 def test_exponentials_are_those_of_the_series(v, scale):
     v = v * scale
     k = lie.skew(v)
@@ -26,7 +25,6 @@ def test_exponentials_are_those_of_the_series(v, scale):
 
 
 @given(vectors, vectors, vectors)
-@settings(deadline=None)
 def test_extended_pose_exponential_is_the_matrix_one(rotation, first, second):
     algebra = np.zeros((5, 5))
     algebra[:3, :3] = lie.skew(rotation)
@@ -38,7 +36,6 @@ def test_extended_pose_exponential_is_the_matrix_one(rotation, first, second):
 
 
 @given(vectors, scales)
-@settings(deadline=None)
 def test_logarithm_and_quaternion_come_back(v, scale):
     angle = np.linalg.norm(v)
     v = v * scale / max(angle / np.pi, 1.0)
@@ -51,7 +48,6 @@ def test_logarithm_and_quaternion_come_back(v, scale):
 
 
 @given(vectors.filter(lambda v: np.linalg.norm(v) > 0.1))
-@settings(deadline=None)
 def test_tilt_puts_the_specific_force_upright_without_yaw(accel):
     rotation = lie.tilt_from_gravity(accel)
     assert rotation @ accel == pytest.approx([0, 0, np.linalg.norm(accel)], abs=1e-12)

@@ -67,7 +67,7 @@ def in_order(measurements: list[Measurement]) -> WheeledFilter:
     return car
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 1000))
 def test_out_of_order_gives_what_in_order_gives(
     seed: int, measurements: list[Measurement], in_order: WheeledFilter

@@ -25,7 +25,7 @@ def locate(track: int, index: float, offset: float, turn: float, outline=POINT) 
     return locator
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     track=st.integers(0, 3),
     index=st.integers(0, TRACKS.points - 1),

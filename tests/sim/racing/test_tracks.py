@@ -25,7 +25,7 @@ def crossings(a: np.ndarray, b: np.ndarray) -> int:
     return int(split.sum())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_every_seed_gives_drivable_tracks(seed: int) -> None:
     tracks = make_tracks(6, seed, CONFIG)

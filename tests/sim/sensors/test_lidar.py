@@ -65,7 +65,7 @@ def differing(ours: np.ndarray, theirs: np.ndarray) -> int:
     return int((np.abs(ours - theirs) > 1e-4).sum())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     k=st.integers(0, 2),
     index=st.integers(0, TRACKS.points - 1),

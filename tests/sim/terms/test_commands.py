@@ -17,7 +17,7 @@ def commands(config: VelocityCommand, seed: int = 0) -> tuple[VelocityCommands, 
     return drawn, signal
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     forward=st.tuples(st.floats(-2, 0), st.floats(0, 2)),
     yaw=st.floats(0, 2),

@@ -63,6 +63,10 @@ class Policy:
         """
         try:
             model = Path(path).read_bytes()
+        except IsADirectoryError:
+            raise UserError(
+                f"{path} is a folder; make a policy file of a run with 'sim2edge export {path}'"
+            ) from None
         except OSError as error:
             raise UserError(f"cannot read policy {path}: {error.strerror}") from None
         return cls(model, str(path))

@@ -84,6 +84,7 @@ def _head(policy: Policy) -> list[str]:
         "tilt": f"damps past {contract.max_tilt:g} rad",
         "trained": f"{origin.algorithm or 'unknown algorithm'}, {origin.steps:,} steps in "
         f"{origin.train_seconds:.0f} s, seed {origin.seed}, commit {origin.commit}",
+        "on": origin.hardware or "unknown hardware",
         "by": origin.command or "unknown command",
         "golden": f"{len(contract.golden_actions)} vectors, off by {policy.golden_error():.1e} "
         f"(allowed {GOLDEN_TOLERANCE:g})",

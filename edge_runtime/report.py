@@ -145,7 +145,7 @@ def _summary(loop: ControlLoop, paint: Any) -> list[str]:
     missed = f"{loop.budget.missed} missed"
     reaction = f"guard: {loop.reaction.name.lower()}" if loop.reaction else "policy drives"
     if loop.stopping and not loop.guard.latched:
-        reaction = "stopped by the operator"
+        reaction = "stopped as asked"
     counts = [
         f"{loop.ticks} ticks",
         paint(missed, "31" if loop.budget.missed else "32"),

@@ -1,11 +1,31 @@
 """Worlds: robots, physics engines, tasks, sensors, randomization, rendering."""
 
+import importlib
 import os
 import sys
 
+from edge_runtime.errors import UserError
 from sim.registration import register_tasks
 
-if sys.platform == "linux":  # draw without a screen; read when mujoco is imported
-    os.environ.setdefault("MUJOCO_GL", "egl")
+
+def _choose_graphics() -> None:
+    """Draw without a screen, unless MUJOCO_GL says otherwise; mujoco reads it when imported.
+
+    Raises:
+        UserError: mujoco cannot be imported with what MUJOCO_GL says.
+    """
+    kind = os.environ["MUJOCO_GL"] = os.environ.get("MUJOCO_GL", "").lower() or "egl"
+    if kind == "egl":
+        return
+    try:
+        importlib.import_module("mujoco")
+    except (AttributeError, ImportError, RuntimeError) as error:
+        raise UserError(
+            f"MUJOCO_GL={kind} does not work on this machine ({error}); unset it to draw by EGL"
+        ) from None
+
+
+if sys.platform == "linux":
+    _choose_graphics()
 
 register_tasks()

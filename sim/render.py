@@ -140,7 +140,10 @@ class Renderer:
         self._data = mujoco.MjData(model)
         self._scene = mujoco.MjvScene(model, maxgeom=5000)
         self._gl.make_current()
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_150)
+        try:
+            self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_150)
+        except mujoco.FatalError as error:
+            raise _no_graphics(error) from None
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._followed = None
         if self._camera_name in FOLLOW_CAMERAS:
@@ -187,11 +190,23 @@ class Renderer:
 
 def _gl_context(width: int, height: int) -> Any:
     """A headless graphics context: EGL, or what MUJOCO_GL says."""
-    kind = os.environ.get("MUJOCO_GL") or "egl"
     try:
-        return importlib.import_module(f"mujoco.{kind}").GLContext(width, height)
+        return importlib.import_module(f"mujoco.{_graphics()}").GLContext(width, height)
     except (ImportError, AttributeError, RuntimeError, OSError) as error:
-        raise UserError(
-            f"cannot draw on this machine: {kind} gives no graphics ({error}); install it "
-            "('apt install libegl1 libgl1-mesa-dri'), or choose another by MUJOCO_GL=osmesa"
-        ) from None
+        raise _no_graphics(error) from None
+
+
+def _graphics() -> str:
+    return os.environ.get("MUJOCO_GL") or "egl"
+
+
+def _no_graphics(error: Exception) -> UserError:
+    if _graphics() != "egl":
+        return UserError(
+            f"cannot draw on this machine: MUJOCO_GL={_graphics()} gives no graphics ({error}); "
+            "unset it to draw by EGL"
+        )
+    return UserError(
+        f"cannot draw on this machine: EGL gives no graphics ({error}); install it with "
+        "'apt install libegl1 libgl1 libgl1-mesa-dri libopengl0'"
+    )

@@ -155,7 +155,7 @@ def _simulated(config: RunConfig, task: str) -> Iterator[Robot]:
     if config.randomize:
         arguments.append("--randomize")
     if config.record is not None:
-        arguments += ["--record", str(config.record)]
+        arguments += ["--record", str(config.record), "--command", *map(str, config.command)]
     if config.realtime.fifo > 1:
         arguments += ["--fifo", str(config.realtime.fifo - 1)]
     with tempfile.TemporaryFile() as complaints:

@@ -34,8 +34,8 @@ class Caption:
         self._motion: Float | None = None  # smoothed, as `commands`
         self._lines: list[str] = []
 
-    def watch(self, task: Task | None) -> None:
-        """Take in one control period; None: only its time is known."""
+    def watch(self, task: Task) -> None:
+        """Take in one control period."""
         self._seconds += self._period
         if isinstance(task, WalkingTask):
             motion = self._smooth(np.array([*task.velocity[0, :2], task.yaw_rate[0]]))

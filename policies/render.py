@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -11,6 +12,7 @@ from rich.progress import track
 
 from edge_runtime.contract import Command
 from edge_runtime.errors import UserError
+from edge_runtime.signal import COMMAND
 from policies.caption import Caption
 from policies.evaluate import make_world, unseen_seed
 from policies.policy_file import PolicyFile
@@ -70,13 +72,15 @@ def main(config: RenderConfig) -> int:
         moments = _perform(config, policy, env)
     else:
         env = TaskVectorEnv(policy.task.nominal(), 1, seed=config.seed)
-        motion = read_motion(config.recording, env)[:steps]
-        moments, steps = _replay(motion, env), len(motion)
+        recording = read_recording(config.recording, env)
+        moments, steps = replay(recording, env), min(steps, len(recording.qpos))
     renderer = Renderer(env, config.width, config.height, config.camera, contacts=config.contacts)
     caption = Caption(policy.contract.commands, period, config.height) if config.captions else None
     stride = max(1, round(1 / (MOST_FRAMES_PER_SECOND * period)))
     rate = round(1.0 / (stride * period))
-    film = _frames(track(moments, "filming", steps, transient=True), renderer, caption, stride)
+    film = _frames(
+        track(islice(moments, steps), "filming", steps, transient=True), renderer, caption, stride
+    )
     try:
         write_film(config.output, film, rate, (config.width, config.height))
     finally:
@@ -85,24 +89,39 @@ def main(config: RenderConfig) -> int:
     return 0
 
 
-def read_motion(path: Path, env: TaskVectorEnv) -> Float:
-    """What `sim2edge run --record` wrote: positions after each control period, (T, nq).
+@dataclass(frozen=True)
+class Recording:
+    """What `sim2edge run --record` wrote, after each of T control periods."""
+
+    qpos: Float  # (T, nq)
+    qvel: Float  # (T, nv)
+    command: Float  # (C,), or (0,) for zeros
+
+
+def read_recording(path: Path, env: TaskVectorEnv) -> Recording:
+    """Read a recording of a robot in that world.
 
     Raises:
-        UserError: it is not a recording of that world's robot.
+        UserError: it is none.
     """
-    robot, size = env.config.robot.name, env.engine.model.nq
+    robot, model = env.config.robot.name, env.engine.model
     if not path.is_file():
         raise UserError(f"{path} does not exist; 'sim2edge run POLICY --record {path}' makes it")
     try:
-        motion = np.asarray(np.load(path)["qpos"], np.float64)
+        with np.load(path) as file:
+            names = ("qpos", "qvel", "command")
+            qpos, qvel, command = (np.asarray(file[name], np.float64) for name in names)
     except Exception:  # numpy, zipfile and zlib each have their own
         raise UserError(f"{path} is damaged or no recording of 'sim2edge run --record'") from None
-    if motion.ndim != 2 or not len(motion):
+    if not len(qpos):
         raise UserError(f"{path} holds no motion; record for longer")
-    if motion.shape[1] != size or not np.isfinite(motion).all():
-        raise UserError(f"{path} is no recording of {robot}, which moves in {size} coordinates")
-    return motion
+    sizes = (qpos.shape[1:], qvel.shape, command.shape)
+    wanted = ((model.nq,), (len(qpos), model.nv))
+    if sizes[:2] != wanted or sizes[2] not in ((0,), (len(env.config.commands),)):
+        raise UserError(f"{path} is no recording of {robot}, which moves in {model.nq} coordinates")
+    if not all(np.isfinite(array).all() for array in (qpos, qvel, command)):
+        raise UserError(f"{path} holds numbers that are not finite; record anew")
+    return Recording(qpos, qvel, command)
 
 
 def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[int, int]) -> None:
@@ -130,7 +149,7 @@ def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[i
         building.unlink(missing_ok=True)
 
 
-def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> Iterator[Task | None]:
+def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> Iterator[Task]:
     """Let the policy act; gives the task after each control period."""
     act = policy.actor(1)
     if config.command is not None:
@@ -141,15 +160,21 @@ def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> It
         yield env.task
 
 
-def _replay(motion: Float, env: TaskVectorEnv) -> Iterator[Task | None]:
-    """Put the robot where it was after each control period; what it was told is not known."""
-    for qpos in motion:
-        env.engine.qpos[0] = qpos
-        yield None
+def replay(recording: Recording, env: TaskVectorEnv) -> Iterator[Task]:
+    """Put the robot where it was after each control period; gives the task then."""
+    if len(recording.command):
+        env.signals[COMMAND][:] = recording.command
+    else:
+        env.signals[COMMAND][:] = 0.0
+    robot = np.zeros(1, np.intp)
+    for qpos, qvel in zip(recording.qpos, recording.qvel):
+        env.engine.reset(robot, qpos[None], qvel[None], constants_changed=False)
+        env.task.observe(None)
+        yield env.task
 
 
 def _frames(
-    moments: Iterable[Task | None], renderer: Renderer, caption: Caption | None, stride: int
+    moments: Iterable[Task], renderer: Renderer, caption: Caption | None, stride: int
 ) -> Iterator[Picture]:
     """A picture of every stride-th moment."""
     for step, task in enumerate(moments):

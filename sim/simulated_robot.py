@@ -141,7 +141,7 @@ class RealTimeRobot:
         self._targets = np.tile(simulated.target, (2 * self._substeps, 1))
         self._hanging = True
         self.missed = 0  # physics steps that came too late to see the newest command
-        self.frames: list[Float] = []  # qpos after each control period
+        self.frames: list[Float] = []  # qpos and qvel after each control period
 
     def run(self, stop: "StopFlag", record: bool) -> None:
         """Serve until told to stop."""
@@ -164,7 +164,8 @@ class RealTimeRobot:
             if not self._hanging:
                 self._advance()
                 if record:
-                    self.frames.append(robot.env.engine.qpos[0].copy())
+                    engine = robot.env.engine
+                    self.frames.append(np.concatenate([engine.qpos[0], engine.qvel[0]]))
 
     def _advance(self) -> None:
         delay = int(self.simulated.env.actuators.delay[0])  # a control period at most
@@ -198,6 +199,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--randomize", action="store_true", help="draw another robot and pushes")
     parser.add_argument("--fifo", type=int, default=0, help="priority under SCHED_FIFO")
     parser.add_argument("--record", type=Path, help="write the motion to this .npz at the end")
+    parser.add_argument(
+        "--command", type=float, nargs="*", default=[], help="what it is told, for the recording"
+    )
     options = parser.parse_args(arguments)
     stop = StopFlag()
     try:
@@ -220,12 +224,14 @@ def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
         robot = RealTimeRobot(simulated, server)
         robot.run(stop, options.record is not None)
     if options.record is not None:
-        _save(options.record, robot.frames)
+        _save(options.record, robot.frames, simulated.env.engine.model.nq, options.command)
 
 
-def _save(path: Path, frames: list[Float]) -> None:
+def _save(path: Path, frames: list[Float], positions: int, command: list[float]) -> None:
     content = io.BytesIO()
-    np.savez_compressed(content, qpos=np.array(frames))
+    motion: Float = np.array(frames) if frames else np.zeros((0, positions))
+    qpos, qvel = motion[:, :positions], motion[:, positions:]
+    np.savez_compressed(content, qpos=qpos, qvel=qvel, command=np.array(command))
     write_file(path, content.getvalue())
 
 

@@ -47,13 +47,5 @@ def test_a_car_has_a_speed_and_a_lap() -> None:
     assert caption.lines[2] == "lap 2, 25%"
 
 
-def test_of_a_recording_only_the_time_is_known() -> None:
-    caption = Caption(find_task("HumanoidVelocity").commands, 0.02, 360)
-    for _ in range(51):
-        caption.watch(None)
-    assert [line.split() for line in caption.lines] == [["1.0", "s"]]
-    assert caption.write(np.zeros((360, 640, 3), np.uint8)).max() > 200
-
-
 def test_there_is_no_minus_zero() -> None:
     assert [signed(x) for x in (-0.001, 0.5, -0.5)] == ["+0.00", "+0.50", "-0.50"]

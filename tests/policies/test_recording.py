@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from policies import train
+from policies.caption import Caption
+from policies.render import read_recording, replay
 from sim.render import Renderer
 from sim.simulated_robot import SimulatedRobot
 from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.conftest import short
 
 SIZE = (160, 120)
+STILL = {"qpos": np.zeros((3, 26)), "qvel": np.zeros((3, 25)), "command": np.zeros(3)}
 
 
 def film(policy: Path, recording: Path, output: Path, *options: object) -> int:
@@ -33,10 +37,12 @@ def archive(**arrays: object) -> bytes:
 def test_what_the_edge_runtime_did_can_be_filmed(trained: Path, tmp_path: Path) -> None:
     motion, policy = tmp_path / "motion.npz", trained / "policy.onnx"
     words = ["run", policy, "--seconds", 0.5, "--report", tmp_path / "out", "--record", motion]
+    words += ["--command", 0.3, -0.1, 0.0]
     command = [sys.executable, "-m", "sim2edge", *map(str, words)]
     ran = subprocess.run(command, env=os.environ, timeout=300, check=False, capture_output=True)
     assert ran.returncode in (0, 1)  # this policy has learned nothing, it may fall
-    moved = np.load(motion)["qpos"]
+    moved, asked = np.load(motion)["qpos"], np.load(motion)["command"]
+    np.testing.assert_array_equal(asked, (0.3, -0.1, 0.0))
     for seconds, periods in ((0.2, 10), (60, len(moved))):
         assert film(policy, motion, tmp_path / "film.mp4", "--seconds", seconds) == 0
         frames = iio.imread(tmp_path / "film.mp4")
@@ -48,7 +54,8 @@ def test_a_recorded_car_is_on_the_track_that_it_drove(tmp_path: Path) -> None:
     train.main(short(tmp_path / "run", "VehicleTrack"))
     robot = SimulatedRobot(find_task("VehicleTrack").nominal(), seed=5)
     motion = tmp_path / "motion.npz"
-    motion.write_bytes(archive(qpos=robot.env.engine.qpos[:1]))
+    engine = robot.env.engine
+    motion.write_bytes(archive(qpos=engine.qpos[:1], qvel=engine.qvel[:1], command=[]))
     renderer = Renderer(robot.env, *SIZE)
     seen = renderer.frame().astype(int)
     renderer.close()
@@ -60,18 +67,39 @@ def test_a_recorded_car_is_on_the_track_that_it_drove(tmp_path: Path) -> None:
     assert apart[0] < 4.0 < apart[1]  # compression makes some difference
 
 
+def test_a_recording_tells_what_was_asked_and_done(tmp_path: Path) -> None:
+    task = find_task("HumanoidVelocity").nominal()
+    env = TaskVectorEnv(task, 1, seed=0)
+    qpos, qvel = np.tile(env.engine.qpos[:1], (60, 1)), np.zeros((60, env.engine.model.nv))
+    qvel[:, 0] = 0.4  # m/s along the world's x, which it faces
+    path = tmp_path / "motion.npz"
+    path.write_bytes(archive(qpos=qpos, qvel=qvel, command=[0.5, 0.0, -0.2]))
+    caption = Caption(task.commands, task.control_period, 360)
+    for moment in replay(read_recording(path, env), env):
+        caption.watch(moment)
+    assert [line.split()[:5] for line in caption.lines] == [
+        ["1.2", "s"],
+        ["forward", "+0.40", "of", "+0.50", "m/s"],
+        ["lateral", "+0.00", "of", "+0.00", "m/s"],
+        ["yaw", "rate", "+0.00", "of", "-0.20"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
         (b"something else", "is damaged"),
         (b"", "is damaged"),
-        (archive(qpos=np.zeros((50, 28)))[:-30], "is damaged"),
+        (archive(**STILL)[:-30], "is damaged"),
         (archive(other=np.zeros(3)), "is damaged"),
-        (archive(qpos=np.array(["a"])), "is damaged"),
-        (archive(qpos=np.array([{}])), "is damaged"),
-        (archive(qpos=np.array([])), "holds no motion"),
-        (archive(qpos=np.zeros((3, 5))), "is no recording of humanoid"),
-        (archive(qpos=np.full((3, 28), np.nan)), "is no recording of humanoid"),
+        (archive(qpos=STILL["qpos"]), "is damaged"),
+        (archive(**STILL | {"qpos": np.array(["a"])}), "is damaged"),
+        (archive(**STILL | {"qpos": np.array([{}])}), "is damaged"),
+        (archive(qpos=[], qvel=[], command=[]), "holds no motion"),
+        (archive(**STILL | {"qpos": np.zeros((3, 5))}), "is no recording of humanoid"),
+        (archive(**STILL | {"qvel": np.zeros((2, 25))}), "is no recording of humanoid"),
+        (archive(**STILL | {"command": np.zeros(2)}), "is no recording of humanoid"),
+        (archive(**STILL | {"qpos": np.full((3, 26), np.nan)}), "holds numbers that are not"),
     ],
 )
 def test_what_is_no_recording_gets_one_line(

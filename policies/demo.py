@@ -68,7 +68,8 @@ def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]
         arguments += ["--command", *command]
     _sim2edge(*arguments)
     length = ("--seconds", min(config.seconds, LONGEST_FILM))
-    _sim2edge("render", policy, "--recording", recording, "--output", film, *length, *SIZE)
+    look = ("--contacts", *length, *SIZE)
+    _sim2edge("render", policy, "--recording", recording, "--output", film, *look)
     return [report / "report.json", report / "latency.svg", film]
 
 

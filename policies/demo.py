@@ -19,13 +19,13 @@ LONGEST_FILM = 8.0  # s; without a graphics card a second of film takes several
 # What each robot is asked to do: forward, lateral m/s and yaw rad/s for the humanoid.
 COMMANDS = {"HumanoidVelocity": ("0.6", "0", "0.2"), "VehicleTrack": ()}
 
-# In minutes a humanoid learns to stand and step where nothing disturbs it.
+# In minutes a humanoid learns to walk where nothing disturbs it.
 EASY = ("--task.no-noise", "--task.randomization.no-enabled", "--task.pushes.no-enabled")
 
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """See both robots driven by the edge runtime, and a humanoid learn to stand and step."""
+    """See both robots driven by the edge runtime, and a humanoid learn its first steps."""
 
     out: Path = Path("out")
     """Where reports, films and the training go."""
@@ -75,7 +75,7 @@ def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]
 
 def _train(config: DemoConfig) -> list[Path]:
     """A training that is stopped after moments, looked at, resumed, and looked at again."""
-    _say("HumanoidVelocity: train from scratch, in an easy world; a longer training walks")
+    _say("HumanoidVelocity: train from scratch, in an easy world")
     run = config.out / f"training-{time.strftime('%H-%M-%S')}"
     _sim2edge("train", "HumanoidVelocity", *EASY, "--run-dir", run, "--minutes", 0.05)
     before = _evaluate(run, config.out / "before.json")
@@ -85,7 +85,8 @@ def _train(config: DemoConfig) -> list[Path]:
     for name in ("episode_seconds", "return"):
         print(f"{name.replace('_', ' '):26}{before[name]:12.1f}{after[name]:16.1f}")
     film = config.out / "training.mp4"
-    _sim2edge("render", run, "--output", film, "--seconds", 5, *SIZE)
+    forward = ("--command", "0.5", "0", "0")
+    _sim2edge("render", run, "--output", film, "--seconds", 5, *forward, *SIZE)
     return [run, film]
 
 

@@ -8,6 +8,7 @@ from vqf import VQF
 
 from edge_runtime.fusion.logs import Log
 from edge_runtime.fusion.measurement import Imu, Magnetometer
+from edge_runtime.rotations import multiply
 
 Float = npt.NDArray[np.float64]
 
@@ -27,11 +28,11 @@ def madgwick(log: Log) -> Float:
     half = math.sqrt(0.5)  # its x is north, ours is east
     to_north, to_east = np.array([half, 0, 0, -half]), np.array([half, 0, 0, half])
     filter_ = Madgwick(frequency=1.0 / period, gain=0.1)
-    now = multiply(to_north, vqf_defaults(log)[0])
+    now = multiply(to_north[None], vqf_defaults(log)[0][None])[0]
     attitude = np.empty((len(gyro), 4))
     for k, (rate, force, north) in enumerate(zip(gyro, accel, field)):
         now = filter_.updateMARG(now, gyr=rate, acc=force, mag=north)
-        attitude[k] = multiply(to_east, now)
+        attitude[k] = multiply(to_east[None], now[None])[0]
     return attitude
 
 
@@ -41,16 +42,3 @@ def arrays(log: Log) -> tuple[Float, Float, Float, float]:
     field = np.array([m.field for m in log.measurements if isinstance(m, Magnetometer)])
     period = imus[1].stamp - imus[0].stamp
     return np.array([m.gyro for m in imus]), np.array([m.accel for m in imus]), field, period
-
-
-def multiply(a: Float, b: Float) -> Float:
-    """Hamilton product of two quaternions."""
-    (w, x, y, z), (p, q, r, s) = a, b
-    return np.array(
-        [
-            w * p - x * q - y * r - z * s,
-            w * q + x * p + y * s - z * r,
-            w * r - x * s + y * p + z * q,
-            w * s + x * r - y * q + z * p,
-        ]
-    )

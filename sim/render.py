@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import UserError
+from edge_runtime.rotations import yaw
 from sim.engines.mujoco_cpu import Float
-from sim.rotations import yaw
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 

@@ -14,6 +14,7 @@ from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.logs import Log, Reference
 from edge_runtime.fusion.measurement import Float, Gnss, Magnetometer
 from edge_runtime.fusion.replay import Run
+from edge_runtime.rotations import multiply, rotation_matrix
 
 # Two-sided 95 % bounds of chi-squared, by degrees of freedom.
 BOUNDS = {2: (0.0506, 7.378), 3: (0.2158, 9.348)}
@@ -53,16 +54,16 @@ def errors_against_reference(run: Run, log: Log) -> Errors | None:
     truth = _at(log.reference, run.stamp)
     if not absolute:
         truth = _moved(truth, run, _first(run, truth))
-    turned = _multiply(truth.attitude, run.attitude * [1.0, -1.0, -1.0, -1.0])
+    turned = multiply(truth.attitude, run.attitude * [1.0, -1.0, -1.0, -1.0])
     turned *= np.where(turned[:, :1] < 0.0, -1.0, 1.0)
     rotation = _rotation_vector(turned)
-    frame = _matrices(run.attitude)
+    frame = rotation_matrix(run.attitude)
     jacobian = np.zeros((len(frame), 3, 9))
     jacobian[:, :, 3:6] = np.eye(3)
     true, estimated = truth.velocity, run.velocity
     if not absolute:
         in_body = np.swapaxes(frame, 1, 2)
-        true = _turn(np.swapaxes(_matrices(truth.attitude), 1, 2), true)
+        true = _turn(np.swapaxes(rotation_matrix(truth.attitude), 1, 2), true)
         estimated = _turn(in_body, estimated)
         jacobian[:, :, :3] = _skew(run.velocity)
         jacobian = in_body @ jacobian
@@ -201,34 +202,19 @@ def _first(run: Run, truth: Reference) -> int:
 def _moved(truth: Reference, run: Run, row: int) -> Reference:
     """The truth in the world of an estimator that began with an arbitrary heading and place."""
     conjugate = truth.attitude[row] * [1.0, -1.0, -1.0, -1.0]
-    turned = _multiply(run.attitude[row][None], conjugate[None])[0]
+    turned = multiply(run.attitude[row][None], conjugate[None])[0]
     size = math.hypot(turned[0], turned[3])
     if not size > 0.0:
         return truth
     yaw = np.array([turned[0] / size, 0.0, 0.0, turned[3] / size])
-    matrix = _matrices(yaw[None])[0]
+    matrix = rotation_matrix(yaw[None])[0]
     position = truth.position @ matrix.T
     offset = run.position[row] - position[row]
     return Reference(
         truth.stamp,
-        _multiply(np.broadcast_to(yaw, truth.attitude.shape), truth.attitude),
+        multiply(np.broadcast_to(yaw, truth.attitude.shape), truth.attitude),
         truth.velocity @ matrix.T,
         position + np.where(np.isfinite(offset), offset, 0.0),
-    )
-
-
-def _multiply(a: Float, b: Float) -> Float:
-    """Hamilton products, row by row, (K, 4)."""
-    aw, ax, ay, az = a.T
-    bw, bx, by, bz = b.T
-    return np.stack(
-        [
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ],
-        axis=1,
     )
 
 
@@ -237,16 +223,6 @@ def _rotation_vector(quaternion: Float) -> Float:
     sine = np.linalg.norm(vector, axis=1, keepdims=True)
     angle = 2.0 * np.arctan2(sine, quaternion[:, :1])
     return vector * np.where(sine > 1e-12, angle / np.maximum(sine, 1e-12), 2.0)
-
-
-def _matrices(quaternion: Float) -> Float:
-    w, x, y, z = quaternion.T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.moveaxis(np.array(rows), 2, 0)
 
 
 def _skew(vectors: Float) -> Float:

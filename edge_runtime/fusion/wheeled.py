@@ -15,7 +15,6 @@ from edge_runtime.fusion import wheeled_state as at
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import (
     matrix_to_quaternion,
-    quaternion_to_matrix,
     so3_exp,
     so3_log,
     tilt_from_gravity,
@@ -274,19 +273,6 @@ class WheeledFilter:
             health=health,
             reason=reason,
         )
-
-    def body_velocity(self) -> tuple[Float, Float]:
-        """Velocity of the IMU in the body frame, (3,) m/s, and its covariance, (3, 3)."""
-        x, cov = self.state, self.covariance
-        r = quaternion_to_matrix(x[at.Q : at.Q + 4])
-        v = x[at.V : at.V + 3]
-        # R^T (v + e_v) with R = Exp(e_angle) R: an error of R^T (e_v + [v]x e_angle).
-        j = np.zeros((3, 6))
-        j[0, 1], j[0, 2], j[1, 0] = -v[2], v[1], v[2]
-        j[1, 2], j[2, 0], j[2, 1] = -v[0], -v[1], v[0]
-        j[:, 3:] = np.eye(3)
-        j = r.T @ j
-        return r.T @ v, j @ cov[:6, :6] @ j.T
 
     def judge(self) -> tuple[Health, str]:
         """Health of the newest state, and why it is not GOOD."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.rotations import multiply
 from edge_runtime.signal import Array
 from sim.engines.mujoco_cpu import Float, Rows
-from sim.rotations import multiply
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from edge_runtime.observation import TermConfig
+from edge_runtime.rotations import about_vertical, yaw
 from edge_runtime.signal import Array, Signal
 from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
 from sim.racing.position import Locator
@@ -24,7 +25,6 @@ from sim.robots.vehicle import (
     WHEELS,
     vehicle,
 )
-from sim.rotations import about_vertical, yaw
 from sim.sensors.gnss import Gnss, GnssConfig
 from sim.sensors.lidar import Lidar, LidarConfig
 from sim.sensors.readings import Noise

@@ -11,6 +11,7 @@ import pytest
 from edge_runtime.fusion.logs import Log, Reference
 from edge_runtime.fusion.measurement import Float, Imu, Magnetometer
 from edge_runtime.fusion.plausibility import GRAVITY
+from edge_runtime.rotations import multiply
 
 PERIOD = 0.005
 FIELD = np.array([0.0, 18.0, -45.0])  # uT; y is north, dipping
@@ -30,15 +31,7 @@ def recordings(folder: str, pattern: str) -> list[Path]:
 
 
 def product(a: Float, b: Float) -> Float:
-    (w, x, y, z), (p, q, r, s) = a, b
-    return np.array(
-        [
-            w * p - x * q - y * r - z * s,
-            w * q + x * p + y * s - z * r,
-            w * r - x * s + y * p + z * q,
-            w * s + x * r - y * q + z * p,
-        ]
-    )
+    return multiply(a[None], b[None])[0]
 
 
 def into_body(attitude: Float, vector: Float) -> Float:

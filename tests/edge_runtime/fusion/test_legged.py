@@ -1,7 +1,5 @@
 import math
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, so3_exp
 from edge_runtime.fusion.measurement import Feet, Gnss, Imu
+from tests.edge_runtime.fusion.recordings import recordings
 from tests.edge_runtime.fusion.walker import Walker, errors, tilted
 
 WALKER = Walker()
@@ -311,11 +310,7 @@ def test_two_points_a_sole_find_the_yaw_rate_on_one_leg():
 
 
 def cassie():
-    root = os.environ.get("SIM2EDGE_DATA", Path(__file__).parents[4] / "shared" / "data")
-    path = Path(root) / "cassie" / "walk_0-6s.npz"
-    if not path.exists():
-        pytest.skip(f"no recording at {path}; set SIM2EDGE_DATA")
-    return np.load(path)
+    return np.load(recordings("cassie", "*.npz")[0])
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from sim.tasks.humanoid_velocity import HumanoidVelocity, Stride, WalkingRewards, WalkingTask
+from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingRewards, WalkingTask
 from sim.terms import walking
+from sim.terms.stride import Stride
 from sim.vector_env import TaskVectorEnv
 
 

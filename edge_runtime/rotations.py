@@ -1,9 +1,9 @@
-"""Rotations of N simulations at once; quaternions wxyz, body to world, (N, 4)."""
+"""Rotations, many at once; quaternions wxyz, body to world, (N, 4)."""
 
 import numpy as np
 import numpy.typing as npt
 
-Float = npt.NDArray[np.floating]
+Float = npt.NDArray[np.float64]
 
 
 def multiply(p: Float, q: Float) -> Float:

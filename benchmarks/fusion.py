@@ -22,7 +22,8 @@ from peers import PlainInvariantFilter
 
 from edge_runtime.fusion.attitude_filter import AttitudeFilter
 from edge_runtime.fusion.errors_against_reference import Errors, errors_against_reference
-from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
+from edge_runtime.fusion.legged import LeggedFilter
+from edge_runtime.fusion.legged_config import LeggedConfig
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 from edge_runtime.fusion.logs import Log, Reference
 from edge_runtime.fusion.logs.broad import broad

@@ -22,7 +22,7 @@ import numpy as np
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, write_file
-from edge_runtime.fusion.choice import find_fusion
+from edge_runtime.fusion.choice import AUTO, find_fusion
 from edge_runtime.inference import Policy
 from edge_runtime.latency_picture import latency_svg
 from edge_runtime.loop import ControlLoop, LoopConfig
@@ -62,8 +62,9 @@ class RunConfig:
     """What to ask for, one number for each command of the policy; zeros by default."""
     report: Path = Path("out/run")
     """Folder for report.json and latency.svg."""
-    fusion: str = "vqf"
-    """Where the attitude comes from: 'vqf' (gyroscope and accelerometer) or 'robot'."""
+    fusion: str = AUTO
+    """The estimator: 'vqf' (attitude), 'legged', 'wheeled' or 'wheeled+lidar' (velocity too),
+    'robot' (its own), or 'auto' for the simplest that gives what the policy needs."""
     realtime: RealtimeConfig = field(
         default_factory=lambda: RealtimeConfig(fifo=50, lock_memory=True)
     )
@@ -88,12 +89,13 @@ def main(config: RunConfig) -> int:
     make_folder(config.report)
     with connect(config, policy.contract) as robot, interruptible() as interrupted:
         fusion = find_fusion(config.fusion, policy.contract, robot.description)
-        loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
-        loop.command.put(command)
-        try:
-            _drive(loop, config.seconds, interrupted)
-        finally:
-            print(f"report: {write_report(loop, config.report)}")
+        with contextlib.closing(fusion):
+            loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
+            loop.command.put(command)
+            try:
+                _drive(loop, config.seconds, interrupted)
+            finally:
+                print(f"report: {write_report(loop, config.report)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
 
 

@@ -21,7 +21,7 @@ from policies.policy_file import PolicyFile
 from sim.racing.pure_pursuit import PurePursuit
 from sim.task import TaskConfig
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
+from sim.vector_env import MODEL, TaskVectorEnv
 
 PURE_PURSUIT = "pure-pursuit"
 MISSED = 1  # exit code
@@ -41,6 +41,9 @@ class EvaluateConfig:
     """Of everything random; worlds are others than those of any training."""
     randomize: bool = True
     """With noise, randomization and pushes; --no-randomize gives the robot as it is drawn."""
+    estimates: str = MODEL
+    """Where attitude and velocity come from: "model", the truth with an estimator's measured
+    errors; "truth"; or the name of an estimator, "auto" for the one that a robot would run."""
     json: Path | None = None
     """Write the result here too."""
     gate: Path | None = None
@@ -97,6 +100,7 @@ def main(config: EvaluateConfig) -> int:
             "seconds": task.episode_seconds,
             "seed": config.seed,
             "randomized": config.randomize,
+            "estimates": config.estimates,
             "result": {k: None if np.isnan(v) else v for k, v in summary.items()},
             "gate": None if gate is None else not missed,
         }
@@ -105,7 +109,13 @@ def main(config: EvaluateConfig) -> int:
 
 
 def make_world(
-    task: TaskConfig, episodes: int, seconds: float | None, seed: int, *, randomize: bool = True
+    task: TaskConfig,
+    episodes: int,
+    seconds: float | None,
+    seed: int,
+    *,
+    randomize: bool = True,
+    estimates: str = MODEL,
 ) -> TaskVectorEnv:
     """The batch that a policy is evaluated on: one simulation for each episode.
 
@@ -114,7 +124,7 @@ def make_world(
     task = task.unseen(seed, episodes)
     task = task if seconds is None else dataclasses.replace(task, episode_seconds=seconds)
     task = task if randomize else task.nominal()
-    return TaskVectorEnv(task, episodes, seed=unseen_seed(seed))
+    return TaskVectorEnv(task, episodes, seed=unseen_seed(seed), estimates=estimates)
 
 
 def unseen_seed(seed: int) -> int:
@@ -159,7 +169,9 @@ def _evaluate(config: EvaluateConfig) -> tuple[Episodes, TaskConfig]:
         driver = PurePursuit(env)
         return play(env, lambda _: driver.act(), config.seed), env.config
     policy = PolicyFile.find(Path(config.policy))
-    env = make_world(policy.task, *arguments, randomize=config.randomize)
+    env = make_world(
+        policy.task, *arguments, randomize=config.randomize, estimates=config.estimates
+    )
     policy.check(env.contract())
     return play(env, policy.actor(config.episodes), config.seed), env.config
 
@@ -173,6 +185,8 @@ def _print(
     config: EvaluateConfig, task: TaskConfig, episodes: Episodes, summary: Mapping[str, float]
 ) -> None:
     how = "randomized" if config.randomize else "nominal"
+    if config.estimates != MODEL:
+        how += f", {config.estimates} estimates"
     length = f"{task.episode_seconds:g} s"
     table = Table(
         title=f"{config.policy}: {task.name}, {config.episodes} episodes of {length}, "

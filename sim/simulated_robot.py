@@ -23,15 +23,14 @@ from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.realtime import RealtimeConfig, realtime
-from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
+from edge_runtime.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.shared_memory import RobotServer
-from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
+from edge_runtime.signal import Array
+from sim.description import describe
 from sim.engines.mujoco_cpu import Float
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
-
-LIVE = (IMU_GYRO, IMU_ACCEL, IMU_BURST, "lidar")  # encoders repeat themselves at standstill
 
 
 class SimulatedRobot:
@@ -112,16 +111,6 @@ class LockstepRobot:
 
     def close(self) -> None:
         pass
-
-
-def describe(task: TaskConfig, substeps: int) -> RobotDescription:
-    """The task's robot as the control loop sees it, its own attitude included."""
-    burst = Signal(IMU_BURST, 6 * substeps, "rad/s, m/s^2", "imu")
-    attitude = Signal(ATTITUDE, 4, "1", "world")
-    description = task.robot.description((burst, attitude, *task.extra_signals))
-    # Without noise, what stands still reads the same again.
-    live = [s.name for s in description.signals if s.name in LIVE and task.noise]
-    return dataclasses.replace(description, live=tuple(live))
 
 
 class RealTimeRobot:

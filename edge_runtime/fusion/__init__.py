@@ -20,6 +20,11 @@ class Fusion(Protocol):
     lost: bool  # whether its estimate cannot be trusted at present, in any row
     estimates: Mapping[str, Array]  # one array for each of `provides`, (N, size), always the same
 
+    @property
+    def reason(self) -> str:
+        """Why it is lost, or less sure than usual; empty if it is neither."""
+        ...
+
     def reset(self, rows: np.ndarray | None = None) -> None:
         """Forget these rows (all by default); they are lost until a sample says where they are."""
         ...
@@ -34,4 +39,8 @@ class Fusion(Protocol):
         Returns:
             `estimates`, brought up to date.
         """
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds; it is not used any more."""
         ...

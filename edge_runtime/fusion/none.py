@@ -17,8 +17,15 @@ class NoFusion:
     def __init__(self) -> None:
         self.estimates: Mapping[str, Array] = {}
 
+    @property
+    def reason(self) -> str:
+        return ""
+
     def reset(self, rows: np.ndarray | None = None) -> None:
         pass
 
     def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
         return self.estimates
+
+    def close(self) -> None:
+        pass

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.sensors.attitude import AttitudeError
+from sim.sensors.estimates import EstimateErrors, Wander
 from sim.sensors.readings import Noise
 from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingNoise
 from sim.vector_env import TaskVectorEnv
@@ -15,9 +15,9 @@ SILENT = {name: Noise() for name in ("imu_gyro", "imu_accel", "joint_pos", "join
 SILENT |= {"joint_torque": Noise(), "foot_force": Noise()}
 
 
-def environment(**errors: Noise | AttitudeError) -> TaskVectorEnv:
+def environment(**errors: Noise | EstimateErrors) -> TaskVectorEnv:
     """All rows in the same state, only the named sensors in error."""
-    config = WalkingNoise(**{**SILENT, "attitude": AttitudeError(), **errors})
+    config = WalkingNoise(**{**SILENT, "estimates": EstimateErrors(), **errors})
     task = HumanoidVelocity().nominal()
     return TaskVectorEnv(
         replace(task, noise=True, errors=config), ROWS, threads=2, all_signals=True
@@ -97,7 +97,7 @@ def test_a_learner_reads_what_the_policy_does_as_noisily_as_the_robot() -> None:
 
 
 def test_the_estimated_attitude_wanders_around_the_truth() -> None:
-    env = environment(attitude=AttitudeError(std=0.02, time_constant=0.2))
+    env = environment(estimates=EstimateErrors(Wander(std=0.02, time_constant=0.2)))
     tilts = []
     for _ in range(40):
         env.step(np.zeros((ROWS, 19)))

@@ -106,6 +106,7 @@ class ControlLoop:
         self._share = min(1.0, contract.control_period)  # of a period in a second's average
         self.ticks, self.swaps, self.clipped = 0, 0, 0
         self.reaction = Reaction.NONE
+        self.lost_because = ""  # what the estimator said when it was first lost
         self.ticks_reacting = [0] * len(Reaction)
         self.realtime_report: dict[str, str] = {}
         self.error: BaseException | None = None  # what ended the loop, if not the operator
@@ -276,6 +277,8 @@ class ControlLoop:
         measures[Fault.SENSOR_NOT_FINITE] = sensors.not_finite
         lost = Fault.ESTIMATOR_LOST
         measures[lost] = measures[lost] + 1 if self.fusion.lost else 0
+        if measures[lost] == 1 and not self.lost_because:
+            self.lost_because = self.fusion.reason
         if fit and self._attitude is not None:  # the robot's own may be NaN in an unfit sample
             _w, x, y, _z = self._attitude[0].tolist()
             measures[Fault.TILT] = math.acos(max(-1.0, 1 - 2 * (x * x + y * y)))

@@ -294,12 +294,12 @@ class WheeledFilter:
         config = self.config
         if self._broken:
             return Health.LOST, "the numbers ran away; it starts anew"
+        if self._trouble in WRONG_UNITS:
+            return Health.LOST, self._trouble
         if not self._started:
             return Health.INITIALISING, self._trouble or "no IMU reading yet"
         now = float(self._line.events[self._line.newest, 0])
         x, variance = self.state, self.covariance.diagonal()
-        if self._trouble in WRONG_UNITS:
-            return Health.LOST, self._trouble
         silent = self._unusable * self._period
         if not math.isnan(self._waiting_since):
             waiting = self._waiting_until - self._waiting_since

@@ -186,7 +186,8 @@ class WheeledFusion:
         x = car.state
         attitude, velocity = x[:4], x[4:7]
         if not math.isfinite(float(x[:10].sum())) or not attitude.any():
-            return  # not begun, or run away: what was told last is less wrong
+            self.lost = True  # not begun, or run away: what was told last is less wrong
+            return
         self._attitude[row] = attitude
         self._velocity[row] = quaternion_to_matrix(attitude).T @ velocity
         self._position[row] = x[7:10]

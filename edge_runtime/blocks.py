@@ -8,6 +8,7 @@ import errno
 import mmap
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ class BlockFile:
         self.path, self.limit = path, limit
         self.size, self._number = 0, 0
         self._before: Path | None = None
+        self._in_use = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_file():
@@ -59,30 +61,41 @@ class BlockFile:
         Raises:
             OSError: it could not be written, or would pass the limit; the file is as before.
         """
-        number = self._number
-        checked = _HEAD.pack(MARKER, 0, kind, number, len(payload))[_CHECKED:]
-        checksum = zlib.crc32(payload, zlib.crc32(checked))
-        block = _HEAD.pack(MARKER, checksum, kind, number, len(payload)) + payload
+        block = _sealed(kind, self._number, payload)
         if self.size + len(block) > self.limit:
             raise OSError(errno.EFBIG, f"its limit of {self.limit / 1e6:g} MB is reached")
-        try:
-            _write_all(self._file, block)
-            os.fdatasync(self._file)
-        except OSError:
-            os.ftruncate(self._file, self.size)
-            os.lseek(self._file, self.size, os.SEEK_SET)
-            raise
-        self.size += len(block)
-        self._number += 1
+        with self._in_use:
+            try:
+                _write_all(self._file, block)
+                os.fdatasync(self._file)
+            except OSError:
+                os.ftruncate(self._file, self.size)
+                os.lseek(self._file, self.size, os.SEEK_SET)
+                raise
+            self.size += len(block)
+            self._number += 1
 
     def close(self) -> None:
-        """Close the file; one without a block was never there."""
+        """Close the file; one without a block was never there.
+
+        A write that hangs in another thread is left to the process's end.
+        """
+        if not self._in_use.acquire(blocking=False):
+            return
         os.close(self._file)
+        self._file = -1
+        self._in_use.release()
         if self.size:
             return
         self.path.unlink(missing_ok=True)
         if self._before is not None:
             os.replace(self._before, self.path)
+
+
+def _sealed(kind: int, number: int, payload: bytes) -> bytes:
+    checked = _HEAD.pack(MARKER, 0, kind, number, len(payload))[_CHECKED:]
+    checksum = zlib.crc32(payload, zlib.crc32(checked))
+    return _HEAD.pack(MARKER, checksum, kind, number, len(payload)) + payload
 
 
 def _write_all(file: int, content: bytes) -> None:

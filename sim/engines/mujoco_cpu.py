@@ -47,6 +47,11 @@ class MujocoEngine:
         self.burst: Float = self._record["sensordata"]  # (N, substeps, nsensordata)
         self.burst[:] = self.sensordata[:, None]
 
+    @property
+    def sensor_names(self) -> frozenset[str]:
+        """Of the model's sensors."""
+        return frozenset(self.model.sensor(k).name for k in range(self.model.nsensor))
+
     def columns(self, *sensors: str) -> Rows:
         """Columns of these sensors, in this order, in `sensordata`."""
         found = [self.model.sensor(name) for name in sensors]

@@ -17,7 +17,7 @@ def test_rows_come_in_order_over_the_rings_end() -> None:
         writer.put(rows(number))
         while writer.given - writer.written >= 5:
             time.sleep(1e-4)
-    assert writer.close()
+    writer.close()
     assert b"".join(got) == rows(*range(100))
     assert (writer.given, writer.written, writer.failure) == (100, 100, "")
 
@@ -41,7 +41,7 @@ def test_what_a_hanging_sink_cannot_take_is_lost_and_counted() -> None:
         longest = max(longest, time.perf_counter() - began)
     assert longest < 1.0  # it waits for nothing; the sink hangs until below
     released.set()
-    assert writer.close()
+    writer.close()
     assert b"".join(got) == rows(0, 1, 2, 3, 4)
     assert (writer.given, writer.written) == (20, 5)
 
@@ -53,7 +53,7 @@ def test_a_failing_sink_ends_the_writing_and_is_told() -> None:
     writer = RowWriter(4, 5, fail, 0.001)
     for number in range(20):
         writer.put(rows(number))
-    assert writer.close()
+    writer.close()
     assert writer.failure == "No space left on device"
     assert (writer.given, writer.written) == (20, 0)
 
@@ -68,7 +68,7 @@ def test_a_sink_that_never_returns_does_not_hang_the_end() -> None:
     writer.patience = 0.2
     writer.put(rows(1))
     try:
-        assert not writer.close()
+        writer.close()
         assert "did not end within 0.2 s" in writer.failure
     finally:
         released.set()

@@ -72,7 +72,7 @@ def _measurements(record: RunRecord) -> tuple[Measurement, ...]:
             continue
         signals = {s.name: values[k : k + 1] for s, values in zip(robot.signals, sensors)}
         stamp, sequence, periods = float(row["stamp"]), int(row["sequence"]), int(row["fused"])
-        if k and row["row"] - rows[k - 1]["row"] > 1 and before >= 0:
+        if before >= 0 and k and int(row["row"]) > int(rows[k - 1]["row"]) + 1:
             periods = max(periods, sequence - before)  # those of the missing rows too
         found.append(Readings(stamp, signals, periods, reset, told[k]))
         before, reset = sequence, False

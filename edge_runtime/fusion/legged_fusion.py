@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, UPRIGHT, imu_signals, tells_down
+from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.contact import ContactProbability
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.kinematics import Leg
@@ -95,7 +96,11 @@ class LeggedFusion:
     ) -> None:
         """Let a robot stand, fly and stand that is thrown away: what compiles at its first call,
         has."""
-        robot = cls(config, joint_names, control_period, burst)
+        with compiling("the legged estimator"):
+            cls._rehearse(cls(config, joint_names, control_period, burst))
+
+    @staticmethod
+    def _rehearse(robot: "LeggedFusion") -> None:
         signals = {s.name: np.zeros((1, s.size), np.float32) for s in robot.reads}
         rng = np.random.default_rng(0)
         for step in range(_COMPILING):

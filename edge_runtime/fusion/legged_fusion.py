@@ -1,5 +1,6 @@
 """Attitude and velocity of a legged robot for the control loop, by the legged filter."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -107,7 +108,8 @@ class LeggedFusion:
             standing = step < _COMPILING // 3 or step > 2 * _COMPILING // 3
             rest(signals, rng)
             signals[FOOT_FORCE][:] = 400.0 if standing else 0.0
-            robot.update(signals)
+            # And once the IMU is silent for so long that all is unknown.
+            robot.update(signals, 1 if step != _COMPILING // 2 else math.ceil(1.0 / robot._period))
 
     @property
     def reason(self) -> str:

@@ -9,7 +9,14 @@ from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.attitude import READING, AttitudeFusion
 from edge_runtime.fusion.none import NoFusion
 from edge_runtime.robot import RobotDescription
-from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, IMU_BURST, POSITION
+from edge_runtime.signal import (
+    ATTITUDE,
+    BASE_VELOCITY,
+    FOOT_FORCE,
+    IMU_BURST,
+    JOINT_TORQUE,
+    POSITION,
+)
 
 AUTO = "auto"
 
@@ -39,9 +46,15 @@ def _legged(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
 
     if robot.legged is None:
         raise ContractError(f"robot '{robot.name}' does not tell of its legs; {_ELSE}")
+    witnesses = _witnesses(robot)
+    if not witnesses:
+        raise ContractError(
+            f"robot '{robot.name}' has neither '{FOOT_FORCE}' nor '{JOINT_TORQUE}', which tell "
+            f"what foot stands; {_ELSE}"
+        )
     arguments = (robot.legged, robot.joint_names, contract.control_period, _burst(robot))
-    LeggedFusion.compile(*arguments)
-    return LeggedFusion(*arguments, rows)
+    LeggedFusion.compile(*arguments, witnesses)
+    return LeggedFusion(*arguments, rows, witnesses)
 
 
 def _wheeled(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
@@ -72,7 +85,9 @@ _MOTION = frozenset((ATTITUDE, BASE_VELOCITY))
 FUSIONS: dict[str, Choice] = {  # from the simplest to the one that knows most
     "robot": Choice(frozenset(), lambda robot: True, _robot),
     "vqf": Choice(frozenset((ATTITUDE,)), lambda robot: True, _vqf),
-    "legged": Choice(_MOTION, lambda robot: robot.legged is not None, _legged),
+    "legged": Choice(
+        _MOTION, lambda robot: robot.legged is not None and bool(_witnesses(robot)), _legged
+    ),
     "wheeled": Choice(_MOTION | {POSITION}, lambda robot: robot.wheeled is not None, _wheeled),
     "wheeled+lidar": Choice(
         _MOTION | {POSITION},
@@ -108,6 +123,11 @@ def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
     needed = {ATTITUDE, *contract.estimator_outputs}
     fitting = [name for name, choice in FUSIONS.items() if choice.fits(robot)]
     return next((name for name in fitting if needed <= FUSIONS[name].gives), "vqf")
+
+
+def _witnesses(robot: RobotDescription) -> tuple[str, ...]:
+    """What the robot has to tell which feet stand."""
+    return tuple(s.name for s in robot.signals if s.name in (FOOT_FORCE, JOINT_TORQUE))
 
 
 def _burst(robot: RobotDescription) -> int:

@@ -1,8 +1,9 @@
 """How probably a foot stands, by the force under it.
 
-The force comes from touch sensors or, where there is none, from the joints' torques (Camurri et
-al., "Probabilistic contact estimation and impact detection for state estimation of quadruped
-robots", RA-L 2(2), 2017, who use this logistic of the normal force).
+The force comes from touch sensors, from the joints' torques, or from both (Camurri et al.,
+"Probabilistic contact estimation and impact detection for state estimation of quadruped robots",
+RA-L 2(2), 2017, who use this logistic of the normal force). Each is a witness of its own, whose
+log-odds add; one that reads NaN says nothing.
 """
 
 import math
@@ -10,9 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_runtime.fusion.legged_config import ContactConfig
+from edge_runtime.fusion.kinematics import Leg
+from edge_runtime.fusion.legged_config import ContactConfig, ForceConfig
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.signal import Array
+
+_SURE = 40.0  # log-odds, beyond which the logistic is 0 or 1 to double precision
 
 
 class ContactProbability:
@@ -33,30 +37,43 @@ class ContactProbability:
         self.probability[:] = 0.0
         self._stands = [False] * len(self._stands)
 
-    def update(self, force: Sequence[float]) -> Float:
-        """Take in the normal forces, (F,) N; NaN stays NaN.
+    def update(
+        self, touch: Sequence[float] | None = None, torque: Sequence[float] | None = None
+    ) -> Float:
+        """Take in the normal forces, (F,) N each: of touch sensors, and those that torques tell.
 
         Returns:
-            (F,) probabilities, a buffer that the next call overwrites.
+            (F,) probabilities, a buffer that the next call overwrites; NaN for a foot of which
+            nothing is read.
         """
         config = self.config
-        for foot, newtons in enumerate(force):
-            stands = self._stands[foot]
-            middle = config.force + (-config.hysteresis if stands else config.hysteresis)
-            argument = (newtons - middle) / config.width
-            # beyond ±40 the logistic is 0 or 1 to double precision
-            p = 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, argument))))
-            self.probability[foot] = p if argument == argument else math.nan
-            if argument == argument:
-                self._stands[foot] = argument > 0.0
+        witnesses = ((touch, config.touch), (torque, config.torque))
+        for foot, stands in enumerate(self._stands):
+            told = [
+                _log_odds(forces[foot], stands, of)
+                for forces, of in witnesses
+                if forces is not None and forces[foot] == forces[foot]
+            ]
+            if not told:
+                self.probability[foot] = math.nan
+                continue
+            odds = max(-_SURE, min(_SURE, sum(told)))
+            self.probability[foot] = 1.0 / (1.0 + math.exp(-odds))
+            self._stands[foot] = odds > 0.0
         return self.probability
+
+
+def _log_odds(newtons: float, stands: bool, config: ForceConfig) -> float:
+    """That a foot stands; the less the force has to be, if it stood before."""
+    middle = config.force + (-config.hysteresis if stands else config.hysteresis)
+    return max(-config.surest, min(config.surest, (newtons - middle) / config.width))
 
 
 def force_by_torque(jacobian: Float, torque: Array | Float, up: Float, damping: float) -> float:
     """The ground's normal force on a foot, by the torques of its leg.
 
-    At rest and without the leg's own weight, torque + J' force = 0, solved by damped least squares
-    (Nakamura and Hanafusa, 1986).
+    At rest and without the leg's own weight, torque + J' force = 0, solved by damped least
+    squares (Nakamura and Hanafusa, 1986).
 
     Args:
         jacobian: (3, n) m/rad, of the foot in the body frame.
@@ -70,3 +87,15 @@ def force_by_torque(jacobian: Float, torque: Array | Float, up: Float, damping: 
     gram = jacobian @ jacobian.T + damping**2 * np.eye(3)
     force = -np.linalg.solve(gram, jacobian @ torque)
     return float(up @ force)
+
+
+def force_on_leg(leg: Leg, torque: Array | Float, up: Float, config: ContactConfig) -> float:
+    """The same of a leg where it is now, by the torques of all the robot's joints, (J,) Nm.
+
+    NaN if one of them is not finite.
+    """
+    own = torque[leg.joints].astype(np.float64)
+    jacobian = leg.jacobian.mean(axis=0)
+    if not np.isfinite(own.sum() + jacobian.sum()):
+        return math.nan
+    return force_by_torque(jacobian, own, up, config.damping)

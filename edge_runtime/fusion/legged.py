@@ -9,13 +9,14 @@ import math
 
 import numpy as np
 
+from edge_runtime.fusion import legged_state as layout
 from edge_runtime.fusion import legged_steps as steps
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged_config import LeggedConfig
 from edge_runtime.fusion.legged_equations import forget_foot, world_covariance
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
 from edge_runtime.fusion.measurement import Feet, Float, Imu, Measurement
-from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck, Verdict
+from edge_runtime.fusion.plausibility import DROPOUT, GAP, WRONG_UNITS, ImuCheck, Verdict
 from edge_runtime.fusion.timeline import KIND, PAYLOAD, STAMP, Timeline
 
 NO_READING = "no IMU reading yet"
@@ -47,11 +48,11 @@ class LeggedFilter:
         self._parameters = _parameters(config)
         self._error_size = 15 + 3 * config.feet
         self._feet = config.feet
-        payload = max(6, 4 * config.feet)
+        payload = max(layout.LOST + 1, 4 * config.feet)
         self._timeline = Timeline(
             config.history,
             PAYLOAD + payload,
-            steps.state_size(config.feet),
+            layout.state_size(config.feet),
             self._error_size,
             config.horizon,
         )
@@ -82,10 +83,10 @@ class LeggedFilter:
             sure: take it as exact rather than with `tilt_std` and `velocity_std`.
         """
         config, feet = self.config, self._feet
-        state = np.zeros(steps.state_size(feet))
-        rotation, columns = steps.views(state, feet)[:2]
-        state[0] = state[steps.LAST_FEET] = stamp
-        state[steps.SURPRISE] = 1.0
+        state = np.zeros(layout.state_size(feet))
+        rotation, columns = layout.views(state, feet)[:2]
+        state[0] = state[layout.LAST_FEET] = stamp
+        state[layout.SURPRISE] = 1.0
         rotation[:] = quaternion_to_matrix(attitude / np.linalg.norm(attitude))
         if velocity is not None:
             columns[0] = velocity
@@ -95,7 +96,7 @@ class LeggedFilter:
         std[3:6] = speed
         std[-6:-3] = config.gyro_bias_std
         std[-3:] = config.accel_bias_std
-        self._timeline.start(stamp, steps.IMU, state, np.diag(std**2))
+        self._timeline.start(stamp, layout.IMU, state, np.diag(std**2))
         self._newest = stamp
         self._started = True
 
@@ -117,9 +118,10 @@ class LeggedFilter:
             self._bridge(stamp - verdict.dt, verdict.gap)
         event = self._event
         event[STAMP] = stamp
-        event[KIND] = steps.IMU
+        event[KIND] = layout.IMU
         self._event_imu[0] = imu.gyro
         self._event_imu[1] = imu.accel
+        event[PAYLOAD + layout.LOST] = verdict.dt if verdict.reason == DROPOUT else 0.0
         self._newest = stamp
         self._take()
 
@@ -128,11 +130,12 @@ class LeggedFilter:
         if not isinstance(measurement, Feet) or not self._started:
             return False
         stamp = measurement.stamp
-        if not stamp - self._newest < _AHEAD:
+        if not stamp - self._newest < _AHEAD:  # what is estimated is no longer so
+            self._trouble, self._trouble_since = GAP, self._newest
             return False
         event = self._event
         event[STAMP] = stamp
-        event[KIND] = steps.FEET
+        event[KIND] = layout.FEET
         self._event_feet[:] = measurement.position
         self._event_contact[:] = measurement.contact
         return self._take() > 0
@@ -158,20 +161,20 @@ class LeggedFilter:
         """Go on at another time after a gap of which nothing is known."""
         line = self._timeline
         state, covariance = line.states[line.newest].copy(), line.covariances[line.newest].copy()
-        state[steps.LAST_FEET] += stamp - state[0]
+        state[layout.LAST_FEET] += stamp - state[0]
         state[0] = stamp
         gap = min(gap, 10.0)
-        records = steps.views(state, self._feet)[4]
-        state[steps.STILL] = 0.0
+        records = layout.views(state, self._feet)[4]
+        steps.forget_rest(state)
         for foot in range(self._feet):
-            records[foot, steps.ACTIVE] = 0.0
+            records[foot, layout.ACTIVE] = 0.0
             forget_foot(covariance, foot)
         index = np.arange(3)
         turn, speed = min(_DISTRUST * gap, 1.0), _DISTRUST * gap
         covariance[index, index] += turn**2
         covariance[3 + index, 3 + index] += speed**2
         covariance[6 + index, 6 + index] += (speed * gap) ** 2
-        line.start(stamp, steps.IMU, state, covariance)
+        line.start(stamp, layout.IMU, state, covariance)
 
     @property
     def estimate(self) -> Estimate:
@@ -180,9 +183,9 @@ class LeggedFilter:
             return self._nothing()
         line, feet = self._timeline, self._feet
         state = line.states[line.newest]
-        rotation, columns, bias = steps.views(state, feet)[:3]
+        rotation, columns, bias = layout.views(state, feet)[:3]
         covariance = world_covariance(columns, line.covariances[line.newest])
-        health, reason = self._health(state, covariance)
+        health, reason = self._health(state, line.covariances[line.newest])
         return Estimate(
             stamp=float(state[0]),
             attitude=matrix_to_quaternion(rotation),
@@ -214,55 +217,53 @@ class LeggedFilter:
         config = self.config
         if self._verdict.reason in WRONG_UNITS:
             return Health.LOST, self._verdict.reason
-        variance = covariance.diagonal()
-        tilt = math.sqrt(max(variance[0], variance[1]))
-        speed = math.sqrt(max(variance[3], variance[4], variance[5]))
+        tilt, speed = steps.spread(covariance)
         if not (math.isfinite(tilt) and math.isfinite(speed)):
             return Health.LOST, UNKNOWN
-        if not state[steps.SETTLED]:
+        if not state[layout.SETTLED]:
             return Health.INITIALISING, SETTLING
         if tilt > config.lost_tilt or speed > config.lost_velocity:
             return Health.LOST, UNKNOWN
         if not self._verdict.usable or self._newest - self._trouble_since < _TROUBLE_TIME:
             return Health.DEGRADED, self._trouble
-        if state[steps.ALL_SLIP] > 0.0:
+        if state[layout.ALL_SLIP] > 0.0:
             return Health.DEGRADED, ALL_SLIP
-        if state[steps.NO_FOOT] > config.airborne or self._feet_silent(state):
+        if state[layout.NO_FOOT] > config.airborne or self._feet_silent(state):
             return Health.DEGRADED, NO_FOOT
-        if state[steps.SURPRISE] > _SURPRISED:
+        if state[layout.SURPRISE] > _SURPRISED:
             return Health.DEGRADED, CONTRADICTION
         if tilt > config.good_tilt or speed > config.good_velocity:
             return Health.DEGRADED, UNSURE
         return Health.GOOD, ""
 
     def _feet_silent(self, state: Float) -> bool:
-        return bool(state[0] - state[steps.LAST_FEET] > self.config.airborne)
+        return bool(state[0] - state[layout.LAST_FEET] > self.config.airborne)
 
 
 def _parameters(config: LeggedConfig) -> Float:
     """The numbers that `legged_steps` reads."""
-    p = np.zeros(steps.PARAMETERS)
+    p = np.zeros(layout.PARAMETERS)
     noises = (config.gyro_noise, config.accel_noise, config.gyro_walk, config.accel_walk)
-    p[: steps.NOISES] = np.square(noises)
-    p[steps.WALK] = config.foot_walk
-    p[steps.SLIP_WALK] = config.slip_walk
-    p[steps.FOOT_NOISE] = config.foot_noise
-    p[steps.POINTS] = config.points
-    p[steps.POINT_NOISE] = config.point_noise
-    p[steps.POINT_WALK] = config.point_walk
-    p[steps.STILL_TIME] = config.still_time
-    p[steps.STILL_SHARE] = config.still_share
-    p[steps.CONTACT_ON] = config.contact_on
-    p[steps.CONTACT_OFF] = config.contact_off
-    p[steps.OUTLIER_GATE] = config.outlier_gate
-    p[steps.SLIP_GATE] = config.slip_gate
-    p[steps.SLIP_TIME] = config.slip_time
-    p[steps.SLIP_WINDOW] = config.slip_window
-    p[steps.SLIP_SPEED] = config.slip_speed
-    p[steps.PATIENCE] = config.patience
-    p[steps.ALL_SLIP_TIME] = config.all_slip_time
-    p[steps.RECOVERY_TILT] = 0.5 * config.tilt_std
-    p[steps.RECOVERY_VELOCITY] = config.velocity_std
-    p[steps.SETTLED_TILT] = config.good_tilt
-    p[steps.SETTLED_VELOCITY] = config.good_velocity
+    p[: layout.NOISES] = np.square(noises)
+    p[layout.WALK] = config.foot_walk
+    p[layout.SLIP_WALK] = config.slip_walk
+    p[layout.FOOT_NOISE] = config.foot_noise
+    p[layout.POINTS] = config.points
+    p[layout.POINT_NOISE] = config.point_noise
+    p[layout.POINT_WALK] = config.point_walk
+    p[layout.SLIP_TURN] = config.slip_turn
+    p[layout.REST_RATIO] = config.rest_ratio
+    p[layout.CONTACT_ON] = config.contact_on
+    p[layout.CONTACT_OFF] = config.contact_off
+    p[layout.OUTLIER_GATE] = config.outlier_gate
+    p[layout.SLIP_GATE] = config.slip_gate
+    p[layout.SLIP_TIME] = config.slip_time
+    p[layout.SLIP_WINDOW] = config.slip_window
+    p[layout.SLIP_SPEED] = config.slip_speed
+    p[layout.PATIENCE] = config.patience
+    p[layout.ALL_SLIP_TIME] = config.all_slip_time
+    p[layout.RECOVERY_TILT] = 0.5 * config.tilt_std
+    p[layout.RECOVERY_VELOCITY] = config.velocity_std
+    p[layout.SETTLED_TILT] = config.good_tilt
+    p[layout.SETTLED_VELOCITY] = config.good_velocity
     return p

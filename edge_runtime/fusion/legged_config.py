@@ -57,11 +57,13 @@ class LeggedConfig:
     """m, of each point of a sole besides: encoder noise times half the distance of heel and toe."""
     point_walk: float = 0.003
     """m/sqrt(s), likewise: the sole turns on the ground."""
-    still_time: float = 0.5
-    """s for which all feet have stood and none was put down, after which the robot stands still:
-    feet wander while load shifts between them. Then they wander less, by"""
-    still_share: float = 0.1
-    """this factor, and the gyroscope's bias about the vertical is found."""
+    slip_turn: float = 0.001
+    """rad/s by which the feet may turn on the ground all the time, in the same sense with every
+    step: what they tell of the gyroscope's bias about the vertical is believed no further. Flat
+    soles do 0.01 and more."""
+    rest_ratio: float = 1.5
+    """Of the variance of gyroscope and accelerometer over half a second to that of their noise, up
+    to which the body rests, so that the gyroscope reads its bias. 0 for never."""
     contact_on: float = 0.9
     """Probability of contact from which a foot stands, and"""
     contact_off: float = 0.5
@@ -112,17 +114,29 @@ class LeggedConfig:
 
 
 @dataclass(frozen=True)
-class ContactConfig:
-    """From force to probability."""
+class ForceConfig:
+    """From one witness's force under a foot to the probability that it stands."""
 
-    force: float = 40.0
-    """N at which a foot stands as probably as not: a tenth of the weight. Far above the sensor's
-    bias, for a foot that is barely loaded slides."""
-    width: float = 6.0
-    """N from there to a probability of 0.73: the sensor's noise."""
-    hysteresis: float = 15.0
+    force: float
+    """N at which a foot stands as probably as not."""
+    width: float
+    """N from there to a probability of 0.73: the witness's noise."""
+    hysteresis: float
     """N by which the force must fall below `force` for a standing foot, or rise above it for a
     lifted one, to become as probable as not."""
+    surest: float = 10.0
+    """Log-odds that it gives at most, so that one that is broken can be overruled."""
+
+
+@dataclass(frozen=True)
+class ContactConfig:
+    """From forces to probability. The defaults are of a robot of 40 kg."""
+
+    touch: ForceConfig = ForceConfig(40.0, 6.0, 15.0)
+    """A tenth of the weight: far above the sensor's bias, for a foot that is barely loaded
+    slides."""
+    torque: ForceConfig = ForceConfig(80.0, 20.0, 80.0, surest=3.0)
+    """More, for a leg that swings has torques of its own."""
     damping: float = 0.02
     """m of singular value of a leg's Jacobian, below which torque tells little of force: a
     stretched knee carries any load without any."""

@@ -212,14 +212,46 @@ def correct(
     z: Float,
     of_error: Float,
     white: Float,
+    keep_heading: bool,
 ) -> None:
     """Correct the state by an innovation z, with its H P and the whitener W of its covariance.
 
-    P - P H' S^-1 H P is P - (W H P)' (W H P), which stays symmetric to the last bit.
+    P - P H' S^-1 H P is P - (W H P)' (W H P), which stays symmetric to the last bit. If the
+    heading is to be kept, it and the gyroscope's bias about the vertical are considered rather
+    than corrected (Schmidt, "Application of state-space methods to navigation problems", 1966):
+    they and their covariance stay as they are, all else is corrected as ever.
     """
     gain = product(white, of_error)
     covariance -= product(gain.T.copy(), gain)
-    retract(rotation, columns, bias, product(product(white, z.reshape(3, 1)).T.copy(), gain)[0])
+    xi = product(product(white, z.reshape(3, 1)).T.copy(), gain)[0]
+    if keep_heading:
+        _keep_heading(rotation[2], covariance, gain, xi)
+    retract(rotation, columns, bias, xi)
+
+
+@compiled
+def _keep_heading(up: Float, covariance: Float, gain: Float, xi: Float) -> None:
+    """Take back what a correction does to the heading and to the gyroscope's bias about it.
+
+    Args:
+        up: (3,) the vertical in the body frame.
+        covariance: changed in place.
+        gain: (3, n) W H P.
+        xi: (n,) the correction, changed in place.
+    """
+    b = xi.size - 6
+    heading = gain[:, 2].copy()
+    drift = gain[:, b] * up[0] + gain[:, b + 1] * up[1] + gain[:, b + 2] * up[2]
+    own, both, others = (heading * heading).sum(), (heading * drift).sum(), (drift * drift).sum()
+    along = xi[b] * up[0] + xi[b + 1] * up[1] + xi[b + 2] * up[2]
+    covariance[2, 2] += own
+    xi[2] = 0.0
+    for i in range(3):
+        covariance[2, b + i] += both * up[i]
+        covariance[b + i, 2] += both * up[i]
+        xi[b + i] -= along * up[i]
+        for j in range(3):
+            covariance[b + i, b + j] += others * up[i] * up[j]
 
 
 @compiled

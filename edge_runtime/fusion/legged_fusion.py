@@ -1,14 +1,14 @@
 """Attitude and velocity of a legged robot for the control loop, by the legged filter."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
 from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, UPRIGHT, imu_signals, tells_down
 from edge_runtime.fusion.compiled import compiling
-from edge_runtime.fusion.contact import ContactProbability
+from edge_runtime.fusion.contact import ContactProbability, force_on_leg
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.kinematics import Leg
 from edge_runtime.fusion.legged import LeggedFilter
@@ -24,6 +24,7 @@ from edge_runtime.signal import (
     IMU_BURST,
     IMU_GYRO,
     JOINT_POS,
+    JOINT_TORQUE,
     Array,
     Signal,
     Signals,
@@ -48,6 +49,10 @@ class LeggedFusion:
         control_period: s between two samples.
         burst: IMU sub-samples in one sample's `imu_burst`; 0 if the robot gives none.
         rows: robots.
+        witnesses: what tells the load of a foot: the signals `foot_force`, `joint_torque`, or both.
+
+    Raises:
+        ValueError: there is none.
     """
 
     provides: tuple[Signal, ...] = (ATTITUDE_SIGNAL, BASE_VELOCITY_SIGNAL)
@@ -59,12 +64,21 @@ class LeggedFusion:
         control_period: float,
         burst: int = 0,
         rows: int = 1,
+        witnesses: Collection[str] = (FOOT_FORCE,),
     ) -> None:
+        loads = (
+            Signal(FOOT_FORCE, len(config.legs), "N", "foot"),
+            Signal(JOINT_TORQUE, len(joint_names), "Nm"),
+        )
         self.reads: tuple[Signal, ...] = (
             Signal(JOINT_POS, len(joint_names), "rad"),
-            Signal(FOOT_FORCE, len(config.legs), "N", "foot"),
+            *(signal for signal in loads if signal.name in witnesses),
             *imu_signals(burst),
         )
+        self._touch, self._torque = FOOT_FORCE in witnesses, JOINT_TORQUE in witnesses
+        if not (self._touch or self._torque):
+            raise ValueError(f"contact needs '{FOOT_FORCE}' or '{JOINT_TORQUE}'")
+        self._contact_config = config.contact
         self._burst, self._parts = burst, max(burst, 1)
         self._period = control_period
         self._filters = [LeggedFilter(config.estimator) for _ in range(rows)]
@@ -94,11 +108,12 @@ class LeggedFusion:
         joint_names: Sequence[str],
         control_period: float,
         burst: int = 0,
+        witnesses: Collection[str] = (FOOT_FORCE,),
     ) -> None:
         """Let a robot stand, fly and stand that is thrown away: what compiles at its first call,
         has."""
         with compiling("the legged estimator"):
-            cls._rehearse(cls(config, joint_names, control_period, burst))
+            cls._rehearse(cls(config, joint_names, control_period, burst, witnesses=witnesses))
 
     @staticmethod
     def _rehearse(robot: "LeggedFusion") -> None:
@@ -107,7 +122,8 @@ class LeggedFusion:
         for step in range(_COMPILING):
             standing = step < _COMPILING // 3 or step > 2 * _COMPILING // 3
             rest(signals, rng)
-            signals[FOOT_FORCE][:] = 400.0 if standing else 0.0
+            if FOOT_FORCE in signals:
+                signals[FOOT_FORCE][:] = 400.0 if standing else 0.0
             # And once the IMU is silent for so long that all is unknown.
             robot.update(signals, 1 if step != _COMPILING // 2 else math.ceil(1.0 / robot._period))
 
@@ -173,5 +189,13 @@ class LeggedFusion:
     def _feet(self, signals: Signals, row: int) -> Feet:
         angles = signals[JOINT_POS][row]
         positions: Float = np.concatenate([leg.move(angles) for leg in self._legs])
-        contact = self._contacts[row].update(signals[FOOT_FORCE][row].tolist())
+        contact = self._contacts[row].update(
+            signals[FOOT_FORCE][row].tolist() if self._touch else None,
+            self._forces(signals[JOINT_TORQUE][row], row) if self._torque else None,
+        )
         return Feet(float(self._time[row]), positions, contact[self._leg_of_foot])
+
+    def _forces(self, torque: Array, row: int) -> list[float]:
+        """N under each foot, by the torques of the legs where they are now."""
+        up = quaternion_to_matrix(self._attitude[row].astype(np.float64))[2]
+        return [force_on_leg(leg, torque, up, self._contact_config) for leg in self._legs]

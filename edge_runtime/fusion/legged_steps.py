@@ -1,8 +1,6 @@
 """What happens at an IMU reading and at a reading of the feet: the legged filter's decisions.
 
-Plain arrays and numbers, compiled, so that a step costs microseconds. The nominal state is one
-flat array: time, rotation (3, 3), velocity, position and feet (2+F, 3), biases (2, 3), the last
-IMU reading (2, 3), a record of each foot (F, 10), and `STATUS`.
+Plain arrays and numbers, compiled, so that a step costs microseconds.
 """
 
 import math
@@ -18,74 +16,52 @@ from edge_runtime.fusion.legged_equations import (
     place_foot,
     propagate,
     whitener,
-    world_covariance,
+)
+from edge_runtime.fusion.legged_rest import REST, add_to_window, end_window
+from edge_runtime.fusion.legged_state import (
+    ACTIVE,
+    ALL_SLIP,
+    ALL_SLIP_TIME,
+    ANCHOR,
+    CONTACT_OFF,
+    CONTACT_ON,
+    FOOT_NOISE,
+    IMU,
+    LAST_FEET,
+    LOST,
+    MEAN,
+    NO_FOOT,
+    NOISES,
+    OUTLIER_GATE,
+    PATIENCE,
+    POINT_NOISE,
+    POINT_WALK,
+    POINTS,
+    PROBABILITY,
+    RECOVERIES,
+    RECOVERY_TILT,
+    RECOVERY_VELOCITY,
+    REFUSED,
+    REST_RATIO,
+    SETTLED,
+    SETTLED_TILT,
+    SETTLED_VELOCITY,
+    SLIP_GATE,
+    SLIP_SPEED,
+    SLIP_TIME,
+    SLIP_TURN,
+    SLIP_WALK,
+    SLIP_WINDOW,
+    SLIPPING,
+    STATUS,
+    SURPRISE,
+    WALK,
+    views,
 )
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import BELIEVED, KIND, PAYLOAD, STAMP, place, slot
 
-IMU, FEET = 0, 1  # kinds of event
-
-# A foot's record.
-ACTIVE = 0  # 1 if it is in the state
-PROBABILITY = 1  # of contact
-MEAN = 2  # (3,) m, recent mean of its innovation
-REFUSED = 5  # s for which its readings were not believed
-SLIPPING = 6  # s, 0 if it stands
-ANCHOR = 7  # (3,) m, where it was when last tested for having come to rest
-FOOT = 10
-
-# The status, from the end.
-LAST_FEET = -1  # s, stamp of the last reading of the feet
-ALL_SLIP = -2  # s for which every foot in contact slips
-NO_FOOT = -3  # s for which no foot has stood
-RECOVERIES = -4  # how often the velocity was taken for wrong
-SETTLED = -5  # 1 once tilt and velocity have been known well
-SURPRISE = -6  # recent mean of the feet's squared Mahalanobis distance, 1 if all is as expected
-STILL = -7  # s for which all feet have stood and none was put down or slipped
-STATUS = 7
-
-# Parameters.
-NOISES = 4  # the first are squared spectral densities of gyro, accel and their biases
-WALK = 4  # m/sqrt(s)
-SLIP_WALK = 5  # m/sqrt(s)
-FOOT_NOISE = 6  # m
-CONTACT_ON = 7
-CONTACT_OFF = 8
-OUTLIER_GATE = 9  # squared Mahalanobis distance
-SLIP_GATE = 10
-SLIP_TIME = 11  # s, over which an innovation is averaged
-SLIP_WINDOW = 12  # s
-SLIP_SPEED = 13  # m/s
-PATIENCE = 14  # s
-ALL_SLIP_TIME = 15  # s
-RECOVERY_TILT = 16  # rad
-RECOVERY_VELOCITY = 17  # m/s
-SETTLED_TILT = 18  # rad
-SETTLED_VELOCITY = 19  # m/s
-POINTS = 20  # of each sole: 1 or 2
-POINT_NOISE = 21  # m
-POINT_WALK = 22  # m/sqrt(s)
-STILL_TIME = 23  # s
-STILL_SHARE = 24
-PARAMETERS = 25
-
-
-def state_size(feet: int) -> int:
-    """Numbers in the nominal state."""
-    return 1 + 9 + 3 * (2 + feet) + 6 + 6 + FOOT * feet + STATUS
-
-
-@compiled
-def views(state: Float, feet: int) -> tuple[Float, Float, Float, Float, Float]:
-    """Rotation, columns, biases, last reading and feet's records of a state, to write to."""
-    a = 10 + 3 * (2 + feet)
-    return (
-        state[1:10].reshape(3, 3),
-        state[10:a].reshape(2 + feet, 3),
-        state[a : a + 6].reshape(2, 3),
-        state[a + 6 : a + 12].reshape(2, 3),
-        state[a + 12 : a + 12 + FOOT * feet].reshape(feet, FOOT),
-    )
+_JERK, _TWIST = 30.0, 20.0  # m/s^3 and rad/s^2: how what an IMU reads changes in a walk
 
 
 @compiled
@@ -97,15 +73,14 @@ def advance(state: Float, covariance: Float, stamp: float, feet: int, parameters
     rotation, columns, bias, reading, records = views(state, feet)
     walk = np.zeros((feet, feet))
     points = int(parameters[POINTS])
-    share = parameters[STILL_SHARE] if state[STILL] > parameters[STILL_TIME] else 1.0
     for first in range(0, feet, points):
         if records[first, ACTIVE] > 0.0:
             walk[first : first + points, first : first + points] += _walk(
-                records[first], share * parameters[WALK], parameters
+                records[first], parameters[WALK], parameters
             )
         if points == 2 and records[first, ACTIVE] > 0.0:
             # turning on the ground, the points go opposite ways
-            turn = _walk(records[first + 1], share * parameters[POINT_WALK], parameters)
+            turn = _walk(records[first + 1], parameters[POINT_WALK], parameters)
             walk[first, first] += turn
             walk[first + 1, first + 1] += turn
             walk[first, first + 1] -= turn
@@ -168,7 +143,8 @@ def take_feet(
     state[LAST_FEET] = state[0]
     points = int(parameters[POINTS])
     weights = np.zeros(feet)
-    believed, standing, slipping, placed = 0, 0, 0, 0
+    believed, standing, slipping = 0, 0, 0
+    keep_heading = _knows_drift(rotation, covariance, parameters)
     for first in range(0, feet, points):
         probability = _contact(first, points, positions, contact)
         if records[first, ACTIVE] == 0.0:
@@ -179,7 +155,6 @@ def take_feet(
                 place_sole(rotation, columns, covariance, first, positions, parameters)
                 believed += 1
                 standing += 1
-                placed += 1
             continue
         if not probability >= parameters[CONTACT_OFF]:
             for k in range(first, first + points):
@@ -202,7 +177,7 @@ def take_feet(
             white = whitener(s)
             squared = distance(z, white)
             if _judge(record, z, white, squared, dt, parameters):
-                correct(rotation, columns, bias, covariance, z, of_error, white)
+                correct(rotation, columns, bias, covariance, z, of_error, white, keep_heading)
                 believed += 1
             slips = (
                 record[REFUSED] > parameters[PATIENCE]
@@ -224,14 +199,51 @@ def take_feet(
             slipping += 1
         else:
             standing += 1
-    still = standing * points == feet and not placed
-    state[STILL] = state[STILL] + dt if still else 0.0
     state[NO_FOOT] = 0.0 if standing else state[NO_FOOT] + dt
     state[ALL_SLIP] = state[ALL_SLIP] + dt if slipping and not standing else 0.0
     if state[ALL_SLIP] > parameters[ALL_SLIP_TIME]:
         _doubt_velocity(state, covariance, positions, parameters)
-    _settle(state, covariance, feet, parameters)
+    _settle(state, covariance, parameters)
     return believed
+
+
+@compiled
+def _knows_drift(rotation: Float, covariance: Float, parameters: Float) -> bool:
+    """Whether the gyroscope's bias about the vertical is known better than feet can tell it."""
+    b = covariance.shape[0] - 6
+    variance = 0.0
+    for i in range(3):
+        for j in range(3):
+            variance += rotation[2, i] * covariance[b + i, b + j] * rotation[2, j]
+    return variance < parameters[SLIP_TURN] ** 2
+
+
+@compiled
+def watch_for_rest(
+    state: Float, covariance: Float, dt: float, feet: int, parameters: Float
+) -> None:
+    """At rest the gyroscope reads its bias and noise."""
+    rotation, columns, bias, reading, _records = views(state, feet)
+    record = state[state.size - STATUS - REST : state.size - STATUS]
+    if not add_to_window(record, reading, dt):
+        return
+    seconds, mean = record[0], np.zeros(3)
+    if not end_window(record, parameters[:NOISES], parameters[REST_RATIO], mean):
+        return
+    b = covariance.shape[0] - 6
+    of_error = covariance[b : b + 3].copy()
+    s = of_error[:, b : b + 3].copy()
+    for i in range(3):
+        s[i, i] += parameters[0] / seconds
+    white = whitener(s)
+    z = mean - bias[0]
+    if distance(z, white) < parameters[OUTLIER_GATE]:
+        correct(rotation, columns, bias, covariance, z, of_error, white, False)
+
+
+def forget_rest(state: Float) -> None:
+    """After a gap nothing is known of it."""
+    state[-STATUS - REST : -STATUS] = 0.0
 
 
 @compiled
@@ -282,6 +294,14 @@ def _come_to_rest(record: Float, place_now: Float, dt: float, parameters: Float)
 
 
 @compiled
+def _doubt_bridge(covariance: Float, lost: float) -> None:
+    """One reading stood for those that were lost meanwhile."""
+    for i in range(3):
+        covariance[i, i] += (0.5 * _TWIST * lost * lost) ** 2
+        covariance[3 + i, 3 + i] += (0.5 * _JERK * lost * lost) ** 2
+
+
+@compiled
 def _doubt_velocity(state: Float, covariance: Float, positions: Float, parameters: Float) -> None:
     """All feet seem to slip for long: rather it is velocity and tilt that are wrong."""
     feet = positions.shape[0]
@@ -300,21 +320,23 @@ def _doubt_velocity(state: Float, covariance: Float, positions: Float, parameter
 
 
 @compiled
-def _settle(state: Float, covariance: Float, feet: int, parameters: Float) -> None:
+def _settle(state: Float, covariance: Float, parameters: Float) -> None:
     """Note whether tilt and velocity are known well for the first time."""
     if state[SETTLED] == 0.0:
-        tilt, velocity = spread(state, covariance, feet)
+        tilt, velocity = spread(covariance)
         if tilt < parameters[SETTLED_TILT] and velocity < parameters[SETTLED_VELOCITY]:
             state[SETTLED] = 1.0
 
 
 @compiled
-def spread(state: Float, covariance: Float, feet: int) -> tuple[float, float]:
-    """Standard deviations of tilt, rad, and velocity, m/s: the largest of their components."""
-    columns = state[10 : 10 + 3 * (2 + feet)].reshape(2 + feet, 3)
-    world = world_covariance(columns, covariance)
-    tilt = max(world[0, 0], world[1, 1])
-    velocity = max(world[3, 3], world[4, 4], world[5, 5])
+def spread(covariance: Float) -> tuple[float, float]:
+    """Standard deviations of tilt, rad, and velocity, m/s: the largest of their components.
+
+    The invariant error of the velocity is that of the velocity in the body frame, turned to the
+    world's axes: it holds no error of the heading, which nobody can know.
+    """
+    tilt = max(covariance[0, 0], covariance[1, 1])
+    velocity = max(covariance[3, 3], covariance[4, 4], covariance[5, 5])
     return math.sqrt(max(tilt, 0.0)), math.sqrt(max(velocity, 0.0))
 
 
@@ -356,7 +378,10 @@ def take_event(
         if what[KIND] == IMU:
             reading = views(state, feet)[3]
             reading[:] = what[PAYLOAD : PAYLOAD + 6].reshape(2, 3)
+            dt = what[STAMP] - state[0]
             advance(state, covariance, what[STAMP], feet, parameters)
+            watch_for_rest(state, covariance, dt, feet, parameters)
+            _doubt_bridge(covariance, what[PAYLOAD + LOST])
             continue
         advance(state, covariance, what[STAMP], feet, parameters)
         end = PAYLOAD + 3 * feet

@@ -49,7 +49,9 @@ def humanoid_estimator(noise: Mapping[str, Noise], control_period: float) -> Leg
             foot_noise=0.7 * (encoder.std + encoder.bias / 3),
             # Its soles are boxes that rock and turn under a gait at 0.5 m/s.
             foot_walk=0.01,
-            point_walk=0.01,
+            point_walk=0.1,
+            # In the same sense with every step, and standing: the contacts are soft, and creep.
+            slip_turn=0.02,
             slip_gate=16.0,
             slip_walk=0.15,
         ),

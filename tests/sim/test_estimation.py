@@ -5,7 +5,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
+from edge_runtime.fusion.contact import ContactProbability, force_on_leg
+from edge_runtime.fusion.kinematics import Leg
 from edge_runtime.fusion.legged_fusion import LeggedFusion
+from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.inference import Policy
 from edge_runtime.signal import (
     ATTITUDE,
@@ -15,12 +18,15 @@ from edge_runtime.signal import (
     IMU_BURST,
     IMU_GYRO,
     JOINT_POS,
+    JOINT_TORQUE,
 )
 from sim.estimation import measure_estimation
+from sim.gantry import Gantry
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim.vector_env import TaskVectorEnv
 
 TASK = HumanoidVelocity()
+ACTIONS = len(TASK.robot.actuators)
 NOMINAL = replace(TASK.nominal(), noise=True)
 
 
@@ -53,7 +59,7 @@ def test_the_loop_gets_what_it_asks_for():
 def test_rows_do_not_disturb_each_other_and_a_reset_starts_anew():
     env, fusion = make(2)
     _, alone = make(2)
-    action = np.zeros(env.action_space.shape, np.float32)
+    action = np.zeros((env.num_envs, ACTIONS), np.float32)
     for _ in range(10):
         env.step(action)
         fusion.update(env.signals)
@@ -67,7 +73,7 @@ def test_rows_do_not_disturb_each_other_and_a_reset_starts_anew():
 
 def test_lost_samples_are_bridged_and_absurd_ones_leave_numbers():
     env, fusion = make(1)
-    action = np.zeros(env.action_space.shape, np.float32)
+    action = np.zeros((env.num_envs, ACTIONS), np.float32)
     for step in range(40):
         env.step(action)
         if step == 20:
@@ -79,11 +85,55 @@ def test_lost_samples_are_bridged_and_absurd_ones_leave_numbers():
     assert not fusion.lost
 
 
+def test_a_gantry_holds_the_humanoid_still_on_its_feet():
+    env = TaskVectorEnv(TASK, 3, seed=2, all_signals=True)
+    gantry, action = Gantry(env.engine), np.zeros((env.num_envs, ACTIONS), np.float32)
+    for _ in range(150):
+        gantry.hold()
+        _, _, terminated, _, _ = env.step(action)
+        assert not terminated.any()
+    assert np.abs(env.engine.sensor("true_velocity")).max() < 0.02
+    assert np.abs(env.engine.sensor("imu_gyro")).max() < 0.02
+    assert env.signals[FOOT_FORCE].min() > 100.0
+    gantry.release()
+    assert not env.engine.external_force.any()
+
+
+def test_joint_torques_stand_in_for_touch_sensors():
+    env = TaskVectorEnv(NOMINAL, 2, seed=1, all_signals=True)
+    observations, _ = env.reset(seed=1)
+    act, joints = walk_policy(), [a.name for a in TASK.robot.actuators]
+    legs = [Leg(chain, joints) for chain in TASK.legged.legs]
+    contacts = [ContactProbability(TASK.legged.contact, len(legs)) for _ in range(2)]
+    fusion = LeggedFusion(TASK.legged, joints, TASK.control_period, 4, 2, witnesses=(JOINT_TORQUE,))
+    assert FOOT_FORCE not in {s.name for s in fusion.reads}
+    agree, wrong = [], []
+    for step in range(400):
+        signals = {k: v for k, v in env.signals.items() if k != FOOT_FORCE}
+        velocity = fusion.update(signals)[BASE_VELOCITY]
+        for row, contact in enumerate(contacts):
+            for leg in legs:
+                leg.move(signals[JOINT_POS][row])
+            up = quaternion_to_matrix(fusion.states[row].attitude)[2]
+            torque = signals[JOINT_TORQUE][row]
+            forces = [force_on_leg(leg, torque, up, TASK.legged.contact) for leg in legs]
+            stands = contact.update(torque=forces) > 0.5
+            agree += (stands == (env.signals[FOOT_FORCE][row] > 40.0)).tolist()
+        if step > 50:
+            wrong.append(np.linalg.norm(velocity - env.engine.sensor("true_velocity"), axis=1))
+        observations, *_ = env.step(act(observations))
+    assert np.mean(agree) > 0.95
+    assert np.sqrt(np.mean(np.square(wrong))) < 0.08
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task", [NOMINAL, TASK], ids=["nominal", "randomized"])
-def test_velocity_of_the_walking_humanoid(task):
-    errors = measure_estimation(task, walk_policy(), robots=4, seconds=15.0, seed=3, standing=4.0)
+def test_what_is_known_of_the_walking_humanoid(task):
+    """The gyroscope's noise of 0.16 degrees/s/sqrt(Hz) alone lets a bias that was found in half a
+    minute, and then the heading, drift by 2.2 degrees in a minute, root mean square."""
+    errors = measure_estimation(task, walk_policy(), robots=6, seconds=62.0, seed=3, resting=30.0)
     assert errors.velocity_rms <= 0.05
     assert math.degrees(errors.tilt_rms) < 1.0
-    assert errors.consistency > 0.8
-    assert errors.good > 0.7
+    assert errors.consistency > 0.85
+    assert math.degrees(errors.yaw_drift) * 60.0 < 4.5
+    assert errors.good > 0.9

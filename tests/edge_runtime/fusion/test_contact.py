@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.fusion.contact import ContactConfig, ContactProbability, force_by_torque
+from edge_runtime.fusion.contact import ContactProbability, force_by_torque, force_on_leg
 from edge_runtime.fusion.kinematics import Leg
+from edge_runtime.fusion.legged_config import ContactConfig, ForceConfig
 from tests.edge_runtime.fusion.test_kinematics import JOINTS, LEG
 
-CONFIG = ContactConfig(force=40.0, width=5.0, hysteresis=15.0)
+CONFIG = ContactConfig(touch=ForceConfig(40.0, 5.0, 15.0))
 
 
 def probability(contact, *forces):
@@ -58,3 +59,38 @@ def test_a_stretched_leg_gives_no_absurd_force():
     leg.move(np.zeros(4))
     noise = np.array([1.0, -1.0, 1.0])  # Nm
     assert abs(force_by_torque(leg.jacobian[0], noise, np.array([0, 0, 1.0]), 0.02)) < 50.0
+
+
+def by_torque(contact, *forces):
+    return [float(contact.update(torque=[f])[0]) for f in forces]
+
+
+def test_torques_alone_tell_contact_with_hysteresis():
+    contact = ContactProbability(CONFIG, 1)
+    lifted, hardly, landed, stands, unloaded = by_torque(contact, 0.0, 100.0, 300.0, 50.0, -100.0)
+    assert max(lifted, hardly, unloaded) < 0.1
+    assert min(landed, stands) > 0.9
+
+
+def test_touch_overrules_torques_that_a_swinging_leg_has():
+    contact = ContactProbability(CONFIG, 1)
+    assert contact.update([0.0], [300.0])[0] < 0.1
+    assert contact.update([300.0], [0.0])[0] > 0.9
+
+
+def test_torques_stand_in_for_a_touch_sensor_that_is_lost():
+    contact = ContactProbability(CONFIG, 1)
+    assert contact.update([math.nan], [300.0])[0] > 0.9
+    assert contact.update([math.nan], [-100.0])[0] < 0.1
+    assert math.isnan(contact.update([math.nan], [math.nan])[0])
+
+
+def test_the_torques_of_all_joints_are_sorted_out_by_leg():
+    leg, up = Leg(LEG, JOINTS), np.array([0.0, 0.0, 1.0])
+    leg.move(np.array([0.3, 0.0, 0.1, 1.2]))
+    torque = np.full(len(JOINTS), 1e3)
+    torque[leg.joints] = -leg.jacobian.mean(axis=0).T @ [0.0, 0.0, 250.0]
+    config = ContactConfig(damping=1e-4)
+    assert force_on_leg(leg, torque, up, config) == pytest.approx(250.0, rel=0.01)
+    torque[leg.joints[0]] = math.nan
+    assert math.isnan(force_on_leg(leg, torque, up, config))

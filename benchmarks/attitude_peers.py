@@ -31,7 +31,8 @@ def madgwick(log: Log) -> Float:
     now = multiply(to_north[None], vqf_defaults(log)[0][None])[0]
     attitude = np.empty((len(gyro), 4))
     for k, (rate, force, north) in enumerate(zip(gyro, accel, field)):
-        now = filter_.updateMARG(now, gyr=rate, acc=force, mag=north)
+        # A plain array: where its own quaternions are multiplied, `*` means another product.
+        now = np.asarray(filter_.updateMARG(now, gyr=rate, acc=force, mag=north))
         attitude[k] = multiply(to_east[None], now[None])[0]
     return attitude
 

@@ -28,8 +28,9 @@ UNKNOWN = 1e6  # variance of what this filter does not estimate, (m/s)^2 and m^2
 class AttitudeConfig:
     """VQF's time constants, and how wrong its sensors are."""
 
-    tau_acc: float = 3.0
-    """s over which the accelerometer decides what is down; VQF's default."""
+    tau_acc: float = 4.0
+    """s over which the accelerometer decides what is down. VQF's default, 3, is as good, but half
+    of that is too little for a body that is shaken, while anything from 2 to 6 is well."""
     tau_mag: float = 15.0
     """s over which the magnetometer decides where north is. VQF's default is 9; a gyroscope whose
     bias is estimated drifts by a degree in longer than that, while a building bends the field by

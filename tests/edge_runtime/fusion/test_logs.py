@@ -49,7 +49,7 @@ def every_kind() -> Log:
         ),
         name="every kind",
         estimator="attitude",
-        config=AttitudeConfig(tau_acc=4.0),
+        config=AttitudeConfig(tau_acc=5.0),
     )
 
 

@@ -26,7 +26,7 @@ from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
 from edge_runtime.shared_memory import RobotServer
 from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv

@@ -14,7 +14,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.observation import TermConfig
 from edge_runtime.signal import Array, Signal
 from sim.check import check_numbers, flag
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.engine import Engine, Float, Rows
 from sim.randomization import DomainRandomization
 from sim.robots.robot import SimRobot
 from sim.sensors.attitude import AttitudeError
@@ -125,9 +125,7 @@ class TaskConfig(ABC):
         return self
 
     @abstractmethod
-    def build(
-        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
-    ) -> "Task":
+    def build(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> "Task":
         """The task, running on an engine."""
 
 
@@ -145,9 +143,7 @@ class Task(ABC):
     final_metrics: ClassVar[frozenset[str]] = frozenset()
     """Metrics of which an episode's last value counts; of the others, the mean over its steps."""
 
-    def __init__(
-        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
-    ) -> None:
+    def __init__(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> None:
         self.engine, self.signals, self.rng = engine, signals, rng
 
     @abstractmethod

@@ -24,7 +24,8 @@ from edge_runtime.signal import (
 )
 from sim.actuators import Actuators
 from sim.check import flag
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.choice import MUJOCO, make_engine
+from sim.engines.engine import Float, Rows
 from sim.randomization import Randomizer
 from sim.sensors.attitude import AttitudeError, AttitudeReading
 from sim.sensors.readings import Readings
@@ -44,9 +45,11 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         stagger: start the first episodes at random ages, so that a learner does not see all of
             them end at once.
         all_signals: read every sensor the robot has, and not only those that the policy reads.
+        engine: what moves the robots, one of `sim.engines.choice.ENGINES`.
 
     Raises:
-        UserError: the task has a number that no simulation can have.
+        UserError: the task has a number that no simulation can have, or the engine cannot simulate
+            its robot.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         threads: int = 0,
         stagger: bool = False,
         all_signals: bool = False,
+        engine: str = MUJOCO,
     ) -> None:
         task.check()
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
@@ -67,7 +71,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.max_steps = round(task.episode_seconds / task.control_period)
         self._rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
         sensor_rng, attitude_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
-        self.engine = MujocoEngine(model, num_envs, substeps=substeps, threads=threads)
+        self.engine = make_engine(engine, model, num_envs, substeps=substeps, threads=threads)
         noise = task.sensor_noise if task.noise else {}
         wanted = None if all_signals else signals_read(task.observations)
         self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng, wanted)
@@ -221,6 +225,10 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             self.signals[COMMAND][:] = self.operator
         self.task.privileged(self.privileged)
         return self._builder.build(self.signals).copy()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Let go of the engine's threads and processes."""
+        self.engine.close()
 
     @property
     def camera(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_runtime.rotations import multiply
 from edge_runtime.signal import Array
-from sim.engines.mujoco_cpu import Float, Rows
+from sim.engines.engine import Float, Rows
 
 
 @dataclass(frozen=True)

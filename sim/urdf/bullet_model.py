@@ -85,6 +85,14 @@ class BulletModel:
         mass, moments = np.array([d[0] for d in dynamics]), np.array([d[2] for d in dynamics])
         return frames.seen_from(*origin), Masses(axes.seen_from(*origin), mass, moments)
 
+    def rays(self, starts: Float, ends: Float) -> Float:
+        """How far from its start each ray (R, 3) to (R, 3) meets what collides; NaN for none, m."""
+        self._bullet.performCollisionDetection(physicsClientId=self._client)  # finds where all is
+        hits = self._bullet.rayTestBatch(starts, ends, physicsClientId=self._client)
+        shares = np.array([hit[2] if hit[0] == self._body else np.nan for hit in hits])
+        lengths: Float = shares * np.linalg.norm(ends - starts, axis=1)
+        return lengths
+
 
 def _frames(names: tuple[str, ...], values: Float) -> Frames:
     """From positions and quaternions xyzw, (P, L, 7)."""

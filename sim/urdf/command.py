@@ -54,7 +54,7 @@ def main(config: UrdfConfig) -> int:
     print("\n".join(_summary(conversion, config.output)))
     if not config.check:
         return 0
-    differences = compare_models(model, config.output, root=config.root)
+    differences = compare_models(model, config.output, root=config.root, frames=config.frames)
     print("\n".join(_table(differences)))
     return 0 if all(difference.ok for difference in differences) else DIFFERS
 

@@ -1,6 +1,6 @@
 """Whether both engines have the same robot: MuJoCo from its MJCF, PyBullet from the URDF."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ def compare_models(
     urdf: Path,
     *,
     root: str = "",
+    frames: bool = True,
     poses: int = POSES,
     seed: int = 0,
 ) -> tuple[Difference, ...]:
@@ -54,6 +55,7 @@ def compare_models(
         mjcf: the source, or its compiled model.
         urdf: the file written from it.
         root: the robot's first body, as it was given to write the file.
+        frames: whether the file has the sites.
         poses: how many.
         seed: of the poses.
 
@@ -69,10 +71,11 @@ def compare_models(
     positions = _random_positions(model, robot, poses, np.random.default_rng(seed))
     with open_bullet(urdf) as bullet:
         found = [*_joint_differences(model, names, bullet, urdf)]
-        frames, masses = bullet.move([names.joint[j] for j in robot.joints], positions)
-    own_frames, own_masses = _move(model, robot, names, positions)
+        links, masses = bullet.move([names.joint[j] for j in robot.joints], positions)
+    sites = names.frame if frames else {}
+    own_links, own_masses = _move(model, robot, names.link, sites, positions)
     found += [*_mass_differences(own_masses, masses)]
-    found += [*_frame_differences(own_frames, frames, urdf)]
+    found += [*_frame_differences(own_links, links, urdf)]
     return tuple(sorted(found, key=lambda difference: -difference.value))
 
 
@@ -90,27 +93,38 @@ def _random_positions(
 
 
 def _move(
-    model: mujoco.MjModel, robot: Robot, names: Names, positions: Float
+    model: mujoco.MjModel,
+    robot: Robot,
+    links: Mapping[int, str],
+    frames: Mapping[int, str],
+    positions: Float,
 ) -> tuple[Frames, Masses]:
-    """Links and sites by MuJoCo in each pose, in the root body's frame."""
+    """Links, by body, and frames, by site, as MuJoCo has them in each pose, seen from the root."""
     data, root = mujoco.MjData(model), robot.root
-    bodies, sites = list(robot.bodies), list(names.frame)
+    bodies, sites = list(links), list(frames)
     address = [int(model.jnt_qposadr[joint]) for joint in robot.joints]
     anchors = np.array([link_frame(model, robot, body).position for body in bodies])
-    origin, axes, frames = [], [], []
+    place: list[tuple[Float, Float]] = []
+    axes: list[tuple[Float, Float]] = []
+    origin: list[tuple[Float, Float]] = []
     for pose in positions:
         data.qpos[address] = pose
         mujoco.mj_kinematics(model, data)
         rotation = data.xmat[bodies].reshape(-1, 3, 3)
-        links = data.xpos[bodies] + np.einsum("bij,bj->bi", rotation, anchors)
-        site_rotation = data.site_xmat[sites].reshape(-1, 3, 3)
-        frames.append((np.r_[links, data.site_xpos[sites]], np.r_[rotation, site_rotation]))
+        at = data.xpos[bodies] + np.einsum("bij,bj->bi", rotation, anchors)
+        turned = data.site_xmat[sites].reshape(-1, 3, 3)
+        place.append((np.r_[at, data.site_xpos[sites]], np.r_[rotation, turned]))
         axes.append((data.xipos[bodies].copy(), data.ximat[bodies].reshape(-1, 3, 3).copy()))
         origin.append((data.xpos[root].copy(), data.xmat[root].reshape(3, 3).copy()))
-    called = (*(names.link[body] for body in bodies), *(names.frame[site] for site in sites))
-    at = [np.array(part) for part in zip(*origin)]
-    own = [Frames(called, *map(np.array, zip(*part))).seen_from(*at) for part in (frames, axes)]
-    return own[0], Masses(own[1], model.body_mass[bodies], model.body_inertia[bodies])
+    called = (*links.values(), *frames.values())
+    seen, heavy = (
+        Frames(called, *_stacked(part)).seen_from(*_stacked(origin)) for part in (place, axes)
+    )
+    return seen, Masses(heavy, model.body_mass[bodies], model.body_inertia[bodies])
+
+
+def _stacked(pairs: list[tuple[Float, Float]]) -> tuple[Float, Float]:
+    return np.array([first for first, _ in pairs]), np.array([second for _, second in pairs])
 
 
 def _mass_differences(own: Masses, theirs: Masses) -> Iterator[Difference]:

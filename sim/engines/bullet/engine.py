@@ -84,6 +84,11 @@ class BulletEngine:
             self._workers.append(_Worker(needs, self._memory.fd))
         self._ask("start")
 
+    @property
+    def process_ids(self) -> list[int]:
+        """Of the processes, in the order of the simulations they step."""
+        return [worker.process.pid for worker in self._workers]
+
     def columns(self, *sensors: str) -> Rows:
         """Columns of these sensors, in this order, in `sensordata`."""
         return columns(self.model, *sensors)

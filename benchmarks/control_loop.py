@@ -30,7 +30,7 @@ from edge_runtime.robot import RobotDescription, Sample
 from edge_runtime.shared_memory import RobotServer, SharedMemoryRobot
 from edge_runtime.signal import Array
 from policies.onnx_graph import ActorNetwork, build_model
-from sim.simulated_robot import describe
+from sim.description import describe
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
 

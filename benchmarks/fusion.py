@@ -22,7 +22,8 @@ from peers import PlainInvariantFilter
 
 from edge_runtime.fusion.attitude_filter import AttitudeFilter
 from edge_runtime.fusion.errors_against_reference import Errors, errors_against_reference
-from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
+from edge_runtime.fusion.legged import LeggedFilter
+from edge_runtime.fusion.legged_config import LeggedConfig
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 from edge_runtime.fusion.logs import Log, Reference
 from edge_runtime.fusion.logs.broad import broad
@@ -58,7 +59,11 @@ def main() -> int:
             figures += measure(paths, arguments.quick)
         else:
             print(f"left out: '{data / folder}' has no {pattern}; give --data", file=sys.stderr)
-    figures += [*in_simulation(arguments.quick), *durations(arguments.quick)]
+    figures += durations(arguments.quick)
+    if importlib.util.find_spec("sim") and importlib.util.find_spec("mujoco"):
+        from estimated_robots import estimated_robots  # noqa: PLC0415  the rest needs no simulator
+
+        figures += estimated_robots(arguments.quick)
     return report(figures, arguments.json)
 
 
@@ -266,39 +271,6 @@ def bias_error(path: Path) -> float:
     run = replay(WheeledFilter(config), raw)
     after = min(int(np.searchsorted(run.stamp, run.stamp[0] + 20.0)), len(run.stamp) - 1)
     return float(np.abs(run.gyro_bias[after] - true).max())
-
-
-def in_simulation(quick: bool) -> list[Figure]:
-    """The committed policies' own robots, with their sensors' noise."""
-    from policies.policy_file import PolicyFile  # noqa: PLC0415  the rest needs no simulator
-    from sim.estimation import measure_estimation  # noqa: PLC0415
-    from sim.estimation_car import measure_car_estimation  # noqa: PLC0415
-    from sim.tasks.humanoid_velocity import HumanoidVelocity  # noqa: PLC0415
-    from sim.tasks.vehicle_track import VehicleTrack  # noqa: PLC0415
-
-    rows, seconds = (4, 12.0) if quick else (16, 30.0)
-    folder = Path(__file__).parents[1] / "assets" / "policies"
-    walker = PolicyFile.find(folder / "HumanoidVelocity.onnx")
-    assert isinstance(walker.task, HumanoidVelocity)
-    legged = measure_estimation(walker.task, walker.actor(rows), rows, seconds)
-    driver = PolicyFile.find(folder / "VehicleTrack.onnx")
-    assert isinstance(driver.task, VehicleTrack)
-    wheeled = measure_car_estimation(driver.task, driver.actor(rows), rows, seconds)
-    drift = 60.0 * DEGREES * legged.yaw_drift
-    return [
-        Figure("humanoid, velocity RMS", legged.velocity_rms, "m/s", 0.05, at_least=False),
-        Figure("humanoid, yaw drift", drift, "°/min", 3.0, at_least=False),
-        Figure("humanoid, consistent", 100.0 * legged.consistency, "% of time", 90.0),
-        Figure("car, consistent", 100.0 * wheeled.consistency, "% of time", 90.0),
-        Figure(
-            "car, horizontal RMS",
-            wheeled.position_rms,
-            "m",
-            wheeled.gnss_rms,
-            f"GNSS alone {wheeled.gnss_rms:.2f}",
-            at_least=False,
-        ),
-    ]
 
 
 def durations(quick: bool) -> list[Figure]:

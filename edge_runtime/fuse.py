@@ -17,6 +17,7 @@ from edge_runtime.fusion.errors_against_reference import (
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.logs import Log
 from edge_runtime.fusion.logs.formats import read_log
+from edge_runtime.fusion.logs.run_log import ReplayedFusion
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.plot import picture
 from edge_runtime.fusion.replay import Run, choose, health_shares, make_estimator, replay
@@ -27,10 +28,11 @@ class FuseConfig:
     """Replay a recorded log through an estimator."""
 
     log: Path
-    """The recording: one of sim2edge's own (.npz), a trial of BROAD (.mat), a walk of Cassie or a
-    drive of comma2k19 (.npz)."""
+    """The recording: the log of a run (`sim2edge run --log`), an estimator's own (.npz), a trial of
+    BROAD (.mat), a walk of Cassie or a drive of comma2k19 (.npz)."""
     estimator: str = ""
-    """'attitude', 'legged' or 'wheeled'; by default the one that the log is meant for."""
+    """'attitude', 'legged' or 'wheeled'; by default the one that the log is meant for. With the log
+    of a run any that `sim2edge run --fusion` knows, by default the run's."""
     out: Path = Path("out/fuse")
     """Folder for the estimates (.npz, .csv) and the picture (.svg)."""
     seed: int = 0
@@ -50,9 +52,14 @@ def main(config: FuseConfig) -> int:
     estimator = make_estimator(name, log)
     if not log.measurements:
         raise UserError(f"'{config.log}' holds no measurement")
+    if isinstance(estimator, ReplayedFusion):
+        log = estimator.seen(log)
     run = replay(estimator, log)
     errors = errors_against_reference(run, log)
     print("\n".join(describe(log, name, run, errors)))
+    if isinstance(estimator, ReplayedFusion):
+        print(f"{estimator.verdict()}\n")
+        estimator.close()
     stem = config.out / f"{log.name or config.log.stem}_{name}"
     export(stem, run, errors)
     written = [f"{stem}.npz", f"{stem}.csv"]
@@ -92,6 +99,7 @@ def describe(log: Log, estimator: str, run: Run, errors: Errors | None) -> list[
     for kind, (refused, of) in run.refused.items():
         if refused:
             lines.append(f"  {_percent(refused / of):>7} of {kind.lower()} not believed")
+    lines += [f"  {note}" for note in log.notes]
     return [*lines, ""]
 
 

@@ -1,5 +1,6 @@
 """A policy file made ready to run: checked, bound to fixed buffers, and warm."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ class Policy:
 
     def __init__(self, model: bytes, source: str = "policy") -> None:
         self.source = source
+        self.sha256 = hashlib.sha256(model).hexdigest()
         self._session = _session(model, source)
         self.contract = from_metadata(_metadata(self._session, source), source)
         _check_border(self._session, self.contract, source)

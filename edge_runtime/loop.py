@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -35,6 +36,23 @@ class LoopConfig:
     stop_seconds: float = 1.0  # length of a controlled stop
     first_sample_seconds: float = 10.0  # how long the robot may take to give its first sample
     phase: float = 0.1  # share of the period from a sample's arrival to the tick that uses it
+
+
+class Recorder(Protocol):
+    """Keeps what a loop does."""
+
+    def keep(
+        self, loop: "ControlLoop", began: int, missed: int, sent: ActuatorCommand | None
+    ) -> None:
+        """Called at the end of each tick by the loop's thread, which it must not keep waiting.
+
+        Args:
+            loop: whose buffers hold what the tick read, estimated and asked for.
+            began: when the tick began, ns by the loop's clock.
+            missed: periods skipped right before.
+            sent: the command; None before anything is known of the robot.
+        """
+        ...
 
 
 class ControlLoop:
@@ -81,10 +99,14 @@ class ControlLoop:
         self._marks = [0] * (len(Stage) + 1)
         self._last_new = clock()  # when the newest sample was first seen
         self._unfused = 0  # periods of samples that the estimator has not seen
+        self.fused = 0  # periods by which the estimator went on in the last tick
+        self.was_reset = False  # whether the estimator was reset before that
+        self.recorder: Recorder | None = None  # to be set before the start
         self._limp = np.zeros_like(self.controller.stiffness)
         self._share = min(1.0, contract.control_period)  # of a period in a second's average
         self.ticks, self.swaps, self.clipped = 0, 0, 0
         self.reaction = Reaction.NONE
+        self.lost_because = ""  # what the estimator said when it was first lost
         self.ticks_reacting = [0] * len(Reaction)
         self.realtime_report: dict[str, str] = {}
         self.error: BaseException | None = None  # what ended the loop, if not the operator
@@ -171,6 +193,7 @@ class ControlLoop:
         if self._asked:
             self._heed_operator()
         sensors = self.sensors
+        self.was_reset = False
         new = sensors.look(self.robot.read())
         fit = sensors.not_finite == 0
         if new:
@@ -179,10 +202,12 @@ class ControlLoop:
             if self._to_begin and fit:
                 self._begin()
         if not self._begun:
+            self._keep(marks[0], missed, None)
             return Reaction.NONE  # nothing is known of the robot, so nothing is sent
         marks[1] = clock()
-        if fit and self._unfused:
-            self.fusion.update(sensors.signals, self._unfused)
+        self.fused = self._unfused if fit else 0
+        if self.fused:
+            self.fusion.update(sensors.signals, self.fused)
             self._unfused = 0
         marks[2] = clock()
         controller = self.controller
@@ -195,10 +220,10 @@ class ControlLoop:
         else:
             mode = self.safe.react(reaction)
         marks[4] = clock()
-        self._write(mode)
+        self.reaction = reaction
+        self._keep(marks[0], missed, self._write(mode))
         marks[5] = clock()
         self.budget.record(marks)
-        self.reaction = reaction
         self.ticks_reacting[reaction] += 1
         self.ticks += 1
         return reaction
@@ -219,6 +244,7 @@ class ControlLoop:
         if self._begun:
             self.guard.reset()
             self.fusion.reset()
+            self.was_reset = True
             self._unfused = 1  # the estimator starts anew, so it has missed nothing
             self.controller.restart()
         self._begun = True
@@ -251,6 +277,8 @@ class ControlLoop:
         measures[Fault.SENSOR_NOT_FINITE] = sensors.not_finite
         lost = Fault.ESTIMATOR_LOST
         measures[lost] = measures[lost] + 1 if self.fusion.lost else 0
+        if measures[lost] == 1 and not self.lost_because:
+            self.lost_because = self.fusion.reason
         if fit and self._attitude is not None:  # the robot's own may be NaN in an unfit sample
             _w, x, y, _z = self._attitude[0].tolist()
             measures[Fault.TILT] = math.acos(max(-1.0, 1 - 2 * (x * x + y * y)))
@@ -259,14 +287,18 @@ class ControlLoop:
             reaction = max(reaction, Reaction.STOP)
         return reaction
 
-    def _write(self, mode: Mode) -> None:
+    def _write(self, mode: Mode) -> ActuatorCommand:
         controller = self.controller
         stiffness = controller.stiffness if mode is Mode.RUN else self._limp
-        self.robot.write(
-            ActuatorCommand(
-                self.sensors.sequence, mode, self.safe.target, stiffness, controller.damping
-            )
+        command = ActuatorCommand(
+            self.sensors.sequence, mode, self.safe.target, stiffness, controller.damping
         )
+        self.robot.write(command)
+        return command
+
+    def _keep(self, began: int, missed: int, sent: ActuatorCommand | None) -> None:
+        if self.recorder is not None:
+            self.recorder.keep(self, began, missed, sent)
 
     def _run(self) -> None:
         try:

@@ -91,6 +91,10 @@ def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
             }
             for rule, ticks, first in zip(guard.rules, guard.ticks_tripped, guard.first_tripped)
         ],
+        "estimator": {
+            "gives": [signal.name for signal in loop.fusion.provides],
+            "lost_because": loop.lost_because,
+        },
         "error": None if loop.error is None else _error(loop.error),
         "realtime": dict(loop.realtime_report),
         "machine": {
@@ -167,10 +171,11 @@ def broken_rules(loop: ControlLoop) -> list[str]:
         for rule, first, ticks in zip(guard.rules, guard.first_tripped, guard.ticks_tripped)
         if first is not None
     ]
-    return [
+    lines = [
         f"tick {first}: {what} ({ticks} tick{'s' if ticks > 1 else ''})"
         for first, what, ticks in sorted(broken)
     ]
+    return lines + [f"estimator: {loop.lost_because}"] * bool(loop.lost_because)
 
 
 def _bar(share: float) -> str:

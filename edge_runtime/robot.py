@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from edge_runtime.fusion.legged_config import LeggedRobotConfig
+from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.signal import Array, Signal, Signals
 
 
@@ -21,6 +23,9 @@ class RobotDescription:
     signals: tuple[Signal, ...]
     # Those whose noise never repeats bit for bit, unless their sensor is frozen. None: the IMU's.
     live: tuple[str, ...] | None = None
+    # What an estimator must know of it; None where it has no legs, or no wheels.
+    legged: LeggedRobotConfig | None = None
+    wheeled: WheeledRobotConfig | None = None
 
     @property
     def sample_size(self) -> int:

@@ -19,14 +19,16 @@ from typing import IO
 
 import numpy as np
 
+from edge_runtime.blocks import BlockFile
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, write_file
-from edge_runtime.fusion.choice import find_fusion
+from edge_runtime.fusion.choice import AUTO, find_fusion, find_name
 from edge_runtime.inference import Policy
 from edge_runtime.latency_picture import latency_svg
 from edge_runtime.loop import ControlLoop, LoopConfig
 from edge_runtime.realtime import RealtimeConfig
+from edge_runtime.recorder import RunLog
 from edge_runtime.report import as_dictionary, broken_rules, table
 from edge_runtime.robot import Robot
 from edge_runtime.shared_memory import SharedMemoryRobot, segment_path
@@ -62,8 +64,14 @@ class RunConfig:
     """What to ask for, one number for each command of the policy; zeros by default."""
     report: Path = Path("out/run")
     """Folder for report.json and latency.svg."""
-    fusion: str = "vqf"
-    """Where the attitude comes from: 'vqf' (gyroscope and accelerometer) or 'robot'."""
+    fusion: str = AUTO
+    """The estimator: 'vqf' (attitude), 'legged', 'wheeled' or 'wheeled+lidar' (velocity too),
+    'robot' (its own), or 'auto' for the simplest that gives what the policy needs."""
+    log: Path | None = None
+    """Keep every sample, estimate and command in this file, for `sim2edge fuse`; what was there
+    becomes FILE~. The simulated robot adds the truth."""
+    log_limit: float = 500.0
+    """MB; the log ends there, and keeps the beginning, while the robot drives on."""
     realtime: RealtimeConfig = field(
         default_factory=lambda: RealtimeConfig(fifo=50, lock_memory=True)
     )
@@ -86,15 +94,38 @@ def main(config: RunConfig) -> int:
     policy = Policy.load(config.policy)
     command = command_values(config.command, policy.contract)
     make_folder(config.report)
-    with connect(config, policy.contract) as robot, interruptible() as interrupted:
-        fusion = find_fusion(config.fusion, policy.contract, robot.description)
-        loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
-        loop.command.put(command)
-        try:
-            _drive(loop, config.seconds, interrupted)
-        finally:
-            print(f"report: {write_report(loop, config.report)}")
+    with (
+        _log_file(config) as file,
+        connect(config, policy.contract) as robot,
+        interruptible() as interrupted,
+    ):
+        name = find_name(config.fusion, policy.contract, robot.description)
+        fusion = find_fusion(name, policy.contract, robot.description)
+        with contextlib.closing(fusion):
+            loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
+            loop.command.put(command)
+            log = None if file is None else RunLog(file, loop, name)
+            loop.recorder = log
+            try:
+                _drive(loop, config.seconds, interrupted)
+            finally:
+                if log is not None:
+                    log.close(str(loop.error or ""))
+                    print(f"log: {log.described()}")
+                print(f"report: {write_report(loop, config.report, log)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
+
+
+@contextlib.contextmanager
+def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
+    """Opened before anything moves, so that one that cannot be written is told by then."""
+    if config.log is None:
+        yield None
+        return
+    if not 0 < config.log_limit < math.inf:
+        raise UserError(f"--log-limit {config.log_limit:g} MB is no size; take some hundred")
+    with contextlib.closing(BlockFile(config.log, round(config.log_limit * 1e6))) as file:
+        yield file
 
 
 def _check_options(config: RunConfig) -> None:
@@ -154,6 +185,8 @@ def _simulated(config: RunConfig, task: str) -> Iterator[Robot]:
     arguments = [sys.executable, "-c", _START, house, name, task, "--seed", str(config.seed)]
     if config.randomize:
         arguments.append("--randomize")
+    if config.log is not None:
+        arguments.append("--truth")
     if config.record is not None:
         arguments += ["--record", str(config.record), "--command", *map(str, config.command)]
     if config.realtime.fifo > 1:
@@ -319,9 +352,10 @@ def _show(lines: list[str], shown: int) -> int:
     return len(lines)
 
 
-def write_report(loop: ControlLoop, folder: Path) -> Path:
+def write_report(loop: ControlLoop, folder: Path, log: RunLog | None = None) -> Path:
     """Write report.json and latency.svg; the folder."""
-    report = json.dumps(as_dictionary(loop), indent=2, allow_nan=False)
+    content = {**as_dictionary(loop), "log": None if log is None else log.as_dictionary()}
+    report = json.dumps(content, indent=2, allow_nan=False)
     write_file(folder / "report.json", report + "\n")
     write_file(folder / "latency.svg", latency_svg(loop))
     return folder

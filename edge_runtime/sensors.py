@@ -20,15 +20,15 @@ class Sensors:
     """
 
     def __init__(self, robot: RobotDescription) -> None:
-        self._flat = np.zeros(robot.sample_size, np.float32)
-        self.signals: dict[str, Array] = robot.split(self._flat)
+        self.values: Array = np.zeros(robot.sample_size, np.float32)  # all signals, joined
+        self.signals: dict[str, Array] = robot.split(self.values)
         live = robot.live
         if live is None:
             live = tuple(name for name in IMU if name in self.signals)
         self._live = [self.signals[name] for name in live]
         self._before = [b""] * len(self._live)
         self.sequence = -1  # of the newest sample; -1 before the first
-        self._stamp = -math.inf
+        self.stamp = -math.inf  # of that sample
         self.periods = 0  # sequence numbers from the sample before it to the newest
         self.repeats = 0  # samples in a row in which a live signal repeated itself
         self.not_finite = 0  # samples in a row with a NaN or infinite value
@@ -39,17 +39,17 @@ class Sensors:
         if (
             sample is None
             or sample.sequence == self.sequence
-            or not sample.stamp > self._stamp  # NaN neither
+            or not sample.stamp > self.stamp  # NaN neither
         ):
             self.nothing_new += 1
             return False
-        self._flat[:] = sample.values
+        self.values[:] = sample.values
         self.periods = max(sample.sequence - self.sequence, 1) if self.new else 1
         self.lost += self.periods - 1
         self.new += 1
-        self.sequence, self._stamp = sample.sequence, sample.stamp
+        self.sequence, self.stamp = sample.sequence, sample.stamp
         self._compare()
-        self.not_finite = 0 if all_finite(self._flat) else self.not_finite + 1
+        self.not_finite = 0 if all_finite(self.values) else self.not_finite + 1
         return True
 
     def _compare(self) -> None:

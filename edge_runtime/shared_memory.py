@@ -15,16 +15,16 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.config_json import from_json, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
-from edge_runtime.signal import Array, Signal
+from edge_runtime.signal import Array
 
-_MAGIC = b"sim2edge robot 2"
+_MAGIC = b"sim2edge robot 3"
 _HEADER = struct.Struct("<16sI")  # magic, length of the description
 _ENTRIES = 4
 _READS = 3  # attempts at an entry that is being overwritten
@@ -128,12 +128,7 @@ class SharedMemoryRobot:
         if magic != _MAGIC:
             raise UserError(f"'{name}' is not a robot of this version; restart its process")
         document = json.loads(self._memory[_HEADER.size : _HEADER.size + length])
-        self.description = RobotDescription(
-            document["name"],
-            tuple(document["joint_names"]),
-            tuple(Signal(**signal) for signal in document["signals"]),
-            None if document["live"] is None else tuple(document["live"]),
-        )
+        self.description = from_json(RobotDescription, document, name)
         self._view = memoryview(self._memory)
         self._samples, self._commands = _rings(self._view, self.description, length)
         self._joints = len(self.description.joint_names)
@@ -187,7 +182,7 @@ class RobotServer:
     def __init__(self, name: str, description: RobotDescription) -> None:
         self.description = description
         self.path = segment_path(name)
-        document = json.dumps(asdict(description)).encode()
+        document = json.dumps(to_json(description)).encode()
         samples, commands = _values(description)
         size = _start(len(document)) + _Ring.bytes_needed(samples) + _Ring.bytes_needed(commands)
         # Under its name it appears only when it is complete.

@@ -38,4 +38,5 @@ IMU_BURST = "imu_burst"  # k x (gyro, accel) at equal steps since the last sampl
 FOOT_FORCE = "foot_force"  # N under each sole, in the order of the robot's legs
 # Signals that fusion provides.
 ATTITUDE = "attitude"  # body to world, wxyz; its yaw is arbitrary without a magnetometer
+POSITION = "position"  # of the IMU, m, world
 BASE_VELOCITY = "base_velocity"  # of the IMU, m/s, in the body frame

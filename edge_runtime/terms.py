@@ -10,6 +10,7 @@ import numpy.typing as npt
 from edge_runtime.errors import ContractError
 from edge_runtime.signal import (
     ATTITUDE,
+    BASE_VELOCITY,
     COMMAND,
     CONTROL_STEP,
     DEFAULT_TARGET,
@@ -72,6 +73,12 @@ def angular_velocity(gyro: Array) -> Array:
 def specific_force(accel: Array) -> Array:
     """Specific force as the accelerometer reads it, (N, 3)."""
     return accel
+
+
+@term(reads=(BASE_VELOCITY,), unit="m/s", frame="body")
+def base_velocity(velocity: Array) -> Array:
+    """Velocity of the IMU as the estimator knows it, (N, 3)."""
+    return velocity
 
 
 @term(reads=(ATTITUDE,), unit="1", frame="body")

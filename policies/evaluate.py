@@ -22,7 +22,7 @@ from sim.engines.choice import ENGINES, MUJOCO
 from sim.racing.pure_pursuit import PurePursuit
 from sim.task import TaskConfig
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
+from sim.vector_env import MODEL, TaskVectorEnv
 
 PURE_PURSUIT = "pure-pursuit"
 BOTH = "both"  # engines
@@ -43,6 +43,9 @@ class EvaluateConfig:
     """Of everything random; worlds are others than those of any training."""
     randomize: bool = True
     """With noise, randomization and pushes; --no-randomize gives the robot as it is drawn."""
+    estimates: str = MODEL
+    """Where attitude and velocity come from: "model", the truth with an estimator's measured
+    errors; "truth"; or the name of an estimator, "auto" for the one that a robot would run."""
     engine: Literal["mujoco", "bullet", "both"] = "mujoco"
     """What moves the robots; "both" plays the same episodes in each, side by side in one table."""
     json: Path | None = None
@@ -99,6 +102,7 @@ def main(config: EvaluateConfig) -> int:
             "seconds": task.episode_seconds,
             "seed": config.seed,
             "randomized": config.randomize,
+            "estimates": config.estimates,
             "result": _finite(summaries[engines[0]]),
             "engines": {engine: _finite(summary) for engine, summary in summaries.items()},
             "gate": None if gate is None else not missed,
@@ -132,6 +136,7 @@ def make_world(
     *,
     randomize: bool = True,
     engine: str = MUJOCO,
+    estimates: str = MODEL,
 ) -> TaskVectorEnv:
     """The batch that a policy is evaluated on: one simulation for each episode.
 
@@ -140,7 +145,7 @@ def make_world(
     task = task.unseen(seed, episodes)
     task = task if seconds is None else dataclasses.replace(task, episode_seconds=seconds)
     task = task if randomize else task.nominal()
-    return TaskVectorEnv(task, episodes, seed=unseen_seed(seed), engine=engine)
+    return TaskVectorEnv(task, episodes, seed=unseen_seed(seed), engine=engine, estimates=estimates)
 
 
 def unseen_seed(seed: int) -> int:
@@ -193,6 +198,7 @@ def _evaluate(
             config.seed,
             randomize=config.randomize,
             engine=engine,
+            estimates=config.estimates,
         )
         try:
             played[engine] = play(env, _driver(policy, env), config.seed)
@@ -222,6 +228,8 @@ def _print(
     summaries: Mapping[str, Mapping[str, float]],
 ) -> None:
     how = "randomized" if config.randomize else "nominal"
+    if config.estimates != MODEL:
+        how += f", {config.estimates} estimates"
     length = f"{task.episode_seconds:g} s"
     where = "" if config.engine == MUJOCO else f", {' and '.join(played)}"
     table = Table(

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from edge_runtime.config_json import from_json, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.config import TrainConfig
-from policies.config_json import from_json, to_json
 from sim.tasks import find_task
 
 CONFIG, RECORD, CHECKPOINT, POLICY = "config.json", "run.json", "checkpoint.pt", "policy.onnx"

@@ -3,23 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import mujoco
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.legged import LeggedConfig
-from edge_runtime.fusion.legged_fusion import LeggedFusion, LeggedRobotConfig
+from edge_runtime.fusion.legged_config import LeggedRobotConfig
+from edge_runtime.fusion.legged_fusion import LeggedFusion
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_exp, so3_log
 from edge_runtime.signal import Array
-from sim.robots.humanoid import FEET
-from sim.robots.leg_chains import leg_chains
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim.vector_env import TaskVectorEnv
 
 Float = npt.NDArray[np.float64]
 
-HEEL_AND_TOE = ((-0.1, 0.0, 0.0), (0.1, 0.0, 0.0))  # m, from the middle of the humanoid's sole
 NEES_BOUNDS = (1.237, 14.449)  # hold 95 % of a chi-squared variable of 6 degrees of freedom
 SETTLING = 1.0  # s after a start that do not count
 YAW_SPAN = 10.0  # s over which yaw drift is told
@@ -36,31 +32,6 @@ class EstimationErrors:
     normalised_error: float  # its mean; 6 if the covariance is right
     good: float  # share of times at which health is GOOD
     samples: int
-
-
-def humanoid_estimator(task: HumanoidVelocity) -> LeggedRobotConfig:
-    """What the legged filter must know of the simulated humanoid: its legs and its sensors."""
-    model = mujoco.MjModel.from_xml_path(str(task.robot.model))
-    noise, root_period = task.errors, task.control_period**0.5
-    return LeggedRobotConfig(
-        legs=leg_chains(model, "imu", FEET, HEEL_AND_TOE),
-        estimator=LeggedConfig(
-            feet=len(FEET) * len(HEEL_AND_TOE),
-            points=len(HEEL_AND_TOE),
-            gyro_noise=noise.imu_gyro.std * root_period,
-            # What happens between two readings when a foot strikes exceeds the sensor's own noise.
-            accel_noise=noise.imu_accel.std * root_period + 0.02,
-            gyro_bias_std=noise.imu_gyro.bias,
-            accel_bias_std=noise.imu_accel.bias,
-            # Encoders' noise and calibration, over a leg of 0.7 m.
-            foot_noise=0.7 * (noise.joint_pos.std + noise.joint_pos.bias / 3),
-            # Its soles are boxes that rock and turn under a gait at 0.5 m/s.
-            foot_walk=0.01,
-            point_walk=0.01,
-            slip_gate=16.0,
-            slip_walk=0.15,
-        ),
-    )
 
 
 def measure_estimation(
@@ -82,13 +53,13 @@ def measure_estimation(
         seed: of everything random.
         standing: s at the start for which they are told to stand, which do not count: as on a
             robot that is switched on, the gyroscope's bias is found meanwhile.
-        config: of the estimators; `humanoid_estimator` by default.
+        config: of the estimators; the task's by default.
     """
     env = TaskVectorEnv(task, robots, seed=seed, all_signals=True)
     env.operator = np.zeros(len(task.commands), np.float32)
     observations, _ = env.reset(seed=seed)
     joints = [a.name for a in task.robot.actuators]
-    config = config or humanoid_estimator(task)
+    config = config or task.legged
     period = task.control_period
     fusion = LeggedFusion(config, joints, period, env.engine.substeps, robots)
     attitude, velocity = (env.engine.sensor(f"true_{n}") for n in ("attitude", "velocity"))

@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_log
-from edge_runtime.fusion.wheeled_config import WheeledConfig
-from edge_runtime.fusion.wheeled_fusion import VEHICLE, WheeledFusion
+from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
+from edge_runtime.fusion.wheeled_fusion import WheeledFusion
 from edge_runtime.signal import Array
+from sim.robots.estimators import VEHICLE_ESTIMATOR
 from sim.tasks.vehicle_track import VehicleTrack
 from sim.vector_env import TaskVectorEnv
 
@@ -46,7 +47,7 @@ def measure_car_estimation(
     cars: int = 8,
     seconds: float = 20.0,
     seed: int = 0,
-    config: WheeledConfig = VEHICLE,
+    config: WheeledRobotConfig = VEHICLE_ESTIMATOR,
 ) -> CarEstimationErrors:
     """Let a policy drive cars and compare their estimators with the truth.
 
@@ -61,8 +62,8 @@ def measure_car_estimation(
     env = TaskVectorEnv(task, cars, seed=seed, all_signals=True)
     observations, _ = env.reset(seed=seed)
     period = task.control_period
-    fusion = WheeledFusion(period, env.engine.substeps, cars, config=config)
-    truth = _Truth(env, np.array(config.antenna))
+    fusion = WheeledFusion(config, period, env.engine.substeps, cars)
+    truth = _Truth(env, np.array(config.estimator.antenna))
     log = _Log(cars, round(SETTLING / period))
     for step in range(round(seconds / period)):
         if step:

@@ -3,7 +3,7 @@
 `LockstepRobot` lives in the control loop's process and waits for it. As a program, this module
 serves a robot over shared memory in real time:
 
-    python -m sim.simulated_robot NAME TASK [--seed N] [--randomize] [--record FILE]
+    python -m sim.simulated_robot NAME TASK [--seed N] [--randomize] [--truth] [--record FILE]
 """
 
 import argparse
@@ -23,15 +23,20 @@ from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.realtime import RealtimeConfig, realtime
-from edge_runtime.robot import ActuatorCommand, Mode, RobotDescription, Sample
+from edge_runtime.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.shared_memory import RobotServer
-from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
+from edge_runtime.signal import Array, Signal
+from sim.description import describe
 from sim.engines.engine import Float
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
 
-LIVE = (IMU_GYRO, IMU_ACCEL, IMU_BURST, "lidar")  # encoders repeat themselves at standstill
+TRUTH = (  # of the IMU, at the moment of its last reading
+    Signal("true_attitude", 4, "1", "world"),
+    Signal("true_velocity", 3, "m/s", "body"),
+    Signal("true_position", 3, "m", "world"),
+)
 
 
 class SimulatedRobot:
@@ -40,15 +45,20 @@ class SimulatedRobot:
     Args:
         task: the world; nothing ends an episode here.
         seed: of everything random.
+        truth: give what only the physics knows too, as far as the model has such sensors.
     """
 
-    def __init__(self, task: TaskConfig, seed: int = 0) -> None:
+    def __init__(self, task: TaskConfig, seed: int = 0, truth: bool = False) -> None:
         self.env = TaskVectorEnv(task, 1, seed=seed, threads=1, all_signals=True)
         self.env.reset(seed=seed)
         engine = self.env.engine
-        self.description = describe(task, engine.substeps)
+        known = [s for s in TRUTH if truth and s.name in engine.sensor_names]
+        self._truth = {s.name: engine.sensor(s.name) for s in known}
+        described = describe(task, engine.substeps)
+        self.description = dataclasses.replace(described, signals=(*described.signals, *known))
         self.sequence = 0
-        self.signals: Mapping[str, Array] = self.env.signals
+        exact = {name: values.astype(np.float32) for name, values in self._truth.items()}
+        self.signals: Mapping[str, Array] = self.env.signals | exact
         actuators = task.robot.actuators
         self.target: Array = self.env.action_map.default.copy()  # that was commanded last, (A,)
         self._is_position = np.array([a.mode == POSITION for a in actuators])
@@ -70,6 +80,8 @@ class SimulatedRobot:
         """
         self.env.advance(control)
         self.env.task.advance()
+        for name, exact in self._truth.items():
+            self.signals[name][:] = exact
         self.sequence += 1
 
     def obey(self, command: ActuatorCommand) -> Array:
@@ -112,16 +124,6 @@ class LockstepRobot:
 
     def close(self) -> None:
         pass
-
-
-def describe(task: TaskConfig, substeps: int) -> RobotDescription:
-    """The task's robot as the control loop sees it, its own attitude included."""
-    burst = Signal(IMU_BURST, 6 * substeps, "rad/s, m/s^2", "imu")
-    attitude = Signal(ATTITUDE, 4, "1", "world")
-    description = task.robot.description((burst, attitude, *task.extra_signals))
-    # Without noise, what stands still reads the same again.
-    live = [s.name for s in description.signals if s.name in LIVE and task.noise]
-    return dataclasses.replace(description, live=tuple(live))
 
 
 class RealTimeRobot:
@@ -197,6 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("task", help="the world it lives in")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--randomize", action="store_true", help="draw another robot and pushes")
+    parser.add_argument("--truth", action="store_true", help="give what only the physics knows")
     parser.add_argument("--fifo", type=int, default=0, help="priority under SCHED_FIFO")
     parser.add_argument("--record", type=Path, help="write the motion to this .npz at the end")
     parser.add_argument(
@@ -216,7 +219,7 @@ def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
     task = find_task(options.task)
     if not options.randomize:
         task = dataclasses.replace(task.nominal(), noise=task.noise)
-    simulated = SimulatedRobot(task, options.seed)
+    simulated = SimulatedRobot(task, options.seed, options.truth)
     with (
         realtime(RealtimeConfig(fifo=options.fifo)),
         RobotServer(options.name, simulated.description) as server,

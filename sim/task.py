@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from edge_runtime.contract import Command
 from edge_runtime.errors import UserError
+from edge_runtime.fusion.legged_config import LeggedRobotConfig
+from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.observation import TermConfig
 from edge_runtime.signal import Array, Signal
 from sim.check import check_numbers, flag
 from sim.engines.engine import Engine, Float, Rows
 from sim.randomization import DomainRandomization
 from sim.robots.robot import SimRobot
-from sim.sensors.attitude import AttitudeError
+from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
 
 Bool = npt.NDArray[np.bool_]
@@ -92,9 +94,19 @@ class TaskConfig(ABC):
         return {}
 
     @property
-    def attitude_error(self) -> AttitudeError:
-        """Error of the estimated attitude."""
-        return AttitudeError()
+    def estimate_errors(self) -> EstimateErrors:
+        """What an estimator on this robot gets wrong, measured."""
+        return EstimateErrors()
+
+    @property
+    def legged(self) -> LeggedRobotConfig | None:
+        """What an estimator must know of the robot's legs; None without legs."""
+        return None
+
+    @property
+    def wheeled(self) -> WheeledRobotConfig | None:
+        """What an estimator must know of the robot's wheels; None without wheels."""
+        return None
 
     @property
     def extra_signals(self) -> tuple[Signal, ...]:
@@ -149,6 +161,9 @@ class Task(ABC):
     @abstractmethod
     def start(self, rows: Rows) -> tuple[Float, Float]:
         """New episodes: initial qpos (n, nq) and qvel (n, nv)."""
+
+    def sense(self, rows: Rows | None) -> None:
+        """Write the signals of sensors that the task itself simulates; as `observe`, before it."""
 
     @abstractmethod
     def observe(self, rows: Rows | None) -> None:

@@ -12,9 +12,9 @@ from gymnasium.vector.utils import batch_space
 from edge_runtime.actuation import ActionMap
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
+from edge_runtime.fusion.choice import find_fusion
 from edge_runtime.observation import ObservationBuilder, signals_read
 from edge_runtime.signal import (
-    ATTITUDE,
     COMMAND,
     CONTROL_STEP,
     DEFAULT_TARGET,
@@ -24,14 +24,21 @@ from edge_runtime.signal import (
 )
 from sim.actuators import Actuators
 from sim.check import flag
+from sim.description import describe
 from sim.engines.choice import MUJOCO, make_engine
 from sim.engines.engine import Float, Rows
 from sim.randomization import Randomizer
-from sim.sensors.attitude import AttitudeError, AttitudeReading
+from sim.sensors.estimates import (
+    ESTIMATED,
+    EstimateErrors,
+    Estimates,
+    FusedEstimates,
+    ModelledEstimates,
+)
 from sim.sensors.readings import Readings
 from sim.task import State, TaskConfig
 
-TRUE_ATTITUDE = "true_attitude"  # every robot model has this sensor
+MODEL, TRUTH = "model", "truth"  # where estimates come from, beside the estimators
 
 
 class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
@@ -45,6 +52,9 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         stagger: start the first episodes at random ages, so that a learner does not see all of
             them end at once.
         all_signals: read every sensor the robot has, and not only those that the policy reads.
+        estimates: where attitude and velocity come from: "model", the truth with an estimator's
+            measured errors; "truth"; or the name of an estimator, "auto" for the one the robot
+            would run.
         engine: what moves the robots, one of `sim.engines.choice.ENGINES`.
 
     Raises:
@@ -61,6 +71,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         threads: int = 0,
         stagger: bool = False,
         all_signals: bool = False,
+        estimates: str = MODEL,
         engine: str = MUJOCO,
     ) -> None:
         task.check()
@@ -70,14 +81,12 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         substeps = _substeps(task.control_period, model.opt.timestep)
         self.max_steps = round(task.episode_seconds / task.control_period)
         self._rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
-        sensor_rng, attitude_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
+        sensor_rng, estimate_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
         self.engine = make_engine(engine, model, num_envs, substeps=substeps, threads=threads)
         noise = task.sensor_noise if task.noise else {}
-        wanted = None if all_signals else signals_read(task.observations)
+        modelled = estimates in (MODEL, TRUTH)
+        wanted = signals_read(task.observations) if modelled and not all_signals else None
         self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng, wanted)
-        error = task.attitude_error if task.noise else AttitudeError()
-        self._attitude = AttitudeReading(error, num_envs, task.control_period, attitude_rng)
-        self._true_attitude = self.engine.sensor(TRUE_ATTITUDE)
         self.action_map = ActionMap(robot.actuators, task.action_clip)
         speeds = tuple(f"{a.name}_vel" for a in robot.actuators)
         self.actuators = Actuators(self.engine, robot.actuators, speeds)
@@ -89,7 +98,9 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             task.ground,
             randomizer_rng,
         )
-        self.signals = self._make_signals()
+        sensed = self._readings.signals | _zeros(task.extra_signals, num_envs)
+        self._estimates = self._make_estimates(estimates, sensed, estimate_rng)
+        self.signals = sensed | self._estimates.signals | self._runtime_signals()
         self.task = task.build(self.engine, self.signals, task_rng)
         self._builder = ObservationBuilder(task.observations, self._used_signals(), num_envs)
         self.privileged: Array = np.zeros((num_envs, self.task.privileged_size), np.float32)
@@ -100,32 +111,45 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._set_spaces()
         self._reset_rows(np.arange(num_envs))
 
-    def _make_signals(self) -> dict[str, Array]:
-        """What the robot reads, and the runtime's own; terms and tasks see views of these."""
-        rows, count = self.num_envs, len(self.config.robot.actuators)
-        default = np.tile(self.action_map.default, (rows, 1))
-        return self._readings.signals | {
-            ATTITUDE: self._attitude.attitude,
-            COMMAND: np.zeros((rows, len(self.config.commands)), np.float32),
-            LAST_ACTION: np.zeros((rows, count), np.float32),
-            CONTROL_STEP: np.zeros((rows, 1), np.float32),
-            DEFAULT_TARGET: default,
-            **{s.name: np.zeros((rows, s.size), np.float32) for s in self.config.extra_signals},
-        }
+    def _make_estimates(
+        self, source: str, sensed: dict[str, Array], rng: np.random.Generator
+    ) -> Estimates:
+        task = self.config
+        if source in (MODEL, TRUTH):
+            exact = source == TRUTH or not task.noise
+            errors = EstimateErrors() if exact else task.estimate_errors
+            return ModelledEstimates(errors, self.engine, task.control_period, rng)
+        contract, robot = self.contract(), describe(task, self.engine.substeps)
+        estimates = FusedEstimates(
+            lambda: find_fusion(source, contract, robot), sensed, self.num_envs
+        )
+        missing = [name for name in contract.estimator_outputs if name not in estimates.signals]
+        if missing:
+            raise UserError(f"estimator '{source}' gives no '{missing[0]}', which the policy reads")
+        return estimates
 
-    def _used_signals(self) -> tuple[Signal, ...]:
-        """Specifications of the signals that the observation reads."""
-        count, config = len(self.config.robot.actuators), self.config
+    def _runtime_signals(self) -> dict[str, Array]:
+        signals = _zeros(self._runtime, self.num_envs)
+        signals[DEFAULT_TARGET][:] = self.action_map.default
+        return signals
+
+    @property
+    def _runtime(self) -> tuple[Signal, ...]:
+        """What the runtime itself tells the terms."""
+        config, count = self.config, len(self.config.robot.actuators)
         units = ", ".join(dict.fromkeys(c.unit for c in config.commands))
-        provided = [s.signal for s in config.robot.sensors]
-        provided += config.extra_signals
-        provided += [
-            Signal(ATTITUDE, 4, "1", "world"),
+        return (
             Signal(COMMAND, len(config.commands), units, "body"),
             Signal(LAST_ACTION, count, "1"),
             Signal(CONTROL_STEP, 1, "1"),
             Signal(DEFAULT_TARGET, count, "rad"),
-        ]
+        )
+
+    def _used_signals(self) -> tuple[Signal, ...]:
+        """Specifications of the signals that the observation reads."""
+        config = self.config
+        provided = [s.signal for s in config.robot.sensors]
+        provided += [*config.extra_signals, *ESTIMATED, *self._runtime]
         read = signals_read(config.observations)
         return tuple(s for s in provided if s.name in read)
 
@@ -193,7 +217,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.engine.step(control)
         self.age += 1
         self._readings.read()
-        self._attitude.read(self._true_attitude)
+        self.task.sense(None)
+        self._estimates.read()
         self.task.observe(None)
 
     def _finish(self, rows: Rows, done: np.ndarray) -> dict[str, Any]:
@@ -216,7 +241,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.signals[LAST_ACTION][rows] = 0
         self.signals[CONTROL_STEP][rows] = 0
         self._readings.reset(rows)
-        self._attitude.reset(rows, self._true_attitude)
+        self.task.sense(rows)
+        self._estimates.reset(rows)
         self.task.observe(rows)
         self._builder.reset(rows)
 
@@ -261,7 +287,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             physics_period=self.engine.model.opt.timestep,
             action_clip=config.action_clip,
             max_tilt=config.max_tilt,
-            estimator_outputs=tuple(s.name for s in signals if s.name == ATTITUDE),
+            estimator_outputs=tuple(s.name for s in signals if s in ESTIMATED),
         )
 
     def state(self) -> State:
@@ -271,7 +297,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         return {
             "engine": self.engine.state(),
             "readings": self._readings.state(),
-            "attitude": self._attitude.state(),
+            "estimates": self._estimates.state(),
             "actuators": self.actuators.state(),
             "task": self.task.state(),
             "observation": self._builder.state(),
@@ -284,7 +310,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         """Go on from the `state` of an environment of the same task and size."""
         self.engine.restore(state["engine"])
         self._readings.restore(state["readings"])
-        self._attitude.restore(state["attitude"])
+        self._estimates.restore(state["estimates"])
         self.actuators.restore(state["actuators"])
         self.task.restore(state["task"])
         self._builder.restore(state["observation"])
@@ -294,6 +320,10 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         for rng, saved in zip(self._rngs, state["random"]):
             rng.bit_generator.state = saved
         self.task.privileged(self.privileged)
+
+
+def _zeros(signals: Sequence[Signal], rows: int) -> dict[str, Array]:
+    return {s.name: np.zeros((rows, s.size), np.float32) for s in signals}
 
 
 def _substeps(control_period: float, physics_period: float) -> int:

@@ -7,15 +7,19 @@ magnetic disturbance rejection", Information Fusion 91, 2023.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from vqf import VQF
 
+from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal, Signals
+
+Bool = npt.NDArray[np.bool_]
 
 ATTITUDE_SIGNAL = Signal(ATTITUDE, 4, "1", "world")
 READING = 6  # entries of an IMU's reading in a burst: gyroscope and accelerometer
 GRAVITY = 9.80665  # m/s^2
 _AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside does not tell what is down
-_UPRIGHT = np.array([0.0, 0.0, GRAVITY])
+UPRIGHT = np.array([0.0, 0.0, GRAVITY])  # what an accelerometer reads at rest, not tilted
 _LONGEST_GAP = 25  # control periods without a sample after which the attitude is a guess
 
 
@@ -25,6 +29,13 @@ def imu_signals(burst: int) -> tuple[Signal, ...]:
     if not burst:
         return mean
     return (*mean, Signal(IMU_BURST, READING * burst, "rad/s, m/s^2", "imu"))
+
+
+def tells_down(accel: npt.NDArray[np.float64]) -> Bool:
+    """Whether specific forces, (N, 3) m/s^2, are of gravity's strength, (N,)."""
+    force = np.linalg.norm(accel, axis=1)
+    down: Bool = (force > _AT_REST[0]) & (force < _AT_REST[1])
+    return down
 
 
 class AttitudeFusion:
@@ -46,6 +57,7 @@ class AttitudeFusion:
     """
 
     provides: tuple[Signal, ...] = (ATTITUDE_SIGNAL,)
+    states: Sequence[Estimate] = ()
 
     def __init__(self, control_period: float, burst: int = 0, rows: int = 1) -> None:
         self.reads: tuple[Signal, ...] = imu_signals(burst)
@@ -64,6 +76,10 @@ class AttitudeFusion:
         self._ran = np.zeros(rows, bool)  # whether they were ever started
         self._waiting = np.zeros(rows, bool)  # for a reading that tells what is down
         self.lost = False
+
+    @property
+    def reason(self) -> str:
+        return "no reading tells what is down" if self.lost else ""
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._fresh[slice(None) if rows is None else rows] = True
@@ -89,13 +105,15 @@ class AttitudeFusion:
             self.lost |= self._any_fresh
         return self.estimates
 
+    def close(self) -> None:
+        pass
+
     def _start(self, accel: Array) -> None:
-        force = np.linalg.norm(accel.astype(np.float64), axis=1)
-        at_rest = (force > _AT_REST[0]) & (force < _AT_REST[1])
+        at_rest = tells_down(accel.astype(np.float64))
         self._waiting = self._ran & ~at_rest
         for row in np.flatnonzero(self._fresh & ~self._waiting):
             self._filters[row].resetState()
-            reading = accel[row].astype(np.float64) if at_rest[row] else _UPRIGHT
+            reading = accel[row].astype(np.float64) if at_rest[row] else UPRIGHT
             for _ in range(self._settling):
                 self._filters[row].updateAcc(reading)
             self._ran[row] = True

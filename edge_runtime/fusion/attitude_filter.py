@@ -90,7 +90,7 @@ class AttitudeFilter:
         self._filter: VQF | None = None
         self._waiting: list[tuple[Imu | Magnetometer, float]] = []
         self._period = self.config.period or _FIRST_PERIOD
-        self._stamp = 0.0
+        self._stamp = math.nan
         self._gyro, self._accel = np.zeros(3), np.array([0.0, 0.0, GRAVITY])  # as last used
         self._seconds = 0.0  # since the start
         self._unusable = 0  # readings in a row

@@ -7,29 +7,12 @@ robots", RA-L 2(2), 2017, who use this logistic of the normal force).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime.fusion.legged_config import ContactConfig
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.signal import Array
-
-
-@dataclass(frozen=True)
-class ContactConfig:
-    """From force to probability."""
-
-    force: float = 40.0
-    """N at which a foot stands as probably as not: a tenth of the weight. Far above the sensor's
-    bias, for a foot that is barely loaded slides."""
-    width: float = 6.0
-    """N from there to a probability of 0.73: the sensor's noise."""
-    hysteresis: float = 15.0
-    """N by which the force must fall below `force` for a standing foot, or rise above it for a
-    lifted one, to become as probable as not."""
-    damping: float = 0.02
-    """m of singular value of a leg's Jacobian, below which torque tells little of force: a
-    stretched knee carries any load without any."""
 
 
 class ContactProbability:

@@ -24,7 +24,7 @@ class Estimate:
     true rotation = Exp(rotation error) * estimated rotation, and true - estimated of the others.
     """
 
-    stamp: float  # s
+    stamp: float  # s; NaN before the first reading
     attitude: Float  # (4,) body to world, wxyz
     velocity: Float  # (3,) m/s, world frame
     position: Float  # (3,) m, world frame

@@ -6,34 +6,14 @@ Lynch and Park, "Modern Robotics", section 4.1).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.compiled import compiled
+from edge_runtime.fusion.legged_config import LegChain
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.signal import Array
-
-Vector = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class LegJoint:
-    """A hinge of a leg, at zero joint angles."""
-
-    name: str
-    offset: Vector  # m, from the joint before, or the IMU, to this one
-    axis: Vector  # of unit length; a positive angle turns what follows about it
-
-
-@dataclass(frozen=True)
-class LegChain:
-    """From the IMU to the points of one foot that stand on the ground, at zero joint angles."""
-
-    name: str
-    joints: tuple[LegJoint, ...]
-    points: tuple[Vector, ...]  # m, each from the last joint
 
 
 @compiled

@@ -6,104 +6,17 @@ measurements in `timeline`.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from edge_runtime.fusion import legged_steps as steps
 from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.legged_config import LeggedConfig
 from edge_runtime.fusion.legged_equations import forget_foot, world_covariance
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
 from edge_runtime.fusion.measurement import Feet, Float, Imu, Measurement
-from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck, ImuCheckConfig, Verdict
+from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck, Verdict
 from edge_runtime.fusion.timeline import KIND, PAYLOAD, STAMP, Timeline
-
-
-@dataclass(frozen=True)
-class LeggedConfig:
-    """What is known of the robot and its sensors beforehand."""
-
-    feet: int = 2
-    """F: points that may stand on the ground, the points of a sole one after another."""
-    points: int = 1
-    """Points of a sole: 1, or 2 (heel and toe) for a flat foot, which shows how the body turns
-    about the vertical even on one leg."""
-    # IMU. The defaults are a good MEMS sensor on a body that vibrates.
-    gyro_noise: float = 2e-4
-    """rad/s/sqrt(Hz); data sheets say 0.5e-4 to 2e-4."""
-    accel_noise: float = 3e-3
-    """m/s^2/sqrt(Hz); data sheets say 0.5e-3 to 3e-3."""
-    gyro_walk: float = 1e-5
-    """rad/s/sqrt(s), of the bias."""
-    accel_walk: float = 1e-4
-    """m/s^2/sqrt(s), of the bias."""
-    gyro_bias_std: float = 0.01
-    """rad/s at the start."""
-    accel_bias_std: float = 0.05
-    """m/s^2 at the start. What it is in the horizontal cannot be told from tilt while the robot
-    does not turn: 0.05 m/s^2 stay 0.3 degrees."""
-    # Feet.
-    foot_noise: float = 0.005
-    """m, of each coordinate of a foot by kinematics: encoder noise times the leg's length."""
-    foot_walk: float = 0.007
-    """m/sqrt(s) by which a standing foot wanders: its sole rolls and gives. 5 mm in a stance."""
-    point_noise: float = 0.0015
-    """m, of each point of a sole besides: encoder noise times half the distance of heel and toe."""
-    point_walk: float = 0.003
-    """m/sqrt(s), likewise: the sole turns on the ground."""
-    still_time: float = 0.5
-    """s for which all feet have stood and none was put down, after which the robot stands still:
-    feet wander while load shifts between them. Then they wander less, by"""
-    still_share: float = 0.1
-    """this factor, and the gyroscope's bias about the vertical is found."""
-    contact_on: float = 0.9
-    """Probability of contact from which a foot stands, and"""
-    contact_off: float = 0.5
-    """below which it has lifted off. In between it counts for less: its walk is divided by it."""
-    # Slip and contradiction.
-    outlier_gate: float = 30.0
-    """Squared Mahalanobis distance of a reading that is not believed; chance has it once in
-    700,000 (chi-squared of three degrees)."""
-    slip_time: float = 0.02
-    """s over which the innovations of a foot are averaged: a slip is small in each of them."""
-    slip_gate: float = 30.0
-    """The same of that average, from which a foot slips."""
-    slip_walk: float = 0.3
-    """m/sqrt(s) by which a slipping foot wanders: it then says nothing of the velocity."""
-    slip_window: float = 0.1
-    """s after which a slipping foot is tested for having come to rest:"""
-    slip_speed: float = 0.1
-    """m/s below which it has."""
-    patience: float = 0.01
-    """s for which a foot's readings are refused before it is placed anew."""
-    all_slip_time: float = 0.5
-    """s for which every foot slips before it is rather the velocity that is thought wrong. For so
-    long the IMU alone holds it to some cm/s."""
-    # Start, and what is good enough.
-    tilt_std: float = 0.2
-    """rad: an accelerometer's first word while the robot moves."""
-    velocity_std: float = 0.6
-    """m/s: the robot may walk already."""
-    good_tilt: float = 0.03
-    """rad of standard deviation, up to which health is good, and"""
-    good_velocity: float = 0.1
-    """m/s."""
-    lost_tilt: float = 0.3
-    """rad of standard deviation, from which the state is lost, or"""
-    lost_velocity: float = 1.0
-    """m/s."""
-    airborne: float = 0.5
-    """s without a standing foot after which health is degraded."""
-    longest_gap: float = 0.25
-    """s without the IMU after which the state is lost until the feet tell it anew."""
-    imu: ImuCheckConfig = ImuCheckConfig()
-    # Late measurements.
-    history: int = 64
-    """Events kept, so that a late one finds its place: 64 are 16 ms of IMU and feet at 2 kHz, 160
-    ms at 200 Hz."""
-    horizon: float = 0.25
-    """s by which one may be late at most."""
-
 
 NO_READING = "no IMU reading yet"
 SETTLING = "tilt and velocity are not yet known well"

@@ -1,17 +1,19 @@
 """Attitude and velocity of a legged robot for the control loop, by the legged filter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, imu_signals
-from edge_runtime.fusion.contact import ContactConfig, ContactProbability
+from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, UPRIGHT, imu_signals, tells_down
+from edge_runtime.fusion.contact import ContactProbability
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.kinematics import Leg, LegChain
-from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
+from edge_runtime.fusion.kinematics import Leg
+from edge_runtime.fusion.legged import LeggedFilter
+from edge_runtime.fusion.legged_config import LeggedRobotConfig
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Feet, Float, Imu
+from edge_runtime.fusion.rehearsal import rest
 from edge_runtime.signal import (
     ATTITUDE,
     BASE_VELOCITY,
@@ -25,16 +27,8 @@ from edge_runtime.signal import (
     Signals,
 )
 
+_COMPILING = 60  # samples
 BASE_VELOCITY_SIGNAL = Signal(BASE_VELOCITY, 3, "m/s", "body")
-
-
-@dataclass(frozen=True)
-class LeggedRobotConfig:
-    """What the estimator must know of a legged robot; plain JSON."""
-
-    legs: tuple[LegChain, ...]  # in the order of `foot_force`
-    estimator: LeggedConfig = LeggedConfig()  # its `feet` are all points of all legs
-    contact: ContactConfig = ContactConfig()
 
 
 class LeggedFusion:
@@ -42,6 +36,9 @@ class LeggedFusion:
 
     Every sub-sample of the IMU's burst is integrated at its own time; encoders and soles correct
     at the time of the last. All points of a sole share its probability of contact.
+
+    The start is that of `AttitudeFusion`: upright if the first reading does not tell what is down,
+    and after a reset lost until one does.
 
     Args:
         config: the robot.
@@ -84,7 +81,34 @@ class LeggedFusion:
         self.states: list[Estimate] = [f.estimate for f in self._filters]  # the newest, by row
         self._time = np.zeros(rows)  # s, of each row's last sample
         self._fresh = np.ones(rows, bool)
+        self._ran = np.zeros(rows, bool)  # whether they were ever started
         self.lost = False
+
+    @classmethod
+    @cache
+    def compile(
+        cls,
+        config: LeggedRobotConfig,
+        joint_names: Sequence[str],
+        control_period: float,
+        burst: int = 0,
+    ) -> None:
+        """Let a robot stand, fly and stand that is thrown away: what compiles at its first call,
+        has."""
+        robot = cls(config, joint_names, control_period, burst)
+        signals = {s.name: np.zeros((1, s.size), np.float32) for s in robot.reads}
+        rng = np.random.default_rng(0)
+        for step in range(_COMPILING):
+            standing = step < _COMPILING // 3 or step > 2 * _COMPILING // 3
+            rest(signals, rng)
+            signals[FOOT_FORCE][:] = 400.0 if standing else 0.0
+            robot.update(signals)
+
+    @property
+    def reason(self) -> str:
+        if self._fresh.any():
+            return "no reading tells what is down"
+        return "; ".join({state.reason: None for state in self.states if state.reason})
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._fresh[slice(None) if rows is None else rows] = True
@@ -94,7 +118,9 @@ class LeggedFusion:
         for row, estimator in enumerate(self._filters):
             self._read_imu(signals, row)
             if self._fresh[row]:
-                self._begin(row)
+                if not self._begin(row):
+                    lost = True
+                    continue
             else:
                 self._time[row] += periods * self._period
                 self._integrate(estimator, float(self._time[row]))
@@ -103,9 +129,11 @@ class LeggedFusion:
             lost |= state.health is Health.LOST
             self._attitude[row] = state.attitude
             self._velocity[row] = state.velocity @ quaternion_to_matrix(state.attitude)
-        self._fresh[:] = False
         self.lost = lost
         return self.estimates
+
+    def close(self) -> None:
+        pass
 
     def _read_imu(self, signals: Signals, row: int) -> None:
         if self._burst:
@@ -114,14 +142,20 @@ class LeggedFusion:
             self._imu[0, :3] = signals[IMU_GYRO][row]
             self._imu[0, 3:] = signals[IMU_ACCEL][row]
 
-    def _begin(self, row: int) -> None:
-        """Start from the mean reading of the first sample."""
-        estimator = self._filters[row]
+    def _begin(self, row: int) -> bool:
+        """Start from the mean reading of the first sample; False if it must wait for another."""
+        estimator, mean = self._filters[row], self._imu.mean(axis=0)
+        down = bool(tells_down(mean[None, 3:])[0])
+        if not down and self._ran[row]:
+            return False
         estimator.reset()
         self._contacts[row].reset()
         self._time[row] = 0.0
-        mean = self._imu.mean(axis=0)
-        estimator.predict(Imu(0.0, mean[:3], mean[3:]))
+        # The first reading tells the tilt; in flight, or struck, it would be any tilt.
+        estimator.predict(Imu(0.0, mean[:3], mean[3:] if down else UPRIGHT))
+        self._fresh[row] = False
+        self._ran[row] = True
+        return True
 
     def _integrate(self, estimator: LeggedFilter, now: float) -> None:
         step = self._period / self._parts

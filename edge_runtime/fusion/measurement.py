@@ -5,6 +5,7 @@ frames as in REP-103: the body frame is that of the IMU, x forward, y left, z up
 has z up and, where GNSS is at hand, x east and y north.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -63,4 +64,14 @@ class Displacement(NamedTuple):
     covariance: Float  # (3, 3)
 
 
-Measurement = Imu | Magnetometer | Feet | Wheels | Gnss | Displacement
+class Readings(NamedTuple):
+    """All of a robot's sensors at once, as its control loop gave them to its estimator."""
+
+    stamp: float  # s
+    signals: Mapping[str, npt.NDArray[np.float32]]  # (1, size) each
+    periods: int  # control periods since those before
+    reset: bool  # whether the estimator was reset before it got them
+    estimates: npt.NDArray[np.float32]  # what it made of them, its outputs one after another
+
+
+Measurement = Readings | Imu | Magnetometer | Feet | Wheels | Gnss | Displacement

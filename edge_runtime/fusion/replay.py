@@ -1,6 +1,7 @@
 """Running a recorded log through an estimator."""
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude_filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Estimator, Health
 from edge_runtime.fusion.logs import Log
+from edge_runtime.fusion.logs.run_log import ReplayedFusion
 from edge_runtime.fusion.measurement import Feet, Float, Gnss, Imu, Wheels
+from edge_runtime.run_log import RunRecord
 
 ESTIMATORS = ("attitude", "legged", "wheeled")
 
@@ -51,6 +54,8 @@ def make_estimator(name: str, log: Log) -> Estimator:
     Raises:
         UserError: there is no such estimator, or the log's config is not its own.
     """
+    if isinstance(log.config, RunRecord):
+        return ReplayedFusion(log.config, name)
     made, config_class = _classes(name)
     config = log.config if choose(log) == name else None
     if isinstance(config, dict):
@@ -71,7 +76,8 @@ def _classes(name: str) -> tuple[Any, Any]:
     if name == "attitude":
         return AttitudeFilter, AttitudeConfig
     if name == "legged":
-        from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter  # noqa: PLC0415
+        from edge_runtime.fusion.legged import LeggedFilter  # noqa: PLC0415
+        from edge_runtime.fusion.legged_config import LeggedConfig  # noqa: PLC0415
 
         return LeggedFilter, LeggedConfig
     if name == "wheeled":
@@ -103,7 +109,11 @@ def _tuples(value: Any) -> Any:
 def replay(estimator: Estimator, log: Log) -> Run:
     """Give an estimator all measurements of a log in the order of their arrival.
 
-    Its estimate is taken once all that arrived together has been taken in.
+    Its estimate is taken once all that arrived together has been taken in, from the first one on
+    that has a stamp.
+
+    Raises:
+        UserError: the estimator never began, for the log has no IMU reading that can be used.
     """
     rows = _Rows()
     count: dict[str, list[int]] = {}
@@ -117,7 +127,10 @@ def replay(estimator: Estimator, log: Log) -> Run:
             of_kind[0] += not estimator.update(measurement)
             of_kind[1] += 1
         if index == last or arrivals[index + 1] != arrivals[index]:
-            rows.add(estimator)
+            rows.add(estimator.estimate)
+    if not rows.any:
+        said = f": {estimator.estimate.reason}" if estimator.estimate.reason else ""
+        raise UserError(f"the log '{log.name}' has no IMU reading to begin with{said}")
     return rows.run({kind: (refused, of) for kind, (refused, of) in count.items()})
 
 
@@ -128,9 +141,15 @@ class _Rows:
         self._most, self._every, self._seen = most, 1, 0
         self._estimates: list[Estimate] = []
 
-    def add(self, estimator: Estimator) -> None:
+    @property
+    def any(self) -> bool:
+        return bool(self._estimates)
+
+    def add(self, estimate: Estimate) -> None:
+        if not math.isfinite(estimate.stamp):
+            return  # not begun, or begun anew and not yet there
         if self._seen % self._every == 0:
-            self._estimates.append(estimator.estimate)
+            self._estimates.append(estimate)
             if len(self._estimates) > self._most:
                 del self._estimates[1::2]
                 self._every *= 2

@@ -22,7 +22,8 @@ from edge_runtime.fusion.lie import (
 from edge_runtime.fusion.measurement import Displacement, Float, Gnss, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck
 from edge_runtime.fusion.timeline import PAYLOAD, Timeline
-from edge_runtime.fusion.wheeled_config import WheeledConfig, numbers
+from edge_runtime.fusion.wheeled_config import WheeledConfig
+from edge_runtime.fusion.wheeled_numbers import numbers
 from edge_runtime.fusion.wheeled_steps import take_in
 
 __all__ = ["WheeledConfig", "WheeledFilter"]
@@ -36,7 +37,11 @@ _TIMES = (
 )
 _AT_REST = (0.6 * GRAVITY, 1.4 * GRAVITY)  # a first reading outside does not tell what is down
 _SHAKEN = 0.5  # s for which trouble of the IMU is told
-_PUSH, _SPIN = 3.0, 0.5  # m/s^2 and rad/s that a car may do while nobody looks
+HEADING_UNKNOWN = "the heading is not known until GNSS sees the car move"
+VELOCITY_UNKNOWN = "the velocity is not known"
+UNKNOWN = 1e6  # variance of what is not known yet
+# What a car does while nobody looks, standard deviations: m/s^2, and rad/s of yaw and of tilt.
+_PUSH, _SPIN, _LEAN = 1.4, 0.3, 0.05
 
 
 def _first_tilt(accel: Float, config: WheeledConfig) -> tuple[Float, float]:
@@ -83,6 +88,7 @@ class WheeledFilter:
         self._trouble = ""  # of the IMU
         self._trouble_stamp = math.nan
         self._broken = False
+        self._place = (math.nan,) * 3  # of the last fix
 
     def predict(self, imu: Imu) -> None:
         """Go forward to the time of an IMU reading."""
@@ -124,6 +130,8 @@ class WheeledFilter:
             if not self._put_wheels(measurement):
                 return False
         elif isinstance(measurement, Gnss):
+            if self._is_frozen(measurement):
+                return False
             self._put_gnss(measurement)
         elif isinstance(measurement, Displacement):
             if not self._put_motion(measurement):
@@ -141,6 +149,13 @@ class WheeledFilter:
         event[PAYLOAD + 1] = wheels.steering
         event[PAYLOAD + 2 : PAYLOAD + 2 + count] = wheels.speed
         return True
+
+    def _is_frozen(self, fix: Gnss) -> bool:
+        """Whether a receiver gives one and the same place while the car drives on."""
+        place = tuple(fix.position.tolist())
+        same, self._place = place == self._place, place
+        vx, vy = self.state[at.V : at.V + 2].tolist()
+        return same and math.hypot(vx, vy) > self.config.heading_speed
 
     def _put_gnss(self, fix: Gnss) -> None:
         event = self._event
@@ -234,9 +249,9 @@ class WheeledFilter:
             return
         x[list(_TIMES)] += imu.stamp - gap - self._line.events[newest, 0]
         x[at.P : at.P + 3] += x[at.V : at.V + 3] * gap
-        spin, push = (_SPIN * gap) ** 2, (_PUSH * gap) ** 2
+        push = (_PUSH * gap) ** 2
         for i in range(3):
-            cov[at.D_ANGLE + i, at.D_ANGLE + i] += spin
+            cov[at.D_ANGLE + i, at.D_ANGLE + i] += ((_SPIN if i == 2 else _LEAN) * gap) ** 2
             cov[at.D_V + i, at.D_V + i] += push
             cov[at.D_P + i, at.D_P + i] += push * gap * gap
         x[at.GYRO : at.GYRO + 3], x[at.ACCEL : at.ACCEL + 3] = imu.gyro, imu.accel
@@ -258,10 +273,10 @@ class WheeledFilter:
         """The newest state."""
         x, cov = self.state, self.covariance
         health, reason = self.judge()
+        stamp = self._line.events[self._line.newest, 0] if self._started else self._imu_stamp
         if not self._started:
-            x, cov = np.zeros(at.STATE), np.full((at.ERROR, at.ERROR), math.inf)
+            x, cov = np.zeros(at.STATE), UNKNOWN * np.eye(at.ERROR)
             x[at.Q] = 1.0
-        stamp = self._line.events[self._line.newest, 0] if self._started else math.nan
         return Estimate(
             stamp=float(stamp),
             attitude=x[at.Q : at.Q + 4].copy(),
@@ -279,12 +294,12 @@ class WheeledFilter:
         config = self.config
         if self._broken:
             return Health.LOST, "the numbers ran away; it starts anew"
+        if self._trouble in WRONG_UNITS:
+            return Health.LOST, self._trouble
         if not self._started:
             return Health.INITIALISING, self._trouble or "no IMU reading yet"
         now = float(self._line.events[self._line.newest, 0])
         x, variance = self.state, self.covariance.diagonal()
-        if self._trouble in WRONG_UNITS:
-            return Health.LOST, self._trouble
         silent = self._unusable * self._period
         if not math.isnan(self._waiting_since):
             waiting = self._waiting_until - self._waiting_since
@@ -293,26 +308,27 @@ class WheeledFilter:
             worst = Health.LOST if silent > config.longest_gap else Health.DEGRADED
             reason = self._trouble if self._unusable else "the IMU is silent"
             return worst, f"{reason}, for {silent:.1f} s now"
-        if math.sqrt(max(variance[at.D_V : at.D_V + 3])) > config.lost_velocity:
-            started = x[at.WHEELS_BELIEVED] > 0.0 or x[at.HEADING_KNOWN] > 0.0
-            return (
-                Health.LOST if started else Health.INITIALISING,
-                "the velocity is not known",
-            )
         if x[at.HEADING_KNOWN] == 0.0:
-            return Health.INITIALISING, "the heading is not known until GNSS sees the car move"
+            # Its velocity in the world is not known either, but as the body sees it by wheels.
+            by_wheels = now - x[at.WHEELS_BELIEVED] <= config.silent
+            return Health.INITIALISING, HEADING_UNKNOWN if by_wheels else VELOCITY_UNKNOWN
+        velocity = math.sqrt(max(variance[at.D_V : at.D_V + 3]))
+        if velocity > config.lost_velocity:
+            return Health.LOST, VELOCITY_UNKNOWN
         position = math.sqrt(max(variance[at.D_P], variance[at.D_P + 1]))
         if position > config.lost_position:
             return Health.LOST, f"the position is known to {position:.0f} m"
-        return self._degraded(now, x, position, math.sqrt(variance[at.D_ANGLE + 2]))
+        heading = math.sqrt(variance[at.D_ANGLE + 2])
+        return self._degraded(now, x, velocity, position, heading)
 
     def _degraded(
-        self, now: float, x: Float, position: float, heading: float
+        self, now: float, x: Float, velocity: float, position: float, heading: float
     ) -> tuple[Health, str]:
         config = self.config
         reasons = (
             (now - x[at.FIX_BELIEVED] > config.silent, "no believed GNSS fix lately"),
             (now - x[at.WHEELS_BELIEVED] > 0.25 * config.silent, "no believed wheels lately"),
+            (velocity > config.degraded_velocity, f"the velocity is known to {velocity:.1f} m/s"),
             (position > config.degraded_position, f"the position is known to {position:.1f} m"),
             (heading > config.degraded_heading, f"the heading is known to {heading:.2f} rad"),
             (bool(self._trouble) and now - self._trouble_stamp < _SHAKEN, self._trouble),

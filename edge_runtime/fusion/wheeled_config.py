@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from edge_runtime.fusion import wheeled_state as at
-from edge_runtime.fusion.measurement import Float
-from edge_runtime.fusion.plausibility import GRAVITY, ImuCheckConfig
+from edge_runtime.fusion.lidar_odometry import LidarOdometryConfig
+from edge_runtime.fusion.plausibility import ImuCheckConfig
 
 Vector = tuple[float, float, float]
 
@@ -127,52 +124,18 @@ class WheeledConfig:
     """m of horizontal standard deviation, beyond which nobody can use it."""
     degraded_heading: float = 0.1
     """rad of standard deviation."""
+    degraded_velocity: float = 0.5
+    """m/s of standard deviation on any axis."""
     lost_velocity: float = 3.0
     """m/s of standard deviation on any axis."""
     imu: ImuCheckConfig = ImuCheckConfig()
 
 
-_AS_THEY_ARE = (
-    "gyro_noise",
-    "accel_noise",
-    "gyro_walk",
-    "accel_walk",
-    "steering_walk",
-    "wander_std",
-    "wander_time",
-    "wheel_std",
-    "wheel_time",
-    "side_std",
-    "sideslip",
-    "up_std",
-    "constraint_time",
-    "rate_std",
-    "rate_share",
-    "rate_time",
-    "wheelbase",
-    "understeer",
-    "wheel_spread",
-    "still_speed",
-    "still_time",
-    "still_std",
-    "still_rate_std",
-    "fix_std",
-    "velocity_time",
-    "gate",
-    "patience",
-    "heading_speed",
-    "heading_distance",
-    "motion_time",
-)
+@dataclass(frozen=True)
+class WheeledRobotConfig:
+    """A robot on wheels."""
 
-
-def numbers(config: WheeledConfig) -> Float:
-    """The configuration as the equations read it, (CONFIG,)."""
-    c = np.zeros(at.CONFIG)
-    c[at.GRAVITY] = GRAVITY
-    c[at.SCALE_WALK] = config.wheel_scale_walk
-    for name in _AS_THEY_ARE:
-        c[getattr(at, name.upper())] = getattr(config, name)
-    c[at.REAR_AXLE : at.REAR_AXLE + 3] = config.rear_axle
-    c[at.ANTENNA : at.ANTENNA + 3] = config.antenna
-    return c
+    estimator: WheeledConfig  # its `wheels` in the order of `wheel_speed`
+    wheel_radius: float  # m
+    gnss: bool = True  # whether it has a receiver: `gnss_position` and `gnss_velocity`
+    lidar: LidarOdometryConfig | None = None  # where it sits and what it reads, if there is one

@@ -11,7 +11,15 @@ from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import PAYLOAD, STAMP
-from edge_runtime.fusion.wheeled_equations import correct, doubt, inject, persistent, spread
+from edge_runtime.fusion.wheeled_equations import (
+    TAKEN,
+    correct,
+    doubt,
+    gated,
+    inject,
+    persistent,
+    spread,
+)
 from edge_runtime.fusion.wheeled_state import (
     ANCHOR,
     CONSTRAINT_TIME,
@@ -312,9 +320,6 @@ def motion(x: Float, cov: Float, event: Float, c: Float) -> bool:
     since = stamp - x[MOTION_SEEN]
     x[MOTION_SEEN] = stamp
     r = quaternion_to_matrix(x[Q : Q + 4])
-    kept = cov.copy()
-    dx, h, k = np.zeros(ERROR), np.zeros(ERROR), np.empty(ERROR)
-    distance = 0.0
     ahead, left = np.zeros(ERROR), np.zeros(ERROR)  # d of the velocities in the body
     along = np.zeros(2)
     for i in range(2):
@@ -327,18 +332,15 @@ def motion(x: Float, cov: Float, event: Float, c: Float) -> bool:
         row[D_ANGLE + 1] = a[2] * x[V] - a[0] * x[V + 2]
         row[D_ANGLE + 2] = a[0] * x[V + 1] - a[1] * x[V]
     turning = x[GYRO + 2] - x[GYRO_BIAS + 2]
+    rows, residual = np.zeros((3, ERROR)), np.empty(3)
+    std, slow = np.empty(3), np.empty(3)
     for i in range(3):
         u = event[PAYLOAD + 6 + 3 * i : PAYLOAD + 9 + 3 * i]
         predicted = u[0] * along[0] + u[1] * along[1] + u[2] * turning
         for j in range(ERROR):
-            h[j] = u[0] * ahead[j] + u[1] * left[j]
-        h[D_GYRO + 2] -= u[2]
-        std = event[PAYLOAD + 3 + i]
-        new, variance = spread(cov, h, dx, event[PAYLOAD + i] - predicted, k)
-        distance += new * new / (variance + std * std)
-        correct(cov, dx, k, new, variance + persistent(std, c[MOTION_TIME], since))
-    if not distance <= c[GATE] * GATE_3:
-        cov[:] = kept
-        return False
-    inject(x, dx)
-    return True
+            rows[i, j] = u[0] * ahead[j] + u[1] * left[j]
+        rows[i, D_GYRO + 2] -= u[2]
+        residual[i] = event[PAYLOAD + i] - predicted
+        std[i] = event[PAYLOAD + 3 + i]
+        slow[i] = persistent(std[i], c[MOTION_TIME], since)
+    return gated(x, cov, rows, residual, std, slow, c[GATE] * GATE_3) == TAKEN

@@ -41,6 +41,9 @@ from edge_runtime.fusion.wheeled_state import (
     V,
 )
 
+# What `gated` says of a measurement.
+MISSING, REFUSED, TAKEN = -1, 0, 1
+
 
 @compiled
 def propagate(x: Float, cov: Float, gyro: Float, accel: Float, dt: float, c: Float) -> None:
@@ -184,6 +187,43 @@ def correct(cov: Float, dx: Float, k: Float, new: float, variance: float) -> Non
             cov[i, j] -= ki * k[j]
         if cov[i, i] < 1e-16:
             cov[i, i] = 1e-16
+
+
+@compiled
+def gated(
+    x: Float, cov: Float, rows: Float, residual: Float, std: Float, variance: Float, gate: float
+) -> int:
+    """Correct by several numbers that one sensor gave at once, or by none of them.
+
+    Args:
+        x: the state; written.
+        cov: its covariance; written.
+        rows: (M, ERROR) of the Jacobian.
+        residual: (M,) measured - predicted; NaN where not measured.
+        std: (M,) of each, by which the whole is judged.
+        variance: (M,) by which each corrects, which is larger for an error that persists.
+        gate: squared Mahalanobis distance beyond which none is believed.
+
+    Returns:
+        TAKEN, REFUSED, or MISSING if nothing was measured.
+    """
+    kept = cov.copy()
+    dx, k = np.zeros(ERROR), np.empty(ERROR)
+    distance, given = 0.0, 0
+    for i in range(len(residual)):
+        if math.isnan(residual[i]):
+            continue
+        given += 1
+        new, own = spread(cov, rows[i], dx, residual[i], k)
+        distance += new * new / (own + std[i] * std[i])
+        correct(cov, dx, k, new, own + variance[i])
+    if given == 0:
+        return MISSING
+    if distance <= gate:
+        inject(x, dx)
+        return TAKEN
+    cov[:] = kept
+    return REFUSED
 
 
 @compiled

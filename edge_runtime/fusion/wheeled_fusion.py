@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -10,50 +11,27 @@ from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.lidar_odometry import LidarOdometry
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Gnss, Imu, Wheels
-from edge_runtime.fusion.plausibility import ImuCheckConfig
-from edge_runtime.fusion.wheeled import WheeledConfig, WheeledFilter
+from edge_runtime.fusion.rehearsal import rest
+from edge_runtime.fusion.wheeled import WheeledFilter
+from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.signal import (
     ATTITUDE,
     BASE_VELOCITY,
     IMU_ACCEL,
     IMU_BURST,
     IMU_GYRO,
+    POSITION,
     Array,
     Signal,
     Signals,
 )
 
-POSITION = "position"  # of the IMU, m, world
 WHEEL_SPEED = "wheel_speed"  # rad/s, in the order of the config's wheels
 STEERING_ANGLE = "steering_angle"  # rad
 GNSS_POSITION = "gnss_position"  # m, world; the last fix, NaN before the first
 LIDAR = "lidar"  # m, of each beam
 GNSS_VELOCITY = "gnss_velocity"  # m/s, world
-
-VEHICLE_WHEEL_RADIUS = 0.2  # m
-VEHICLE = WheeledConfig(
-    wheels=((1.2, 0.45), (1.2, -0.45), (0.0, 0.45), (0.0, -0.45)),
-    rear_axle=(-0.53, 0.0, 0.0),
-    antenna=(-0.13, 0.0, 0.32),
-    wheelbase=1.2,
-    understeer=0.0,
-    sideslip=0.012,
-    tilt_std=0.03,
-    start_push=4.0,
-    gyro_noise=0.003,
-    accel_noise=0.05,
-    gyro_bias_std=0.01,
-    accel_bias_std=0.15,
-    mount_std=0.001,
-    wheel_scale_std=0.005,
-    steering_std=0.01,
-    fix_std=0.05,
-    wander_std=0.5,
-    wander_time=60.0,
-    velocity_time=0.0,
-    imu=ImuCheckConfig(largest_noise=0.1),
-)
-"""The vehicle of `assets/vehicle` with the sensors of its task."""
+_COMPILING = 100  # samples of a drive that compiles
 
 
 class WheeledFusion:
@@ -64,12 +42,10 @@ class WheeledFusion:
     body frame, and right from the first sample on.
 
     Args:
+        config: the car.
         control_period: s between two samples.
         burst: IMU sub-samples in one sample's `imu_burst`; 0 if the robot gives none.
         rows: cars.
-        config: of each car.
-        wheel_radius: m.
-        gnss: whether the car has GNSS.
         lidar: an odometry by its lidar, of one car alone; `close` ends it too.
         beams: of that lidar.
     """
@@ -82,23 +58,21 @@ class WheeledFusion:
 
     def __init__(
         self,
+        config: WheeledRobotConfig,
         control_period: float,
         burst: int = 0,
         rows: int = 1,
         *,
-        config: WheeledConfig = VEHICLE,
-        wheel_radius: float = VEHICLE_WHEEL_RADIUS,
-        gnss: bool = True,
         lidar: LidarOdometry | None = None,
         beams: int = 0,
     ) -> None:
         assert lidar is None or rows == 1
         self.reads: tuple[Signal, ...] = (
             *imu_signals(burst),
-            Signal(WHEEL_SPEED, len(config.wheels), "rad/s"),
+            Signal(WHEEL_SPEED, len(config.estimator.wheels), "rad/s"),
             Signal(STEERING_ANGLE, 1, "rad"),
         )
-        if gnss:
+        if config.gnss:
             self.reads += (
                 Signal(GNSS_POSITION, 3, "m", "world"),
                 Signal(GNSS_VELOCITY, 3, "m/s", "world"),
@@ -106,13 +80,15 @@ class WheeledFusion:
         if lidar is not None:
             self.reads += (Signal(LIDAR, beams, "m", "lidar"),)
         self._lidar = lidar
-        self.filters: Sequence[WheeledFilter] = [WheeledFilter(config) for _ in range(rows)]
-        self._period, self._burst, self._gnss = control_period, burst, gnss
-        self._radius = wheel_radius
+        self.filters: Sequence[WheeledFilter] = [
+            WheeledFilter(config.estimator) for _ in range(rows)
+        ]
+        self._period, self._burst, self._gnss = control_period, burst, config.gnss
+        self._radius = config.wheel_radius
         self._time = 0.0  # s, since the first sample
         self._fresh = np.ones(rows, bool)
         self._fix = np.full((rows, 6), np.nan, np.float32)  # the last one of each car
-        self._fix_std = np.full(3, config.fix_std)
+        self._fix_std = np.full(3, config.estimator.fix_std)
         self._attitude = np.zeros((rows, 4), np.float32)
         self._attitude[:, 0] = 1.0
         self._velocity = np.zeros((rows, 3), np.float32)
@@ -123,6 +99,25 @@ class WheeledFusion:
             POSITION: self._position,
         }
         self.lost = False
+
+    @classmethod
+    @cache
+    def compile(cls, config: WheeledRobotConfig, control_period: float, burst: int = 0) -> None:
+        """Drive a car for a while that is thrown away: what compiles at its first call, has."""
+        car = cls(config, control_period, burst)
+        signals = {s.name: np.zeros((1, s.size), np.float32) for s in car.reads}
+        rng, speed = np.random.default_rng(0), 8.0  # m/s
+        for step in range(_COMPILING):
+            rest(signals, rng)
+            signals[WHEEL_SPEED][:] = speed / config.wheel_radius
+            if config.gnss and step % 5 == 0:
+                signals[GNSS_POSITION][0] = [speed * step * control_period, 0.0, 0.0]
+                signals[GNSS_VELOCITY][0] = [speed, 0.0, 0.0]
+            car.update(signals)
+
+    @property
+    def reason(self) -> str:
+        return "; ".join({car.judge()[1]: None for car in self.filters if car.judge()[1]})
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._fresh[slice(None) if rows is None else rows] = True
@@ -191,7 +186,8 @@ class WheeledFusion:
         x = car.state
         attitude, velocity = x[:4], x[4:7]
         if not math.isfinite(float(x[:10].sum())) or not attitude.any():
-            return  # not begun, or run away: what was told last is less wrong
+            self.lost = True  # not begun, or run away: what was told last is less wrong
+            return
         self._attitude[row] = attitude
         self._velocity[row] = quaternion_to_matrix(attitude).T @ velocity
         self._position[row] = x[7:10]

@@ -8,13 +8,7 @@ from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import PAYLOAD, STAMP
-from edge_runtime.fusion.wheeled_equations import (
-    correct,
-    inject,
-    persistent,
-    product,
-    spread,
-)
+from edge_runtime.fusion.wheeled_equations import MISSING, TAKEN, gated, persistent, product
 from edge_runtime.fusion.wheeled_state import (
     ANCHOR,
     ANTENNA,
@@ -42,7 +36,6 @@ from edge_runtime.fusion.wheeled_state import (
     PATIENCE,
     PUSH,
     VELOCITY_BELIEVED,
-    VELOCITY_REFUSED,
     VELOCITY_SEEN,
     VELOCITY_TIME,
     WANDER,
@@ -81,85 +74,60 @@ def gnss(x: Float, cov: Float, event: Float, c: Float) -> bool:
 @compiled
 def gnss_velocity(x: Float, cov: Float, event: Float, swing: Float, c: Float) -> bool:
     """The antenna's velocity; a component may be missing."""
-    stamp = event[STAMP]
-    given = 0
-    distance = 0.0  # Mahalanobis, squared
-    kept = cov.copy()
-    dx, h, k = np.zeros(ERROR), np.zeros(ERROR), np.empty(ERROR)
-    std = event[PAYLOAD + 9]
-    slow = persistent(std, c[VELOCITY_TIME], stamp - x[VELOCITY_SEEN])
+    stamp, std = event[STAMP], event[PAYLOAD + 9]
+    rows, residual = np.zeros((3, ERROR)), np.empty(3)
     for i in range(3):
-        measured = event[PAYLOAD + 6 + i]
-        if math.isnan(measured):
-            continue
-        given += 1
-        h[:] = 0.0
-        h[D_V + i] = 1.0
-        h[D_DELAY] = -x[PUSH + i]
-        lever_row(h, i, swing)
+        rows[i, D_V + i] = 1.0
+        rows[i, D_DELAY] = -x[PUSH + i]
+        lever_row(rows[i], i, swing)
         predicted = x[V + i] + swing[i] - x[DELAY] * x[PUSH + i]
-        new, variance = spread(cov, h, dx, measured - predicted, k)
-        distance += new * new / (variance + std * std)
-        correct(cov, dx, k, new, variance + slow)
-    if given == 0:
-        return False
-    x[VELOCITY_SEEN] = stamp
-    if distance <= c[GATE] * GATE_3:
-        x[VELOCITY_BELIEVED] = stamp
-        x[VELOCITY_REFUSED] = math.nan
-        inject(x, dx)
-        return True
-    cov[:] = kept
-    if math.isnan(x[VELOCITY_REFUSED]):
-        x[VELOCITY_REFUSED] = stamp
-    elif stamp - x[VELOCITY_REFUSED] > c[PATIENCE]:
+        residual[i] = event[PAYLOAD + 6 + i] - predicted
+    slow = persistent(std, c[VELOCITY_TIME], stamp - x[VELOCITY_SEEN])
+    verdict = gated(x, cov, rows, residual, np.full(3, std), np.full(3, slow), c[GATE] * GATE_3)
+    if remember(x, VELOCITY_SEEN, verdict, stamp, c[PATIENCE]):
         x[HEADING_KNOWN] = 0.0  # it goes another way than it seems to: start over
-        x[VELOCITY_REFUSED] = math.nan
         x[ANCHOR] = math.nan
-    return False
+    return verdict == TAKEN
 
 
 @compiled
 def gnss_position(x: Float, cov: Float, event: Float, arm: Float, swing: Float, c: Float) -> bool:
     """The antenna's position; a component may be missing."""
-    stamp = event[STAMP]
-    given = 0
-    distance = 0.0
-    kept = cov.copy()
-    dx, h, k = np.zeros(ERROR), np.zeros(ERROR), np.empty(ERROR)
-    off = np.zeros(3)
+    rows, residual, std = np.zeros((3, ERROR)), np.empty(3), np.empty(3)
     for i in range(3):
-        measured = event[PAYLOAD + i]
-        if math.isnan(measured):
-            continue
-        given += 1
-        h[:] = 0.0
-        h[D_P + i] = 1.0
-        h[D_V + i] = -x[DELAY]
-        h[D_WANDER + i] = 1.0
-        h[D_DELAY] = -x[V + i]
-        lever_row(h, i, arm)
+        rows[i, D_P + i] = 1.0
+        rows[i, D_V + i] = -x[DELAY]
+        rows[i, D_WANDER + i] = 1.0
+        rows[i, D_DELAY] = -x[V + i]
+        lever_row(rows[i], i, arm)
         predicted = x[P + i] + arm[i] + x[WANDER + i] - x[DELAY] * (x[V + i] + swing[i])
-        off[i] = measured - predicted
-        std = max(event[PAYLOAD + 3 + i], c[FIX_STD])
-        new, variance = spread(cov, h, dx, off[i], k)
-        distance += new * new / (variance + std * std)
-        correct(cov, dx, k, new, variance + std * std)
-    if given == 0:
+        residual[i] = event[PAYLOAD + i] - predicted
+        std[i] = max(event[PAYLOAD + 3 + i], c[FIX_STD])
+    verdict = gated(x, cov, rows, residual, std, std * std, c[GATE] * GATE_3)
+    if remember(x, FIX_SEEN, verdict, event[STAMP], c[PATIENCE]):
+        for i in range(3):  # so that the next one is believed
+            if not math.isnan(residual[i]):
+                cov[D_P + i, D_P + i] += residual[i] * residual[i]
+    return verdict == TAKEN
+
+
+@compiled
+def remember(x: Float, seen: int, verdict: int, stamp: float, patience: float) -> bool:
+    """Note in `x[seen : seen + 3]` when a sensor spoke, was believed, and is refused since.
+
+    True once it was refused for too long: it is not the one that is wrong.
+    """
+    if verdict == MISSING:
         return False
-    x[FIX_SEEN] = stamp
-    if distance <= c[GATE] * GATE_3:
-        x[FIX_BELIEVED] = stamp
-        x[FIX_REFUSED] = math.nan
-        inject(x, dx)
+    x[seen] = stamp
+    if verdict == TAKEN:
+        x[seen + 1] = stamp
+        x[seen + 2] = math.nan
+    elif math.isnan(x[seen + 2]):
+        x[seen + 2] = stamp
+    elif stamp - x[seen + 2] > patience:
+        x[seen + 2] = math.nan
         return True
-    cov[:] = kept
-    if math.isnan(x[FIX_REFUSED]):
-        x[FIX_REFUSED] = stamp
-    elif stamp - x[FIX_REFUSED] > c[PATIENCE]:
-        for i in range(3):
-            cov[D_P + i, D_P + i] += off[i] * off[i]  # so that the next one is believed
-        x[FIX_REFUSED] = math.nan
     return False
 
 
@@ -186,13 +154,14 @@ def find_heading(x: Float, cov: Float, event: Float, arm: Float, swing: Float, c
     speed = math.hypot(event[PAYLOAD + 6], event[PAYLOAD + 7])
     forward = quaternion_to_matrix(x[Q : Q + 4])[:, 0]
     own_x, own_y = x[V] + swing[0], x[V + 1] + swing[1]
-    found, course_std = False, 0.0
-    course = 0.0
+    found, course, course_std = False, 0.0, 0.0
+    by_way = math.hypot(x[V], x[V + 1]) > 0.5  # m/s; who stands goes no way
     if speed > max(c[HEADING_SPEED], 5.0 * event[PAYLOAD + 9]):  # False for NaN
         if math.hypot(own_x, own_y) < 0.5 * speed:
             if event[STAMP] - x[BEGUN] < PATIENT_START and math.isnan(x[WHEELS_BELIEVED]):
                 return False  # wheels that speak soon would tell if it reverses
             own_x, own_y = forward[0], forward[1]  # not known by wheels: it goes forward
+            by_way = False
         course = math.atan2(event[PAYLOAD + 7], event[PAYLOAD + 6]) - math.atan2(own_y, own_x)
         course_std = event[PAYLOAD + 9] / speed
         found = True
@@ -206,11 +175,12 @@ def find_heading(x: Float, cov: Float, event: Float, arm: Float, swing: Float, c
         if gone > c[HEADING_DISTANCE]:
             if not 0.5 < math.hypot(own_x, own_y) / gone < 2.0:
                 own_x, own_y = forward[0], forward[1]
+                by_way = False
             course = math.atan2(gone_y, gone_x) - math.atan2(own_y, own_x)
             course_std = 1.5 * max(event[PAYLOAD + 3], c[FIX_STD]) / gone
             found = True
     if found:
-        turn_world(x, cov, course, course_std)
+        turn_world(x, cov, course, course_std, by_way)
         if not math.isnan(speed):
             for i in range(2):
                 x[V + i] = event[PAYLOAD + 6 + i]
@@ -237,11 +207,12 @@ def about_vertical(v: Float, angle: float) -> Float:
 
 
 @compiled
-def turn_world(x: Float, cov: Float, angle: float, std: float) -> None:
-    """Turn attitude and velocity about the vertical; the heading is then known by that.
+def turn_world(x: Float, cov: Float, angle: float, std: float, by_way: bool) -> None:
+    """Turn attitude and velocity about the vertical, so that the heading is known.
 
-    What is known is the course of the car; the body's heading is that less the yaw of the car's
-    forward axis in the body, and is wrong by as much as that is.
+    What is known is the course of the car, to `std`. So the body's heading is wrong by as much as
+    the direction of the velocity is as the body sees it, `by_way`; otherwise it is taken to go
+    forwards, and the heading is wrong by the yaw of the car's forward axis in the body.
     """
     q = np.empty(4)
     half = 0.5 * angle
@@ -259,16 +230,31 @@ def turn_world(x: Float, cov: Float, angle: float, std: float) -> None:
         for k in range(ERROR):
             a, b = cov[k, start], cov[k, start + 1]
             cov[k, start], cov[k, start + 1] = cosine * a - sine * b, sine * a + cosine * b
-    yaw = D_ANGLE + 2
-    for k in range(ERROR):
-        if k != yaw:
-            cov[yaw, k] = -cov[D_YAW, k]
-            cov[k, yaw] = -cov[D_YAW, k]
-    cov[yaw, yaw] = cov[D_YAW, D_YAW] + std * std
-    # Tilt and yaw of the forward axis are not known together as surely as before.
-    for k in range(2):
-        cov[yaw, k] = 0.0
-        cov[k, yaw] = 0.0
+    # The turn is wrong by g: one row for errors of now, and `std`. A linear map of the errors, as
+    # anything else may leave a covariance that cannot be.
+    yaw, vx, vy = D_ANGLE + 2, x[V], x[V + 1]
+    g, u = np.zeros(ERROR), np.zeros(ERROR)
+    if by_way:
+        g[D_V] = vy / (vx * vx + vy * vy)
+        g[D_V + 1] = -vx / (vx * vx + vy * vy)
+    else:
+        g[yaw], g[D_YAW] = -1.0, -1.0
+    u[yaw], u[D_V], u[D_V + 1] = 1.0, -vy, vx
+    row = np.zeros(ERROR)
+    for i in range(ERROR):
+        for k in range(ERROR):
+            row[k] += g[i] * cov[i, k]
+    for i in range(ERROR):
+        for k in range(ERROR):
+            cov[i, k] += u[i] * row[k]
+    for i in range(ERROR):
+        column = 0.0
+        for k in range(ERROR):
+            column += cov[i, k] * g[k]
+        row[i] = column
+    for i in range(ERROR):
+        for k in range(ERROR):
+            cov[i, k] += row[i] * u[k] + std * std * u[i] * u[k]
 
 
 @compiled

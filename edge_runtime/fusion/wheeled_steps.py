@@ -10,7 +10,9 @@ from edge_runtime.fusion.timeline import BELIEVED, KIND, PAYLOAD, STAMP, place, 
 from edge_runtime.fusion.wheeled_constraints import motion, roll
 from edge_runtime.fusion.wheeled_equations import propagate
 from edge_runtime.fusion.wheeled_gnss import gnss
-from edge_runtime.fusion.wheeled_state import ACCEL, BROKEN, ERROR, GNSS, GYRO, IMU, WHEELS
+from edge_runtime.fusion.wheeled_state import ACCEL, BROKEN, D_V, ERROR, GNSS, GYRO, IMU, WHEELS
+
+JOLT = 10.0  # m/s^2 from one reading to the next: a hole in the road, or a faulty sensor
 
 
 @compiled
@@ -23,6 +25,12 @@ def step(x: Float, cov: Float, since: float, event: Float, c: Float, wheels: Flo
             mean_gyro[i] = 0.5 * (x[GYRO + i] + event[PAYLOAD + i])
             mean_accel[i] = 0.5 * (x[ACCEL + i] + event[PAYLOAD + 3 + i])
         propagate(x, cov, mean_gyro, mean_accel, since, c)
+        jolt = 0.0
+        for i in range(3):
+            jolt = max(jolt, abs(event[PAYLOAD + 3 + i] - x[ACCEL + i]))
+        if jolt > JOLT:  # what it was between the two is not known
+            for i in range(3):
+                cov[D_V + i, D_V + i] += (jolt * since) ** 2
         for i in range(3):
             x[GYRO + i] = event[PAYLOAD + i]
             x[ACCEL + i] = event[PAYLOAD + 3 + i]
@@ -50,7 +58,7 @@ def take_in(
 
     Returns:
         1 if it was believed, 0 if not, what `place` says if it has no place, or BROKEN if the
-        newest state is not finite.
+        newest state is not finite or has a negative variance.
     """
     index = place(events, span, event)
     if index < 0:
@@ -70,7 +78,10 @@ def take_in(
     for i in range(GYRO):
         total += states[before, i]
     for i in range(ERROR):
-        total += covariances[before, i, i]
+        variance = covariances[before, i, i]
+        if not variance >= 0.0:
+            return BROKEN
+        total += variance
     if not math.isfinite(total):
         return BROKEN
     return int(events[here, BELIEVED])

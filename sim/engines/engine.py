@@ -39,6 +39,11 @@ class Engine(Protocol):
     diverged: Bool
     """Whose last `step` broke off, (N,)."""
 
+    @property
+    def sensor_names(self) -> frozenset[str]:
+        """Of the model's sensors."""
+        ...
+
     def columns(self, *sensors: str) -> Rows:
         """Columns of these sensors, in this order, in `sensordata`."""
         ...
@@ -94,7 +99,12 @@ class Engine(Protocol):
         ...
 
 
+def sensor_names(model: mujoco.MjModel) -> frozenset[str]:
+    """What `Engine.sensor_names` gives."""
+    return frozenset(model.sensor(k).name for k in range(model.nsensor))
+
+
 def columns(model: mujoco.MjModel, *sensors: str) -> Rows:
-    """Columns of these sensors, in this order, in the model's `sensordata`."""
+    """What `Engine.columns` gives."""
     found = [model.sensor(name) for name in sensors]
     return np.concatenate([np.arange(s.adr[0], s.adr[0] + s.dim[0]) for s in found])

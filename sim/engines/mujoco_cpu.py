@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from mujoco.batch import Batch
 
-from sim.engines.engine import Bool, Float, Rows, columns
+from sim.engines.engine import Bool, Float, Rows, columns, sensor_names
 
 _CTRL = int(mujoco.mjtState.mjSTATE_CTRL)
 # What mj_step reads and is not recomputed from the rest: saved for bit-equal resumption.
@@ -44,6 +44,11 @@ class MujocoEngine:
         self.sensordata: Float = self._latest.copy()  # (N, nsensordata)
         self.burst: Float = self._record["sensordata"]  # (N, substeps, nsensordata)
         self.burst[:] = self.sensordata[:, None]
+
+    @property
+    def sensor_names(self) -> frozenset[str]:
+        """Of the model's sensors."""
+        return sensor_names(self.model)
 
     def columns(self, *sensors: str) -> Rows:
         """Columns of these sensors, in this order, in `sensordata`."""

@@ -6,7 +6,6 @@ from pathlib import Path
 import mujoco
 
 from edge_runtime.contract import Actuator
-from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import Signal
 
 
@@ -27,14 +26,6 @@ class SimRobot:
     actuators: tuple[Actuator, ...]  # in the order of the model's actuators
     sensors: tuple[Sensor, ...]
     main_body: str = ""  # where pushes and payload act
-
-    def description(self, extra: tuple[Signal, ...] = ()) -> RobotDescription:
-        """The robot as the control loop sees it; `extra` are signals a task's sensors add."""
-        return RobotDescription(
-            name=self.name,
-            joint_names=tuple(a.name for a in self.actuators),
-            signals=tuple(s.signal for s in self.sensors) + extra,
-        )
 
 
 def position_actuators(

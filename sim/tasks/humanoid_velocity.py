@@ -8,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.contract import Command
+from edge_runtime.fusion.legged_config import LeggedRobotConfig
 from edge_runtime.observation import TermConfig
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signal import ATTITUDE, COMMAND, CONTROL_STEP, Array
 from edge_runtime.terms import should_step
 from sim.engines.engine import Engine, Float, Rows
+from sim.robots.estimators import humanoid_estimator
 from sim.robots.humanoid import FEET, humanoid
 from sim.robots.robot import SimRobot
-from sim.sensors.attitude import AttitudeError
+from sim.sensors.estimates import EstimateErrors, Wander
 from sim.sensors.readings import Noise
 from sim.task import Bool, State, Task, TaskConfig, weighted_terms
 from sim.terms import walking
@@ -34,7 +36,7 @@ class WalkingNoise:
     joint_vel: Noise = Noise(0.2, 0.0)  # rad/s
     joint_torque: Noise = Noise(0.5, 0.5)  # Nm
     foot_force: Noise = Noise(5.0, 5.0)  # N
-    attitude: AttitudeError = AttitudeError(0.015)  # rad
+    estimates: EstimateErrors = EstimateErrors(Wander(0.015), Wander(0.03, 0.5))
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class HumanoidVelocity(TaskConfig):
         "pushes.duration",
         "practice.episode_seconds",
         "practice.push_interval",
-        "errors.attitude.time_constant",
+        "errors.estimates.attitude.time_constant",
+        "errors.estimates.velocity.time_constant",
     )
     not_negative: ClassVar[tuple[str, ...]] = (
         *TaskConfig.not_negative,
@@ -153,8 +156,12 @@ class HumanoidVelocity(TaskConfig):
         return {name: getattr(self.errors, name) for name in names}
 
     @property
-    def attitude_error(self) -> AttitudeError:
-        return self.errors.attitude
+    def estimate_errors(self) -> EstimateErrors:
+        return self.errors.estimates
+
+    @property
+    def legged(self) -> LeggedRobotConfig:
+        return humanoid_estimator(self.sensor_noise, self.control_period)
 
     @property
     def action_prior(self) -> npt.NDArray[np.float64]:

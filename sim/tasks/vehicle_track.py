@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import mujoco
 import numpy as np
 
+from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.observation import TermConfig
 from edge_runtime.rotations import about_vertical, yaw
 from edge_runtime.signal import Array, Signal
@@ -15,6 +16,7 @@ from sim.racing.position import Locator
 from sim.racing.scene import add_track
 from sim.racing.tracks import TrackConfig, make_tracks
 from sim.randomization import DomainRandomization
+from sim.robots.estimators import VEHICLE_ESTIMATOR
 from sim.robots.robot import SimRobot
 from sim.robots.vehicle import (
     CHASSIS_HEIGHT,
@@ -25,6 +27,7 @@ from sim.robots.vehicle import (
     WHEELS,
     vehicle,
 )
+from sim.sensors.estimates import EstimateErrors, Wander
 from sim.sensors.gnss import Gnss, GnssConfig
 from sim.sensors.lidar import Lidar, LidarConfig
 from sim.sensors.readings import Noise
@@ -54,6 +57,7 @@ class VehicleNoise:
     imu_accel: Noise = Noise(0.15, 0.15)  # m/s²
     wheel_speed: Noise = Noise(0.2, 0.0)  # rad/s
     steering_angle: Noise = Noise(0.002, 0.01)  # rad; the bias is alignment
+    estimates: EstimateErrors = EstimateErrors(Wander(0.01), Wander(0.05, 0.5))
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class VehicleTrack(TaskConfig):
         "lidar.wall_height",
         "gnss.period",
         "gnss.time_constant",
+        "errors.estimates.attitude.time_constant",
+        "errors.estimates.velocity.time_constant",
     )
     not_negative: ClassVar[tuple[str, ...]] = (
         *TaskConfig.not_negative,
@@ -144,6 +150,14 @@ class VehicleTrack(TaskConfig):
     def sensor_noise(self) -> Mapping[str, Noise]:
         names = ("imu_gyro", "imu_accel", "wheel_speed", "steering_angle")
         return {name: getattr(self.errors, name) for name in names}
+
+    @property
+    def estimate_errors(self) -> EstimateErrors:
+        return self.errors.estimates
+
+    @property
+    def wheeled(self) -> WheeledRobotConfig:
+        return VEHICLE_ESTIMATOR
 
     @property
     def extra_signals(self) -> tuple[Signal, ...]:
@@ -206,6 +220,7 @@ class DrivingTask(Task):
         self.previous_action = np.zeros((rows, 2), np.float32)
         self._ended = np.zeros(rows, bool)
         self._all = np.arange(rows)
+        self._was_along = np.zeros(rows)  # m along the track, before the last step
 
     def start(self, rows: Rows) -> tuple[Float, Float]:
         count, rng, tracks, config = len(rows), self.rng, self.tracks, self.config
@@ -234,16 +249,18 @@ class DrivingTask(Task):
             return np.resize(self.rng.permutation(len(self.tracks)), count)
         return self.rng.integers(len(self.tracks), size=count)
 
-    def observe(self, rows: Rows | None) -> None:
+    def sense(self, rows: Rows | None) -> None:
         some = self._all if rows is None else rows
         self._observe_motion()
-        before = self.position.along.copy()
+        self._was_along[:] = self.position.along
         self.locator.update(some, self.pose)
-        if rows is None:
-            self._observe_progress(before)
         self._read_lidar(some)
         fixes = self.signals["gnss_position"], self.signals["gnss_velocity"]
         self._gnss.read(some, *self._antenna, *fixes)
+
+    def observe(self, rows: Rows | None) -> None:
+        if rows is None:
+            self._observe_progress(self._was_along)
 
     def _observe_motion(self) -> None:
         qpos, qvel = self.engine.qpos, self.engine.qvel

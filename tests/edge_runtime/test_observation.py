@@ -27,6 +27,7 @@ SIGNALS = (
     Signal("wheel_speed", 4, "rad/s"),
     Signal("steering_angle", 1, "rad"),
     Signal("lidar", 64, "m", "lidar"),
+    Signal("base_velocity", 3, "m/s", "body"),
 )
 STEPPING = {"deadband": 0.05, "lean": 0.1, "rate": 0.7}
 PARAMS = {"gait_clock": {"steps": 36.0, **STEPPING}, "lidar_closeness": {"near": 3.0}}

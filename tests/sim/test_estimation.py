@@ -16,7 +16,7 @@ from edge_runtime.signal import (
     IMU_GYRO,
     JOINT_POS,
 )
-from sim.estimation import humanoid_estimator, measure_estimation
+from sim.estimation import measure_estimation
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim.vector_env import TaskVectorEnv
 
@@ -32,7 +32,7 @@ def walk_policy():
 def make(rows):
     env = TaskVectorEnv(NOMINAL, rows, seed=1, all_signals=True)
     joints = [a.name for a in TASK.robot.actuators]
-    fusion = LeggedFusion(humanoid_estimator(TASK), joints, TASK.control_period, 4, rows)
+    fusion = LeggedFusion(TASK.legged, joints, TASK.control_period, 4, rows)
     return env, fusion
 
 

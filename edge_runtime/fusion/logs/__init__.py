@@ -27,3 +27,4 @@ class Log:
     name: str = ""
     estimator: str = ""  # that it is meant for; empty to choose by its measurements
     config: Any = None  # that estimator's config for this robot; None for the defaults
+    notes: tuple[str, ...] = ()  # what is wrong with the recording itself, a line each

@@ -3,12 +3,16 @@
 import dataclasses
 from pathlib import Path
 
+from edge_runtime.blocks import is_block_file
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.logs import Log
 from edge_runtime.fusion.logs.arrays import load_arrays
 from edge_runtime.fusion.logs.broad import broad
 from edge_runtime.fusion.logs.cassie import cassie, is_cassie
 from edge_runtime.fusion.logs.recording import is_recording, read_recording
+from edge_runtime.fusion.logs.run_log import run_log
+
+SUFFIX = ".s2elog"  # of the log of a run, by custom
 
 
 def read_log(path: Path, seed: int = 0) -> Log:
@@ -23,6 +27,8 @@ def read_log(path: Path, seed: int = 0) -> Log:
     """
     if path.suffix == ".mat":
         return broad(path)
+    if path.suffix == SUFFIX or is_block_file(path):
+        return run_log(path)
     data = load_arrays(path)
     if is_recording(data):
         return read_recording(path)
@@ -35,6 +41,6 @@ def read_log(path: Path, seed: int = 0) -> Log:
         named = dataclasses.replace(log, name=path.stem, estimator="wheeled")
         return dataclasses.replace(named, config=comma2k19.RAV4)
     raise UserError(
-        f"'{path}' is no log that can be replayed; it should be one of sim2edge's own, a trial of "
-        "BROAD (.mat), a walk of Cassie or a drive of comma2k19"
+        f"'{path}' is no log that can be replayed; it should be one of sim2edge's own, the log of "
+        "a run, a trial of BROAD (.mat), a walk of Cassie or a drive of comma2k19"
     )

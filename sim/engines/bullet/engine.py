@@ -22,7 +22,7 @@ from edge_runtime.errors import UserError
 from sim.engines.bullet.fields import FIELDS
 from sim.engines.bullet.share import Share
 from sim.engines.bullet.shared import Layout, SharedArrays
-from sim.engines.engine import Bool, Float, Rows, columns
+from sim.engines.engine import Bool, Float, Rows, columns, sensor_names
 from sim.urdf.tree import Parts
 from sim.urdf.write import write_urdf
 
@@ -88,6 +88,11 @@ class BulletEngine:
     def process_ids(self) -> list[int]:
         """Of the processes, in the order of the simulations they step."""
         return [worker.process.pid for worker in self._workers]
+
+    @property
+    def sensor_names(self) -> frozenset[str]:
+        """Of the model's sensors."""
+        return sensor_names(self.model)
 
     def columns(self, *sensors: str) -> Rows:
         """Columns of these sensors, in this order, in `sensordata`."""

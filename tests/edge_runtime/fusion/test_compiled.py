@@ -17,7 +17,8 @@ if sys.argv[2] == "plain":
 import numpy as np
 from dataclasses import replace
 from edge_runtime.fusion import compiled
-from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
+from edge_runtime.fusion.legged import LeggedFilter
+from edge_runtime.fusion.legged_config import LeggedConfig
 from edge_runtime.fusion.measurement import Feet
 from tests.edge_runtime.fusion.walker import Walker
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.kinematics import Leg, LegChain, LegJoint
+from edge_runtime.fusion.kinematics import Leg
+from edge_runtime.fusion.legged_config import LegChain, LegJoint
 
 LEG = LegChain(
     name="left",

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.legged import LeggedConfig, LeggedFilter
+from edge_runtime.fusion.legged import LeggedFilter
+from edge_runtime.fusion.legged_config import LeggedConfig
 from edge_runtime.fusion.lie import matrix_to_quaternion, so3_exp
 from edge_runtime.fusion.measurement import Feet, Gnss, Imu
 from tests.edge_runtime.fusion.recordings import recordings

@@ -4,21 +4,18 @@ import mujoco
 import numpy as np
 import pytest
 
-from edge_runtime.fusion.wheeled_fusion import (
-    POSITION,
-    VEHICLE,
-    VEHICLE_WHEEL_RADIUS,
-    WheeledFusion,
-)
+from edge_runtime.fusion.wheeled_fusion import WheeledFusion
 from edge_runtime.inference import Policy
-from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, IMU_BURST, Array
+from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, IMU_BURST, POSITION, Array
 from sim.estimation_car import measure_car_estimation
+from sim.robots.estimators import VEHICLE_ESTIMATOR
 from sim.robots.vehicle import TRACK, WHEEL_RADIUS, WHEELBASE, vehicle
 from sim.tasks.vehicle_track import VehicleTrack
 from sim.vector_env import TaskVectorEnv
 
 ASSETS = Path(__file__).parents[3] / "assets"
 PERIOD = VehicleTrack().control_period
+VEHICLE = VEHICLE_ESTIMATOR.estimator
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +35,7 @@ def test_its_car_is_the_one_of_the_model() -> None:
     imu, antenna = model.site("imu").pos, model.site("gnss").pos
     np.testing.assert_allclose(VEHICLE.rear_axle, -imu)  # the chassis frame is at the rear axle
     np.testing.assert_allclose(VEHICLE.antenna, antenna - imu)
-    assert VEHICLE.wheelbase == WHEELBASE and VEHICLE_WHEEL_RADIUS == WHEEL_RADIUS
+    assert VEHICLE.wheelbase == WHEELBASE and VEHICLE_ESTIMATOR.wheel_radius == WHEEL_RADIUS
     places = [(x, y) for x in (WHEELBASE, 0.0) for y in (TRACK / 2, -TRACK / 2)]
     np.testing.assert_allclose(VEHICLE.wheels, places)
 
@@ -54,7 +51,7 @@ def test_it_knows_cars_that_a_policy_drives(policy: Policy) -> None:
 
 def test_velocity_is_right_from_the_first_sample_on() -> None:
     env = TaskVectorEnv(VehicleTrack(), 4, seed=1, all_signals=True)
-    fusion = WheeledFusion(PERIOD, env.engine.substeps, 4)
+    fusion = WheeledFusion(VEHICLE_ESTIMATOR, PERIOD, env.engine.substeps, 4)
     assert {signal.name for signal in fusion.reads} <= set(env.signals)
     estimates = fusion.update(env.signals)
     truth = np.linalg.norm(env.engine.sensor("gnss_velocity"), axis=1)
@@ -68,7 +65,7 @@ def test_velocity_is_right_from_the_first_sample_on() -> None:
 
 def test_reset_of_one_row_leaves_the_others(policy: Policy) -> None:
     env = TaskVectorEnv(VehicleTrack(), 2, seed=2, all_signals=True)
-    both, one = (WheeledFusion(PERIOD, env.engine.substeps, 2) for _ in range(2))
+    both, one = (WheeledFusion(VEHICLE_ESTIMATOR, PERIOD, env.engine.substeps, 2) for _ in range(2))
     act, observations = acting(policy), env.reset(seed=2)[0]
     for step in range(50):
         if step == 25:
@@ -81,7 +78,7 @@ def test_reset_of_one_row_leaves_the_others(policy: Policy) -> None:
 
 def test_broken_samples_leave_it_finite_and_a_lost_sensor_is_declared(policy: Policy) -> None:
     env = TaskVectorEnv(VehicleTrack(), 1, seed=4, all_signals=True)
-    fusion = WheeledFusion(PERIOD, env.engine.substeps)
+    fusion = WheeledFusion(VEHICLE_ESTIMATOR, PERIOD, env.engine.substeps)
     act, observations = acting(policy), env.reset(seed=4)[0]
     lost = []
     for step in range(120):
@@ -104,7 +101,11 @@ def test_lidar_joins_in_when_it_is_ready(policy: Policy) -> None:
 
     env = TaskVectorEnv(VehicleTrack(), 1, seed=5, all_signals=True)
     fusion = WheeledFusion(
-        PERIOD, env.engine.substeps, lidar=LidarOdometry(), beams=VehicleTrack().lidar.beams
+        VEHICLE_ESTIMATOR,
+        PERIOD,
+        env.engine.substeps,
+        lidar=LidarOdometry(),
+        beams=VehicleTrack().lidar.beams,
     )
     assert "lidar" in [signal.name for signal in fusion.reads]
     act, observations = acting(policy), env.reset(seed=5)[0]

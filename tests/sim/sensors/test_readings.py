@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.sensors.attitude import AttitudeError
+from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
 from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingNoise
 from sim.vector_env import TaskVectorEnv
@@ -15,9 +15,9 @@ SILENT = {name: Noise() for name in ("imu_gyro", "imu_accel", "joint_pos", "join
 SILENT |= {"joint_torque": Noise(), "foot_force": Noise()}
 
 
-def environment(**errors: Noise | AttitudeError) -> TaskVectorEnv:
+def environment(**errors: Noise | EstimateErrors) -> TaskVectorEnv:
     """All rows in the same state, only the named sensors in error."""
-    config = WalkingNoise(**{**SILENT, "attitude": AttitudeError(), **errors})
+    config = WalkingNoise(**{**SILENT, "estimates": EstimateErrors(), **errors})
     task = HumanoidVelocity().nominal()
     return TaskVectorEnv(
         replace(task, noise=True, errors=config), ROWS, threads=2, all_signals=True
@@ -94,19 +94,3 @@ def test_a_learner_reads_what_the_policy_does_as_noisily_as_the_robot() -> None:
     assert gyro[0].std() == pytest.approx(np.hypot(0.05, 0.2 / np.sqrt(3)), rel=0.05)
     names = [f"{a.name}_pos" for a in env.config.robot.actuators]
     assert error(env, "joint_pos", names).std() == pytest.approx(0.01, rel=0.05)
-
-
-def test_the_estimated_attitude_wanders_around_the_truth() -> None:
-    env = environment(attitude=AttitudeError(std=0.02, time_constant=0.2))
-    tilts = []
-    for _ in range(40):
-        env.step(np.zeros((ROWS, 19)))
-        truth = env.engine.sensor("true_attitude")
-        tilts.append(2 * (env.signals["attitude"] - truth)[:, 1:3])
-    norms = np.linalg.norm(env.signals["attitude"], axis=1)
-    np.testing.assert_allclose(norms, 1, atol=1e-6)
-    assert np.std(tilts) == pytest.approx(0.02, rel=0.15)
-    moments = np.array(tilts)[:, :, 0]
-    near = np.corrcoef(moments[0], moments[1])[0, 1]
-    far = np.corrcoef(moments[0], moments[-1])[0, 1]
-    assert near > 0.8 > 0.3 > far

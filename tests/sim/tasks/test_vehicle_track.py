@@ -180,13 +180,13 @@ def test_randomization_and_noise_are_one_switch_each() -> None:
     env, task = make(CALM, rows=30)
     assert np.ptp(task.friction) == 0.0
     exact = env.signals["lidar"].copy()
-    task.observe(None)
+    task.sense(None)
     np.testing.assert_array_equal(env.signals["lidar"], exact)
     antenna = task.pose[:, :2] - env.signals["gnss_position"][:, :2]
     assert np.linalg.norm(antenna, axis=1) == pytest.approx(np.linalg.norm(antenna[0]), abs=1e-4)
     env, task = make(replace(CALM, noise=True), rows=30)
     first = env.signals["lidar"].copy()
-    task.observe(None)
+    task.sense(None)
     assert (env.signals["lidar"] != first).mean() > 0.5
 
 

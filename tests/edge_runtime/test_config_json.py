@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.config_json import from_json, to_json
 from edge_runtime.errors import UserError
-from policies.config_json import from_json, to_json
-from policies.run_folder import config_from_json, config_to_json
-from tests.policies.conftest import short
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,3 @@ def test_a_config_survives_the_way_through_a_file(config: Outer) -> None:
 def test_what_does_not_fit_is_named(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         from_json(Outer, {**to_json(Outer()), **change}, "x")
-
-
-@pytest.mark.parametrize("task", ["HumanoidVelocity", "VehicleTrack", "Humanoid-v5"])
-def test_every_training_survives_the_way_through_its_run_folder(task: str, tmp_path: Path) -> None:
-    config = short(tmp_path, task, minutes=3.5, algorithm="tqc")
-    assert config_from_json(config_to_json(config), "x") == config
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"task": {"name": "Nonsense"}}', '{"task": 3}'])
-def test_a_damaged_config_is_a_users_error(text: str) -> None:
-    with pytest.raises(UserError):
-        config_from_json(text, "config.json")

@@ -1,0 +1,75 @@
+"""Robots that the committed policies drive, with their sensors' noise. Part of `fusion.py`.
+
+What their estimators know of them, and how the policies do on estimates instead of the truth.
+"""
+
+import math
+from pathlib import Path
+
+from figures import Figure
+
+from policies.evaluate import make_world, play
+from policies.policy_file import PolicyFile
+from sim.estimation import measure_estimation
+from sim.estimation_car import measure_car_estimation
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.tasks.vehicle_track import VehicleTrack
+from sim.vector_env import TRUTH
+
+SEED = 11  # of the worlds that they are driven in
+POLICIES = Path(__file__).parents[1] / "assets" / "policies"
+PER_MINUTE = 60.0 * 180.0 / math.pi  # rad/s in degrees a minute
+
+
+def estimated_robots(quick: bool) -> list[Figure]:
+    """All rows."""
+    walker = PolicyFile.find(POLICIES / "HumanoidVelocity.onnx")
+    driver = PolicyFile.find(POLICIES / "VehicleTrack.onnx")
+    return [
+        *known(walker, driver, quick),
+        *driven(walker, "survival", "legged", 50 if quick else 400),
+        *driven(driver, "lapped", "wheeled", 25 if quick else 200),
+    ]
+
+
+def known(walker: PolicyFile, driver: PolicyFile, quick: bool) -> list[Figure]:
+    """Errors of the estimators."""
+    assert isinstance(walker.task, HumanoidVelocity)
+    assert isinstance(driver.task, VehicleTrack)
+    rows, seconds = (4, 12.0) if quick else (16, 30.0)
+    legged = measure_estimation(walker.task, walker.actor(rows), rows, seconds)
+    wheeled = measure_car_estimation(driver.task, driver.actor(rows), rows, seconds)
+    drift = PER_MINUTE * legged.yaw_drift
+    return [
+        Figure("humanoid, velocity RMS", legged.velocity_rms, "m/s", 0.05, at_least=False),
+        Figure("humanoid, yaw drift", drift, "°/min", 3.0, at_least=False),
+        Figure("humanoid, consistent", 100.0 * legged.consistency, "% of time", 90.0),
+        Figure("car, consistent", 100.0 * wheeled.consistency, "% of time", 90.0),
+        Figure(
+            "car, horizontal RMS",
+            wheeled.position_rms,
+            "m",
+            wheeled.gnss_rms,
+            f"GNSS alone {wheeled.gnss_rms:.2f}",
+            at_least=False,
+        ),
+    ]
+
+
+def driven(policy: PolicyFile, success: str, estimator: str, episodes: int) -> list[Figure]:
+    """Points of success lost to driving on estimates instead of the truth, in the same worlds."""
+    share = {}
+    for source in (TRUTH, estimator):
+        env = make_world(policy.task, episodes, None, SEED, estimates=source)
+        policy.check(env.contract())
+        share[source] = 100.0 * play(env, policy.actor(episodes), SEED).summary()[success]
+    return [
+        Figure(
+            f"{policy.task.name}, {episodes} episodes on estimates: {success} lost",
+            share[TRUTH] - share[estimator],
+            "points",
+            2.0,
+            f"{share[estimator]:.4g} % by '{estimator}', {share[TRUTH]:.4g} % by the truth",
+            at_least=False,
+        )
+    ]

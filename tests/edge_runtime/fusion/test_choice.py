@@ -1,0 +1,137 @@
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.binding import bind
+from edge_runtime.config_json import from_json, to_json
+from edge_runtime.contract import Contract
+from edge_runtime.errors import ContractError, UserError
+from edge_runtime.fusion.attitude import AttitudeFusion
+from edge_runtime.fusion.choice import FUSIONS, find_fusion
+from edge_runtime.fusion.legged_fusion import LeggedFusion
+from edge_runtime.fusion.wheeled_fusion import WheeledFusion
+from edge_runtime.inference import Policy
+from edge_runtime.robot import RobotDescription
+from edge_runtime.signal import BASE_VELOCITY, IMU_BURST, Signal
+from sim.description import describe
+from sim.tasks import find_task
+
+POLICIES = Path(__file__).parents[3] / "assets" / "policies"
+SUBSTEPS = {"HumanoidVelocity": 4, "VehicleTrack": 8}
+VELOCITY = Signal(BASE_VELOCITY, 3, "m/s", "body")
+
+
+def robot(task: str) -> RobotDescription:
+    return describe(find_task(task), SUBSTEPS[task])
+
+
+def contract(task: str, *needs: str) -> Contract:
+    """Of the committed policy, as if it needed these of an estimator."""
+    read = Policy.load(POLICIES / f"{task}.onnx").contract
+    known = {signal.name: signal for signal in read.signals}
+    signals = tuple({**known, BASE_VELOCITY: VELOCITY}.values())
+    return dataclasses.replace(read, signals=signals, estimator_outputs=needs)
+
+
+@pytest.mark.parametrize(
+    ("task", "needs", "expected"),
+    [
+        ("HumanoidVelocity", ["attitude"], AttitudeFusion),
+        ("HumanoidVelocity", ["attitude", "base_velocity"], LeggedFusion),
+        ("VehicleTrack", [], AttitudeFusion),
+        ("VehicleTrack", ["base_velocity"], WheeledFusion),
+        ("VehicleTrack", ["position"], WheeledFusion),
+    ],
+)
+def test_auto_is_the_simplest_that_gives_what_the_policy_needs(
+    task: str, needs: list[str], expected: type
+) -> None:
+    fusion = find_fusion("auto", contract(task, *needs), robot(task))
+    assert type(fusion) is expected
+    assert set(needs) <= {signal.name for signal in fusion.provides}
+
+
+@pytest.mark.parametrize("name", ["vqf", "robot"])
+def test_a_policy_that_needs_velocity_does_not_start_without(name: str) -> None:
+    needing, humanoid = contract("HumanoidVelocity", "base_velocity"), robot("HumanoidVelocity")
+    with pytest.raises(ContractError, match=r"needs 'base_velocity' from an estimator.*--fusion"):
+        bind(needing, humanoid, find_fusion(name, needing, humanoid))
+    bind(needing, humanoid, find_fusion("legged", needing, humanoid))
+
+
+def test_a_robot_that_does_not_tell_of_its_legs_cannot_have_their_estimator() -> None:
+    needing = contract("HumanoidVelocity", "base_velocity")
+    legless = dataclasses.replace(robot("HumanoidVelocity"), legged=None)
+    with pytest.raises(ContractError, match="does not tell of its legs"):
+        find_fusion("legged", needing, legless)
+    with pytest.raises(ContractError, match="needs 'base_velocity' from an estimator"):
+        bind(needing, legless, find_fusion("auto", needing, legless))
+
+
+@pytest.mark.parametrize("name", ["wheeled", "wheeled+lidar"])
+def test_a_humanoid_has_no_wheels(name: str) -> None:
+    with pytest.raises(ContractError, match="does not tell of"):
+        find_fusion(name, contract("HumanoidVelocity"), robot("HumanoidVelocity"))
+
+
+def test_an_unknown_estimator_is_named_with_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"'kalman'; there are: auto, .*legged"):
+        find_fusion("kalman", contract("VehicleTrack"), robot("VehicleTrack"))
+
+
+@pytest.mark.parametrize("name", ["vqf", "legged"])
+def test_a_burst_holds_whole_readings(name: str) -> None:
+    whole = robot("HumanoidVelocity")
+    odd = tuple(
+        dataclasses.replace(s, size=s.size - 1) if s.name == IMU_BURST else s for s in whole.signals
+    )
+    with pytest.raises(ContractError, match="whole readings"):
+        find_fusion(name, contract("HumanoidVelocity"), dataclasses.replace(whole, signals=odd))
+
+
+@pytest.mark.parametrize("task", SUBSTEPS)
+def test_what_an_estimator_must_know_travels_with_the_description(task: str) -> None:
+    told = robot(task)
+    assert (told.legged is None) != (told.wheeled is None)
+    assert from_json(RobotDescription, to_json(told), "x") == told
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [("HumanoidVelocity", "legged"), ("VehicleTrack", "wheeled")]
+)
+def test_nothing_is_left_to_compile_when_the_robot_moves(task: str, name: str) -> None:
+    numba = pytest.importorskip("numba", reason="the extra 'fusion' is not installed")
+    fusion = find_fusion(name, contract(task), robot(task))
+    functions = [
+        value
+        for module in list(sys.modules.values())
+        if getattr(module, "__name__", "").startswith("edge_runtime.fusion")
+        for value in vars(module).values()
+        if isinstance(value, numba.core.registry.CPUDispatcher)
+    ]
+    before = sum(len(f.signatures) for f in functions)
+    rng = np.random.default_rng(0)
+    signals = {s.name: np.zeros((1, s.size), np.float32) for s in fusion.reads}
+    for step in range(200):  # anything at all: shocks, flight, contact, NaN, lost samples
+        for value in signals.values():
+            value[:] = rng.normal(0.0, 10.0 ** rng.uniform(-2, 2), value.shape)
+            if rng.random() < 0.05:
+                value[:] = np.nan
+        fusion.update(signals, periods=1 if step % 20 else 30)
+    assert before > 0
+    assert sum(len(f.signatures) for f in functions) == before
+
+
+def test_every_choice_tells_what_it_gives() -> None:
+    for task, name in (
+        ("HumanoidVelocity", "robot"),
+        ("HumanoidVelocity", "vqf"),
+        ("HumanoidVelocity", "legged"),
+        ("VehicleTrack", "wheeled"),
+    ):
+        fusion = find_fusion(name, contract(task), robot(task))
+        assert {signal.name for signal in fusion.provides} == FUSIONS[name].gives
+        fusion.close()

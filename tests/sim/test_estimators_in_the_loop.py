@@ -1,0 +1,115 @@
+"""The estimators that know velocity, driven by the control loop over simulated robots."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edge_runtime.fusion.choice import find_fusion
+from edge_runtime.guard import Fault, Reaction
+from edge_runtime.inference import Policy
+from edge_runtime.loop import ControlLoop
+from edge_runtime.report import broken_rules
+from edge_runtime.robot import Sample
+from edge_runtime.rotations import rotation_matrix
+from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, IMU_ACCEL, IMU_BURST, IMU_GYRO, Signals
+from sim.simulated_robot import LockstepRobot, SimulatedRobot
+from sim.tasks import find_task
+from tests.edge_runtime.leg import HandClock, make_model
+
+ROBOTS = [("HumanoidVelocity", "legged"), ("VehicleTrack", "wheeled")]
+Spoil = Callable[[Signals], None]
+
+
+def gyro_in_degrees(signals: Signals) -> None:
+    signals[IMU_GYRO][:] *= 57.3
+    signals[IMU_BURST].reshape(-1, 6)[:, :3] *= 57.3
+
+
+def accel_in_g(signals: Signals) -> None:
+    signals[IMU_ACCEL][:] /= 9.81
+    signals[IMU_BURST].reshape(-1, 6)[:, 3:] /= 9.81
+
+
+class Bench:
+    """A loop over a simulated robot that hangs still or moves by itself, ticked by hand."""
+
+    def __init__(self, task: str, name: str, *, moving: bool = True) -> None:
+        simulated = SimulatedRobot(find_task(task), seed=4)
+        robot = LockstepRobot(simulated)
+        self.description, self.sensed = robot.description, robot.read
+        self.moving, self.spoil, self.sequence = moving, [], 0
+        self.clock, self.write = HandClock(), robot.write
+        robot.read, robot.write = self.read, self.obey  # type: ignore[method-assign]
+        policy = Policy(make_model(simulated.env.contract()))
+        self.fusion = find_fusion(name, policy.contract, robot.description)
+        self.loop = ControlLoop(policy, robot, self.fusion, clock=self.clock)
+        self.engine = simulated.env.engine
+        self.rng = np.random.default_rng(0)
+
+    def read(self) -> Sample:
+        values = self.sensed().values.copy()
+        signals = self.description.split(values)
+        if not self.moving:  # as on a stand: noise alone
+            rest = [0, 0, 0, 0, 0, 9.81] + 0.01 * self.rng.standard_normal((self.parts, 6))
+            signals[IMU_BURST][0] = rest.ravel()
+            signals[IMU_GYRO][0], signals[IMU_ACCEL][0] = np.split(rest.mean(axis=0), 2)
+            if "wheel_speed" in signals:
+                signals["wheel_speed"][:] = 0.0
+                signals["lidar"][:] += 0.02 * self.rng.standard_normal(signals["lidar"].shape)
+        for spoil in self.spoil:
+            spoil(signals)
+        self.sequence += 1
+        return Sample(self.sequence, self.sequence * self.loop.period * 1e-9, values)
+
+    @property
+    def parts(self) -> int:
+        return self.engine.substeps
+
+    def obey(self, command: object) -> None:
+        if self.moving:
+            self.write(command)  # type: ignore[arg-type]
+
+    def tick(self) -> Reaction:
+        self.clock.now += self.loop.period
+        return self.loop.tick()
+
+
+@pytest.mark.parametrize(("task", "name"), ROBOTS)
+def test_the_loop_knows_attitude_and_velocity(task: str, name: str) -> None:
+    bench = Bench(task, name)
+    truth = {n: bench.engine.sensor(f"true_{n}") for n in ("attitude", "velocity")}
+    for _ in range(40):
+        before = {n: t[0].copy() for n, t in truth.items()}  # of the sample that the tick reads
+        assert bench.tick() is Reaction.NONE
+    known = bench.fusion.estimates
+    up, true = (rotation_matrix(q)[0, 2] for q in (known[ATTITUDE], before["attitude"][None]))
+    assert np.abs(up - true).max() < 0.15
+    assert np.abs(known[BASE_VELOCITY][0] - before["velocity"]).max() < 0.2
+
+
+@pytest.mark.parametrize(("task", "name"), ROBOTS)
+@pytest.mark.parametrize(
+    ("fault", "says"), [(gyro_in_degrees, "deg"), (accel_in_g, "g")], ids=["deg/s", "g"]
+)
+def test_wrong_units_at_start_up_let_no_motor_follow_the_policy(
+    task: str, name: str, fault: Spoil, says: str
+) -> None:
+    """What no other check of the loop sees: the estimator says it is lost, the guard reacts."""
+    bench = Bench(task, name, moving=False)
+    bench.spoil = [fault]
+    reactions = [bench.tick() for _ in range(100)]
+    assert bench.loop.guard.measures[Fault.ESTIMATOR_LOST] > 5
+    assert reactions[-1] is Reaction.DAMP and bench.loop.guard.latched is Reaction.DAMP
+    first = next(k for k, r in enumerate(reactions) if r is not Reaction.NONE)
+    assert reactions[first : first + 6] == [Reaction.HOLD] * 5 + [Reaction.DAMP]
+    assert first * bench.loop.period * 1e-9 <= 1.5  # s
+    told = broken_rules(bench.loop)[-1]
+    assert told.startswith("estimator: ") and says in told
+
+
+@pytest.mark.parametrize(("task", "name"), ROBOTS)
+def test_healthy_sensors_at_rest_lose_nothing(task: str, name: str) -> None:
+    bench = Bench(task, name, moving=False)
+    assert {bench.tick() for _ in range(100)} == {Reaction.NONE}
+    assert bench.loop.lost_because == ""

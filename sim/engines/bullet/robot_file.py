@@ -41,7 +41,7 @@ class RobotFile:
         self.link_of = names.link  # by body
         self.joint_of = names.joint  # by joint
         self._tree = ET.fromstring(urdf)
-        _drop_what_only_is_seen(self._tree)
+        _drop_what_is_not_needed(self._tree)
         links = {link.attrib["name"]: link for link in self._tree.iter("link")}
         self._origin = {b: _origin(links[name]) for b, name in names.link.items()}
         self._between = names.between  # by joint
@@ -109,8 +109,11 @@ def _check_that_all_is_one_robot(model: mujoco.MjModel, robot: Robot) -> None:
         raise UserError(f"joint '{name}' is not the robot's; Bullet simulates a robot alone")
 
 
-def _drop_what_only_is_seen(robot: ET.Element) -> None:
-    """Visual shapes, and links that are no more than a name for a place."""
+def _drop_what_is_not_needed(robot: ET.Element) -> None:
+    """Looks, names for places, and joint damping, which is among the forces of `JointForces`."""
+    for joint in robot.findall("joint"):
+        for dynamics in joint.findall("dynamics"):
+            joint.remove(dynamics)
     for link in robot.findall("link"):
         for visual in link.findall("visual"):
             link.remove(visual)

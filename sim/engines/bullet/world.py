@@ -70,8 +70,6 @@ class World:
             **options,
         )
         self._ground = [_ground_shape(plan.model, g, options) for g in plan.contacts.ground]
-        for geom in self._ground:
-            pybullet.setCollisionFilterGroupMask(geom, -1, _GROUND, _ROBOT, **options)
         flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_MAINTAIN_LINK_ORDER
         flags |= pybullet.URDF_USE_SELF_COLLISION if plan.contacts.pairs else 0
         self._robot = pybullet.loadURDF(str(robot), flags=flags, **options)
@@ -141,16 +139,16 @@ class World:
     def rub(self, friction: Float, ground_friction: Float) -> None:
         """Set sliding friction, of each body (nbody,) and of each geom of the ground."""
         bodies, ground = friction.tolist(), ground_friction.tolist()
-        if bodies != self._bodies_friction:
-            for body, link in self._links.items():
-                pybullet.changeDynamics(
-                    self._robot, link, lateralFriction=bodies[body], **self._options
-                )
-            self._bodies_friction = bodies
-        if ground != self._ground_friction:
-            for geom, value in zip(self._ground, ground):
-                pybullet.changeDynamics(geom, -1, lateralFriction=value, **self._options)
-            self._ground_friction = ground
+        options = self._options
+        if bodies == self._bodies_friction and ground == self._ground_friction:
+            return
+        for body, link in self._links.items():
+            pybullet.changeDynamics(self._robot, link, lateralFriction=bodies[body], **options)
+        for geom, value in zip(self._ground, ground):
+            pybullet.changeDynamics(geom, -1, lateralFriction=value, **options)
+            # Ends its contacts, which would keep the friction that they began with.
+            pybullet.setCollisionFilterGroupMask(geom, -1, _GROUND, _ROBOT, **options)
+        self._bodies_friction, self._ground_friction = bodies, ground
 
     def place(self, base: Float, joints: Float, speeds: Float) -> None:
         """Put the robot somewhere.
@@ -170,7 +168,7 @@ class World:
 
     def joints(self, positions: Float, speeds: Float) -> None:
         """Write the joints' state, (joints,) each."""
-        states = pybullet.getJointStates(self._robot, self._joints, **self._options)
+        states = pybullet.getJointStates(self._robot, self._joints, **self._options) or ()
         positions[:] = [state[0] for state in states]
         speeds[:] = [state[1] for state in states]
 

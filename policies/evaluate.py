@@ -237,14 +237,18 @@ def _print(
         f"seed {config.seed}, {how}{where}",
         title_justify="left",
     )
+    alone = len(played) == 1
     table.add_column("")
     for engine in played:
-        for column in ("mean", "5 %", "median", "95 %"):
-            table.add_column(f"{engine}\n{column}" if len(played) > 1 else column, justify="right")
+        columns = ("mean", "5 %", "median", "95 %") if alone else (engine, "5 to 95 %")
+        for column in columns:
+            table.add_column(column, justify="right")
     for name in summaries[next(iter(played))]:
         cells = []
         for engine, episodes in played.items():
-            cells += [f"{summaries[engine][name]:.4g}", *_quantiles(episodes, name)]
+            low, middle, high = _quantiles(episodes, name)
+            spread = [low, middle, high] if alone else [f"{low} to {high}" if low else ""]
+            cells += [f"{summaries[engine][name]:.4g}", *spread]
         table.add_row(name, *cells)
     Console().print(table)
 

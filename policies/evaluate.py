@@ -189,7 +189,7 @@ def _evaluate(
     pursues = config.policy == PURE_PURSUIT
     policy = None if pursues else PolicyFile.find(Path(config.policy))
     task = policy.task if policy else find_task("VehicleTrack")
-    played = {}
+    played, world = {}, task
     for engine in engines:
         env = make_world(
             task,
@@ -204,7 +204,8 @@ def _evaluate(
             played[engine] = play(env, _driver(policy, env), config.seed)
         finally:
             env.close()
-    return played, env.config
+        world = env.config
+    return played, world
 
 
 def _driver(policy: PolicyFile | None, env: TaskVectorEnv) -> Callable[[Array], Array]:

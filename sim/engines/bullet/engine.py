@@ -78,11 +78,16 @@ class BulletEngine:
         shares = np.array_split(np.arange(rows), count)
         self._workers: list[_Worker] = []
         self._close = weakref.finalize(self, _end, self._workers, self._folder)
-        for share in shares:
-            own = slice(int(share[0]), int(share[-1]) + 1)
-            needs = Share(model, urdf, self._folder.name, layout, own, inner)
-            self._workers.append(_Worker(needs, self._memory.fd))
-        self._ask("start")
+        try:
+            for share in shares:
+                own = slice(int(share[0]), int(share[-1]) + 1)
+                needs = Share(model, urdf, self._folder.name, layout, own, inner)
+                self._workers.append(_Worker(needs, self._memory.fd))
+            os.close(self._memory.fd)  # it is mapped here, and open in the processes
+            self._ask("start")
+        except BaseException:
+            self._close()
+            raise
 
     @property
     def process_ids(self) -> list[int]:

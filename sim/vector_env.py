@@ -77,7 +77,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         task.check()
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         robot = task.robot
-        model = mujoco.MjModel.from_xml_path(str(robot.model))
+        model = task.model()
         substeps = _substeps(task.control_period, model.opt.timestep)
         self.max_steps = round(task.episode_seconds / task.control_period)
         self._rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]

@@ -40,7 +40,7 @@ class WalkingNoise:
     joint_vel: Noise = Noise(0.2, 0.0)  # rad/s
     joint_torque: Noise = Noise(0.5, 0.5)  # Nm
     foot_force: Noise = Noise(5.0, 5.0)  # N
-    estimates: EstimateErrors = EstimateErrors(Wander(0.015), Wander(0.03, 0.5))
+    estimates: EstimateErrors = EstimateErrors(Wander(0.012), Wander(0.04, 0.4))
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ class HumanoidVelocity(TaskConfig):
         return (
             TermConfig("angular_velocity", history=past),
             TermConfig("projected_gravity"),
+            TermConfig("base_velocity"),
             TermConfig("command"),
             TermConfig("gait_clock", params=clock),
             TermConfig("joint_pos_rel", history=past),

@@ -77,6 +77,12 @@ class Ground:
         if self._terrain is not None:
             self.curriculum.add(asked, velocity, period)
 
+    def metrics(self) -> dict[str, Float]:
+        """The level that each robot walks on, (N,); nothing on flat ground."""
+        if self._terrain is None:
+            return {}
+        return {"terrain_level": self.curriculum.level.astype(np.float64)}
+
     def decorate(self, spec: mujoco.MjSpec) -> None:
         """Add what is there to a scene that is drawn."""
         if self._terrain is not None:

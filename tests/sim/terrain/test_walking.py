@@ -1,11 +1,14 @@
 """The walking task on rough ground."""
 
 import hashlib
+import importlib.resources
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from policies.policy_file import PolicyFile
 from sim.tasks import find_task
 from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
 from sim.terrain.terrain import Kind, TerrainConfig
@@ -101,6 +104,19 @@ def test_falls_lead_to_easier_ground() -> None:
     for _ in range(150):
         env.step(rng.normal(0, 5, env.action_space.shape).astype(np.float32))
     assert task.ground.curriculum.level.max() < 2
+
+
+def test_a_policy_that_walks_gets_to_harder_ground() -> None:
+    task = replace(config(*ALL, curriculum=True).nominal(), episode_seconds=4.0)
+    env, walking = made(task, rows=6)  # type: ignore[arg-type]
+    env.operator = np.tile(np.float32([0.5, 0.0, 0.0]), (6, 1))
+    policy = Path(str(importlib.resources.files("assets") / "policies" / "HumanoidVelocity.onnx"))
+    act = PolicyFile.find(policy).actor(6)
+    observation, _ = env.reset(seed=0)
+    for _ in range(2 * env.max_steps):
+        observation, *_ = env.step(act(observation))
+    assert np.median(walking.ground.curriculum.level) == 2
+    np.testing.assert_array_equal(env.metrics["terrain_level"].shape, (6,))
 
 
 @pytest.mark.parametrize("seed", [0, 3])

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Float = npt.NDArray[np.float64]
-_SINGULAR = 1e-9  # cosine of the pitch, below which yaw and roll turn about the same axis
+_SINGULAR = 1e-14  # cosine of the pitch, below which yaw is rounding alone
 
 
 def _no_turn() -> Float:

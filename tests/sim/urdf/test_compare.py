@@ -57,6 +57,16 @@ def test_a_foreign_robot_is_the_same(tmp_path: Path) -> None:
     assert all(d.ok for d in differences), worst(differences)
 
 
+@pytest.mark.parametrize(
+    "name", ["ant", "half_cheetah", "humanoid", "pusher", "reacher", "swimmer"]
+)
+def test_gymnasiums_robots_are_the_same(name: str, tmp_path: Path) -> None:
+    assets = importlib.resources.files("gymnasium") / "envs" / "mujoco" / "assets"
+    built, _ = load(str(assets / f"{name}.xml"))
+    differences = compare_models(built, write_urdf(built, tmp_path / "robot.urdf"), poses=50)
+    assert all(d.ok for d in differences), worst(differences)
+
+
 def test_a_lean_scene_is_the_same_source(tmp_path: Path) -> None:
     built, _ = load("vehicle")
     path = write_urdf(built, tmp_path / "car.urdf")

@@ -27,7 +27,7 @@ from sim.urdf.tree import Parts
 from sim.urdf.write import write_urdf
 
 INNER = 2  # Bullet's steps within a physics step
-PATIENCE = 120.0  # s, for an answer
+PATIENCE = 600.0  # s, for an answer; thousands of worlds on rough ground take minutes to build
 
 
 class WorkerDiedError(UserError):
@@ -196,22 +196,22 @@ class _Worker:
             try:
                 if not self.connection.poll(PATIENCE):
                     self.process.kill()
-                    raise self._died()
+                    raise self._died(f"gave no answer for {PATIENCE:g} s")
                 number, answer = self.connection.recv()
             except (EOFError, OSError):
                 raise self._died() from None
             if number == self._number:
                 return answer
 
-    def _died(self) -> WorkerDiedError:
+    def _died(self, how: str = "") -> WorkerDiedError:
         code = self.process.wait()
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        how = how or f"ended {f'by signal {-code}' if code < 0 else f'with exit code {code}'}"
         first, last = self.rows.start, self.rows.stop - 1
         which = f"simulation {first}" if first == last else f"simulations {first} to {last}"
         said = self._complaints.read_text(errors="replace").strip().splitlines()
         why = f" ({said[-1]})" if code > 0 and said else ""
         return WorkerDiedError(
-            f"the physics process of {which} ended {how}{why}; run it again, with fewer "
+            f"the physics process of {which} {how}{why}; run it again, with fewer "
             "simulations if memory is short",
             np.arange(self.rows.start, self.rows.stop),
         )

@@ -17,6 +17,7 @@ from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck, Imu
 
 SILENT = "no IMU reading yet"
 SETTLING = "the attitude is settling"
+IMU_SILENT = "the IMU is silent"
 FIELD_UNKNOWN = "the magnetic field is not known yet: turn the sensor"
 FIELD_DISTURBED = "the magnetic field is disturbed"
 FIELD_SILENT = "the magnetometer is silent"
@@ -94,6 +95,7 @@ class AttitudeFilter:
         self._gyro, self._accel = np.zeros(3), np.array([0.0, 0.0, GRAVITY])  # as last used
         self._seconds = 0.0  # since the start
         self._unusable = 0  # readings in a row
+        self._silent_since = math.nan  # s, what another sensor has said of the time since
         self._lost = False
         self._reason = ""  # what was wrong with the last reading
         self._field_stamp = math.nan  # of the last magnetometer reading
@@ -103,7 +105,7 @@ class AttitudeFilter:
 
     def predict(self, imu: Imu) -> None:
         verdict = self._check.check(imu)
-        self._reason = verdict.reason
+        self._reason, self._silent_since = verdict.reason, math.nan
         if not verdict.usable:
             self._unusable += 1
             self._lost |= verdict.reason in WRONG_UNITS
@@ -128,6 +130,8 @@ class AttitudeFilter:
         field = measurement.field
         since = measurement.stamp - self._field_stamp
         age = self._stamp - measurement.stamp
+        if age < -_LONGEST_AGE:
+            self._miss(measurement.stamp)
         if since <= 0.0 or not abs(age) <= _LONGEST_AGE or not _is_field(field):
             return False
         self._field_stamp = measurement.stamp
@@ -137,6 +141,13 @@ class AttitudeFilter:
             self._waiting.append((Magnetometer(measurement.stamp, field), since))
             return True
         return self._take_field(self._filter, field, since)
+
+    def _miss(self, stamp: float) -> None:
+        """Time goes on without the IMU, as a magnetometer far ahead of it says."""
+        if not self._silent_since <= stamp:  # also NaN
+            self._silent_since = stamp
+        if stamp - self._silent_since > self.config.longest_loss:
+            self._lost, self._reason = True, IMU_SILENT
 
     @property
     def estimate(self) -> Estimate:

@@ -108,6 +108,11 @@ class ImuCheck:
         self._gyro_peak = self._accel_peak = 0.0  # largest jumps of the recent past
         self._units = _Units(self.config) if self.config.check_units else None
 
+    @property
+    def newest(self) -> float:
+        """Stamp of the last reading whose time was right, s; NaN if there was none."""
+        return self._stamp
+
     def check(self, imu: Imu) -> Verdict:
         """Judge the next reading."""
         stamp = imu.stamp
@@ -171,18 +176,19 @@ class ImuCheck:
         ax, ay, az = accel
         if not math.isfinite(gx + gy + gz + ax + ay + az):
             return NOT_FINITE
-        if gyro == self._gyro or accel == self._accel:
-            if self._is_frozen(since, gyro, accel):
-                return FROZEN
-        else:
-            self._gyro_still = self._accel_still = (0, 0.0)
-        self._gyro, self._accel = gyro, accel
+        # A sensor at its limit repeats itself as a frozen one does, and is told as what it is.
         limit = self.config.gyro_range
         if not (-limit < gx < limit and -limit < gy < limit and -limit < gz < limit):
             return SATURATED
         limit = self.config.accel_range
         if not (-limit < ax < limit and -limit < ay < limit and -limit < az < limit):
             return SATURATED
+        if gyro == self._gyro or accel == self._accel:
+            if self._is_frozen(since, gyro, accel):
+                return FROZEN
+        else:
+            self._gyro_still = self._accel_still = (0, 0.0)
+        self._gyro, self._accel = gyro, accel
         spike = self._spike(since, gyro, accel)
         if self._units is None or spike:
             return spike

@@ -37,6 +37,8 @@ _TIMES = (
 )
 _AT_REST = (0.6 * GRAVITY, 1.4 * GRAVITY)  # a first reading outside does not tell what is down
 _SHAKEN = 0.5  # s for which trouble of the IMU is told
+NO_READING = "no IMU reading yet"
+NOTHING_IS_DOWN = "no IMU reading so far tells what is down"
 HEADING_UNKNOWN = "the heading is not known until GNSS sees the car move"
 VELOCITY_UNKNOWN = "the velocity is not known"
 UNKNOWN = 1e6  # variance of what is not known yet
@@ -105,6 +107,7 @@ class WheeledFilter:
             return
         if verdict.gap:
             self._bridge(imu, verdict.gap)
+            self._trouble_stamp = imu.stamp  # perhaps on another clock
             return
         self._period, self._imu_stamp = verdict.dt, imu.stamp
         event = self._event
@@ -297,7 +300,8 @@ class WheeledFilter:
         if self._trouble in WRONG_UNITS:
             return Health.LOST, self._trouble
         if not self._started:
-            return Health.INITIALISING, self._trouble or "no IMU reading yet"
+            unseen = math.isnan(self._imu_stamp) and math.isnan(self._check.newest)
+            return Health.INITIALISING, self._trouble or (NO_READING if unseen else NOTHING_IS_DOWN)
         now = float(self._line.events[self._line.newest, 0])
         x, variance = self.state, self.covariance.diagonal()
         silent = self._unusable * self._period

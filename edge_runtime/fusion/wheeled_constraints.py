@@ -47,6 +47,7 @@ from edge_runtime.fusion.wheeled_state import (
     RATE_STD,
     RATE_TIME,
     REAR_AXLE,
+    RESTING,
     SCALE,
     SIDE_STD,
     SIDESLIP,
@@ -129,6 +130,7 @@ def roll(x: Float, cov: Float, event: Float, c: Float, wheels: Float) -> bool:
     rows[2, D_YAW] = sp * along[1]
     dx, k = np.zeros(ERROR), np.empty(ERROR)
     standing = stamp - x[STILL_SINCE] >= c[STILL_TIME]
+    x[RESTING] = 0.0
     if standing:
         believed = still(x, cov, dx, k, rows, along, since, c)
     else:
@@ -234,6 +236,7 @@ def still(
         new, variance = spread(cov, rows[i], dx, -along[i], k)
         correct(cov, dx, k, new, variance + own)
     h = np.zeros(ERROR)
+    x[RESTING] = 1.0
     for i in range(3):
         h[:] = 0.0
         h[D_GYRO + i] = 1.0
@@ -246,6 +249,8 @@ def still(
                 new,
                 variance + persistent(c[STILL_RATE_STD], c[CONSTRAINT_TIME], since),
             )
+        else:
+            x[RESTING] = 0.0  # it is carried
     return True
 
 

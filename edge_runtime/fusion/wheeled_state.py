@@ -38,7 +38,8 @@ ANCHOR = 45  # (2,) m, a fix while the heading was not known
 DEPARTURE = 47  # (2,) m, the own position then
 MOTION_SEEN = 49
 BEGUN = 50  # s
-STATE = 51
+RESTING = 51  # 1.0 while it stands and turns no more than at rest, or 0.0
+STATE = 52
 
 # The error state.
 D_ANGLE, D_V, D_P, D_GYRO, D_ACCEL = 0, 3, 6, 9, 12

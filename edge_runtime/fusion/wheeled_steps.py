@@ -5,12 +5,26 @@ import math
 import numpy as np
 
 from edge_runtime.fusion.compiled import compiled
+from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import BELIEVED, KIND, PAYLOAD, STAMP, place, slot
-from edge_runtime.fusion.wheeled_constraints import motion, roll
+from edge_runtime.fusion.wheeled_constraints import FRESH, motion, roll
 from edge_runtime.fusion.wheeled_equations import propagate
 from edge_runtime.fusion.wheeled_gnss import gnss
-from edge_runtime.fusion.wheeled_state import ACCEL, BROKEN, D_V, ERROR, GNSS, GYRO, IMU, WHEELS
+from edge_runtime.fusion.wheeled_state import (
+    ACCEL,
+    BROKEN,
+    D_V,
+    ERROR,
+    GNSS,
+    GYRO,
+    GYRO_BIAS,
+    IMU,
+    RESTING,
+    WHEELS,
+    WHEELS_BELIEVED,
+    Q,
+)
 
 JOLT = 10.0  # m/s^2 from one reading to the next: a hole in the road, or a faulty sensor
 
@@ -24,6 +38,8 @@ def step(x: Float, cov: Float, since: float, event: Float, c: Float, wheels: Flo
         for i in range(3):
             mean_gyro[i] = 0.5 * (x[GYRO + i] + event[PAYLOAD + i])
             mean_accel[i] = 0.5 * (x[ACCEL + i] + event[PAYLOAD + 3 + i])
+        if x[RESTING] == 1.0 and event[STAMP] - x[WHEELS_BELIEVED] < FRESH:
+            hold_heading(x, mean_gyro)
         propagate(x, cov, mean_gyro, mean_accel, since, c)
         jolt = 0.0
         for i in range(3):
@@ -42,6 +58,17 @@ def step(x: Float, cov: Float, since: float, event: Float, c: Float, wheels: Flo
     if kind == GNSS:
         return gnss(x, cov, event, c)
     return motion(x, cov, event, c)
+
+
+@compiled
+def hold_heading(x: Float, gyro: Float) -> None:
+    """Take out of a reading what would turn a body that stands, for that is but noise."""
+    r = quaternion_to_matrix(x[Q : Q + 4])
+    turning = 0.0
+    for i in range(3):
+        turning += r[2, i] * (gyro[i] - x[GYRO_BIAS + i])
+    for i in range(3):
+        gyro[i] -= r[2, i] * turning
 
 
 @compiled

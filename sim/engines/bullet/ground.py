@@ -5,7 +5,7 @@ may be laid of thousands of boxes.
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import mujoco
@@ -82,5 +82,5 @@ def _text(model: mujoco.MjModel, group: Group) -> bytes:
     return ET.tostring(robot)
 
 
-def _numbers(values: Sequence[float]) -> str:
+def _numbers(values: Iterable[float]) -> str:
     return " ".join(repr(float(v)) for v in values)

@@ -13,7 +13,7 @@ from sim.terrain.curriculum import Curriculum
 from sim.terrain.terrain import TerrainConfig, find_terrain
 
 FLOOR = "floor"  # the plane's geom
-_SPREAD = 4.0  # m, to either side of a patch's centre, within which robots start
+_SPREAD = 3.0  # m, to either side of a patch's centre, within which robots start
 _FOOTPRINT = 0.3  # m, likewise, of what a standing robot may touch
 _POINTS = 7  # of the footprint, along each axis
 

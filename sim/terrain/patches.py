@@ -115,14 +115,14 @@ class Rough:
         rng: lays them.
     """
 
-    REACH = 12.0  # m, shorter than of other patches: at the border is a small step alone
-    COUNT = 450
+    REACH = 8.0  # m, shorter than of other patches: at the border is a small step alone
+    COUNT = 150  # every box costs each physics step of each simulation 20 ns
     CELL = 0.03  # m, of the map of heights
 
     def __init__(self, height: float, rng: np.random.Generator) -> None:
         count, reach = self.COUNT, self.REACH
         xy = rng.uniform(-reach, reach, (count, 2))
-        half = rng.uniform(0.15, 0.5, (count, 2))
+        half = rng.uniform(0.2, 0.6, (count, 2))
         top = rng.uniform(0.2, 1.0, count) * height
         yaw = rng.uniform(0.0, math.pi, count)
         self._stones = [

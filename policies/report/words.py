@@ -1,0 +1,55 @@
+"""How a report calls things: engines, measured quantities with their units, kinds of failure."""
+
+import re
+
+from policies.report.markup import Markup, element
+
+_ENGINES = {"mujoco": "MuJoCo", "bullet": "PyBullet"}
+# Names that end with their unit, as settings do; else what the metrics of the tasks are in.
+_SUFFIXES = {"kg": "kg", "s": "s", "m": "m", "rad": "rad", "deg": "°", "N": "N", "Hz": "Hz"}
+_UNITS = {
+    "velocity_error": "m/s",
+    "velocity_error_instant": "m/s",
+    "yaw_rate_error": "rad/s",
+    "yaw_rate_error_instant": "rad/s",
+    "speed": "m/s",
+    "foot_slip": "m/s",
+    "wheel_slip": "m/s",
+    "lap_time": "s",
+    "episode_seconds": "s",
+    "seconds": "s",
+}
+_TITLES = {"seconds": "duration", "episode_seconds": "duration"}
+_TAIL = re.compile(r"[\s,;:(]+(?:(?:at|after|in|on|with|for|by|of|only|near)[\s,;:(]*)*$")
+
+
+def engine_name(engine: str) -> str:
+    """As its makers write it."""
+    return _ENGINES.get(engine, engine)
+
+
+def title(name: str) -> str:
+    """The name of a metric or setting as words, without its unit."""
+    if name in _TITLES:
+        return _TITLES[name]
+    stem, _, suffix = name.rpartition("_")
+    words = stem if stem and suffix in _SUFFIXES else name
+    return words.replace("_", " ").strip() or "?"
+
+
+def unit(name: str) -> str:
+    """The unit of a metric or setting, "" where it has none or is not known here."""
+    stem, _, suffix = name.rpartition("_")
+    return _UNITS.get(name, _SUFFIXES.get(suffix, "") if stem else "")
+
+
+def named(name: str) -> Markup:
+    """A quantity with its unit, for a table."""
+    shown = element("span", unit(name), class_="unit") if unit(name) else None
+    return element("span", title(name), " " if shown else None, shown, class_="quantity")
+
+
+def kind_of_failure(why: str) -> str:
+    """What a sentence such as "fell at 12.3 s in segment 3" has in common with others: "fell"."""
+    start = re.split(r"[\d,;:(]", why, maxsplit=1)[0]
+    return _TAIL.sub("", start.rstrip() + " ").strip() or "not told"

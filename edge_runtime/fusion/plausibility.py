@@ -106,7 +106,7 @@ class ImuCheck:
         self._odd_gyro, self._odd_accel = _NOTHING, _NOTHING  # last taken for a spike
         self._spikes = 0  # in a row
         self._gyro_peak = self._accel_peak = 0.0  # largest jumps of the recent past
-        self._units = _Units(self.config) if self.config.check_units else None
+        self._units = UnitCheck(self.config) if self.config.check_units else None
 
     def check(self, imu: Imu) -> Verdict:
         """Judge the next reading."""
@@ -238,7 +238,7 @@ def _jump(now: list[float], before: list[float]) -> float:
     return max(abs(now[0] - before[0]), abs(now[1] - before[1]), abs(now[2] - before[2]))
 
 
-class _Units:
+class UnitCheck:
     """Judges the units by four quarters of a second of rest in a row, all of one opinion.
 
     So a disturbance in one of them decides nothing.

@@ -1,17 +1,19 @@
 """`sim2edge eval`: seeded episodes of a policy, as a table, as JSON, and as a gate for CI."""
 
 import dataclasses
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.signal import Array
@@ -22,6 +24,9 @@ from sim.racing.pure_pursuit import PurePursuit
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import MODEL, TaskVectorEnv
+
+if TYPE_CHECKING:
+    from policies.report.episodes import EpisodesReport
 
 PURE_PURSUIT = "pure-pursuit"
 MISSED = 1  # exit code
@@ -48,6 +53,8 @@ class EvaluateConfig:
     """Write the result here too."""
     gate: Path | None = None
     """TOML or JSON with tables [at_least] and [at_most] of thresholds; exit code 1 when missed."""
+    report: Path | None = None
+    """Write a page for people, one HTML file: verdict, distributions, films of what failed."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,8 @@ def main(config: EvaluateConfig) -> int:
     if config.seed < 0:
         raise UserError("--seed must not be negative")
     gate = Gate.read(config.gate) if config.gate else None
-    episodes, task = _evaluate(config)
+    report = _new_report(config)
+    episodes, task = _evaluate(config, report)
     summary = episodes.summary()
     verdicts = gate.judge(summary) if gate else {}
     _print(config, task, episodes, summary)
@@ -105,6 +113,8 @@ def main(config: EvaluateConfig) -> int:
             "gate": None if gate is None else not missed,
         }
         write_file(config.json, json.dumps(document, indent=2) + "\n")
+    if config.report and report:
+        print(report.write(config.report, gate))
     return MISSED if missed else 0
 
 
@@ -161,19 +171,40 @@ def play(env: TaskVectorEnv, act: Callable[[Array], Array], seed: int) -> Episod
     return Episodes(steps * env.config.control_period, survived, total, metrics)
 
 
-def _evaluate(config: EvaluateConfig) -> tuple[Episodes, TaskConfig]:
+def _new_report(config: EvaluateConfig) -> "EpisodesReport | None":
+    if config.report is None:
+        return None
+    reports = importlib.import_module("policies.report.episodes")  # which films, by this module
+    report: EpisodesReport = reports.EpisodesReport(config.policy, config.seed)
+    return report
+
+
+def _evaluate(
+    config: EvaluateConfig, report: "EpisodesReport | None"
+) -> tuple[Episodes, TaskConfig]:
     arguments = (config.episodes, config.seconds, config.seed)
     if config.policy == PURE_PURSUIT:
         task = find_task("VehicleTrack")
         env = make_world(task, *arguments, randomize=config.randomize)
         driver = PurePursuit(env)
-        return play(env, lambda _: driver.act(), config.seed), env.config
+        return _play(env, lambda _: driver.act(), config.seed, report, None), env.config
     policy = PolicyFile.find(Path(config.policy))
     env = make_world(
         policy.task, *arguments, randomize=config.randomize, estimates=config.estimates
     )
     policy.check(env.contract())
-    return play(env, policy.actor(config.episodes), config.seed), env.config
+    act = policy.actor(config.episodes)
+    return _play(env, act, config.seed, report, policy.contract), env.config
+
+
+def _play(
+    env: TaskVectorEnv,
+    act: Callable[[Array], Array],
+    seed: int,
+    report: "EpisodesReport | None",
+    contract: Contract | None,
+) -> Episodes:
+    return play(env, act, seed) if report is None else report.play(env, act, contract)
 
 
 def _mean_of_known(values: npt.NDArray[np.float64]) -> float:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
+from policies.evaluate import Episodes, play
 from policies.gate import Gate
 from policies.provenance import describe_origin
 from policies.report.evaluation import Evaluation, Film, bounds_of, worst_trials
@@ -17,11 +17,9 @@ from policies.report.page import write_report
 from policies.suites.result import SuiteResult, TrialResult, known
 from sim.vector_env import TaskVectorEnv
 
-if TYPE_CHECKING:
-    from policies.evaluate import Episodes  # which writes these reports
-
 SUITE = "episodes"
-LAPPED = "lapped"  # the metric of what a car must have done besides surviving
+MUJOCO = "mujoco"
+LAPPED, LEFT = "lapped", "left_track"  # metrics of a car, which must lap besides surviving
 FILMED = 3  # episodes, in each engine
 
 
@@ -35,18 +33,31 @@ class EpisodesReport:
 
     def __init__(self, policy: str, seed: int) -> None:
         self._policy, self._seed = policy, seed
+        self._contract: Contract | None = None
         self._results: list[SuiteResult] = []
         self._films: list[Film] = []
         self._means: dict[str, Mapping[str, float]] = {}
         self._no_films = ""
         self._goal = "survived"
 
-    def watch(self, env: TaskVectorEnv, act: Callable[[Array], Array]) -> WayRecorder:
-        """The actor to play with, so that episodes can be filmed."""
-        return WayRecorder(env, act)
+    def play(
+        self,
+        env: TaskVectorEnv,
+        act: Callable[[Array], Array],
+        contract: Contract | None,
+        engine: str = MUJOCO,
+    ) -> Episodes:
+        """As `policies.evaluate.play`, with films of what went wrong.
 
-    def add(self, env: TaskVectorEnv, engine: str, episodes: "Episodes", way: WayRecorder) -> None:
-        """Take in what happened in one engine; before its simulations are closed."""
+        Args:
+            env: the simulations.
+            act: observations (N, n) -> actions (N, A).
+            contract: the policy's, None for a driver that is none.
+            engine: what moves the robots.
+        """
+        self._contract = contract
+        way = WayRecorder(env, act)
+        episodes = play(env, way, self._seed)
         result = as_trials(
             episodes, policy=self._policy, task=env.config.name, engine=engine, seed=self._seed
         )
@@ -57,13 +68,13 @@ class EpisodesReport:
             self._films += way.film(worst_trials(result, FILMED))
         except UserError as error:  # figures without films are better than nothing
             self._no_films = str(error)
+        return episodes
 
-    def write(self, path: Path, contract: Contract | None, gate: Gate | None) -> Path:
+    def write(self, path: Path, gate: Gate | None) -> Path:
         """Write the page.
 
         Args:
             path: where, ending in .html.
-            contract: the policy's, None for a driver that is none.
             gate: what is asked for.
 
         Raises:
@@ -72,7 +83,7 @@ class EpisodesReport:
         origin = describe_origin()
         evaluation = Evaluation(
             results=tuple(self._results),
-            contract=contract,
+            contract=self._contract,
             bounds=bounds_of(gate, self._means) if gate else (),
             films=tuple(self._films),
             goal=self._goal,
@@ -84,9 +95,7 @@ class EpisodesReport:
         return write_report(path, evaluation)
 
 
-def as_trials(
-    episodes: "Episodes", *, policy: str, task: str, engine: str, seed: int
-) -> SuiteResult:
+def as_trials(episodes: Episodes, *, policy: str, task: str, engine: str, seed: int) -> SuiteResult:
     """One trial an episode; it succeeded if it survived to the end, and lapped if it could.
 
     Args:
@@ -108,15 +117,21 @@ def as_trials(
             settings={},
             success=bool(survived[k] and lapped[k]),
             seconds=float(episodes.seconds[k]),
-            why=_why(bool(survived[k]), bool(lapped[k]), float(episodes.seconds[k])),
-            metrics=known({name: values[k] for name, values in measured.items()}),
+            why=_why(bool(survived[k]), metrics, float(episodes.seconds[k])),
+            metrics=metrics,
         )
-        for k in range(count)
+        for k, metrics in enumerate(
+            known({name: values[k] for name, values in measured.items()}) for k in range(count)
+        )
     )
     return SuiteResult(SUITE, policy, task, engine, trials, seed=seed, planned=count)
 
 
-def _why(survived: bool, lapped: bool, seconds: float) -> str:
-    if not survived:
-        return f"failed at {seconds:.1f} s"
-    return f"went on for {seconds:.1f} s" if lapped else f"no lap in {seconds:.1f} s"
+def _why(survived: bool, metrics: Mapping[str, float], seconds: float) -> str:
+    if survived:
+        lapped = metrics.get(LAPPED, 1.0) > 0
+        return f"went on for {seconds:.1f} s" if lapped else f"no lap in {seconds:.1f} s"
+    if LAPPED not in metrics:
+        return f"fell at {seconds:.1f} s"
+    how = "left the track" if metrics.get(LEFT, 0.0) > 0 else "stopped"
+    return f"{how} at {seconds:.1f} s"

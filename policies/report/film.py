@@ -19,7 +19,8 @@ from policies.suites.result import TrialResult
 from sim.render import Picture, Renderer
 from sim.vector_env import TaskVectorEnv
 
-WIDTH, HEIGHT = 320, 240
+WIDTH, HEIGHT = 480, 360
+_LETTERS = 1.5  # times a film's usual size, for it is shown small
 FRAMES_PER_SECOND = 15
 SECONDS = 10.0  # of a trial's end that are shown
 STANDS = 1.0  # s that the last picture stays, to read what went wrong
@@ -27,7 +28,7 @@ ROWS = 256  # robots whose ways are kept, 30 MB of them
 
 
 def small_film(path: Path, engine: str, trial: int) -> Film:
-    """The end of a film, small: some 100 KB.
+    """The end of a film, small: some 100 to 200 KB.
 
     Args:
         path: MP4.
@@ -40,7 +41,7 @@ def small_film(path: Path, engine: str, trial: int) -> Film:
     with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
         mp4, poster = Path(folder) / "film.mp4", Path(folder) / "poster.jpg"
         look = f"fps={FRAMES_PER_SECOND},scale={WIDTH}:-2"
-        codec = ("-c:v", "libx264", "-preset", "slow", "-crf", "30", "-pix_fmt", "yuv420p")
+        codec = ("-c:v", "libx264", "-preset", "slow", "-crf", "27", "-pix_fmt", "yuv420p")
         end = ("-sseof", f"-{SECONDS + STANDS:g}", "-i", str(path))
         _ffmpeg(path, *end, "-an", "-vf", look, *codec, "-movflags", "+faststart", str(mp4))
         last = ("-sseof", f"-{STANDS / 2:g}", "-i", str(mp4))
@@ -105,7 +106,7 @@ class WayRecorder:
             scene=lambda sim: scene,
         )
         robot.qpos[0] = self._qpos[first][row]
-        caption = _EndCaption((), period, HEIGHT)
+        caption = _EndCaption((), period, round(_LETTERS * HEIGHT))
         renderer = Renderer(replayed, WIDTH, HEIGHT)
         try:
             for step in shown:

@@ -6,7 +6,17 @@ from policies.report.markup import Markup, element
 
 _ENGINES = {"mujoco": "MuJoCo", "bullet": "PyBullet"}
 # Names that end with their unit, as settings do; else what the metrics of the tasks are in.
-_SUFFIXES = {"kg": "kg", "s": "s", "m": "m", "rad": "rad", "deg": "°", "N": "N", "Hz": "Hz"}
+_SUFFIXES = {
+    "_m_s": "m/s",
+    "_rad_s": "rad/s",
+    "_kg": "kg",
+    "_s": "s",
+    "_m": "m",
+    "_rad": "rad",
+    "_deg": "°",
+    "_N": "N",
+    "_Hz": "Hz",
+}
 _UNITS = {
     "velocity_error": "m/s",
     "velocity_error_instant": "m/s",
@@ -32,15 +42,17 @@ def title(name: str) -> str:
     """The name of a metric or setting as words, without its unit."""
     if name in _TITLES:
         return _TITLES[name]
-    stem, _, suffix = name.rpartition("_")
-    words = stem if stem and suffix in _SUFFIXES else name
-    return words.replace("_", " ").strip() or "?"
+    return name.removesuffix(_suffix(name)).replace("_", " ").strip() or "?"
 
 
 def unit(name: str) -> str:
     """The unit of a metric or setting, "" where it has none or is not known here."""
-    stem, _, suffix = name.rpartition("_")
-    return _UNITS.get(name, _SUFFIXES.get(suffix, "") if stem else "")
+    return _UNITS.get(name) or _SUFFIXES.get(_suffix(name), "")
+
+
+def _suffix(name: str) -> str:
+    """The end of a name that tells its unit, "" where none does."""
+    return next((s for s in _SUFFIXES if name.endswith(s) and name != s), "")
 
 
 def named(name: str) -> Markup:

@@ -125,4 +125,6 @@ def test_fifths_hold_every_trial_once_and_equal_values_together() -> None:
 def test_a_unit_in_a_name_is_shown_as_a_unit() -> None:
     assert unit("payload_kg") == "kg"
     assert re.sub(r"<[^>]+>", "", named("payload_kg")) == "payload kg"
-    assert unit("friction") == ""
+    assert re.sub(r"<[^>]+>", "", named("speed_m_s")) == "speed m/s"
+    assert re.sub(r"<[^>]+>", "", named("lap_time")) == "lap time s"
+    assert unit("friction") == unit("_m") == unit("torque_use") == ""

@@ -15,6 +15,7 @@ from edge_runtime.inference import Policy
 from policies.gate import Gate
 from policies.report.evaluation import Evaluation, Film, bounds_of
 from policies.report.page import page, write_report
+from policies.report.style import STYLE
 from policies.suites.result import PushResult, SuiteResult, TrialResult
 
 HOSTILE = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;\x00"
@@ -312,6 +313,32 @@ def test_a_thousand_trials_stay_small_enough_to_send(contract: Contract) -> None
     results = tuple(suite(engine, 1000, 200) for engine in ("mujoco", "bullet"))
     films = tuple(Film("mujoco", k, bytes(250_000)) for k in range(4))
     assert len(page(Evaluation(results, contract, films=films)).encode()) < 4_000_000
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_stands_out(scheme: int) -> None:
+    rules = re.findall(r":root\{(.*?)\}", STYLE, re.DOTALL)
+    colours = dict(re.findall(r"--(\w+):#(\w+)", rules[0]))
+    colours |= dict(re.findall(r"--(\w+):#(\w+)", rules[scheme]))
+    grounds = {"page", "card", "okbg", "badbg"}
+    pairs = {(text, ground) for text in ("ink", "soft") for ground in (*grounds, "code")}
+    pairs |= {("ok", "page"), ("ok", "card"), ("ok", "okbg")}
+    pairs |= {("bad", "page"), ("bad", "card"), ("bad", "badbg")}
+    for text, ground in pairs:  # 4.5 is what WCAG 2.2 asks for, level AA
+        assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+
+
+def contrast(first: str, second: str) -> float:
+    """Of two colours in hexadecimal, by WCAG."""
+
+    def luminance(colour: str) -> float:
+        full = colour if len(colour) == 6 else "".join(2 * c for c in colour)
+        shares = [int(full[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear))
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_the_file_appears_whole_or_not_at_all(

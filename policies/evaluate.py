@@ -55,6 +55,15 @@ class EvaluateConfig:
     """TOML or JSON with tables [at_least] and [at_most] of thresholds; exit code 1 when missed."""
     report: Path | None = None
     """Write a page for people, one HTML file: verdict, distributions, films of what failed."""
+    suite: str = ""
+    """Trials under stress instead of episodes: "gauntlet", "faults", or a TOML file with other
+    numbers for the gauntlet."""
+    trials: int = 100
+    """How many, of a suite."""
+    trial: int | None = None
+    """Run only this one of a suite, to the bit as it was among the others."""
+    films: Path | None = None
+    """Film the worst trials of a suite into this folder."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,8 @@ def main(config: EvaluateConfig) -> int:
         raise UserError("--seconds must be positive")
     if config.seed < 0:
         raise UserError("--seed must not be negative")
+    if config.suite:
+        return _run_suite(config)
     gate = Gate.read(config.gate) if config.gate else None
     report = _new_report(config)
     episodes, task = _evaluate(config, report)
@@ -116,6 +127,25 @@ def main(config: EvaluateConfig) -> int:
     if config.report and report:
         print(report.write(config.report, gate))
     return MISSED if missed else 0
+
+
+def _run_suite(config: EvaluateConfig) -> int:
+    if config.policy == PURE_PURSUIT or not config.randomize or config.seconds is not None:
+        raise UserError("a suite is for policies, without --seconds or --no-randomize")
+    suites = importlib.import_module("policies.suites.command")  # imports this module, for films
+    asked = suites.SuiteRun(
+        policy=config.policy,
+        suite=config.suite,
+        trials=config.trials,
+        trial=config.trial,
+        seed=config.seed,
+        estimates=config.estimates,
+        json=config.json,
+        gate=config.gate,
+        films=config.films,
+    )
+    code: int = suites.run_suite(asked)
+    return code
 
 
 def make_world(

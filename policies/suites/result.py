@@ -68,6 +68,8 @@ class SuiteResult:
     """How many trials were asked for."""
     source: str = ""
     """The suite file, or empty for the published protocol."""
+    interrupted: bool = False
+    """By the user, before all trials had finished."""
 
     @property
     def success(self) -> float:

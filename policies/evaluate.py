@@ -143,6 +143,7 @@ def _run_suite(config: EvaluateConfig) -> int:
         json=config.json,
         gate=config.gate,
         films=config.films,
+        report=config.report,
     )
     code: int = suites.run_suite(asked)
     return code

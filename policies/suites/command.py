@@ -9,10 +9,12 @@ from rich.progress import Progress
 from edge_runtime.errors import UserError
 from policies.gate import Gate
 from policies.policy_file import PolicyFile
-from policies.suites.film import film_trial
+from policies.report.film import HEIGHT, WIDTH
+from policies.report.suite import FilmTrial, report_suite
+from policies.suites.film import FilmConfig, film_trial
 from policies.suites.gauntlet import Run, run_gauntlet
 from policies.suites.protocol import Protocol, find_protocol
-from policies.suites.result import SuiteResult, write_results
+from policies.suites.result import SuiteResult, TrialResult, write_results
 from policies.suites.table import print_results
 from sim.vector_env import MODEL
 
@@ -33,6 +35,7 @@ class SuiteRun:
     json: Path | None = None
     gate: Path | None = None
     films: Path | None = None
+    report: Path | None = None
     worst: int = 3
 
 
@@ -67,6 +70,9 @@ def run_suite(asked: SuiteRun) -> int:
         write_results(asked.json, tuple(results))
     if asked.films:
         film_worst(policy, protocol, results, asked)
+    if asked.report:
+        film = _films(policy, protocol, asked)
+        print(report_suite(asked.report, results, policy.contract, gate, film))
     missed = any(line.startswith("missed") for line in lines)
     missing = any(len(result.trials) < result.planned for result in results)
     return MISSED if missed or missing else 0
@@ -92,6 +98,17 @@ def _with_progress(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteRes
     with Progress(transient=True) as progress:
         task = progress.add_task(f"{protocol.suite} in {run.engine}", total=len(run.trials))
         return run_gauntlet(policy, protocol, run, lambda n: progress.advance(task, n))
+
+
+def _films(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> FilmTrial:
+    """How the report's films are made."""
+    look = FilmConfig(width=WIDTH, height=HEIGHT)
+
+    def film(trial: TrialResult, path: Path) -> Path:
+        run = Run([trial.trial], trial.seed, trial.engine, asked.estimates)
+        return film_trial(policy, protocol, run, trial, path, look)
+
+    return film
 
 
 def _verdicts(gate: Gate | None, result: SuiteResult, several: bool) -> list[str]:

@@ -68,7 +68,7 @@ def spread_of(values: Iterable[float]) -> Spread:
     """Of the finite ones among these values."""
     known = finite(values)
     if not known.size:
-        return Spread(0, math.nan, math.nan, (math.nan,) * 3, math.nan)
+        return Spread(0, math.nan, math.nan, (math.nan, math.nan, math.nan), math.nan)
     low, q1, q2, q3, high = np.quantile(known, (LOW, 0.25, 0.5, 0.75, HIGH)).tolist()
     return Spread(known.size, float(known.mean()), low, (q1, q2, q3), high)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import imageio_ffmpeg
+import mujoco
 import numpy as np
 import numpy.typing as npt
 
@@ -93,30 +94,35 @@ class WayRecorder:
         stride = max(1, round(1 / (FRAMES_PER_SECOND * period)))
         first = max(0, steps - round(SECONDS / period))
         shown = [*range(first, steps - 1, stride), steps - 1]
-        robot = SimpleNamespace(
-            qpos=np.zeros((1, self._env.engine.model.nq)),
-            qvel=np.zeros((1, self._env.engine.model.nv)),
-        )
-        scene = self._env.scene(row)
-        replayed = SimpleNamespace(
-            engine=robot,
-            metadata=self._env.metadata,
-            camera=self._env.camera,
-            scene_key=lambda sim: 0,
-            scene=lambda sim: scene,
-        )
-        robot.qpos[0] = self._qpos[first][row]
+        replay = _Replay(self._env, row, self._qpos[first][row])
         caption = _EndCaption((), period, round(_LETTERS * HEIGHT))
-        renderer = Renderer(replayed, WIDTH, HEIGHT)
+        renderer = Renderer(replay, WIDTH, HEIGHT)
         try:
+            picture = renderer.frame()
             for step in shown:
-                robot.qpos[0] = self._qpos[step][row]
+                replay.engine.qpos[0] = self._qpos[step][row]
                 picture = renderer.frame(skipped=stride - 1)
                 yield caption.at(step * period, picture)
             last = caption.at(trial.seconds, picture, trial.why)
             yield from [last] * round(STANDS * FRAMES_PER_SECOND)
         finally:
             renderer.close()
+
+
+class _Replay:
+    """One robot of a batch, in its scene, to be drawn wherever it was."""
+
+    def __init__(self, env: TaskVectorEnv, row: int, qpos: npt.NDArray[np.float32]) -> None:
+        speeds = np.zeros((1, env.engine.model.nv))  # none of them are seen
+        self.engine = SimpleNamespace(qpos=qpos[None].astype(np.float64), qvel=speeds)
+        self.metadata, self.camera = env.metadata, env.camera
+        self._env, self._row = env, row
+
+    def scene_key(self, sim: int) -> int:
+        return 0
+
+    def scene(self, sim: int) -> mujoco.MjSpec:
+        return self._env.scene(self._row)
 
 
 class _EndCaption(Caption):

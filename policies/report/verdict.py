@@ -22,12 +22,13 @@ def verdict(evaluation: Evaluation) -> Markup:
         state, sign, word = "fail", "✗", "Gate missed"
         many = len(evaluation.bounds) > 1
         count = f"{len(missed)} of {len(evaluation.bounds)} bounds missed, the farthest: "
-        detail = (count if many else "") + _furthest(missed)
+        detail = count + _furthest(missed) if many else _sentence(_furthest(missed))
     else:
         state, sign, word = "good", "✓", "Gate passed"
         many = len(evaluation.bounds) > 1
         count = f"All {len(evaluation.bounds)} bounds met, the closest: "
-        detail = (count if many else "") + _closest(evaluation.bounds)
+        closest = _closest(evaluation.bounds)
+        detail = count + closest if many else _sentence(closest)
     heading = element("strong", element("span", sign, aria_hidden="true"), " ", word)
     tiles = [_tile(evaluation, k) for k in range(len(evaluation.results))]
     return element(
@@ -144,6 +145,10 @@ def _furthest(bounds: Sequence[Bound]) -> str:
     if math.isnan(bound.measured):
         return f"{title(bound.figure)} ({engine_name(bound.engine)}) was not measured."
     return f"{_in_words(bound)}, {number(-bound.margin)} short."
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _in_words(bound: Bound) -> str:

@@ -28,7 +28,7 @@ DEFAULT = FaultTrialConfig()
 
 def run_faults(
     policy: PolicyFile,
-    repeats: int = REPEATS,
+    numbers: Sequence[int] | None = None,
     seed: int = 0,
     config: FaultTrialConfig = DEFAULT,
     progress: Callable[[int, int], None] = lambda done, planned: None,
@@ -37,19 +37,22 @@ def run_faults(
 
     Args:
         policy: what drives.
-        repeats: how often it meets each, in another world each time.
+        numbers: of the trials; by default those that meet each fault `REPEATS` times, in another
+            world each time.
         seed: of everything random.
         config: of each trial.
         progress: told how many trials of how many are done.
     """
     suite = FaultSuite(policy, seed, config)
-    planned, trials, note = repeats * len(suite.faults), [], ""
+    if numbers is None:
+        numbers = range(REPEATS * len(suite.faults))
+    trials, note = [], ""
     try:
-        for trial in range(planned):
+        for trial in numbers:
             trials.append(as_trial(trial, seed, suite.run(trial)))
-            progress(trial + 1, planned)
+            progress(len(trials), len(numbers))
     except KeyboardInterrupt:
-        note = f"interrupted: {len(trials)} of {planned} trials"
+        note = f"interrupted: {len(trials)} of {len(numbers)} trials"
     return SuiteResult(
         suite=SUITE,
         policy=policy.source,
@@ -58,7 +61,7 @@ def run_faults(
         trials=tuple(trials),
         note=note,
         seed=seed,
-        planned=planned,
+        planned=len(numbers),
     )
 
 

@@ -13,7 +13,7 @@ from policies.suites.protocol import WalkingGauntlet
 from policies.suites.pushes import SegmentPushes, draw_pushes, side
 from policies.suites.tour import Tours, draw_tour
 from policies.suites.trial_env import Outcome, TrialEnv
-from sim.engines.mujoco_cpu import Bool, Float, Rows
+from sim.engines.engine import Bool, Float, Rows
 from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
 from sim.vector_env import MODEL
 

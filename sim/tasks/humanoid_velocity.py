@@ -13,7 +13,7 @@ from edge_runtime.observation import TermConfig
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signal import ATTITUDE, COMMAND, CONTROL_STEP, Array
 from edge_runtime.terms import should_step
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.engine import Engine, Float, Rows
 from sim.robots.estimators import humanoid_estimator
 from sim.robots.humanoid import FEET, humanoid
 from sim.robots.robot import SimRobot
@@ -186,7 +186,7 @@ class HumanoidVelocity(TaskConfig):
         return replace(self, episode_seconds=practice.episode_seconds, pushes=pushes)
 
     def build(
-        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
+        self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator
     ) -> "WalkingTask":
         return WalkingTask(self, engine, signals, rng)
 
@@ -197,7 +197,7 @@ class WalkingTask(Task):
     def __init__(
         self,
         config: HumanoidVelocity,
-        engine: MujocoEngine,
+        engine: Engine,
         signals: dict[str, Array],
         rng: np.random.Generator,
     ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 
 if TYPE_CHECKING:
     from sim.tasks.humanoid_velocity import WalkingTask

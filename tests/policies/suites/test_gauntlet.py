@@ -10,6 +10,7 @@ from edge_runtime.errors import ContractError, UserError
 from policies.policy_file import PolicyFile
 from policies.suites.gauntlet import Run, make_trials, run_gauntlet
 from policies.suites.result import SuiteResult, read_results, write_results
+from sim.engines.bullet.engine import WorkerDiedError
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from tests.policies.suites.conftest import short_drive, short_walk
 
@@ -180,9 +181,7 @@ def test_trials_of_a_worker_that_ended_are_rerun_and_told(
     walker: PolicyFile, walked: SuiteResult
 ) -> None:
     def died() -> UserError:
-        error = UserError("process 7 ended")
-        error.rows = np.array([0])  # type: ignore[attr-defined]
-        return error
+        return WorkerDiedError("process 7 ended", np.array([0]))
 
     run = Run(range(5), seed=3, rows=2, threads=1)
     result = run_gauntlet(walker, short_walk(), run, Interrupting(died, 2))

@@ -118,6 +118,10 @@ class TaskConfig(ABC):
         """Geoms whose friction is randomized."""
         return ("floor",)
 
+    def model(self) -> mujoco.MjModel:
+        """The robot in its world, compiled."""
+        return mujoco.MjModel.from_xml_path(str(self.robot.model))
+
     @property
     def action_prior(self) -> npt.NDArray[np.float64] | None:
         """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""

@@ -79,7 +79,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         task.check()
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         robot = task.robot
-        model = mujoco.MjModel.from_xml_path(str(robot.model))
+        model = task.model()
         model.opt.timestep = physics_period or model.opt.timestep
         substeps = _substeps(task.control_period, model.opt.timestep)
         self.max_steps = round(task.episode_seconds / task.control_period)

@@ -11,9 +11,10 @@ from edge_runtime.errors import UserError
 from policies.gate import Gate
 from policies.policy_file import PolicyFile
 from policies.report.evaluation import worst_trials
+from policies.report.film import HEIGHT, WIDTH
 from policies.report.suite import FILMED, FilmTrial, report_suite
 from policies.suites.faults import REPEATS, FaultSuite, as_trial, run_faults
-from policies.suites.film import film_trial
+from policies.suites.film import FilmConfig, film_trial
 from policies.suites.gauntlet import Run, run_gauntlet
 from policies.suites.protocol import FAULTS, Protocol, find_protocol
 from policies.suites.result import SuiteResult, TrialResult, write_results
@@ -58,23 +59,24 @@ def run_suite(asked: SuiteRun) -> int:
     protocol = find_protocol(asked.suite)
     gate = Gate.read(asked.gate) if asked.gate else None
     policy = PolicyFile.find(Path(asked.policy))
-    films = None
+    film, small = None, None
     if protocol.suite == FAULTS:
         _check_faults(asked)
         results = [_faults(policy, asked)]
     else:
         results = _gauntlet(policy, protocol, asked)
-        films = partial(_film, policy, protocol, asked.estimates)
+        film = partial(_film, policy, protocol, asked.estimates, FilmConfig())
+        small = partial(_film, policy, protocol, asked.estimates, FilmConfig(WIDTH, HEIGHT))
     print_results(results)
     lines = [line for result in results for line in _verdicts(gate, result, len(results) > 1)]
     for line in lines:
         print(line)
     if asked.json:
         write_results(asked.json, tuple(results))
-    if asked.films and films:
-        film_worst(results, films, asked.films)
+    if asked.films and film:
+        film_worst(results, film, asked.films)
     if asked.report:
-        print(report_suite(asked.report, results, policy.contract, gate, films))
+        print(report_suite(asked.report, results, policy.contract, gate, small))
     missed = any(line.startswith("missed") for line in lines)
     missing = any(len(result.trials) < result.planned for result in results)
     return MISSED if missed or missing else 0
@@ -90,10 +92,15 @@ def film_worst(results: Sequence[SuiteResult], film: FilmTrial, folder: Path) ->
 
 
 def _film(
-    policy: PolicyFile, protocol: Protocol, estimates: str, trial: TrialResult, path: Path
+    policy: PolicyFile,
+    protocol: Protocol,
+    estimates: str,
+    look: FilmConfig,
+    trial: TrialResult,
+    path: Path,
 ) -> Path:
     run = Run([trial.trial], trial.seed, trial.engine, estimates)
-    return film_trial(policy, protocol, run, trial, path)
+    return film_trial(policy, protocol, run, trial, path, look)
 
 
 def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> list[SuiteResult]:

@@ -95,6 +95,9 @@ class TrialEnv(TaskVectorEnv):
         over = self.watch()
         self.age[over] = np.maximum(self.age[over], self.max_steps)
 
+    def place(self, row: int, rng: Generator) -> None:
+        """Choose the ground that a new trial begins on, drawn from its own generator."""
+
     @abstractmethod
     def prepare(self, rows: Rows, rngs: list[Generator]) -> list[dict[str, float]]:
         """Draw what is set for new trials, and set it.
@@ -161,6 +164,7 @@ class TrialEnv(TaskVectorEnv):
             for rng, child in zip(self._row_generators, others):
                 rng.seed(row, child)
             rngs.append(np.random.default_rng(own))
+            self.place(row, rngs[-1])
         return rngs
 
     def _collect(self, rows: Rows) -> None:

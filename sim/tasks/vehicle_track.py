@@ -57,7 +57,7 @@ class VehicleNoise:
     imu_accel: Noise = Noise(0.15, 0.15)  # m/s²
     wheel_speed: Noise = Noise(0.2, 0.0)  # rad/s
     steering_angle: Noise = Noise(0.002, 0.01)  # rad; the bias is alignment
-    estimates: EstimateErrors = EstimateErrors(Wander(0.01), Wander(0.05, 0.5))
+    estimates: EstimateErrors = EstimateErrors(Wander(0.01), Wander(0.06, 0.4))
 
 
 @dataclass(frozen=True)

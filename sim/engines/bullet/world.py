@@ -10,13 +10,13 @@ import pybullet
 
 from edge_runtime.errors import UserError
 from sim.engines.bullet.contact_rules import ContactRules
+from sim.engines.bullet.ground import load_ground
 from sim.engines.bullet.robot_file import RobotFile
 from sim.engines.bullet.sensors import Contact
 from sim.engines.engine import Float
 
 _GROUND, _ROBOT = 1, 2  # collision groups
 _NEVER_REACHED = 1e6  # rad/s; Bullet would clip joint speeds at 100
-_SHAPES = mujoco.mjtGeom
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class World:
         self._friction = [
             float(model.dof_frictionloss[model.jnt_dofadr[j]]) for j in self._joint_numbers
         ]
+        self._ground: list[int] = []
         self._bodies_friction: list[float] = []
         self._ground_friction: list[float] = []
 
@@ -61,15 +62,8 @@ class World:
             moments: of inertia, (3,) of each link by name.
         """
         options, plan = self._options, self._plan
-        pybullet.resetSimulation(**options)
-        pybullet.setTimeStep(plan.period, **options)
-        pybullet.setGravity(*plan.model.opt.gravity, **options)
-        pybullet.setPhysicsEngineParameter(
-            deterministicOverlappingPairs=1,
-            enableFileCaching=0,  # or a file that changed would be loaded as it was
-            **options,
-        )
-        self._ground = [_ground_shape(plan.model, g, options) for g in plan.contacts.ground]
+        # The ground too: a world that lost its robot finds contacts in another order.
+        self._ground = self._lay_ground(robot)
         flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_MAINTAIN_LINK_ORDER
         flags |= pybullet.URDF_USE_SELF_COLLISION if plan.contacts.pairs else 0
         self._robot = pybullet.loadURDF(str(robot), flags=flags, **options)
@@ -81,6 +75,21 @@ class World:
         self._quieten_links()
         self._filter_collisions()
         self._bodies_friction, self._ground_friction = [], []
+
+    def _lay_ground(self, robot: Path) -> list[int]:
+        options, plan = self._options, self._plan
+        pybullet.resetSimulation(**options)
+        pybullet.setTimeStep(plan.period, **options)
+        pybullet.setGravity(*plan.model.opt.gravity, **options)
+        pybullet.setPhysicsEngineParameter(
+            deterministicOverlappingPairs=1,
+            enableFileCaching=0,  # or a file that changed would be loaded as it was
+            **options,
+        )
+        return [
+            load_ground(plan.model, group, robot.with_suffix(f".{number}.urdf"), options)
+            for number, group in enumerate(plan.contacts.ground)
+        ]
 
     def _find_links(self) -> None:
         plan, options = self._plan, self._options
@@ -137,7 +146,7 @@ class World:
             pybullet.setCollisionFilterPair(self._robot, self._robot, one, other, 1, **options)
 
     def rub(self, friction: Float, ground_friction: Float) -> None:
-        """Set sliding friction, of each body (nbody,) and of each geom of the ground."""
+        """Set sliding friction, of each body (nbody,) and of each body of the ground."""
         bodies, ground = friction.tolist(), ground_friction.tolist()
         options = self._options
         if bodies == self._bodies_friction and ground == self._ground_friction:
@@ -227,31 +236,3 @@ class World:
 
     def close(self) -> None:
         pybullet.disconnect(**self._options)
-
-
-def _ground_shape(model: mujoco.MjModel, geom: int, options: dict[str, int]) -> int:
-    """A geom of the ground as a body of its own that never moves."""
-    kind, size = _SHAPES(model.geom_type[geom]), model.geom_size[geom].tolist()
-    if kind == _SHAPES.mjGEOM_PLANE:
-        shape = pybullet.createCollisionShape(pybullet.GEOM_PLANE, **options)
-    elif kind == _SHAPES.mjGEOM_BOX:
-        shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=size, **options)
-    elif kind == _SHAPES.mjGEOM_SPHERE:
-        shape = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=size[0], **options)
-    elif kind in (_SHAPES.mjGEOM_CYLINDER, _SHAPES.mjGEOM_CAPSULE):
-        round_ends = kind == _SHAPES.mjGEOM_CAPSULE
-        shape = pybullet.createCollisionShape(
-            pybullet.GEOM_CAPSULE if round_ends else pybullet.GEOM_CYLINDER,
-            radius=size[0],
-            height=2 * size[1],
-            **options,
-        )
-    else:
-        name = model.geom(geom).name or geom
-        raise UserError(
-            f"geom '{name}': both engines can have a ground of planes, boxes, spheres, cylinders "
-            "and capsules only"
-        )
-    w, x, y, z = model.geom_quat[geom].tolist()
-    at = model.geom_pos[geom].tolist()
-    return pybullet.createMultiBody(0, shape, -1, at, [x, y, z, w], **options)

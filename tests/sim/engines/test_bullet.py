@@ -247,6 +247,33 @@ def test_friction_counts_at_once_and_for_its_own_world() -> None:
         assert engine.qvel[1, 0] == pytest.approx(0.5 * (4 - 0.981), rel=0.05)
 
 
+def test_stands_on_boxes_and_other_shapes_of_the_ground() -> None:
+    """Those of equal friction are one body, which differs only as a whole."""
+    text = BLOCK.format(gravity="0 0 -9.81", floor=1, block=0.1, priority=1)
+    shapes = """
+    <geom name="a" type="box" pos="0 0 0.3" size="1 1 0.1" priority="1" friction="0.5"/>
+    <geom name="b" type="box" pos="9 0 1" size="1 1 0.1" euler="0 90 0" priority="1"
+          friction="0.5"/>
+    <geom name="c" type="sphere" pos="18 0 0" size="0.5" priority="1" friction="0.5"/>
+    <geom name="d" type="cylinder" pos="27 0 0" size="0.4 0.6" priority="1" friction="0.7"/>
+    </worldbody>"""
+    model = mujoco.MjModel.from_xml_string(text.replace("</worldbody>", shapes))
+    with bullet(model, rows=5) as engine:
+        qpos = np.tile(model.qpos0, (5, 1))
+        qpos[:, 0] = [0.0, 9.0, 18.0, 27.0, 36.0]
+        height = np.array([0.4, 2.0, 0.5, 0.6, 0.0]) + 0.1  # of the block's middle
+        qpos[:, 2] = height + 0.002
+        engine.reset(np.arange(5), qpos, np.zeros((5, 6)), constants_changed=False)
+        hold(engine, np.zeros(0), 0.3)
+        assert engine.qpos[:, 2] == pytest.approx(height, abs=0.004)
+        friction = engine.field("geom_friction")
+        friction[0, [model.geom(g).id for g in "abc"], 0] = 0.3
+        hold(engine, np.zeros(0), 0.01)
+        friction[0, model.geom("b").id, 0] = 0.2
+        with pytest.raises(UserError, match="the friction of 'a'"):
+            hold(engine, np.zeros(0), 0.01)
+
+
 @pytest.mark.parametrize("body", ["pelvis", "torso", "left_forearm"])
 def test_a_push_moves_the_robot_as_in_mujoco(body: str) -> None:
     model = load(HUMANOID)

@@ -61,7 +61,7 @@ class Rule:
     limit: float
     reaction: Reaction
     latch: bool = True
-    by_policy: bool = False  # of a STOP
+    by_policy: bool = False  # a STOP, in ticks in which the policy knows what to do
 
 
 def default_rules(contract: Contract) -> tuple[Rule, ...]:
@@ -69,8 +69,8 @@ def default_rules(contract: Contract) -> tuple[Rule, ...]:
 
     A single bad sample is bridged by holding the last good target; one that lasts, and any bad
     observation or action, stops the robot, for those are no sensor's slips; a fall or a lost sense
-    of what is up makes it limp. Late ticks and an operator's NaN do not blind the policy, so it
-    comes to rest by itself, which who walks cannot do without it.
+    of what is up makes it limp. Late ticks, an operator's NaN and one of a sensor that the policy
+    does not read leave it sound, so it brings the robot to rest: who walks cannot do without.
     """
     period = contract.control_period
     return (
@@ -79,8 +79,8 @@ def default_rules(contract: Contract) -> tuple[Rule, ...]:
         Rule(Fault.STALE, 2.5 * period, Reaction.HOLD, latch=False),
         Rule(Fault.STALE, max(0.2, 5 * period), Reaction.STOP),
         Rule(Fault.FROZEN, 5, Reaction.STOP),
-        Rule(Fault.SENSOR_NOT_FINITE, 0, Reaction.HOLD, latch=False),
-        Rule(Fault.SENSOR_NOT_FINITE, 5, Reaction.STOP),
+        Rule(Fault.SENSOR_NOT_FINITE, 0, Reaction.HOLD, latch=False, by_policy=True),
+        Rule(Fault.SENSOR_NOT_FINITE, 5, Reaction.STOP, by_policy=True),
         Rule(Fault.OBSERVATION_NOT_FINITE, 0, Reaction.STOP, by_policy=True),
         Rule(Fault.ACTION_NOT_FINITE, 0, Reaction.STOP),
         Rule(Fault.ACTION_BEYOND_CLIP, 10, Reaction.STOP),

@@ -15,6 +15,7 @@ from edge_runtime.contract import Contract
 from edge_runtime.controller import Controller
 from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.errors import ContractError, UserError
+from edge_runtime.finite import all_finite
 from edge_runtime.fusion import Fusion
 from edge_runtime.guard import Fault, Guard, Reaction, Rule, default_rules
 from edge_runtime.inference import Policy
@@ -203,11 +204,11 @@ class ControlLoop:
         self.was_reset = False
         new = sensors.look(self.robot.read())
         marks[1] = clock()
-        fit = sensors.not_finite == 0
+        fit = sensors.not_finite == 0 or self._reads_finite()
         if new:
             self._last_new = marks[1]  # however long the robot took to give it
             self._unfused += sensors.periods
-            if self._to_begin and fit:
+            if self._to_begin and sensors.not_finite == 0:
                 self._begin()
         if not self._begun:
             self._keep(marks[0], missed, None)
@@ -236,6 +237,13 @@ class ControlLoop:
         self.ticks_reacting[reaction] += 1
         self.ticks += 1
         return reaction
+
+    def _reads_finite(self) -> bool:
+        """Whether only such values of the sample are not finite as nobody here reads."""
+        readers = self.controller.contract.signals, self.fusion.reads
+        read = {JOINT_POS, ATTITUDE}.union(s.name for signals in readers for s in signals)
+        sensed = self.sensors.signals.items()
+        return all(all_finite(values[0]) for name, values in sensed if name in read)
 
     def _heed_operator(self) -> None:
         self._asked = False

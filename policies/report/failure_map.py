@@ -42,7 +42,7 @@ def failure_map(pushes: Sequence[Push], strongest: float) -> Markup:
     """
     shares = by_sector(pushes)
     parts = [_sector(k, share) for k, share in enumerate(shares)]
-    for force in nice_ticks(0.0, strongest, 4)[1:]:
+    for force in nice_ticks(0.0, strongest, 5)[1:]:
         radius = _RADIUS * force / strongest
         parts.append(element("circle", cx=_CENTER, cy=_CENTER, r=_r(radius), class_="ring"))
     dots = "".join(f"M{x} {y}h0" for x, y in (_place(p, strongest) for p in pushes if p.survived))
@@ -124,7 +124,7 @@ def _forces(strongest: float) -> list[Markup]:
     """How strong each ring is, written along a line between two sectors."""
     side = -math.pi / len(SECTORS)
     texts = []
-    for force in nice_ticks(0.0, strongest, 4)[1:]:
+    for force in nice_ticks(0.0, strongest, 5)[1:]:
         x, y = _polar(side, _RADIUS * force / strongest)
         texts.append(label(x, y + 4, f"{number(force)} N", "middle", "tick halo"))
     return texts

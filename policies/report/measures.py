@@ -27,9 +27,8 @@ def measures_section(evaluation: Evaluation) -> Markup | None:
     parts = [_table(evaluation, names), element("h3", "Distributions"), _key(evaluation.goal)]
     parts.append(element("div", *shown, class_="grid2"))
     if rest:
-        parts.append(
-            folded(f"{len(rest)} more distributions", element("div", *rest, class_="grid2"))
-        )
+        more = f"{len(rest)} more distribution{'s' * (len(rest) > 1)}"
+        parts.append(folded(more, element("div", *rest, class_="grid2")))
     return section("measures", "What was measured", *parts)
 
 

@@ -56,8 +56,7 @@ th,td{padding:7px 12px;text-align:left;vertical-align:middle;border-top:1px soli
 thead th{border-top:0;font-weight:600;color:var(--soft);vertical-align:bottom;line-height:1.3}
 tbody th{font-weight:600;white-space:nowrap}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.sorts td:not(.num){min-width:9rem}
-.sorts td code{white-space:nowrap}
+.sorts td{white-space:nowrap}
 .narrow{width:fit-content;max-width:100%}
 .narrow th,.narrow td{padding-right:28px}
 thead th{white-space:nowrap}
@@ -76,7 +75,7 @@ summary{cursor:pointer;padding:6px 0;color:var(--ok);font-weight:600}
 figure{margin:0 0 12px}
 figcaption{font-size:.9375rem;margin-bottom:6px}
 .grid2{display:grid;gap:16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr))}
-.films{display:grid;gap:16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr))}
+.films{display:grid;align-items:start;gap:16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:14px 16px;
 margin:0;min-width:0}
 .card h3{margin:0 0 4px}

@@ -23,7 +23,8 @@ from policies.report.words import engine_name, named, title, unit
 from policies.suites.result import SuiteResult, TrialResult
 
 WORST = 6  # trials told of by name, for each engine
-EXTREMES = 3  # settings named for each
+EXTREMES = 3  # settings named for each,
+_UNUSUAL = 0.25  # if at least this far, in shares of the trials, from the middle one
 
 
 def worst_section(evaluation: Evaluation) -> Markup | None:
@@ -119,7 +120,8 @@ def _extremes(result: SuiteResult, trial: TrialResult) -> Markup | None:
         others = others[np.isfinite(others)]
         if math.isfinite(value) and len(np.unique(others)) > 2:
             rank = float((others < value).mean() + 0.5 * (others == value).mean())
-            ranked.append((abs(rank - 0.5), name, value, rank))
+            if abs(rank - 0.5) >= _UNUSUAL:
+                ranked.append((abs(rank - 0.5), name, value, rank))
     if not ranked:
         return None
     items = [

@@ -20,10 +20,14 @@ def verdict(evaluation: Evaluation) -> Markup:
         detail = "These are the figures alone; --gate FILE makes them a verdict."
     elif missed:
         state, sign, word = "fail", "✗", "Gate missed"
-        detail = f"{len(missed)} of {len(evaluation.bounds)} bounds missed. " + _furthest(missed)
+        many = len(evaluation.bounds) > 1
+        count = f"{len(missed)} of {len(evaluation.bounds)} bounds missed, the farthest: "
+        detail = (count if many else "") + _furthest(missed)
     else:
         state, sign, word = "good", "✓", "Gate passed"
-        detail = f"All {len(evaluation.bounds)} bounds met. " + _closest(evaluation.bounds)
+        many = len(evaluation.bounds) > 1
+        count = f"All {len(evaluation.bounds)} bounds met, the closest: "
+        detail = (count if many else "") + _closest(evaluation.bounds)
     heading = element("strong", element("span", sign, aria_hidden="true"), " ", word)
     tiles = [_tile(evaluation, k) for k in range(len(evaluation.results))]
     return element(
@@ -132,14 +136,14 @@ def _bound(evaluation: Evaluation, *engines: str) -> float | None:
 
 def _closest(bounds: Sequence[Bound]) -> str:
     bound = min(bounds, key=_relative)
-    return f"The closest is {_in_words(bound)}, {number(bound.margin)} to spare."
+    return f"{_in_words(bound)}, {number(bound.margin)} to spare."
 
 
 def _furthest(bounds: Sequence[Bound]) -> str:
     bound = min(bounds, key=_relative)
     if math.isnan(bound.measured):
-        return f"{title(bound.figure).capitalize()} was not measured in this evaluation."
-    return f"The farthest is {_in_words(bound)}, {number(-bound.margin)} short."
+        return f"{title(bound.figure)} ({engine_name(bound.engine)}) was not measured."
+    return f"{_in_words(bound)}, {number(-bound.margin)} short."
 
 
 def _in_words(bound: Bound) -> str:

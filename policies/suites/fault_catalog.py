@@ -131,7 +131,7 @@ def faults_of(robot: RobotDescription, contract: Contract) -> tuple[FaultConfig,
     }
     given = {signal.name for signal in robot.signals}
     found = {name: group for name, group in sensors.items() if given.issuperset(group)}
-    faults = [f for name, group in found.items() for f in _of_sensor(name, group, robot, period)]
+    faults = [f for name, group in found.items() for f in _of_sensor(name, group, robot, contract)]
     faults += _of_all_sensors(period)
     faults += _of_deadlines()
     faults += [f for name in robot.joint_names for f in _of_actuator(name)]
@@ -140,17 +140,18 @@ def faults_of(robot: RobotDescription, contract: Contract) -> tuple[FaultConfig,
 
 
 def _of_sensor(
-    name: str, sensors: tuple[str, ...], robot: RobotDescription, period: float
+    name: str, sensors: tuple[str, ...], robot: RobotDescription, contract: Contract
 ) -> list[FaultConfig]:
-    frozen = Declared(Fault.FROZEN, STOP)
+    frozen, away = Declared(Fault.FROZEN, STOP), 3 * contract.control_period
     known = set(robot.live or ()) | set(robot.live_moving)
+    read = {signal.name for signal in contract.signals}.intersection(sensors)
     lasting = (_BAD_SAMPLE, Declared(Fault.SENSOR_NOT_FINITE, STOP))
     return [
         FaultConfig(f"{name} frozen", Frozen(sensors), (frozen,), _BLIND)
         if known.intersection(sensors)
         else FaultConfig(f"{name} frozen", Frozen(sensors)),
-        FaultConfig(f"{name} NaN", Absent(sensors), lasting, _BLIND),
-        FaultConfig(f"{name} away 3 samples", Absent(sensors, 3 * period), (_BAD_SAMPLE,)),
+        FaultConfig(f"{name} NaN", Absent(sensors), lasting, _BLIND if read else _STOP),
+        FaultConfig(f"{name} away 3 samples", Absent(sensors, away), (_BAD_SAMPLE,)),
         FaultConfig(f"{name} 10× noise", Noisy(sensors)),
     ]
 

@@ -483,6 +483,36 @@ def test_after_a_reset_the_policy_is_trusted_again(bench: Bench) -> None:
     assert bench.loop.guard.trusts_policy
 
 
+def test_a_nan_that_nobody_reads_leaves_the_policy_to_stop() -> None:
+    """A sole's force sensor that breaks need not make a walker fall."""
+    robot = LegRobot()
+    robot.description = RobotDescription("leg", JOINTS, (*SENSORS, Signal("foot_force", 1, "N")))
+    robot._sample = np.zeros(robot.description.sample_size, np.float32)
+    robot.values = robot.description.split(robot._sample)
+    bench = Bench(robot=robot)
+    bench.tick(5)
+    robot.values["foot_force"][:] = np.nan
+    assert [bench.tick() for _ in range(6)] == [Reaction.HOLD] * 5 + [Reaction.STOP]
+    targets = {bench.target.tobytes() for _ in range(50) if bench.tick()}
+    assert len(targets) == 50 and asked(bench) == [0.0, 0.0, 0.0]
+    robot.values["joint_vel"][:] = np.nan  # which it does read: now a ramp to the default pose
+    before = bench.loop.controller.last_action.copy()
+    bench.tick(60)
+    assert (bench.loop.controller.last_action == before).all()
+    np.testing.assert_allclose(bench.target, [0.0, 0.1, 0.2], atol=1e-6)
+    assert bench.mode is Mode.DAMP
+
+
+def test_a_stop_takes_as_long_where_ticks_are_missed(bench: Bench) -> None:
+    bench.robot.values["joint_vel"][:] = np.nan
+    bench.tick(6)
+    assert bench.loop.guard.latched is Reaction.STOP
+    bench.tick(24, missed=1)
+    assert not bench.loop.safe.at_rest
+    bench.tick(missed=1)  # 1 s with the tick in which it began
+    assert bench.loop.safe.at_rest
+
+
 class HangingRobot(LegRobot):
     """A robot whose `read` blocks once."""
 
@@ -511,24 +541,38 @@ def test_a_sample_that_came_late_is_not_stale_when_it_comes() -> None:
     assert bench.loop.guard.measures[Fault.STALE] == pytest.approx(0.0)
 
 
+class UnitRobot(LegRobot):
+    """A robot whose gyroscope and accelerometer read so many times too much."""
+
+    def __init__(self, factors: tuple[float, float]) -> None:
+        self.factors = factors
+        super().__init__()
+
+    def _hum(self) -> None:
+        super()._hum()
+        burst = self.values["imu_burst"].reshape(-1, 6)
+        burst[:, :3] += 0.005  # its bias
+        burst *= np.repeat(self.factors, 3)
+        self.values["imu_gyro"][:], self.values["imu_accel"][:] = np.split(burst.mean(0), 2)
+
+
 @pytest.mark.parametrize(
     ("factors", "says"), [((57.3, 1.0), "deg/s"), ((1.0, 1 / 9.81), "in g")], ids=["deg/s", "g"]
 )
 def test_an_imu_in_another_unit_makes_limp(factors: tuple[float, float], says: str) -> None:
     """The attitude alone would go on, and the policy with it."""
 
-    class Robot(LegRobot):
-        def _hum(self) -> None:
-            super()._hum()
-            burst = self.values["imu_burst"].reshape(-1, 6)
-            burst[:, :3] += 0.005  # its bias
-            burst *= np.repeat(factors, 3)
-            self.values["imu_gyro"][:], self.values["imu_accel"][:] = np.split(burst.mean(0), 2)
-
-    bench = Bench(robot=Robot())
+    robot = UnitRobot(factors)
+    bench = Bench(robot=robot)
     reactions = [bench.tick() for _ in range(60)]
     assert reactions[-1] is Reaction.DAMP
     assert bench.loop.guard.latched is Reaction.DAMP
     assert reactions.index(Reaction.DAMP) <= 56  # 1 s of rest and 5 periods
     assert says in bench.loop.lost_because
-    assert Bench().tick(60) is Reaction.NONE
+    robot.factors = (1.0, 1.0)
+    bench.loop.reset()
+    assert bench.tick(60) is Reaction.NONE
+    robot.factors = factors
+    bench.loop.reset()
+    bench.tick(60)
+    assert bench.loop.fusion.reason == bench.loop.lost_because

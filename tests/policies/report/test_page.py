@@ -175,7 +175,7 @@ def test_what_was_not_measured_misses_its_bound() -> None:
     bounds = bounds_of(Gate("g", {}, {"lap_time": 20.0}), {"mujoco": {"completed": 1.0}})
     text = Reader(page(Evaluation((suite(),), bounds=bounds))).text
     assert "Gate missed" in text
-    assert "Lap time was not measured" in text
+    assert "lap time (MuJoCo) was not measured" in text
 
 
 def test_without_a_gate_nothing_is_passed_or_missed() -> None:

@@ -39,6 +39,7 @@ HUMANOID = {
     "IMU frozen": Reaction.STOP,
     "IMU NaN": Reaction.STOP,
     "encoders frozen": Reaction.STOP,
+    "foot force NaN": Reaction.STOP,
     "encoders away 3 samples": Reaction.HOLD,
     "foot force frozen": Reaction.NONE,
     "silent for 2 samples": Reaction.NONE,

@@ -87,6 +87,7 @@ def test_what_cannot_be_meant_is_refused_in_one_line(
     assert message in error and "\n" not in error
 
 
+@pytest.mark.slow
 def test_the_worst_trials_are_filmed_with_what_went_wrong(
     suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

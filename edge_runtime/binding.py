@@ -48,10 +48,11 @@ def bind(
     available = {signal.name: signal for signal in (*robot.signals, *fusion.provides)}
     _check_live(robot)
     _check_reads(robot, fusion, source)
-    estimated = {signal.name for signal in fusion.provides}
+    # Half of the estimates from one estimator and half from another would contradict each other.
+    estimated = {signal.name for signal in fusion.provides or robot.signals}
     for name in contract.estimator_outputs:
-        if name not in available:
-            has = ", ".join(sorted(estimated)) or "nothing"
+        if name not in estimated:
+            has = ", ".join(s.name for s in fusion.provides) or "nothing"
             raise ContractError(
                 f"{source}: needs '{name}' from an estimator, and this one gives {has}; "
                 "choose another with --fusion"

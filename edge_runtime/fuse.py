@@ -52,6 +52,8 @@ def main(config: FuseConfig) -> int:
     estimator = make_estimator(name, log)
     if not log.measurements:
         raise UserError(f"'{config.log}' holds no measurement")
+    if isinstance(estimator, ReplayedFusion):
+        log = estimator.seen(log)
     run = replay(estimator, log)
     errors = errors_against_reference(run, log)
     print("\n".join(describe(log, name, run, errors)))

@@ -44,12 +44,15 @@ class RunLog:
         file: an empty one, to be closed after this.
         loop: which must not run yet.
         fusion: name of its estimator.
+        every: s between two writes.
 
     Raises:
         UserError: the header cannot be written.
     """
 
-    def __init__(self, file: BlockFile, loop: ControlLoop, fusion: str) -> None:
+    def __init__(
+        self, file: BlockFile, loop: ControlLoop, fusion: str, every: float = WRITE_EVERY
+    ) -> None:
         self._file, self._controller, self._fusion = file, loop.controller, loop.fusion
         columns = _columns(loop)
         header = {
@@ -72,7 +75,7 @@ class RunLog:
         self._nothing: Array = np.zeros(len(loop.robot.description.joint_names), np.float32)
         self._lost = False
         capacity = max(_RING_ROWS, math.ceil(_RING_SECONDS * 1e9 / loop.period))
-        self._writer = RowWriter(row_dtype(columns).itemsize, capacity, self._write, WRITE_EVERY)
+        self._writer = RowWriter(row_dtype(columns).itemsize, capacity, self._write, every)
 
     def keep(
         self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None

@@ -23,7 +23,7 @@ from edge_runtime.blocks import BlockFile
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, write_file
-from edge_runtime.fusion.choice import AUTO, find_fusion
+from edge_runtime.fusion.choice import AUTO, find_fusion, find_name
 from edge_runtime.inference import Policy
 from edge_runtime.latency_picture import latency_svg
 from edge_runtime.loop import ControlLoop, LoopConfig
@@ -99,11 +99,12 @@ def main(config: RunConfig) -> int:
         connect(config, policy.contract) as robot,
         interruptible() as interrupted,
     ):
-        fusion = find_fusion(config.fusion, policy.contract, robot.description)
+        name = find_name(config.fusion, policy.contract, robot.description)
+        fusion = find_fusion(name, policy.contract, robot.description)
         with contextlib.closing(fusion):
             loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
             loop.command.put(command)
-            log = None if file is None else RunLog(file, loop, config.fusion)
+            log = None if file is None else RunLog(file, loop, name)
             loop.recorder = log
             try:
                 _drive(loop, config.seconds, interrupted)

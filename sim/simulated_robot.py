@@ -27,7 +27,7 @@ from edge_runtime.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.shared_memory import RobotServer
 from edge_runtime.signal import Array, Signal
 from sim.description import describe
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv

@@ -1,5 +1,6 @@
 """The documentation says what is there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import numpy as np
 import pytest
 
 from edge_runtime import terms
+from edge_runtime.config_json import from_json
+from edge_runtime.fusion.legged_config import LeggedRobotConfig
 from edge_runtime.observation import ObservationBuilder, TermConfig
 from edge_runtime.signal import Signal
+from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim2edge.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +39,18 @@ def test_every_command_shown_exists(page: Path) -> None:
 def _code(page: Path) -> list[str]:
     text = page.read_text()
     return re.findall(r"```.*?```|`[^`\n]+`|(?m:^    .+$)", text, re.DOTALL)
+
+
+def test_what_an_estimator_must_know_is_found_as_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "run-on-a-robot.md").read_text()
+    code = next(c for c in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "leg_chains" in c)
+    exec(code, {})
+    found = from_json(LeggedRobotConfig, json.loads(Path("legs.json").read_text()), "legs.json")
+    assert found.legs == HumanoidVelocity().legged.legs
 
 
 def test_the_term_of_the_documentation_works(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,12 @@ Each is a module here with a class that fulfils `Fusion`, and a line in `choice.
 on N rows, so that the simulator can run the very one that the robot does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.signal import Array, Signal, Signals
 
 
@@ -19,6 +20,11 @@ class Fusion(Protocol):
     provides: tuple[Signal, ...]
     lost: bool  # whether its estimate cannot be trusted at present, in any row
     estimates: Mapping[str, Array]  # one array for each of `provides`, (N, size), always the same
+
+    @property
+    def states(self) -> Sequence[Estimate]:
+        """What is known of each row and how surely; none from an estimator that does not tell."""
+        ...
 
     @property
     def reason(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from vqf import VQF
 
+from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.fusion.plausibility import ImuCheckConfig, UnitCheck
 from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal, Signals
 
@@ -60,6 +61,7 @@ class AttitudeFusion:
     """
 
     provides: tuple[Signal, ...] = (ATTITUDE_SIGNAL,)
+    states: Sequence[Estimate] = ()
 
     def __init__(self, control_period: float, burst: int = 0, rows: int = 1) -> None:
         self.reads: tuple[Signal, ...] = imu_signals(burst)

@@ -85,21 +85,27 @@ FUSIONS: dict[str, Choice] = {  # from the simplest to the one that knows most
 def find_fusion(name: str, contract: Contract, robot: RobotDescription, rows: int = 1) -> Fusion:
     """The estimator of that name, for a policy on N robots of a kind.
 
-    "auto" is the simplest that gives what the policy needs, and an attitude at least, by which
-    the guard knows a fall. Where none gives it all, `bind` says what is missing.
-
     Raises:
         UserError: there is none of that name.
         ContractError: the robot's sensors are not as it needs them.
     """
-    if name == AUTO:
-        name = _simplest({ATTITUDE, *contract.estimator_outputs}, robot)
-    if name not in FUSIONS:
+    return FUSIONS[find_name(name, contract, robot)].make(contract, robot, rows)
+
+
+def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
+    """The name itself, or what "auto" stands for.
+
+    That is the simplest that gives what the policy needs, and an attitude at least, by which the
+    guard knows a fall. Where none gives it all, `bind` says what is missing.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in (AUTO, *FUSIONS):
         raise UserError(f"unknown fusion '{name}'; there are: {AUTO}, {', '.join(FUSIONS)}")
-    return FUSIONS[name].make(contract, robot, rows)
-
-
-def _simplest(needed: set[str], robot: RobotDescription) -> str:
+    if name != AUTO:
+        return name
+    needed = {ATTITUDE, *contract.estimator_outputs}
     fitting = [name for name, choice in FUSIONS.items() if choice.fits(robot)]
     return next((name for name in fitting if needed <= FUSIONS[name].gives), "vqf")
 

@@ -1,7 +1,9 @@
 """Compiled where numba is installed, plain numpy where it is not: one source, the same numbers."""
 
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ numba: Any = None  # an optional extra of the robot's install
 with suppress(ImportError):
     import numba
 
+_PATIENCE = 2.0  # s; what is on disk is loaded in less
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -41,6 +44,30 @@ def compiled(function: F) -> F:
     `product(a, b)`, for numba's own needs scipy.
     """
     return function if numba is None else numba.njit(cache=True, fastmath=False)(function)
+
+
+@contextmanager
+def compiling(what: str) -> Iterator[None]:
+    """While something compiles for the first time, tell who waits why it takes so long."""
+    if numba is None:
+        _tell(
+            f"{what}: numba is not installed, so a sample takes milliseconds, and compiled "
+            "a tenth of one; pip install 'sim2edge[fusion]'"
+        )
+        yield
+        return
+    note = f"compiling {what}: once on this machine, for half a minute or more"
+    timer = threading.Timer(_PATIENCE, _tell, [note])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _tell(note: str) -> None:
+    print(note, file=sys.stderr, flush=True)
 
 
 def _product(a: Float, b: Float) -> Float:

@@ -1,11 +1,13 @@
 """Attitude and velocity of a legged robot for the control loop, by the legged filter."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
 from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, UPRIGHT, imu_signals, tells_down
+from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.contact import ContactProbability
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.kinematics import Leg
@@ -95,14 +97,19 @@ class LeggedFusion:
     ) -> None:
         """Let a robot stand, fly and stand that is thrown away: what compiles at its first call,
         has."""
-        robot = cls(config, joint_names, control_period, burst)
+        with compiling("the legged estimator"):
+            cls._rehearse(cls(config, joint_names, control_period, burst))
+
+    @staticmethod
+    def _rehearse(robot: "LeggedFusion") -> None:
         signals = {s.name: np.zeros((1, s.size), np.float32) for s in robot.reads}
         rng = np.random.default_rng(0)
         for step in range(_COMPILING):
             standing = step < _COMPILING // 3 or step > 2 * _COMPILING // 3
             rest(signals, rng)
             signals[FOOT_FORCE][:] = 400.0 if standing else 0.0
-            robot.update(signals)
+            # And once the IMU is silent for so long that all is unknown.
+            robot.update(signals, 1 if step != _COMPILING // 2 else math.ceil(1.0 / robot._period))
 
     @property
     def reason(self) -> str:

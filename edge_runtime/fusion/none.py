@@ -1,9 +1,10 @@
 """No estimator: for a robot that gives every signal itself, such as an IMU with an AHRS."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.signal import Array, Signal, Signals
 
 
@@ -13,6 +14,7 @@ class NoFusion:
     reads: tuple[Signal, ...] = ()
     provides: tuple[Signal, ...] = ()
     lost = False
+    states: Sequence[Estimate] = ()
 
     def __init__(self) -> None:
         self.estimates: Mapping[str, Array] = {}

@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 
 from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, imu_signals
-from edge_runtime.fusion.estimate import Health
+from edge_runtime.fusion.compiled import compiling
+from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lidar_odometry import LidarOdometry
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Gnss, Imu, Wheels
@@ -104,7 +105,11 @@ class WheeledFusion:
     @cache
     def compile(cls, config: WheeledRobotConfig, control_period: float, burst: int = 0) -> None:
         """Drive a car for a while that is thrown away: what compiles at its first call, has."""
-        car = cls(config, control_period, burst)
+        with compiling("the wheeled estimator"):
+            cls._rehearse(cls(config, control_period, burst), config, control_period)
+
+    @staticmethod
+    def _rehearse(car: "WheeledFusion", config: WheeledRobotConfig, control_period: float) -> None:
         signals = {s.name: np.zeros((1, s.size), np.float32) for s in car.reads}
         rng, speed = np.random.default_rng(0), 8.0  # m/s
         for step in range(_COMPILING):
@@ -114,6 +119,10 @@ class WheeledFusion:
                 signals[GNSS_POSITION][0] = [speed * step * control_period, 0.0, 0.0]
                 signals[GNSS_VELOCITY][0] = [speed, 0.0, 0.0]
             car.update(signals)
+
+    @property
+    def states(self) -> Sequence[Estimate]:
+        return [car.estimate for car in self.filters]
 
     @property
     def reason(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress
@@ -9,15 +10,19 @@ from rich.progress import Progress
 from edge_runtime.errors import UserError
 from policies.gate import Gate
 from policies.policy_file import PolicyFile
+from policies.report.evaluation import worst_trials
 from policies.report.film import HEIGHT, WIDTH
-from policies.report.suite import FilmTrial, report_suite
+from policies.report.suite import FILMED, FilmTrial, report_suite
+from policies.suites.faults import REPEATS, FaultSuite, as_trial, run_faults
 from policies.suites.film import FilmConfig, film_trial
 from policies.suites.gauntlet import Run, run_gauntlet
-from policies.suites.protocol import Protocol, find_protocol
+from policies.suites.protocol import FAULTS, Protocol, find_protocol
 from policies.suites.result import SuiteResult, TrialResult, write_results
 from policies.suites.table import print_results
+from sim.engines.choice import MUJOCO
 from sim.vector_env import MODEL
 
+TRIALS = 100
 MISSED = 1  # exit code
 
 
@@ -27,16 +32,15 @@ class SuiteRun:
 
     policy: str
     suite: str
-    trials: int = 100
+    trials: int | None = None
     trial: int | None = None
     seed: int = 0
-    engines: tuple[str, ...] = ("mujoco",)
+    engines: tuple[str, ...] = (MUJOCO,)
     estimates: str = MODEL
     json: Path | None = None
     gate: Path | None = None
     films: Path | None = None
     report: Path | None = None
-    worst: int = 3
 
 
 def run_suite(asked: SuiteRun) -> int:
@@ -48,67 +52,90 @@ def run_suite(asked: SuiteRun) -> int:
     Raises:
         UserError: an option, the policy or the suite cannot be used.
     """
-    if asked.trials < 1:
+    if asked.trials is not None and asked.trials < 1:
         raise UserError("--trials must be positive")
     if asked.trial is not None and asked.trial < 0:
         raise UserError("--trial must not be negative")
     protocol = find_protocol(asked.suite)
     gate = Gate.read(asked.gate) if asked.gate else None
     policy = PolicyFile.find(Path(asked.policy))
-    numbers = range(asked.trials) if asked.trial is None else [asked.trial]
-    results = []
-    for engine in asked.engines:
-        run = Run(numbers, asked.seed, engine, asked.estimates)
-        results.append(_with_progress(policy, protocol, run))
-        if results[-1].interrupted:
-            break
+    film, small = None, None
+    if protocol.suite == FAULTS:
+        _check_faults(asked)
+        results = [_faults(policy, asked)]
+    else:
+        results = _gauntlet(policy, protocol, asked)
+        film = partial(_film, policy, protocol, asked.estimates, FilmConfig())
+        small = partial(_film, policy, protocol, asked.estimates, FilmConfig(WIDTH, HEIGHT))
     print_results(results)
     lines = [line for result in results for line in _verdicts(gate, result, len(results) > 1)]
     for line in lines:
         print(line)
     if asked.json:
         write_results(asked.json, tuple(results))
-    if asked.films:
-        film_worst(policy, protocol, results, asked)
+    if asked.films and film:
+        film_worst(results, film, asked.films)
     if asked.report:
-        film = _films(policy, protocol, asked)
-        print(report_suite(asked.report, results, policy.contract, gate, film))
+        print(report_suite(asked.report, results, policy.contract, gate, small))
     missed = any(line.startswith("missed") for line in lines)
     missing = any(len(result.trials) < result.planned for result in results)
     return MISSED if missed or missing else 0
 
 
-def film_worst(
-    policy: PolicyFile, protocol: Protocol, results: Sequence[SuiteResult], asked: SuiteRun
-) -> list[Path]:
-    """Film each engine's failed trials that ended soonest, `asked.worst` of them."""
-    assert asked.films is not None
-    paths = []
+def film_worst(results: Sequence[SuiteResult], film: FilmTrial, folder: Path) -> None:
+    """Film each engine's failed trials that say most, into that folder."""
     for result in results:
-        failed = sorted((t for t in result.trials if not t.success), key=lambda t: t.seconds)
-        for trial in failed[: asked.worst]:
-            run = Run([trial.trial], trial.seed, trial.engine, asked.estimates)
-            path = asked.films / f"{result.engine}-{trial.trial}.mp4"
-            paths.append(film_trial(policy, protocol, run, trial, path))
+        for trial in worst_trials(result, FILMED):
+            path = folder / f"{result.engine}-{trial.trial}.mp4"
+            film(trial, path)
             print(f"{path}: {trial.why}")
-    return paths
 
 
-def _with_progress(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteResult:
+def _film(
+    policy: PolicyFile,
+    protocol: Protocol,
+    estimates: str,
+    look: FilmConfig,
+    trial: TrialResult,
+    path: Path,
+) -> Path:
+    run = Run([trial.trial], trial.seed, trial.engine, estimates)
+    return film_trial(policy, protocol, run, trial, path, look)
+
+
+def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> list[SuiteResult]:
+    """In each engine, until all are through or the user has enough."""
+    numbers = range(asked.trials or TRIALS) if asked.trial is None else [asked.trial]
+    results = []
+    for engine in asked.engines:
+        run = Run(numbers, asked.seed, engine, asked.estimates)
+        with Progress(transient=True) as progress:
+            task = progress.add_task(f"{protocol.suite} in {engine}", total=len(numbers))
+            told = partial(progress.advance, task)
+            results.append(run_gauntlet(policy, protocol, run, told))
+        if results[-1].interrupted:
+            break
+    return results
+
+
+def _check_faults(asked: SuiteRun) -> None:
+    if asked.engines != (MUJOCO,) or asked.films:
+        raise UserError("fault trials run in MuJoCo, without --films; leave out --engine")
+
+
+def _faults(policy: PolicyFile, asked: SuiteRun) -> SuiteResult:
+    if asked.trial is not None:
+        suite = FaultSuite(policy, asked.seed)
+        outcome = as_trial(asked.trial, asked.seed, suite.run(asked.trial))
+        name = policy.task.name
+        return SuiteResult(FAULTS, policy.source, name, MUJOCO, (outcome,), "", asked.seed, 1)
     with Progress(transient=True) as progress:
-        task = progress.add_task(f"{protocol.suite} in {run.engine}", total=len(run.trials))
-        return run_gauntlet(policy, protocol, run, lambda n: progress.advance(task, n))
+        task = progress.add_task(FAULTS)
 
+        def told(done: int, planned: int) -> None:
+            progress.update(task, completed=done, total=planned)
 
-def _films(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> FilmTrial:
-    """How the report's films are made."""
-    look = FilmConfig(width=WIDTH, height=HEIGHT)
-
-    def film(trial: TrialResult, path: Path) -> Path:
-        run = Run([trial.trial], trial.seed, trial.engine, asked.estimates)
-        return film_trial(policy, protocol, run, trial, path, look)
-
-    return film
+        return run_faults(policy, asked.trials or REPEATS, asked.seed, progress=told)
 
 
 def _verdicts(gate: Gate | None, result: SuiteResult, several: bool) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from policies.suites.measures import GRAVITY
 from policies.suites.protocol import WalkingGauntlet
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 
 
 class Crane:

@@ -10,7 +10,7 @@ from edge_runtime.signal import IMU_ACCEL, IMU_GYRO
 from policies.suites.dropouts import Dropouts, Holes
 from policies.suites.protocol import DrivingGauntlet
 from policies.suites.trial_env import Outcome, TrialEnv
-from sim.engines.mujoco_cpu import Bool, Float, Rows
+from sim.engines.engine import Bool, Float, Rows
 from sim.tasks.vehicle_track import DrivingTask, VehicleTrack
 from sim.vector_env import MODEL
 

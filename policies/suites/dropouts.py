@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from edge_runtime.signal import Array
 from policies.suites.quantity import Range
-from sim.engines.mujoco_cpu import Bool, Float, Rows
+from sim.engines.engine import Bool, Float, Rows
 
 
 class Dropouts:

@@ -23,9 +23,9 @@ _STANDS = 1.0  # s that the last picture stays, to read why
 class FilmConfig:
     """What a film of a trial looks like."""
 
-    seconds: float = 10.0  # the trial's last ones
     width: int = 640
     height: int = 360
+    seconds: float = 10.0  # the trial's last ones
 
 
 class TrialCaption(Caption):

@@ -12,8 +12,10 @@ from policies.policy_file import PolicyFile
 from policies.suites.driving import DrivingTrials
 from policies.suites.protocol import Protocol
 from policies.suites.result import SuiteResult, TrialResult
-from policies.suites.trial_env import MUJOCO, TrialEnv
+from policies.suites.trial_env import TrialEnv
 from policies.suites.walking import WalkingTrials
+from sim.engines.bullet.engine import WorkerDiedError
+from sim.engines.choice import MUJOCO
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim.tasks.vehicle_track import VehicleTrack
 from sim.vector_env import MODEL
@@ -75,9 +77,7 @@ def run_gauntlet(
                 "a trial early, so the share of completed ones is too low"
             )
             break
-        except UserError as error:
-            if not hasattr(error, "rows"):  # what an engine says whose worker ended
-                raise
+        except WorkerDiedError as error:
             rerun = [trial for trial in run.trials if trial not in finished]
             notes.append(f"a worker of {run.engine} ended ({error}); reran {_listed(rerun)}")
     else:

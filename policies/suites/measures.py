@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sim.engines.mujoco_cpu import Float, Rows
+from sim.engines.engine import Float, Rows
 from sim.tasks.humanoid_velocity import WalkingTask
 from sim.tasks.vehicle_track import DrivingTask
 

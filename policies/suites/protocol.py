@@ -43,8 +43,9 @@ class WalkingGauntlet:
     arm_offset: float = quantity(0.3, "rad", "of each arm joint's target, in the other half")
     friction: Range = quantity((0.4, 1.2), "1", _PROTOCOL)
     action_delay: Range = quantity((0.0, 0.02), "s", f"{_TRAINED}: a bus and a driver")
-    slope: Range = quantity((0.0, 5.0), "deg", _PROTOCOL)
-    step: Range = quantity((0.0, 0.02), "m", _PROTOCOL)
+    slope: float = quantity(5.0, "deg", f"{_PROTOCOL}, the steepest; a third has some")
+    step: float = quantity(0.02, "m", f"{_PROTOCOL}, the highest; a third has some")
+    ground_levels: int = quantity(5, "1", "of steepness and height, up to those", at_least=1)
 
 
 @dataclass(frozen=True)

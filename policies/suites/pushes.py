@@ -8,7 +8,7 @@ from numpy.random import Generator
 
 from policies.suites.protocol import WalkingGauntlet
 from policies.suites.result import PushResult
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 
 _SIDES = (
     "the front",
@@ -95,6 +95,8 @@ class SegmentPushes:
         self._moment[row, segment] = np.inf
         direction, force = float(plan.direction[segment]), float(plan.force[segment])
         force *= float(self._scale[row])
+        if force <= 0.0:
+            return
         self.force[row] = force * np.cos(heading + direction), force * np.sin(heading + direction)
         self._left[row] = self._steps
         self._given[row].append((time, direction, force))

@@ -8,7 +8,7 @@ from numpy.random import Generator
 from edge_runtime.contract import Command
 from edge_runtime.rotations import about_vertical
 from policies.suites.protocol import WalkingGauntlet
-from sim.engines.mujoco_cpu import Bool, Float
+from sim.engines.engine import Bool, Float
 
 _USED = 0.95  # of the trained range of each command, at most
 _WATCHES = 1.5  # s, until the operator has seen most of a drift

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
@@ -15,11 +14,10 @@ from policies.config import SEEDS
 from policies.suites.measures import Measures
 from policies.suites.result import PushResult, TrialResult, known
 from policies.suites.row_random import RowGenerator
-from sim.engines.mujoco_cpu import Bool, Float, Rows
+from sim.engines.engine import Bool, Float, Rows
 from sim.task import TaskConfig
 from sim.vector_env import MODEL, TaskVectorEnv
 
-MUJOCO = "mujoco"
 NOBODY = -1  # in a row that has no trial
 
 
@@ -62,14 +60,13 @@ class TrialEnv(TaskVectorEnv):
         self.trial = np.full(rows, NOBODY)  # which trial each row runs
         self._queue, self._seed, self._engine_name = deque(trials), seed, engine
         self._ready = False
-        options: dict[str, Any] = {} if engine == MUJOCO else {"engine": engine}
         super().__init__(
             task,
             rows,
             threads=threads,
             estimates=estimates,
             physics_period=physics_period,
-            **options,
+            engine=engine,
         )
         self.measures = Measures(self)
         self.operator = self.command = np.zeros((rows, len(task.commands)), np.float32)
@@ -97,6 +94,9 @@ class TrialEnv(TaskVectorEnv):
         self.measures.add()
         over = self.watch()
         self.age[over] = np.maximum(self.age[over], self.max_steps)
+
+    def place(self, row: int, rng: Generator) -> None:
+        """Choose the ground that a new trial begins on, drawn from its own generator."""
 
     @abstractmethod
     def prepare(self, rows: Rows, rngs: list[Generator]) -> list[dict[str, float]]:
@@ -164,6 +164,7 @@ class TrialEnv(TaskVectorEnv):
             for rng, child in zip(self._row_generators, others):
                 rng.seed(row, child)
             rngs.append(np.random.default_rng(own))
+            self.place(row, rngs[-1])
         return rngs
 
     def _collect(self, rows: Rows) -> None:

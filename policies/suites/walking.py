@@ -1,20 +1,21 @@
 """The humanoid's gauntlet on N rows: crane, tour, pushes, load, arms, ground."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.random import Generator
 
-from edge_runtime.errors import UserError
 from edge_runtime.rotations import yaw
 from policies.suites.crane import Crane
 from policies.suites.protocol import WalkingGauntlet
 from policies.suites.pushes import SegmentPushes, draw_pushes, side
 from policies.suites.tour import Tours, draw_tour
 from policies.suites.trial_env import Outcome, TrialEnv
-from sim.engines.mujoco_cpu import Bool, Float, Rows
+from sim.engines.engine import Bool, Float, Rows
 from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
+from sim.terrain.terrain import Kind, TerrainConfig
 from sim.vector_env import MODEL
 
 _ARM = ("shoulder_pitch", "shoulder_roll", "elbow")
@@ -27,6 +28,7 @@ class WalkingTrials(TrialEnv):
     """Trials of a humanoid; see `TrialEnv` for the arguments."""
 
     task: WalkingTask
+    config: HumanoidVelocity
 
     def __init__(
         self,
@@ -42,7 +44,7 @@ class WalkingTrials(TrialEnv):
     ) -> None:
         self._protocol = protocol
         super().__init__(
-            gauntlet_task(task, protocol),
+            gauntlet_task(task, protocol, seed),
             rows,
             seed=seed,
             trials=trials,
@@ -54,7 +56,7 @@ class WalkingTrials(TrialEnv):
         robot, model = task.robot, self.engine.model
         self._main = model.body(robot.main_body).id
         self._hands = [model.body(name).id for name in _HANDS]
-        self._ground = [model.geom(name).id for name in task.ground]
+        self._ground = [model.geom(name).id for name in self.config.ground]
         names = [a.name for a in robot.actuators]
         self._arms = [k for k, name in enumerate(names) if name.endswith(_ARM)]
         self._lower = np.array([a.lower for a in robot.actuators])
@@ -64,6 +66,10 @@ class WalkingTrials(TrialEnv):
         self._pushes = SegmentPushes(protocol, rows, task.control_period)
         self._offsets = np.zeros((rows, protocol.waypoints, len(self._arms)))
         self._rows = np.arange(rows)
+
+    def place(self, row: int, rng: Generator) -> None:
+        kinds = max(1, len(self.config.terrain.kinds))
+        self.task.ground.curriculum.kind[row] = rng.integers(kinds)
 
     def prepare(self, rows: Rows, rngs: list[Generator]) -> list[dict[str, float]]:
         settings = [self._draw(row, rng) for row, rng in zip(rows.tolist(), rngs)]
@@ -99,6 +105,16 @@ class WalkingTrials(TrialEnv):
             "left_hand_kg": load * carries * (hand == 0),
             "right_hand_kg": load * carries * (hand == 1),
             "arm_offset_rad": 0.0 if carries else float(np.abs(offsets).max()),
+            **self._ground_below(row),
+        }
+
+    def _ground_below(self, row: int) -> dict[str, float]:
+        terrain, where = self.config.terrain, self.task.ground.curriculum
+        share = (int(where.level[row]) + 1) / terrain.levels
+        kind = "flat" if terrain.is_flat else terrain.kinds[int(where.kind[row])]
+        return {
+            "slope_deg": share * self._protocol.slope if kind == "slope" else 0.0,
+            "step_m": share * terrain.step if kind == "steps" else 0.0,
         }
 
     def _load(self, row: int, body: int, mass: float) -> None:
@@ -166,20 +182,21 @@ class WalkingTrials(TrialEnv):
         return f"{where}, without a push in the last {p.recovery:g} s"
 
 
-def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet) -> HumanoidVelocity:
-    """The task as the protocol wants it: its own pushes and commands are still.
-
-    Raises:
-        UserError: the protocol asks for ground that the task does not have.
-    """
-    if not hasattr(task, "terrain") and (protocol.slope[1] > 0.0 or protocol.step[1] > 0.0):
-        raise UserError(
-            f"{task.name} has flat ground only; set slope and step to [0, 0] in a suite file"
-        )
+def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) -> HumanoidVelocity:
+    """The task as the protocol wants it: its own pushes and commands are still."""
+    kinds: list[Kind] = ["slope"] if protocol.slope else []
+    kinds += ["steps"] if protocol.step else []
+    terrain = TerrainConfig(
+        kinds=("flat", *kinds) if kinds else (),
+        levels=protocol.ground_levels,
+        slope=math.radians(protocol.slope),
+        step=protocol.step,
+    )
     seconds = protocol.crane_seconds + protocol.tour_seconds * (1.0 + protocol.slack)
     return replace(
         task,
         episode_seconds=seconds + 1.0,  # the trial ends it before
+        terrain=terrain.unseen(seed),
         pushes=replace(task.pushes, enabled=False),
         command=replace(task.command, interval=(_NEVER, _NEVER)),
         randomization=replace(task.randomization, enabled=True, payload=(0.0, 0.0)),

@@ -42,6 +42,9 @@ def humanoid_estimator(noise: Mapping[str, Noise], control_period: float) -> Leg
             accel_noise=accel.std * root_period + 0.02,
             gyro_bias_std=gyro.bias,
             accel_bias_std=accel.bias,
+            # It is switched on upright, on its feet or a crane, and nearly at rest.
+            tilt_std=0.05,
+            velocity_std=0.3,
             # Encoders' noise and calibration, over a leg of 0.7 m.
             foot_noise=0.7 * (encoder.std + encoder.bias / 3),
             # Its soles are boxes that rock and turn under a gait at 0.5 m/s.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.fusion.attitude import AttitudeFusion
+from edge_runtime.fusion.choice import find_fusion
 from edge_runtime.fusion.none import NoFusion
 from edge_runtime.guard import Fault, Reaction
 from edge_runtime.inference import Policy
@@ -73,11 +73,12 @@ def test_noisy_sensors_reach_the_policy_bit_equal(name: str) -> None:
 
 
 def test_the_estimator_follows_the_humanoid() -> None:
-    """VQF on the noisy IMU's bursts, against the true attitude, while the humanoid sways."""
+    """The one its policy needs, on noisy sensors, while the humanoid sways."""
     simulated = SimulatedRobot(find_task("HumanoidVelocity"), seed=1)
-    fusion = AttitudeFusion(0.02, simulated.env.engine.substeps)
     policy = Policy(make_model(simulated.env.contract()))
-    loop = ControlLoop(policy, LockstepRobot(simulated), fusion, LoopConfig(rules=()))
+    robot = LockstepRobot(simulated)
+    fusion = find_fusion("auto", policy.contract, robot.description)
+    loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()))
     for _ in range(25):
         loop.tick()
         truth = simulated.env.engine.sensor("true_attitude")[0]
@@ -121,9 +122,9 @@ def tilt_between(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_a_fallen_humanoid_is_made_limp() -> None:
     simulated = SimulatedRobot(exact("HumanoidVelocity"), seed=0)
-    fusion = AttitudeFusion(0.02, simulated.env.engine.substeps)
     policy = Policy(make_model(simulated.env.contract(), bias=0.5))
-    loop = ControlLoop(policy, LockstepRobot(simulated), fusion)
+    robot = LockstepRobot(simulated)
+    loop = ControlLoop(policy, robot, find_fusion("auto", policy.contract, robot.description))
     reactions = [loop.tick() for _ in range(300)]
     assert reactions[-1] is Reaction.DAMP
     broken = {r.fault for r, n in zip(loop.guard.rules, loop.guard.ticks_tripped) if n}

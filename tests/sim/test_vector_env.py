@@ -139,6 +139,7 @@ def test_noise_is_one_switch_for_every_signal(name: str) -> None:
     }
     if name == "HumanoidVelocity":
         truth["attitude"] = engine.sensor("true_attitude")
+        truth["base_velocity"] = engine.sensor("true_velocity")
     else:
         truth |= {n: engine.sensor(n) for n in ("gnss_position", "gnss_velocity")}
         assert isinstance(exact.task, DrivingTask)
@@ -168,6 +169,7 @@ def test_observation_holds_only_what_the_robot_can_sense(task: TaskConfig) -> No
     env = TaskVectorEnv(exact(task), 2, seed=0, threads=1)
     contract = env.contract()
     sensed = {s.signal.name for s in task.robot.sensors} | {s.name for s in task.extra_signals}
-    runtime = {"command", "last_action", "control_step", "default_target", "attitude"}
+    runtime = {"command", "last_action", "control_step", "default_target"}
+    runtime |= {"attitude", "base_velocity"}
     assert {s.name for s in contract.signals} <= sensed | runtime
     assert contract.observation_size == env.single_observation_space.shape[0]

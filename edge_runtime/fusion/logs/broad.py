@@ -6,6 +6,7 @@ rad/s, `imu_acc` m/s^2, `imu_mag` uT, and the cameras' `opt_quat`, sensor to eas
 `movement` is 1 where the errors count.
 """
 
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -15,9 +16,10 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.logs import Log, Reference
+from edge_runtime.fusion.logs.arrays import equally_long
 from edge_runtime.fusion.measurement import Float, Imu, Magnetometer, Measurement
 
-_ARRAYS = ("imu_gyr", "imu_acc", "imu_mag", "opt_quat", "movement", "sampling_rate")
+_ROWS = {"imu_gyr": (3,), "imu_acc": (3,), "imu_mag": (3,), "opt_quat": (4,), "movement": ()}
 _DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
 
 
@@ -28,13 +30,10 @@ def broad(path: Path) -> Log:
         UserError: it is not there, damaged or no such trial, or scipy is not installed.
     """
     trial = _load(path)
-    lacking = [name for name in _ARRAYS if name not in trial]
-    if lacking:
-        raise UserError(f"'{path}' is no trial of BROAD: it lacks {', '.join(lacking)}")
-    gyro, accel, field = (np.ascontiguousarray(trial[n], np.float64) for n in _ARRAYS[:3])
-    attitude = np.array(trial["opt_quat"], np.float64)
-    attitude[trial["movement"].ravel() == 0] = np.nan
-    stamps: Float = np.arange(len(gyro)) / float(trial["sampling_rate"].item())
+    rows = equally_long(path, "trial of BROAD", trial, _ROWS)
+    gyro, accel, field, attitude, movement = rows.values()
+    attitude[movement == 0.0] = np.nan
+    stamps: Float = np.arange(len(gyro)) / _rate(path, trial)
     measurements: list[Measurement] = []
     for stamp, rate, force, north in zip(stamps.tolist(), gyro, accel, field):
         measurements += (Imu(stamp, rate, force), Magnetometer(stamp, north))
@@ -46,6 +45,14 @@ def broad(path: Path) -> Log:
         name=path.stem,
         estimator="attitude",
     )
+
+
+def _rate(path: Path, trial: dict[str, Any]) -> float:
+    """Hz."""
+    rate = np.asarray(trial.get("sampling_rate", math.nan))
+    if rate.size != 1 or rate.dtype.kind not in "fiu" or not 0.0 < float(rate.item()) < math.inf:
+        raise UserError(f"'{path}' is no trial of BROAD: its sampling_rate is no frequency")
+    return float(rate.item())
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -14,10 +14,19 @@ import numpy as np
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.lie import matrix_to_quaternion
 from edge_runtime.fusion.logs import Log, Reference
-from edge_runtime.fusion.logs.arrays import Arrays, load_arrays
+from edge_runtime.fusion.logs.arrays import Arrays, equally_long, load_arrays
 from edge_runtime.fusion.measurement import Feet, Float, Imu, Measurement
 
-_ARRAYS = ("t", "gyro", "accel", "contact", "foot_in_imu", "R_world_imu", "v_world", "p_world")
+_ROWS = {
+    "t": (),
+    "gyro": (3,),
+    "accel": (3,),
+    "contact": (2,),
+    "foot_in_imu": (2, 3),
+    "R_world_imu": (3, 3),
+    "v_world": (3,),
+    "p_world": (3,),
+}
 _FIRST = 400  # sample; before it the robot is being set down
 
 
@@ -48,12 +57,11 @@ def cassie(path: Path, noise: CassieNoise = CassieNoise(), seed: int = 0) -> Log
     Raises:
         UserError: it is not there, damaged, or no such walk.
     """
-    data = load_arrays(path)
-    lacking = [name for name in _ARRAYS if name not in data]
-    if lacking:
-        raise UserError(f"'{path}' is no walk of Cassie: it lacks {', '.join(lacking)}")
+    rows = equally_long(path, "walk of Cassie", load_arrays(path), _ROWS)
+    if len(rows["t"]) <= _FIRST:
+        raise UserError(f"'{path}' is too short: its first {_FIRST} samples are not used")
     stamps, gyro, accel, contact, feet, rotation, velocity, position = (
-        np.ascontiguousarray(data[name][_FIRST:], np.float64) for name in _ARRAYS
+        values[_FIRST:] for values in rows.values()
     )
     rng = np.random.default_rng(seed)
     gyro = _noisy(gyro, noise.gyro, noise.gyro_bias, rng)

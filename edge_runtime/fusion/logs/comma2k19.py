@@ -12,7 +12,6 @@ reference of the IMU's frame.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,6 @@ HORIZONTAL_STD, VERTICAL_STD = 0.2, 0.4  # m, of a fix against the next
 VELOCITY_STD = 0.1  # m/s; by the data sheet, half of them within 0.05
 _FLIP = np.array([1.0, -1.0, -1.0])  # forward-right-down to forward-left-up
 _SEMI_MAJOR, _FLATTENING = 6378137.0, 1 / 298.257223563  # WGS 84
-_ARRAYS = ("wheel_speed", "steering_angle", "gyro", "accel", "gnss")
 
 RAV4 = WheeledConfig(
     # Rear axle and wheels of a Toyota RAV4 with a phone in the middle of its windscreen.
@@ -55,17 +53,11 @@ def comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
         UserError: the file is not there or not such a recording.
     """
     path = Path(path)
-    data: Any = load_arrays(path)
-    lacking = [n for n in _ARRAYS for n in (n, f"{n}_t") if n not in data]
-    if lacking:
-        raise UserError(f"'{path}' is no comma2k19 recording: it lacks {', '.join(lacking)}")
-    if "ref_pos_ecef" in data:
-        origin = data["ref_pos_ecef"][0]
-    else:
-        first = data["gnss"][0]
-        origin = _ecef(first[None, 0], first[None, 1], first[None, 4])[0]
+    gyro = "gyro_uncalibrated" if uncalibrated else "gyro"
+    data = _checked(path, gyro)
+    origin = _origin(data)
     to_enu = _east_north_up(origin)
-    timed = _imu(data, "gyro_uncalibrated" if uncalibrated else "gyro")
+    timed = _imu(data, gyro)
     timed += _wheels(data) + _gnss(data, origin, to_enu)
     timed.sort(key=lambda item: item[0])
     return Log(
@@ -79,6 +71,49 @@ def comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
 
 
 Timed = list[tuple[float, Measurement]]
+
+
+def _checked(path: Path, gyro: str) -> dict[str, Float]:
+    """The recording's arrays, each in the order of its stamps, without rows that have none."""
+    arrays = load_arrays(path)
+    columns = {"wheel_speed": 4, "steering_angle": 1, gyro: 3, "accel": 3, "gnss": 6}
+    reference = {"ref_pos_ecef": 3, "ref_vel_ecef": 3, "ref_quat_ecef_frd": 4}
+    stamps = {name: f"{name}_t" for name in columns}
+    if "ref_pos_ecef" in arrays:
+        columns |= reference
+        stamps |= dict.fromkeys(reference, "ref_t")
+    lacking = [n for name in columns for n in (name, stamps[name]) if n not in arrays]
+    if lacking:
+        named = ", ".join(dict.fromkeys(lacking))
+        raise UserError(f"'{path}' is no comma2k19 recording: it lacks {named}")
+    data: dict[str, Float] = {}
+    for name, width in columns.items():
+        times, values = arrays[stamps[name]], arrays[name]
+        if times.dtype.kind not in "fiu" or values.dtype.kind not in "fiu":
+            raise UserError(f"'{path}' is damaged: {name} or its times are no numbers")
+        if times.shape != (len(times),) or values.size != width * len(times):
+            raise UserError(
+                f"'{path}' is damaged: {name} is {values.shape}, with {times.shape} stamps; "
+                f"it should have {width} columns and a row for each stamp"
+            )
+        order = np.argsort(times, kind="stable")
+        order = order[np.isfinite(times[order])]
+        data[stamps[name]] = times[order].astype(np.float64)
+        data[name] = values.reshape(-1, width)[order].astype(np.float64)
+    if not len(data[f"{gyro}_t"]) or not len(data["accel_t"]):
+        raise UserError(f"'{path}' has no IMU reading")
+    return data
+
+
+def _origin(data: dict[str, Float]) -> Float:
+    """(3,) m, ECEF: the reference's first place, or the first fix; anywhere without either."""
+    if "ref_pos_ecef" in data:
+        places = data["ref_pos_ecef"]
+    else:
+        latitude, longitude, _, _, altitude, _ = data["gnss"].T
+        places = _ecef(latitude, longitude, altitude)
+    known = places[np.isfinite(places).all(axis=1)]
+    return known[0] if len(known) else np.array([_SEMI_MAJOR, 0.0, 0.0])
 
 
 def _imu(data: dict[str, Float], gyro: str) -> Timed:
@@ -96,9 +131,9 @@ def _imu(data: dict[str, Float], gyro: str) -> Timed:
 def _wheels(data: dict[str, Float]) -> Timed:
     stamps, speed = data["wheel_speed_t"], data["wheel_speed"]
     # The last steering angle there is: nothing from the future.
-    last = np.searchsorted(data["steering_angle_t"], stamps, side="right") - 1
-    angle = np.radians(data["steering_angle"].ravel()[np.maximum(last, 0)]) / STEERING_RATIO
-    angle[last < 0] = np.nan
+    last = np.searchsorted(data["steering_angle_t"], stamps, side="right")
+    known = np.concatenate([[np.nan], data["steering_angle"].ravel()])
+    angle = np.radians(known[last]) / STEERING_RATIO
     return [(float(t), Wheels(float(t), s, float(a))) for t, s, a in zip(stamps, speed, angle)]
 
 
@@ -110,8 +145,8 @@ def _gnss(data: dict[str, Float], origin: Float, to_enu: Float) -> Timed:
     latitude, longitude, speed, utc, altitude, bearing = data["gnss"].T
     arrivals = data["gnss_t"]
     clock = utc / 1e3
-    offset = np.minimum.accumulate(arrivals - clock)
-    stamps = np.minimum(clock + offset, arrivals) - GNSS_LATENCY
+    offset = np.fmin.accumulate(arrivals - clock)  # a fix without time leaves it as it is
+    stamps = np.fmin(clock + offset, arrivals) - GNSS_LATENCY
     position = (_ecef(latitude, longitude, altitude) - origin) @ to_enu.T
     course = np.radians(bearing)
     velocity = np.stack(

@@ -21,7 +21,7 @@ from edge_runtime.run_log import ESTIMATE, SENSOR, RunRecord, read_run_log
 from edge_runtime.signal import ATTITUDE, Array
 
 TRUE_ATTITUDE, TRUE_VELOCITY, TRUE_POSITION = "true_attitude", "true_velocity", "true_position"
-_FIX = ("gnss_position", "gnss_velocity")
+_FIX = "gnss_position"
 _UNKNOWN = 1e12 * np.eye(9)
 
 
@@ -72,13 +72,13 @@ def _measurements(record: RunRecord) -> tuple[Measurement, ...]:
             continue
         signals = {s.name: values[k : k + 1] for s, values in zip(robot.signals, sensors)}
         stamp, sequence, periods = float(row["stamp"]), int(row["sequence"]), int(row["fused"])
-        if k and row["row"] - rows[k - 1]["row"] > 1 and before >= 0:
+        if before >= 0 and k and int(row["row"]) > int(rows[k - 1]["row"]) + 1:
             periods = max(periods, sequence - before)  # those of the missing rows too
         found.append(Readings(stamp, signals, periods, reset, told[k]))
         before, reset = sequence, False
-        if _FIX[0] in signals and signals[_FIX[0]].tobytes() != fix:
-            fix = signals[_FIX[0]].tobytes()
-            position = signals[_FIX[0]][0].astype(np.float64)
+        if _FIX in signals and signals[_FIX].tobytes() != fix:
+            fix = signals[_FIX].tobytes()
+            position = signals[_FIX][0].astype(np.float64)
             if np.isfinite(position).all():
                 found.append(Gnss(stamp, position, np.full(3, np.nan)))
     return tuple(found)
@@ -122,6 +122,15 @@ class ReplayedFusion:
         self._estimate: Estimate | None = None
         self.readings = 0
         self.differing: list[float] = []  # s, stamps at which the loop's own estimates were others
+
+    def seen(self, log: Log) -> Log:
+        """The log without the fixes, if this estimator does not read them."""
+        if any(signal.name == _FIX for signal in self._fusion.reads):
+            return log
+        readings = tuple(m for m in log.measurements if isinstance(m, Readings))
+        return dataclasses.replace(
+            log, measurements=readings, arrivals=np.array([m.stamp for m in readings])
+        )
 
     def predict(self, imu: Imu) -> None:
         """Not called: the readings hold the IMU."""
@@ -167,9 +176,11 @@ class ReplayedFusion:
 
 def _estimate(fusion: Fusion, signals: Mapping[str, Array], stamp: float) -> Estimate:
     """The filter's own estimate where it has one, else what its outputs say."""
-    states = getattr(fusion, "states", ())
-    if states:
-        return dataclasses.replace(states[0], stamp=stamp)
+    if fusion.states:
+        known = dataclasses.replace(fusion.states[0], stamp=stamp)
+        if not fusion.lost:
+            return known
+        return dataclasses.replace(known, health=Health.LOST, reason=fusion.reason)
     attitude = ({**signals, **fusion.estimates})[ATTITUDE][0].astype(np.float64)
     nothing = np.zeros(3)
     return Estimate(

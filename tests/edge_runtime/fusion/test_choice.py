@@ -1,5 +1,7 @@
 import dataclasses
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,12 @@ from edge_runtime.contract import Contract
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.fusion.attitude import AttitudeFusion
 from edge_runtime.fusion.choice import FUSIONS, find_fusion
+from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.legged_fusion import LeggedFusion
 from edge_runtime.fusion.wheeled_fusion import WheeledFusion
 from edge_runtime.inference import Policy
 from edge_runtime.robot import RobotDescription
-from edge_runtime.signal import BASE_VELOCITY, IMU_BURST, Signal
+from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, IMU_BURST, Signal
 from sim.description import describe
 from sim.tasks import find_task
 
@@ -54,17 +57,31 @@ def test_auto_is_the_simplest_that_gives_what_the_policy_needs(
     assert set(needs) <= {signal.name for signal in fusion.provides}
 
 
+def without_estimates(robot: RobotDescription) -> RobotDescription:
+    """As a real one, which has no estimates of its own."""
+    own = tuple(s for s in robot.signals if s.name not in (ATTITUDE, BASE_VELOCITY))
+    return dataclasses.replace(robot, signals=own)
+
+
 @pytest.mark.parametrize("name", ["vqf", "robot"])
 def test_a_policy_that_needs_velocity_does_not_start_without(name: str) -> None:
-    needing, humanoid = contract("HumanoidVelocity", "base_velocity"), robot("HumanoidVelocity")
+    needing = contract("HumanoidVelocity", "base_velocity")
+    humanoid = without_estimates(robot("HumanoidVelocity"))
     with pytest.raises(ContractError, match=r"needs 'base_velocity' from an estimator.*--fusion"):
         bind(needing, humanoid, find_fusion(name, needing, humanoid))
     bind(needing, humanoid, find_fusion("legged", needing, humanoid))
 
 
+def test_estimates_of_two_estimators_are_not_mixed() -> None:
+    needing, humanoid = contract("HumanoidVelocity", "base_velocity"), robot("HumanoidVelocity")
+    bind(needing, humanoid, find_fusion("robot", needing, humanoid))  # all of them its own
+    with pytest.raises(ContractError, match="this one gives attitude"):
+        bind(needing, humanoid, find_fusion("vqf", needing, humanoid))
+
+
 def test_a_robot_that_does_not_tell_of_its_legs_cannot_have_their_estimator() -> None:
     needing = contract("HumanoidVelocity", "base_velocity")
-    legless = dataclasses.replace(robot("HumanoidVelocity"), legged=None)
+    legless = dataclasses.replace(without_estimates(robot("HumanoidVelocity")), legged=None)
     with pytest.raises(ContractError, match="does not tell of its legs"):
         find_fusion("legged", needing, legless)
     with pytest.raises(ContractError, match="needs 'base_velocity' from an estimator"):
@@ -123,6 +140,27 @@ def test_nothing_is_left_to_compile_when_the_robot_moves(task: str, name: str) -
         fusion.update(signals, periods=1 if step % 20 else 30)
     assert before > 0
     assert sum(len(f.signatures) for f in functions) == before
+
+
+def test_a_robot_without_numba_is_told_what_it_costs() -> None:
+    program = (
+        "import sys; sys.modules['numba'] = None\n"
+        "from edge_runtime.fusion.compiled import compiling\n"
+        "with compiling('the legged estimator'): pass"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "numba is not installed" in done.stderr and "sim2edge[fusion]" in done.stderr
+
+
+def test_a_long_wait_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("numba", reason="the extra 'fusion' is not installed")
+    with compiling("nothing"):
+        pass
+    assert not capsys.readouterr().err
+    with compiling("the legged estimator"):
+        time.sleep(2.2)
+    assert "compiling the legged estimator: once on this machine" in capsys.readouterr().err
 
 
 def test_every_choice_tells_what_it_gives() -> None:

@@ -46,7 +46,7 @@ def test_a_suite_writes_a_page_with_its_trials(
         monkeypatch.setenv("MUJOCO_GL", "nothing")
     page, result = tmp_path / "page.html", tmp_path / "result.json"
     flat = tmp_path / "flat.json"
-    flat.write_text('{"suite": "gauntlet", "walking": {"slope": [0, 0], "step": [0, 0]}}')
+    flat.write_text('{"suite": "gauntlet", "walking": {"slope": 0, "step": 0}}')
     words = ["eval", trained / "policy.onnx", "--suite", flat, "--trials", 2, "--seed", 3]
     assert sim2edge([*map(str, words), "--json", str(result), "--report", str(page)]) == 0
     (suite,) = read_results(result)

@@ -29,8 +29,8 @@ def short_walk(**changes: object) -> Protocol:
         "distance": (0.9, 1.1),
         "turn": (-0.2, 0.2),
         "tour_seconds": 6.0,
-        "slope": (0.0, 0.0),
-        "step": (0.0, 0.0),
+        "slope": 0.0,
+        "step": 0.0,
     }
     return Protocol(walking=WalkingGauntlet(**{**fields, **changes}))  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ from edge_runtime.errors import ContractError, UserError
 from policies.policy_file import PolicyFile
 from policies.suites.gauntlet import Run, make_trials, run_gauntlet
 from policies.suites.result import SuiteResult, read_results, write_results
+from sim.engines.bullet.engine import WorkerDiedError
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from tests.policies.suites.conftest import short_drive, short_walk
 
@@ -145,6 +146,19 @@ def test_wet_patches_and_wind_change_along_the_way(driver: PolicyFile) -> None:
     assert 0.0 <= min(wind) < 20.0 and 60.0 < max(wind) <= 80.0 + 1e-6
 
 
+def test_the_ground_is_the_trials_own_in_any_row(walker: PolicyFile) -> None:
+    hilly = short_walk(slope=5.0, step=0.02, ground_levels=2, tour_seconds=0.4)
+    run = Run(range(9), rows=9, threads=1)
+    among = run_gauntlet(walker, hilly, run).trials
+    alone = run_gauntlet(walker, hilly, Run([5, 7], rows=1, threads=1)).trials
+    assert alone == (among[5], among[7])
+    slopes = {round(trial.settings["slope_deg"], 3) for trial in among}
+    steps = {round(trial.settings["step_m"], 3) for trial in among}
+    assert slopes <= {0.0, 2.5, 5.0} and steps <= {0.0, 0.01, 0.02}
+    assert len(slopes) > 1 and len(steps) > 1
+    assert not any(t.settings["slope_deg"] and t.settings["step_m"] for t in among)
+
+
 def test_results_survive_their_file(tmp_path: Path, walked: SuiteResult) -> None:
     path = tmp_path / "result.json"
     write_results(path, (walked,))
@@ -180,9 +194,7 @@ def test_trials_of_a_worker_that_ended_are_rerun_and_told(
     walker: PolicyFile, walked: SuiteResult
 ) -> None:
     def died() -> UserError:
-        error = UserError("process 7 ended")
-        error.rows = np.array([0])  # type: ignore[attr-defined]
-        return error
+        return WorkerDiedError("process 7 ended", np.array([0]))
 
     run = Run(range(5), seed=3, rows=2, threads=1)
     result = run_gauntlet(walker, short_walk(), run, Interrupting(died, 2))

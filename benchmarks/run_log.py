@@ -1,0 +1,107 @@
+"""What `sim2edge run --log` costs the control thread in each tick, and the disk in an hour."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from figures import Figure, parse_arguments, report
+
+from edge_runtime.blocks import BlockFile
+from edge_runtime.fusion.choice import find_fusion, find_name
+from edge_runtime.inference import Policy
+from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.recorder import RunLog
+from edge_runtime.robot import ActuatorCommand
+from sim.simulated_robot import LockstepRobot, SimulatedRobot
+from sim.tasks import find_task
+
+TASK = "HumanoidVelocity"
+STRETCH = 50  # ticks with the log, then as many without, and so on
+
+
+class TimedRecorder:
+    """Hands over to a log, and notes the processor time that each tick of it takes."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+        self.taken: list[float] = []  # µs
+
+    def keep(
+        self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None
+    ) -> None:
+        started = time.thread_time_ns()
+        self._log.keep(loop, began, missed, sent)
+        self.taken.append((time.thread_time_ns() - started) * 1e-3)
+
+
+class DeferringRobot(LockstepRobot):
+    """Lets a control period pass when told, and not in the tick that is timed."""
+
+    def write(self, command: ActuatorCommand) -> None:
+        self.command = command
+
+    def advance(self) -> None:
+        super().write(self.command)
+
+
+def main() -> int:
+    """Print the figures; 0 if all targets are reached."""
+    arguments = parse_arguments(__doc__)
+    return report(cost(20 if arguments.quick else 120), arguments.json)
+
+
+def cost(stretches: int) -> list[Figure]:
+    """Ticks in lockstep, with and without the log in turns; physics runs between two ticks."""
+    taken: dict[bool, list[float]] = {True: [], False: []}
+    with logged() as (loop, robot, log):
+        recorder = TimedRecorder(log)
+        for stretch in range(stretches):
+            on = stretch % 2 == 1
+            # Every other time by itself, lest its clock counts for the log.
+            loop.recorder = (log if stretch % 4 == 1 else recorder) if on else None
+            for _ in range(STRETCH):
+                started = time.perf_counter_ns()
+                loop.tick()
+                if loop.recorder is not recorder:
+                    taken[on].append((time.perf_counter_ns() - started) * 1e-3)
+                robot.advance()
+        kept = log.as_dictionary()
+    without, median = (np.median(taken[on][STRETCH:]) for on in (False, True))
+    p99 = np.percentile(recorder.taken[STRETCH:], 99)
+    hour = kept["bytes"] / kept["rows"] * 3600e9 / loop.period / 1e6
+    beside = f"a tick takes {without:.0f} µs without"
+    return [
+        Figure(
+            "log of a run, added to a tick, p50", median - without, "µs", 10, beside, at_least=False
+        ),
+        Figure(
+            "log of a run, processor time of a tick, p99", p99, "µs", 10, beside, at_least=False
+        ),
+        Figure("log of a run, an hour of the humanoid", hour, "MB"),
+    ]
+
+
+@contextmanager
+def logged() -> Iterator[tuple[ControlLoop, DeferringRobot, RunLog]]:
+    """The trained policy on its simulated robot, with its own estimator and a log."""
+    policy = Policy.load(Path(str(files("assets") / "policies" / f"{TASK}.onnx")))
+    robot = DeferringRobot(SimulatedRobot(find_task(TASK), truth=True))
+    name = find_name("auto", policy.contract, robot.description)
+    fusion = find_fusion(name, policy.contract, robot.description)
+    loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(BlockFile(Path(folder) / "run.s2elog", 10**9)) as file,
+    ):
+        log = RunLog(file, loop, name)
+        yield loop, robot, log
+        log.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

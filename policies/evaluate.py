@@ -62,7 +62,7 @@ class EvaluateConfig:
     """Trials under stress instead of episodes: "gauntlet", "faults", or a TOML file with other
     numbers for the gauntlet."""
     trials: int | None = None
-    """How many of a suite's; of faults, how often each is met. By default 100, and 3 times."""
+    """How many of a suite; by default 100 of the gauntlet, and of faults each three times."""
     trial: int | None = None
     """Run only this one of a suite, to the bit as it was among the others."""
     films: Path | None = None

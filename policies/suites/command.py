@@ -13,7 +13,7 @@ from policies.policy_file import PolicyFile
 from policies.report.evaluation import worst_trials
 from policies.report.film import HEIGHT, WIDTH
 from policies.report.suite import FILMED, FilmTrial, report_suite
-from policies.suites.faults import REPEATS, FaultSuite, as_trial, run_faults
+from policies.suites.faults import run_faults
 from policies.suites.film import FilmConfig, film_trial
 from policies.suites.gauntlet import Run, run_gauntlet
 from policies.suites.protocol import FAULTS, Protocol, find_protocol
@@ -124,18 +124,15 @@ def _check_faults(asked: SuiteRun) -> None:
 
 
 def _faults(policy: PolicyFile, asked: SuiteRun) -> SuiteResult:
-    if asked.trial is not None:
-        suite = FaultSuite(policy, asked.seed)
-        outcome = as_trial(asked.trial, asked.seed, suite.run(asked.trial))
-        name = policy.task.name
-        return SuiteResult(FAULTS, policy.source, name, MUJOCO, (outcome,), "", asked.seed, 1)
+    numbers = range(asked.trials) if asked.trials else None
     with Progress(transient=True) as progress:
         task = progress.add_task(FAULTS)
 
         def told(done: int, planned: int) -> None:
             progress.update(task, completed=done, total=planned)
 
-        return run_faults(policy, asked.trials or REPEATS, asked.seed, progress=told)
+        one = None if asked.trial is None else [asked.trial]
+        return run_faults(policy, one or numbers, asked.seed, progress=told)
 
 
 def _verdicts(gate: Gate | None, result: SuiteResult, several: bool) -> list[str]:

@@ -68,6 +68,15 @@ def test_the_cars_gauntlet_runs_in_both_engines(suite: Path, tmp_path: Path) -> 
         assert other.metrics["speed"] == pytest.approx(one.metrics["speed"], rel=0.2)
 
 
+def test_one_fault_trial_runs_alone(tmp_path: Path) -> None:
+    alone, few = tmp_path / "alone.json", tmp_path / "few.json"
+    assert evaluate(DRIVER, "--suite", "faults", "--trial", 1, "--json", alone) == 0
+    assert evaluate(DRIVER, "--suite", "faults", "--trials", 2, "--json", few) == 0
+    (one,), (both,) = read_results(alone), read_results(few)
+    assert [trial.trial for trial in one.trials] == [1] and len(both.trials) == 2
+    assert one.trials[0] == both.trials[1]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -191,7 +191,9 @@ class ImuCheck:
     def _judge_units(self, since: float, gyro: list[float], accel: list[float]) -> str:
         assert self._units is not None
         if not self._units.wrong:
-            self._units.judge(0.0 if math.isnan(since) else since, gyro, accel)
+            if math.isnan(since):
+                return ""  # a first reading is of no duration; an estimator in doubt makes it up
+            self._units.judge(since, gyro, accel)
         wrong = self._units.wrong
         if self._units.known:
             self._units = None

@@ -11,7 +11,7 @@ from enum import Enum
 from edge_runtime.contract import Contract
 from edge_runtime.guard import Fault, Reaction, Rule
 from edge_runtime.robot import RobotDescription
-from edge_runtime.signal import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_VEL
+from edge_runtime.signal import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_VEL, Signal
 from policies.suites.fault_injections import (
     IMU,
     Absent,
@@ -118,8 +118,17 @@ _LOST = (Declared(Fault.ESTIMATOR_LOST, HOLD), Declared(Fault.ESTIMATOR_LOST, DA
 _LIES = (Declared(Fault.TILT, DAMP, if_tilted=True),)
 
 
-def faults_of(robot: RobotDescription, contract: Contract) -> tuple[FaultConfig, ...]:
-    """All that can happen to a robot with these sensors and actuators."""
+def faults_of(
+    robot: RobotDescription, contract: Contract, estimator: Sequence[Signal]
+) -> tuple[FaultConfig, ...]:
+    """All that can happen to a robot with these sensors and actuators.
+
+    Args:
+        robot: what it has.
+        contract: of the policy that drives it.
+        estimator: what the estimator reads.
+    """
+    read = {signal.name for signal in (*contract.signals, *estimator)}
     period = contract.control_period
     sensors = {
         "IMU": IMU,
@@ -131,7 +140,9 @@ def faults_of(robot: RobotDescription, contract: Contract) -> tuple[FaultConfig,
     }
     given = {signal.name for signal in robot.signals}
     found = {name: group for name, group in sensors.items() if given.issuperset(group)}
-    faults = [f for name, group in found.items() for f in _of_sensor(name, group, robot, contract)]
+    faults = [
+        f for name, group in found.items() for f in _of_sensor(name, group, robot, read, period)
+    ]
     faults += _of_all_sensors(period)
     faults += _of_deadlines()
     faults += [f for name in robot.joint_names for f in _of_actuator(name)]
@@ -140,18 +151,18 @@ def faults_of(robot: RobotDescription, contract: Contract) -> tuple[FaultConfig,
 
 
 def _of_sensor(
-    name: str, sensors: tuple[str, ...], robot: RobotDescription, contract: Contract
+    name: str, sensors: tuple[str, ...], robot: RobotDescription, read: set[str], period: float
 ) -> list[FaultConfig]:
-    frozen, away = Declared(Fault.FROZEN, STOP), 3 * contract.control_period
+    frozen = Declared(Fault.FROZEN, STOP)
     known = set(robot.live or ()) | set(robot.live_moving)
-    read = {signal.name for signal in contract.signals}.intersection(sensors)
+    blind = read.intersection(sensors)
     lasting = (_BAD_SAMPLE, Declared(Fault.SENSOR_NOT_FINITE, STOP))
     return [
         FaultConfig(f"{name} frozen", Frozen(sensors), (frozen,), _BLIND)
         if known.intersection(sensors)
         else FaultConfig(f"{name} frozen", Frozen(sensors)),
-        FaultConfig(f"{name} NaN", Absent(sensors), lasting, _BLIND if read else _STOP),
-        FaultConfig(f"{name} away 3 samples", Absent(sensors, away), (_BAD_SAMPLE,)),
+        FaultConfig(f"{name} NaN", Absent(sensors), lasting, _BLIND if blind else _STOP),
+        FaultConfig(f"{name} away 3 samples", Absent(sensors, 3 * period), (_BAD_SAMPLE,)),
         FaultConfig(f"{name} 10× noise", Noisy(sensors)),
     ]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime.fusion.choice import AUTO, find_fusion
 from edge_runtime.guard import Reaction
 from edge_runtime.inference import Policy
 from policies.policy_file import PolicyFile
@@ -78,7 +79,10 @@ class FaultSuite:
         self, policy: PolicyFile, seed: int = 0, config: FaultTrialConfig = DEFAULT
     ) -> None:
         self._policy, self._seed, self._config = policy, seed, config
-        self.faults = faults_of(self._robot(0).description, policy.contract)
+        robot = self._robot(0).description
+        estimator = find_fusion(AUTO, policy.contract, robot)
+        self.faults = faults_of(robot, policy.contract, estimator.reads)
+        estimator.close()
 
     def run(self, trial: int) -> Outcome:
         """One trial, which depends on the seed and its number alone."""

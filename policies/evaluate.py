@@ -1,11 +1,12 @@
 """`sim2edge eval`: seeded episodes of a policy, as a table, as JSON, and as a gate for CI."""
 
 import dataclasses
+import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from sim.racing.pure_pursuit import PurePursuit
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import MODEL, TaskVectorEnv
+
+if TYPE_CHECKING:
+    from policies.report.episodes import EpisodesReport
 
 PURE_PURSUIT = "pure-pursuit"
 BOTH = "both"  # engines
@@ -52,6 +56,17 @@ class EvaluateConfig:
     """Write the result here too."""
     gate: Path | None = None
     """TOML or JSON with tables [at_least] and [at_most] of thresholds; exit code 1 when missed."""
+    report: Path | None = None
+    """Write a page for people, one HTML file: verdict, distributions, films of what failed."""
+    suite: str = ""
+    """Trials under stress instead of episodes: "gauntlet", "faults", or a TOML file with other
+    numbers for the gauntlet."""
+    trials: int | None = None
+    """How many of a suite; by default 100 of the gauntlet, and of faults each three times."""
+    trial: int | None = None
+    """Run only this one of a suite, to the bit as it was among the others."""
+    films: Path | None = None
+    """Film the worst trials of a suite into this folder."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +103,12 @@ def main(config: EvaluateConfig) -> int:
         raise UserError("--seconds must be positive")
     if config.seed < 0:
         raise UserError("--seed must not be negative")
+    if config.suite:
+        return _run_suite(config)
     gate = Gate.read(config.gate) if config.gate else None
     engines = tuple(ENGINES) if config.engine == BOTH else (config.engine,)
-    played, task = _evaluate(config, engines)
+    report = _new_report(config)
+    played, task = _evaluate(config, engines, report)
     summaries = {engine: episodes.summary() for engine, episodes in played.items()}
     _print(config, task, played, summaries)
     missed = [line for line in _judge(gate, summaries) if line.startswith("missed")]
@@ -108,7 +126,30 @@ def main(config: EvaluateConfig) -> int:
             "gate": None if gate is None else not missed,
         }
         write_file(config.json, json.dumps(document, indent=2) + "\n")
+    if config.report and report:
+        print(report.write(config.report, gate))
     return MISSED if missed else 0
+
+
+def _run_suite(config: EvaluateConfig) -> int:
+    if config.policy == PURE_PURSUIT or not config.randomize or config.seconds is not None:
+        raise UserError("a suite is for policies, without --seconds or --no-randomize")
+    suites = importlib.import_module("policies.suites.command")  # imports this module, for films
+    asked = suites.SuiteRun(
+        policy=config.policy,
+        suite=config.suite,
+        trials=config.trials,
+        trial=config.trial,
+        seed=config.seed,
+        engines=tuple(ENGINES) if config.engine == BOTH else (config.engine,),
+        estimates=config.estimates,
+        json=config.json,
+        gate=config.gate,
+        films=config.films,
+        report=config.report,
+    )
+    code: int = suites.run_suite(asked)
+    return code
 
 
 def _judge(gate: Gate | None, summaries: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -182,8 +223,16 @@ def play(env: TaskVectorEnv, act: Callable[[Array], Array], seed: int) -> Episod
     return Episodes(steps * env.config.control_period, survived, total, metrics)
 
 
+def _new_report(config: EvaluateConfig) -> "EpisodesReport | None":
+    if config.report is None:
+        return None
+    reports = importlib.import_module("policies.report.episodes")  # which films, by this module
+    report: EpisodesReport = reports.EpisodesReport(config.policy, config.seed)
+    return report
+
+
 def _evaluate(
-    config: EvaluateConfig, engines: Sequence[str]
+    config: EvaluateConfig, engines: Sequence[str], report: "EpisodesReport | None"
 ) -> tuple[dict[str, Episodes], TaskConfig]:
     """The same episodes in each engine."""
     pursues = config.policy == PURE_PURSUIT
@@ -201,7 +250,12 @@ def _evaluate(
             estimates=config.estimates,
         )
         try:
-            played[engine] = play(env, _driver(policy, env), config.seed)
+            act = _driver(policy, env)
+            if report is None:
+                played[engine] = play(env, act, config.seed)
+            else:
+                contract = policy.contract if policy else None
+                played[engine] = report.play(env, act, contract, engine)
         finally:
             env.close()
         world = env.config

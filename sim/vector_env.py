@@ -56,6 +56,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             measured errors; "truth"; or the name of an estimator, "auto" for the one the robot
             would run.
         engine: what moves the robots, one of `sim.engines.choice.ENGINES`.
+        physics_period: s, of a physics step; by default the model's.
 
     Raises:
         UserError: the task has a number that no simulation can have, or the engine cannot simulate
@@ -73,14 +74,16 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         all_signals: bool = False,
         estimates: str = MODEL,
         engine: str = MUJOCO,
+        physics_period: float | None = None,
     ) -> None:
         task.check()
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         robot = task.robot
         model = task.model()
+        model.opt.timestep = physics_period or model.opt.timestep
         substeps = _substeps(task.control_period, model.opt.timestep)
         self.max_steps = round(task.episode_seconds / task.control_period)
-        self._rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
+        self._rngs = self._generators(np.random.SeedSequence(seed))
         sensor_rng, estimate_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
         self.engine = make_engine(engine, model, num_envs, substeps=substeps, threads=threads)
         noise = task.sensor_noise if task.noise else {}
@@ -110,6 +113,10 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.metrics: dict[str, Float] = {}
         self._set_spaces()
         self._reset_rows(np.arange(num_envs))
+
+    def _generators(self, seed: np.random.SeedSequence) -> list[np.random.Generator]:
+        """Of sensors, estimates, randomization, task and staggering."""
+        return [np.random.default_rng(child) for child in seed.spawn(5)]
 
     def _make_estimates(
         self, source: str, sensed: dict[str, Array], rng: np.random.Generator

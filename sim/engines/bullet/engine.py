@@ -5,6 +5,7 @@ computes motion and contacts, with its default solver; `forces` the torques of m
 couplings; `sensors` what the model's sensors read of that motion.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from sim.engines.engine import Bool, Float, Rows, columns, sensor_names
 from sim.urdf.tree import Parts
 from sim.urdf.write import write_urdf
 
-INNER = 2  # Bullet's steps within a physics step
+LONGEST = 0.0025  # s, of Bullet's own steps, of which a physics step has as many as that takes
 PATIENCE = 600.0  # s, for an answer; thousands of worlds on rough ground take minutes to build
 
 
@@ -46,7 +47,8 @@ class BulletEngine:
         rows: N.
         substeps: physics steps per `step`.
         processes: 0 for as many as cores.
-        inner: Bullet's steps within a physics step, over which motors go on looking at joints.
+        inner: Bullet's steps within a physics step, over which motors go on looking at joints; by
+            default so many that none is longer than `LONGEST`.
 
     Raises:
         UserError: the model has something that Bullet cannot simulate.
@@ -59,7 +61,7 @@ class BulletEngine:
         *,
         substeps: int,
         processes: int = 0,
-        inner: int = INNER,
+        inner: int | None = None,
     ) -> None:
         self.model, self.rows, self.substeps = model, rows, substeps
         layout = _layout(model, rows, substeps)
@@ -75,13 +77,14 @@ class BulletEngine:
         self._folder = tempfile.TemporaryDirectory(prefix="sim2edge-bullet-")
         urdf = _urdf(model, Path(self._folder.name))
         count = min(processes or len(os.sched_getaffinity(0)), rows)
+        steps = inner or max(1, math.ceil(model.opt.timestep / LONGEST - 1e-9))
         shares = np.array_split(np.arange(rows), count)
         self._workers: list[_Worker] = []
         self._close = weakref.finalize(self, _end, self._workers, self._folder)
         try:
             for share in shares:
                 own = slice(int(share[0]), int(share[-1]) + 1)
-                needs = Share(model, urdf, self._folder.name, layout, own, inner)
+                needs = Share(model, urdf, self._folder.name, layout, own, steps)
                 self._workers.append(_Worker(needs, self._memory.fd))
             os.close(self._memory.fd)  # it is mapped here, and open in the processes
             self._ask("start")

@@ -35,18 +35,15 @@ class RowGenerator(Generator):
             return np.full(size, loc, np.float64)
         return self._drawn("normal", size, loc, scale)
 
-    def standard_normal(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
-        return self._drawn("standard_normal", size, dtype)
+    def standard_normal(self, size: Any = None, *arguments: Any, **options: Any) -> Any:
+        if arguments:  # its size comes first
+            options["dtype"] = arguments[0]
+        return self._drawn("standard_normal", size, **options)
 
     def integers(
-        self,
-        low: Any,
-        high: Any = None,
-        size: Any = None,
-        dtype: Any = np.int64,
-        endpoint: bool = False,
+        self, low: Any, high: Any = None, size: Any = None, *arguments: Any, **options: Any
     ) -> Any:
-        return self._drawn("integers", size, low, high, dtype=dtype, endpoint=endpoint)
+        return self._drawn("integers", size, low, high, *arguments, **options)
 
     def permutation(self, x: Any, axis: int = 0) -> Any:
         """The first of each simulation's own permutation of the numbers below x, (rows,)."""
@@ -55,10 +52,8 @@ class RowGenerator(Generator):
     def _drawn(self, name: str, size: Any, *arguments: Any, **options: Any) -> Any:
         shape = (size,) if isinstance(size, (int, np.integer)) else tuple(size or ())
         if shape and shape[0] == 0:
-            return np.zeros(shape, options.get("dtype", np.float64))
+            return np.zeros(shape, np.int64 if name == "integers" else np.float64)
         if not shape or shape[0] != len(self.rows):
             raise ValueError(f"{name}{shape} is not drawn for {len(self.rows)} simulations")
         own = (getattr(self._own[row], name) for row in self.rows)
-        if name == "standard_normal":
-            return np.array([draw(shape[1:], *arguments) for draw in own])
         return np.array([draw(*arguments, size=shape[1:], **options) for draw in own])

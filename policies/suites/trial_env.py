@@ -135,6 +135,7 @@ class TrialEnv(TaskVectorEnv):
         return [*self._row_generators]
 
     def _reset_rows(self, rows: Rows) -> None:
+        rngs: list[Generator] = []
         if self._ready:
             self._collect(rows)
             rngs = self._assign(rows)

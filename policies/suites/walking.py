@@ -184,8 +184,11 @@ class WalkingTrials(TrialEnv):
 
 def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) -> HumanoidVelocity:
     """The task as the protocol wants it: its own pushes and commands are still."""
-    kinds: list[Kind] = ["slope"] if protocol.slope else []
-    kinds += ["steps"] if protocol.step else []
+    kinds: list[Kind] = []
+    if protocol.slope:
+        kinds.append("slope")
+    if protocol.step:
+        kinds.append("steps")
     terrain = TerrainConfig(
         kinds=("flat", *kinds) if kinds else (),
         levels=protocol.ground_levels,

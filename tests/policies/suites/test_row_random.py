@@ -52,5 +52,6 @@ def test_a_draw_that_is_not_for_these_rows_is_refused() -> None:
     rng = seeded(4)
     rng.rows = [0, 2]
     assert rng.uniform(size=(0, 3)).shape == (0, 3)
+    assert np.arange(5.0)[rng.integers(5, size=0)].shape == (0,)  # an index still
     with pytest.raises(ValueError, match="2 simulations"):
         rng.uniform(size=(4, 3))

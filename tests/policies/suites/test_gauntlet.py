@@ -42,6 +42,14 @@ def test_a_cars_trial_replays_to_the_bit_alone_and_in_another_row(
         assert again.trials == tuple(driven.trials[k] for k in sorted(trials))
 
 
+def test_a_trial_replays_to_the_bit_in_the_other_engine(driver: PolicyFile) -> None:
+    pytest.importorskip("pybullet")
+    soon = short_drive(lap_seconds=0.8)
+    among = run_gauntlet(driver, soon, Run(range(4), seed=3, engine="bullet", rows=2)).trials
+    alone = run_gauntlet(driver, soon, Run([3], seed=3, engine="bullet")).trials
+    assert alone == among[3:]
+
+
 def test_trials_and_seeds_differ_from_each_other(walker: PolicyFile, walked: SuiteResult) -> None:
     other = run_gauntlet(walker, short_walk(), Run([0], seed=4, threads=1))
     settings = [trial.settings for trial in (*walked.trials, *other.trials)]

@@ -16,6 +16,7 @@ import numpy as np
 from figures import Figure, interleaved, median_ratio, parse_arguments, report, seconds
 from mujoco.batch import Batch
 
+from sim.engines.mujoco_cpu import MujocoEngine
 from sim.robots.vehicle import LIDAR_POSITION
 from sim.sensors.lidar import Lidar
 from sim.tasks import find_task
@@ -59,6 +60,7 @@ def task_against_physics(name: str, target: float, rounds: int, steps: int) -> l
 def _bare_physics(env: TaskVectorEnv) -> Callable[[], float]:
     """Seconds of one control step's physics and ray casts from the task's present states."""
     engine, task = env.engine, env.task
+    assert isinstance(engine, MujocoEngine)
     batch = Batch(engine.model, SIMULATIONS, THREADS)
     work: list[Callable[[], None]] = [lambda: batch.step(nstep=engine.substeps)]
     if isinstance(task, DrivingTask):

@@ -93,7 +93,8 @@ def _check_joints(contract: Contract, robot: RobotDescription, source: str) -> N
 
 def _check_live(robot: RobotDescription) -> None:
     given = {signal.name for signal in robot.signals}
-    missing = [name for name in robot.live or () if name not in given]
+    claimed = (*(robot.live or ()), *robot.live_moving)
+    missing = [name for name in claimed if name not in given]
     if missing:
         raise ContractError(
             f"robot '{robot.name}' calls {_quoted(missing)} live but gives no such signal"

@@ -53,13 +53,15 @@ class Reaction(IntEnum):
 class Rule:
     """When a fault's measure exceeds `limit`, react.
 
-    A latched reaction stays until `Guard.reset`; another ends with its fault.
+    A latched reaction stays until `Guard.reset`; another ends with its fault. A fault that leaves
+    the robot's senses and the policy sound lets the policy bring the robot to rest.
     """
 
     fault: Fault
     limit: float
     reaction: Reaction
     latch: bool = True
+    by_policy: bool = False  # a STOP, in ticks in which the policy knows what to do
 
 
 def default_rules(contract: Contract) -> tuple[Rule, ...]:
@@ -67,18 +69,19 @@ def default_rules(contract: Contract) -> tuple[Rule, ...]:
 
     A single bad sample is bridged by holding the last good target; one that lasts, and any bad
     observation or action, stops the robot, for those are no sensor's slips; a fall or a lost sense
-    of what is up makes it limp.
+    of what is up makes it limp. Late ticks, an operator's NaN and one of a sensor that the policy
+    does not read leave it sound, so it brings the robot to rest: who walks cannot do without.
     """
     period = contract.control_period
     return (
-        Rule(Fault.MISSED, 10, Reaction.STOP),
-        Rule(Fault.MISS_RATE, 0.3, Reaction.STOP),
+        Rule(Fault.MISSED, 10, Reaction.STOP, by_policy=True),
+        Rule(Fault.MISS_RATE, 0.3, Reaction.STOP, by_policy=True),
         Rule(Fault.STALE, 2.5 * period, Reaction.HOLD, latch=False),
         Rule(Fault.STALE, max(0.2, 5 * period), Reaction.STOP),
         Rule(Fault.FROZEN, 5, Reaction.STOP),
-        Rule(Fault.SENSOR_NOT_FINITE, 0, Reaction.HOLD, latch=False),
-        Rule(Fault.SENSOR_NOT_FINITE, 5, Reaction.STOP),
-        Rule(Fault.OBSERVATION_NOT_FINITE, 0, Reaction.STOP),
+        Rule(Fault.SENSOR_NOT_FINITE, 0, Reaction.HOLD, latch=False, by_policy=True),
+        Rule(Fault.SENSOR_NOT_FINITE, 5, Reaction.STOP, by_policy=True),
+        Rule(Fault.OBSERVATION_NOT_FINITE, 0, Reaction.STOP, by_policy=True),
         Rule(Fault.ACTION_NOT_FINITE, 0, Reaction.STOP),
         Rule(Fault.ACTION_BEYOND_CLIP, 10, Reaction.STOP),
         Rule(Fault.TILT, contract.max_tilt, Reaction.DAMP),
@@ -99,20 +102,24 @@ class Guard:
         self.ticks_tripped = [0] * len(self.rules)  # ticks in which each rule was broken
         self.first_tripped: list[int | None] = [None] * len(self.rules)  # the tick number
         self.latched = Reaction.NONE
+        self.trusts_policy = True  # whether all that is due leaves the policy sound
+        self._distrusts = False  # of what is latched
         self._limits = [(index, rule.fault, rule.limit) for index, rule in enumerate(self.rules)]
 
     def check(self, tick: int) -> Reaction:
         """The reaction due in this tick; a measure that is NaN exceeds every limit."""
         due = self.latched
         measures = self.measures
+        self.trusts_policy = not self._distrusts
         for index, fault, limit in self._limits:
             if not measures[fault] <= limit:
                 due = max(due, self._trip(index, tick))
+                self.trusts_policy &= self.rules[index].by_policy
         return due
 
     def reset(self) -> None:
         """Let go of what is latched; only the operator may decide this."""
-        self.latched = Reaction.NONE
+        self.latched, self._distrusts = Reaction.NONE, False
         self.measures[:] = [0.0] * len(Fault)
 
     def _trip(self, index: int, tick: int) -> Reaction:
@@ -122,4 +129,5 @@ class Guard:
             self.first_tripped[index] = tick
         if rule.latch:
             self.latched = max(self.latched, rule.reaction)
+            self._distrusts |= not rule.by_policy
         return rule.reaction

@@ -15,6 +15,7 @@ from edge_runtime.contract import Contract
 from edge_runtime.controller import Controller
 from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.errors import ContractError, UserError
+from edge_runtime.finite import all_finite
 from edge_runtime.fusion import Fusion
 from edge_runtime.guard import Fault, Guard, Reaction, Rule, default_rules
 from edge_runtime.inference import Policy
@@ -35,6 +36,9 @@ class LoopConfig:
     rules: tuple[Rule, ...] | None = None  # None: `guard.default_rules` of the policy
     stop_seconds: float = 1.0  # length of a controlled stop
     first_sample_seconds: float = 10.0  # how long the robot may take to give its first sample
+    # How long a legged robot's policy may take to come to a stand, in place of a controlled stop,
+    # where the fault leaves it sound.
+    rest_seconds: float = 2.0
     phase: float = 0.1  # share of the period from a sample's arrival to the tick that uses it
 
 
@@ -90,7 +94,10 @@ class ControlLoop:
         self.budget = Budget(config.budget, self.period)
         self.guard = Guard(default_rules(contract) if config.rules is None else config.rules)
         self.safe = SafeTargets(
-            self.controller.actuators, contract.control_period, config.stop_seconds
+            self.controller.actuators,
+            contract.control_period,
+            config.stop_seconds,
+            config.rest_seconds if contract.commands else 0.0,
         )
         self.command: LatestValue[Array] = LatestValue(self.controller.command[0].copy())
         self._next_controller: Handover[Controller] = Handover()
@@ -102,6 +109,7 @@ class ControlLoop:
         self.fused = 0  # periods by which the estimator went on in the last tick
         self.was_reset = False  # whether the estimator was reset before that
         self.recorder: Recorder | None = None  # to be set before the start
+        self._rest = np.zeros_like(self.controller.command[0])  # what is asked of it in a stop
         self._limp = np.zeros_like(self.controller.stiffness)
         self._share = min(1.0, contract.control_period)  # of a period in a second's average
         self.ticks, self.swaps, self.clipped = 0, 0, 0
@@ -195,16 +203,16 @@ class ControlLoop:
         sensors = self.sensors
         self.was_reset = False
         new = sensors.look(self.robot.read())
-        fit = sensors.not_finite == 0
+        marks[1] = clock()
+        fit = sensors.not_finite == 0 or self._reads_finite()
         if new:
-            self._last_new = marks[0]
+            self._last_new = marks[1]  # however long the robot took to give it
             self._unfused += sensors.periods
-            if self._to_begin and fit:
+            if self._to_begin and sensors.not_finite == 0:
                 self._begin()
         if not self._begun:
             self._keep(marks[0], missed, None)
             return Reaction.NONE  # nothing is known of the robot, so nothing is sent
-        marks[1] = clock()
         self.fused = self._unfused if fit else 0
         if self.fused:
             self.fusion.update(sensors.signals, self.fused)
@@ -214,11 +222,13 @@ class ControlLoop:
         controller.step += 1 + missed if self.ticks else 0
         driven = fit and self._infer(controller)
         marks[3] = clock()
-        reaction = self._check(marks[0], missed, fit)
+        reaction = self._check(marks[1], missed, fit)
         if reaction is Reaction.NONE and driven:
             mode = self.safe.follow(controller.target())
+        elif driven and self.guard.latched is Reaction.STOP and self.guard.trusts_policy:
+            mode = self.safe.rest(controller.target(), 1 + missed)
         else:
-            mode = self.safe.react(reaction)
+            mode = self.safe.react(reaction, 1 + missed)
         marks[4] = clock()
         self.reaction = reaction
         self._keep(marks[0], missed, self._write(mode))
@@ -227,6 +237,13 @@ class ControlLoop:
         self.ticks_reacting[reaction] += 1
         self.ticks += 1
         return reaction
+
+    def _reads_finite(self) -> bool:
+        """Whether only such values of the sample are not finite as nobody here reads."""
+        readers = self.controller.contract.signals, self.fusion.reads
+        read = {JOINT_POS, ATTITUDE}.union(s.name for signals in readers for s in signals)
+        sensed = self.sensors.signals.items()
+        return all(all_finite(values[0]) for name, values in sensed if name in read)
 
     def _heed_operator(self) -> None:
         self._asked = False
@@ -253,7 +270,7 @@ class ControlLoop:
     def _infer(self, controller: Controller) -> bool:
         """Observe and run the network; whether there is a new action to follow."""
         measures = self.guard.measures
-        controller.ask(self.command.get())
+        controller.ask(self._rest if self.guard.latched else self.command.get())
         if not controller.observe():
             measures[Fault.OBSERVATION_NOT_FINITE] += 1
             return False

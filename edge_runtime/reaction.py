@@ -15,18 +15,30 @@ class SafeTargets:
 
     A controlled stop ramps a legged robot to its default pose and then damps it. A robot with
     velocity actuators is slowed to rest with its positions (the steering) held, and stays so.
+    Where the policy can be trusted still, it brings a legged robot to a stand, which is then
+    damped: no pose balances by itself. The other one steers by it while it slows.
 
     Args:
         actuators: in the robot's order.
         period: s between two calls.
         stop_seconds: length of the ramp.
+        rest_seconds: how long the policy of a legged robot may take to come to a stand; 0 where
+            it cannot be asked to.
     """
 
-    def __init__(self, actuators: tuple[Actuator, ...], period: float, stop_seconds: float) -> None:
+    def __init__(
+        self,
+        actuators: tuple[Actuator, ...],
+        period: float,
+        stop_seconds: float,
+        rest_seconds: float = 0.0,
+    ) -> None:
         self.target = np.zeros(len(actuators), np.float32)  # what is sent, (A,)
         self._from = self.target.copy()
         self._steps = max(1, math.ceil(stop_seconds / period))
         self._step = 0  # of the ramp
+        self._rest_steps = math.ceil(rest_seconds / period)
+        self._rested = 0  # steps for which the policy has come to a stand
         self.use(actuators)
 
     def use(self, actuators: tuple[Actuator, ...]) -> None:
@@ -47,7 +59,7 @@ class SafeTargets:
         self.target = np.where(
             self._is_position, np.clip(start, self._lower, self._upper), np.float32(0)
         )
-        self._step = 0
+        self._step = self._rested = 0
 
     @property
     def at_rest(self) -> bool:
@@ -57,13 +69,38 @@ class SafeTargets:
     def follow(self, target: Array) -> Mode:
         """No reaction: the policy's target, which is this object's from here on."""
         self.target = target
+        self._step = self._rested = 0
+        return Mode.RUN
+
+    def rest(self, target: Array, periods: int = 1) -> Mode:
+        """A controlled stop with a policy that was asked for rest and can be trusted.
+
+        Args:
+            target: the policy's, which is this object's from here on.
+            periods: since the last call.
+        """
+        if not self._all_position:
+            mode = self.react(Reaction.STOP, periods)
+            self.target = np.where(self._is_position, target, self.target)
+            return mode
+        if self._rest_steps == 0:
+            return self.react(Reaction.STOP, periods)
+        self._rested += periods
+        if self._rested > self._rest_steps:
+            self._step = self._steps
+            return Mode.DAMP
+        self.target = target
         self._step = 0
         return Mode.RUN
 
-    def react(self, reaction: Reaction) -> Mode:
+    def react(self, reaction: Reaction, periods: int = 1) -> Mode:
         """Set `target` to what the reaction asks for, and say in which mode it is sent.
 
         Without a reaction there is no target either, so the last good one is held.
+
+        Args:
+            reaction: of the guard.
+            periods: since the last call; more than 1 after missed ones.
         """
         if reaction is Reaction.DAMP:
             self._step = self._steps
@@ -74,7 +111,7 @@ class SafeTargets:
             return Mode.RUN
         if self._step == 0:
             np.copyto(self._from, self.target)
-        self._step = min(self._step + 1, self._steps)
+        self._step = min(self._step + periods, self._steps)
         end = self._default if self._all_position else np.where(self._is_position, self._from, 0)
         np.copyto(
             self.target, self._from + np.float32(self._step / self._steps) * (end - self._from)

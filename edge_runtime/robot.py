@@ -23,6 +23,9 @@ class RobotDescription:
     signals: tuple[Signal, ...]
     # Those whose noise never repeats bit for bit, unless their sensor is frozen. None: the IMU's.
     live: tuple[str, ...] | None = None
+    # Those that repeat bit for bit only at standstill, such as encoders: frozen if they repeat
+    # while a speed among them (rad/s) is well above none.
+    live_moving: tuple[str, ...] = ()
     # What an estimator must know of it; None where it has no legs, or no wheels.
     legged: LeggedRobotConfig | None = None
     wheeled: WheeledRobotConfig | None = None

@@ -6,10 +6,12 @@ import numpy as np
 
 from edge_runtime.finite import all_finite
 from edge_runtime.robot import RobotDescription, Sample
-from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
+from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
 
 # A live MEMS sensor never repeats itself bit for bit; encoders at standstill do.
 IMU = (IMU_GYRO, IMU_ACCEL, IMU_BURST)
+# rad/s of any joint or wheel: 5 samples at 50 Hz are then 3°, many steps of any encoder.
+_MOVES = 0.5
 
 
 class Sensors:
@@ -27,6 +29,10 @@ class Sensors:
             live = tuple(name for name in IMU if name in self.signals)
         self._live = [self.signals[name] for name in live]
         self._before = [b""] * len(self._live)
+        moving = {name: self.signals[name] for name in robot.live_moving}
+        self._live_moving = list(moving.values())
+        self._speeds = [moving[s.name] for s in robot.signals if s.name in moving and _speed(s)]
+        self._before_moving = [b""] * len(self._live_moving)
         self.sequence = -1  # of the newest sample; -1 before the first
         self.stamp = -math.inf  # of that sample
         self.periods = 0  # sequence numbers from the sample before it to the newest
@@ -53,9 +59,22 @@ class Sensors:
         return True
 
     def _compare(self) -> None:
-        repeated = False
-        for index, buffer in enumerate(self._live):
-            now = buffer.tobytes()
-            repeated |= now == self._before[index]
-            self._before[index] = now
+        repeated = _repeated(self._live, self._before)
+        if _repeated(self._live_moving, self._before_moving):
+            # Frozen in motion, a speed goes on to tell of it; one that is alive tells the truth.
+            repeated |= any(np.abs(speed).max() > _MOVES for speed in self._speeds)
         self.repeats = self.repeats + 1 if repeated else 0
+
+
+def _speed(signal: Signal) -> bool:
+    return signal.unit == "rad/s"
+
+
+def _repeated(buffers: list[Array], before: list[bytes]) -> bool:
+    """Whether any of them is what it was `before`, which then is what it is now."""
+    found = False
+    for index, buffer in enumerate(buffers):
+        now = buffer.tobytes()
+        found |= now == before[index]
+        before[index] = now
+    return found

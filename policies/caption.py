@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge_runtime.contract import Command
 from edge_runtime.signal import COMMAND
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 from sim.render import Picture
 from sim.task import Task
 from sim.tasks.humanoid_velocity import WalkingTask

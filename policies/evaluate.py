@@ -1,11 +1,12 @@
 """`sim2edge eval`: seeded episodes of a policy, as a table, as JSON, and as a gate for CI."""
 
 import dataclasses
+import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,17 @@ from edge_runtime.signal import Array
 from policies.config import SEEDS
 from policies.gate import Gate
 from policies.policy_file import PolicyFile
+from sim.engines.choice import ENGINES, MUJOCO
 from sim.racing.pure_pursuit import PurePursuit
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import MODEL, TaskVectorEnv
 
+if TYPE_CHECKING:
+    from policies.report.episodes import EpisodesReport
+
 PURE_PURSUIT = "pure-pursuit"
+BOTH = "both"  # engines
 MISSED = 1  # exit code
 
 
@@ -44,10 +50,23 @@ class EvaluateConfig:
     estimates: str = MODEL
     """Where attitude and velocity come from: "model", the truth with an estimator's measured
     errors; "truth"; or the name of an estimator, "auto" for the one that a robot would run."""
+    engine: Literal["mujoco", "bullet", "both"] = "mujoco"
+    """What moves the robots; "both" plays the same episodes in each, side by side in one table."""
     json: Path | None = None
     """Write the result here too."""
     gate: Path | None = None
     """TOML or JSON with tables [at_least] and [at_most] of thresholds; exit code 1 when missed."""
+    report: Path | None = None
+    """Write a page for people, one HTML file: verdict, distributions, films of what failed."""
+    suite: str = ""
+    """Trials under stress instead of episodes: "gauntlet", "faults", or a TOML file with other
+    numbers for the gauntlet."""
+    trials: int | None = None
+    """How many of a suite; by default 100 of the gauntlet, and of faults each three times."""
+    trial: int | None = None
+    """Run only this one of a suite, to the bit as it was among the others."""
+    films: Path | None = None
+    """Film the worst trials of a suite into this folder."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +103,15 @@ def main(config: EvaluateConfig) -> int:
         raise UserError("--seconds must be positive")
     if config.seed < 0:
         raise UserError("--seed must not be negative")
+    if config.suite:
+        return _run_suite(config)
     gate = Gate.read(config.gate) if config.gate else None
-    episodes, task = _evaluate(config)
-    summary = episodes.summary()
-    verdicts = gate.judge(summary) if gate else {}
-    _print(config, task, episodes, summary)
-    for line in verdicts.values():
-        print(line)
-    missed = [line for line in verdicts.values() if line.startswith("missed")]
+    engines = tuple(ENGINES) if config.engine == BOTH else (config.engine,)
+    report = _new_report(config)
+    played, task = _evaluate(config, engines, report)
+    summaries = {engine: episodes.summary() for engine, episodes in played.items()}
+    _print(config, task, played, summaries)
+    missed = [line for line in _judge(gate, summaries) if line.startswith("missed")]
     if config.json:
         document = {
             "policy": config.policy,
@@ -101,11 +121,52 @@ def main(config: EvaluateConfig) -> int:
             "seed": config.seed,
             "randomized": config.randomize,
             "estimates": config.estimates,
-            "result": {k: None if np.isnan(v) else v for k, v in summary.items()},
+            "result": _finite(summaries[engines[0]]),
+            "engines": {engine: _finite(summary) for engine, summary in summaries.items()},
             "gate": None if gate is None else not missed,
         }
         write_file(config.json, json.dumps(document, indent=2) + "\n")
+    if config.report and report:
+        print(report.write(config.report, gate))
     return MISSED if missed else 0
+
+
+def _run_suite(config: EvaluateConfig) -> int:
+    if config.policy == PURE_PURSUIT or not config.randomize or config.seconds is not None:
+        raise UserError("a suite is for policies, without --seconds or --no-randomize")
+    suites = importlib.import_module("policies.suites.command")  # imports this module, for films
+    asked = suites.SuiteRun(
+        policy=config.policy,
+        suite=config.suite,
+        trials=config.trials,
+        trial=config.trial,
+        seed=config.seed,
+        engines=tuple(ENGINES) if config.engine == BOTH else (config.engine,),
+        estimates=config.estimates,
+        json=config.json,
+        gate=config.gate,
+        films=config.films,
+        report=config.report,
+    )
+    code: int = suites.run_suite(asked)
+    return code
+
+
+def _judge(gate: Gate | None, summaries: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Print, and return, what the gate says of each engine; all of them must pass it."""
+    lines = []
+    for engine, summary in summaries.items():
+        where = f" in {engine}" if len(summaries) > 1 else ""
+        verdicts = gate.judge(summary) if gate else {}
+        lines += [f"{line}{where}" for line in verdicts.values()]
+    for line in lines:
+        print(line)
+    return lines
+
+
+def _finite(summary: Mapping[str, float]) -> dict[str, float | None]:
+    """For JSON, which has no NaN."""
+    return {name: None if np.isnan(value) else value for name, value in summary.items()}
 
 
 def make_world(
@@ -115,6 +176,7 @@ def make_world(
     seed: int,
     *,
     randomize: bool = True,
+    engine: str = MUJOCO,
     estimates: str = MODEL,
 ) -> TaskVectorEnv:
     """The batch that a policy is evaluated on: one simulation for each episode.
@@ -124,7 +186,7 @@ def make_world(
     task = task.unseen(seed, episodes)
     task = task if seconds is None else dataclasses.replace(task, episode_seconds=seconds)
     task = task if randomize else task.nominal()
-    return TaskVectorEnv(task, episodes, seed=unseen_seed(seed), estimates=estimates)
+    return TaskVectorEnv(task, episodes, seed=unseen_seed(seed), engine=engine, estimates=estimates)
 
 
 def unseen_seed(seed: int) -> int:
@@ -161,19 +223,52 @@ def play(env: TaskVectorEnv, act: Callable[[Array], Array], seed: int) -> Episod
     return Episodes(steps * env.config.control_period, survived, total, metrics)
 
 
-def _evaluate(config: EvaluateConfig) -> tuple[Episodes, TaskConfig]:
-    arguments = (config.episodes, config.seconds, config.seed)
-    if config.policy == PURE_PURSUIT:
-        task = find_task("VehicleTrack")
-        env = make_world(task, *arguments, randomize=config.randomize)
+def _new_report(config: EvaluateConfig) -> "EpisodesReport | None":
+    if config.report is None:
+        return None
+    reports = importlib.import_module("policies.report.episodes")  # which films, by this module
+    report: EpisodesReport = reports.EpisodesReport(config.policy, config.seed)
+    return report
+
+
+def _evaluate(
+    config: EvaluateConfig, engines: Sequence[str], report: "EpisodesReport | None"
+) -> tuple[dict[str, Episodes], TaskConfig]:
+    """The same episodes in each engine."""
+    pursues = config.policy == PURE_PURSUIT
+    policy = None if pursues else PolicyFile.find(Path(config.policy))
+    task = policy.task if policy else find_task("VehicleTrack")
+    played, world = {}, task
+    for engine in engines:
+        env = make_world(
+            task,
+            config.episodes,
+            config.seconds,
+            config.seed,
+            randomize=config.randomize,
+            engine=engine,
+            estimates=config.estimates,
+        )
+        try:
+            act = _driver(policy, env)
+            if report is None:
+                played[engine] = play(env, act, config.seed)
+            else:
+                contract = policy.contract if policy else None
+                played[engine] = report.play(env, act, contract, engine)
+        finally:
+            env.close()
+        world = env.config
+    return played, world
+
+
+def _driver(policy: PolicyFile | None, env: TaskVectorEnv) -> Callable[[Array], Array]:
+    """Observations (N, n) -> actions (N, A) of all robots."""
+    if policy is None:
         driver = PurePursuit(env)
-        return play(env, lambda _: driver.act(), config.seed), env.config
-    policy = PolicyFile.find(Path(config.policy))
-    env = make_world(
-        policy.task, *arguments, randomize=config.randomize, estimates=config.estimates
-    )
+        return lambda _: driver.act()
     policy.check(env.contract())
-    return play(env, policy.actor(config.episodes), config.seed), env.config
+    return policy.actor(env.num_envs)
 
 
 def _mean_of_known(values: npt.NDArray[np.float64]) -> float:
@@ -182,27 +277,44 @@ def _mean_of_known(values: npt.NDArray[np.float64]) -> float:
 
 
 def _print(
-    config: EvaluateConfig, task: TaskConfig, episodes: Episodes, summary: Mapping[str, float]
+    config: EvaluateConfig,
+    task: TaskConfig,
+    played: Mapping[str, Episodes],
+    summaries: Mapping[str, Mapping[str, float]],
 ) -> None:
     how = "randomized" if config.randomize else "nominal"
     if config.estimates != MODEL:
         how += f", {config.estimates} estimates"
     length = f"{task.episode_seconds:g} s"
+    where = "" if config.engine == MUJOCO else f", {' and '.join(played)}"
     table = Table(
         title=f"{config.policy}: {task.name}, {config.episodes} episodes of {length}, "
-        f"seed {config.seed}, {how}",
+        f"seed {config.seed}, {how}{where}",
         title_justify="left",
     )
-    for column in ("", "mean", "5 %", "median", "95 %"):
-        table.add_column(column, justify="left" if not column else "right")
+    alone = len(played) == 1
+    table.add_column("")
+    for engine in played:
+        columns = ("mean", "5 %", "median", "95 %") if alone else (engine, "5 to 95 %")
+        for column in columns:
+            table.add_column(column, justify="right")
+    for name in summaries[next(iter(played))]:
+        cells = []
+        for engine, episodes in played.items():
+            low, middle, high = _quantiles(episodes, name)
+            spread = [low, middle, high] if alone else [f"{low} to {high}" if low else ""]
+            cells += [f"{summaries[engine][name]:.4g}", *spread]
+        table.add_row(name, *cells)
+    Console().print(table)
+
+
+def _quantiles(episodes: Episodes, name: str) -> list[str]:
+    """5 %, median and 95 % of what differs among episodes, empty for what is one figure."""
     spread = {
         "return": episodes.total_reward,
         "episode_seconds": episodes.seconds,
         **episodes.metrics,
     }
-    for name, mean in summary.items():
-        known = spread.get(name, np.array([]))
-        known = known[np.isfinite(known)]
-        quantiles = np.quantile(known, (0.05, 0.5, 0.95)) if known.size else ()
-        table.add_row(name, f"{mean:.4g}", *(f"{q:.4g}" for q in quantiles))
-    Console().print(table)
+    known = spread.get(name, np.array([]))
+    known = known[np.isfinite(known)]
+    return [f"{q:.4g}" for q in np.quantile(known, (0.05, 0.5, 0.95))] if known.size else [""] * 3

@@ -1,13 +1,12 @@
 """Thresholds that a policy's evaluation must meet."""
 
-import importlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import UserError
+from policies.documents import read_document
 
 AT_LEAST, AT_MOST = "at_least", "at_most"
 
@@ -70,24 +69,7 @@ class Gate:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise UserError(f"cannot read gate {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"gate {path} is not a text file") from None
-    try:
-        document = json.loads(text) if path.suffix == ".json" else _toml(text)
-    except ValueError as error:
-        raise UserError(f"gate {path} cannot be read: {error}") from None
+    document = read_document(path, "gate")
     if not isinstance(document, dict):
         raise UserError(f"gate {path} must have tables [{AT_LEAST}] and [{AT_MOST}]")
     return document
-
-
-def _toml(text: str) -> Any:
-    try:
-        toml = importlib.import_module("tomllib")
-    except ModuleNotFoundError:
-        raise ValueError("TOML needs Python 3.11; write it as JSON in a file named .json") from None
-    return toml.loads(text)

@@ -16,7 +16,7 @@ from edge_runtime.signal import COMMAND
 from policies.caption import Caption
 from policies.evaluate import make_world, unseen_seed
 from policies.policy_file import PolicyFile
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 from sim.render import Picture, Renderer
 from sim.task import Task
 from sim.vector_env import TaskVectorEnv

@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_runtime.contract import Actuator
 from edge_runtime.signal import Array
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.engine import Engine, Float, Rows
 
 # Full torque up to this share of the maximum speed; from there it falls to nothing, as a motor's
 # back-EMF eats its voltage.
@@ -26,7 +26,7 @@ class Actuators:
 
     def __init__(
         self,
-        engine: MujocoEngine,
+        engine: Engine,
         actuators: Sequence[Actuator],
         velocity_sensors: Sequence[str] = (),
     ) -> None:

@@ -1,11 +1,12 @@
 """A task's robot as the control loop sees it."""
 
 from edge_runtime.robot import RobotDescription
-from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Signal
+from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, JOINT_POS, JOINT_VEL, Signal
 from sim.sensors.estimates import ESTIMATED
 from sim.task import TaskConfig
 
 LIVE = (IMU_GYRO, IMU_ACCEL, IMU_BURST, "lidar")  # encoders repeat themselves at standstill
+LIVE_MOVING = (JOINT_POS, JOINT_VEL, "wheel_speed")
 
 
 def describe(task: TaskConfig, substeps: int) -> RobotDescription:
@@ -24,6 +25,7 @@ def describe(task: TaskConfig, substeps: int) -> RobotDescription:
         signals=signals,
         # Without noise, what stands still reads the same again.
         live=tuple(s.name for s in signals if s.name in LIVE and task.noise),
+        live_moving=tuple(s.name for s in signals if s.name in LIVE_MOVING),
         legged=task.legged,
         wheeled=task.wheeled,
     )

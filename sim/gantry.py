@@ -3,7 +3,7 @@
 import numpy as np
 
 from edge_runtime.rotations import rotation_matrix
-from sim.engines.mujoco_cpu import Float, MujocoEngine
+from sim.engines.engine import Engine, Float
 
 # Soft for a robot of 40 kg that feels its forces anew every 20 ms.
 _PLACE, _SPEED = 2000.0, 500.0  # N/m and N s/m, horizontally: the feet carry the weight
@@ -18,7 +18,7 @@ class Gantry:
         engine: whose external forces are written.
     """
 
-    def __init__(self, engine: MujocoEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         root = int(np.argmax(engine.model.body_dofnum == 6))
         self._force = engine.external_force[:, root]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.actuators import Actuators
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.engine import Engine, Float, Rows
 
 Range = tuple[float, float]
 
@@ -44,7 +44,7 @@ class Randomizer:
     def __init__(
         self,
         ranges: DomainRandomization,
-        engine: MujocoEngine,
+        engine: Engine,
         actuators: Actuators,
         main_body: str,
         ground: tuple[str, ...],

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edge_runtime.errors import UserError
 from edge_runtime.rotations import yaw
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 

@@ -27,11 +27,12 @@ from edge_runtime.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.shared_memory import RobotServer
 from edge_runtime.signal import Array, Signal
 from sim.description import describe
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 from sim.task import TaskConfig
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
 
+COMMAND_TIMEOUT = 0.2  # s without a command after which the robot damps itself
 TRUTH = (  # of the IMU, at the moment of its last reading
     Signal("true_attitude", 4, "1", "world"),
     Signal("true_velocity", 3, "m/s", "body"),
@@ -98,6 +99,15 @@ class SimulatedRobot:
         self.target[:] = np.where(limp & ~self._is_position, 0, command.target)
         return self.target
 
+    def deserted(self, silence: float) -> bool:
+        """Whether a robot that got no command for `silence` s must act for itself."""
+        return silence >= COMMAND_TIMEOUT - 1e-9
+
+    def let_go(self) -> Array:
+        """Damp itself, as a driver does when commands cease; the target to follow, (A,)."""
+        own = self._stiffness, self._damping
+        return self.obey(ActuatorCommand(self.sequence, Mode.DAMP, self.target.copy(), *own))
+
 
 def _share(gain: Array, nominal: Array) -> Array:
     """Of what the robot has, (A,); 1 where it has none."""
@@ -129,7 +139,8 @@ class LockstepRobot:
 class RealTimeRobot:
     """Serves a simulated robot at the pace of the clock.
 
-    At each physics step the newest command that has arrived counts. A control period's physics is
+    At each physics step the newest command that has arrived counts; when none comes for
+    `COMMAND_TIMEOUT` the robot damps itself, until the next. A control period's physics is
     computed at its end, so that a sample is of the moment at which it is published. Until the
     first command the robot hangs still: its samples tell of the moment from which it will move.
     """
@@ -142,6 +153,7 @@ class RealTimeRobot:
         # The newest target at each physics step of the last control period and of this one.
         self._targets = np.tile(simulated.target, (2 * self._substeps, 1))
         self._hanging = True
+        self._silence = 0.0  # s since the last command; a simulator that is held up counts nothing
         self.missed = 0  # physics steps that came too late to see the newest command
         self.frames: list[Float] = []  # qpos and qvel after each control period
 
@@ -158,16 +170,22 @@ class RealTimeRobot:
                 release, missed = next_release(release, time.monotonic_ns(), self._physics_period)
                 self.missed += missed
                 sleep_until(release)
-                command = self.server.command()
-                if command is not None:
-                    robot.obey(command)
-                    self._hanging = False
+                self._heed(self.server.command())
                 self._targets[self._substeps + substep] = robot.target
             if not self._hanging:
                 self._advance()
                 if record:
                     engine = robot.env.engine
                     self.frames.append(np.concatenate([engine.qpos[0], engine.qvel[0]]))
+
+    def _heed(self, command: ActuatorCommand | None) -> None:
+        """Take in what came since the last physics step."""
+        self._silence += self._physics_period * 1e-9
+        if command is not None:
+            self.simulated.obey(command)
+            self._hanging, self._silence = False, 0.0
+        elif self.simulated.deserted(self._silence):
+            self.simulated.let_go()
 
     def _advance(self) -> None:
         delay = int(self.simulated.env.actuators.delay[0])  # a control period at most

@@ -16,7 +16,7 @@ from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.observation import TermConfig
 from edge_runtime.signal import Array, Signal
 from sim.check import check_numbers, flag
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.engine import Engine, Float, Rows
 from sim.randomization import DomainRandomization
 from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors
@@ -118,6 +118,10 @@ class TaskConfig(ABC):
         """Geoms whose friction is randomized."""
         return ("floor",)
 
+    def model(self) -> mujoco.MjModel:
+        """The robot in its world, compiled."""
+        return mujoco.MjModel.from_xml_path(str(self.robot.model))
+
     @property
     def action_prior(self) -> npt.NDArray[np.float64] | None:
         """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
@@ -137,9 +141,7 @@ class TaskConfig(ABC):
         return self
 
     @abstractmethod
-    def build(
-        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
-    ) -> "Task":
+    def build(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> "Task":
         """The task, running on an engine."""
 
 
@@ -157,9 +159,7 @@ class Task(ABC):
     final_metrics: ClassVar[frozenset[str]] = frozenset()
     """Metrics of which an episode's last value counts; of the others, the mean over its steps."""
 
-    def __init__(
-        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
-    ) -> None:
+    def __init__(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> None:
         self.engine, self.signals, self.rng = engine, signals, rng
 
     @abstractmethod

@@ -25,7 +25,8 @@ from edge_runtime.signal import (
 from sim.actuators import Actuators
 from sim.check import flag
 from sim.description import describe
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.choice import MUJOCO, make_engine
+from sim.engines.engine import Float, Rows
 from sim.randomization import Randomizer
 from sim.sensors.estimates import (
     ESTIMATED,
@@ -54,9 +55,12 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         estimates: where attitude and velocity come from: "model", the truth with an estimator's
             measured errors; "truth"; or the name of an estimator, "auto" for the one the robot
             would run.
+        engine: what moves the robots, one of `sim.engines.choice.ENGINES`.
+        physics_period: s, of a physics step; by default the model's.
 
     Raises:
-        UserError: the task has a number that no simulation can have.
+        UserError: the task has a number that no simulation can have, or the engine cannot simulate
+            its robot.
     """
 
     def __init__(
@@ -69,16 +73,19 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         stagger: bool = False,
         all_signals: bool = False,
         estimates: str = MODEL,
+        engine: str = MUJOCO,
+        physics_period: float | None = None,
     ) -> None:
         task.check()
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         robot = task.robot
-        model = mujoco.MjModel.from_xml_path(str(robot.model))
+        model = task.model()
+        model.opt.timestep = physics_period or model.opt.timestep
         substeps = _substeps(task.control_period, model.opt.timestep)
         self.max_steps = round(task.episode_seconds / task.control_period)
-        self._rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
+        self._rngs = self._generators(np.random.SeedSequence(seed))
         sensor_rng, estimate_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
-        self.engine = MujocoEngine(model, num_envs, substeps=substeps, threads=threads)
+        self.engine = make_engine(engine, model, num_envs, substeps=substeps, threads=threads)
         noise = task.sensor_noise if task.noise else {}
         modelled = estimates in (MODEL, TRUTH)
         wanted = signals_read(task.observations) if modelled and not all_signals else None
@@ -106,6 +113,10 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.metrics: dict[str, Float] = {}
         self._set_spaces()
         self._reset_rows(np.arange(num_envs))
+
+    def _generators(self, seed: np.random.SeedSequence) -> list[np.random.Generator]:
+        """Of sensors, estimates, randomization, task and staggering."""
+        return [np.random.default_rng(child) for child in seed.spawn(5)]
 
     def _make_estimates(
         self, source: str, sensed: dict[str, Array], rng: np.random.Generator
@@ -247,6 +258,10 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             self.signals[COMMAND][:] = self.operator
         self.task.privileged(self.privileged)
         return self._builder.build(self.signals).copy()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Let go of the engine's threads and processes."""
+        self.engine.close()
 
     @property
     def camera(self) -> str:

@@ -73,6 +73,14 @@ COMMANDS: dict[str, Command] = {
         positional=("log",),
         extra="replay",
     ),
+    "urdf": Command(
+        "write a robot's URDF for ROS and other engines, and check it against its MJCF",
+        "sim.urdf.command",
+        "UrdfConfig",
+        positional=("robot",),
+        short={"output": "-o"},
+        extra="sim",
+    ),
     "demo": Command(
         "both robots driven by the edge runtime, and a short training, in ./out",
         "policies.demo",

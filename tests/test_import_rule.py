@@ -21,7 +21,7 @@ MAY_IMPORT = {
 # The optional dependencies that each may count on.
 EXTRAS = {
     "edge_runtime": ["fusion", "lidar", "replay"],
-    "sim": ["sim"],
+    "sim": ["bullet", "sim"],
     "policies": ["sim", "train"],
     "sim2edge": [],
 }

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from vqf import VQF
 
 from edge_runtime.fusion.estimate import Estimate
+from edge_runtime.fusion.plausibility import ImuCheckConfig, UnitCheck
 from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal, Signals
 
 Bool = npt.NDArray[np.bool_]
@@ -20,6 +21,7 @@ READING = 6  # entries of an IMU's reading in a burst: gyroscope and acceleromet
 GRAVITY = 9.80665  # m/s^2
 _AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside does not tell what is down
 UPRIGHT = np.array([0.0, 0.0, GRAVITY])  # what an accelerometer reads at rest, not tilted
+_UNITS_SECONDS = 10.0  # from the start, in which a second of rest tells the IMU's units
 _LONGEST_GAP = 25  # control periods without a sample after which the attitude is a guess
 
 
@@ -46,6 +48,8 @@ class AttitudeFusion:
     rested so for long, lest the first impact or launch count for much. A row that was reset while
     it ran assumes nothing: it is lost until the accelerometer reads gravity's force.
 
+    An IMU that reads another unit in its first second of rest makes it lost, until a reset.
+
     Then every sub-sample of the burst is integrated at its own time, or, on a robot without
     bursts, the mean once a control period. After lost samples the present rotation stands in for
     theirs.
@@ -71,6 +75,10 @@ class AttitudeFusion:
         self._readings = [[(part[:3], part[3:]) for part in row] for row in self._imu]
         self._attitude = np.zeros((rows, 4), np.float32)
         self.estimates: Mapping[str, Array] = {ATTITUDE: self._attitude}
+        self._sample_time = sample_time
+        self._units: list[UnitCheck] = []
+        self._units_left = 0  # samples in which units are still judged
+        self._watch_units()
         self._fresh = np.ones(rows, bool)
         self._any_fresh = True
         self._ran = np.zeros(rows, bool)  # whether they were ever started
@@ -79,9 +87,11 @@ class AttitudeFusion:
 
     @property
     def reason(self) -> str:
-        return "no reading tells what is down" if self.lost else ""
+        wrong = next((check.wrong for check in self._units if check.wrong), "")
+        return wrong or ("no reading tells what is down" if self.lost else "")
 
     def reset(self, rows: np.ndarray | None = None) -> None:
+        self._watch_units()
         self._fresh[slice(None) if rows is None else rows] = True
         self._any_fresh = bool(self._fresh.any())
         self.lost = bool((self._fresh & self._ran).any())
@@ -103,10 +113,27 @@ class AttitudeFusion:
             self._fresh &= self._waiting
             self._any_fresh = bool(self._fresh.any())
             self.lost |= self._any_fresh
+        if self._units:
+            self._judge_units()
         return self.estimates
 
     def close(self) -> None:
         pass
+
+    def _watch_units(self) -> None:
+        self._units = [UnitCheck(ImuCheckConfig()) for _ in self._filters]
+        self._units_left = round(_UNITS_SECONDS / (self._sample_time * self._parts))
+
+    def _judge_units(self) -> None:
+        for check, readings in zip(self._units, self._imu.tolist()):
+            if not (check.wrong or check.known):
+                for reading in readings:
+                    check.judge(self._sample_time, reading[:3], reading[3:])
+        wrong = any(check.wrong for check in self._units)
+        self.lost |= wrong
+        self._units_left -= 1
+        if not wrong and (self._units_left <= 0 or all(check.known for check in self._units)):
+            self._units = []
 
     def _start(self, accel: Array) -> None:
         at_rest = tells_down(accel.astype(np.float64))

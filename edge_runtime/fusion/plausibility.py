@@ -106,7 +106,7 @@ class ImuCheck:
         self._odd_gyro, self._odd_accel = _NOTHING, _NOTHING  # last taken for a spike
         self._spikes = 0  # in a row
         self._gyro_peak = self._accel_peak = 0.0  # largest jumps of the recent past
-        self._units = _Units(self.config) if self.config.check_units else None
+        self._units = UnitCheck(self.config) if self.config.check_units else None
 
     @property
     def newest(self) -> float:
@@ -197,7 +197,9 @@ class ImuCheck:
     def _judge_units(self, since: float, gyro: list[float], accel: list[float]) -> str:
         assert self._units is not None
         if not self._units.wrong:
-            self._units.judge(0.0 if math.isnan(since) else since, gyro, accel)
+            if math.isnan(since):
+                return ""  # a first reading is of no duration; an estimator in doubt makes it up
+            self._units.judge(since, gyro, accel)
         wrong = self._units.wrong
         if self._units.known:
             self._units = None
@@ -244,7 +246,7 @@ def _jump(now: list[float], before: list[float]) -> float:
     return max(abs(now[0] - before[0]), abs(now[1] - before[1]), abs(now[2] - before[2]))
 
 
-class _Units:
+class UnitCheck:
     """Judges the units by four quarters of a second of rest in a row, all of one opinion.
 
     So a disturbance in one of them decides nothing.

@@ -7,9 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from mujoco.batch import Batch
 
-Float = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
-Bool = npt.NDArray[np.bool_]
+from sim.engines.engine import Bool, Float, Rows, columns, sensor_names
 
 _CTRL = int(mujoco.mjtState.mjSTATE_CTRL)
 # What mj_step reads and is not recomputed from the rest: saved for bit-equal resumption.
@@ -17,7 +15,7 @@ _STATE = ("time", "qpos", "qvel", "act", "qacc_warmstart", "ctrl", "xfrc_applied
 
 
 class MujocoEngine:
-    """Steps N simulations and gives their sensors by name.
+    """An `Engine` on threads.
 
     Args:
         model: the compiled model, shared by all simulations.
@@ -50,17 +48,16 @@ class MujocoEngine:
     @property
     def sensor_names(self) -> frozenset[str]:
         """Of the model's sensors."""
-        return frozenset(self.model.sensor(k).name for k in range(self.model.nsensor))
+        return sensor_names(self.model)
 
     def columns(self, *sensors: str) -> Rows:
         """Columns of these sensors, in this order, in `sensordata`."""
-        found = [self.model.sensor(name) for name in sensors]
-        return np.concatenate([np.arange(s.adr[0], s.adr[0] + s.dim[0]) for s in found])
+        return columns(self.model, *sensors)
 
     def sensor(self, name: str) -> Float:
         """Live view of one sensor's newest values, (N, size)."""
-        columns = self.columns(name)
-        return self.sensordata[:, columns[0] : columns[-1] + 1]
+        found = self.columns(name)
+        return self.sensordata[:, found[0] : found[-1] + 1]
 
     def field(self, name: str) -> Float:
         """Live per-simulation values of a model field, (N, ...), for randomization."""
@@ -130,6 +127,9 @@ class MujocoEngine:
             self.batch.bind(name)[:] = state[f"data.{name}"]
         self.sensordata[:] = state["sensordata"]
         self.burst[:] = state["burst"]
+
+    def close(self) -> None:
+        pass
 
 
 def _warn_on_the_console_alone() -> None:

@@ -14,7 +14,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.fusion import Fusion
 from edge_runtime.rotations import multiply
 from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, Array, Signal, Signals
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.engine import Engine, Float, Rows
 
 # Signals that come from an estimator, and the model's sensors that know the truth of them.
 ESTIMATED = {
@@ -72,7 +72,7 @@ class ModelledEstimates:
     """
 
     def __init__(
-        self, errors: EstimateErrors, engine: MujocoEngine, period: float, rng: np.random.Generator
+        self, errors: EstimateErrors, engine: Engine, period: float, rng: np.random.Generator
     ) -> None:
         rows = engine.rows
         self._attitude = engine.sensor("true_attitude")

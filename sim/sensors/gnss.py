@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.signal import Array
-from sim.engines.mujoco_cpu import Float, Rows
+from sim.engines.engine import Float, Rows
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
-from sim.engines.mujoco_cpu import MujocoEngine, Rows
+from sim.engines.engine import Engine, Rows
 from sim.robots.robot import Sensor
 
 IMU = (IMU_GYRO, IMU_ACCEL)
@@ -39,7 +39,7 @@ class Readings:
 
     def __init__(
         self,
-        engine: MujocoEngine,
+        engine: Engine,
         sensors: tuple[Sensor, ...],
         noise: Mapping[str, Noise],
         rng: np.random.Generator,
@@ -109,7 +109,7 @@ class _Group:
     """
 
     def __init__(
-        self, engine: MujocoEngine, sensors: Sequence[Sensor], noise: Mapping[str, Noise]
+        self, engine: Engine, sensors: Sequence[Sensor], noise: Mapping[str, Noise]
     ) -> None:
         columns = [engine.columns(*s.sources) for s in sensors]
         sizes = [len(c) for c in columns]

@@ -18,7 +18,7 @@ from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
 from sim.check import check_numbers
-from sim.engines.mujoco_cpu import Float, Rows
+from sim.engines.engine import Float, Rows
 from sim.engines.runge_kutta import RungeKuttaEngine
 from sim.task import Bool, State
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+import mujoco
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +14,7 @@ from edge_runtime.observation import TermConfig
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signal import ATTITUDE, COMMAND, CONTROL_STEP, Array
 from edge_runtime.terms import should_step
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.engine import Engine, Float, Rows
 from sim.robots.estimators import humanoid_estimator
 from sim.robots.humanoid import FEET, humanoid
 from sim.robots.robot import SimRobot
@@ -24,6 +25,9 @@ from sim.terms import walking
 from sim.terms.commands import VelocityCommand, VelocityCommands
 from sim.terms.events import PushConfig, Pushes
 from sim.terms.stride import Stride
+from sim.terms.walking import WalkingRewards
+from sim.terrain.ground import Ground, ground_geoms, on_terrain
+from sim.terrain.terrain import TerrainConfig
 
 
 @dataclass(frozen=True)
@@ -37,32 +41,6 @@ class WalkingNoise:
     joint_torque: Noise = Noise(0.5, 0.5)  # Nm
     foot_force: Noise = Noise(5.0, 5.0)  # N
     estimates: EstimateErrors = EstimateErrors(Wander(0.012), Wander(0.04, 0.4))
-
-
-@dataclass(frozen=True)
-class WalkingRewards:
-    """Weight of each term of `sim.terms.walking`, per second; costs are negative."""
-
-    track_velocity: float = 3.0
-    track_yaw_rate: float = 3.0
-    alive: float = 0.3
-    gait: float = 2.0
-    swing_height: float = 1.5
-    tilt: float = -6.0
-    height: float = -10.0
-    vertical_velocity: float = -0.3
-    roll_pitch_rate: float = -0.05
-    foot_slip: float = -0.3
-    foot_flat: float = -3.0
-    foot_impact: float = -0.3
-    feet_close: float = -8.0
-    posture: float = -0.6
-    stand_still: float = -0.4
-    action_rate: float = -0.008
-    action_jerk: float = -0.003
-    effort: float = -0.06
-    speed_limit: float = -0.05
-    position_limit: float = -2.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +68,7 @@ class HumanoidVelocity(TaskConfig):
         "pushes.duration",
         "practice.episode_seconds",
         "practice.push_interval",
+        "terrain.levels",
         "errors.estimates.attitude.time_constant",
         "errors.estimates.velocity.time_constant",
     )
@@ -104,6 +83,9 @@ class HumanoidVelocity(TaskConfig):
         "pushes.speed",
         "practice.push_speed",
         "errors",
+        "terrain.slope",
+        "terrain.step",
+        "terrain.stone",
     )
 
     action_scale: float = 0.3  # rad per unit of action
@@ -118,10 +100,18 @@ class HumanoidVelocity(TaskConfig):
     errors: WalkingNoise = WalkingNoise()
     rewards: WalkingRewards = field(default_factory=WalkingRewards)
     practice: Practice = Practice()
+    terrain: TerrainConfig = TerrainConfig()
 
     @property
     def robot(self) -> SimRobot:
         return humanoid(self.action_scale)
+
+    @property
+    def ground(self) -> tuple[str, ...]:
+        return ground_geoms(self.terrain)
+
+    def model(self) -> mujoco.MjModel:
+        return on_terrain(self.robot.model, self.terrain)
 
     @property
     def observations(self) -> tuple[TermConfig, ...]:
@@ -186,19 +176,22 @@ class HumanoidVelocity(TaskConfig):
         pushes = replace(self.pushes, interval=practice.push_interval, speed=practice.push_speed)
         return replace(self, episode_seconds=practice.episode_seconds, pushes=pushes)
 
+    def unseen(self, seed: int, episodes: int = 1) -> "HumanoidVelocity":
+        return replace(self, terrain=self.terrain.unseen(seed))
+
     def build(
-        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
+        self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator
     ) -> "WalkingTask":
         return WalkingTask(self, engine, signals, rng)
 
 
 class WalkingTask(Task):
-    """N humanoids on flat ground; the attributes are what the reward terms read."""
+    """N humanoids; the attributes are what the reward terms read."""
 
     def __init__(
         self,
         config: HumanoidVelocity,
-        engine: MujocoEngine,
+        engine: Engine,
         signals: dict[str, Array],
         rng: np.random.Generator,
     ) -> None:
@@ -209,6 +202,7 @@ class WalkingTask(Task):
         self.command = signals[COMMAND]
         self._commands = VelocityCommands(config.command, self.command, period, rng)
         self._pushes = Pushes(config.pushes, engine, config.robot.main_body, period, rng)
+        self.ground = Ground(config.terrain, rows, rng)
         self._bind_sensors([a.name for a in actuators])
         self.action = np.zeros((rows, count), np.float32)
         self.change = np.zeros_like(self.action)  # of the action, in the last step
@@ -280,6 +274,7 @@ class WalkingTask(Task):
             qpos[:, self._joint_qpos] += rng.uniform(-0.08, 0.08, (count, len(self.default)))
             qpos[:, 2] += rng.uniform(0.0, 0.02, count)
             qvel[:, :6] = rng.uniform(-0.2, 0.2, (count, 6))
+        self.ground.place(rows, self.fallen[rows], qpos)
         self._commands.reset(rows)
         self._pushes.reset(rows)
         for action in (self.action, self.change, self.previous_change):
@@ -306,7 +301,8 @@ class WalkingTask(Task):
         self.angular_velocity = np.einsum("nij,nj->ni", rotation, self._gyro)
         self.yaw_rate = self.angular_velocity[:, 2]
         self.gravity = -rotation[:, 2]
-        self.height = self._position[:, 2]
+        self.height = self.ground.above(self._position)
+        self.foot_height = self.ground.above(self.foot_position)
         apart = self.foot_position[:, 0] - self.foot_position[:, 1]
         self.foot_spread = np.abs(cosine * apart[:, 1] - sine * apart[:, 0])
         self._observe_clock()
@@ -345,24 +341,30 @@ class WalkingTask(Task):
         return self.fallen
 
     def advance(self) -> None:
+        self.ground.walk(self.command, self.velocity, self.config.control_period)
         self._commands.advance()
         self._pushes.advance()
 
     def privileged(self, out: Array) -> None:
-        body = self._velocity
-        parts = [body, self._gyro, self._position[:, 2:3], self.foot_force / self.weight]
-        parts += [self.foot_position[:, :, 2], self.contact]
+        above = self.ground.above
+        heights = above(self._position)[:, None], above(self.foot_position)
+        parts = [self._velocity, self._gyro, heights[0], self.foot_force / self.weight]
+        parts += [heights[1], self.contact]
         push = self.engine.external_force[:, self._pushes.body, :3] / self.weight
         np.concatenate([*parts, push], axis=1, out=out, casting="same_kind")
+
+    def decorate(self, spec: mujoco.MjSpec, row: int) -> None:
+        self.ground.decorate(spec)
 
     def metrics(self) -> dict[str, Float]:
         """Errors of velocity, m/s, and yaw rate, rad/s.
 
         A walking pelvis sways and turns with every step, which no command asks it not to: the
-        errors are of the mean over the last stride; `_instant` ones are of the moment.
+        errors are of the mean over the last stride; `_instant` ones are of the moment. On rough
+        ground also the level of difficulty.
         """
         now, mean = self.error, self._stride_error.mean()
-        return {
+        return self.ground.metrics() | {
             "velocity_error": np.hypot(mean[:, 0], mean[:, 1]),
             "yaw_rate_error": np.abs(mean[:, 2]),
             "velocity_error_instant": np.hypot(now[:, 0], now[:, 1]),
@@ -373,7 +375,7 @@ class WalkingTask(Task):
         actions = ("action", "change", "previous_change")
         state: dict[str, Any] = {name: getattr(self, name).copy() for name in actions}
         state |= {"commands": self._commands.state(), "pushes": self._pushes.state()}
-        return state | {"stride": self._stride_error.state()}
+        return state | {"stride": self._stride_error.state(), "ground": self.ground.state()}
 
     def restore(self, state: State) -> None:
         for name in ("action", "change", "previous_change"):
@@ -381,4 +383,5 @@ class WalkingTask(Task):
         self._commands.restore(state["commands"])
         self._pushes.restore(state["pushes"])
         self._stride_error.restore(state["stride"])
+        self.ground.restore(state["ground"])
         self._observe_all()

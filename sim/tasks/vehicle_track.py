@@ -11,7 +11,7 @@ from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.observation import TermConfig
 from edge_runtime.rotations import about_vertical, yaw
 from edge_runtime.signal import Array, Signal
-from sim.engines.mujoco_cpu import Float, MujocoEngine, Rows
+from sim.engines.engine import Engine, Float, Rows
 from sim.racing.position import Locator
 from sim.racing.scene import add_track
 from sim.racing.tracks import TrackConfig, make_tracks
@@ -175,7 +175,7 @@ class VehicleTrack(TaskConfig):
         return replace(self, track_seed=_UNSEEN + seed, tracks=max(self.tracks, episodes))
 
     def build(
-        self, engine: MujocoEngine, signals: dict[str, Array], rng: np.random.Generator
+        self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator
     ) -> "DrivingTask":
         return DrivingTask(self, engine, signals, rng)
 
@@ -190,7 +190,7 @@ class DrivingTask(Task):
     def __init__(
         self,
         config: VehicleTrack,
-        engine: MujocoEngine,
+        engine: Engine,
         signals: dict[str, Array],
         rng: np.random.Generator,
     ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_runtime.contract import Command
 from edge_runtime.signal import Array
-from sim.engines.mujoco_cpu import Rows
+from sim.engines.engine import Rows
 
 Range = tuple[float, float]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 
 if TYPE_CHECKING:
     from sim.tasks.vehicle_track import DrivingTask

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engines.mujoco_cpu import MujocoEngine, Rows
+from sim.engines.engine import Engine, Rows
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Pushes:
     def __init__(
         self,
         config: PushConfig,
-        engine: MujocoEngine,
+        engine: Engine,
         body: str,
         period: float,
         rng: np.random.Generator,

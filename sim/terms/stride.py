@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engines.mujoco_cpu import Float, Rows
+from sim.engines.engine import Float, Rows
 
 
 class Stride:

@@ -1,17 +1,44 @@
 """Reward terms of walking, each (N,); positive ones reward, the others are costs to weigh down."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.engines.mujoco_cpu import Float
+from sim.engines.engine import Float
 
 if TYPE_CHECKING:
     from sim.tasks.humanoid_velocity import WalkingTask
 
 TERMS: dict[str, Callable[["WalkingTask"], Float]] = {}
+
+
+@dataclass(frozen=True)
+class WalkingRewards:
+    """Weight of each term below, per second; costs are negative."""
+
+    track_velocity: float = 3.0
+    track_yaw_rate: float = 3.0
+    alive: float = 0.3
+    gait: float = 2.0
+    swing_height: float = 1.5
+    tilt: float = -6.0
+    height: float = -10.0
+    vertical_velocity: float = -0.3
+    roll_pitch_rate: float = -0.05
+    foot_slip: float = -0.3
+    foot_flat: float = -3.0
+    foot_impact: float = -0.3
+    feet_close: float = -8.0
+    posture: float = -0.6
+    stand_still: float = -0.4
+    action_rate: float = -0.008
+    action_jerk: float = -0.003
+    effort: float = -0.06
+    speed_limit: float = -0.05
+    position_limit: float = -2.0
 
 
 def reward(function: Callable[["WalkingTask"], Float]) -> Callable[["WalkingTask"], Float]:
@@ -82,7 +109,7 @@ def gait(task: "WalkingTask") -> Float:
 @reward
 def swing_height(task: "WalkingTask") -> Float:
     """1 where the feet follow the clock's swing height, falling off over about 3 cm."""
-    error = task.foot_position[:, :, 2] - task.swing_target
+    error = task.foot_height - task.swing_target
     return 0.5 * _both(np.exp(error**2 / -(0.03**2)))
 
 

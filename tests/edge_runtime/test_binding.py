@@ -55,6 +55,7 @@ def test_binds_joints_by_name() -> None:
         ({"signals": sensors("imu_burst", frame="torso")}, "'imu_burst' has frame .* 'torso'"),
         ({"signals": sensors("imu_burst", size=25)}, "'imu_burst' has 24 entries .* 25 from"),
         ({"live": ("lidra",)}, "calls 'lidra' live"),
+        ({"live_moving": ("joint_poss",)}, "calls 'joint_poss' live"),
     ],
 )
 def test_says_what_does_not_match(changes: dict[str, Any], message: str) -> None:

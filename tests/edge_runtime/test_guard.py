@@ -1,5 +1,7 @@
 """Each fault, injected into a loop over a robot, has the reaction that is declared for it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -388,3 +390,189 @@ def test_after_a_reset_a_robot_that_does_not_know_what_is_up_is_held(bench: Benc
     assert bench.tick() is Reaction.HOLD
     bench.robot.lean(0.0)
     assert bench.tick() is Reaction.NONE
+
+
+class EncodedRobot(LegRobot):
+    """A robot whose encoders repeat themselves at standstill only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        live = ("joint_pos", "joint_vel")
+        self.description = dataclasses.replace(self.description, live_moving=live)
+
+
+@pytest.mark.parametrize("frozen", ["joint_pos", "joint_vel"])
+def test_encoders_that_are_frozen_in_motion_stop(frozen: str) -> None:
+    robot = EncodedRobot()
+    bench = Bench(robot=robot)
+    robot.values["joint_vel"][:] = [[0.0, 0.0, -2.0]]
+    (alive,) = {"joint_pos", "joint_vel"} - {frozen}
+    reactions = []
+    for _ in range(7):  # the first is new to the loop
+        robot.values[alive] -= 0.01
+        reactions.append(bench.tick())
+    assert reactions == [Reaction.NONE] * 6 + [Reaction.STOP]
+    assert bench.fault() is Fault.FROZEN
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_encoders_at_standstill_may_repeat(noise: float) -> None:
+    """Also where speeds are made from positions and hum a little."""
+    robot = EncodedRobot()
+    bench = Bench(robot=robot)
+    for step in range(20):
+        robot.values["joint_vel"][:] = noise * np.sin(step)
+        assert bench.tick() is Reaction.NONE
+
+
+def asked(bench: Bench) -> list[float]:
+    values: list[float] = bench.loop.controller.command[0].tolist()
+    return values
+
+
+def test_after_late_ticks_the_policy_brings_the_robot_to_rest(bench: Bench) -> None:
+    """It balances still, so it is asked for rest; from a stand the robot is made limp."""
+    bench.loop.command.put(np.array([1.0, 0.2, 0.5], np.float32))
+    bench.tick(5)
+    assert bench.tick(missed=11) is Reaction.STOP
+    before = bench.loop.controller.step.item()
+    bench.tick()
+    assert asked(bench) == [0.0, 0.0, 0.0]
+    targets = {bench.target.tobytes() for _ in range(87) if bench.tick()}
+    assert len(targets) == 87  # 2 s in all with the tick that took 12 periods: the policy drives
+    assert bench.mode is Mode.RUN and not bench.loop.safe.at_rest
+    assert bench.loop.controller.step.item() == before + 88
+    bench.tick()
+    assert bench.mode is Mode.DAMP and bench.loop.safe.at_rest
+    bench.tick(5)
+    assert bench.mode is Mode.DAMP and (bench.robot.commands[-1].stiffness == 0).all()
+
+
+def test_a_nan_of_the_operator_is_a_command_to_stand(bench: Bench) -> None:
+    bench.loop.command.put(np.array([np.nan, 0, 0], np.float32))
+    assert bench.tick() is Reaction.STOP
+    held = bench.target.copy()
+    bench.tick(3)
+    assert asked(bench) == [0.0, 0.0, 0.0]
+    assert (bench.target != held).any() and np.isfinite(bench.target).all()
+    assert bench.loop.safe._rested == 3
+
+
+def test_a_policy_that_is_not_sound_does_not_bring_the_robot_to_rest(bench: Bench) -> None:
+    """Late ticks alone would leave it so; a sensor that lied does not."""
+    bench.robot.live_imu = False
+    bench.tick(7)
+    bench.robot.live_imu = True
+    assert bench.loop.guard.latched is Reaction.STOP
+    bench.loop.reset()
+    bench.tick(missed=11)
+    bench.robot.dead = True
+    bench.tick(12)
+    bench.robot.dead = False
+    assert not bench.loop.guard.trusts_policy
+    assert_comes_to_rest(bench)
+
+
+def test_after_a_reset_the_policy_is_trusted_again(bench: Bench) -> None:
+    bench.robot.values["joint_vel"][:] = np.nan
+    bench.tick(6)
+    bench.robot.values["joint_vel"][:] = 0
+    bench.loop.reset()
+    assert bench.tick() is Reaction.NONE
+    assert bench.tick(missed=11) is Reaction.STOP
+    assert bench.loop.guard.trusts_policy
+
+
+def test_a_nan_that_nobody_reads_leaves_the_policy_to_stop() -> None:
+    """A sole's force sensor that breaks need not make a walker fall."""
+    robot = LegRobot()
+    robot.description = RobotDescription("leg", JOINTS, (*SENSORS, Signal("foot_force", 1, "N")))
+    robot._sample = np.zeros(robot.description.sample_size, np.float32)
+    robot.values = robot.description.split(robot._sample)
+    bench = Bench(robot=robot)
+    bench.tick(5)
+    robot.values["foot_force"][:] = np.nan
+    assert [bench.tick() for _ in range(6)] == [Reaction.HOLD] * 5 + [Reaction.STOP]
+    targets = {bench.target.tobytes() for _ in range(50) if bench.tick()}
+    assert len(targets) == 50 and asked(bench) == [0.0, 0.0, 0.0]
+    robot.values["joint_vel"][:] = np.nan  # which it does read: now a ramp to the default pose
+    before = bench.loop.controller.last_action.copy()
+    bench.tick(60)
+    assert (bench.loop.controller.last_action == before).all()
+    np.testing.assert_allclose(bench.target, [0.0, 0.1, 0.2], atol=1e-6)
+    assert bench.mode is Mode.DAMP
+
+
+def test_a_stop_takes_as_long_where_ticks_are_missed(bench: Bench) -> None:
+    bench.robot.values["joint_vel"][:] = np.nan
+    bench.tick(6)
+    assert bench.loop.guard.latched is Reaction.STOP
+    bench.tick(24, missed=1)
+    assert not bench.loop.safe.at_rest
+    bench.tick(missed=1)  # 1 s with the tick in which it began
+    assert bench.loop.safe.at_rest
+
+
+class HangingRobot(LegRobot):
+    """A robot whose `read` blocks once."""
+
+    clock: HandClock
+    hang = 0  # ns
+
+    def read(self) -> Sample | None:
+        self.clock.now += self.hang
+        self.hang = 0
+        return super().read()
+
+
+def test_a_sample_that_came_late_is_not_stale_when_it_comes() -> None:
+    """`read` hung for 5 periods and gave a fresh sample; the next tick is at once, without one."""
+    robot = HangingRobot()
+    bench = Bench(robot=robot)
+    robot.clock = bench.clock
+    bench.tick(10)
+    robot.hang = 5 * PERIOD
+    assert bench.tick() is Reaction.NONE
+    robot.dead = True
+    bench.clock.now -= PERIOD  # the release of the periods missed has passed already
+    assert bench.tick(missed=0) is Reaction.NONE
+    robot.dead = False
+    assert bench.tick() is Reaction.NONE
+    assert bench.loop.guard.measures[Fault.STALE] == pytest.approx(0.0)
+
+
+class UnitRobot(LegRobot):
+    """A robot whose gyroscope and accelerometer read so many times too much."""
+
+    def __init__(self, factors: tuple[float, float]) -> None:
+        self.factors = factors
+        super().__init__()
+
+    def _hum(self) -> None:
+        super()._hum()
+        burst = self.values["imu_burst"].reshape(-1, 6)
+        burst[:, :3] += 0.005  # its bias
+        burst *= np.repeat(self.factors, 3)
+        self.values["imu_gyro"][:], self.values["imu_accel"][:] = np.split(burst.mean(0), 2)
+
+
+@pytest.mark.parametrize(
+    ("factors", "says"), [((57.3, 1.0), "deg/s"), ((1.0, 1 / 9.81), "in g")], ids=["deg/s", "g"]
+)
+def test_an_imu_in_another_unit_makes_limp(factors: tuple[float, float], says: str) -> None:
+    """The attitude alone would go on, and the policy with it."""
+
+    robot = UnitRobot(factors)
+    bench = Bench(robot=robot)
+    reactions = [bench.tick() for _ in range(60)]
+    assert reactions[-1] is Reaction.DAMP
+    assert bench.loop.guard.latched is Reaction.DAMP
+    assert reactions.index(Reaction.DAMP) <= 56  # 1 s of rest and 5 periods
+    assert says in bench.loop.lost_because
+    robot.factors = (1.0, 1.0)
+    bench.loop.reset()
+    assert bench.tick(60) is Reaction.NONE
+    robot.factors = factors
+    bench.loop.reset()
+    bench.tick(60)
+    assert bench.loop.fusion.reason == bench.loop.lost_because

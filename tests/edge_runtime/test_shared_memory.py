@@ -142,7 +142,7 @@ def test_nothing_is_left_behind(name: str) -> None:
 
 def test_what_is_live_arrives(name: str) -> None:
     for live in (None, (), ("lidar",)):
-        wide = dataclasses.replace(WIDE, live=live)
+        wide = dataclasses.replace(WIDE, live=live, live_moving=live or ())
         with RobotServer(name, wide):
             robot = SharedMemoryRobot(name)
             assert robot.description == wide

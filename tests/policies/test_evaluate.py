@@ -198,3 +198,23 @@ def test_a_users_mistake_gets_one_line(
 ) -> None:
     assert evaluate(*(str(w).format(policy=trained / "policy.onnx") for w in words)) == 2
     assert capsys.readouterr().err.strip().count("\n") == 0
+
+
+def test_both_engines_play_side_by_side_and_the_gate_is_for_each(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pybullet")
+    gate, result = tmp_path / "gate.json", tmp_path / "result.json"
+    gate.write_text('{"at_most": {"velocity_error": 0.0}}')
+    common = ("--episodes", 2, "--seconds", 0.4, "--gate", gate, "--json", result)
+    assert evaluate(trained / "policy.onnx", "--engine", "both", *common) == 1
+    printed = capsys.readouterr().out
+    for engine in ("mujoco", "bullet"):
+        assert f"<= 0 in {engine}" in printed
+    document = json.loads(result.read_text())
+    mujoco, bullet = (document["engines"][engine] for engine in ("mujoco", "bullet"))
+    assert document["result"] == mujoco != bullet
+    assert mujoco.keys() == bullet.keys()
+    assert bullet["velocity_error"] == pytest.approx(mujoco["velocity_error"], abs=0.2)
+    assert evaluate(trained / "policy.onnx", "--engine", "bullet", *common) == 1
+    assert json.loads(result.read_text())["result"] == bullet

@@ -171,6 +171,34 @@ def test_stiffness_and_damping_of_the_command_are_the_actuators() -> None:
         assert bias[0, :, 2].any()
 
 
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("ceases", "stiff"), [(False, 1.0), (True, 0.0)])
+def test_a_robot_whose_commands_cease_damps_itself(
+    task: str, ceases: bool, stiff: float, name: str
+) -> None:
+    """As every driver must: nobody else can, once the loop's process is gone."""
+    robot = Commanded(exact(task), seed=0)
+    actuators = robot.env.config.robot.actuators
+    gains = (np.array([getattr(a, n) for a in actuators]) for n in ("stiffness", "damping"))
+    nominal = robot._gain[0, robot._is_position, 0].copy()
+    with RobotServer(name, robot.description) as server:
+        client = SharedMemoryRobot.wait_for(name, 10.0)
+        command = ActuatorCommand(0, Mode.RUN, robot.target.copy(), *gains)
+        client.write(command)
+        robot.each_period = (lambda: None) if ceases else (lambda: client.write(command))
+        RealTimeRobot(robot, server).run(After(14), record=False)  # 0.28 s, or 0.56 s
+        client.close()
+    assert (robot._gain[0, robot._is_position, 0] == stiff * nominal).all()
+
+
+class Commanded(SimulatedRobot):
+    """A robot that is commanded each control period, or not."""
+
+    def advance(self, control: np.ndarray) -> None:
+        self.each_period()
+        super().advance(control)
+
+
 class Recorder(SimulatedRobot):
     """Keeps what its physics follows."""
 

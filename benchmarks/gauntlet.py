@@ -1,0 +1,63 @@
+"""How many trials of the gauntlet the committed policies complete, and how long 100 of them take.
+
+The best open humanoid policies completed 77 % (MuJoCo) and 78 % (PyBullet) of a like protocol.
+"""
+
+from pathlib import Path
+from time import perf_counter
+
+from figures import Figure, parse_arguments, report
+
+from policies.policy_file import PolicyFile
+from policies.suites.gauntlet import Run, run_gauntlet
+from policies.suites.protocol import Protocol
+from policies.suites.result import SuiteResult
+from sim.engines.choice import BULLET, MUJOCO
+
+POLICIES = Path(__file__).parents[1] / "assets" / "policies"
+SEED = 7  # of the suite
+TRIALS, QUICK = 100, 10
+MINUTES = 10.0  # that TRIALS may take in one engine
+# (robot, policy, engine): the share of trials to complete, %, and whom that is compared with
+ASKED = {
+    ("humanoid", "HumanoidVelocity", MUJOCO): (75.0, "best open humanoid policies 77 %"),
+    ("humanoid", "HumanoidVelocity", BULLET): (70.0, "best open humanoid policies 78 %"),
+    ("car", "VehicleTrack", MUJOCO): (85.0, ""),
+    ("car", "VehicleTrack", BULLET): (80.0, ""),
+}
+
+
+def main() -> int:
+    """Print all rows; 0 if all targets are reached."""
+    arguments = parse_arguments(__doc__)
+    trials = QUICK if arguments.quick else TRIALS
+    figures = []
+    for (robot, name, engine), (target, peer) in ASKED.items():
+        policy = PolicyFile.find(POLICIES / f"{name}.onnx")
+        started = perf_counter()
+        result = run_gauntlet(policy, Protocol(), Run(range(trials), SEED, engine))
+        minutes = (perf_counter() - started) / 60.0
+        figures += rows(f"{robot}, {engine}", result, target, peer)
+        figures.append(took(f"{robot}, {engine}", minutes, trials))
+    return report(figures, arguments.json)
+
+
+def rows(where: str, result: SuiteResult, target: float, peer: str) -> list[Figure]:
+    """What the trials of one robot in one engine came to."""
+    summary = result.summary()
+    count = len(result.trials)
+    done = Figure(f"{where}: {count} trials completed", 100.0 * result.success, "%", target, peer)
+    if "pushes_survived" not in summary:
+        return [done]
+    pushes = 100.0 * summary["pushes_survived"]
+    return [done, Figure(f"{where}: pushes survived", pushes, "%")]
+
+
+def took(where: str, minutes: float, trials: int) -> Figure:
+    """How long that took; with fewer trials there is nothing to reach."""
+    target = MINUTES if trials == TRIALS else None
+    return Figure(f"{where}: {trials} trials took", minutes, "min", target, at_least=False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""An evaluation as one HTML page that a researcher can send to a colleague."""

@@ -1,0 +1,67 @@
+"""How a report calls things: engines, measured quantities with their units, kinds of failure."""
+
+import re
+
+from policies.report.markup import Markup, element
+
+_ENGINES = {"mujoco": "MuJoCo", "bullet": "PyBullet"}
+# Names that end with their unit, as settings do; else what the metrics of the tasks are in.
+_SUFFIXES = {
+    "_m_s": "m/s",
+    "_rad_s": "rad/s",
+    "_kg": "kg",
+    "_s": "s",
+    "_m": "m",
+    "_rad": "rad",
+    "_deg": "°",
+    "_N": "N",
+    "_Hz": "Hz",
+}
+_UNITS = {
+    "velocity_error": "m/s",
+    "velocity_error_instant": "m/s",
+    "yaw_rate_error": "rad/s",
+    "yaw_rate_error_instant": "rad/s",
+    "speed": "m/s",
+    "foot_slip": "m/s",
+    "wheel_slip": "m/s",
+    "lap_time": "s",
+    "episode_seconds": "s",
+    "seconds": "s",
+}
+_TITLES = {"seconds": "duration", "episode_seconds": "duration"}
+_TAIL = re.compile(r"[\s,;:(]+(?:(?:at|after|in|on|with|for|by|of|only|near)[\s,;:(]*)*$")
+
+
+def engine_name(engine: str) -> str:
+    """As its makers write it."""
+    return _ENGINES.get(engine, engine)
+
+
+def title(name: str) -> str:
+    """The name of a metric or setting as words, without its unit."""
+    if name in _TITLES:
+        return _TITLES[name]
+    return name.removesuffix(_suffix(name)).replace("_", " ").strip() or "?"
+
+
+def unit(name: str) -> str:
+    """The unit of a metric or setting, "" where it has none or is not known here."""
+    return _UNITS.get(name) or _SUFFIXES.get(_suffix(name), "")
+
+
+def _suffix(name: str) -> str:
+    """The end of a name that tells its unit, "" where none does."""
+    return next((s for s in _SUFFIXES if name.endswith(s) and name != s), "")
+
+
+def named(name: str) -> Markup:
+    """A quantity with its unit, for a table."""
+    shown = element("span", unit(name), class_="unit") if unit(name) else None
+    return element("span", title(name), " " if shown else None, shown, class_="quantity")
+
+
+def kind_of_failure(why: str) -> str:
+    """What a sentence such as "fell at 12.3 s in segment 3" has in common with others: "fell"."""
+    start = re.split(r"[\d,;:(]", why, maxsplit=1)[0]
+    return _TAIL.sub("", start.rstrip() + " ").strip() or "not told"

@@ -1,0 +1,159 @@
+"""Runs the gauntlet: trials of one policy in one engine."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.inference import Policy
+from policies.policy_file import PolicyFile
+from policies.suites.driving import DrivingTrials
+from policies.suites.protocol import Protocol
+from policies.suites.result import SuiteResult, TrialResult
+from policies.suites.trial_env import TrialEnv
+from policies.suites.walking import WalkingTrials
+from sim.engines.bullet.engine import WorkerDiedError
+from sim.engines.choice import MUJOCO
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.tasks.vehicle_track import VehicleTrack
+from sim.vector_env import MODEL
+
+ROWS = 32  # trials side by side
+_TRIES = 3  # of a trial whose worker ends before it does
+
+Progress = Callable[[int], object]  # told how many trials finished just now
+
+
+@dataclass(frozen=True)
+class Run:
+    """Which trials, where.
+
+    Args:
+        trials: their numbers.
+        seed: of the suite.
+        engine: what moves the robots.
+        estimates: as for `TaskVectorEnv`.
+        rows: how many side by side at most.
+        threads: for physics, 0 for all cores.
+    """
+
+    trials: Sequence[int]
+    seed: int = 0
+    engine: str = MUJOCO
+    estimates: str = MODEL
+    rows: int = ROWS
+    threads: int = 0
+
+
+def run_gauntlet(
+    policy: PolicyFile, protocol: Protocol, run: Run, progress: Progress = lambda count: None
+) -> SuiteResult:
+    """Run the trials, by any means: interrupted, those that finished are kept.
+
+    Args:
+        policy: who drives.
+        protocol: what the trials are made of.
+        run: which of them.
+        progress: called as trials finish.
+
+    Raises:
+        UserError: there is no gauntlet for this robot, or the engine cannot simulate it.
+    """
+    finished: dict[int, TrialResult] = {}
+    notes: list[str] = []
+    interrupted = False
+    for _ in range(_TRIES):
+        left = [trial for trial in run.trials if trial not in finished]
+        if not left:
+            break
+        try:
+            _run(policy, protocol, run, left, finished, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+            notes.append(
+                f"interrupted: {len(finished)} of {len(run.trials)} trials had finished; falls end "
+                "a trial early, so the share of completed ones is too low"
+            )
+            break
+        except WorkerDiedError as error:
+            rerun = [trial for trial in run.trials if trial not in finished]
+            notes.append(f"a worker of {run.engine} ended ({error}); reran {_listed(rerun)}")
+    else:
+        lost = [trial for trial in run.trials if trial not in finished]
+        if lost:
+            notes.append(f"gave up after {_TRIES} tries: {_listed(lost)} are missing")
+    return SuiteResult(
+        suite=protocol.suite,
+        policy=policy.source,
+        task=policy.task.name,
+        engine=run.engine,
+        trials=tuple(finished[trial] for trial in sorted(finished)),
+        note="; ".join(notes),
+        seed=run.seed,
+        planned=len(run.trials),
+        source=protocol.source,
+        interrupted=interrupted,
+    )
+
+
+def make_trials(
+    policy: PolicyFile, protocol: Protocol, run: Run, trials: Iterable[int], rows: int
+) -> TrialEnv:
+    """The environment that runs these trials.
+
+    Raises:
+        UserError: as for `run_gauntlet`.
+    """
+    task = policy.task
+    options: dict[str, Any] = {
+        "seed": run.seed,
+        "trials": trials,
+        "engine": run.engine,
+        "estimates": run.estimates,
+        "threads": run.threads,
+    }
+    if isinstance(task, HumanoidVelocity):
+        env: TrialEnv = WalkingTrials(task, protocol.walking, rows, **options)
+    elif isinstance(task, VehicleTrack):
+        env = DrivingTrials(task, protocol.driving, rows, **options)
+    else:
+        raise UserError(f"there is no gauntlet for {task.name}")
+    policy.check(env.contract())
+    return env
+
+
+def _run(
+    policy: PolicyFile,
+    protocol: Protocol,
+    run: Run,
+    trials: Sequence[int],
+    finished: dict[int, TrialResult],
+    progress: Progress,
+) -> None:
+    """Run trials until all have finished; whatever ends it, `finished` has those that did."""
+    rows = min(run.rows, len(trials))
+    env = make_trials(policy, protocol, run, trials, rows)
+    try:
+        # The file as a robot runs it, row by row: a matrix product over all rows at once gives
+        # each row bits that depend on how many there are.
+        act = Policy(policy.model, policy.source)
+        observations = env.begin()
+        actions = np.zeros((rows, len(policy.contract.actuators)), np.float32)
+        while env.running:
+            for row in range(rows):
+                actions[row] = act(observations[row : row + 1])[0]
+            observations, *_ = env.step(actions)
+            if env.finished:
+                finished.update({result.trial: result for result in env.finished})
+                progress(len(env.finished))
+                env.finished.clear()
+    finally:
+        env.close()
+
+
+def _listed(trials: Sequence[int]) -> str:
+    shown = ", ".join(str(trial) for trial in trials[:8])
+    more = f" and {len(trials) - 8} more" if len(trials) > 8 else ""
+    return f"trial{'s' * (len(trials) > 1)} {shown}{more}"

@@ -1,0 +1,1 @@
+"""PyBullet as a second engine: N worlds shared among processes."""

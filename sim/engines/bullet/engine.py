@@ -1,0 +1,252 @@
+"""PyBullet under the tasks: N worlds in processes that live as long as the engine.
+
+Coordinates, sensors and their columns are the model's, so tasks don't see what steps them. Bullet
+computes motion and contacts, with its default solver; `forces` the torques of motors, springs and
+couplings; `sensors` what the model's sensors read of that motion.
+"""
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any, cast
+
+import mujoco
+import numpy as np
+
+from edge_runtime.errors import UserError
+from sim.engines.bullet.fields import FIELDS
+from sim.engines.bullet.share import Share
+from sim.engines.bullet.shared import Layout, SharedArrays
+from sim.engines.engine import Bool, Float, Rows, columns, sensor_names
+from sim.urdf.tree import Parts
+from sim.urdf.write import write_urdf
+
+LONGEST = 0.0025  # s, of Bullet's own steps, of which a physics step has as many as that takes
+PATIENCE = 600.0  # s, for an answer; thousands of worlds on rough ground take minutes to build
+
+
+class WorkerDiedError(UserError):
+    """A process ended, or answers no more; `rows` are the simulations that went with it."""
+
+    def __init__(self, message: str, rows: Rows) -> None:
+        super().__init__(message)
+        self.rows = rows
+
+
+class BulletEngine:
+    """An `Engine` on processes.
+
+    Args:
+        model: robot and ground.
+        rows: N.
+        substeps: physics steps per `step`.
+        processes: 0 for as many as cores.
+        inner: Bullet's steps within a physics step, over which motors go on looking at joints; by
+            default so many that none is longer than `LONGEST`.
+
+    Raises:
+        UserError: the model has something that Bullet cannot simulate.
+    """
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        rows: int,
+        *,
+        substeps: int,
+        processes: int = 0,
+        inner: int | None = None,
+    ) -> None:
+        self.model, self.rows, self.substeps = model, rows, substeps
+        layout = _layout(model, rows, substeps)
+        self._memory = SharedArrays(layout)
+        self._arrays = cast(dict[str, Float], self._memory.arrays)
+        arrays = self._arrays
+        self.qpos, self.qvel = arrays["qpos"], arrays["qvel"]
+        self.external_force = arrays["external_force"]
+        self.sensordata, self.burst = arrays["sensordata"], arrays["burst"]
+        self.diverged: Bool = np.zeros(rows, bool)
+        for name in FIELDS:
+            arrays[name][:] = getattr(model, name)
+        self._folder = tempfile.TemporaryDirectory(prefix="sim2edge-bullet-")
+        urdf = _urdf(model, Path(self._folder.name))
+        count = min(processes or len(os.sched_getaffinity(0)), rows)
+        steps = inner or max(1, math.ceil(model.opt.timestep / LONGEST - 1e-9))
+        shares = np.array_split(np.arange(rows), count)
+        self._workers: list[_Worker] = []
+        self._close = weakref.finalize(self, _end, self._workers, self._folder)
+        try:
+            for share in shares:
+                own = slice(int(share[0]), int(share[-1]) + 1)
+                needs = Share(model, urdf, self._folder.name, layout, own, steps)
+                self._workers.append(_Worker(needs, self._memory.fd))
+            os.close(self._memory.fd)  # it is mapped here, and open in the processes
+            self._ask("start")
+        except BaseException:
+            self._close()
+            raise
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Of the processes, in the order of the simulations they step."""
+        return [worker.process.pid for worker in self._workers]
+
+    @property
+    def sensor_names(self) -> frozenset[str]:
+        """Of the model's sensors."""
+        return sensor_names(self.model)
+
+    def columns(self, *sensors: str) -> Rows:
+        """Columns of these sensors, in this order, in `sensordata`."""
+        return columns(self.model, *sensors)
+
+    def sensor(self, name: str) -> Float:
+        """Live view of one sensor's newest values, (N, size)."""
+        found = self.columns(name)
+        return self.sensordata[:, found[0] : found[-1] + 1]
+
+    def field(self, name: str) -> Float:
+        """Live per-simulation values of a model field, (N, ...), for randomization."""
+        if name not in FIELDS:
+            raise UserError(
+                f"Bullet's simulations cannot differ in {name}; they can in {', '.join(FIELDS)}"
+            )
+        return self._arrays[name]
+
+    def step(self, control: Float) -> None:
+        """Advance all simulations by `substeps`; see `Engine.step`."""
+        self._arrays["control"][:] = control
+        self._ask("step")
+        np.not_equal(self._arrays["diverged"], 0.0, out=self.diverged)
+
+    def reset(self, rows: Rows, qpos: Float, qvel: Float, *, constants_changed: bool) -> None:
+        """Put some simulations in a new state; they are built anew, whatever changed."""
+        arguments: list[tuple[Any, ...] | None] = []
+        for worker in self._workers:
+            first, last = worker.rows.start, worker.rows.stop
+            own = (rows >= first) & (rows < last)
+            arguments.append((rows[own] - first, qpos[own], qvel[own]) if own.any() else None)
+        self._ask("reset", arguments)
+        self.diverged[rows] = False
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit-equal."""
+        arrays = {name: array.copy() for name, array in self._arrays.items()}
+        return {"arrays": arrays, "worlds": [s for own in self._ask("state") for s in own]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        for name, array in state["arrays"].items():
+            self._arrays[name][:] = array
+        np.not_equal(self._arrays["diverged"], 0.0, out=self.diverged)
+        self._ask("restore", [(state["worlds"][w.rows],) for w in self._workers])
+
+    def close(self) -> None:
+        """End the processes."""
+        self._close()
+
+    def _ask(self, name: str, arguments: list[tuple[Any, ...] | None] | None = None) -> list[Any]:
+        """Let all processes do something, at the same time; None leaves one out."""
+        each = arguments or [()] * len(self._workers)
+        asked = [(worker, given) for worker, given in zip(self._workers, each) if given is not None]
+        for worker, given in asked:
+            worker.send(name, given)
+        answers = [worker.receive() for worker, _ in asked]
+        for answer in answers:
+            if isinstance(answer, UserError):
+                raise answer
+        return answers
+
+
+class _Worker:
+    """A process, seen from who asks it."""
+
+    def __init__(self, share: Share, memory: int) -> None:
+        self.rows = share.rows
+        self._number = 0  # of the newest request; an answer to an older one is out of date
+        ours, theirs = Pipe()
+        self._complaints = Path(share.folder) / f"{share.rows.start}.txt"
+        command = [sys.executable, "-m", "sim.engines.bullet.worker"]
+        with self._complaints.open("wb") as complaints:
+            self.process = subprocess.Popen(
+                [*command, str(theirs.fileno()), str(memory)],
+                pass_fds=(theirs.fileno(), memory),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # Bullet chats
+                stderr=complaints,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        theirs.close()
+        self.connection: Connection[Any, Any] = ours
+        self.connection.send(share)
+
+    def send(self, name: str, arguments: tuple[Any, ...]) -> None:
+        self._number += 1
+        try:
+            self.connection.send((self._number, name, arguments))
+        except OSError:
+            raise self._died() from None
+
+    def receive(self) -> Any:
+        """The answer to the newest request."""
+        while True:
+            try:
+                if not self.connection.poll(PATIENCE):
+                    self.process.kill()
+                    raise self._died(f"gave no answer for {PATIENCE:g} s")
+                number, answer = self.connection.recv()
+            except (EOFError, OSError):
+                raise self._died() from None
+            if number == self._number:
+                return answer
+
+    def _died(self, how: str = "") -> WorkerDiedError:
+        code = self.process.wait()
+        how = how or f"ended {f'by signal {-code}' if code < 0 else f'with exit code {code}'}"
+        first, last = self.rows.start, self.rows.stop - 1
+        which = f"simulation {first}" if first == last else f"simulations {first} to {last}"
+        said = self._complaints.read_text(errors="replace").strip().splitlines()
+        why = f" ({said[-1]})" if code > 0 and said else ""
+        return WorkerDiedError(
+            f"the physics process of {which} {how}{why}; run it again, with fewer "
+            "simulations if memory is short",
+            np.arange(self.rows.start, self.rows.stop),
+        )
+
+
+def _urdf(model: mujoco.MjModel, folder: Path) -> str:
+    parts = Parts(frames=False, visuals=False, capsules="native")
+    return write_urdf(model, folder / "robot.urdf", parts=parts).read_text()
+
+
+def _end(workers: list[_Worker], folder: "tempfile.TemporaryDirectory[str]") -> None:
+    """Processes end when they are left alone; those that don't, are made to."""
+    for worker in workers:
+        worker.connection.close()
+    for worker in workers:
+        try:
+            worker.process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+    folder.cleanup()
+
+
+def _layout(model: mujoco.MjModel, rows: int, substeps: int) -> Layout:
+    shapes = {
+        "qpos": (model.nq,),
+        "qvel": (model.nv,),
+        "control": (substeps, model.nu),
+        "external_force": (model.nbody, 6),
+        "sensordata": (model.nsensordata,),
+        "burst": (substeps, model.nsensordata),
+        "diverged": (),
+    }
+    shapes |= {name: getattr(model, name).shape for name in FIELDS}
+    return {name: ((rows, *shape), "float64") for name, shape in shapes.items()}

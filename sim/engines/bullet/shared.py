@@ -1,0 +1,39 @@
+"""Arrays that several processes see, in memory that goes with the last of them."""
+
+import mmap
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+Layout = Mapping[str, tuple[tuple[int, ...], str]]  # name -> shape, dtype
+_ALIGNMENT = 64
+
+
+class SharedArrays:
+    """Named arrays in anonymous shared memory, zero at first.
+
+    Args:
+        layout: of the arrays, the same in all processes.
+        fd: of memory that another process made; by default it is made here.
+    """
+
+    def __init__(self, layout: Layout, fd: int | None = None) -> None:
+        sizes = {name: _bytes(shape, dtype) for name, (shape, dtype) in layout.items()}
+        total = max(sum(sizes.values()), _ALIGNMENT)
+        if fd is None:
+            fd = os.memfd_create("sim2edge-bullet")
+            os.ftruncate(fd, total)
+        self.fd = fd
+        memory = mmap.mmap(fd, total)
+        self.arrays: dict[str, npt.NDArray[np.generic]] = {}
+        offset = 0
+        for name, (shape, dtype) in layout.items():
+            self.arrays[name] = np.ndarray(shape, dtype, memory, offset)
+            offset += sizes[name]
+
+
+def _bytes(shape: tuple[int, ...], dtype: str) -> int:
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return -(-size // _ALIGNMENT) * _ALIGNMENT

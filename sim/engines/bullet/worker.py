@@ -1,0 +1,76 @@
+"""A process that steps a share of the worlds: `python -m sim.engines.bullet.worker SOCKET MEMORY`.
+
+It lives as long as its other end of the socket.
+"""
+
+import signal
+import sys
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from sim.engines.bullet.share import Share
+from sim.engines.bullet.shared import SharedArrays
+from sim.engines.bullet.worlds import Worlds
+from sim.engines.engine import Float, Rows
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the other end goes away."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks, not for who serves
+    socket, memory = (int(number) for number in arguments)
+    connection = Connection(socket)
+    try:
+        serve(connection, connection.recv(), memory)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return 0
+    return 0
+
+
+def serve(connection: "Connection[Any, Any]", share: Share, memory: int) -> None:
+    """Answer each (number, name, arguments) with (number, result or what the user must know)."""
+    server = _Server(share, memory)
+    while True:
+        number, name, arguments = connection.recv()
+        try:
+            answer: Any = getattr(server, name)(*arguments)
+        except UserError as error:
+            answer = error
+        connection.send((number, answer))
+
+
+class _Server:
+    """The requests that can be made."""
+
+    def __init__(self, share: Share, memory: int) -> None:
+        self._share = share
+        arrays = SharedArrays(share.layout, memory).arrays
+        self._arrays: Mapping[str, Float] = {
+            name: array[share.rows].view(np.float64) for name, array in arrays.items()
+        }
+
+    def start(self) -> None:
+        """Build the worlds."""
+        share = self._share
+        folder = Path(share.folder)
+        self._worlds = Worlds(share.model, share.urdf, folder, self._arrays, share.inner)
+
+    def step(self) -> None:
+        self._worlds.step()
+
+    def reset(self, rows: Rows, qpos: Float, qvel: Float) -> None:
+        self._worlds.reset(rows, qpos, qvel)
+
+    def state(self) -> list[bytes]:
+        return self._worlds.state()
+
+    def restore(self, states: list[bytes]) -> None:
+        self._worlds.restore(states)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

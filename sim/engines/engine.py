@@ -1,0 +1,110 @@
+"""What a physics engine is to the tasks: N simulations of one model, and their signals by name."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+Bool = npt.NDArray[np.bool_]
+
+
+class Engine(Protocol):
+    """Steps N simulations and gives their sensors by name.
+
+    The compiled MJCF `model` is the only description of robot and ground: it names bodies, joints,
+    geoms, actuators and sensors, and orders what the arrays below hold, whatever steps them. All
+    arrays are live: an engine writes them, and reads those that are said to be writable. Units
+    and frames are MuJoCo's: SI, quaternions wxyz, a free joint's linear velocity in the world and
+    its angular velocity in the body.
+    """
+
+    model: mujoco.MjModel
+    rows: int
+    substeps: int
+    qpos: Float
+    """Positions of all joints, (N, nq)."""
+    qvel: Float
+    """Velocities of all joints, (N, nv)."""
+    external_force: Float
+    """Force and torque on each body at its centre of mass, (N, bodies, 6) N and Nm in the world;
+    writable, and holds until it is written again."""
+    sensordata: Float
+    """Newest values of all sensors, (N, nsensordata)."""
+    burst: Float
+    """Their values at each physics step of the last `step`, (N, substeps, nsensordata)."""
+    diverged: Bool
+    """Whose last `step` broke off, (N,)."""
+
+    @property
+    def sensor_names(self) -> frozenset[str]:
+        """Of the model's sensors."""
+        ...
+
+    def columns(self, *sensors: str) -> Rows:
+        """Columns of these sensors, in this order, in `sensordata`."""
+        ...
+
+    def sensor(self, name: str) -> Float:
+        """Live view of one sensor's newest values, (N, size)."""
+        ...
+
+    def field(self, name: str) -> Float:
+        """Live per-simulation values of a model field, (N, ...), writable, for randomization.
+
+        Fields of actuators and friction count from the next `step` on, the others from the next
+        `reset` with `constants_changed`.
+
+        Raises:
+            UserError: the engine has that field for all simulations together only.
+        """
+        ...
+
+    def step(self, control: Float) -> None:
+        """Advance all simulations by `substeps`.
+
+        Sensors describe the state before the last physics step, as `mj_step` leaves them. A
+        simulation that diverges goes on from the model's initial state; `diverged` tells which.
+
+        Args:
+            control: actuator inputs for each physics step, (N, substeps, nu).
+        """
+        ...
+
+    def reset(self, rows: Rows, qpos: Float, qvel: Float, *, constants_changed: bool) -> None:
+        """Put some simulations in a new state and read their sensors.
+
+        Args:
+            rows: which simulations, (n,).
+            qpos: (n, nq).
+            qvel: (n, nv).
+            constants_changed: whether masses or other fields that derived constants depend on
+                were written since the last reset of these rows.
+        """
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit-equal."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and processes."""
+        ...
+
+
+def sensor_names(model: mujoco.MjModel) -> frozenset[str]:
+    """What `Engine.sensor_names` gives."""
+    return frozenset(model.sensor(k).name for k in range(model.nsensor))
+
+
+def columns(model: mujoco.MjModel, *sensors: str) -> Rows:
+    """What `Engine.columns` gives."""
+    found = [model.sensor(name) for name in sensors]
+    return np.concatenate([np.arange(s.adr[0], s.adr[0] + s.dim[0]) for s in found])

@@ -1,0 +1,67 @@
+"""Which level each simulation walks on: up with those that walk where they are told, else down."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.signal import Array
+from sim.engines.engine import Bool, Float, Rows
+
+_LEAST = 1.0  # m that an episode must have asked for, to tell anything
+_ENOUGH, _TOO_LITTLE = 0.8, 0.5  # share of it that was walked, to go up or down
+
+
+class Curriculum:
+    """Levels of N simulations, each on ground of one kind.
+
+    Args:
+        rows: N.
+        kinds: how many there are; the simulations take turns.
+        levels: how many there are.
+        climbs: whether levels depend on what was walked; else they are drawn evenly.
+        rng: draws levels.
+    """
+
+    def __init__(
+        self, rows: int, kinds: int, levels: int, climbs: bool, rng: np.random.Generator
+    ) -> None:
+        self.kind: Rows = np.arange(rows) % kinds
+        self.level: Rows = np.zeros(rows, np.intp)
+        self._levels, self._climbs, self._rng = levels, climbs, rng
+        self._asked = np.zeros(rows)  # m, in this episode
+        self._walked = np.zeros(rows)  # m of it
+
+    def add(self, asked: Array, velocity: Float, period: float) -> None:
+        """One control step: the velocity asked for (N, 2) and the robot's (N, 2), m/s."""
+        speed = np.hypot(asked[:, 0], asked[:, 1])
+        along = np.einsum("ni,ni->n", asked, velocity) / np.maximum(speed, 1e-6)
+        self._asked += speed * period
+        self._walked += np.clip(along, 0.0, speed) * period
+
+    def advance(self, rows: Rows, fallen: Bool) -> None:
+        """The level of the next episode of these simulations; `fallen` (n,) had to end.
+
+        Who has mastered the hardest level goes on anywhere, so that nothing is forgotten.
+        """
+        if not self._climbs:
+            self.level[rows] = self._rng.integers(0, self._levels, len(rows))
+        else:
+            asked, walked = self._asked[rows], self._walked[rows]
+            tells = asked >= _LEAST
+            up = tells & ~fallen & (walked >= _ENOUGH * asked)
+            down = fallen | (tells & (walked < _TOO_LITTLE * asked))
+            level = np.maximum(self.level[rows] + up - (down & ~up), 0)
+            anywhere = self._rng.integers(0, self._levels, len(rows))
+            self.level[rows] = np.where(level >= self._levels, anywhere, level)
+        self._asked[rows] = self._walked[rows] = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit-equal."""
+        names = ("level", "_asked", "_walked")
+        return {name: getattr(self, name).copy() for name in names}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        for name, value in state.items():
+            getattr(self, name)[:] = value

@@ -1,0 +1,97 @@
+"""The ground under N robots: where each stands, how high it is, and when it gets harder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from edge_runtime.signal import Array
+from sim.engines.engine import Bool, Float, Rows
+from sim.terrain.curriculum import Curriculum
+from sim.terrain.terrain import TerrainConfig, find_terrain
+
+FLOOR = "floor"  # the plane's geom
+_SPREAD = 3.0  # m, to either side of a patch's centre, within which robots start
+_FOOTPRINT = 0.3  # m, likewise, of what a standing robot may touch
+_POINTS = 7  # of the footprint, along each axis
+
+
+def ground_geoms(config: TerrainConfig) -> tuple[str, ...]:
+    """All geoms that robots stand on."""
+    return (FLOOR,) if config.is_flat else (FLOOR, *find_terrain(config).names())
+
+
+def on_terrain(scene: Path, config: TerrainConfig) -> mujoco.MjModel:
+    """A scene with its floor, compiled with the terrain on it."""
+    if config.is_flat:
+        return mujoco.MjModel.from_xml_path(str(scene))
+    spec = mujoco.MjSpec.from_file(str(scene))
+    find_terrain(config).add_to(spec, FLOOR)
+    return spec.compile()
+
+
+class Ground:
+    """Flat by default; then it changes nothing and draws nothing.
+
+    Args:
+        config: what ground there is.
+        rows: N.
+        rng: draws levels and places to start.
+    """
+
+    def __init__(self, config: TerrainConfig, rows: int, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._terrain = None if config.is_flat else find_terrain(config)
+        kinds = max(len(config.kinds), 1)
+        self.curriculum = Curriculum(rows, kinds, config.levels, config.curriculum, rng)
+
+    def place(self, rows: Rows, fallen: Bool, qpos: Float) -> None:
+        """Move robots that start to their patches, on top of what is below them.
+
+        Args:
+            rows: which simulations, (n,).
+            fallen: whose last episode ended by a fall, (n,).
+            qpos: where they would stand on a plane, (n, nq); written.
+        """
+        if self._terrain is None:
+            return
+        self.curriculum.advance(rows, fallen)
+        kind, level = self.curriculum.kind[rows], self.curriculum.level[rows]
+        spread = self._rng.uniform(-_SPREAD, _SPREAD, (len(rows), 2))
+        qpos[:, :2] += self._terrain.origin(kind, level) + spread
+        reach = np.linspace(-_FOOTPRINT, _FOOTPRINT, _POINTS)
+        footprint = np.stack(np.meshgrid(reach, reach), axis=-1).reshape(-1, 2)
+        qpos[:, 2] += self._terrain.height(qpos[:, None, :2] + footprint).max(axis=1)
+
+    def above(self, points: Float) -> Float:
+        """How high points (..., 3) are above the ground below them, (...) m."""
+        height: Float = points[..., 2]
+        if self._terrain is not None:
+            height = height - self._terrain.height(points[..., :2])
+        return height
+
+    def walk(self, asked: Array, velocity: Float, period: float) -> None:
+        """One control step, for the curriculum: both velocities (N, 2) in the same frame, m/s."""
+        if self._terrain is not None:
+            self.curriculum.add(asked, velocity, period)
+
+    def metrics(self) -> dict[str, Float]:
+        """The level that each robot walks on, (N,); nothing on flat ground."""
+        if self._terrain is None:
+            return {}
+        return {"terrain_level": self.curriculum.level.astype(np.float64)}
+
+    def decorate(self, spec: mujoco.MjSpec) -> None:
+        """Add what is there to a scene that is drawn."""
+        if self._terrain is not None:
+            self._terrain.add_to(spec, FLOOR)
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit-equal."""
+        return self.curriculum.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.curriculum.restore(state)

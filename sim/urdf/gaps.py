@@ -1,0 +1,226 @@
+"""What a model has that URDF, and so the other engine, cannot express, and the nearest that can."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import mujoco
+
+from sim.urdf.limits import UNKNOWN_VELOCITY, driving
+from sim.urdf.mimic import Mimic, mimics
+from sim.urdf.names import Names
+from sim.urdf.robot import Robot
+from sim.urdf.shapes import collides
+from sim.urdf.tree import Tree
+
+Severity = Literal["error", "warning", "note"]
+ORDER: tuple[Severity, ...] = ("error", "warning", "note")
+_EXACT = 1e-9  # rad or m: a mimic that is no further off does not differ
+_MANY = 6  # names, before the rest is counted
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One thing that differs: an error stops, a warning moves differently, a note hardly does."""
+
+    severity: Severity
+    what: str  # the elements, by kind and name
+    nearest: str  # what is written instead, or what an engine can do about it
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.what}: {self.nearest}"
+
+
+def find_gaps(model: mujoco.MjModel, robot: Robot, names: Names, tree: Tree) -> tuple[Gap, ...]:
+    """All of a robot's, the worst first."""
+    found = [
+        *_joints(model, robot),
+        *_constraints(model, robot, names),
+        *_drives(model, robot),
+        *_unknown_limits(tree),
+        *_bodies(model, robot),
+        *_contacts(model, robot),
+        *_changed_names(names),
+    ]
+    return tuple(sorted(found, key=lambda gap: ORDER.index(gap.severity)))
+
+
+def ball_joints(model: mujoco.MjModel, robot: Robot) -> list[int]:
+    """The joints that no URDF joint can stand for."""
+    return [j for j in robot.joints if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_BALL]
+
+
+def ball_gap(model: mujoco.MjModel, joints: list[int]) -> Gap:
+    """What to say of them."""
+    return Gap(
+        "error",
+        _called("ball joint", joints, model.joint),
+        "URDF has none; the nearest are three hinges about x, y and z in the same body",
+    )
+
+
+def _joints(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+    dof = {j: int(model.jnt_dofadr[j]) for j in robot.joints}
+    kinds = (
+        (
+            "spring of joint",
+            [j for j in dof if model.jnt_stiffness[j] or model.jnt_stiffnesspoly[j].any()],
+            "left out; an engine must add -stiffness (q - springref) to the joint's torque",
+        ),
+        (
+            "armature of joint",
+            [j for j in dof if model.dof_armature[dof[j]] > 0],
+            "left out; an engine must add the rotor's inertia to that about the joint's axis",
+        ),
+        (
+            "polynomial damping of joint",
+            [j for j in dof if model.dof_dampingpoly[dof[j]].any()],
+            "only its linear part is written",
+        ),
+    )
+    for kind, joints, nearest in kinds:
+        if joints:
+            yield Gap("warning", _called(kind, joints, model.joint), nearest)
+
+
+def _constraints(model: mujoco.MjModel, robot: Robot, names: Names) -> Iterator[Gap]:
+    following = mimics(model, robot)
+    for follower, mimic in following.items():
+        if mimic.deviation > _EXACT:
+            yield Gap(
+                "warning",
+                f"joint '{names.joint[follower]}' follows '{names.joint[mimic.leader]}' by a curve",
+                f"its tangent is written as mimic, {mimic.deviation:.2g} rad or m off at most; an "
+                "engine must hold the joint to the curve",
+            )
+    equalities = [e for e in range(model.neq) if model.eq_active0[e]]
+    others = [e for e in equalities if not _is_mimic(model, e, following)]
+    if others:
+        yield Gap(
+            "warning",
+            _called("equality constraint", others, model.equality),
+            "left out, as URDF is a tree; an engine must add a constraint of its own",
+        )
+    pulled = [t for t in range(model.ntendon) if _acts(model, t)]
+    if pulled:
+        yield Gap(
+            "warning",
+            _called("spring, damper or limit of tendon", pulled, model.tendon),
+            "left out; the nearest is damping and a range on each of its joints",
+        )
+
+
+def _is_mimic(model: mujoco.MjModel, equality: int, following: Mapping[int, Mimic]) -> bool:
+    is_joint = model.eq_type[equality] == mujoco.mjtEq.mjEQ_JOINT
+    return bool(is_joint and int(model.eq_obj1id[equality]) in following)
+
+
+def _acts(model: mujoco.MjModel, tendon: int) -> bool:
+    """Whether a tendon does anything without an actuator."""
+    forces = (model.tendon_stiffness, model.tendon_damping, model.tendon_frictionloss)
+    return bool(model.tendon_limited[tendon] or any(f[tendon].any() for f in forces))
+
+
+def _drives(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+    if not model.nu:
+        yield Gap("warning", "there are no actuators", "every joint's effort limit is 0")
+    every, on_joint = (
+        range(model.nu),
+        (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT),
+    )
+    driven = {a for joint in robot.joints for a, _ in driving(model, joint)}
+    muscles = [a for a in every if model.actuator_gaintype[a] == mujoco.mjtGain.mjGAIN_MUSCLE]
+    idle = [a for a in every if a not in driven and a not in muscles]
+    if muscles:
+        yield Gap(
+            "warning",
+            _called("muscle", muscles, model.actuator),
+            "left out; the nearest is a motor of its peak force on each joint it spans",
+        )
+    odd = [a for a in idle if int(model.actuator_trntype[a]) not in on_joint]
+    if odd:
+        yield Gap(
+            "warning",
+            _called("actuator", odd, model.actuator),
+            "it moves no joint directly and is left out; the nearest is a motor on a joint",
+        )
+    shared = [a for a in driven if model.actuator_trntype[a] == mujoco.mjtTrn.mjTRN_TENDON]
+    if shared:
+        yield Gap(
+            "warning",
+            _called("actuator", shared, model.actuator),
+            "it drives several joints by a tendon; each joint has its share of the force as limit",
+        )
+
+
+def _unknown_limits(tree: Tree) -> Iterator[Gap]:
+    moving = [(j.name, j.limits) for j in tree.joints if j.limits is not None]
+    weak = [name for name, limits in moving if not limits.knows_effort]
+    if weak:
+        yield Gap(
+            "warning",
+            f"greatest effort of joint {_some(weak)}",
+            "not known and written as 0; give its actuator a forcerange",
+        )
+    slow = [name for name, limits in moving if not limits.knows_velocity]
+    if slow:
+        yield Gap(
+            "note",
+            f"greatest speed of joint {_some(slow)}",
+            f"not known, as MJCF has none; {UNKNOWN_VELOCITY:g} rad/s or m/s is written",
+        )
+
+
+def _bodies(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+    lifted = [b for b in robot.bodies if model.body_gravcomp[b]]
+    if lifted:
+        yield Gap(
+            "warning",
+            _called("gravity compensation of body", lifted, model.body),
+            "left out; an engine must apply the body's weight as a force upwards",
+        )
+    kinds = mujoco.mjtGeom
+    endless = (kinds.mjGEOM_PLANE, kinds.mjGEOM_HFIELD)
+    flat = [g for g in robot.geoms if int(model.geom_type[g]) in endless]
+    if flat:
+        yield Gap(
+            "warning",
+            _called("plane or height field", flat, model.geom),
+            "left out; the nearest is a thin box",
+        )
+    round_ = [
+        g
+        for g in robot.geoms
+        if model.geom_type[g] == kinds.mjGEOM_ELLIPSOID and collides(model, g)
+    ]
+    if round_:
+        yield Gap(
+            "note", _called("ellipsoid", round_, model.geom), "a mesh of 512 triangles is written"
+        )
+    if model.nflex or model.nskin:
+        yield Gap("warning", f"{model.nflex} flexible bodies, {model.nskin} skins", "left out")
+
+
+def _contacts(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+    if any(collides(model, geom) for geom in robot.geoms):
+        yield Gap(
+            "note",
+            "friction and softness of surfaces, and which shapes may touch which",
+            "URDF has neither; an engine must set them",
+        )
+
+
+def _changed_names(names: Names) -> Iterator[Gap]:
+    for kind in dict.fromkeys(change.kind for change in names.changes):
+        changed = [f"'{c.own}' is '{c.given}'" for c in names.changes if c.kind == kind]
+        severity: Severity = "note" if kind == "site" else "warning"
+        yield Gap(severity, f"name of {kind}", _some(changed))
+
+
+def _called(kind: str, numbers: Iterable[int], named: Callable[[int], Any]) -> str:
+    return f"{kind} {_some([repr(named(n).name) if named(n).name else str(n) for n in numbers])}"
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_MANY])
+    return shown if len(names) <= _MANY else f"{shown} and {len(names) - _MANY} more"

@@ -1,0 +1,47 @@
+"""Joints that follow another: the linear part of a joint equality, which URDF calls mimic."""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from sim.urdf.robot import Robot
+
+_POINTS = 101  # of the leader's range, to find how far the linear part is off
+_FREE_RANGE = 1.0  # rad or m, to either side of a joint without limits
+
+
+@dataclass(frozen=True)
+class Mimic:
+    """follower = offset + multiplier * leader, in rad or m."""
+
+    leader: int  # joint
+    multiplier: float
+    offset: float
+    deviation: float  # the most that the model's own polynomial differs, over the leader's range
+
+
+def mimics(model: mujoco.MjModel, robot: Robot) -> dict[int, Mimic]:
+    """What each joint of a robot follows, by the follower.
+
+    The tangent at the leader's reference is taken, so that a wheel that stands straight in the
+    model does so in the file.
+    """
+    found = {}
+    for equality in range(model.neq):
+        follower, leader = (int(model.eq_obj1id[equality]), int(model.eq_obj2id[equality]))
+        is_joint = model.eq_type[equality] == mujoco.mjtEq.mjEQ_JOINT
+        if is_joint and model.eq_active0[equality] and {follower, leader} <= {*robot.joints}:
+            found[follower] = _tangent(model, follower, leader, model.eq_data[equality, :5])
+    return found
+
+
+def _tangent(model: mujoco.MjModel, follower: int, leader: int, polynomial: np.ndarray) -> Mimic:
+    y0, x0 = (float(model.qpos0[model.jnt_qposadr[joint]]) for joint in (follower, leader))
+    constant, slope = float(polynomial[0]), float(polynomial[1])
+    low, high = -_FREE_RANGE, _FREE_RANGE
+    if model.jnt_limited[leader]:
+        low, high = (float(limit) for limit in model.jnt_range[leader])
+    x = np.linspace(low, high, _POINTS) - x0
+    off = np.abs(np.polynomial.polynomial.polyval(x, polynomial) - (constant + slope * x)).max()
+    return Mimic(leader, slope, y0 + constant - slope * x0, float(off))

@@ -1,0 +1,61 @@
+"""Where one frame stands in another, and how URDF writes that down."""
+
+from dataclasses import dataclass, field
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float64]
+_SINGULAR = 1e-14  # cosine of the pitch, below which yaw is rounding alone
+
+
+def _no_turn() -> Float:
+    return np.eye(3)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A position, m, and a rotation matrix, of one frame in another."""
+
+    position: Float = field(default_factory=lambda: np.zeros(3))
+    rotation: Float = field(default_factory=_no_turn)
+
+    def __matmul__(self, inner: "Pose") -> "Pose":
+        """`inner`, which stands in this frame, in the frame that this one stands in."""
+        position = self.position + self.rotation @ inner.position
+        return Pose(position, self.rotation @ inner.rotation)
+
+    @property
+    def rpy(self) -> Float:
+        """Roll, pitch and yaw, rad: turns about the fixed axes x, y, z in this order.
+
+        Roll is taken after yaw is undone, so that the three together are exact to rounding for
+        any pitch, even where yaw alone means little.
+        """
+        r = self.rotation
+        cosine = np.hypot(r[0, 0], r[1, 0])
+        yaw = np.arctan2(r[1, 0], r[0, 0]) if cosine > _SINGULAR else 0.0
+        c, s = np.cos(yaw), np.sin(yaw)
+        second = c * r[1] - s * r[0]  # the second row of the rotation without yaw
+        pitch = np.arctan2(-r[2, 0], c * r[0, 0] + s * r[1, 0])
+        return np.array([np.arctan2(-second[2], second[1]), pitch, yaw])
+
+
+def pose(position: Float, quaternion: Float) -> Pose:
+    """From a position (3,) and a quaternion wxyz (4,)."""
+    matrix = np.zeros(9)
+    mujoco.mju_quat2Mat(matrix, np.asarray(quaternion, np.float64))
+    return Pose(np.array(position, np.float64), matrix.reshape(3, 3))
+
+
+def shift(by: Float) -> Pose:
+    """A frame that is only displaced, by (3,) m."""
+    return Pose(np.array(by, np.float64))
+
+
+def turn(axis: Float, angle: float) -> Pose:
+    """A frame that is only turned, by `angle` rad about `axis` (3,)."""
+    quaternion = np.zeros(4)
+    mujoco.mju_axisAngle2Quat(quaternion, np.asarray(axis, np.float64), angle)
+    return pose(np.zeros(3), quaternion)

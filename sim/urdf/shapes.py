@@ -1,0 +1,104 @@
+"""Collision and visual shapes: geoms as URDF knows them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import mujoco
+import numpy as np
+
+from sim.urdf.meshes import SPHERE, mesh_name
+from sim.urdf.pose import Pose, pose, shift
+
+Capsules = Literal["split", "native"]
+Sizes = tuple[tuple[str, tuple[float, ...]], ...]
+_HIDDEN_GROUP = 3  # MuJoCo's viewers, and ours, draw groups 0 to 2 unless asked for more
+_PLAIN = np.array([0.5, 0.5, 0.5, 1.0], np.float32)  # MJCF's colour of what was given none
+_GEOM = mujoco.mjtGeom
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One shape in its link's frame."""
+
+    tag: str  # URDF's: box, sphere, cylinder, capsule or mesh
+    sizes: Sizes  # the tag's attributes, m
+    pose: Pose
+    colour: tuple[float, ...]  # RGBA, 0 to 1
+    material: str  # its name in the model, "" if it has none
+    mesh: str = ""  # of a mesh: its name, as in `sim.urdf.meshes`
+
+
+def collides(model: mujoco.MjModel, geom: int) -> bool:
+    """Whether anything can touch it: by its bits, or as one of a contact pair."""
+    if model.geom_contype[geom] or model.geom_conaffinity[geom]:
+        return True
+    return bool(np.any(model.pair_geom1 == geom) or np.any(model.pair_geom2 == geom))
+
+
+def is_seen(model: mujoco.MjModel, geom: int) -> bool:
+    """Whether it is drawn: shapes for collision alone are kept in higher groups."""
+    return int(model.geom_group[geom]) < _HIDDEN_GROUP and _look(model, geom)[1][3] > 0.0
+
+
+def shapes(
+    model: mujoco.MjModel, geom: int, body_in_link: Pose, capsules: Capsules
+) -> tuple[Shape, ...]:
+    """A geom as URDF shapes; none for a plane or height field, which URDF lacks.
+
+    An ellipsoid is a scaled mesh of a sphere, which collides as its hull in both engines.
+
+    Args:
+        model: where it is.
+        geom: which.
+        body_in_link: the geom's body in the frame of its link.
+        capsules: "split" makes a cylinder and two spheres of one, which fill the same space: ROS
+            and the URDF standard know no capsule. "native" writes Bullet's `<capsule>`, which is
+            one shape to collide instead of three.
+    """
+    at = body_in_link @ pose(model.geom_pos[geom], model.geom_quat[geom])
+    material, rgba = _look(model, geom)
+    colour = tuple(round(float(c), 6) for c in rgba)
+    return tuple(
+        Shape(tag, sizes, at @ inner, colour, material, mesh)
+        for tag, sizes, inner, mesh in _parts(model, geom, capsules)
+    )
+
+
+def _parts(
+    model: mujoco.MjModel, geom: int, capsules: Capsules
+) -> list[tuple[str, Sizes, Pose, str]]:
+    """Tag, sizes, pose in the geom's frame and mesh of each shape that makes up a geom."""
+    kind, centre = int(model.geom_type[geom]), Pose()
+    x, y, z = (float(s) for s in model.geom_size[geom])
+    if kind == _GEOM.mjGEOM_BOX:
+        return [("box", (("size", (2 * x, 2 * y, 2 * z)),), centre, "")]
+    if kind == _GEOM.mjGEOM_SPHERE:
+        return [("sphere", _round(x), centre, "")]
+    if kind == _GEOM.mjGEOM_CYLINDER:
+        return [("cylinder", _round(x, 2 * y), centre, "")]
+    if kind == _GEOM.mjGEOM_CAPSULE and capsules == "native":
+        return [("capsule", _round(x, 2 * y), centre, "")]
+    if kind == _GEOM.mjGEOM_CAPSULE:
+        ends = [shift(np.array([0.0, 0.0, end])) for end in (-y, y)]
+        spheres = [("sphere", _round(x), end, "") for end in ends]
+        return [("cylinder", _round(x, 2 * y), centre, ""), *spheres]
+    if kind == _GEOM.mjGEOM_ELLIPSOID:
+        return [("mesh", (("scale", (x, y, z)),), centre, SPHERE)]
+    if kind in (_GEOM.mjGEOM_MESH, _GEOM.mjGEOM_SDF):
+        return [("mesh", (), centre, mesh_name(model, int(model.geom_dataid[geom])))]
+    return []
+
+
+def _round(radius: float, length: float | None = None) -> Sizes:
+    sizes = (("radius", (radius,)),)
+    return sizes if length is None else (*sizes, ("length", (length,)))
+
+
+def _look(model: mujoco.MjModel, geom: int) -> tuple[str, np.ndarray]:
+    """Material and colour; a geom's own colour counts above its material's."""
+    material, own = int(model.geom_matid[geom]), model.geom_rgba[geom]
+    if material < 0:
+        return "", own
+    if np.array_equal(own, _PLAIN):
+        return model.material(material).name, model.mat_rgba[material]
+    return "", own

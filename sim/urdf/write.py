@@ -1,0 +1,94 @@
+"""From a compiled model to a URDF file, with its meshes beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+
+from edge_runtime.contract import Actuator
+from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
+from sim.urdf.document import urdf_text
+from sim.urdf.gaps import Gap, ball_gap, ball_joints, find_gaps
+from sim.urdf.meshes import stl, triangles
+from sim.urdf.names import Names, find_names
+from sim.urdf.robot import Robot, find_robot
+from sim.urdf.tree import EVERYTHING, Parts, Tree, build_tree
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A model as URDF, before it is written."""
+
+    model: mujoco.MjModel
+    robot: Robot
+    names: Names
+    tree: Tree
+    gaps: tuple[Gap, ...]  # what differs, the worst first
+
+    @property
+    def meshes(self) -> tuple[str, ...]:
+        """Names of the meshes it needs."""
+        shapes = [s for link in self.tree.links for s in (*link.collisions, *link.visuals)]
+        return tuple(dict.fromkeys(shape.mesh for shape in shapes if shape.mesh))
+
+
+def convert(
+    model: mujoco.MjModel,
+    actuators: Sequence[Actuator] = (),
+    *,
+    root: str = "",
+    parts: Parts = EVERYTHING,
+) -> Conversion:
+    """The robot of a model as links and joints.
+
+    Args:
+        model: compiled; what does not belong to the robot is left out.
+        actuators: what is known of its drives beside the model: top speeds, by actuator name.
+        root: the robot's first body, if there are several that move.
+        parts: what to write beside the bodies.
+
+    Raises:
+        UserError: there is no robot, or a joint in it that URDF cannot express.
+    """
+    robot = find_robot(model, root)
+    balls = ball_joints(model, robot)
+    if balls:
+        gap = ball_gap(model, balls)
+        raise UserError(f"{gap.what}: {gap.nearest}")
+    names = find_names(model, robot)
+    tree = build_tree(model, robot, names, {a.name: a for a in actuators}, parts)
+    return Conversion(model, robot, names, tree, find_gaps(model, robot, names, tree))
+
+
+def write(conversion: Conversion, path: Path, mesh_folder: str = "") -> Path:
+    """Write the file, its meshes first, into the folder `<name>_meshes` beside it.
+
+    Args:
+        conversion: what to write.
+        path: the file.
+        mesh_folder: what the file says of where they are, such as `package://my_robot/urdf`; by
+            default the folder's name, which is found from the file's own place.
+
+    Raises:
+        UserError: it cannot be written there.
+    """
+    folder = f"{path.stem}_meshes"
+    for mesh in conversion.meshes:
+        write_file(path.parent / folder / f"{mesh}.stl", stl(triangles(conversion.model, mesh)))
+    prefix = f"{mesh_folder.rstrip('/')}/{folder}/" if mesh_folder else f"{folder}/"
+    write_file(path, urdf_text(conversion.tree, prefix))
+    return path
+
+
+def write_urdf(
+    model: mujoco.MjModel,
+    path: Path,
+    actuators: Sequence[Actuator] = (),
+    *,
+    root: str = "",
+    parts: Parts = EVERYTHING,
+) -> Path:
+    """Convert and write in one; see `convert` and `write`."""
+    return write(convert(model, actuators, root=root, parts=parts), path)

@@ -1,0 +1,28 @@
+"""PyBullet is optional: without it everything else works, and who asks for it is told."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_without_pybullet_only_its_engine_is_missing() -> None:
+    program = """
+import sys
+sys.modules["pybullet"] = None  # cannot be imported
+from edge_runtime.errors import UserError
+from sim.tasks import find_task
+from sim.vector_env import TaskVectorEnv
+task = find_task("VehicleTrack")
+TaskVectorEnv(task, 1, threads=1).close()
+try:
+    TaskVectorEnv(task, 1, threads=1, engine="bullet")
+except UserError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "the engine 'bullet' needs PyBullet: pip install 'sim2edge[bullet]'\n"
+    ), done.stderr

@@ -51,7 +51,7 @@ class RobotDescription:
 class Sample(NamedTuple):
     """One reading of all sensors."""
 
-    sequence: int  # grows by one with each reading; a gap is a lost one
+    sequence: int  # grows by one with each control period; a gap is a lost sample
     # s, when it was measured, by a clock of the robot's that never goes back. It is not compared
     # with the loop's own clock; but a reading whose stamp has not advanced is not a new one.
     stamp: float

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from vqf import VQF
 
 from edge_runtime.fusion.estimate import Estimate
-from edge_runtime.fusion.plausibility import ImuCheckConfig, UnitCheck
+from edge_runtime.fusion.measurement import Imu
+from edge_runtime.fusion.plausibility import ImuCheck, ImuCheckConfig, UnitCheck
 from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal, Signals
 
 Bool = npt.NDArray[np.bool_]
@@ -22,7 +23,7 @@ GRAVITY = 9.80665  # m/s^2
 _AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside does not tell what is down
 UPRIGHT = np.array([0.0, 0.0, GRAVITY])  # what an accelerometer reads at rest, not tilted
 _UNITS_SECONDS = 10.0  # from the start, in which a second of rest tells the IMU's units
-_LONGEST_GAP = 25  # control periods without a sample after which the attitude is a guess
+_FEWEST_BRIDGED = 6  # control periods, however slow: the loop waits for a sample that long
 
 
 def imu_signals(burst: int) -> tuple[Signal, ...]:
@@ -51,8 +52,10 @@ class AttitudeFusion:
     An IMU that reads another unit in its first second of rest makes it lost, until a reset.
 
     Then every sub-sample of the burst is integrated at its own time, or, on a robot without
-    bursts, the mean once a control period. After lost samples the present rotation stands in for
-    theirs.
+    bursts, the mean once a control period. Readings that cannot be true are left out. The present
+    rotation stands in for theirs and for that of lost samples, up to `longest_bridge` of
+    `ImuCheckConfig`. A row without a reading for longer is lost, and starts anew as after a reset.
+    A frozen IMU is the control loop's to see, which knows what of the robot is live.
 
     Args:
         control_period: s between two samples.
@@ -76,6 +79,12 @@ class AttitudeFusion:
         self._attitude = np.zeros((rows, 4), np.float32)
         self.estimates: Mapping[str, Array] = {ATTITUDE: self._attitude}
         self._sample_time = sample_time
+        check = _check_config(control_period)
+        self._longest = check.longest_bridge  # s
+        self._checks = [ImuCheck(check) for _ in range(rows)]
+        self._now = 0  # readings due until now: their clock
+        self._left_out = [0] * rows  # readings since the last that was used
+        self._wrong = [""] * rows  # with the newest sample
         self._units: list[UnitCheck] = []
         self._units_left = 0  # samples in which units are still judged
         self._watch_units()
@@ -88,11 +97,16 @@ class AttitudeFusion:
     @property
     def reason(self) -> str:
         wrong = next((check.wrong for check in self._units if check.wrong), "")
-        return wrong or ("no reading tells what is down" if self.lost else "")
+        if wrong or not self.lost:
+            return wrong
+        return next((why for why in self._wrong if why), "no reading tells what is down")
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._watch_units()
         self._fresh[slice(None) if rows is None else rows] = True
+        for row in np.flatnonzero(self._fresh):
+            self._checks[row].reset()
+            self._wrong[row] = ""
         self._any_fresh = bool(self._fresh.any())
         self.lost = bool((self._fresh & self._ran).any())
 
@@ -102,12 +116,14 @@ class AttitudeFusion:
         else:
             self._imu[:, 0, :3] = signals[IMU_GYRO]
             self._imu[:, 0, 3:] = signals[IMU_ACCEL]
-        self.lost = periods > _LONGEST_GAP
+        self._now += periods * self._parts
+        self.lost = False
+        usable = [self._judge(row, periods) for row in range(len(self._filters))]
         if self._any_fresh:
-            self._start(signals[IMU_ACCEL])
-        for row, (estimator, readings) in enumerate(zip(self._filters, self._readings)):
+            self._start(signals[IMU_ACCEL], np.array([all(row) for row in usable]))
+        for row, estimator in enumerate(self._filters):
             if not (self._any_fresh and self._fresh[row]):
-                self._integrate(estimator, readings, periods)
+                self._integrate(row, usable[row], periods)
             self._attitude[row] = estimator.getQuat6D()
         if self._any_fresh:
             self._fresh &= self._waiting
@@ -135,21 +151,53 @@ class AttitudeFusion:
         if not wrong and (self._units_left <= 0 or all(check.known for check in self._units)):
             self._units = []
 
-    def _start(self, accel: Array) -> None:
+    def _judge(self, row: int, periods: int) -> list[bool]:
+        """Which readings of a row can be true; without one for too long, it must start anew."""
+        check, stamp = self._checks[row], self._now - self._parts
+        usable, wrong, gap, left_out = [], "", False, self._left_out[row]
+        for gyro, accel in self._readings[row]:
+            stamp += 1
+            verdict = check.check(Imu(stamp * self._sample_time, gyro, accel))
+            usable.append(verdict.usable)
+            left_out = 0 if verdict.usable else left_out + periods
+            gap |= verdict.gap > 0.0 or left_out * self._sample_time > self._longest
+            if gap or not verdict.usable:
+                wrong = verdict.reason or wrong
+        self._wrong[row] = wrong
+        if gap and not self._fresh[row]:
+            self._fresh[row] = self._any_fresh = self.lost = True
+        return usable
+
+    def _start(self, accel: Array, usable: Bool) -> None:
         at_rest = tells_down(accel.astype(np.float64))
-        self._waiting = self._ran & ~at_rest
+        self._waiting = self._ran & ~(at_rest & usable)
         for row in np.flatnonzero(self._fresh & ~self._waiting):
             self._filters[row].resetState()
             reading = accel[row].astype(np.float64) if at_rest[row] else UPRIGHT
             for _ in range(self._settling):
                 self._filters[row].updateAcc(reading)
             self._ran[row] = True
+            self._left_out[row] = 0
 
-    def _integrate(
-        self, estimator: VQF, readings: Sequence[tuple[np.ndarray, np.ndarray]], periods: int
-    ) -> None:
-        for _ in range(min(periods, _LONGEST_GAP) - 1):
-            for gyro, _accel in readings:
+    def _integrate(self, row: int, usable: Sequence[bool], periods: int) -> None:
+        estimator, left_out = self._filters[row], self._left_out[row]
+        readings = list(zip(usable, self._readings[row]))
+        for _ in range(periods - 1):
+            for good, (gyro, _accel) in readings:
+                if good:
+                    estimator.updateGyr(gyro)
+        for good, (gyro, accel) in readings:
+            if not good:
+                left_out += periods
+                continue
+            for _ in range(left_out):
                 estimator.updateGyr(gyro)
-        for gyro, accel in readings:
+            left_out = 0
             estimator.update(gyro, accel)
+        self._left_out[row] = left_out
+
+
+def _check_config(control_period: float) -> ImuCheckConfig:
+    """What is left to judge: the loop sees a frozen IMU, and units are judged over all readings."""
+    bridge = max(ImuCheckConfig().longest_bridge, _FEWEST_BRIDGED * control_period)
+    return ImuCheckConfig(longest_bridge=bridge, frozen_after=0.0, check_units=False)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.fusion.attitude import GRAVITY, AttitudeFusion
+from edge_runtime.fusion.plausibility import LEAP, NOT_FINITE, SATURATED
 from edge_runtime.terms import projected_gravity
 from tests.edge_runtime.leg import BURST
 
@@ -59,7 +60,8 @@ def test_follows_a_rotation(burst: int) -> None:
 
 def test_burst_is_integrated_in_order() -> None:
     """Two quarter turns do not commute: only the burst tells their order, not its mean."""
-    half = np.pi / 2 / (BURST / 2) / (PERIOD / BURST)
+    period = 20 * PERIOD  # a body cannot turn faster
+    half = np.pi / 2 / (BURST / 2) / (period / BURST)
     sample = readings(np.zeros((1, 3)), pitched(0.0))
     roll_then_yaw = np.zeros((1, BURST, 6), np.float32)
     roll_then_yaw[0, : BURST // 2, 0] = half
@@ -67,7 +69,7 @@ def test_burst_is_integrated_in_order() -> None:
     sample["imu_burst"] = roll_then_yaw.reshape(1, -1)
     sample["imu_gyro"] = roll_then_yaw[:, :, :3].mean(axis=1)
     sample["imu_accel"] = np.zeros((1, 3), np.float32)
-    fusion = AttitudeFusion(PERIOD, BURST)
+    fusion = AttitudeFusion(period, BURST)
     fusion.update(readings(np.zeros((1, 3)), pitched(0.0)))
     attitude = fusion.update(sample)["attitude"]
     np.testing.assert_allclose(np.abs(attitude[0]), 0.5, atol=1e-3)
@@ -115,9 +117,86 @@ def test_after_a_reset_it_is_lost_until_it_reads_what_is_down() -> None:
     still = np.zeros((1, 3))
     fusion.update(readings(still, pitched(0.0)))
     fusion.reset()
-    assert fusion.lost
+    lost = [fusion.lost]
     fusion.update(readings(still, 1.5 * pitched(1.0)))
-    assert fusion.lost
+    lost.append(fusion.lost)
     attitude = fusion.update(readings(still, pitched(1.0)))["attitude"]
-    assert not fusion.lost
+    assert [*lost, fusion.lost] == [True, True, False]
     assert pitch(attitude) == pytest.approx(1.0, abs=1e-3)
+
+
+STILL = np.zeros((1, 3))
+
+
+def resting(burst: int, rows: int = 1) -> AttitudeFusion:
+    fusion = AttitudeFusion(PERIOD, burst, rows)
+    for _ in range(100):
+        fusion.update(readings(np.zeros((rows, 3)), np.repeat(pitched(0.0), rows, 0)))
+        assert not fusion.lost
+    return fusion
+
+
+@pytest.mark.parametrize("burst", [0, BURST])
+@pytest.mark.parametrize("wrong", [34.0, 35.0, np.nan, np.inf])
+def test_a_moment_of_nonsense_is_left_out(burst: int, wrong: float) -> None:
+    """A spike, saturation, NaN: the rotation before and after it is kept."""
+    fusion, angle = resting(burst), 0.0
+    for step in range(20):
+        angle += 0.8 * PERIOD
+        sample = readings(np.array([[0.0, 0.8, 0.0]]), pitched(angle))
+        if step == 10:
+            sample["imu_burst"].reshape(BURST, 6)[2, 0] = sample["imu_gyro"][0, 0] = wrong
+        attitude = fusion.update(sample)["attitude"]
+        assert (fusion.lost, fusion.reason) == (False, "")
+    assert pitch(attitude) == pytest.approx(angle, abs=0.01)
+    assert abs(projected_gravity(attitude)[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("burst", [0, BURST])
+@pytest.mark.parametrize(("wrong", "reason"), [(34.95, SATURATED), (np.nan, NOT_FINITE)])
+def test_nonsense_that_stays_makes_it_lost_until_down_is_told(
+    burst: int, wrong: float, reason: str
+) -> None:
+    fusion = resting(burst)
+    lost = []
+    for _ in range(50):
+        attitude = fusion.update(readings(np.array([[wrong, 0, 0]]), pitched(0.0)))["attitude"]
+        lost.append(fusion.lost)
+        assert fusion.reason == (reason if fusion.lost else "")
+        np.testing.assert_allclose(attitude[0], [1, 0, 0, 0], atol=1e-3)
+    assert lost == [False] * 12 + [True] * 38  # longer than 0.25 s
+    fusion.update(readings(STILL, 1.5 * pitched(0.5)))
+    assert (fusion.lost, bool(fusion.reason)) == (True, True)
+    attitude = fusion.update(readings(STILL, pitched(0.5)))["attitude"]
+    assert (fusion.lost, fusion.reason) == (False, "")
+    assert pitch(attitude) == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("burst", [0, BURST])
+def test_after_a_long_gap_it_is_lost_until_it_reads_what_is_down(burst: int) -> None:
+    fusion = resting(burst)
+    fusion.update(readings(STILL, pitched(0.0)), periods=12)
+    assert (fusion.lost, fusion.reason) == (False, "")
+    fusion.update(readings(STILL, 1.5 * pitched(1.0)), periods=30)
+    assert (fusion.lost, fusion.reason) == (True, LEAP)
+    lost = []
+    for _ in range(20):
+        fusion.update(readings(STILL, 1.5 * pitched(1.0)))
+        lost.append(fusion.lost)
+    assert all(lost) and fusion.reason == "no reading tells what is down"
+    attitude = fusion.update(readings(STILL, pitched(1.0)))["attitude"]
+    assert (fusion.lost, fusion.reason) == (False, "")
+    assert pitch(attitude) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_row_out_of_its_senses_leaves_the_others_alone() -> None:
+    both, alone = resting(BURST, rows=2), resting(BURST)
+    turning = np.array([[0.1, 0.2, 0.3]])
+    for step in range(40):
+        wrong = np.nan if step < 20 else 0.0
+        sample = readings(np.vstack([turning, [[wrong] * 3]]), np.repeat(pitched(0.0), 2, 0))
+        attitude = both.update(sample)["attitude"]
+        expected = alone.update(readings(turning, pitched(0.0)))["attitude"]
+        assert (attitude[0] == expected[0]).all()
+        assert both.lost == (12 <= step < 20)
+    assert not alone.lost

@@ -13,7 +13,9 @@ from edge_runtime.signal import (
     ATTITUDE,
     BASE_VELOCITY,
     FOOT_FORCE,
+    IMU_ACCEL,
     IMU_BURST,
+    IMU_GYRO,
     JOINT_TORQUE,
     POSITION,
 )
@@ -28,6 +30,10 @@ class Choice:
     gives: frozenset[str]
     fits: Callable[[RobotDescription], bool]
     make: Callable[[Contract, RobotDescription, int], Fusion]
+
+
+def _has_imu(robot: RobotDescription) -> bool:
+    return {IMU_GYRO, IMU_ACCEL} <= {signal.name for signal in robot.signals}
 
 
 def _vqf(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
@@ -84,14 +90,22 @@ _ELSE = "choose another estimator with --fusion"
 _MOTION = frozenset((ATTITUDE, BASE_VELOCITY))
 FUSIONS: dict[str, Choice] = {  # from the simplest to the one that knows most
     "robot": Choice(frozenset(), lambda robot: True, _robot),
-    "vqf": Choice(frozenset((ATTITUDE,)), lambda robot: True, _vqf),
+    "vqf": Choice(frozenset((ATTITUDE,)), _has_imu, _vqf),
     "legged": Choice(
-        _MOTION, lambda robot: robot.legged is not None and bool(_witnesses(robot)), _legged
+        _MOTION,
+        lambda robot: _has_imu(robot) and robot.legged is not None and bool(_witnesses(robot)),
+        _legged,
     ),
-    "wheeled": Choice(_MOTION | {POSITION}, lambda robot: robot.wheeled is not None, _wheeled),
+    "wheeled": Choice(
+        _MOTION | {POSITION},
+        lambda robot: _has_imu(robot) and robot.wheeled is not None,
+        _wheeled,
+    ),
     "wheeled+lidar": Choice(
         _MOTION | {POSITION},
-        lambda robot: robot.wheeled is not None and robot.wheeled.lidar is not None,
+        lambda robot: (
+            _has_imu(robot) and robot.wheeled is not None and robot.wheeled.lidar is not None
+        ),
         _wheeled_lidar,
     ),
 }
@@ -111,7 +125,8 @@ def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
     """The name itself, or what "auto" stands for.
 
     That is the simplest that gives what the policy needs, and an attitude at least, by which the
-    guard knows a fall. Where none gives it all, `bind` says what is missing.
+    guard knows a fall. Where none does, it is the robot's own signals; where they do not give it
+    all either, `bind` says what is missing.
 
     Raises:
         UserError: there is none of that name.
@@ -122,7 +137,9 @@ def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
         return name
     needed = {ATTITUDE, *contract.estimator_outputs}
     fitting = [name for name, choice in FUSIONS.items() if choice.fits(robot)]
-    return next((name for name in fitting if needed <= FUSIONS[name].gives), "vqf")
+    found = next((name for name in fitting if needed <= FUSIONS[name].gives), "")
+    own = needed <= {signal.name for signal in robot.signals}
+    return found or ("robot" if own else "vqf")
 
 
 def _witnesses(robot: RobotDescription) -> tuple[str, ...]:

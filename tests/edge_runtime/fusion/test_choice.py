@@ -12,13 +12,13 @@ from edge_runtime.config_json import from_json, to_json
 from edge_runtime.contract import Contract
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.fusion.attitude import AttitudeFusion
-from edge_runtime.fusion.choice import FUSIONS, find_fusion
+from edge_runtime.fusion.choice import FUSIONS, find_fusion, find_name
 from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.legged_fusion import LeggedFusion
 from edge_runtime.fusion.wheeled_fusion import WheeledFusion
 from edge_runtime.inference import Policy
 from edge_runtime.robot import RobotDescription
-from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, IMU_BURST, Signal
+from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, IMU_ACCEL, IMU_BURST, IMU_GYRO, Signal
 from sim.description import describe
 from sim.tasks import find_task
 
@@ -86,6 +86,37 @@ def test_a_robot_that_does_not_tell_of_its_legs_cannot_have_their_estimator() ->
         find_fusion("legged", needing, legless)
     with pytest.raises(ContractError, match="needs 'base_velocity' from an estimator"):
         bind(needing, legless, find_fusion("auto", needing, legless))
+
+
+def without(robot: RobotDescription, *names: str) -> RobotDescription:
+    return dataclasses.replace(
+        robot,
+        signals=tuple(s for s in robot.signals if s.name not in names),
+        live=None,
+        legged=None,
+        wheeled=None,
+    )
+
+
+@pytest.mark.parametrize("imu", [[], [IMU_GYRO], [IMU_ACCEL]])
+def test_auto_takes_the_robots_own_estimates_where_no_estimator_fits(imu: list[str]) -> None:
+    """Of an IMU with an AHRS, or of a motion-capture hall."""
+    needing, told = contract("HumanoidVelocity", "base_velocity"), robot("HumanoidVelocity")
+    own = without(told, IMU_BURST, *imu)
+    assert find_name("auto", needing, own) == "robot"
+    if IMU_GYRO not in imu:  # which the policy itself reads
+        bind(needing, own, find_fusion("auto", needing, own))
+    assert find_name("auto", needing, told) == "legged"
+    nothing = without_estimates(own)
+    with pytest.raises(ContractError, match="--fusion"):
+        bind(needing, nothing, find_fusion("auto", needing, nothing))
+
+
+def test_without_an_imu_an_own_attitude_does() -> None:
+    needing, told = contract("HumanoidVelocity", "attitude"), robot("HumanoidVelocity")
+    imu = (IMU_BURST, IMU_ACCEL)
+    assert find_name("auto", needing, without(told, *imu)) == "robot"
+    assert find_name("auto", needing, without(told, IMU_BURST)) == "vqf"
 
 
 @pytest.mark.parametrize("name", ["wheeled", "wheeled+lidar"])

@@ -241,6 +241,11 @@ class LidarOdometry:
         """Whether the process works."""
         return self._process.is_alive()
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process."""
+        return self._process.pid
+
     def reset(self) -> None:
         """Forget all scans."""
         self.offer(math.nan, np.zeros(0))

@@ -15,6 +15,8 @@ from edge_runtime.fusion import wheeled_state as at
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import (
     matrix_to_quaternion,
+    quaternion_to_matrix,
+    skew,
     so3_exp,
     so3_log,
     tilt_from_gravity,
@@ -41,6 +43,7 @@ NO_READING = "no IMU reading yet"
 NOTHING_IS_DOWN = "no IMU reading so far tells what is down"
 HEADING_UNKNOWN = "the heading is not known until GNSS sees the car move"
 VELOCITY_UNKNOWN = "the velocity is not known"
+NO_WHEELS = "no believed wheels lately"
 UNKNOWN = 1e6  # variance of what is not known yet
 # What a car does while nobody looks, standard deviations: m/s^2, and rad/s of yaw and of tilt.
 _PUSH, _SPIN, _LEAN = 1.4, 0.3, 0.05
@@ -63,14 +66,17 @@ class WheeledFilter:
 
     It starts with the first IMU reading, at any speed. Body velocity is right as soon as a wheel
     has spoken; velocity and position in the world, when GNSS has told the heading of a car that
-    moves. Without GNSS the start is the world's origin, and it stays INITIALISING.
+    moves. Until then the start is the world's origin, and it is INITIALISING; a car that has no
+    GNSS is judged by its velocity and tilt alone. Either is LOST once its velocity is not known.
 
     Args:
         config: the car and its sensors.
+        gnss: whether it has GNSS to wait for.
     """
 
-    def __init__(self, config: WheeledConfig = _A_CAR) -> None:
+    def __init__(self, config: WheeledConfig = _A_CAR, *, gnss: bool = True) -> None:
         self.config = config
+        self._has_gnss = gnss
         self._c = numbers(config)
         self._wheels = np.array(config.wheels, dtype=np.float64).reshape(-1, 2)
         self._line = Timeline(config.capacity, at.EVENT, at.STATE, at.ERROR, config.horizon)
@@ -313,9 +319,7 @@ class WheeledFilter:
             reason = self._trouble if self._unusable else "the IMU is silent"
             return worst, f"{reason}, for {silent:.1f} s now"
         if x[at.HEADING_KNOWN] == 0.0:
-            # Its velocity in the world is not known either, but as the body sees it by wheels.
-            by_wheels = now - x[at.WHEELS_BELIEVED] <= config.silent
-            return Health.INITIALISING, HEADING_UNKNOWN if by_wheels else VELOCITY_UNKNOWN
+            return self._judge_body(now, x)
         velocity = math.sqrt(max(variance[at.D_V : at.D_V + 3]))
         if velocity > config.lost_velocity:
             return Health.LOST, VELOCITY_UNKNOWN
@@ -323,21 +327,50 @@ class WheeledFilter:
         if position > config.lost_position:
             return Health.LOST, f"the position is known to {position:.0f} m"
         heading = math.sqrt(variance[at.D_ANGLE + 2])
-        return self._degraded(now, x, velocity, position, heading)
-
-    def _degraded(
-        self, now: float, x: Float, velocity: float, position: float, heading: float
-    ) -> tuple[Health, str]:
-        config = self.config
-        reasons = (
+        return self._degraded(
+            now,
             (now - x[at.FIX_BELIEVED] > config.silent, "no believed GNSS fix lately"),
-            (now - x[at.WHEELS_BELIEVED] > 0.25 * config.silent, "no believed wheels lately"),
+            (now - x[at.WHEELS_BELIEVED] > 0.25 * config.silent, NO_WHEELS),
             (velocity > config.degraded_velocity, f"the velocity is known to {velocity:.1f} m/s"),
             (position > config.degraded_position, f"the position is known to {position:.1f} m"),
             (heading > config.degraded_heading, f"the heading is known to {heading:.2f} rad"),
-            (bool(self._trouble) and now - self._trouble_stamp < _SHAKEN, self._trouble),
         )
-        for true, reason in reasons:
+
+    def _judge_body(self, now: float, x: Float) -> tuple[Health, str]:
+        """While the heading is not known: velocity in the world is not either, but in the body."""
+        config = self.config
+        velocity = self._body_velocity_std(x)
+        begun = float(x[at.BEGUN])
+        silent = now - np.fmax(begun, np.fmax(x[at.WHEELS_BELIEVED], x[at.MOTION_SEEN]))
+        unknown = velocity > config.lost_velocity
+        # Wheels get a moment to speak first. After them, nothing bounds what the tilt's error adds.
+        awaited = now - begun <= config.silent
+        if (unknown and not awaited) or silent > 2.0 * config.silent:
+            return Health.LOST, VELOCITY_UNKNOWN
+        if unknown or (self._has_gnss and silent > config.silent):
+            return Health.INITIALISING, VELOCITY_UNKNOWN
+        if self._has_gnss:
+            return Health.INITIALISING, HEADING_UNKNOWN
+        tilt = math.sqrt(max(self.covariance.diagonal()[at.D_ANGLE : at.D_ANGLE + 2]))
+        return self._degraded(
+            now,
+            (now - x[at.WHEELS_BELIEVED] > 0.25 * config.silent, NO_WHEELS),
+            (velocity > config.degraded_velocity, f"the velocity is known to {velocity:.1f} m/s"),
+            (tilt > config.degraded_tilt, f"the tilt is known to {tilt:.2f} rad"),
+        )
+
+    def _body_velocity_std(self, x: Float) -> float:
+        """m/s on the worst axis of the body, where errors of heading and velocity cancel."""
+        to_body = quaternion_to_matrix(np.ascontiguousarray(x[at.Q : at.Q + 4])).T
+        cross = skew(np.ascontiguousarray(x[at.V : at.V + 3]))
+        jacobian = np.hstack([to_body @ cross, to_body])  # by the rotation, by the velocity
+        variances = np.diagonal(jacobian @ self.covariance[: at.D_P, : at.D_P] @ jacobian.T)
+        return math.sqrt(max(0.0, *variances.tolist()))
+
+    def _degraded(self, now: float, *doubts: tuple[bool, str]) -> tuple[Health, str]:
+        """By the first of the doubts that is true, or by recent trouble of the IMU."""
+        shaken = bool(self._trouble) and now - self._trouble_stamp < _SHAKEN
+        for true, reason in (*doubts, (shaken, self._trouble)):
             if true:
                 return Health.DEGRADED, reason
         return Health.GOOD, ""

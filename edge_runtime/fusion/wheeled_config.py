@@ -89,6 +89,9 @@ class WheeledConfig:
     # GNSS.
     fix_std: float = 0.1
     """m, below which no receiver's claim is believed, from fix to fix."""
+    fix_velocity_std: float = 0.05
+    """m/s of the GNSS velocity on any axis, where the receiver does not claim one itself: a
+    robot's signals hold none."""
     wander_std: float = 1.0
     """m, of the slow error: atmosphere, orbits, reflections."""
     wander_time: float = 100.0
@@ -124,6 +127,8 @@ class WheeledConfig:
     """m of horizontal standard deviation, beyond which nobody can use it."""
     degraded_heading: float = 0.1
     """rad of standard deviation."""
+    degraded_tilt: float = 0.1
+    """rad of standard deviation of roll and pitch, which a car without GNSS is judged by."""
     degraded_velocity: float = 0.5
     """m/s of standard deviation on any axis."""
     lost_velocity: float = 3.0

@@ -1,5 +1,6 @@
 """The car's state for the control loop: attitude, velocity and position from its signals."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -32,6 +33,7 @@ STEERING_ANGLE = "steering_angle"  # rad
 GNSS_POSITION = "gnss_position"  # m, world; the last fix, NaN before the first
 LIDAR = "lidar"  # m, of each beam
 GNSS_VELOCITY = "gnss_velocity"  # m/s, world
+LIDAR_ENDED = "lidar odometry has ended"
 _COMPILING = 100  # samples of a drive that compiles
 
 
@@ -81,8 +83,9 @@ class WheeledFusion:
         if lidar is not None:
             self.reads += (Signal(LIDAR, beams, "m", "lidar"),)
         self._lidar = lidar
+        self._lidar_ended = False  # its process, though nobody closed it
         self.filters: Sequence[WheeledFilter] = [
-            WheeledFilter(config.estimator) for _ in range(rows)
+            WheeledFilter(config.estimator, gnss=config.gnss) for _ in range(rows)
         ]
         self._period, self._burst, self._gnss = control_period, burst, config.gnss
         self._radius = config.wheel_radius
@@ -90,6 +93,7 @@ class WheeledFusion:
         self._fresh = np.ones(rows, bool)
         self._fix = np.full((rows, 6), np.nan, np.float32)  # the last one of each car
         self._fix_std = np.full(3, config.estimator.fix_std)
+        self._fix_velocity_std = config.estimator.fix_velocity_std
         self._attitude = np.zeros((rows, 4), np.float32)
         self._attitude[:, 0] = 1.0
         self._velocity = np.zeros((rows, 3), np.float32)
@@ -122,11 +126,14 @@ class WheeledFusion:
 
     @property
     def states(self) -> Sequence[Estimate]:
-        return [car.estimate for car in self.filters]
+        return [self._without_lidar(car.estimate) for car in self.filters]
 
     @property
     def reason(self) -> str:
-        return "; ".join({car.judge()[1]: None for car in self.filters if car.judge()[1]})
+        reasons = dict.fromkeys(car.judge()[1] for car in self.filters)
+        if self._lidar_ended:
+            reasons[LIDAR_ENDED] = None
+        return "; ".join(reason for reason in reasons if reason)
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._fresh[slice(None) if rows is None else rows] = True
@@ -167,6 +174,15 @@ class WheeledFusion:
         lidar.offer(self._time, ranges.astype(np.float64))
         for displacement in lidar.collect():
             car.update(displacement)
+        self._lidar_ended = not lidar.alive
+
+    def _without_lidar(self, estimate: Estimate) -> Estimate:
+        """DEGRADED at best, and told, once the lidar's process has ended."""
+        if not self._lidar_ended:
+            return estimate
+        reason = "; ".join(filter(None, (estimate.reason, LIDAR_ENDED)))
+        health = min(estimate.health, Health.DEGRADED)
+        return dataclasses.replace(estimate, health=health, reason=reason)
 
     def close(self) -> None:
         """End the lidar's process, if there is one."""
@@ -187,7 +203,7 @@ class WheeledFusion:
             return
         self._fix[row] = fix
         exact = fix.astype(np.float64)
-        car.update(Gnss(self._time, exact[:3], self._fix_std, exact[3:], 0.05))
+        car.update(Gnss(self._time, exact[:3], self._fix_std, exact[3:], self._fix_velocity_std))
 
     def _tell(self, row: int, car: WheeledFilter) -> None:
         health = car.judge()[0]

@@ -76,6 +76,7 @@ VEHICLE_ESTIMATOR = WheeledRobotConfig(
         wheel_scale_std=0.005,
         steering_std=0.01,
         fix_std=0.05,
+        fix_velocity_std=0.05,
         wander_std=0.5,
         wander_time=60.0,
         velocity_time=0.0,

@@ -1,10 +1,24 @@
+import dataclasses
+import os
+import signal
+import time
 from pathlib import Path
 
 import mujoco
 import numpy as np
 import pytest
 
-from edge_runtime.fusion.wheeled_fusion import WheeledFusion
+from edge_runtime.fusion.estimate import Health
+from edge_runtime.fusion.wheeled import VELOCITY_UNKNOWN
+from edge_runtime.fusion.wheeled_config import WheeledConfig
+from edge_runtime.fusion.wheeled_fusion import (
+    GNSS_VELOCITY,
+    LIDAR_ENDED,
+    STEERING_ANGLE,
+    WHEEL_SPEED,
+    WheeledFusion,
+)
+from edge_runtime.fusion.wheeled_state import HEADING_KNOWN
 from edge_runtime.inference import Policy
 from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, IMU_BURST, POSITION, Array
 from sim.estimation_car import measure_car_estimation
@@ -52,14 +66,14 @@ def test_it_knows_cars_that_a_policy_drives(policy: Policy) -> None:
 def test_velocity_is_right_from_the_first_sample_on() -> None:
     env = TaskVectorEnv(VehicleTrack(), 4, seed=1, all_signals=True)
     fusion = WheeledFusion(VEHICLE_ESTIMATOR, PERIOD, env.engine.substeps, 4)
-    assert {signal.name for signal in fusion.reads} <= set(env.signals)
+    assert {read.name for read in fusion.reads} <= set(env.signals)
     estimates = fusion.update(env.signals)
     truth = np.linalg.norm(env.engine.sensor("gnss_velocity"), axis=1)
     assert np.abs(estimates[BASE_VELOCITY][:, 0] - truth).max() < 0.3
     assert not fusion.lost
-    for signal in fusion.provides:
-        assert estimates[signal.name].shape == (4, signal.size)
-        assert estimates[signal.name].dtype == np.float32
+    for given in fusion.provides:
+        assert estimates[given.name].shape == (4, given.size)
+        assert estimates[given.name].dtype == np.float32
     assert fusion.update(env.signals)[ATTITUDE] is estimates[ATTITUDE]
 
 
@@ -107,7 +121,7 @@ def test_lidar_joins_in_when_it_is_ready(policy: Policy) -> None:
         lidar=LidarOdometry(),
         beams=VehicleTrack().lidar.beams,
     )
-    assert "lidar" in [signal.name for signal in fusion.reads]
+    assert "lidar" in [read.name for read in fusion.reads]
     act, observations = acting(policy), env.reset(seed=5)[0]
     try:
         for _ in range(1000):
@@ -119,3 +133,76 @@ def test_lidar_joins_in_when_it_is_ready(policy: Policy) -> None:
         assert not fusion.lost
     finally:
         fusion.close()
+
+
+def test_an_end_of_the_lidars_process_is_told(policy: Policy) -> None:
+    pytest.importorskip("small_gicp", reason="the extra 'lidar' is not installed")
+    from edge_runtime.fusion.lidar_odometry import LidarOdometry
+
+    env = TaskVectorEnv(VehicleTrack(), 1, seed=5, all_signals=True)
+    lidar = LidarOdometry()
+    fusion = WheeledFusion(
+        VEHICLE_ESTIMATOR,
+        PERIOD,
+        env.engine.substeps,
+        lidar=lidar,
+        beams=VehicleTrack().lidar.beams,
+    )
+    act, observations = acting(policy), env.reset(seed=5)[0]
+    try:
+        for _ in range(100):
+            fusion.update(env.signals)
+            observations = env.step(act(observations))[0]
+        assert (fusion.states[0].health, fusion.reason) == (Health.GOOD, "")
+        assert lidar.pid is not None
+        os.kill(lidar.pid, signal.SIGKILL)
+        until = time.monotonic() + 10.0
+        while lidar.alive and time.monotonic() < until:
+            time.sleep(0.01)
+        fusion.update(env.signals)
+        (state,) = fusion.states
+        assert (state.health, state.reason) == (Health.DEGRADED, LIDAR_ENDED)
+        assert fusion.reason == LIDAR_ENDED and not fusion.lost
+    finally:
+        fusion.close()
+
+
+@pytest.mark.parametrize("gnss", [True, False], ids=["no fix yet", "no receiver"])
+def test_wheels_that_fall_silent_before_the_heading_is_known_are_lost(gnss: bool) -> None:
+    """The car stands; a wheel sensor that is gone reads NaN."""
+    config = dataclasses.replace(VEHICLE_ESTIMATOR, gnss=gnss)
+    fusion = WheeledFusion(config, PERIOD)
+    signals = {s.name: np.zeros((1, s.size), np.float32) for s in fusion.reads}
+    rng, lost = np.random.default_rng(0), {}
+    for step in range(round(12.0 / PERIOD)):
+        now = step * PERIOD
+        signals["imu_gyro"][:] = 0.003 * rng.standard_normal(3)
+        signals["imu_accel"][:] = [0.0, 0.0, 9.8] + 0.05 * rng.standard_normal(3)
+        if now > 3.0:
+            signals[WHEEL_SPEED][:] = np.nan
+        fusion.update(signals)
+        lost[now] = fusion.lost
+    assert not any(said for now, said in lost.items() if now < 3.0)
+    assert all(said for now, said in lost.items() if now > 10.5)
+    assert fusion.reason == VELOCITY_UNKNOWN
+
+
+def test_the_gnss_velocity_is_believed_as_far_as_the_config_says() -> None:
+    def spread(config: WheeledConfig) -> float:
+        robot = dataclasses.replace(VEHICLE_ESTIMATOR, estimator=config)
+        fusion = WheeledFusion(robot, PERIOD)
+        signals = {s.name: np.zeros((1, s.size), np.float32) for s in fusion.reads}
+        rng = np.random.default_rng(0)
+        for step in range(100):
+            signals["imu_gyro"][:] = 0.003 * rng.standard_normal(3)
+            signals["imu_accel"][:] = [0.0, 0.0, 9.8] + 0.05 * rng.standard_normal(3)
+            signals[WHEEL_SPEED][:] = 5.0 / WHEEL_RADIUS
+            signals[STEERING_ANGLE][:] = 0.0
+            signals[GNSS_VELOCITY][0] = [5.0, 0.0, 1e-4 * step]
+            signals["gnss_position"][0] = [5.0 * step * PERIOD, 0.0, 0.0]
+            fusion.update(signals)
+        assert fusion.filters[0].state[HEADING_KNOWN] == 1.0
+        return float(fusion.states[0].covariance[2, 2])  # of the heading, which its course tells
+
+    unsure = dataclasses.replace(VEHICLE, fix_velocity_std=0.5)
+    assert spread(unsure) > 1.5 * spread(VEHICLE)

@@ -17,7 +17,7 @@ from edge_runtime.fusion.errors_against_reference import (
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.logs import Log
 from edge_runtime.fusion.logs.formats import read_log
-from edge_runtime.fusion.logs.run_log import ReplayedFusion
+from edge_runtime.fusion.logs.run_log import NOT_TOLD, ReplayedFusion
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.plot import picture
 from edge_runtime.fusion.replay import Run, choose, health_shares, make_estimator, replay
@@ -95,12 +95,16 @@ def describe(log: Log, estimator: str, run: Run, errors: Errors | None) -> list[
     lines.append("")
     for health, reason, share in health_shares(run):
         why = f": {reason}" if reason else ""
-        lines.append(f"  {_percent(share):>7} {health.name.lower()}{why}")
+        name = health.name.lower() if reason != NOT_TOLD else _UNTOLD
+        lines.append(f"  {_percent(share):>7} {name}{why}")
     for kind, (refused, of) in run.refused.items():
         if refused:
             lines.append(f"  {_percent(refused / of):>7} of {kind.lower()} not believed")
     lines += [f"  {note}" for note in log.notes]
     return [*lines, ""]
+
+
+_UNTOLD = "health not told"
 
 
 def _percent(share: float) -> str:
@@ -127,6 +131,7 @@ def export(stem: Path, run: Run, errors: Errors | None) -> None:
         columns["true_position"] = errors.truth.position
     health = np.array([Health(h).name.lower() for h in range(len(Health))])[run.health]
     reason = np.array(run.reasons)[run.reason]
+    health = np.where(reason == NOT_TOLD, _UNTOLD, health)
     content = io.BytesIO()
     np.savez_compressed(
         content,

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,9 +11,16 @@ import numpy as np
 import pytest
 
 from edge_runtime import fuse
+from edge_runtime.blocks import BlockFile
+from edge_runtime.errors import UserError
 from edge_runtime.fuse import FuseConfig
+from edge_runtime.fusion.attitude import AttitudeFusion
 from edge_runtime.fusion.logs.recording import write_recording
+from edge_runtime.inference import Policy
+from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.recorder import RunLog
 from tests.edge_runtime.fusion.recordings import recordings, turning_log
+from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +101,29 @@ def test_an_unfit_estimator_is_one_line(log: Path, tmp_path: Path) -> None:
         assert done.returncode == 2
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_an_estimator_without_health_is_not_called_good(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot, path = LegRobot(), tmp_path / "run.s2elog"
+    fusion, policy = AttitudeFusion(0.02, BURST), Policy(make_model(make_contract()))
+    loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), HandClock())
+    with closing(BlockFile(path, 10**7)) as file:
+        loop.recorder = log = RunLog(file, loop, "vqf", every=0.002)
+        for tick in range(60):
+            if tick == 30:  # silent for so long that the attitude is a guess
+                robot.sequence += 50
+            loop.tick()
+        log.close()
+    assert fuse.main(FuseConfig(path, "vqf", tmp_path, picture=False)) == 0
+    said = capsys.readouterr().out
+    assert " health not told: " in said and " good" not in said
+    assert " lost: " in said
+    with np.load(tmp_path / "run_vqf.npz") as estimates:
+        assert set(estimates["health"]) == {"health not told", "lost"}
+    with pytest.raises(UserError, match="'leg' gives no 'attitude'.*--estimator"):
+        fuse.main(FuseConfig(path, "robot", tmp_path, picture=False))
 
 
 @pytest.mark.slow

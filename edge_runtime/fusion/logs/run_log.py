@@ -21,6 +21,7 @@ from edge_runtime.run_log import ESTIMATE, SENSOR, RunRecord, read_run_log
 from edge_runtime.signal import ATTITUDE, Array
 
 TRUE_ATTITUDE, TRUE_VELOCITY, TRUE_POSITION = "true_attitude", "true_velocity", "true_position"
+NOT_TOLD = "the estimator tells no health, only when it is lost"
 _FIX = "gnss_position"
 _UNKNOWN = 1e12 * np.eye(9)
 
@@ -117,6 +118,11 @@ class ReplayedFusion:
     def __init__(self, record: RunRecord, name: str) -> None:
         self._fusion: Fusion = find_fusion(name, record.contract, record.robot)
         fusion = self._fusion
+        if ATTITUDE not in {signal.name for signal in (*record.robot.signals, *fusion.provides)}:
+            raise UserError(
+                f"robot '{record.robot.name}' gives no '{ATTITUDE}', nor does estimator '{name}'; "
+                "choose another --estimator"
+            )
         self._outputs = [fusion.estimates[signal.name] for signal in fusion.provides]
         self._compared = name == record.fusion
         self._estimate: Estimate | None = None
@@ -192,5 +198,5 @@ def _estimate(fusion: Fusion, signals: Mapping[str, Array], stamp: float) -> Est
         accel_bias=nothing,
         covariance=_UNKNOWN,
         health=Health.LOST if fusion.lost else Health.GOOD,
-        reason=fusion.reason,
+        reason=fusion.reason if fusion.lost else NOT_TOLD,
     )

@@ -45,6 +45,7 @@ _START = (
 )
 _STARTUP_SECONDS = 60.0
 _REFRESH_SECONDS = 0.5
+_WAKING_SECONDS = 0.01  # between two looks at whether the robot has woken up
 _SLOWING_SECONDS, _STANDING_SECONDS = 1.0, 1.0  # under the policy, before the controlled stop
 _PATIENCE_SECONDS = 3.0  # for a controlled stop, over its length
 STOPPED_BY_GUARD = 1  # exit code
@@ -279,15 +280,19 @@ def interruptible() -> Iterator[threading.Event]:
 def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> None:
     """Let the loop run its time and show how it does."""
     contract = loop.controller.contract
-    print(
-        f"{loop.controller.policy.source}: {contract.task} on {loop.robot.description.name} at "
-        f"{1e9 / loop.period:g} Hz, {f'{seconds:g} s' if seconds else 'until interrupted'}"
-    )
     live = sys.stdout.isatty()
-    until = time.monotonic() + seconds if seconds else float("inf")
     loop.start()
     shown = 0
     try:
+        # What it takes to lock the memory, and the robot to wake up, is not driven.
+        while loop.running and not loop.sensors.new and not interrupted.wait(_WAKING_SECONDS):
+            pass
+        print(
+            f"{loop.controller.policy.source}: {contract.task} on {loop.robot.description.name} at "
+            f"{1e9 / loop.period:g} Hz, {f'{seconds:g} s' if seconds else 'until interrupted'}",
+            flush=True,
+        )
+        until = time.monotonic() + seconds if seconds else float("inf")
         while time.monotonic() < until and not interrupted.is_set() and loop.running:
             interrupted.wait(min(_REFRESH_SECONDS, max(0.0, until - time.monotonic())))
             if live:

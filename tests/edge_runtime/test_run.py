@@ -13,10 +13,12 @@ import pytest
 
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
+from edge_runtime.fusion.choice import find_fusion
 from edge_runtime.loop import ControlLoop
 from edge_runtime.report import table
 from edge_runtime.run import command_values
 from edge_runtime.shared_memory import segment_path
+from sim.description import describe
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
 from sim2edge.__main__ import main
@@ -36,6 +38,8 @@ def policy(humanoid: Contract, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A policy for the humanoid that knows nothing."""
     path = tmp_path_factory.mktemp("policy") / "limp.onnx"
     path.write_bytes(make_model(humanoid))
+    # Compiled once on this machine, with a word about it that no test below expects.
+    find_fusion("auto", humanoid, describe(find_task("HumanoidVelocity"), 4))
     return path
 
 

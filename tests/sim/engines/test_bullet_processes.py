@@ -123,6 +123,8 @@ while True:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Whoever runs the tests in the background may have it ignored, which a child inherits.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert running.stdout is not None

@@ -70,6 +70,7 @@ class LeggedFilter:
         self._verdict = Verdict(True, "", 0.0)
         self._trouble, self._trouble_since = "", -math.inf
         self._newest = 0.0  # s, stamp of the last IMU reading that was used
+        self._heard()
 
     def start(
         self, stamp: float, attitude: Float, velocity: Float | None = None, sure: bool = False
@@ -98,18 +99,23 @@ class LeggedFilter:
         std[-3:] = config.accel_bias_std
         self._timeline.start(stamp, layout.IMU, state, np.diag(std**2))
         self._newest = stamp
+        self._heard()
         self._started = True
 
     def predict(self, imu: Imu) -> None:
         """Go forward to the time of an IMU reading; one that cannot be true is left out."""
+        before = self._check.newest
         verdict = self._check.check(imu)
         if verdict.reason:
             self._trouble = verdict.reason
             self._trouble_since = self._newest
-        if not verdict.usable:
-            self._verdict = verdict
-            return
         self._verdict = verdict
+        if not verdict.usable:
+            passed = self._check.newest - before
+            if passed > 0.0:  # neither NaN, as for the first, nor back to another clock
+                self._unusable_for += passed
+            return
+        self._heard()
         stamp = imu.stamp
         if not self._started:
             self._begin(imu)
@@ -131,14 +137,33 @@ class LeggedFilter:
             return False
         stamp = measurement.stamp
         if not stamp - self._newest < _AHEAD:  # what is estimated is no longer so
-            self._trouble, self._trouble_since = GAP, self._newest
+            if self._verdict.usable:  # else it is told already what is wrong with the IMU
+                self._trouble = GAP
+            self._trouble_since = self._newest
+            if math.isfinite(stamp):
+                if stamp < self._ahead_since:
+                    self._ahead_since = stamp
+                self._ahead_until = stamp
             return False
+        self._ahead_since = math.inf
         event = self._event
         event[STAMP] = stamp
         event[KIND] = layout.FEET
         self._event_feet[:] = measurement.position
         self._event_contact[:] = measurement.contact
         return self._take() > 0
+
+    def _heard(self) -> None:
+        """The IMU can be used: count anew for how long it cannot."""
+        self._unusable_for = 0.0  # s, by the stamps of its own readings
+        # s, stamps of the feet ahead of it: of two, since one alone may have a wrong stamp
+        self._ahead_since, self._ahead_until = math.inf, 0.0
+
+    @property
+    def _imu_is_gone(self) -> bool:
+        """Whether the last usable IMU reading is older than `longest_gap`."""
+        ahead = self._ahead_until - self._ahead_since + _AHEAD
+        return max(self._unusable_for, ahead) > self.config.longest_gap
 
     def _take(self) -> int:
         line = self._timeline
@@ -199,7 +224,7 @@ class LeggedFilter:
         )
 
     def _nothing(self) -> Estimate:
-        wrong = self._verdict.reason in WRONG_UNITS
+        wrong = self._verdict.reason in WRONG_UNITS or self._imu_is_gone
         zero = np.zeros(3)
         return Estimate(
             stamp=0.0,
@@ -220,6 +245,8 @@ class LeggedFilter:
         tilt, speed = steps.spread(covariance)
         if not (math.isfinite(tilt) and math.isfinite(speed)):
             return Health.LOST, UNKNOWN
+        if self._imu_is_gone:
+            return Health.LOST, self._trouble
         if not state[layout.SETTLED]:
             return Health.INITIALISING, SETTLING
         if tilt > config.lost_tilt or speed > config.lost_velocity:

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude import ATTITUDE_SIGNAL, UPRIGHT, imu_signals, tells_down
 from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.contact import ContactProbability, force_on_leg
@@ -52,7 +53,8 @@ class LeggedFusion:
         witnesses: what tells the load of a foot: the signals `foot_force`, `joint_torque`, or both.
 
     Raises:
-        ValueError: there is none.
+        UserError: the legs do not have the points that the filter's config counts on.
+        ValueError: there is no witness.
     """
 
     provides: tuple[Signal, ...] = (ATTITUDE_SIGNAL, BASE_VELOCITY_SIGNAL)
@@ -78,6 +80,7 @@ class LeggedFusion:
         self._touch, self._torque = FOOT_FORCE in witnesses, JOINT_TORQUE in witnesses
         if not (self._touch or self._torque):
             raise ValueError(f"contact needs '{FOOT_FORCE}' or '{JOINT_TORQUE}'")
+        _check_points(config)
         self._contact_config = config.contact
         self._burst, self._parts = burst, max(burst, 1)
         self._period = control_period
@@ -199,3 +202,20 @@ class LeggedFusion:
         """N under each foot, by the torques of the legs where they are now."""
         up = quaternion_to_matrix(self._attitude[row].astype(np.float64))[2]
         return [force_on_leg(leg, torque, up, self._contact_config) for leg in self._legs]
+
+
+def _check_points(config: LeggedRobotConfig) -> None:
+    """Raise `UserError` unless the filter's feet are all points of all legs."""
+    feet, points = config.estimator.feet, config.estimator.points
+    for leg in config.legs:
+        if len(leg.points) != points:
+            raise UserError(
+                f"leg '{leg.name}' has {len(leg.points)} points, the legged estimator counts on "
+                f"{points} a sole; set LeggedConfig.points to what every leg has, 1 or 2"
+            )
+    if len(config.legs) * points != feet:
+        raise UserError(
+            f"{len(config.legs)} legs of {points} points are {len(config.legs) * points} points, "
+            f"the legged estimator counts on {feet}; describe every leg, or set LeggedConfig.feet "
+            f"to {len(config.legs) * points}"
+        )

@@ -1,11 +1,15 @@
 """The estimators that know velocity, driven by the control loop over simulated robots."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edge_runtime.errors import UserError
 from edge_runtime.fusion.choice import find_fusion
+from edge_runtime.fusion.legged_fusion import LeggedFusion
+from edge_runtime.fusion.plausibility import FROZEN, NOT_FINITE, SATURATED
 from edge_runtime.guard import Fault, Reaction
 from edge_runtime.inference import Policy
 from edge_runtime.loop import ControlLoop
@@ -29,6 +33,13 @@ def gyro_in_degrees(signals: Signals) -> None:
 def accel_in_g(signals: Signals) -> None:
     signals[IMU_ACCEL][:] /= 9.81
     signals[IMU_BURST].reshape(-1, 6)[:, 3:] /= 9.81
+
+
+def gyro_is(value: float) -> Spoil:
+    def spoil(signals: Signals) -> None:
+        signals[IMU_GYRO][:] = signals[IMU_BURST].reshape(-1, 6)[:, :3] = value
+
+    return spoil
 
 
 class Bench:
@@ -113,3 +124,56 @@ def test_healthy_sensors_at_rest_lose_nothing(task: str, name: str) -> None:
     bench = Bench(task, name, moving=False)
     assert {bench.tick() for _ in range(100)} == {Reaction.NONE}
     assert bench.loop.lost_because == ""
+
+
+@pytest.mark.parametrize("since_start", [True, False], ids=["from the start", "later"])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(np.nan, NOT_FINITE), (34.9, SATURATED), (0.0, FROZEN)],
+    ids=["no number", "saturated", "silent"],
+)
+def test_legs_without_an_imu_are_lost_until_it_returns(
+    value: float, reason: str, since_start: bool
+) -> None:
+    bench = Bench("HumanoidVelocity", "legged", moving=False)
+
+    def lost_after(seconds: float) -> bool:
+        for _ in range(round(seconds / (bench.loop.period * 1e-9))):
+            bench.fusion.update(bench.description.split(bench.read().values))
+        return bench.fusion.lost
+
+    if not since_start:
+        assert not lost_after(1.0)
+    bench.spoil = [gyro_is(value)]
+    assert not lost_after(0.2)
+    assert lost_after(0.14 if since_start else 0.1)  # the very first sample is of no duration
+    assert bench.fusion.reason == reason
+    assert lost_after(1.0)
+    assert bench.fusion.reason == reason
+    bench.spoil = []
+    assert not lost_after(2.0)
+
+
+@pytest.mark.parametrize(
+    ("feet", "points", "legs", "says"),
+    [
+        (2, 2, 2, "set LeggedConfig.feet to 4"),
+        (4, 2, 1, "describe every leg"),
+        (4, 1, 2, "has 2 points"),
+    ],
+    ids=["feet", "a leg is missing", "points"],
+)
+def test_legs_that_contradict_the_estimator_are_told_in_one_line(
+    feet: int, points: int, legs: int, says: str
+) -> None:
+    task = find_task("HumanoidVelocity")
+    legged = task.legged
+    config = replace(
+        legged,
+        legs=legged.legs[:legs],
+        estimator=replace(legged.estimator, feet=feet, points=points),
+    )
+    joints = [actuator.name for actuator in task.robot.actuators]
+    with pytest.raises(UserError, match=says) as told:
+        LeggedFusion(config, joints, task.control_period)
+    assert "\n" not in str(told.value)

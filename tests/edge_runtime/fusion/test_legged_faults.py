@@ -118,6 +118,68 @@ def test_health_tells_of_a_fault_and_is_good_before_and_after(fault: Fault) -> N
     assert_good_means_good(kept)
 
 
+GONE = (
+    (of_imu(lambda r, s: with_entry(r, "gyro", math.nan)), imu.NOT_FINITE),
+    (of_imu(lambda r, s: with_entry(r, "gyro", 34.9)), imu.SATURATED),
+    (of_imu(lambda r, s: STUCK._replace(stamp=r.stamp)), imu.FROZEN),
+    (of_imu(lambda r, s: None), imu.GAP),
+    (of_imu(lambda r, s: r._replace(stamp=math.nan)), imu.NOT_FINITE),
+    (of_imu(lambda r, s: r._replace(stamp=START)), imu.DUPLICATE),
+)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    GONE,
+    ids=["no number", "saturated", "frozen", "silent", "no stamp", "one stamp for all"],
+)
+def test_without_the_imu_for_long_the_state_is_lost_and_found_again(
+    spoil: Callable[[Moment, float], Reading], reason: str
+) -> None:
+    def gone(moment: Moment) -> Reading:
+        since = moment.stamp - START
+        return spoil(moment, since) if 0.0 < since < 2.0 else (moment.imu, moment.feet)
+
+    kept = drive(LeggedFilter(CONFIG), replace(WALKER, seconds=8.0), gone)
+    early = [e.health for m, e in kept if START < m.stamp < START + 0.2]
+    long = [(e.health, e.reason) for m, e in kept if START + 0.32 < m.stamp < START + 1.99]
+    after = [e.health for m, e in kept if m.stamp > 7.3]
+    assert Health.LOST not in early
+    assert set(long) == {(Health.LOST, reason)}
+    assert set(after) == {Health.GOOD}
+    # Repeats are no fault yet for their first 0.05 s.
+    assert_good_means_good([k for k in kept if not START < k[0].stamp < START + 0.06])
+
+
+def test_an_unusable_imu_without_feet_is_lost_too() -> None:
+    def blind(moment: Moment) -> Reading:
+        gone = moment.stamp > START
+        return with_entry(moment.imu, "accel", 157.0) if gone else moment.imu, None
+
+    kept = drive(LeggedFilter(CONFIG), replace(WALKER, seconds=3.5), blind)
+    assert kept[-1][1].health is Health.LOST
+
+
+def test_an_imu_that_never_was_usable_is_lost_with_the_reason() -> None:
+    kept = drive(
+        LeggedFilter(CONFIG),
+        replace(WALKER, seconds=0.5),
+        lambda moment: (with_entry(moment.imu, "gyro", math.nan), moment.feet),
+    )
+    assert kept[10][1].health is Health.INITIALISING
+    assert (kept[-1][1].health, kept[-1][1].reason) == (Health.LOST, imu.NOT_FINITE)
+
+
+def test_one_stamp_of_the_feet_that_leaps_loses_nothing() -> None:
+    def leap(moment: Moment) -> Reading:
+        once = abs(moment.stamp - START) < 1e-9
+        return moment.imu, moment.feet._replace(stamp=moment.stamp + 9.0 * once)
+
+    kept = drive(LeggedFilter(CONFIG), change=leap)
+    told = {e.health for m, e in kept if m.stamp > START - 0.5}
+    assert told == {Health.GOOD, Health.DEGRADED}
+
+
 def assert_good_means_good(kept) -> None:
     wrong = [errors(e, m) for m, e in kept if e.health is Health.GOOD]
     assert len(wrong) > 200

@@ -42,6 +42,10 @@ class LeggedFilter:
         config: what is known beforehand.
     """
 
+    # s, stamps of the feet ahead of the IMU: of two, since one alone may have a wrong stamp
+    _ahead_since: float
+    _ahead_until: float
+
     def __init__(self, config: LeggedConfig = LeggedConfig()) -> None:
         self.config = config
         self._check = ImuCheck(config.imu)
@@ -71,6 +75,11 @@ class LeggedFilter:
         self._trouble, self._trouble_since = "", -math.inf
         self._newest = 0.0  # s, stamp of the last IMU reading that was used
         self._heard()
+
+    def _heard(self) -> None:
+        """The IMU can be used: count anew for how long it cannot."""
+        self._unusable_for = 0.0  # s, by the stamps of its own readings
+        self._ahead_since, self._ahead_until = math.inf, 0.0
 
     def start(
         self, stamp: float, attitude: Float, velocity: Float | None = None, sure: bool = False
@@ -152,12 +161,6 @@ class LeggedFilter:
         self._event_feet[:] = measurement.position
         self._event_contact[:] = measurement.contact
         return self._take() > 0
-
-    def _heard(self) -> None:
-        """The IMU can be used: count anew for how long it cannot."""
-        self._unusable_for = 0.0  # s, by the stamps of its own readings
-        # s, stamps of the feet ahead of it: of two, since one alone may have a wrong stamp
-        self._ahead_since, self._ahead_until = math.inf, 0.0
 
     @property
     def _imu_is_gone(self) -> bool:

@@ -100,6 +100,9 @@ class TrainConfig:
     """Time between two checkpoints."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     sac: SACConfig = field(default_factory=SACConfig)
+    initial: Path | None = None
+    """Start with what the policy of this run has learnt, for the same robot and observations;
+    exploration, learning rate and everything else start anew."""
     resume: Path | None = None
     """Continue this run as if it had never stopped; of the other flags only --steps, --minutes
     and --checkpoint-seconds count then."""

@@ -1,6 +1,7 @@
 """One training: the batch, the algorithm on it, and what is saved of both."""
 
 import time
+from pathlib import Path
 
 import torch
 from stable_baselines3.common.logger import configure
@@ -10,7 +11,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
 from policies.actor_critic import AsymmetricSACPolicy, AsymmetricTQCPolicy, prior_matrix
 from policies.algorithms import action_limit, make_algorithm
-from policies.checkpoint import capture, restore
+from policies.checkpoint import begin_with, capture, restore
 from policies.config import TrainConfig
 from policies.ppo import BatchPPO
 from policies.provenance import cores
@@ -55,6 +56,8 @@ class Training:
         self._started = False
         if config.resume is not None:
             self._resume()
+        elif config.initial is not None:
+            self._begin_with(config.initial)
         self.algorithm.set_logger(configure(str(run.path), ["tensorboard"]))
 
     @property
@@ -116,6 +119,22 @@ class Training:
         """Let go of the simulations and the log."""
         self.algorithm.logger.close()
         self._env.close()
+
+    def _begin_with(self, path: Path) -> None:
+        folder = RunFolder.open(path)
+        checkpoint = folder.load()
+        if folder.config.algorithm != self.config.algorithm:
+            raise UserError(
+                f"--initial {path} learns by {folder.config.algorithm}, and this run by "
+                f"{self.config.algorithm}; choose the same --algorithm"
+            )
+        try:
+            begin_with(self.algorithm, self._scaled, checkpoint)
+        except RuntimeError:
+            raise UserError(
+                f"--initial {path} has a network of another shape: it must be of the same task, "
+                "observations and layers"
+            ) from None
 
     def _resume(self) -> None:
         checkpoint = self.run.load()

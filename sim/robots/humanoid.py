@@ -10,6 +10,8 @@ from edge_runtime.signal import Signal
 from sim.robots.robot import Sensor, SimRobot, position_actuators
 
 FEET = ("left_foot", "right_foot")
+HANDS = ("left_forearm", "right_forearm")  # the bodies that carry what is in them
+ARM = ("shoulder_pitch", "shoulder_roll", "elbow")  # what the names of its joints end with
 
 # Knees and hips slightly bent: a straight knee cannot push.
 DEFAULT_POSE = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engines.engine import Engine, Rows
+from sim.engines.engine import Bool, Engine, Float, Rows
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,10 @@ class PushConfig:
     interval: tuple[float, float] = (4.0, 8.0)  # s between two pushes
     duration: float = 0.1  # s
     speed: tuple[float, float] = (0.1, 0.5)  # m/s the push would give the free robot
+    grow: bool = False  # the strongest gets stronger with who stands an episode, else weaker
+
+
+_FIRST, _STEP = 0.3, 0.05  # of the range of speeds: the strongest at first, and how it changes
 
 
 class Pushes:
@@ -37,11 +41,25 @@ class Pushes:
         self._steps = (shortest, longest + 1)
         self._duration = max(round(config.duration / period), 1)
         self._wait = np.zeros(engine.rows, np.int64)  # control steps until the next push
+        self._strongest = np.full(engine.rows, _FIRST if config.grow else 1.0)  # of the range
 
     def reset(self, rows: Rows) -> None:
         """A new wait for these simulations, whose pushes end."""
         self._wait[rows] = self._rng.integers(*self._steps, len(rows))
         self._engine.external_force[rows, self.body] = 0.0
+
+    def learn(self, rows: Rows, fallen: Bool) -> None:
+        """Episodes of these simulations ended, (n,), by a fall or not: pushes grow or weaken."""
+        if self._config.grow:
+            step = np.where(fallen, -_STEP, _STEP)
+            self._strongest[rows] = np.clip(self._strongest[rows] + step, _STEP, 1.0)
+
+    def metrics(self) -> dict[str, Float]:
+        """The strongest push each robot may get, m/s (N,), where that changes."""
+        if not self._config.grow:
+            return {}
+        low, high = self._config.speed
+        return {"push_speed": low + self._strongest * (high - low)}
 
     def advance(self) -> None:
         """One control step: start and end pushes."""
@@ -54,14 +72,16 @@ class Pushes:
         now = np.flatnonzero(self._wait == 0)
         if len(now):
             direction = self._rng.uniform(0.0, 2 * np.pi, len(now))
-            force = self._rng.uniform(*self._config.speed, len(now)) * self._force_per_speed
+            low, high = self._config.speed
+            strongest = low + self._strongest[now] * (high - low)
+            force = self._rng.uniform(low, strongest) * self._force_per_speed
             xy = np.stack([np.cos(direction), np.sin(direction)], axis=1)
             self._engine.external_force[now, self.body, :2] = force[:, None] * xy
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal, beside the engine's forces."""
-        return {"wait": self._wait.copy()}
+        return {"wait": self._wait.copy(), "strongest": self._strongest.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        self._wait[:] = state["wait"]
+        self._wait[:], self._strongest[:] = state["wait"], state["strongest"]

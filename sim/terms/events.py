@@ -20,7 +20,7 @@ class PushConfig:
     grow: bool = False  # the strongest gets stronger with who stands an episode, else weaker
 
 
-_FIRST, _STEP = 0.3, 0.05  # of the range of speeds: the strongest at first, and how it changes
+_FIRST, _STEP = 0.5, 0.05  # of the range of speeds: the strongest at first, and how it changes
 
 
 class Pushes:
@@ -72,11 +72,18 @@ class Pushes:
         now = np.flatnonzero(self._wait == 0)
         if len(now):
             direction = self._rng.uniform(0.0, 2 * np.pi, len(now))
-            low, high = self._config.speed
-            strongest = low + self._strongest[now] * (high - low)
-            force = self._rng.uniform(low, strongest) * self._force_per_speed
+            force = self._speeds(now) * self._force_per_speed
             xy = np.stack([np.cos(direction), np.sin(direction)], axis=1)
             self._engine.external_force[now, self.body, :2] = force[:, None] * xy
+
+    def _speeds(self, rows: Rows) -> Float:
+        """What pushes would give these robots, m/s; those that grow are drawn near the strongest,
+        for the weak ones teach nothing any more."""
+        low, high = self._config.speed
+        if not self._config.grow:
+            return self._rng.uniform(low, high, len(rows))
+        share = np.sqrt(self._rng.uniform(size=len(rows)))
+        return low + share * self._strongest[rows] * (high - low)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal, beside the engine's forces."""

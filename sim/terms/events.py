@@ -20,6 +20,7 @@ class PushConfig:
     grow: bool = False  # the strongest gets stronger with who stands an episode, else weaker
 
 
+_NEVER = 1 << 40  # control steps
 _FIRST, _STEP = 0.5, 0.05  # of the range of speeds: the strongest at first, and how it changes
 
 
@@ -41,9 +42,16 @@ class Pushes:
         self._steps = (shortest, longest + 1)
         self._duration = max(round(config.duration / period), 1)
         self._wait = np.zeros(engine.rows, np.int64)  # control steps until the next push
+        self.since = np.full(engine.rows, _NEVER)
+        """Control steps since the last push of this episode began, (N,)."""
         self._strongest = np.full(engine.rows, _FIRST if config.grow else 1.0)  # of the range
 
     def reset(self, rows: Rows) -> None:
+        """New episodes of these simulations, with a new wait."""
+        self.since[rows] = _NEVER
+        self._end(rows)
+
+    def _end(self, rows: Rows) -> None:
         """A new wait for these simulations, whose pushes end."""
         self._wait[rows] = self._rng.integers(*self._steps, len(rows))
         self._engine.external_force[rows, self.body] = 0.0
@@ -66,11 +74,13 @@ class Pushes:
         if not self._config.enabled:
             return
         self._wait -= 1
+        self.since += 1
         over = np.flatnonzero(self._wait == -self._duration)
         if len(over):
-            self.reset(over)
+            self._end(over)
         now = np.flatnonzero(self._wait == 0)
         if len(now):
+            self.since[now] = 0
             direction = self._rng.uniform(0.0, 2 * np.pi, len(now))
             force = self._speeds(now) * self._force_per_speed
             xy = np.stack([np.cos(direction), np.sin(direction)], axis=1)
@@ -87,8 +97,10 @@ class Pushes:
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal, beside the engine's forces."""
-        return {"wait": self._wait.copy(), "strongest": self._strongest.copy()}
+        names = ("_wait", "_strongest", "since")
+        return {name: getattr(self, name).copy() for name in names}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        self._wait[:], self._strongest[:] = state["wait"], state["strongest"]
+        for name, value in state.items():
+            getattr(self, name)[:] = value

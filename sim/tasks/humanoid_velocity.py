@@ -80,7 +80,7 @@ class HumanoidVelocity(TaskConfig):
         *TaskConfig.not_negative,
         "catch_lean",
         "catch_rate",
-        "recovery_speed",
+        "recovery_seconds",
         "swing_height",
         "command.standing",
         "command.straight",
@@ -101,7 +101,7 @@ class HumanoidVelocity(TaskConfig):
     catch_lean: float = 0.15  # rad of tilt, beyond which a standing robot steps to catch itself
     catch_rate: float = 1.2  # rad/s of roll or pitch, likewise
     swing_height: float = 0.08  # m, of the sole at mid swing
-    recovery_speed: float = 0.4  # m/s beside the commanded, from which only balance counts
+    recovery_seconds: float = 1.0  # after a push, in which only balance counts
     nominal_height: float = 0.755  # m, of the IMU while walking
     command: VelocityCommand = VelocityCommand()
     pushes: PushConfig = PushConfig()
@@ -245,6 +245,7 @@ class WalkingTask(Task):
         self.privileged_size = 3 + 3 + 1 + 2 + 2 + 2 + 3
         self.fallen = np.zeros(rows, bool)
         self.error = np.zeros((rows, 3))  # of the velocities asked for, m/s and rad/s
+        self._recovery = config.recovery_seconds / period  # control steps
         self.recovers = np.zeros(rows, bool)  # its balance, so that the gait clock may wait
         self._stride_error = Stride(config.gait_steps, rows)
         self._observe_all()
@@ -314,9 +315,7 @@ class WalkingTask(Task):
             self.error[:, :2] = self.velocity[:, :2]
             self.error[:, 2] = self.yaw_rate
             self.error -= self.command
-            self.recovers = (
-                np.hypot(self.error[:, 0], self.error[:, 1]) > self.config.recovery_speed
-            )
+            self.recovers = self._pushes.since < self._recovery
             self._stride_error.add(self.error)
 
     def _observe_all(self) -> None:

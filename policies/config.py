@@ -36,6 +36,9 @@ class PPOConfig:
     """Weight of the entropy bonus."""
     value: float = 1.0
     """Weight of the value loss."""
+    symmetry: float = 0.0
+    """Weight of the loss that makes left and right do the same, mirrored; for a robot that is
+    itself symmetric."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
     initial_log_std: float = -0.5
@@ -170,6 +173,7 @@ def _not_negative(config: TrainConfig) -> dict[str, float]:
         "--checkpoint-seconds": config.checkpoint_seconds,
         "--ppo.entropy": config.ppo.entropy,
         "--ppo.value": config.ppo.value,
+        "--ppo.symmetry": config.ppo.symmetry,
         "--sac.learning-starts": config.sac.learning_starts,
     }
 

@@ -17,7 +17,8 @@ from policies.ppo import BatchPPO
 from policies.provenance import cores
 from policies.run_folder import RunFolder
 from policies.sb3_env import BatchVecEnv
-from sim.batch import make_batch
+from policies.symmetry import Mirror, find_mirror
+from sim.batch import Batch, make_batch
 from sim.vector_env import TaskVectorEnv
 
 OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
@@ -52,6 +53,8 @@ class Training:
             self._prior = prior_matrix(contract, task.action_prior)
         self._env = BatchVecEnv(env, action_limit(config))
         self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
+        if config.ppo.symmetry and isinstance(self.algorithm, BatchPPO):
+            self.algorithm.mirror = _mirror(config, env)
         self._seconds_before = 0.0
         self._started = False
         if config.resume is not None:
@@ -146,3 +149,13 @@ class Training:
         restore(self.algorithm, self._scaled, checkpoint)
         self._seconds_before = float(checkpoint["train_seconds"])
         self._started = True
+
+
+def _mirror(config: TrainConfig, env: Batch) -> Mirror:
+    signs = env.config.joint_signs if isinstance(env, TaskVectorEnv) else {}
+    if not (isinstance(env, TaskVectorEnv) and signs):
+        raise UserError(
+            f"--ppo.symmetry: the robot of {config.task.name} is not known to be symmetric; leave "
+            "it 0"
+        )
+    return find_mirror(env.contract(), signs)

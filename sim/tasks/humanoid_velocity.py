@@ -16,7 +16,7 @@ from edge_runtime.signal import ATTITUDE, COMMAND, CONTROL_STEP, Array
 from edge_runtime.terms import should_step
 from sim.engines.engine import Engine, Float, Rows
 from sim.robots.estimators import humanoid_estimator
-from sim.robots.humanoid import ARM, FEET, HANDS, humanoid
+from sim.robots.humanoid import ARM, FEET, HANDS, humanoid, joint_signs
 from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors, Wander
 from sim.sensors.readings import Noise
@@ -174,6 +174,10 @@ class HumanoidVelocity(TaskConfig):
                 prior[names.index(f"{side}_{joint}"), 0] = sign * amplitude
             prior[names.index(f"{side}_shoulder_pitch"), 1] = -sign * 0.15
         return prior / self.action_scale
+
+    @property
+    def joint_signs(self) -> Mapping[str, float]:
+        return joint_signs()
 
     def nominal(self) -> "HumanoidVelocity":
         nominal = super().nominal()

@@ -228,8 +228,8 @@ class WalkingTask(Task):
         self._pushes = Pushes(config.pushes, engine, config.robot.main_body, period, rng)
         self.ground = Ground(config.terrain, rows, rng)
         names = [a.name for a in actuators]
-        joints = [k for k, name in enumerate(names) if name.endswith(ARM)]
-        self._arm_load = Arms(config.arms, engine, HANDS, joints, rng)
+        arms = [k for k, name in enumerate(names) if name.endswith(ARM)]
+        self._arm_load = Arms(config.arms, engine, HANDS, arms, rng)
         self._bind_sensors(names)
         self.action = np.zeros((rows, count), np.float32)
         self.change = np.zeros_like(self.action)  # of the action, in the last step

@@ -74,6 +74,13 @@ class DrivingRewards:
 
 
 @dataclass(frozen=True)
+class DrivingPractice:
+    """What training has that a healthy car does not: a policy must not take silence for a road."""
+
+    blind: tuple[float, float] = (0.0, 0.4)  # rad, `LidarConfig.blind`
+
+
+@dataclass(frozen=True)
 class VehicleTrack(TaskConfig):
     """Drive closed tracks fast without leaving them."""
 
@@ -130,6 +137,7 @@ class VehicleTrack(TaskConfig):
     gnss: GnssConfig = GnssConfig()
     errors: VehicleNoise = VehicleNoise()
     rewards: DrivingRewards = DrivingRewards()
+    practice: DrivingPractice = DrivingPractice()
 
     @property
     def robot(self) -> SimRobot:
@@ -171,6 +179,9 @@ class VehicleTrack(TaskConfig):
     def ground(self) -> tuple[str, ...]:
         return tuple(f"{w}_tyre" for w in WHEELS)
 
+    def for_training(self) -> "VehicleTrack":
+        return replace(self, lidar=replace(self.lidar, blind=self.practice.blind))
+
     def unseen(self, seed: int, episodes: int = 1) -> "VehicleTrack":
         return replace(self, track_seed=_UNSEEN + seed, tracks=max(self.tracks, episodes))
 
@@ -199,7 +210,7 @@ class DrivingTask(Task):
         self.tracks = make_tracks(config.tracks, config.track_seed, config.track)
         self.locator = Locator(self.tracks, rows, OUTLINE)
         self.position = self.locator.position
-        self._lidar = Lidar(config.lidar, self.tracks, LIDAR_POSITION)
+        self._lidar = Lidar(config.lidar, self.tracks, LIDAR_POSITION, rows)
         gnss = config.gnss if config.noise else config.gnss.exact()
         self._gnss = Gnss(gnss, rows, config.control_period, rng)
         self._antenna = engine.sensor("gnss_position"), engine.sensor("gnss_velocity")
@@ -241,6 +252,7 @@ class DrivingTask(Task):
         for name in _COUNTERS:
             getattr(self, name)[rows] = 0
         self._gnss.reset(rows)
+        self._lidar.reset(rows, rng)
         return qpos, qvel
 
     def _draw_tracks(self, count: int) -> Rows:
@@ -302,7 +314,7 @@ class DrivingTask(Task):
         ranges, pose = self.signals["lidar"], self.engine.qpos[:, :7]
         self._lidar.cast(rows, self.locator.track, self.position.index, pose, ranges)
         if self.config.noise:
-            ranges[rows] = self._lidar.spoil(ranges[rows], self.rng)
+            ranges[rows] = self._lidar.spoil(ranges[rows], self.rng, self._lidar.blind[rows])
 
     def rewards(self, action: Array) -> dict[str, Float]:
         self.previous_action[:] = self.action
@@ -348,12 +360,17 @@ class DrivingTask(Task):
 
     def state(self) -> State:
         state: dict[str, Any] = {name: getattr(self, name).copy() for name in _COUNTERS}
-        return state | {"locator": self.locator.state(), "gnss": self._gnss.state()}
+        return (
+            state
+            | {"locator": self.locator.state(), "gnss": self._gnss.state()}
+            | {"blind": self._lidar.blind.copy()}
+        )
 
     def restore(self, state: State) -> None:
         for name in _COUNTERS:
             getattr(self, name)[:] = state[name]
         self.locator.restore(state["locator"])
         self._gnss.restore(state["gnss"])
+        self._lidar.blind[:] = state["blind"]
         self._observe_motion()
         self.locator.update(self._all, self.pose)

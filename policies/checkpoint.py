@@ -83,6 +83,13 @@ def begin_with(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]
     _restore_reward_scale(scaled, state["reward_scale"])
 
 
+def spent(state: dict[str, Any]) -> tuple[int, float]:
+    """Steps and seconds in a checkpoint's policy, those of the runs it began with included."""
+    before = state["inherited"]
+    steps = int(state["counters"]["num_timesteps"]) + int(before["steps"])
+    return steps, float(state["train_seconds"]) + float(before["seconds"])
+
+
 def _attribute(algorithm: Algorithm, path: str) -> Any:
     value: Any = algorithm
     for name in path.split("."):

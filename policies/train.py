@@ -120,7 +120,9 @@ def _begin(config: TrainConfig) -> RunFolder:
     if folder is None:
         folder = Path("runs") / config.task.name / time.strftime("%Y-%m-%d_%H-%M-%S")
     origin = describe_origin()
-    origin["commands"] = [origin.pop("command")]
+    initial = config.initial
+    before = [] if initial is None else RunFolder.open(initial).record.get("commands", [])
+    origin["commands"] = [*before, origin.pop("command")]
     return RunFolder.create(folder, config, {"seed": config.seed, **origin})
 
 

@@ -11,7 +11,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
 from policies.actor_critic import AsymmetricSACPolicy, AsymmetricTQCPolicy, prior_matrix
 from policies.algorithms import action_limit, make_algorithm
-from policies.checkpoint import begin_with, capture, restore
+from policies.checkpoint import begin_with, capture, restore, spent
 from policies.config import TrainConfig
 from policies.ppo import BatchPPO
 from policies.provenance import cores
@@ -56,6 +56,7 @@ class Training:
         if config.ppo.symmetry and isinstance(self.algorithm, BatchPPO):
             self.algorithm.mirror = _mirror(config, env)
         self._seconds_before = 0.0
+        self._inherited = {"steps": 0, "seconds": 0.0}  # of the runs that this one began with
         self._started = False
         if config.resume is not None:
             self._resume()
@@ -115,6 +116,7 @@ class Training:
                 "prior": self._prior,
                 "action_limit": self._env.action_space.high,
                 "train_seconds": self.seconds,
+                "inherited": self._inherited,
             }
         )
 
@@ -138,6 +140,8 @@ class Training:
                 f"--initial {path} has a network of another shape: it must be of the same task, "
                 "observations and layers"
             ) from None
+        steps, seconds = spent(checkpoint)
+        self._inherited = {"steps": steps, "seconds": seconds}
 
     def _resume(self) -> None:
         checkpoint = self.run.load()
@@ -148,6 +152,7 @@ class Training:
             )
         restore(self.algorithm, self._scaled, checkpoint)
         self._seconds_before = float(checkpoint["train_seconds"])
+        self._inherited = checkpoint["inherited"]
         self._started = True
 
 

@@ -1,11 +1,17 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from policies.recipes import recipe
+from policies.ppo import BatchPPO
+from policies.run_folder import RunFolder
 from policies.symmetry import find_mirror
+from policies.training import Training
 from sim.tasks import find_task
 from sim.vector_env import TaskVectorEnv
+from tests.policies.conftest import short
 
 TASK = find_task("HumanoidVelocity")
 
@@ -46,3 +52,25 @@ def test_a_mirrored_robot_sees_the_mirrored_world(env, mirror):
     here, there = torch.from_numpy(observation)
     np.testing.assert_allclose(mirror.observation(here), there, atol=2e-3)
     assert (here - there).abs().max() > 0.1
+
+
+def asymmetry(weight: float, run: Path) -> float:
+    """Mean squared difference between left and right after a short training."""
+    ppo = replace(short(run).ppo, symmetry=weight, learning_rate=3e-3, desired_kl=None, epochs=20)
+    config = short(run, ppo=ppo)
+    training = Training(config, RunFolder.create(run, config, {}))
+    for _ in range(3):
+        training.iterate()
+    algorithm = training.algorithm
+    assert isinstance(algorithm, BatchPPO)
+    algorithm.mirror = find_mirror(TaskVectorEnv(TASK, 1, threads=1).contract(), TASK.joint_signs)
+    seen = torch.from_numpy(algorithm.rollout_buffer.observations).flatten(0, 1)
+    with torch.no_grad():
+        features = algorithm.policy.features_extractor(seen)
+        found = algorithm._asymmetry(features, algorithm._mirrored(seen))
+    training.close()
+    return float(found)
+
+
+def test_its_loss_brings_left_and_right_together(tmp_path):
+    assert asymmetry(10.0, tmp_path / "with") < 0.2 * asymmetry(0.0, tmp_path / "without")

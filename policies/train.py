@@ -44,7 +44,7 @@ def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
     run = _resumed(rest)
     if run is not None:
         config = RunFolder.open(run).config
-        if task not in (None, config.task.name):
+        if task is not None and recipe(task).task.name != config.task.name:
             raise UserError(f"{run} is a training of {config.task.name}, not of {task}")
         return dataclasses.replace(config, resume=run), rest
     if task is not None:

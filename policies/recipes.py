@@ -6,6 +6,7 @@ from policies.config import PPOConfig, TrainConfig
 from sim.tasks import find_task
 from sim.tasks.humanoid_velocity import HumanoidVelocity, Practice
 from sim.terms.arms import ArmConfig
+from sim.terms.commands import VelocityCommand
 from sim.terms.events import PushConfig
 from sim.terrain.terrain import TerrainConfig
 
@@ -19,7 +20,9 @@ _HARD = HumanoidVelocity(
         payload=(-1.0, 5.0),
         arms=ArmConfig(hand_mass=(0.0, 1.5), offset=0.3),
     ),
-    terrain=TerrainConfig(kinds=("flat", "slope", "steps")),
+    # Whoever falls by a push would go down a level of ground too, and never see the hard ones.
+    terrain=TerrainConfig(kinds=("flat", "slope", "steps"), curriculum=False),
+    command=VelocityCommand(standing=0.1),
 )
 RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(

@@ -21,7 +21,7 @@ class PushConfig:
 
 
 _NEVER = 1 << 40  # control steps
-_FIRST, _STEP = 0.5, 0.05  # of the range of speeds: the strongest at first, and how it changes
+_FIRST, _STEP = 0.6, 0.05  # of the range of speeds: the strongest at first, and how it changes
 
 
 class Pushes:

@@ -77,7 +77,7 @@ class DrivingRewards:
 class DrivingPractice:
     """What training has that a healthy car does not: a policy must not take silence for a road."""
 
-    blind: tuple[float, float] = (0.0, 0.4)  # rad, `LidarConfig.blind`
+    blind: tuple[float, float] = (0.0, 0.6)  # rad, `LidarConfig.blind`
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import dataclasses
 from policies.config import PPOConfig, TrainConfig
 from sim.tasks import find_task
 from sim.tasks.humanoid_velocity import HumanoidVelocity, Practice
+from sim.tasks.vehicle_track import DrivingPractice, VehicleTrack
 from sim.terms.arms import ArmConfig
 from sim.terms.commands import VelocityCommand
 from sim.terms.events import PushConfig
@@ -24,6 +25,11 @@ _HARD = HumanoidVelocity(
     terrain=TerrainConfig(kinds=("flat", "slope", "steps"), curriculum=False),
     command=VelocityCommand(standing=0.1),
 )
+# A car must not take silence for a road, nor a wet road for a dry one.
+_BLIND = VehicleTrack(
+    practice=DrivingPractice(blind=(0.0, 0.6), friction=(0.55, 1.1), payload=(0.0, 32.0))
+)
+
 RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(
         task=None,
@@ -36,6 +42,9 @@ RECIPES: dict[str, TrainConfig] = {
         ppo=PPOConfig(learning_rate=2e-4, initial_log_std=-1.2, symmetry=0.5),
     ),
     "VehicleTrack": TrainConfig(task=None, steps=7_000_000),
+    "VehicleGauntlet": TrainConfig(
+        task=_BLIND, steps=4_000_000, ppo=PPOConfig(learning_rate=3e-4, initial_log_std=-2.4)
+    ),
     "Humanoid-v5": TrainConfig(task=None, steps=10_000_000),
 }
 

@@ -75,9 +75,11 @@ class DrivingRewards:
 
 @dataclass(frozen=True)
 class DrivingPractice:
-    """What training has that a healthy car does not: a policy must not take silence for a road."""
+    """What training has more of than life."""
 
-    blind: tuple[float, float] = (0.0, 0.6)  # rad, `LidarConfig.blind`
+    blind: tuple[float, float] = (0.0, 0.0)  # rad, `LidarConfig.blind`
+    friction: tuple[float, float] = (0.85, 1.1)  # of the dry road, and below it of a wet one
+    payload: tuple[float, float] = (0.0, 25.0)  # kg
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class VehicleTrack(TaskConfig):
         "track.gap",
         "start_speed",
         "lidar",
+        "practice",
         "gnss",
         "errors",
     )
@@ -180,7 +183,14 @@ class VehicleTrack(TaskConfig):
         return tuple(f"{w}_tyre" for w in WHEELS)
 
     def for_training(self) -> "VehicleTrack":
-        return replace(self, lidar=replace(self.lidar, blind=self.practice.blind))
+        practice = self.practice
+        return replace(
+            self,
+            lidar=replace(self.lidar, blind=practice.blind),
+            randomization=replace(
+                self.randomization, friction=practice.friction, payload=practice.payload
+            ),
+        )
 
     def unseen(self, seed: int, episodes: int = 1) -> "VehicleTrack":
         return replace(self, track_seed=_UNSEEN + seed, tracks=max(self.tracks, episodes))

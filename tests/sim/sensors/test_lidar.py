@@ -12,7 +12,6 @@ from sim.racing.scene import add_walls
 from sim.racing.tracks import make_tracks
 from sim.robots.vehicle import LIDAR_POSITION
 from sim.sensors.lidar import Lidar, LidarConfig
-from sim.tasks.vehicle_track import VehicleTrack
 
 CONFIG = LidarConfig()
 TRACKS = make_tracks(3, 0)
@@ -161,9 +160,3 @@ def test_a_blind_sector_gives_no_echo_for_a_whole_episode() -> None:
     before = lidar.blind.copy()
     lidar.reset(np.array([3]), rng)
     np.testing.assert_array_equal(np.delete(lidar.blind, 3, 0), np.delete(before, 3, 0))
-
-
-def test_only_training_has_blind_sectors() -> None:
-    task = VehicleTrack()
-    assert task.for_training().lidar.blind == task.practice.blind
-    assert task.lidar.blind == (0.0, 0.0)

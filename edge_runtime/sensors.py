@@ -32,7 +32,7 @@ class Sensors:
         self._live_moving = [places[name] for name in robot.live_moving]
         speeds = [s.name for s in robot.signals if s.name in robot.live_moving and _speed(s)]
         self._speeds = [self.signals[name] for name in speeds]
-        self._bytes = memoryview(self.values).cast("B")
+        self._bytes = self.values.data.cast("B")
         self._before = b""  # the values as they were
         self.sequence = -1  # of the newest sample; -1 before the first
         self.stamp = -math.inf  # of that sample

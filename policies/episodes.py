@@ -51,9 +51,9 @@ class Episodes:
 
 
 def not_begun(planned: int) -> Episodes:
-    """None of them, for the user had enough before."""
+    """None of them, for the user had enough, or the engine's workers ended again and again."""
     none = np.zeros(0)
-    note = "not begun, for the evaluation was interrupted before"
+    note = "not played, for the evaluation was interrupted"
     return Episodes(none, none, none, {}, np.zeros(0, np.intp), planned, note)
 
 

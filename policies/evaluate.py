@@ -120,6 +120,9 @@ def _check(config: EvaluateConfig) -> None:
         raise UserError("--seconds must be positive")
     if config.seed < 0:
         raise UserError("--seed must not be negative")
+    of_suites = config.films is not None or config.trials is not None or config.trial is not None
+    if of_suites and not config.suite:
+        raise UserError("--trials, --trial and --films are for a --suite; name one")
 
 
 def _engines(config: EvaluateConfig) -> tuple[str, ...]:
@@ -182,7 +185,12 @@ class _Evaluation:
             if enough:
                 played[engine] = not_begun(self.config.episodes)
                 continue
-            played[engine] = self.play(engine)
+            try:
+                played[engine] = self.play(engine)
+            except (KeyboardInterrupt, WorkerDiedError):
+                if not played:
+                    raise
+                played[engine] = not_begun(self.config.episodes)  # those of the other are kept
             enough = played[engine].interrupted or bool(self.report and self.report.interrupted)
         return played
 

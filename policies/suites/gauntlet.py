@@ -76,7 +76,7 @@ def not_begun(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteResult:
         task=policy.task.name,
         engine=run.engine,
         trials=(),
-        note="not begun, for the evaluation was interrupted before",
+        note="not begun, for the evaluation was interrupted",
         seed=run.seed,
         planned=len(run.trials),
         source=protocol.source,

@@ -55,7 +55,7 @@ def test_a_long_line_goes_on_below_instead_of_out_of_the_picture() -> None:
     _, caption = watch("VehicleTrack", 1)
     picture = np.full((360, 480, 3), 200, np.uint8)
     short = caption.write(picture)
-    caption._lines = ["left the track at 8.2 s, after 41 % of the lap, on a wet patch " * 2]
+    caption._lines = ["left the track at 8.2 s, after 41 % of the lap, on a wet patch " * 4]
     long = caption.write(picture)
     changed = [(written != picture).any(axis=2) for written in (short, long)]
     assert not changed[1][:, 470:].any() and changed[1][:, 400:].any()

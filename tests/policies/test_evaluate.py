@@ -205,6 +205,8 @@ def test_a_policy_of_another_version_is_refused(trained: Path) -> None:
         ("{policy}", "--gate", "nothing.toml"),
         ("{policy}", "--nonsense"),
         ("{policy}", "--terrain", "lava"),
+        ("{policy}", "--trials", 3),
+        ("{policy}", "--films", "films"),
         ("{policy}", "--terrain", "steps", "--suite", "gauntlet"),
         ("pure-pursuit", "--terrain", "steps"),
     ],

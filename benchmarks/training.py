@@ -15,7 +15,7 @@ from figures import Figure, parse_arguments, report
 
 from policies import train
 from policies.config import TrainConfig
-from policies.evaluate import Episodes, make_world, play
+from policies.episodes import Episodes, make_world, play
 from policies.policy_file import PolicyFile
 from policies.recipes import recipe
 from sim.racing.pure_pursuit import PurePursuit

@@ -12,13 +12,12 @@ from policies.suites.crane import Crane
 from policies.suites.protocol import WalkingGauntlet
 from policies.suites.pushes import SegmentPushes, draw_pushes, side
 from policies.suites.tour import Tours, draw_tour
-from policies.suites.trial_env import Outcome, TrialEnv
+from policies.suites.trial_env import Outcome, Run, TrialEnv
 from sim.engines.engine import Bool, Float, Rows
 from sim.randomization import add_mass
 from sim.robots.humanoid import ARM, HANDS
 from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
 from sim.terrain.terrain import Kind, TerrainConfig
-from sim.vector_env import MODEL
 
 _NEVER = 1e6  # s
 _SHOWN = 1.0  # s that a film tells of a push
@@ -34,25 +33,13 @@ class WalkingTrials(TrialEnv):
         self,
         task: HumanoidVelocity,
         protocol: WalkingGauntlet,
-        rows: int,
-        *,
-        seed: int,
+        run: Run,
         trials: Iterable[int],
-        engine: str,
-        estimates: str = MODEL,
-        threads: int = 0,
+        rows: int,
     ) -> None:
         self._protocol = protocol
-        super().__init__(
-            gauntlet_task(task, protocol, seed),
-            rows,
-            seed=seed,
-            trials=trials,
-            engine=engine,
-            estimates=estimates,
-            threads=threads,
-            physics_period=protocol.physics_period,
-        )
+        prepared = gauntlet_task(task, protocol, run.seed)
+        super().__init__(prepared, run, trials, rows, protocol.physics_period)
         robot, model = task.robot, self.engine.model
         self._main = model.body(robot.main_body).id
         self._hands = [model.body(name).id for name in HANDS]

@@ -392,20 +392,18 @@ class WalkingTask(Task):
         """Errors of velocity, m/s, and yaw rate, rad/s.
 
         A walking pelvis sways and turns with every step, which no command asks it not to: the
-        errors are of the mean over the last stride; `_instant` ones are of the moment. On rough
-        ground also the level of difficulty.
+        errors are of the mean over the last stride; `_instant` ones are of the moment. Also how
+        fast feet slide that should stand, m/s, and on rough ground the level of difficulty.
         """
         now, mean = self.error, self._stride_error.mean()
-        return (
-            self.ground.metrics()
-            | self._pushes.metrics()
-            | {
-                "velocity_error": np.hypot(mean[:, 0], mean[:, 1]),
-                "yaw_rate_error": np.abs(mean[:, 2]),
-                "velocity_error_instant": np.hypot(now[:, 0], now[:, 1]),
-                "yaw_rate_error_instant": np.abs(now[:, 2]),
-            }
-        )
+        where = self.ground.metrics() | self._pushes.metrics()
+        return where | {
+            "velocity_error": np.hypot(mean[:, 0], mean[:, 1]),
+            "yaw_rate_error": np.abs(mean[:, 2]),
+            "velocity_error_instant": np.hypot(now[:, 0], now[:, 1]),
+            "yaw_rate_error_instant": np.abs(now[:, 2]),
+            "foot_slip": walking.sliding(self),
+        }
 
     def state(self) -> State:
         actions = ("action", "change", "previous_change")

@@ -354,6 +354,7 @@ class DrivingTask(Task):
     def metrics(self) -> dict[str, Float]:
         return {
             "speed": self.progress / self.config.control_period,
+            "wheel_slip": np.abs(self.wheel_slip).mean(axis=1),
             "lapped": (self.lap_steps > 0).astype(np.float64),
             "laps": self.travelled / self.tracks.length[self.locator.track],
             "lap_time": np.where(

@@ -47,6 +47,13 @@ def reward(function: Callable[["WalkingTask"], Float]) -> Callable[["WalkingTask
     return function
 
 
+def sliding(task: "WalkingTask") -> Float:
+    """Mean horizontal speed of the feet that touch the ground, 0 without one, (N,) m/s."""
+    speed = np.sqrt((task.foot_velocity[:, :, :2] ** 2).sum(axis=2))
+    mean: Float = (speed * task.contact).sum(axis=1) / np.maximum(task.contact.sum(axis=1), 1)
+    return mean
+
+
 def _squared(vectors: npt.NDArray[np.floating]) -> Float:
     """Squared length of each row, (N,)."""
     squares: Float = np.einsum("ni,ni->n", vectors, vectors)

@@ -41,8 +41,14 @@ def _table(figures: Mapping[str, Mapping[str, Values]]) -> Table:
         cells: list[str] = []
         for measured in figures.values():
             cells += _cells(measured.get(name, np.array([])), several)
-        table.add_row(f"{name} [dim]{unit(name)}[/dim]".replace(" [dim][/dim]", ""), *cells)
+        table.add_row(_named(name), *cells)
     return table
+
+
+def _named(name: str) -> str:
+    """As a gate calls it, and its unit."""
+    measured = "" if name.endswith("seconds") else unit(name)
+    return f"{name} [dim]{measured}[/dim]" if measured else name
 
 
 def _cells(values: Values, several: bool) -> list[str]:

@@ -45,10 +45,11 @@ def failure_map(pushes: Sequence[Push], strongest: float) -> Markup:
     for force in nice_ticks(0.0, strongest, 5)[1:]:
         radius = _RADIUS * force / strongest
         parts.append(element("circle", cx=_CENTER, cy=_CENTER, r=_r(radius), class_="ring"))
+    parts += _forces(strongest)  # below the pushes, none of which they may hide
     dots = "".join(f"M{x} {y}h0" for x, y in (_place(p, strongest) for p in pushes if p.survived))
     parts.append(element("path", d=dots, class_="survived"))
     parts += [_cross(push, strongest) for push in pushes if not push.survived]
-    parts += [_robot(), *_forces(strongest)]
+    parts.append(_robot())
     parts += [_share(k, share) for k, share in enumerate(shares)]
     size = 2 * _CENTER
     return svg(size, size, _in_words(pushes, shares), *parts, class_="chart map")

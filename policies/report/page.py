@@ -108,10 +108,11 @@ def _head(heading: str, source: str) -> Markup:
 
 
 def _subtitle(evaluation: Evaluation, source: str) -> str:
-    engines = " and ".join(engine_name(r.engine) for r in evaluation.results)
-    trials = sum(len(r.trials) for r in evaluation.results)
+    trials = " and ".join(
+        f"{len(r.trials)} trials in {engine_name(r.engine)}" for r in evaluation.results
+    )
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{source} · {trials} trials in {engines or 'no engine'} · {when}"
+    return f"{source} · {trials or 'no trials'} · {when}"
 
 
 def _notes(results: Sequence[SuiteResult]) -> list[str]:

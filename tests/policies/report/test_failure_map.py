@@ -49,6 +49,14 @@ def test_a_push_lies_where_it_came_from(direction: float, sector: str) -> None:
     assert "fell after 100 N" in picture
 
 
+def test_no_writing_hides_a_push() -> None:
+    """What comes later is drawn above."""
+    fell, survived = Push(0, 0.0, 100.0, False), Push(1, 0.0, 100.0, True)
+    picture = failure_map([fell, survived], 200.0)
+    written = picture.rindex("200 N")
+    assert written < picture.index('class="fell"') and written < picture.index('class="survived"')
+
+
 def test_every_push_is_in_one_sector_and_one_band() -> None:
     rng = np.random.default_rng(0)
     pushes = [

@@ -292,6 +292,11 @@ def test_an_interrupted_suite_tells_how_many_are_missing() -> None:
     assert "20 of 100 planned trials finished" in Reader(page(Evaluation((result,)))).text
 
 
+def test_trials_are_counted_by_engine() -> None:
+    both = (suite("mujoco", 20), suite("bullet", 12))
+    assert "walk.onnx · 20 trials in MuJoCo and 12 trials in PyBullet · " in page(Evaluation(both))
+
+
 def test_an_interruption_is_told_once() -> None:
     note = "interrupted: 20 of 100 trials had finished"
     result = dataclasses.replace(suite(), planned=100, interrupted=True, note=note)

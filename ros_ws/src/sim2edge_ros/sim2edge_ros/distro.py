@@ -1,0 +1,49 @@
+"""What differs between Humble, Jazzy, Kilted and Lyrical: all of it, and only here."""
+
+import importlib
+import importlib.util
+import os
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Distro:
+    """A release of ROS 2, as far as the nodes must know it."""
+
+    name: str
+    # What Nav2 publishes on `cmd_vel` unless it is told otherwise.
+    stamped_cmd_vel: bool
+
+
+DISTROS = {
+    d.name: d
+    for d in (
+        Distro("humble", stamped_cmd_vel=False),
+        Distro("jazzy", stamped_cmd_vel=False),
+        Distro("kilted", stamped_cmd_vel=True),
+        Distro("lyrical", stamped_cmd_vel=True),
+    )
+}
+_INSTALLED_BY_PIP = "jazzy"  # which sets no ROS_DISTRO
+
+
+def find_distro() -> Distro:
+    """The one that runs here; an unknown one is taken for the newest that is known."""
+    name = os.environ.get("ROS_DISTRO", _INSTALLED_BY_PIP)
+    return DISTROS.get(name, DISTROS["lyrical"])
+
+
+def make_executor(context: Any) -> Any:
+    """For the sensors: the executor with the least overhead that there is."""
+    if importlib.util.find_spec("rclpy.experimental") is not None:
+        return importlib.import_module("rclpy.experimental").EventsExecutor(context=context)
+    executors = importlib.import_module("rclpy.executors")
+    return executors.SingleThreadedExecutor(context=context)
+
+
+def tf_message() -> Any | None:
+    """The class of `/tf`, where its package is installed; it is not on PyPI."""
+    if importlib.util.find_spec("tf2_msgs") is None:
+        return None
+    return importlib.import_module("tf2_msgs.msg").TFMessage

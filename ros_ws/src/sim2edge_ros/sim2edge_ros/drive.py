@@ -1,0 +1,199 @@
+"""A policy on a robot behind ROS topics: what an edge node has from configuration to clean-up."""
+
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+from rclpy.node import Node
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.choice import find_fusion, find_name
+from edge_runtime.inference import Policy
+from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.realtime import RealtimeConfig
+from edge_runtime.robot import ActuatorCommand
+from edge_runtime.signal import ATTITUDE, JOINT_POS, Array
+from sim2edge_ros import robot_file, topics
+from sim2edge_ros.actuation import CommandPublisher
+from sim2edge_ros.cmd_vel import CmdVel
+from sim2edge_ros.distro import find_distro
+from sim2edge_ros.odometry import OdometryPublisher
+from sim2edge_ros.outlet import Outlet
+from sim2edge_ros.parameters import EdgeParameters
+from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
+
+_SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
+_PATIENCE = 3.0  # s for a controlled stop, over its length
+_COMMANDED = (topics.POSITION, topics.VELOCITY, topics.TRAJECTORY, topics.ACKERMANN)
+
+
+class Drive:
+    """Loads and checks everything; nothing is commanded before `start`.
+
+    Args:
+        node: on which to subscribe and publish; its executor spins in a thread of its own.
+        parameters: of the edge node.
+
+    Raises:
+        UserError: policy, robot file, estimator or a parameter does not fit.
+    """
+
+    def __init__(self, node: Node, parameters: EdgeParameters) -> None:
+        self._node, self.parameters = node, parameters
+        if not parameters.policy:
+            raise UserError("parameter 'policy' is empty; name a policy file (.onnx)")
+        self.policy = Policy.load(Path(parameters.policy))
+        contract = self.policy.contract
+        robot = robot_file.load(parameters.robot)
+        described = robot.description
+        self.fusion_name = find_name(parameters.fusion, contract, described)
+        self.robot_file = robot
+        with ExitStack() as stack:
+            self.fusion = find_fusion(self.fusion_name, contract, described)
+            stack.enter_context(closing(self.fusion))
+            readers = (contract.signals, self.fusion.reads)
+            used = frozenset(s.name for signals in readers for s in signals)
+            self.robot = RosRobot(
+                node,
+                robot,
+                used | {JOINT_POS} | ({ATTITUDE} if self.fusion_name == "robot" else set()),
+                RosRobotConfig(
+                    contract.control_period, parameters.sensor_timeout, parameters.scan_timeout
+                ),
+                self._send,
+            )
+            stack.enter_context(closing(self.robot))
+            self._loop_config = LoopConfig(
+                realtime=RealtimeConfig(
+                    fifo=parameters.fifo,
+                    cpu=parameters.cpu,
+                    lock_memory=parameters.lock_memory,
+                ),
+                stop_seconds=parameters.stop_seconds,
+                phase=parameters.phase,
+            )
+            self.loop = self._make_loop()  # refuses what does not fit before anything moves
+            self.cmd_vel = CmdVel(
+                node,
+                contract.commands,
+                parameters.cmd_vel_type,
+                "twist_stamped" if find_distro().stamped_cmd_vel else "twist",
+                parameters.cmd_vel_timeout,
+                self._ask,
+            )
+            stack.enter_context(closing(self.cmd_vel))
+            self._resources = stack.pop_all()
+        self._commands: CommandPublisher | None = None
+        self._odometry: OdometryPublisher | None = None
+        self._outlet: Outlet | None = None
+        self.active = False
+
+    def start(self) -> None:
+        """Command the robot from its next sample on.
+
+        Raises:
+            UserError: sensors are missing, or somebody else commands it.
+        """
+        trouble = self.robot.trouble()
+        if not self.robot.ready:
+            raise UserError("; ".join(trouble) or "the robot has given no whole sample yet")
+        contract = self.policy.contract
+        self.loop = self._make_loop()
+        self._commands = CommandPublisher(
+            self._node,
+            self.loop.controller.actuators,
+            contract.control_period,
+            self.robot_file.description.wheeled,
+            self.parameters.base_frame,
+        )
+        rate = self.parameters.odometry_rate
+        every = max(1, round(1.0 / (contract.control_period * rate))) if rate > 0 else 0
+        self._odometry = OdometryPublisher(
+            self._node,
+            self.parameters.odom_frame,
+            self.parameters.base_frame,
+            self.robot_file.imu_in_base,
+            every,
+            self.parameters.publish_tf,
+        )
+        self._outlet = Outlet((self._commands.send, self._odometry.send))
+        self.loop.recorder = self._odometry
+        self.fusion.reset()
+        self.cmd_vel.enabled = self.active = True
+        self.loop.start()
+
+    def watch(self) -> None:
+        """Some ten times a second: what is slower than the loop."""
+        self.cmd_vel.check_timeout()
+
+    def look_around(self) -> None:
+        """Once a second: who listens, and who commands."""
+        self.cmd_vel.follow_publishers()
+        if self._commands is not None:
+            self._commands.look_for_listeners()
+
+    def stop(self) -> BaseException | None:
+        """Come to rest by the policy, then by a controlled stop; what ended the loop, if not this.
+
+        The policy gets two seconds for it: who walks cannot go straight to a pose.
+        """
+        loop = self.loop
+        self._stand_still(loop)
+        loop.stop()
+        error: BaseException | None = None
+        try:
+            if not loop.join(loop.config.stop_seconds + _PATIENCE):
+                error = UserError("the control loop did not stop in time")
+        except BaseException as failure:
+            error = failure
+        if self._outlet is not None:
+            self._outlet.wake()
+            self._outlet.close()
+        for publisher in (self._commands, self._odometry):
+            if publisher is not None:
+                publisher.close()
+        self._commands = self._odometry = self._outlet = None
+        self.active = False
+        return error
+
+    def close(self) -> None:
+        """Let go of topics and estimator; stop first."""
+        self._resources.close()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the loop ended though nobody asked."""
+        return self.active and not self.loop.running
+
+    def _make_loop(self) -> ControlLoop:
+        return ControlLoop(self.policy, self.robot, self.fusion, self._loop_config)
+
+    def _ask(self, command: Array) -> None:
+        self.loop.command.put(command)
+
+    def _send(self, command: ActuatorCommand) -> None:
+        if self._commands is not None and self._outlet is not None:
+            self._commands.put(command)
+            self._outlet.wake()
+
+    def _stand_still(self, loop: ControlLoop) -> None:
+        self.cmd_vel.enabled = False
+        if not (loop.running and loop.ticks and loop.controller.contract.commands):
+            return
+        if loop.reaction:
+            return
+        command = loop.command.get()
+        for share in (0.75, 0.5, 0.25, 0.0):
+            loop.command.put(np.float32(share) * command)
+            time.sleep(_SLOWING / 4)
+        time.sleep(_STANDING)
+
+
+def commanders(node: Node) -> list[str]:
+    """Who publishes commands to this robot: `/node (topic)`."""
+    found = set()
+    for name in _COMMANDED:
+        for info in node.get_publishers_info_by_topic(node.resolve_topic_name(name)):
+            found.add(f"{info.node_namespace.rstrip('/')}/{info.node_name} ({name})")
+    return sorted(found)

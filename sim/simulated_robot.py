@@ -176,7 +176,7 @@ class RealTimeRobot:
         self.missed = 0  # physics steps that came too late to see the newest command
         self.frames: list[Float] = []  # qpos and qvel after each control period
 
-    def run(self, stop: "StopFlag", record: bool) -> None:
+    def run(self, stop: "StopFlag", record: bool = False) -> None:
         """Serve until told to stop."""
         robot = self.simulated
         release = time.monotonic_ns()

@@ -2,7 +2,6 @@
 
 import array
 import math
-
 from typing import Any
 
 import numpy as np
@@ -128,9 +127,5 @@ class CommandPublisher:
         steering = float(command.target[self._position[0]])
         self._twist.header.stamp = self._node.get_clock().now().to_msg()
         self._twist.twist.linear.x = speed
-        self._twist.twist.angular.z = (
-            speed * math.tan(steering) / self._wheeled.estimator.wheelbase
-        )
+        self._twist.twist.angular.z = speed * math.tan(steering) / self._wheeled.estimator.wheelbase
         self._publishers[topics.ACKERMANN].publish(self._twist)
-
-

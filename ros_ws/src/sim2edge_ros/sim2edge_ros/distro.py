@@ -34,14 +34,6 @@ def find_distro() -> Distro:
     return DISTROS.get(name, DISTROS["lyrical"])
 
 
-def make_executor(context: Any) -> Any:
-    """For the sensors: the executor with the least overhead that there is."""
-    if importlib.util.find_spec("rclpy.experimental") is not None:
-        return importlib.import_module("rclpy.experimental").EventsExecutor(context=context)
-    executors = importlib.import_module("rclpy.executors")
-    return executors.SingleThreadedExecutor(context=context)
-
-
 def tf_message() -> Any | None:
     """The class of `/tf`, where its package is installed; it is not on PyPI."""
     if importlib.util.find_spec("tf2_msgs") is None:

@@ -9,6 +9,7 @@ from rclpy.node import Node
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.choice import find_fusion, find_name
+from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.inference import Policy
 from edge_runtime.loop import ControlLoop, LoopConfig
 from edge_runtime.realtime import RealtimeConfig
@@ -22,6 +23,7 @@ from sim2edge_ros.odometry import OdometryPublisher
 from sim2edge_ros.outlet import Outlet
 from sim2edge_ros.parameters import EdgeParameters
 from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
+from sim2edge_ros.sampled_loop import SampledLoop
 
 _SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
 _PATIENCE = 3.0  # s for a controlled stop, over its length
@@ -41,9 +43,11 @@ class Drive:
 
     def __init__(self, node: Node, parameters: EdgeParameters) -> None:
         self._node, self.parameters = node, parameters
+        self._simulated_time = bool(node.get_parameter("use_sim_time").value)
         if not parameters.policy:
             raise UserError("parameter 'policy' is empty; name a policy file (.onnx)")
         self.policy = Policy.load(Path(parameters.policy))
+        self._previous: Policy | None = None  # that drove before
         contract = self.policy.contract
         robot = robot_file.load(parameters.robot)
         described = robot.description
@@ -88,6 +92,7 @@ class Drive:
         self._odometry: OdometryPublisher | None = None
         self._outlet: Outlet | None = None
         self.active = False
+        self._runner: ControlLoop | SampledLoop = self.loop
 
     def start(self) -> None:
         """Command the robot from its next sample on.
@@ -121,7 +126,10 @@ class Drive:
         self.loop.recorder = self._odometry
         self.fusion.reset()
         self.cmd_vel.enabled = self.active = True
-        self.loop.start()
+        self._runner = self.loop
+        if self._simulated_time:
+            self._runner = SampledLoop(self.loop, self.robot.woken, self._now)
+        self._runner.start()
 
     def watch(self) -> None:
         """Some ten times a second: what is slower than the loop."""
@@ -143,7 +151,7 @@ class Drive:
         loop.stop()
         error: BaseException | None = None
         try:
-            if not loop.join(loop.config.stop_seconds + _PATIENCE):
+            if not self._runner.join(loop.config.stop_seconds + _PATIENCE):
                 error = UserError("the control loop did not stop in time")
         except BaseException as failure:
             error = failure
@@ -161,13 +169,53 @@ class Drive:
         """Let go of topics and estimator; stop first."""
         self._resources.close()
 
+    def last_estimate(self) -> Estimate | None:
+        """What the estimator knew last, if it tells; from any thread."""
+        return None if self._odometry is None else self._odometry.estimate
+
+    def load(self, path: Path) -> None:
+        """Let another policy file drive, from the next tick on if one drives.
+
+        Raises:
+            UserError: it fails its check or does not fit; the one before goes on.
+        """
+        self._use(Policy.load(path))
+
+    def roll_back(self) -> None:
+        """Let the policy drive that did before the last `load`.
+
+        Raises:
+            UserError: there is none.
+        """
+        if self._previous is None:
+            raise UserError("no other policy was loaded, so there is none to go back to")
+        self._use(self._previous)
+
+    def _use(self, policy: Policy) -> None:
+        before = self.policy
+        if self.active:
+            self.loop.swap(policy)
+            self.policy = policy
+        else:
+            self.policy = policy
+            try:
+                self.loop = self._make_loop()
+            except UserError:
+                self.policy = before
+                raise
+        self._previous = before
+
     @property
     def failed(self) -> bool:
         """Whether the loop ended though nobody asked."""
-        return self.active and not self.loop.running
+        return self.active and not self._runner.running
 
     def _make_loop(self) -> ControlLoop:
-        return ControlLoop(self.policy, self.robot, self.fusion, self._loop_config)
+        clock = self._now if self._simulated_time else time.monotonic_ns
+        return ControlLoop(self.policy, self.robot, self.fusion, self._loop_config, clock)
+
+    def _now(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
 
     def _ask(self, command: Array) -> None:
         self.loop.command.put(command)
@@ -179,7 +227,7 @@ class Drive:
 
     def _stand_still(self, loop: ControlLoop) -> None:
         self.cmd_vel.enabled = False
-        if not (loop.running and loop.ticks and loop.controller.contract.commands):
+        if not (self._runner.running and loop.ticks and loop.controller.contract.commands):
             return
         if loop.reaction:
             return

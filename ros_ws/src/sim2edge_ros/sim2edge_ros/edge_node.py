@@ -10,20 +10,27 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import Trigger
 
 from edge_runtime.errors import UserError
+from edge_runtime.guard import Reaction
+from edge_runtime.report import broken_rules
 from sim2edge_ros import topics
-from sim2edge_ros.distro import make_executor
+from sim2edge_ros.diagnostics import Diagnostics
 from sim2edge_ros.drive import Drive, commanders
 from sim2edge_ros.parameters import EdgeParameters, declare
+from sim2edge_ros.spin import spin
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
@@ -46,9 +53,22 @@ class EdgeNode(LifecycleNode):
         self._drive: Drive | None = None
         self._status = self.create_publisher(DiagnosticStatus, "~/status", topics.LATCHED)
         self.parameters = declare(self, EdgeParameters)
-        self.create_timer(0.1, self._watch)
-        self.create_timer(1.0, self._look_around)
+        io.set_parameters([self.get_parameter("use_sim_time")])
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
+        self.create_timer(0.1, self._watch, clock=steady)
+        self.create_timer(1.0, self._look_around, clock=steady)
+        self._diagnostics_topic = self.create_publisher(
+            DiagnosticArray, topics.DIAGNOSTICS, topics.STATE
+        )
+        self._diagnostics: Diagnostics | None = None
+        for name, act in (
+            ("load", self._load),
+            ("roll_back", self._roll_back),
+            ("reset", self._reset),
+        ):
+            self.create_service(Trigger, f"~/{name}", self._service(act))
         self._next_try = 0.0
+        self._said = ""  # the last message
         self.refused = ""  # why it cannot be configured, where it starts by itself
         self._tell(DiagnosticStatus.OK, "unconfigured")
 
@@ -58,6 +78,7 @@ class EdgeNode(LifecycleNode):
         try:
             self.parameters = self._read_parameters()
             self._drive = Drive(self._io, self.parameters)
+            self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._drive)
         except UserError as error:
             self._refuse(f"not configured: {error}")
             return FAILURE
@@ -110,12 +131,30 @@ class EdgeNode(LifecycleNode):
             self._drive.watch()
             if self._drive.failed:
                 self.trigger_deactivate()
+            elif self._drive.active:
+                self._tell_reaction(self._drive)
         if self.parameters.autostart and time.monotonic() > self._next_try:
             self._try_to_start()
 
     def _look_around(self) -> None:
-        if self._drive is not None:
-            self._drive.look_around()
+        drive, diagnostics = self._drive, self._diagnostics
+        if drive is None or diagnostics is None:
+            return
+        drive.look_around()
+        message = DiagnosticArray(status=diagnostics.statuses(time.monotonic()))
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics_topic.publish(message)
+
+    def _tell_reaction(self, drive: Drive) -> None:
+        """Tell when the guard reacts, and when it does not any more."""
+        latched = drive.loop.guard.latched
+        if latched is Reaction.NONE:
+            self._tell(DiagnosticStatus.OK, "active")
+            return
+        self._refuse(
+            f"{latched.name.lower()}: {'; '.join(broken_rules(drive.loop)[-2:])}; "
+            "call ~/reset to go on"
+        )
 
     def _try_to_start(self) -> None:
         label = self.label
@@ -126,6 +165,40 @@ class EdgeNode(LifecycleNode):
             self.trigger_activate()
         # Two that begin at the same time give way to each other, and then not again.
         self._next_try = time.monotonic() + random.uniform(0.3, 0.6)
+
+    # -- services --------------------------------------------------------------------------
+
+    def _service(self, act: Callable[[Drive], str]) -> Callable[[Any, Any], Any]:
+        """A callback that answers with what was done, or why it was not."""
+
+        def serve(request: Any, response: Any) -> Any:
+            try:
+                if self._drive is None:
+                    raise UserError("the node is not configured")
+                response.message, response.success = act(self._drive), True
+            except UserError as error:
+                response.message, response.success = str(error), False
+                self.get_logger().error(str(error))
+            return response
+
+        return serve
+
+    def _load(self, drive: Drive) -> str:
+        file = str(self.get_parameter("candidate").value)
+        if not file:
+            raise UserError("parameter 'candidate' is empty; set it to a policy file (.onnx)")
+        drive.load(Path(file))
+        return f"{file} drives"
+
+    def _roll_back(self, drive: Drive) -> str:
+        drive.roll_back()
+        return f"{drive.policy.source} drives"
+
+    def _reset(self, drive: Drive) -> str:
+        if not drive.active:
+            raise UserError("the node is not active, so there is nothing to reset")
+        drive.loop.reset()
+        return "starts anew from the next good sample"
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -139,13 +212,11 @@ class EdgeNode(LifecycleNode):
         return EdgeParameters(*(self.get_parameter(name).value for name in names))
 
     def _clean_up(self) -> None:
-        drive, self._drive = self._drive, None
+        drive, self._drive, self._diagnostics = self._drive, None, None
         if drive is not None:
             if drive.active:
                 drive.stop()
             drive.close()
-
-    _said = ""
 
     def _refuse(self, message: str) -> None:
         if message != self._said:
@@ -176,9 +247,7 @@ class EdgeNode(LifecycleNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, which bring the robot to rest first."""
     context = rclpy.Context()
-    rclpy.init(
-        args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO
-    )
+    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
@@ -190,10 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
         io.destroy_node()
         rclpy.shutdown(context=context)
         return REFUSED
-    sensors = make_executor(context)
-    sensors.add_node(io)
-    thread = threading.Thread(target=_spin, args=(sensors,), name="sensors", daemon=True)
-    thread.start()
+    thread = spin(io, "sensors")
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     while not ending.is_set() and not node.refused:
@@ -203,17 +269,9 @@ def main(arguments: list[str] | None = None) -> int:
     if node.label in ("unconfigured", "inactive"):
         node.trigger_shutdown()
     code = REFUSED if node.refused else 0
-    sensors.shutdown()
     rclpy.shutdown(context=context)
     thread.join(2.0)
     return code
-
-
-def _spin(executor: Any) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        pass
 
 
 if __name__ == "__main__":

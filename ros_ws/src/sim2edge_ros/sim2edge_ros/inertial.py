@@ -46,7 +46,8 @@ class InertialPeriods:
         """Take in a reading, (6,); the newest period that is complete with it, if one is."""
         if not self._clock.aligned:
             return None
-        number = self._clock.number(stamp)
+        step = min(self._spacing, self._clock.period / self._k)
+        number = self._clock.number(stamp, 0.5 * step)
         if stamp > self._stamp:
             self._spacing += _LEARNING * (stamp - self._stamp - self._spacing)
         late = None

@@ -69,6 +69,12 @@ class OdometryPublisher:
             rate = loop.signals[IMU_GYRO][0].astype(np.float64)
             self._newest.put((loop.sensors.stamp, states[0], rate))
 
+    @property
+    def estimate(self) -> Estimate | None:
+        """The newest that was kept."""
+        newest = self._newest.get()
+        return None if newest is None else newest[1]
+
     def send(self) -> None:
         """Publish the newest, in the publisher's thread."""
         newest = self._newest.get()

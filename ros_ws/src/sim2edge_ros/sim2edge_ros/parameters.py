@@ -41,6 +41,7 @@ class EdgeParameters(RobotParameters):
     """Of `edge_node`."""
 
     policy: str = _parameter("", "The policy file (.onnx).")
+    candidate: str = _parameter("", "The policy file that the service `~/load` takes.")
     fusion: str = _parameter("auto", "The estimator, as of `sim2edge run --fusion`.")
     autostart: bool = _parameter(
         False, "Configure and activate by itself, again and again until the robot is there."
@@ -64,7 +65,8 @@ class EdgeParameters(RobotParameters):
     )
     stop_seconds: float = _parameter(1.0, "Length of a controlled stop, in seconds.", 0.1, 10.0)
     odometry_rate: float = _parameter(
-        50.0, "Rate of `odometry/filtered` and its TF in Hz, at most the control rate; 0: none.",
+        50.0,
+        "Rate of `odometry/filtered` and its TF in Hz, at most the control rate; 0: none.",
         0.0,
         1000.0,
     )
@@ -80,7 +82,11 @@ class SimParameters(RobotParameters):
     seed: int = _parameter(0, "Of the simulated world.", 0, 2**31 - 1)
     randomize: bool = _parameter(False, "Draw another robot by domain randomization, with pushes.")
     speed: float = _parameter(
-        1.0, "Simulated seconds in a second; other than 1 needs `clock`.", 0.01, 100.0
+        1.0,
+        "Simulated seconds in a second; 0: in lockstep, as fast as commands come. Other than 1 "
+        "needs `clock`, and nodes with use_sim_time.",
+        0.0,
+        100.0,
     )
     clock: bool = _parameter(False, "Publish /clock and stamp with simulated time.")
     interface: str = _parameter(
@@ -89,7 +95,8 @@ class SimParameters(RobotParameters):
         "(joint_trajectory_controller) or 'twist' (ackermann_steering_controller).",
     )
     datum: str = _parameter(
-        "48.0 11.0 500.0", "Latitude and longitude in degrees and height in m of the world's origin."
+        "48.0 11.0 500.0",
+        "Latitude and longitude (degrees) and height (m) of the world's origin.",
     )
 
 

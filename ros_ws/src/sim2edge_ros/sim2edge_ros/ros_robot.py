@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -99,11 +100,13 @@ class RosRobot:
         self._joints_align = JointReader.reads(self._used)
         self.sources: list[Source] = []
         self.blocked = ""  # the topic for which samples are held back
+        self.woken = threading.Event()  # set when all sensors have told of the newest period
         self._subscriptions: list[Any] = []
         self._places = self._lay_out()
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
         self._sample: Sample | None = None
         self._taken: Inertial | None = None
+        self._parts: list[_Part] = []
         self._parts = self._subscribe(robot, config)
 
     # -- the control loop's side -----------------------------------------------------------
@@ -179,7 +182,9 @@ class RosRobot:
             wheeled = robot.description.wheeled
             reach = wheeled.lidar.max_range if wheeled and wheeled.lidar else math.inf
             scan = ScanReader(robot.description, reach)
-            parts.append(self._part(self._source(topics.SCAN, LaserScan, scan), config.scan_timeout))
+            parts.append(
+                self._part(self._source(topics.SCAN, LaserScan, scan), config.scan_timeout)
+            )
         if GNSS_POSITION in self._used:
             parts.append(self._gnss())
         self._imu = imu
@@ -192,7 +197,7 @@ class RosRobot:
         read: Callable[[Any], Any],
         used: Callable[[float], None] = lambda stamp: None,
     ) -> Source:
-        source = Source(topic, read, self._now, used)
+        source = Source(topic, read, self._now, used, self._look)
         self.sources.append(source)
 
         def tell(event: Any) -> None:
@@ -206,6 +211,18 @@ class RosRobot:
             )
         )
         return source
+
+    def _look(self) -> None:
+        """Wake who waits for a whole sample."""
+        inertial = self._inertial.get()
+        if inertial is None:
+            return
+        oldest = inertial.stamp - 0.5 * self._clock.period
+        for part in self._parts:
+            reading = part.source.slot.get()
+            if reading is None or (part.timeout < math.inf and reading.stamp < oldest):
+                return
+        self.woken.set()
 
     def _part(self, source: Source, timeout: float, *signals: str) -> _Part:
         names = signals or self._given_by(source.topic)

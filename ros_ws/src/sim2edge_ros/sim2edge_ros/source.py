@@ -27,6 +27,7 @@ class Source:
         read: what a message holds; raises `BadMessage`.
         now: the node's clock, s.
         used: called with the stamp of each message that can be used, before the slot is filled.
+        taken: called after that.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class Source:
         read: Callable[[Any], Mapping[str, Array] | None],
         now: Callable[[], float],
         used: Callable[[float], None] = lambda stamp: None,
+        taken: Callable[[], None] = lambda: None,
     ) -> None:
-        self.topic, self._read, self._now, self._used = topic, read, now, used
+        self.topic, self._read, self._now = topic, read, now
+        self._used, self._taken = used, taken
         self.gate = StampGate()
         self.slot: LatestValue[Reading | None] = LatestValue(None)
         self.received, self.rejected = 0, 0  # messages
@@ -62,6 +65,7 @@ class Source:
         self._used(stamp)
         if values is not None:
             self.slot.put(Reading(stamp, values))
+        self._taken()
 
     def _reject(self, why: str) -> None:
         self.rejected += 1

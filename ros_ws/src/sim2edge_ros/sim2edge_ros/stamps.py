@@ -85,19 +85,22 @@ class PeriodClock:
     def aligned(self) -> bool:
         return self._origin is not None
 
-    def number(self, stamp: float) -> int:
-        """Of the period a reading belongs to; the clock must be aligned."""
+    def number(self, stamp: float, slack: float = 1e-5) -> int:
+        """Of the period a reading belongs to; the clock must be aligned.
+
+        Args:
+            stamp: of the reading, s.
+            slack: s after a period's end that still belong to it, for stamps are not exact.
+        """
         assert self._origin is not None
         if stamp < self._last - self.period or stamp > self._last + 1e3 * self.period:
             # Another clock: go on with the next period, as if nothing were between.
             self._first, self._origin = self._number + 1, stamp
         self._last = max(stamp, self._last) if stamp >= self._origin else stamp
-        # A reading right at the end belongs to the period, whatever its stamp was rounded to.
-        self._number = self._first + math.ceil((stamp - self._origin) / self.period - 1e-3)
+        self._number = self._first + math.ceil((stamp - slack - self._origin) / self.period)
         return self._number
 
     def phase(self, stamp: float) -> float:
-        """How much of its period has passed at a reading, in (0, 1]."""
+        """How much of the period that `number` gave last has passed at a reading; 1 at its end."""
         assert self._origin is not None
-        periods = (stamp - self._origin) / self.period
-        return periods - math.ceil(periods - 1e-3) + 1.0
+        return (stamp - self._origin) / self.period - (self._number - self._first) + 1.0

@@ -1,6 +1,6 @@
 """Writes the robot files and URDFs that the package ships, from the simulator's models.
 
-    python -m sim2edge_ros.simulator.robot_files [FOLDER]
+python -m sim2edge_ros.simulator.robot_files [FOLDER]
 """
 
 import dataclasses
@@ -12,9 +12,6 @@ import numpy as np
 
 from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import ATTITUDE, BASE_VELOCITY
-from sim2edge_ros import robot_file
-from sim2edge_ros.robot_file import RobotFile
-from sim2edge_ros.simulator.sim_node import TASKS
 from sim.description import describe
 from sim.robots.humanoid import FEET
 from sim.robots.vehicle import WHEELS
@@ -22,6 +19,9 @@ from sim.tasks import find_task
 from sim.urdf.command import load
 from sim.urdf.tree import Parts
 from sim.urdf.write import convert, write
+from sim2edge_ros import robot_file
+from sim2edge_ros.robot_file import RobotFile
+from sim2edge_ros.simulator.sim_node import TASKS
 
 _MESHES = "package://sim2edge_ros/robots"
 _OWN_ESTIMATES = (ATTITUDE, BASE_VELOCITY)  # which no sensor gives

@@ -2,62 +2,30 @@
 
 import dataclasses
 import sys
-import threading
-import time
-from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.errors import UserError
 from edge_runtime.realtime import RealtimeConfig, realtime
-from edge_runtime.robot import ActuatorCommand, Sample
+from sim.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
+from sim.tasks import find_task
 from sim2edge_ros import robot_file
-from sim2edge_ros.distro import make_executor
 from sim2edge_ros.geodesy import Datum
 from sim2edge_ros.parameters import SimParameters, declare
 from sim2edge_ros.simulator.command_intake import CommandIntake
+from sim2edge_ros.simulator.lockstep import LockstepRobot
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
-from sim.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
-from sim.tasks import find_task
+from sim2edge_ros.simulator.server import RosServer
+from sim2edge_ros.spin import spin
 
 REFUSED = 2  # exit code
+LOCKSTEP = 0.0  # as speed
 TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
 
 
-class RosServer:
-    """What `RealTimeRobot` serves: samples to topics, commands from topics.
-
-    Args:
-        sensors: publishes.
-        commands: subscribes.
-        period: s, of the control loop, in simulated time.
-        simulated_time: stamp with it; else with the system's time.
-    """
-
-    def __init__(
-        self,
-        sensors: SensorPublisher,
-        commands: CommandIntake,
-        period: float,
-        simulated_time: bool,
-    ) -> None:
-        self._sensors, self._period = sensors, round(period * 1e9)
-        self._simulated = simulated_time
-        self._offset = time.time_ns() - time.monotonic_ns()
-        self.command = commands.command
-
-    def publish(self, sample: Sample) -> None:
-        if self._simulated:
-            stamp = (sample.sequence + 1) * self._period  # time 0 means none to ROS
-        else:
-            stamp = round(sample.stamp * 1e9) + self._offset
-        self._sensors.publish(stamp, sample.values)
-
-
-def make(node: Node, parameters: SimParameters) -> RealTimeRobot:
+def make(node: Node, parameters: SimParameters) -> RealTimeRobot | LockstepRobot:
     """The simulated robot, ready to run.
 
     Raises:
@@ -84,6 +52,8 @@ def make(node: Node, parameters: SimParameters) -> RealTimeRobot:
         (parameters.odom_frame, robot.imu_frame),
     )
     server = RosServer(sensors, commands, task.control_period, parameters.clock)
+    if parameters.speed == LOCKSTEP:
+        return LockstepRobot(simulated, server)
     return RealTimeRobot(simulated, server, parameters.speed)
 
 
@@ -100,9 +70,7 @@ def _datum(text: str) -> Datum:
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, or the end of its parent."""
     context = rclpy.Context()
-    rclpy.init(
-        args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO
-    )
+    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     stop = StopFlag()
     node = Node("sim_node", context=context)
     try:
@@ -112,24 +80,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"sim_node: {error}", file=sys.stderr)
         rclpy.shutdown(context=context)
         return REFUSED
-    executor = make_executor(context)
-    executor.add_node(node)
-    thread = threading.Thread(target=_spin, args=(executor,), name="commands", daemon=True)
-    thread.start()
+    thread = spin(node, "commands")
     node.get_logger().info(f"{parameters.robot}: hangs until the first command")
     with realtime(RealtimeConfig(fifo=parameters.fifo)):
-        robot.run(stop, record=False)
-    executor.shutdown()
+        robot.run(stop)
     rclpy.shutdown(context=context)
     thread.join(2.0)
     return 0
-
-
-def _spin(executor: Any) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        pass
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ class EdgeNode(LifecycleNode):
             self.create_service(Trigger, f"~/{name}", self._service(act))
         self._next_try = 0.0
         self._said = ""  # the last message
+        self._latched = Reaction.NONE  # as it was told last
         self.refused = ""  # why it cannot be configured, where it starts by itself
         self._tell(DiagnosticStatus.OK, "unconfigured")
 
@@ -150,11 +151,10 @@ class EdgeNode(LifecycleNode):
         latched = drive.loop.guard.latched
         if latched is Reaction.NONE:
             self._tell(DiagnosticStatus.OK, "active")
-            return
-        self._refuse(
-            f"{latched.name.lower()}: {'; '.join(broken_rules(drive.loop)[-2:])}; "
-            "call ~/reset to go on"
-        )
+        elif self._latched is not latched:
+            why = "; ".join(broken_rules(drive.loop)[-2:])
+            self._refuse(f"{latched.name.lower()}: {why}; call ~/reset to go on")
+        self._latched = latched
 
     def _try_to_start(self) -> None:
         label = self.label

@@ -106,6 +106,7 @@ class RosRobot:
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
         self._sample: Sample | None = None
         self._taken: Inertial | None = None
+        self._told: Inertial | None = None  # for which somebody was woken
         self._parts: list[_Part] = []
         self._parts = self._subscribe(robot, config)
 
@@ -215,13 +216,14 @@ class RosRobot:
     def _look(self) -> None:
         """Wake who waits for a whole sample."""
         inertial = self._inertial.get()
-        if inertial is None:
+        if inertial is None or inertial is self._told:
             return
         oldest = inertial.stamp - 0.5 * self._clock.period
         for part in self._parts:
             reading = part.source.slot.get()
             if reading is None or (part.timeout < math.inf and reading.stamp < oldest):
                 return
+        self._told = inertial
         self.woken.set()
 
     def _part(self, source: Source, timeout: float, *signals: str) -> _Part:

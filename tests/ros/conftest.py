@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ros_ws" / "src" / "sim2edge_ros"
-if str(PACKAGE) not in sys.path:  # where it is not installed
-    sys.path.insert(0, str(PACKAGE))
+# Where it is not installed; and the tests' own module beside this one.
+sys.path[:0] = [str(PACKAGE), str(Path(__file__).parent)]
 
 WITHOUT_ROS = "rclpy cannot be imported; pip install 'sim2edge[ros]'"
 

@@ -107,6 +107,7 @@ def test_a_scan_of_other_beams_is_refused() -> None:
 
 def test_a_receiver_without_a_fix_gives_none() -> None:
     message = NavSatFix(latitude=48.0, longitude=11.0, altitude=1.0)
+    message.status.status = 0
     reader = FixReader(None)
     assert reader(message)["gnss_position"].tolist() == [0.0, 0.0, 0.0]
     message.status.status = -1

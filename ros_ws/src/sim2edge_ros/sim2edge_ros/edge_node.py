@@ -108,7 +108,7 @@ class EdgeNode(LifecycleNode):
         if error is not None:
             self._refuse(f"the control loop failed: {type(error).__name__}: {error}")
             return ERROR
-        self._tell(DiagnosticStatus.OK, "inactive: the robot was left at rest")
+        self._tell(DiagnosticStatus.OK, "inactive: stopped under control, commands have ended")
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -268,10 +268,11 @@ def main(arguments: list[str] | None = None) -> int:
         node.trigger_deactivate()
     if node.label in ("unconfigured", "inactive"):
         node.trigger_shutdown()
-    code = REFUSED if node.refused else 0
+    if node.refused:
+        print(node.refused, file=sys.stderr, flush=True)
     rclpy.shutdown(context=context)
     thread.join(2.0)
-    return code
+    return REFUSED if node.refused else 0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import (
@@ -106,11 +106,11 @@ def declare(node: Node, kind: type[T]) -> T:
     Raises:
         UserError: one is of the wrong type or beyond its range.
     """
-    values = {f.name: _declare(node, f) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return kind(**values)
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cast(Any, kind))
+    return kind(**{field.name: _declare(node, field) for field in fields})
 
 
-def _declare(node: Node, field: "dataclasses.Field[Any]") -> Any:
+def _declare(node: Node, field: dataclasses.Field[Any]) -> Any:
     about, default = field.metadata, field.default
     descriptor = ParameterDescriptor(description=about["description"], read_only=False)
     lower, upper = about["lower"], about["upper"]
@@ -125,9 +125,9 @@ def _declare(node: Node, field: "dataclasses.Field[Any]") -> Any:
         ]
     try:
         return node.declare_parameter(field.name, default, descriptor).value
-    except InvalidParameterValueException as error:
+    except InvalidParameterValueException:
         raise UserError(
-            f"parameter '{field.name}' is {error.value!r}{allowed}: {about['description']}"
+            f"parameter '{field.name}' is out of its range{allowed}: {about['description']}"
         ) from None
     except (InvalidParameterTypeException, ParameterUninitializedException):
         kind = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}

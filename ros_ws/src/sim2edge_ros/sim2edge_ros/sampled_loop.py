@@ -58,9 +58,10 @@ class SampledLoop:
         loop, last = self._loop, self._clock()
         while not (loop.stopping and (loop.safe.at_rest or not loop.ticks)):
             fresh = self._woken.wait(_LOOK)
-            self._woken.clear()
             now = self._clock()
-            if not fresh and now - last < 1.5 * loop.period:
+            if fresh:
+                self._woken.clear()
+            elif now - last < 1.5 * loop.period:
                 continue
             last = now
             loop.tick()

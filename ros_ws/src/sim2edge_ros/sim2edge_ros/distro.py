@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,3 +40,16 @@ def tf_message() -> Any | None:
     if importlib.util.find_spec("tf2_msgs") is None:
         return None
     return importlib.import_module("tf2_msgs.msg").TFMessage
+
+
+def steady_clock() -> Any:
+    """One that goes on while simulated time stands still; Humble has its kinds elsewhere."""
+    clock = importlib.import_module("rclpy.clock")
+    return clock.Clock(clock_type=clock.ClockType.STEADY_TIME)
+
+
+def incompatible_qos(tell: Callable[[Any], None]) -> Any:
+    """Event callbacks of a subscription; Humble has them in another module."""
+    newer = importlib.util.find_spec("rclpy.event_handler") is not None
+    module = importlib.import_module("rclpy.event_handler" if newer else "rclpy.qos_event")
+    return module.SubscriptionEventCallbacks(incompatible_qos=tell)

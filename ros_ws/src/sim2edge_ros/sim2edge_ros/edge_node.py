@@ -16,7 +16,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -28,6 +28,7 @@ from edge_runtime.guard import Reaction
 from edge_runtime.report import broken_rules
 from sim2edge_ros import topics
 from sim2edge_ros.diagnostics import Diagnostics
+from sim2edge_ros.distro import steady_clock
 from sim2edge_ros.drive import Drive, commanders
 from sim2edge_ros.parameters import EdgeParameters, declare
 from sim2edge_ros.spin import spin
@@ -54,7 +55,7 @@ class EdgeNode(LifecycleNode):
         self._status = self.create_publisher(DiagnosticStatus, "~/status", topics.LATCHED)
         self.parameters = declare(self, EdgeParameters)
         io.set_parameters([self.get_parameter("use_sim_time")])
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
+        steady = steady_clock()
         self.create_timer(0.1, self._watch, clock=steady)
         self.create_timer(1.0, self._look_around, clock=steady)
         self._diagnostics_topic = self.create_publisher(
@@ -208,8 +209,10 @@ class EdgeNode(LifecycleNode):
         return str(self._state_machine.current_state[1])
 
     def _read_parameters(self) -> EdgeParameters:
-        names = list(EdgeParameters.__dataclass_fields__)
-        return EdgeParameters(*(self.get_parameter(name).value for name in names))
+        values: dict[str, Any] = {
+            name: self.get_parameter(name).value for name in EdgeParameters.__dataclass_fields__
+        }
+        return EdgeParameters(**values)
 
     def _clean_up(self) -> None:
         drive, self._drive, self._diagnostics = self._drive, None, None
@@ -246,7 +249,7 @@ class EdgeNode(LifecycleNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, which bring the robot to rest first."""
-    context = rclpy.Context()
+    context = Context()
     rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

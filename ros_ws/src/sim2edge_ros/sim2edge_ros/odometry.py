@@ -23,7 +23,7 @@ Float = npt.NDArray[np.float64]
 class OdometryPublisher:
     """Keeps estimates in the loop's thread, as its `recorder`, and sends them in the publisher's.
 
-    Nothing is sent while the estimator gives no velocity and position.
+    Nothing is sent while the estimator gives no velocity and position, or is lost.
 
     Args:
         node: whose topics they are.
@@ -62,7 +62,7 @@ class OdometryPublisher:
         self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None
     ) -> None:
         """Remember what is known after a tick; called by the loop's thread."""
-        if not self._every or loop.ticks % self._every or sent is None:
+        if not self._every or loop.ticks % self._every or sent is None or loop.fusion.lost:
             return
         states = loop.fusion.states
         if states:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from geometry_msgs.msg import TwistWithCovarianceStamped, WrenchStamped
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
@@ -17,6 +16,7 @@ from edge_runtime.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from edge_runtime.slots import LatestValue
 from sim2edge_ros import topics
+from sim2edge_ros.distro import incompatible_qos
 from sim2edge_ros.inertial import Inertial, InertialPeriods
 from sim2edge_ros.readers import (
     FOOT_FORCE,
@@ -205,7 +205,7 @@ class RosRobot:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             source.incompatible = f"a publisher's quality of service does not fit ({policy})"
 
-        events = SubscriptionEventCallbacks(incompatible_qos=tell)
+        events = incompatible_qos(tell)
         self._subscriptions.append(
             self._node.create_subscription(
                 kind, topic, source.take, topics.SENSOR, event_callbacks=events

@@ -112,12 +112,13 @@ class CommandIntake:
 
     def _take_trajectory(self, message: JointTrajectory) -> None:
         names = [a.name for a in self._actuators]
-        if sorted(message.joint_names) != sorted(names) or not message.points:
+        given, points = list(message.joint_names), list(message.points)
+        if sorted(given) != sorted(names) or not points:
             self.rejected += 1
             return
-        values = self._good(topics.STIFFNESS, message.points[-1].positions)
+        values = self._good(topics.STIFFNESS, points[-1].positions)
         if values is not None:
-            order = [message.joint_names.index(name) for name in names]
+            order = [given.index(name) for name in names]
             self._target[:] = values[order]
             self._put()
 

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 
 import rclpy
+from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -69,7 +70,7 @@ def _datum(text: str) -> Datum:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, or the end of its parent."""
-    context = rclpy.Context()
+    context = Context()
     rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     stop = StopFlag()
     node = Node("sim_node", context=context)

@@ -107,8 +107,11 @@ class RosRobot:
         self._sample: Sample | None = None
         self._taken: Inertial | None = None
         self._told: Inertial | None = None  # for which somebody was woken
-        self._parts: list[_Part] = []
-        self._parts = self._subscribe(robot, config)
+        self._kinds: list[tuple[Source, Any]] = []
+        self._imu = self._source(topics.IMU, Imu, self._take_imu)
+        self._parts = self._make_parts(robot, config)
+        for source, kind in self._kinds:  # now that what they fill is there
+            self._subscribe(source, kind)
 
     # -- the control loop's side -----------------------------------------------------------
 
@@ -169,10 +172,9 @@ class RosRobot:
     def _now(self) -> float:
         return self._node.get_clock().now().nanoseconds * 1e-9
 
-    def _subscribe(self, robot: RobotFile, config: RosRobotConfig) -> list[_Part]:
+    def _make_parts(self, robot: RobotFile, config: RosRobotConfig) -> list[_Part]:
         timeout = config.sensor_timeout or 2.5 * config.period
         parts = []
-        imu = self._source(topics.IMU, Imu, self._take_imu)
         if JointReader.reads(self._used):
             joints = JointReader(robot, self._used)
             source = self._source(topics.JOINTS, JointState, joints, self._clock.align)
@@ -188,7 +190,6 @@ class RosRobot:
             )
         if GNSS_POSITION in self._used:
             parts.append(self._gnss())
-        self._imu = imu
         return parts
 
     def _source(
@@ -200,7 +201,10 @@ class RosRobot:
     ) -> Source:
         source = Source(topic, read, self._now, used, self._look)
         self.sources.append(source)
+        self._kinds.append((source, kind))
+        return source
 
+    def _subscribe(self, source: Source, kind: Any) -> None:
         def tell(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             source.incompatible = f"a publisher's quality of service does not fit ({policy})"
@@ -208,10 +212,9 @@ class RosRobot:
         events = incompatible_qos(tell)
         self._subscriptions.append(
             self._node.create_subscription(
-                kind, topic, source.take, topics.SENSOR, event_callbacks=events
+                kind, source.topic, source.take, topics.SENSOR, event_callbacks=events
             )
         )
-        return source
 
     def _look(self) -> None:
         """Wake who waits for a whole sample."""

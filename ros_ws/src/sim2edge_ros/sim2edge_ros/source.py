@@ -61,6 +61,9 @@ class Source:
         except BadMessage as bad:
             self._reject(str(bad))
             return
+        except Exception as error:  # whatever else a message can do must not end the thread
+            self._reject(f"{type(error).__name__}: {error}")
+            return
         self.complaint = ""
         self._used(stamp)
         if values is not None:

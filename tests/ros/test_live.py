@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
@@ -74,14 +75,18 @@ class Watcher(Probe):
         assert answer.results[0].successful
 
 
-@pytest.fixture
-def car(node: Any) -> Iterator[Watcher]:
-    watcher = Watcher(node)
+@pytest.fixture(scope="module")
+def car(environment: dict[str, str]) -> Iterator[Watcher]:
+    """One for all tests here, which leave it as they found it: on its way."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    watcher = Watcher(rclpy.create_node("watcher", context=context))
     with up("vehicle", "--lockstep") as graph:
         graph.until("edge_node]: active")
         watcher.until(lambda: watcher.time > 0 and watcher.speed > 3.0, "the car drives")
         yield watcher
         assert graph.process.poll() is None, graph.output
+    rclpy.shutdown(context=context)
 
 
 def test_policies_change_under_motion_and_a_bad_one_changes_nothing(
@@ -185,5 +190,9 @@ def test_a_killed_simulator_stops_the_robot_and_comes_back(node: Any) -> None:
         graph.until("sim_node: ended with signal 9; it is started again")
         heard = len(watcher.heard[TRUTH])
         watcher.until(lambda: len(watcher.heard[TRUTH]) > heard + 10, "it is there again")
-        assert watcher.call("edge_node/reset", Trigger).success
-        watcher.until(lambda: watcher.speed > 3.0, "and drives again", patience=30.0)
+        for _attempt in range(10):  # a machine that is busy elsewhere may lose it once more
+            assert watcher.call("edge_node/reset", Trigger).success
+            watcher.spin(3.0)
+            if watcher.speed > 3.0:
+                return
+        pytest.fail(f"it did not drive again:\n{graph.output}")

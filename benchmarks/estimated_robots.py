@@ -8,7 +8,7 @@ from pathlib import Path
 
 from figures import Figure
 
-from policies.evaluate import make_world, play
+from policies.episodes import make_world, play
 from policies.policy_file import PolicyFile
 from sim.estimation import measure_estimation
 from sim.estimation_car import measure_car_estimation

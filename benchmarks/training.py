@@ -2,7 +2,8 @@
 
 Trains both robots from scratch by their recipes, then evaluates them as `sim2edge eval` does:
 with noise, randomization and pushes, on worlds never seen in training. `--quick` evaluates the
-policies that come with the package instead, and gives the time that their contract tells.
+policies that come with the package instead, which were trained on for the gauntlet, and gives the
+time that their contract tells.
 """
 
 import sys
@@ -15,7 +16,7 @@ from figures import Figure, parse_arguments, report
 
 from policies import train
 from policies.config import TrainConfig
-from policies.evaluate import Episodes, make_world, play
+from policies.episodes import Episodes, make_world, play
 from policies.policy_file import PolicyFile
 from policies.recipes import recipe
 from sim.racing.pure_pursuit import PurePursuit
@@ -53,12 +54,14 @@ def trained(name: str, folder: Path) -> PolicyFile:
 
 
 def training_time(policy: PolicyFile) -> list[Figure]:
-    """Minutes and steps per second."""
+    """Minutes and steps per second; a policy that was trained on has no limit."""
     origin, name = policy.contract.provenance, policy.task.name
     limit = HUMANOID_MINUTES if name == "HumanoidVelocity" else CAR_MINUTES
     minutes, rate = origin.train_seconds / 60, origin.steps / origin.train_seconds
+    trained_on = " && " in origin.command
+    what = "training, and training on for the gauntlet" if trained_on else "training"
     return [
-        Figure(f"{name}: training", minutes, "min", target=limit, at_least=False),
+        Figure(f"{name}: {what}", minutes, "min", None if trained_on else limit, at_least=False),
         Figure(f"{name}: training, all in", rate, f"steps/s on {origin.hardware}"),
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from figures import Figure, parse_arguments, report
 
-from policies.evaluate import make_world, play
+from policies.episodes import make_world, play
 from policies.policy_file import PolicyFile
 from sim.engines.choice import BULLET, MUJOCO
 

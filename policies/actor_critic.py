@@ -109,6 +109,10 @@ class AsymmetricActorCritic(ActorCriticPolicy):
         assert entropy is not None
         return self.value_net(latent_vf), distribution.log_prob(actions), entropy
 
+    def mean_action(self, features: torch.Tensor) -> torch.Tensor:
+        """The mean of the action's distribution, (N, A), from the features."""
+        return self._mean_action(self.mlp_extractor.forward_actor(features))
+
     def _build_mlp_extractor(self) -> None:
         assert isinstance(self.net_arch, dict)
         self.mlp_extractor = AsymmetricMlp(
@@ -116,11 +120,12 @@ class AsymmetricActorCritic(ActorCriticPolicy):
         )
 
     def _get_action_dist_from_latent(self, latent_pi: torch.Tensor) -> Distribution:
+        return self.action_dist.proba_distribution(self._mean_action(latent_pi), self.log_std)
+
+    def _mean_action(self, latent_pi: torch.Tensor) -> torch.Tensor:
         width = self.mlp_extractor.latent_dim_pi
-        mean = self.action_net(latent_pi[:, :width])
-        if latent_pi.shape[1] > width:
-            mean = mean + latent_pi[:, width:]
-        return self.action_dist.proba_distribution(mean, self.log_std)
+        mean: torch.Tensor = self.action_net(latent_pi[:, :width])
+        return mean + latent_pi[:, width:] if latent_pi.shape[1] > width else mean
 
 
 class SharedFeatures(BaseFeaturesExtractor):

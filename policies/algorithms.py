@@ -109,6 +109,7 @@ def _make_ppo(ppo: PPOConfig, common: dict[str, Any]) -> BatchPPO:
         max_grad_norm=ppo.max_grad_norm,
     )
     algorithm.desired_kl, algorithm.clip_ratio = ppo.desired_kl, ppo.clip_range
+    algorithm.symmetry = ppo.symmetry
     return algorithm
 
 

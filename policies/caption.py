@@ -47,7 +47,7 @@ class Caption:
             laps = max(0.0, task.metrics()["laps"][0])
             self._lines = [
                 f"{3.6 * task.velocity[0, 0]:.0f} km/h",
-                f"lap {int(laps) + 1}, {laps % 1:.0%}",
+                f"lap {int(laps) + 1}, {100.0 * (laps % 1):.0f} %",
             ]
 
     def write(self, picture: Picture) -> Picture:
@@ -55,7 +55,9 @@ class Caption:
         image = Image.fromarray(picture).convert("RGBA")
         panel = Image.new("RGBA", image.size, (0, 0, 0, 0))
         draw = ImageDraw.Draw(panel)
-        text, at = "\n".join(self.lines), (2 * self._margin, 2 * self._margin)
+        room = image.width - 4 * self._margin
+        rows = [row for line in self.lines for row in self._wrapped(line, room)]
+        text, at = "\n".join(rows), (2 * self._margin, 2 * self._margin)
         left, top, right, bottom = draw.multiline_textbbox(at, text, font=self._font)
         edge = self._margin * 0.8
         box = (left - edge, top - edge, right + edge, bottom + edge)
@@ -67,6 +69,18 @@ class Caption:
     def lines(self) -> list[str]:
         """What it says."""
         return [f"{self._seconds:5.1f} s", *self._lines]
+
+    def _wrapped(self, line: str, room: float) -> list[str]:
+        """The line in rows that fit into so many pixels, as far as its words do."""
+        first, *words = line.split(" ")
+        rows = [first]
+        for word in words:
+            longer = f"{rows[-1]} {word}"
+            if self._font.getlength(longer) <= room:
+                rows[-1] = longer
+            else:
+                rows.append(word)
+        return rows
 
     def _smooth(self, now: Float) -> Float:
         before = now if self._motion is None else self._motion

@@ -57,9 +57,7 @@ def restore(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -
         _attribute(algorithm, name).data.copy_(torch.from_numpy(value))
     for name, value in (state["counters"] | state["last"]).items():
         setattr(algorithm, name, value)
-    for name in ("mean", "var", "count"):
-        value = state["reward_scale"][name]
-        setattr(scaled.ret_rms, name, value[()] if isinstance(value, np.ndarray) else value)
+    _restore_reward_scale(scaled, state["reward_scale"])
     scaled.returns = state["reward_scale"]["returns"]
     scaled.old_obs = state["scaled_last"]["obs"]
     scaled.old_reward = state["scaled_last"]["reward"]
@@ -70,6 +68,26 @@ def restore(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -
     torch.set_rng_state(torch.from_numpy(state["random"]["torch"]))
     np.random.set_state(state["random"]["numpy"])  # noqa: NPY002  as above
     env.action_space.np_random.bit_generator.state = state["random"]["action_space"]
+
+
+def begin_with(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -> None:
+    """Take over from a `capture` what its policy has learnt; exploration starts anew.
+
+    Raises:
+        RuntimeError: its networks have another shape.
+    """
+    learnt = _tensors(state["parameters"]["policy"])
+    if isinstance(algorithm, BatchPPO):
+        learnt["log_std"] = algorithm.policy.log_std.detach()
+    algorithm.policy.load_state_dict(learnt)
+    _restore_reward_scale(scaled, state["reward_scale"])
+
+
+def spent(state: dict[str, Any]) -> tuple[int, float]:
+    """Steps and seconds in a checkpoint's policy, those of the runs it began with included."""
+    before = state["inherited"]
+    steps = int(state["counters"]["num_timesteps"]) + int(before["steps"])
+    return steps, float(state["train_seconds"]) + float(before["seconds"])
 
 
 def _attribute(algorithm: Algorithm, path: str) -> Any:
@@ -85,6 +103,12 @@ def _tensors(tree: Any) -> Any:
     if isinstance(tree, list):
         return [_tensors(value) for value in tree]
     return torch.from_numpy(tree) if isinstance(tree, np.ndarray) else tree
+
+
+def _restore_reward_scale(scaled: VecNormalize, saved: dict[str, Any]) -> None:
+    for name in ("mean", "var", "count"):
+        value = saved[name]
+        setattr(scaled.ret_rms, name, value[()] if isinstance(value, np.ndarray) else value)
 
 
 def _capture_replay(buffer: Any) -> dict[str, Any]:

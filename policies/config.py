@@ -36,6 +36,9 @@ class PPOConfig:
     """Weight of the entropy bonus."""
     value: float = 1.0
     """Weight of the value loss."""
+    symmetry: float = 0.0
+    """Weight of the loss that makes left and right do the same, mirrored; for a robot that is
+    itself symmetric."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
     initial_log_std: float = -0.5
@@ -100,6 +103,9 @@ class TrainConfig:
     """Time between two checkpoints."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     sac: SACConfig = field(default_factory=SACConfig)
+    initial: Path | None = None
+    """Start with what the policy of this run has learnt, for the same robot and observations;
+    exploration, learning rate and everything else start anew."""
     resume: Path | None = None
     """Continue this run as if it had never stopped; of the other flags only --steps, --minutes
     and --checkpoint-seconds count then."""
@@ -167,6 +173,7 @@ def _not_negative(config: TrainConfig) -> dict[str, float]:
         "--checkpoint-seconds": config.checkpoint_seconds,
         "--ppo.entropy": config.ppo.entropy,
         "--ppo.value": config.ppo.value,
+        "--ppo.symmetry": config.ppo.symmetry,
         "--sac.learning-starts": config.sac.learning_starts,
     }
 

@@ -1,36 +1,47 @@
 """`sim2edge eval`: seeded episodes of a policy, as a table, as JSON, and as a gate for CI."""
 
-import dataclasses
-import importlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
-from rich.table import Table
+from rich.progress import Progress
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.signal import Array
-from policies.config import SEEDS
+from policies.episodes import (
+    OUTCOMES,
+    Episodes,
+    EpisodesInterrupted,
+    make_world,
+    not_begun,
+    play,
+)
 from policies.gate import Gate
+from policies.measures import MeasuredEnv
 from policies.policy_file import PolicyFile
+from policies.report.episodes import EpisodesReport
+from policies.report.film import WayRecorder
+from policies.side_by_side import print_side_by_side
+from policies.suites.command import SuiteRun, run_suite
+from sim.engines.bullet.engine import WorkerDiedError
 from sim.engines.choice import ENGINES, MUJOCO
 from sim.racing.pure_pursuit import PurePursuit
 from sim.task import TaskConfig
 from sim.tasks import find_task
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.terrain.terrain import Kind
 from sim.vector_env import MODEL, TaskVectorEnv
-
-if TYPE_CHECKING:
-    from policies.report.episodes import EpisodesReport
 
 PURE_PURSUIT = "pure-pursuit"
 BOTH = "both"  # engines
 MISSED = 1  # exit code
+TRIES = 3  # of an engine whose worker ends
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,9 @@ class EvaluateConfig:
     """Of everything random; worlds are others than those of any training."""
     randomize: bool = True
     """With noise, randomization and pushes; --no-randomize gives the robot as it is drawn."""
+    terrain: tuple[Kind, ...] | None = None
+    """What a humanoid walks on, such as slope steps rough, each in all the difficulties that its
+    task has; by default the task's own ground."""
     estimates: str = MODEL
     """Where attitude and velocity come from: "model", the truth with an estimator's measured
     errors; "truth"; or the name of an estimator, "auto" for the one that a robot would run."""
@@ -69,197 +83,160 @@ class EvaluateConfig:
     """Film the worst trials of a suite into this folder."""
 
 
-@dataclass(frozen=True)
-class Episodes:
-    """What happened, by episode."""
-
-    seconds: npt.NDArray[np.float64]  # (E,) until its end
-    survived: npt.NDArray[np.float64]  # (E,) 1 or 0
-    total_reward: npt.NDArray[np.float64]  # (E,)
-    metrics: Mapping[str, npt.NDArray[np.float64]]  # (E,) each; NaN where there is none
-
-    def summary(self) -> dict[str, float]:
-        """Means over the episodes."""
-        means = {
-            "survival": float(self.survived.mean()),
-            "return": float(self.total_reward.mean()),
-            "episode_seconds": float(self.seconds.mean()),
-        }
-        return means | {name: _mean_of_known(values) for name, values in self.metrics.items()}
-
-
 def main(config: EvaluateConfig) -> int:
     """Run the command.
 
     Returns:
-        0, or 1 when the gate was missed.
+        0, or 1 when the gate was missed or episodes are missing.
 
     Raises:
         UserError: there is no such policy, or the gate cannot be read.
     """
+    _check(config)
+    if config.suite:
+        return _run_suite(config)
+    gate = Gate.read(config.gate) if config.gate else None
+    pursues = config.policy == PURE_PURSUIT
+    policy = None if pursues else PolicyFile.find(Path(config.policy))
+    task = on_terrain(policy.task if policy else find_task("VehicleTrack"), config.terrain)
+    contract = policy.contract if policy else None
+    report = EpisodesReport(config.policy, config.seed, contract) if config.report else None
+    played = _Evaluation(config, policy, task, gate, report).in_all_engines()
+    _print(config, task, played)
+    missed = [line for line in _judge(gate, played) if line.startswith("missed")]
+    if config.json:
+        document = _document(config, task, played) | {"gate": None if gate is None else not missed}
+        write_file(config.json, json.dumps(document, indent=2) + "\n")
+    if config.report and report:
+        print(report.write(config.report, gate))
+    missing = any(episodes.interrupted for episodes in played.values())
+    return MISSED if missed or missing else 0
+
+
+def _check(config: EvaluateConfig) -> None:
     if config.episodes < 1:
         raise UserError("--episodes must be positive")
     if config.seconds is not None and not 0 < config.seconds < np.inf:
         raise UserError("--seconds must be positive")
     if config.seed < 0:
         raise UserError("--seed must not be negative")
-    if config.suite:
-        return _run_suite(config)
-    gate = Gate.read(config.gate) if config.gate else None
-    engines = tuple(ENGINES) if config.engine == BOTH else (config.engine,)
-    report = _new_report(config)
-    played, task = _evaluate(config, engines, report)
-    summaries = {engine: episodes.summary() for engine, episodes in played.items()}
-    _print(config, task, played, summaries)
-    missed = [line for line in _judge(gate, summaries) if line.startswith("missed")]
-    if config.json:
-        document = {
-            "policy": config.policy,
-            "task": task.name,
-            "episodes": config.episodes,
-            "seconds": task.episode_seconds,
-            "seed": config.seed,
-            "randomized": config.randomize,
-            "estimates": config.estimates,
-            "result": _finite(summaries[engines[0]]),
-            "engines": {engine: _finite(summary) for engine, summary in summaries.items()},
-            "gate": None if gate is None else not missed,
-        }
-        write_file(config.json, json.dumps(document, indent=2) + "\n")
-    if config.report and report:
-        print(report.write(config.report, gate))
-    return MISSED if missed else 0
+    of_suites = config.films is not None or config.trials is not None or config.trial is not None
+    if of_suites and not config.suite:
+        raise UserError("--trials, --trial and --films are for a --suite; name one")
+
+
+def _engines(config: EvaluateConfig) -> tuple[str, ...]:
+    return tuple(ENGINES) if config.engine == BOTH else (config.engine,)
 
 
 def _run_suite(config: EvaluateConfig) -> int:
     if config.policy == PURE_PURSUIT or not config.randomize or config.seconds is not None:
         raise UserError("a suite is for policies, without --seconds or --no-randomize")
-    suites = importlib.import_module("policies.suites.command")  # imports this module, for films
-    asked = suites.SuiteRun(
+    if config.terrain is not None:
+        raise UserError(
+            "a suite has its own ground, without --terrain; a suite file sets its slope and step"
+        )
+    asked = SuiteRun(
         policy=config.policy,
         suite=config.suite,
         trials=config.trials,
         trial=config.trial,
         seed=config.seed,
-        engines=tuple(ENGINES) if config.engine == BOTH else (config.engine,),
+        engines=_engines(config),
         estimates=config.estimates,
         json=config.json,
         gate=config.gate,
         films=config.films,
         report=config.report,
     )
-    code: int = suites.run_suite(asked)
-    return code
+    return run_suite(asked)
 
 
-def _judge(gate: Gate | None, summaries: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Print, and return, what the gate says of each engine; all of them must pass it."""
-    lines = []
-    for engine, summary in summaries.items():
-        where = f" in {engine}" if len(summaries) > 1 else ""
-        verdicts = gate.judge(summary) if gate else {}
-        lines += [f"{line}{where}" for line in verdicts.values()]
-    for line in lines:
-        print(line)
-    return lines
+def on_terrain(task: TaskConfig, kinds: tuple[Kind, ...] | None) -> TaskConfig:
+    """The task on ground of these kinds, () a plane; on its own for None.
 
-
-def _finite(summary: Mapping[str, float]) -> dict[str, float | None]:
-    """For JSON, which has no NaN."""
-    return {name: None if np.isnan(value) else value for name, value in summary.items()}
-
-
-def make_world(
-    task: TaskConfig,
-    episodes: int,
-    seconds: float | None,
-    seed: int,
-    *,
-    randomize: bool = True,
-    engine: str = MUJOCO,
-    estimates: str = MODEL,
-) -> TaskVectorEnv:
-    """The batch that a policy is evaluated on: one simulation for each episode.
-
-    No training sees its worlds, whatever the seeds of the two.
+    Raises:
+        UserError: it has none to choose.
     """
-    task = task.unseen(seed, episodes)
-    task = task if seconds is None else dataclasses.replace(task, episode_seconds=seconds)
-    task = task if randomize else task.nominal()
-    return TaskVectorEnv(task, episodes, seed=unseen_seed(seed), engine=engine, estimates=estimates)
+    if kinds is None:
+        return task
+    if not isinstance(task, HumanoidVelocity):
+        raise UserError(f"{task.name} has its own ground; leave out --terrain")
+    return replace(task, terrain=replace(task.terrain, kinds=kinds))
 
 
-def unseen_seed(seed: int) -> int:
-    """What an evaluation of that seed draws everything from; no training can have it."""
-    return SEEDS + seed
+@dataclass(frozen=True)
+class _Evaluation:
+    """Who plays what."""
 
+    config: EvaluateConfig
+    policy: PolicyFile | None
+    task: TaskConfig
+    gate: Gate | None
+    report: EpisodesReport | None
 
-def play(env: TaskVectorEnv, act: Callable[[Array], Array], seed: int) -> Episodes:
-    """One episode of each simulation, from the reset to its end.
+    def in_all_engines(self) -> dict[str, Episodes]:
+        """The same episodes in each, until the user has enough."""
+        played: dict[str, Episodes] = {}
+        engines, enough = _engines(self.config), False
+        for engine in engines[1:]:  # what it cannot simulate is told before the first has played
+            self._world(engine, 1).close()
+        for engine in engines:
+            if enough:
+                played[engine] = not_begun(self.config.episodes)
+                continue
+            try:
+                played[engine] = self.play(engine)
+            except (KeyboardInterrupt, WorkerDiedError):
+                if not played:
+                    raise
+                played[engine] = not_begun(self.config.episodes)  # those of the other are kept
+            enough = played[engine].interrupted or bool(self.report and self.report.interrupted)
+        return played
 
-    Args:
-        env: the simulations, of `make_world`.
-        act: observations (N, n) -> actions (N, A).
-        seed: of the episodes.
-    """
-    observations, _ = env.reset(seed=unseen_seed(seed))
-    count = env.num_envs
-    alive = np.ones(count, bool)
-    steps, survived, total = np.zeros(count), np.zeros(count), np.zeros(count)
-    sums: dict[str, Any] = {}
-    while alive.any():
-        observations, reward, terminated, truncated, _ = env.step(act(observations))
-        steps += alive
-        total += np.where(alive, reward, 0.0)
-        for name, value in env.metrics.items():
-            if name in env.task.final_metrics:
-                sums[name] = np.where(alive, value, sums.get(name, 0.0))
-            else:
-                sums[name] = sums.get(name, 0.0) + np.where(alive, value, 0.0)
-        survived[alive & truncated] = 1.0
-        alive &= ~(terminated | truncated)
-    final = env.task.final_metrics
-    metrics = {k: v if k in final else v / steps for k, v in sums.items()}
-    return Episodes(steps * env.config.control_period, survived, total, metrics)
+    def play(self, engine: str) -> Episodes:
+        """The episodes in one engine; all of them again when a worker of it ends."""
+        note = ""
+        for _ in range(TRIES - 1):
+            try:
+                return self._play(engine, note)
+            except WorkerDiedError as error:
+                note = f"{str(error).partition(';')[0]}: played all episodes again"
+        return self._play(engine, note)
 
-
-def _new_report(config: EvaluateConfig) -> "EpisodesReport | None":
-    if config.report is None:
-        return None
-    reports = importlib.import_module("policies.report.episodes")  # which films, by this module
-    report: EpisodesReport = reports.EpisodesReport(config.policy, config.seed)
-    return report
-
-
-def _evaluate(
-    config: EvaluateConfig, engines: Sequence[str], report: "EpisodesReport | None"
-) -> tuple[dict[str, Episodes], TaskConfig]:
-    """The same episodes in each engine."""
-    pursues = config.policy == PURE_PURSUIT
-    policy = None if pursues else PolicyFile.find(Path(config.policy))
-    task = policy.task if policy else find_task("VehicleTrack")
-    played, world = {}, task
-    for engine in engines:
-        env = make_world(
-            task,
-            config.episodes,
+    def _world(self, engine: str, episodes: int) -> MeasuredEnv:
+        config = self.config
+        return make_world(
+            self.task,
+            episodes,
             config.seconds,
             config.seed,
             randomize=config.randomize,
             engine=engine,
             estimates=config.estimates,
         )
+
+    def _play(self, engine: str, note: str) -> Episodes:
+        env = self._world(engine, self.config.episodes)
         try:
-            act = _driver(policy, env)
-            if report is None:
-                played[engine] = play(env, act, config.seed)
-            else:
-                contract = policy.contract if policy else None
-                played[engine] = report.play(env, act, contract, engine)
+            act = _driver(self.policy, env)
+            if self.gate:
+                self.gate.check((*OUTCOMES, *env.measures.names))
+            way = WayRecorder(env, act) if self.report else None
+            try:
+                with Progress(transient=True) as progress:
+                    told = progress.add_task(f"episodes in {engine}", total=env.max_steps)
+                    after = partial(progress.advance, told)
+                    episodes = play(env, way or act, self.config.seed, after)
+            except EpisodesInterrupted as interrupted:
+                episodes = interrupted.episodes
+            notes = "; ".join(filter(None, (note, episodes.note)))
+            episodes = replace(episodes, note=notes)
+            if self.report and way:
+                self.report.add(episodes, way, self.task.name, engine)
+            return episodes
         finally:
             env.close()
-        world = env.config
-    return played, world
 
 
 def _driver(policy: PolicyFile | None, env: TaskVectorEnv) -> Callable[[Array], Array]:
@@ -271,50 +248,55 @@ def _driver(policy: PolicyFile | None, env: TaskVectorEnv) -> Callable[[Array], 
     return policy.actor(env.num_envs)
 
 
-def _mean_of_known(values: npt.NDArray[np.float64]) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")
+def _judge(gate: Gate | None, played: Mapping[str, Episodes]) -> list[str]:
+    """Print, and return, what the gate says of each engine; all of them must pass it."""
+    lines = []
+    for engine, episodes in played.items():
+        where = f" in {engine}" if len(played) > 1 else ""
+        verdicts = gate.judge(episodes.summary()) if gate else {}
+        lines += [f"{line}{where}" for line in verdicts.values()]
+    for line in lines:
+        print(line)
+    return lines
 
 
-def _print(
-    config: EvaluateConfig,
-    task: TaskConfig,
-    played: Mapping[str, Episodes],
-    summaries: Mapping[str, Mapping[str, float]],
-) -> None:
+def _document(
+    config: EvaluateConfig, task: TaskConfig, played: Mapping[str, Episodes]
+) -> dict[str, object]:
+    """For JSON, which has no NaN."""
+    means = {engine: _finite(episodes.summary()) for engine, episodes in played.items()}
+    return {
+        "policy": config.policy,
+        "task": task.name,
+        "episodes": config.episodes,
+        "seconds": config.seconds or task.episode_seconds,
+        "seed": config.seed,
+        "randomized": config.randomize,
+        "terrain": list(config.terrain) if config.terrain is not None else None,
+        "estimates": config.estimates,
+        "result": next(iter(means.values())),
+        "engines": means,
+        "notes": {engine: episodes.note for engine, episodes in played.items() if episodes.note},
+    }
+
+
+def _finite(summary: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else value for name, value in summary.items()}
+
+
+def _print(config: EvaluateConfig, task: TaskConfig, played: Mapping[str, Episodes]) -> None:
     how = "randomized" if config.randomize else "nominal"
+    if config.terrain is not None:
+        how += f", on {' '.join(config.terrain) or 'a plane'}"
     if config.estimates != MODEL:
         how += f", {config.estimates} estimates"
-    length = f"{task.episode_seconds:g} s"
+    length = f"{config.seconds or task.episode_seconds:g} s"
     where = "" if config.engine == MUJOCO else f", {' and '.join(played)}"
-    table = Table(
-        title=f"{config.policy}: {task.name}, {config.episodes} episodes of {length}, "
-        f"seed {config.seed}, {how}{where}",
-        title_justify="left",
+    title = (
+        f"{config.policy}: {task.name}, {config.episodes} episodes of {length}, "
+        f"seed {config.seed}, {how}{where}"
     )
-    alone = len(played) == 1
-    table.add_column("")
-    for engine in played:
-        columns = ("mean", "5 %", "median", "95 %") if alone else (engine, "5 to 95 %")
-        for column in columns:
-            table.add_column(column, justify="right")
-    for name in summaries[next(iter(played))]:
-        cells = []
-        for engine, episodes in played.items():
-            low, middle, high = _quantiles(episodes, name)
-            spread = [low, middle, high] if alone else [f"{low} to {high}" if low else ""]
-            cells += [f"{summaries[engine][name]:.4g}", *spread]
-        table.add_row(name, *cells)
-    Console().print(table)
-
-
-def _quantiles(episodes: Episodes, name: str) -> list[str]:
-    """5 %, median and 95 % of what differs among episodes, empty for what is one figure."""
-    spread = {
-        "return": episodes.total_reward,
-        "episode_seconds": episodes.seconds,
-        **episodes.metrics,
-    }
-    known = spread.get(name, np.array([]))
-    known = known[np.isfinite(known)]
-    return [f"{q:.4g}" for q in np.quantile(known, (0.05, 0.5, 0.95))] if known.size else [""] * 3
+    print_side_by_side(title, {engine: episodes.figures() for engine, episodes in played.items()})
+    for engine, episodes in played.items():
+        if episodes.note:
+            Console().print(f"{engine}: {episodes.note}", style="yellow", markup=False)

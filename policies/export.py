@@ -16,6 +16,7 @@ from edge_runtime.inference import Policy as EdgePolicy
 from edge_runtime.signal import Array
 from policies.actor_critic import Policy
 from policies.algorithms import make_policy
+from policies.checkpoint import spent
 from policies.config import TrainConfig
 from policies.normalizer import normalizer_sha256
 from policies.onnx_graph import actor_network, build_model
@@ -90,17 +91,18 @@ def export_checkpoint(
     expected = torch_actions(policy, recorded)
     observations: Array = recorded[:, : contract.observation_size]
     network = actor_network(policy, contract.observation_size)
+    steps, seconds = spent(checkpoint)
     some = np.linspace(0, len(observations) - 1, GOLDEN_VECTORS).astype(int)
     contract = dataclasses.replace(
         contract,
         provenance=Provenance(
             commit=record.get("commit", "unknown"),
             seed=config.seed,
-            steps=int(checkpoint["counters"]["num_timesteps"]),
+            steps=steps,
             algorithm=config.algorithm,
             command=" && ".join(record.get("commands", [])),
             hardware=record.get("hardware", ""),
-            train_seconds=round(float(checkpoint["train_seconds"]), 1),
+            train_seconds=round(seconds, 1),
             normalizer_sha256=normalizer_sha256(network.offset, network.inverse_std),
             versions=record.get("versions", {}),
         ),

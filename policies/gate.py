@@ -1,12 +1,14 @@
 """Thresholds that a policy's evaluation must meet."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import UserError
 from policies.documents import read_document
+from policies.report.words import unit
 
 AT_LEAST, AT_MOST = "at_least", "at_most"
 
@@ -18,7 +20,9 @@ class Gate:
     [at_least]
     survival = 0.95
     [at_most]
-    velocity_error = 0.15
+    velocity_error = { value = 0.15, unit = "m/s" }
+
+    A bound may say its unit, which must be the one that its figure is measured in.
     """
 
     source: str
@@ -37,31 +41,41 @@ class Gate:
         if unknown or not document:
             found = f"has '{unknown[0]}'" if unknown else "is empty"
             raise UserError(f"{path} {found}; a gate has tables [{AT_LEAST}] and [{AT_MOST}]")
-        for table, bounds in document.items():
-            if not isinstance(bounds, dict) or not bounds:
+        for table, given in document.items():
+            if not isinstance(given, dict) or not given:
                 raise UserError(f"{path}: [{table}] must hold thresholds, such as survival = 0.95")
-            for name, bound in bounds.items():
-                if isinstance(bound, bool) or not isinstance(bound, (int, float)):
-                    raise UserError(f"{path}: {table}.{name} = {bound!r} is not a number")
-        return cls(str(path), document.get(AT_LEAST, {}), document.get(AT_MOST, {}))
+        bounds = {
+            table: {name: _bound(name, bound, f"{path}: {table}") for name, bound in given.items()}
+            for table, given in document.items()
+        }
+        return cls(str(path), bounds.get(AT_LEAST, {}), bounds.get(AT_MOST, {}))
+
+    def check(self, figures: Iterable[str]) -> None:
+        """Refuse a threshold for something that the evaluation does not measure.
+
+        Args:
+            figures: names of what it does.
+
+        Raises:
+            UserError: names it.
+        """
+        known = list(figures)
+        for name in (*self.at_least, *self.at_most):
+            if name not in known:
+                raise UserError(
+                    f"{self.source}: unknown figure '{name}'; this evaluation has "
+                    f"{', '.join(known)}"
+                )
 
     def judge(self, means: Mapping[str, float]) -> dict[str, str]:
         """For each threshold a line that begins with "met" or "missed".
 
-        A mean that is NaN meets nothing.
-
-        Raises:
-            UserError: a threshold is for something that was not measured.
+        A mean that is NaN or missing, as of trials that never began, meets nothing.
         """
         lines = {}
         for sign, bounds in ((">=", self.at_least), ("<=", self.at_most)):
             for name, bound in bounds.items():
-                if name not in means:
-                    raise UserError(
-                        f"{self.source}: unknown figure '{name}'; this evaluation has "
-                        f"{', '.join(means)}"
-                    )
-                mean = means[name]
+                mean = means.get(name, math.nan)
                 met = mean >= bound if sign == ">=" else mean <= bound
                 word = "met   " if met else "missed"
                 lines[f"{name} {sign}"] = f"{word} {name} {mean:.4g} {sign} {bound:g}"
@@ -73,3 +87,21 @@ def _document(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UserError(f"gate {path} must have tables [{AT_LEAST}] and [{AT_MOST}]")
     return document
+
+
+def _bound(name: str, given: Any, where: str) -> float:
+    """A number, or { value = ..., unit = ... } in the unit of that figure."""
+    measured = unit(name) or "1"
+    if isinstance(given, dict):
+        if set(given) != {"value", "unit"}:
+            raise UserError(
+                f'{where}.{name} must be a number or {{ value = ..., unit = "{measured}" }}'
+            )
+        if given["unit"] != measured:
+            raise UserError(
+                f"{where}.{name} is in '{given['unit']}', but is measured in '{measured}'"
+            )
+        given = given["value"]
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
+        raise UserError(f"{where}.{name} = {given!r} is not a number")
+    return float(given)

@@ -7,6 +7,7 @@ from stable_baselines3.common.utils import explained_variance
 from torch.nn import functional
 
 from policies.actor_critic import AsymmetricActorCritic
+from policies.symmetry import Mirror
 
 LEARNING_RATE_RANGE = (5e-5, 3e-3)
 LEARNING_RATE_FACTOR = 1.5
@@ -20,6 +21,8 @@ class BatchPPO(PPO):
       Rudin et al., "Learning to walk in minutes", 2021; once a rollout, because the divergence
       adds up over its minibatches); `desired_kl=None` keeps it fixed.
     - Minibatches are drawn from the rollout without copying it first.
+    - With a `mirror`, half of each minibatch also asks that the policy do in the mirrored
+      observation what it does here, mirrored (see `policies.symmetry`).
     - The normalizer takes in the rollout afterwards, so that the rollout and the updates from it
       saw the same statistics.
     """
@@ -27,6 +30,8 @@ class BatchPPO(PPO):
     policy: AsymmetricActorCritic  # pyright: ignore[reportIncompatibleVariableOverride]  # narrower
     desired_kl: float | None = None
     clip_ratio: float = 0.2
+    mirror: Mirror | None = None
+    symmetry: float = 0.0  # weight of its loss
 
     def train(self) -> None:
         self.policy.set_training_mode(True)
@@ -35,6 +40,7 @@ class BatchPPO(PPO):
         observations = torch.from_numpy(buffer.observations).flatten(0, 1)
         # They have no weights to learn and their statistics rest, so once is enough.
         features = self.policy.features_extractor(observations)
+        mirrored = self._mirrored(observations)
         actions = torch.from_numpy(buffer.actions).flatten(0, 1)
         log_probs, advantages, returns = (
             torch.from_numpy(array).flatten()
@@ -51,6 +57,7 @@ class BatchPPO(PPO):
                         log_probs[rows],
                         advantages[rows],
                         returns[rows],
+                        None if mirrored is None else mirrored[rows],
                     )
                 )
         last_epoch = losses[-(len(losses) // self.n_epochs) :]
@@ -67,8 +74,10 @@ class BatchPPO(PPO):
         old_log_prob: torch.Tensor,
         advantages: torch.Tensor,
         returns: torch.Tensor,
+        mirrored: torch.Tensor | None,
     ) -> torch.Tensor:
-        """One gradient step; returns policy loss, value loss, entropy, KL and clipped share."""
+        """One gradient step; returns policy loss, value loss, entropy, KL, clipped share, and how
+        far left and right are apart."""
         values, log_prob, entropy = self.policy.evaluate_features(features, actions)
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         log_ratio = log_prob - old_log_prob
@@ -78,7 +87,9 @@ class BatchPPO(PPO):
         policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
         value_loss = functional.mse_loss(values.flatten(), returns)
         mean_entropy = entropy.mean()
+        asymmetry = self._asymmetry(features, mirrored)
         loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * mean_entropy
+        loss = loss + self.symmetry * asymmetry
         with torch.no_grad():
             kl = (ratio - 1 - log_ratio).mean()  # Schulman's low-variance estimate
             clipped_share = ((ratio - 1).abs() > clip).float().mean()
@@ -86,8 +97,24 @@ class BatchPPO(PPO):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
         optimizer.step()
-        terms = (policy_loss, value_loss, mean_entropy, kl, clipped_share)
+        terms = (policy_loss, value_loss, mean_entropy, kl, clipped_share, asymmetry)
         return torch.stack([term.detach() for term in terms])
+
+    def _mirrored(self, observations: torch.Tensor) -> torch.Tensor | None:
+        """The features of the observations in the mirror, of which the actor's part counts."""
+        if self.mirror is None:
+            return None
+        mirrored, actor = observations.clone(), len(self.mirror.observation.source)
+        mirrored[:, :actor] = self.mirror.observation(observations[:, :actor])
+        return self.policy.features_extractor(mirrored)
+
+    def _asymmetry(self, features: torch.Tensor, mirrored: torch.Tensor | None) -> torch.Tensor:
+        """Mean squared difference of what the policy does and what it does in the mirror."""
+        if self.mirror is None or mirrored is None:
+            return torch.zeros(())
+        half = len(features) // 2
+        here, there = (self.policy.mean_action(of[:half]) for of in (features, mirrored))
+        return functional.mse_loss(self.mirror.action(there), here)
 
     def _adapt_learning_rate(self, optimizer: torch.optim.Optimizer, kl: float) -> None:
         if self.desired_kl is None:
@@ -102,7 +129,7 @@ class BatchPPO(PPO):
             group["lr"] = rate
 
     def _log(self, means: torch.Tensor, values: np.ndarray, returns: np.ndarray) -> None:
-        names = ("policy_loss", "value_loss", "entropy", "kl", "clipped_share")
+        names = ("policy_loss", "value_loss", "entropy", "kl", "clipped_share", "asymmetry")
         for name, mean in zip(names, means.tolist(), strict=True):
             self.logger.record(f"train/{name}", mean)
         explained = explained_variance(values.flatten(), returns.flatten())

@@ -4,6 +4,31 @@ import dataclasses
 
 from policies.config import PPOConfig, TrainConfig
 from sim.tasks import find_task
+from sim.tasks.humanoid_velocity import HumanoidVelocity, Practice
+from sim.tasks.vehicle_track import DrivingPractice, VehicleTrack
+from sim.terms.arms import ArmConfig
+from sim.terms.commands import VelocityCommand
+from sim.terms.events import PushConfig
+from sim.terrain.terrain import TerrainConfig
+
+# What the gauntlet has, and a little more: pushes that reach 1.4 m/s there, load, arms, ground.
+_HARD = HumanoidVelocity(
+    pushes=PushConfig(duration=0.08),
+    practice=Practice(
+        push_interval=(1.5, 3.5),
+        push_speed=(0.1, 1.5),
+        push_grow=True,
+        payload=(-1.0, 5.0),
+        arms=ArmConfig(hand_mass=(0.0, 1.5), offset=0.3),
+    ),
+    # Whoever falls by a push would go down a level of ground too, and never see the hard ones.
+    terrain=TerrainConfig(kinds=("flat", "slope", "steps"), curriculum=False),
+    command=VelocityCommand(standing=0.1),
+)
+# A car must not take silence for a road, nor a wet road for a dry one.
+_BLIND = VehicleTrack(
+    practice=DrivingPractice(blind=(0.0, 0.6), friction=(0.55, 1.1), payload=(0.0, 32.0))
+)
 
 RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(
@@ -11,17 +36,27 @@ RECIPES: dict[str, TrainConfig] = {
         steps=11_500_000,
         ppo=PPOConfig(entropy=0.0002),
     ),
+    "HumanoidGauntlet": TrainConfig(
+        task=_HARD,
+        steps=40_000_000,
+        ppo=PPOConfig(learning_rate=2e-4, initial_log_std=-1.2, symmetry=0.5),
+    ),
     "VehicleTrack": TrainConfig(task=None, steps=7_000_000),
+    "VehicleGauntlet": TrainConfig(
+        task=_BLIND, steps=4_000_000, ppo=PPOConfig(learning_rate=3e-4, initial_log_std=-2.4)
+    ),
     "Humanoid-v5": TrainConfig(task=None, steps=10_000_000),
 }
 
 
-def recipe(task_name: str) -> TrainConfig:
-    """The training of that task, with its defaults.
+def recipe(name: str) -> TrainConfig:
+    """The training of that name, or of the task of that name, with its defaults.
 
     Raises:
         UserError: there is no such task.
     """
-    task = find_task(task_name)
+    if name in RECIPES and RECIPES[name].task is not None:
+        return RECIPES[name]
+    task = find_task(name)
     known = RECIPES.get(task.name, TrainConfig(task=None))
     return dataclasses.replace(known, task=task)

@@ -14,7 +14,7 @@ from edge_runtime.contract import Command
 from edge_runtime.errors import UserError
 from edge_runtime.signal import COMMAND
 from policies.caption import Caption
-from policies.evaluate import make_world, unseen_seed
+from policies.episodes import make_world, unseen_seed
 from policies.policy_file import PolicyFile
 from sim.engines.engine import Float
 from sim.render import Picture, Renderer
@@ -67,7 +67,9 @@ def main(config: RenderConfig) -> int:
     if config.recording is None:
         _check_command(config.command, policy.contract.commands)
         seconds = config.seconds + 1.0  # so that no time limit ends the episode
-        env = make_world(policy.task, 1, seconds, config.seed, randomize=config.randomize)
+        env: TaskVectorEnv = make_world(
+            policy.task, 1, seconds, config.seed, randomize=config.randomize
+        )
         policy.check(env.contract())
         moments = _perform(config, policy, env)
     else:

@@ -23,7 +23,7 @@ from policies.config import TrainConfig
 from sim.tasks import find_task
 
 CONFIG, RECORD, CHECKPOINT, POLICY = "config.json", "run.json", "checkpoint.pt", "policy.onnx"
-FORMAT = 1
+FORMAT = 2
 
 
 class RunFolder:

@@ -44,7 +44,7 @@ def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
     run = _resumed(rest)
     if run is not None:
         config = RunFolder.open(run).config
-        if task not in (None, config.task.name):
+        if task is not None and recipe(task).task.name != config.task.name:
             raise UserError(f"{run} is a training of {config.task.name}, not of {task}")
         return dataclasses.replace(config, resume=run), rest
     if task is not None:
@@ -120,7 +120,9 @@ def _begin(config: TrainConfig) -> RunFolder:
     if folder is None:
         folder = Path("runs") / config.task.name / time.strftime("%Y-%m-%d_%H-%M-%S")
     origin = describe_origin()
-    origin["commands"] = [origin.pop("command")]
+    initial = config.initial
+    before = [] if initial is None else RunFolder.open(initial).record.get("commands", [])
+    origin["commands"] = [*before, origin.pop("command")]
     return RunFolder.create(folder, config, {"seed": config.seed, **origin})
 
 

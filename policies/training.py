@@ -1,6 +1,7 @@
 """One training: the batch, the algorithm on it, and what is saved of both."""
 
 import time
+from pathlib import Path
 
 import torch
 from stable_baselines3.common.logger import configure
@@ -10,13 +11,14 @@ from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
 from policies.actor_critic import AsymmetricSACPolicy, AsymmetricTQCPolicy, prior_matrix
 from policies.algorithms import action_limit, make_algorithm
-from policies.checkpoint import capture, restore
+from policies.checkpoint import begin_with, capture, restore, spent
 from policies.config import TrainConfig
 from policies.ppo import BatchPPO
 from policies.provenance import cores
 from policies.run_folder import RunFolder
 from policies.sb3_env import BatchVecEnv
-from sim.batch import make_batch
+from policies.symmetry import Mirror, find_mirror
+from sim.batch import Batch, make_batch
 from sim.vector_env import TaskVectorEnv
 
 OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
@@ -51,10 +53,15 @@ class Training:
             self._prior = prior_matrix(contract, task.action_prior)
         self._env = BatchVecEnv(env, action_limit(config))
         self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
+        if config.ppo.symmetry and isinstance(self.algorithm, BatchPPO):
+            self.algorithm.mirror = _mirror(config, env)
         self._seconds_before = 0.0
+        self._inherited = {"steps": 0, "seconds": 0.0}  # of the runs that this one began with
         self._started = False
         if config.resume is not None:
             self._resume()
+        elif config.initial is not None:
+            self._begin_with(config.initial)
         self.algorithm.set_logger(configure(str(run.path), ["tensorboard"]))
 
     @property
@@ -109,6 +116,7 @@ class Training:
                 "prior": self._prior,
                 "action_limit": self._env.action_space.high,
                 "train_seconds": self.seconds,
+                "inherited": self._inherited,
             }
         )
 
@@ -116,6 +124,24 @@ class Training:
         """Let go of the simulations and the log."""
         self.algorithm.logger.close()
         self._env.close()
+
+    def _begin_with(self, path: Path) -> None:
+        folder = RunFolder.open(path)
+        checkpoint = folder.load()
+        if folder.config.algorithm != self.config.algorithm:
+            raise UserError(
+                f"--initial {path} learns by {folder.config.algorithm}, and this run by "
+                f"{self.config.algorithm}; choose the same --algorithm"
+            )
+        try:
+            begin_with(self.algorithm, self._scaled, checkpoint)
+        except RuntimeError:
+            raise UserError(
+                f"--initial {path} has a network of another shape: it must be of the same task, "
+                "observations and layers"
+            ) from None
+        steps, seconds = spent(checkpoint)
+        self._inherited = {"steps": steps, "seconds": seconds}
 
     def _resume(self) -> None:
         checkpoint = self.run.load()
@@ -126,4 +152,15 @@ class Training:
             )
         restore(self.algorithm, self._scaled, checkpoint)
         self._seconds_before = float(checkpoint["train_seconds"])
+        self._inherited = checkpoint["inherited"]
         self._started = True
+
+
+def _mirror(config: TrainConfig, env: Batch) -> Mirror:
+    signs = env.config.joint_signs if isinstance(env, TaskVectorEnv) else {}
+    if not (isinstance(env, TaskVectorEnv) and signs):
+        raise UserError(
+            f"--ppo.symmetry: the robot of {config.task.name} is not known to be symmetric; leave "
+            "it 0"
+        )
+    return find_mirror(env.contract(), signs)

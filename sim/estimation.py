@@ -73,10 +73,11 @@ def measure_estimation(
         action = rest_pose if held else act(observations)
         observations, _, terminated, _, _ = env.step(action)
         fusion.update(env.signals)
+        states = fusion.states
         for row, log in enumerate(logs):
             log.fallen |= bool(terminated[row])
             if step * period > resting + SETTLING and not log.fallen:
-                log.add(fusion.states[row], attitude[row], velocity[row])
+                log.add(states[row], attitude[row], velocity[row])
     return _summary(logs, period)
 
 

@@ -29,6 +29,14 @@ class DomainRandomization:
     action_delay: Range = (0.0, 0.02)  # s, from the policy to the motor
 
 
+def add_mass(engine: Engine, rows: Rows, body: Rows | int, mass: Float | float) -> None:
+    """Add mass, kg, to one body of each of these simulations, spread as the body's own is."""
+    masses, inertia = engine.field("body_mass"), engine.field("body_inertia")
+    factor = 1.0 + mass / masses[rows, body]
+    inertia[rows, body] *= np.expand_dims(factor, -1)
+    masses[rows, body] += mass
+
+
 class Randomizer:
     """Draws a new robot for a simulation.
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -136,6 +137,18 @@ class LockstepRobot:
         pass
 
 
+class Server(Protocol):
+    """Where a robot's samples go to and its commands come from; neither call blocks."""
+
+    def publish(self, sample: Sample) -> None:
+        """Give a sample to whoever reads."""
+        ...
+
+    def command(self) -> ActuatorCommand | None:
+        """The newest command, once."""
+        ...
+
+
 class RealTimeRobot:
     """Serves a simulated robot at the pace of the clock.
 
@@ -143,13 +156,19 @@ class RealTimeRobot:
     `COMMAND_TIMEOUT` the robot damps itself, until the next. A control period's physics is
     computed at its end, so that a sample is of the moment at which it is published. Until the
     first command the robot hangs still: its samples tell of the moment from which it will move.
+
+    Args:
+        simulated: the robot.
+        server: its border.
+        speed: simulated seconds in one of the clock.
     """
 
-    def __init__(self, simulated: SimulatedRobot, server: RobotServer) -> None:
+    def __init__(self, simulated: SimulatedRobot, server: Server, speed: float = 1.0) -> None:
         self.simulated, self.server = simulated, server
         engine = simulated.env.engine
         self._substeps = engine.substeps
-        self._physics_period = round(engine.model.opt.timestep * 1e9)  # ns
+        self._timestep = float(engine.model.opt.timestep)  # s, simulated
+        self._physics_period = round(self._timestep / speed * 1e9)  # ns
         # The newest target at each physics step of the last control period and of this one.
         self._targets = np.tile(simulated.target, (2 * self._substeps, 1))
         self._hanging = True
@@ -157,7 +176,7 @@ class RealTimeRobot:
         self.missed = 0  # physics steps that came too late to see the newest command
         self.frames: list[Float] = []  # qpos and qvel after each control period
 
-    def run(self, stop: "StopFlag", record: bool) -> None:
+    def run(self, stop: "StopFlag", record: bool = False) -> None:
         """Serve until told to stop."""
         robot = self.simulated
         release = time.monotonic_ns()
@@ -180,7 +199,7 @@ class RealTimeRobot:
 
     def _heed(self, command: ActuatorCommand | None) -> None:
         """Take in what came since the last physics step."""
-        self._silence += self._physics_period * 1e-9
+        self._silence += self._timestep
         if command is not None:
             self.simulated.obey(command)
             self._hanging, self._silence = False, 0.0

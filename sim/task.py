@@ -127,6 +127,11 @@ class TaskConfig(ABC):
         """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
         return None
 
+    @property
+    def joint_signs(self) -> Mapping[str, float]:
+        """By joint of a robot that is symmetric: 1 if its mirror turns the same way, else -1."""
+        return {}
+
     def nominal(self) -> "TaskConfig":
         """The same with the robot as it is drawn: no noise, no randomization, no pushes."""
         randomization = replace(self.randomization, enabled=False)

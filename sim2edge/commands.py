@@ -66,6 +66,13 @@ COMMANDS: dict[str, Command] = {
         positional=("policy",),
         extra="sim",  # for the simulated robot alone
     ),
+    "up": Command(
+        "bring a robot up as ROS 2 nodes: simulated or real, estimator, policy and guard",
+        "sim2edge_ros.up",
+        "UpConfig",
+        positional=("robot",),
+        extra="ros",
+    ),
     "fuse": Command(
         "replay a recorded log through an estimator: errors, a picture, the estimates",
         "edge_runtime.fuse",

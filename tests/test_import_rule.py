@@ -1,4 +1,4 @@
-"""policies → sim → edge_runtime, never the other way, and no package that is not declared."""
+"""policies → sim → edge_runtime ← ros_ws, never the other way, and no package not declared."""
 
 import ast
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ROS_PACKAGE = ROOT / "ros_ws" / "src" / "sim2edge_ros"
 # Our packages that each may import, the front door's lazy imports aside.
 MAY_IMPORT = {
     "edge_runtime": {"edge_runtime"},
@@ -18,6 +19,8 @@ MAY_IMPORT = {
     "policies": {"edge_runtime", "sim", "policies", "assets"},
     "sim2edge": {"edge_runtime", "sim2edge", "assets"},
 }
+# What the simulated robot is made of; nothing else of the ROS package knows it.
+SIMULATOR = {"sim", "mujoco"}
 # The optional dependencies that each may count on.
 EXTRAS = {
     "edge_runtime": ["fusion", "lidar", "replay"],
@@ -40,6 +43,7 @@ BLOCKED = (
         "small_gicp",
         "torch",
     ),
+    "rclpy",
     "tyro",
 )
 EDGE_MODULES = sorted(
@@ -76,6 +80,21 @@ def test_every_import_is_allowed_and_declared(package: str) -> None:
         for path in sorted((ROOT / package).rglob("*.py"))
         for module, line in imported_modules(path.read_text())
         if module.partition(".")[0] not in allowed
+    ]
+    assert not offences
+
+
+def test_the_ros_package_needs_the_edge_runtime_and_what_it_declares_to_ros() -> None:
+    document = (ROS_PACKAGE / "package.xml").read_text()
+    declared = set(re.findall(r"<exec_depend>(?:python3-)?(\w+)</exec_depend>", document))
+    allowed = declared | {"edge_runtime", "sim2edge_ros"} | set(sys.stdlib_module_names)
+    package = ROS_PACKAGE / "sim2edge_ros"
+    offences = [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for path in sorted(package.rglob("*.py"))
+        for module, line in imported_modules(path.read_text())
+        if (name := module.partition(".")[0]) not in allowed
+        and not (name in SIMULATOR and (package / "simulator") in path.parents)
     ]
     assert not offences
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from vqf import VQF
 
 from edge_runtime.fusion.estimate import Estimate
-from edge_runtime.fusion.measurement import Imu
 from edge_runtime.fusion.plausibility import ImuCheck, ImuCheckConfig, UnitCheck
 from edge_runtime.signal import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal, Signals
 
@@ -141,10 +140,10 @@ class AttitudeFusion:
         self._units_left = round(_UNITS_SECONDS / (self._sample_time * self._parts))
 
     def _judge_units(self) -> None:
-        for check, readings in zip(self._units, self._imu.tolist()):
+        # One reading of each sample has the noise that a mean would hide, and is enough.
+        for check, reading in zip(self._units, self._imu[:, -1].tolist()):
             if not (check.wrong or check.known):
-                for reading in readings:
-                    check.judge(self._sample_time, reading[:3], reading[3:])
+                check.judge(self._sample_time * self._parts, reading[:3], reading[3:])
         wrong = any(check.wrong for check in self._units)
         self.lost |= wrong
         self._units_left -= 1
@@ -155,9 +154,9 @@ class AttitudeFusion:
         """Which readings of a row can be true; without one for too long, it must start anew."""
         check, stamp = self._checks[row], self._now - self._parts
         usable, wrong, gap, left_out = [], "", False, self._left_out[row]
-        for gyro, accel in self._readings[row]:
+        for reading in self._imu[row].tolist():
             stamp += 1
-            verdict = check.check(Imu(stamp * self._sample_time, gyro, accel))
+            verdict = check.judge(stamp * self._sample_time, reading[:3], reading[3:])
             usable.append(verdict.usable)
             left_out = 0 if verdict.usable else left_out + periods
             gap |= verdict.gap > 0.0 or left_out * self._sample_time > self._longest

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.kinematics import Leg
 from edge_runtime.fusion.legged_config import ContactConfig, ForceConfig
 from edge_runtime.fusion.measurement import Float
@@ -69,24 +70,46 @@ def _log_odds(newtons: float, stands: bool, config: ForceConfig) -> float:
     return max(-config.surest, min(config.surest, (newtons - middle) / config.width))
 
 
-def force_by_torque(jacobian: Float, torque: Array | Float, up: Float, damping: float) -> float:
+@compiled
+def force_by_torque(jacobian: Float, torque: Float, up: Float, damping: float) -> float:
     """The ground's normal force on a foot, by the torques of its leg.
 
     At rest and without the leg's own weight, torque + J' force = 0, solved by damped least
     squares (Nakamura and Hanafusa, 1986).
 
     Args:
-        jacobian: (3, n) m/rad, of the foot in the body frame.
+        jacobian: (p, 3, n) m/rad, of the foot's points in the body frame; their mean counts.
         torque: (n,) Nm, of the actuators.
         up: (3,) the vertical, in the body frame.
         damping: m.
 
     Returns:
-        N, positive when the ground pushes up.
+        N, positive when the ground pushes up; NaN if anything is not finite, or the leg tells
+        nothing.
     """
-    gram = jacobian @ jacobian.T + damping**2 * np.eye(3)
-    force = -np.linalg.solve(gram, jacobian @ torque)
-    return float(up @ force)
+    points, _, joints = jacobian.shape
+    mean = np.zeros((3, joints))
+    for p in range(points):
+        mean += jacobian[p] / points
+    gram, moment = np.zeros((3, 3)), np.zeros(3)
+    for i in range(3):
+        gram[i, i] = damping**2
+        for j in range(joints):
+            moment[i] += mean[i, j] * torque[j]
+            for k in range(3):
+                gram[i, k] += mean[i, j] * mean[k, j]
+    # The columns of a symmetric matrix's inverse are cross products of its rows.
+    upward, determinant = 0.0, 0.0
+    for i in range(3):
+        a, b = gram[(i + 1) % 3], gram[(i + 2) % 3]
+        x = a[1] * b[2] - a[2] * b[1]
+        y = a[2] * b[0] - a[0] * b[2]
+        z = a[0] * b[1] - a[1] * b[0]
+        upward += up[i] * (x * moment[0] + y * moment[1] + z * moment[2])
+        determinant += (gram[i, 0] * x + gram[i, 1] * y + gram[i, 2] * z) / 3.0
+    if not 0.0 < determinant < np.inf:
+        return np.nan
+    return -upward / determinant
 
 
 def force_on_leg(leg: Leg, torque: Array | Float, up: Float, config: ContactConfig) -> float:
@@ -95,7 +118,5 @@ def force_on_leg(leg: Leg, torque: Array | Float, up: Float, config: ContactConf
     NaN if one of them is not finite.
     """
     own = torque[leg.joints].astype(np.float64)
-    jacobian = leg.jacobian.mean(axis=0)
-    if not np.isfinite(own.sum() + jacobian.sum()):
-        return math.nan
-    return force_by_torque(jacobian, own, up, config.damping)
+    force: float = force_by_torque(leg.jacobian, own, up, config.damping)
+    return force if math.isfinite(force) else math.nan

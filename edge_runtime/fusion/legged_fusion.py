@@ -97,7 +97,7 @@ class LeggedFusion:
             ATTITUDE: self._attitude,
             BASE_VELOCITY: self._velocity,
         }
-        self.states: list[Estimate] = [f.estimate for f in self._filters]  # the newest, by row
+        self._reasons = [""] * rows  # for which each is not good
         self._time = np.zeros(rows)  # s, of each row's last sample
         self._fresh = np.ones(rows, bool)
         self._ran = np.zeros(rows, bool)  # whether they were ever started
@@ -134,7 +134,12 @@ class LeggedFusion:
     def reason(self) -> str:
         if self._fresh.any():
             return "no reading tells what is down"
-        return "; ".join({state.reason: None for state in self.states if state.reason})
+        return "; ".join({reason: None for reason in self._reasons if reason})
+
+    @property
+    def states(self) -> Sequence[Estimate]:
+        """The newest, by row."""
+        return [estimator.estimate for estimator in self._filters]
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._fresh[slice(None) if rows is None else rows] = True
@@ -151,10 +156,10 @@ class LeggedFusion:
                 self._time[row] += periods * self._period
                 self._integrate(estimator, float(self._time[row]))
             estimator.update(self._feet(signals, row))
-            state = self.states[row] = estimator.estimate
-            lost |= state.health is Health.LOST
-            self._attitude[row] = state.attitude
-            self._velocity[row] = state.velocity @ quaternion_to_matrix(state.attitude)
+            summary, health, self._reasons[row] = estimator.summary()
+            lost |= health is Health.LOST
+            self._attitude[row] = summary[:4]
+            self._velocity[row] = summary[4:]
         self.lost = lost
         return self.estimates
 
@@ -184,10 +189,11 @@ class LeggedFusion:
         return True
 
     def _integrate(self, estimator: LeggedFilter, now: float) -> None:
-        step = self._period / self._parts
-        for part, reading in enumerate(self._imu):
-            stamp = now - (self._parts - 1 - part) * step
-            estimator.predict(Imu(stamp, reading[:3], reading[3:]))
+        step, first = self._period / self._parts, 1 - self._parts
+        estimator.predict_all(
+            Imu(now + part * step, reading[:3], reading[3:])
+            for part, reading in enumerate(self._imu, first)
+        )
 
     def _feet(self, signals: Signals, row: int) -> Feet:
         angles = signals[JOINT_POS][row]

@@ -58,6 +58,7 @@ from edge_runtime.fusion.legged_state import (
     WALK,
     views,
 )
+from edge_runtime.fusion.lie import matrix_to_quaternion
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import BELIEVED, KIND, PAYLOAD, STAMP, place, slot
 
@@ -341,6 +342,18 @@ def spread(covariance: Float) -> tuple[float, float]:
 
 
 @compiled
+def summarize(state: Float, covariance: Float, feet: int, out: Float) -> None:
+    """Attitude wxyz, velocity in the body frame and the two of `spread`, written to (9,)."""
+    rotation, columns = views(state, feet)[:2]
+    out[:4] = matrix_to_quaternion(rotation)
+    for i in range(3):
+        out[4 + i] = 0.0
+        for j in range(3):
+            out[4 + i] += rotation[j, i] * columns[0, j]
+    out[7], out[8] = spread(covariance)
+
+
+@compiled
 def take_event(
     events: Float,
     states: Float,
@@ -390,4 +403,21 @@ def take_event(
         what[BELIEVED] = 1.0 if count else 0.0
         if index == first:
             result = count
+    return result
+
+
+@compiled
+def take_events(
+    events: Float,
+    states: Float,
+    covariances: Float,
+    span: Float,
+    new: Float,
+    feet: int,
+    parameters: Float,
+) -> int:
+    """As `take_event` for each row of `new`, (n, 3 + payload); the result is the last one's."""
+    result = 0
+    for index in range(new.shape[0]):
+        result = take_event(events, states, covariances, span, new[index], feet, parameters)
     return result

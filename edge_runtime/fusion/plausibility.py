@@ -115,7 +115,10 @@ class ImuCheck:
 
     def check(self, imu: Imu) -> Verdict:
         """Judge the next reading."""
-        stamp = imu.stamp
+        return self.judge(imu.stamp, imu.gyro.tolist(), imu.accel.tolist())
+
+    def judge(self, stamp: float, gyro: list[float], accel: list[float]) -> Verdict:
+        """As `check`, of plain numbers."""
         since = stamp - self._stamp
         self._gap = 0.0
         if 0.0 < since <= self.config.longest_bridge:
@@ -126,7 +129,7 @@ class ImuCheck:
                 return Verdict(False, reason, 0.0)
             since = stamp - self._stamp
         self._stamp = stamp
-        reason = self._implausible(since, imu.gyro.tolist(), imu.accel.tolist())
+        reason = self._implausible(since, gyro, accel)
         if reason:
             return Verdict(False, reason, 0.0)
         return self._usable(stamp, since)

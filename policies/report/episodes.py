@@ -1,25 +1,21 @@
 """The report of plain episodes, `sim2edge eval --report FILE.html`: each is told as a trial."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
 
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
-from edge_runtime.signal import Array
-from policies.evaluate import Episodes, play
+from policies.episodes import LAPPED, Episodes
 from policies.gate import Gate
 from policies.provenance import describe_origin
-from policies.report.evaluation import Evaluation, Film, bounds_of, worst_trials
+from policies.report.evaluation import INTERRUPTED, Evaluation, Film, bounds_of, worst_trials
 from policies.report.film import WayRecorder
 from policies.report.page import write_report
 from policies.suites.result import SuiteResult, TrialResult, known
-from sim.vector_env import TaskVectorEnv
+from sim.engines.choice import MUJOCO
 
 SUITE = "episodes"
-MUJOCO = "mujoco"
-LAPPED, LEFT = "lapped", "left_track"  # metrics of a car, which must lap besides surviving
+LEFT = "left_track"  # metric of a car
 FILMED = 3  # episodes, in each engine
 
 
@@ -29,46 +25,40 @@ class EpisodesReport:
     Args:
         policy: where it was read from.
         seed: of the evaluation.
+        contract: the policy's, None for a driver that is none.
     """
 
-    def __init__(self, policy: str, seed: int) -> None:
-        self._policy, self._seed = policy, seed
-        self._contract: Contract | None = None
+    def __init__(self, policy: str, seed: int, contract: Contract | None = None) -> None:
+        self._policy, self._seed, self._contract = policy, seed, contract
         self._results: list[SuiteResult] = []
         self._films: list[Film] = []
         self._means: dict[str, Mapping[str, float]] = {}
         self._no_films = ""
+        self.interrupted = False  # by the user, while it filmed
         self._goal = "survived"
 
-    def play(
-        self,
-        env: TaskVectorEnv,
-        act: Callable[[Array], Array],
-        contract: Contract | None,
-        engine: str = MUJOCO,
-    ) -> Episodes:
-        """As `policies.evaluate.play`, with films of what went wrong.
+    def add(self, episodes: Episodes, way: WayRecorder, task: str, engine: str = MUJOCO) -> None:
+        """Take in the episodes in one engine, and film what went wrong.
 
         Args:
-            env: the simulations.
-            act: observations (N, n) -> actions (N, A).
-            contract: the policy's, None for a driver that is none.
-            engine: what moves the robots.
+            episodes: what happened.
+            way: where the robots were; their simulations still run.
+            task: its name.
+            engine: what moved the robots.
         """
-        self._contract = contract
-        way = WayRecorder(env, act)
-        episodes = play(env, way, self._seed)
-        result = as_trials(
-            episodes, policy=self._policy, task=env.config.name, engine=engine, seed=self._seed
-        )
+        result = as_trials(episodes, policy=self._policy, task=task, engine=engine, seed=self._seed)
         self._results.append(result)
         self._means[engine] = episodes.summary()
         self._goal = LAPPED if LAPPED in episodes.metrics else "survived"
+        if result.interrupted:
+            self._no_films = INTERRUPTED
+            return
         try:
             self._films += way.film(worst_trials(result, FILMED))
         except UserError as error:  # figures without films are better than nothing
             self._no_films = str(error)
-        return episodes
+        except KeyboardInterrupt:
+            self._no_films, self.interrupted = INTERRUPTED, True
 
     def write(self, path: Path, gate: Gate | None) -> Path:
         """Write the page.
@@ -105,26 +95,33 @@ def as_trials(episodes: Episodes, *, policy: str, task: str, engine: str, seed: 
         engine: what moved the robots.
         seed: of the evaluation.
     """
-    count = len(episodes.seconds)
     measured = {**episodes.metrics, "return": episodes.total_reward}
-    survived = episodes.survived > 0
-    lapped = episodes.metrics.get(LAPPED, np.ones(count)) > 0
-    trials = tuple(
-        TrialResult(
-            trial=k,
+    trials = []
+    for k, row in enumerate(episodes.rows.tolist()):
+        metrics = known({name: float(values[k]) for name, values in measured.items()})
+        seconds = float(episodes.seconds[k])
+        trial = TrialResult(
+            trial=row,
             seed=seed,
             engine=engine,
             settings={},
-            success=bool(survived[k] and lapped[k]),
-            seconds=float(episodes.seconds[k]),
-            why=_why(bool(survived[k]), metrics, float(episodes.seconds[k])),
+            success=bool(episodes.success[k]),
+            seconds=seconds,
+            why=_why(bool(episodes.survived[k]), metrics, seconds),
             metrics=metrics,
         )
-        for k, metrics in enumerate(
-            known({name: values[k] for name, values in measured.items()}) for k in range(count)
-        )
+        trials.append(trial)
+    return SuiteResult(
+        suite=SUITE,
+        policy=policy,
+        task=task,
+        engine=engine,
+        trials=tuple(trials),
+        note=episodes.note,
+        seed=seed,
+        planned=episodes.planned,
+        interrupted=episodes.interrupted,
     )
-    return SuiteResult(SUITE, policy, task, engine, trials, seed=seed, planned=count)
 
 
 def _why(survived: bool, metrics: Mapping[str, float], seconds: float) -> str:

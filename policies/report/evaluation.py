@@ -10,6 +10,8 @@ from policies.report.figures import Share, share_of
 from policies.report.words import kind_of_failure
 from policies.suites.result import SuiteResult, TrialResult
 
+INTERRUPTED = "the evaluation was interrupted"  # why there are no more films
+
 
 @dataclass(frozen=True)
 class Bound:

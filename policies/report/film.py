@@ -21,7 +21,7 @@ from sim.render import Picture, Renderer
 from sim.vector_env import TaskVectorEnv
 
 WIDTH, HEIGHT = 480, 360
-_LETTERS = 1.5  # times a film's usual size, for it is shown small
+LETTERS = 1.3  # times a film's usual size, for it is shown small
 FRAMES_PER_SECOND = 15
 SECONDS = 10.0  # of a trial's end that are shown
 STANDS = 1.0  # s that the last picture stays, to read what went wrong
@@ -95,7 +95,7 @@ class WayRecorder:
         first = max(0, steps - round(SECONDS / period))
         shown = [*range(first, steps - 1, stride), steps - 1]
         replay = _Replay(self._env, row, self._qpos[first][row])
-        caption = _EndCaption((), period, round(_LETTERS * HEIGHT))
+        caption = _EndCaption((), period, round(LETTERS * HEIGHT))
         renderer = Renderer(replay, WIDTH, HEIGHT)
         try:
             picture = renderer.frame()

@@ -8,8 +8,8 @@ import numpy as np
 from policies.report.blocks import Column, folded, paragraph, section, table
 from policies.report.charts import common_axis, distribution
 from policies.report.evaluation import Evaluation
-from policies.report.figures import Spread, Values, spread_of
-from policies.report.markup import Markup, element, join, number
+from policies.report.figures import Spread, Values, finite, spread_of
+from policies.report.markup import Markup, element, join, number, percent
 from policies.report.words import engine_name, named, title
 from policies.suites.result import SuiteResult
 
@@ -22,10 +22,12 @@ def measures_section(evaluation: Evaluation) -> Markup | None:
     names = metric_names(evaluation.results)
     if not names or not any(r.trials for r in evaluation.results):
         return None
-    charts = [_chart(evaluation, name) for name in names]
+    charts = [_chart(evaluation, name) for name in names if not _is_share(evaluation, name)]
     shown, rest = charts[:SHOWN], charts[SHOWN:]
-    parts = [_table(evaluation, names), element("h3", "Distributions"), _key(evaluation.goal)]
-    parts.append(element("div", *shown, class_="grid2"))
+    parts = [_table(evaluation, names)]
+    if shown:
+        parts += [element("h3", "Distributions"), _key(evaluation.goal)]
+        parts.append(element("div", *shown, class_="grid2"))
     if rest:
         more = f"{len(rest)} more distribution{'s' * (len(rest) > 1)}"
         parts.append(folded(more, element("div", *rest, class_="grid2")))
@@ -45,6 +47,12 @@ def values_of(result: SuiteResult, name: str) -> Values:
     return np.array([t.metrics.get(name, math.nan) for t in result.trials], np.float64)
 
 
+def _is_share(evaluation: Evaluation, name: str) -> bool:
+    """Whether it tells of each trial but yes or no."""
+    known = np.concatenate([finite(values_of(r, name)) for r in evaluation.results])
+    return name != DURATION and bool(known.size) and bool(np.isin(known, (0.0, 1.0)).all())
+
+
 def _table(evaluation: Evaluation, names: Sequence[str]) -> Markup:
     heads = [Column("per trial", False)]
     for result in evaluation.results:
@@ -54,13 +62,18 @@ def _table(evaluation: Evaluation, names: Sequence[str]) -> Markup:
     rows = []
     for name in names:
         spreads = [spread_of(values_of(r, name)) for r in evaluation.results]
-        rows.append((named(name), *(cell for s in spreads for cell in _cells(s))))
+        cells = _share_cells if _is_share(evaluation, name) else _cells
+        rows.append((named(name), *(cell for s in spreads for cell in cells(s))))
     return table("Median and spread of every metric, by engine", heads, rows)
 
 
 def _cells(spread: Spread) -> tuple[str, str, str, str]:
     band = f"{number(spread.low)} to {number(spread.high)}" if spread.count else "–"
     return number(spread.median), band, number(spread.mean), str(spread.count)
+
+
+def _share_cells(spread: Spread) -> tuple[str, str, str, str]:
+    return "–", "–", percent(spread.mean, 1), str(spread.count)
 
 
 def _chart(evaluation: Evaluation, name: str) -> Markup:

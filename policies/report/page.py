@@ -119,7 +119,7 @@ def _notes(results: Sequence[SuiteResult]) -> list[str]:
     notes = []
     for result in results:
         engine, finished = engine_name(result.engine), len(result.trials)
-        if finished < result.planned:
+        if finished < result.planned and not result.interrupted:  # whose note says so
             notes.append(f"{engine}: {finished} of {result.planned} planned trials finished.")
         if result.note:
             notes.append(f"{engine}: {result.note}")

@@ -11,8 +11,8 @@ from policies.report.blocks import folded, paragraph, section
 from policies.report.charts import common_axis, label, line, svg
 from policies.report.evaluation import Evaluation
 from policies.report.figures import Share, separation
-from policies.report.markup import Markup, element, number, percent
-from policies.report.words import engine_name, named, title
+from policies.report.markup import Markup, element, join, number, percent
+from policies.report.words import LABELS, engine_name, named, title
 from policies.suites.result import SuiteResult
 
 SHOWN = 12  # of those that may be chance
@@ -50,14 +50,18 @@ def settings_section(evaluation: Evaluation) -> Markup | None:
             f"None of the {count} settings that differ from trial to trial tells failures from "
             "successes better than chance would."
         )
-    how = (
-        f" A dot is the share {evaluation.goal} of a fifth of the trials, in order of the setting, "
-        "on its 95 % interval."
+    how = paragraph(
+        f"A dot is the share {evaluation.goal} of a fifth of the trials, in order of the setting, "
+        "on its 95 % interval.",
+        class_="legend",
     )
-    parts = [paragraph(text, how), element("div", *map(_card, clear), class_="grid2")]
+    parts = [paragraph(text)]
+    if clear:
+        parts += [how, element("div", *map(_card, clear), class_="grid2")]
     if others:
         cards = element("div", *map(_card, others[:SHOWN]), class_="grid2")
-        parts.append(folded("Settings whose differences may be chance", cards))
+        explained = cards if clear else join(how, cards)
+        parts.append(folded("Settings whose differences may be chance", explained))
     return section("settings", "What failures have in common", *parts)
 
 
@@ -71,7 +75,7 @@ def influences(result: SuiteResult) -> list[Influence]:
     passed, failed = sum(success), len(success) - sum(success)
     if min(passed, failed) < FEWEST:
         return []
-    names = dict.fromkeys(n for t in result.trials for n in t.settings)
+    names = dict.fromkeys(n for t in result.trials for n in t.settings if n not in LABELS)
     columns = {n: [t.settings.get(n, math.nan) for t in result.trials] for n in names}
     varying = {n: c for n, c in columns.items() if len({v for v in c if math.isfinite(v)}) > 1}
     if not varying:

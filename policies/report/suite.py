@@ -9,7 +9,7 @@ from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
 from policies.gate import Gate
 from policies.provenance import describe_origin
-from policies.report.evaluation import Evaluation, Film, bounds_of, worst_trials
+from policies.report.evaluation import INTERRUPTED, Evaluation, Film, bounds_of, worst_trials
 from policies.report.film import small_film
 from policies.report.page import write_report
 from policies.suites.result import SuiteResult, TrialResult
@@ -50,19 +50,29 @@ def report_suite(
         origin=origin,
     )
     if film is not None:
-        try:
-            evaluation = replace(evaluation, films=tuple(_films(results, film)))
-        except UserError as error:  # figures without films are better than nothing
-            evaluation = replace(evaluation, no_films=str(error))
+        films, missing = _films(results, film)
+        evaluation = replace(evaluation, films=tuple(films), no_films=missing)
     return write_report(path, evaluation)
 
 
-def _films(results: Sequence[SuiteResult], film: FilmTrial) -> list[Film]:
-    films = []
-    for result in results:
-        for trial in worst_trials(result, FILMED):
-            with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
-                path = Path(folder) / "trial.mp4"
-                film(trial, path)
-                films.append(small_film(path, result.engine, trial.trial))
-    return films
+def _films(results: Sequence[SuiteResult], film: FilmTrial) -> tuple[list[Film], str]:
+    """Films as far as they could be made, and why there are no more."""
+    films: list[Film] = []
+    if any(result.interrupted for result in results):
+        return films, INTERRUPTED
+    try:
+        for result in results:
+            for trial in worst_trials(result, FILMED):
+                films.append(_film(result, trial, film))
+    except UserError as error:  # figures without films are better than nothing
+        return films, str(error)
+    except KeyboardInterrupt:
+        return films, INTERRUPTED
+    return films, ""
+
+
+def _film(result: SuiteResult, trial: TrialResult, film: FilmTrial) -> Film:
+    with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
+        path = Path(folder) / "trial.mp4"
+        film(trial, path)
+        return small_film(path, result.engine, trial.trial)

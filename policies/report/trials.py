@@ -19,7 +19,7 @@ from policies.report.blocks import (
 from policies.report.evaluation import Evaluation, Film, worst_trials
 from policies.report.markup import Child, Markup, element, join, number, percent
 from policies.report.measures import metric_names
-from policies.report.words import engine_name, named, title, unit
+from policies.report.words import LABELS, engine_name, named, title, with_unit
 from policies.suites.result import SuiteResult, TrialResult
 
 WORST = 6  # trials told of by name, for each engine
@@ -39,7 +39,8 @@ def worst_section(evaluation: Evaluation) -> Markup | None:
     elif evaluation.films:
         text = "No trial failed; this is how a successful one looks."
     if evaluation.no_films:
-        text += f" There are no films: {evaluation.no_films}"
+        more = "more " if evaluation.films else ""
+        text += f" There are no {more}films: {evaluation.no_films.rstrip('.')}."
     heading = "The worst trials" if filmed or not evaluation.films else "Filmed"
     return section("worst", heading, paragraph(text), element("div", *cards, class_="films"))
 
@@ -118,21 +119,17 @@ def _extremes(result: SuiteResult, trial: TrialResult) -> Markup | None:
     for name, value in trial.settings.items():
         others = np.array([t.settings.get(name, math.nan) for t in result.trials])
         others = others[np.isfinite(others)]
-        if math.isfinite(value) and len(np.unique(others)) > 2:
+        if name not in LABELS and math.isfinite(value) and len(np.unique(others)) > 2:
             rank = float((others < value).mean() + 0.5 * (others == value).mean())
             if abs(rank - 0.5) >= _UNUSUAL:
                 ranked.append((abs(rank - 0.5), name, value, rank))
     if not ranked:
         return None
     items = [
-        element("li", element("strong", title(name)), f" {_with_unit(name, value)}, {_rank(rank)}")
+        element("li", element("strong", title(name)), f" {with_unit(name, value)}, {_rank(rank)}")
         for _, name, value, rank in sorted(ranked, key=lambda r: -r[0])[:EXTREMES]
     ]
     return join(paragraph("Most unlike the other trials in", class_="by"), element("ul", *items))
-
-
-def _with_unit(name: str, value: float) -> str:
-    return f"{number(value)} {unit(name)}".rstrip()
 
 
 def _rank(rank: float) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from policies.report.markup import Markup, element
+from policies.report.markup import Markup, element, number
 
 _ENGINES = {"mujoco": "MuJoCo", "bullet": "PyBullet"}
 # Names that end with their unit, as settings do; else what the metrics of the tasks are in.
@@ -29,6 +29,7 @@ _UNITS = {
     "episode_seconds": "s",
     "seconds": "s",
 }
+LABELS = frozenset({"track"})  # settings that name something: more of them is nothing
 _TITLES = {"seconds": "duration", "episode_seconds": "duration"}
 _TAIL = re.compile(r"[\s,;:(]+(?:(?:at|after|in|on|with|for|by|of|only|near)[\s,;:(]*)*$")
 
@@ -59,6 +60,14 @@ def named(name: str) -> Markup:
     """A quantity with its unit, for a table."""
     shown = element("span", unit(name), class_="unit") if unit(name) else None
     return element("span", title(name), " " if shown else None, shown, class_="quantity")
+
+
+def with_unit(name: str, value: float) -> str:
+    """A value of a metric or setting as text; short times in milliseconds."""
+    shown = unit(name)
+    if shown == "s" and 0.0 < abs(value) < 0.1:
+        value, shown = 1e3 * value, "ms"
+    return f"{number(value)} {shown}".rstrip()
 
 
 def kind_of_failure(why: str) -> str:

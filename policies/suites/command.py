@@ -11,14 +11,15 @@ from edge_runtime.errors import UserError
 from policies.gate import Gate
 from policies.policy_file import PolicyFile
 from policies.report.evaluation import worst_trials
-from policies.report.film import HEIGHT, WIDTH
+from policies.report.film import HEIGHT, LETTERS, WIDTH
 from policies.report.suite import FILMED, FilmTrial, report_suite
-from policies.suites.faults import run_faults
+from policies.suites.faults import METRICS, run_faults
 from policies.suites.film import FilmConfig, film_trial
-from policies.suites.gauntlet import Run, run_gauntlet
+from policies.suites.gauntlet import figures_of, not_begun, run_gauntlet
 from policies.suites.protocol import FAULTS, Protocol, find_protocol
-from policies.suites.result import SuiteResult, TrialResult, write_results
+from policies.suites.result import OUTCOMES, SuiteResult, TrialResult, write_results
 from policies.suites.table import print_results
+from policies.suites.trial_env import Run
 from sim.engines.choice import MUJOCO
 from sim.vector_env import MODEL
 
@@ -62,21 +63,25 @@ def run_suite(asked: SuiteRun) -> int:
     film, small = None, None
     if protocol.suite == FAULTS:
         _check_faults(asked)
+        if gate:
+            gate.check((*OUTCOMES, *METRICS))
         results = [_faults(policy, asked)]
     else:
+        _try_out(policy, protocol, asked.engines, gate)
         results = _gauntlet(policy, protocol, asked)
+        look = FilmConfig(WIDTH, HEIGHT, letters=LETTERS)
         film = partial(_film, policy, protocol, asked.estimates, FilmConfig())
-        small = partial(_film, policy, protocol, asked.estimates, FilmConfig(WIDTH, HEIGHT))
+        small = partial(_film, policy, protocol, asked.estimates, look)
     print_results(results)
     lines = [line for result in results for line in _verdicts(gate, result, len(results) > 1)]
     for line in lines:
         print(line)
     if asked.json:
         write_results(asked.json, tuple(results))
-    if asked.films and film:
-        film_worst(results, film, asked.films)
     if asked.report:
         print(report_suite(asked.report, results, policy.contract, gate, small))
+    if asked.films and film and not any(result.interrupted for result in results):
+        film_worst(results, film, asked.films)
     missed = any(line.startswith("missed") for line in lines)
     missing = any(len(result.trials) < result.planned for result in results)
     return MISSED if missed or missing else 0
@@ -103,18 +108,29 @@ def _film(
     return film_trial(policy, protocol, run, trial, path, look)
 
 
+def _try_out(
+    policy: PolicyFile, protocol: Protocol, engines: Sequence[str], gate: Gate | None
+) -> None:
+    """Refuse what a later engine cannot run, or the gate cannot judge, before anything runs."""
+    for engine in engines if gate else engines[1:]:
+        figures = figures_of(policy, protocol, engine)
+        if gate:
+            gate.check(figures)
+
+
 def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> list[SuiteResult]:
     """In each engine, until all are through or the user has enough."""
     numbers = range(asked.trials or TRIALS) if asked.trial is None else [asked.trial]
-    results = []
+    results: list[SuiteResult] = []
     for engine in asked.engines:
         run = Run(numbers, asked.seed, engine, asked.estimates)
+        if any(result.interrupted for result in results):
+            results.append(not_begun(policy, protocol, run))
+            continue
         with Progress(transient=True) as progress:
             task = progress.add_task(f"{protocol.suite} in {engine}", total=len(numbers))
             told = partial(progress.advance, task)
             results.append(run_gauntlet(policy, protocol, run, told))
-        if results[-1].interrupted:
-            break
     return results
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from policies.suites.measures import GRAVITY
+from policies.measures import GRAVITY
 from policies.suites.protocol import WalkingGauntlet
 from sim.engines.engine import Float
 

@@ -9,10 +9,9 @@ from numpy.random import Generator
 from edge_runtime.signal import IMU_ACCEL, IMU_GYRO
 from policies.suites.dropouts import Dropouts, Holes
 from policies.suites.protocol import DrivingGauntlet
-from policies.suites.trial_env import Outcome, TrialEnv
+from policies.suites.trial_env import Outcome, Run, TrialEnv
 from sim.engines.engine import Bool, Float, Rows
 from sim.tasks.vehicle_track import DrivingTask, VehicleTrack
-from sim.vector_env import MODEL
 
 _LIDAR = "lidar"
 
@@ -27,24 +26,12 @@ class DrivingTrials(TrialEnv):
         self,
         task: VehicleTrack,
         protocol: DrivingGauntlet,
-        rows: int,
-        *,
-        seed: int,
+        run: Run,
         trials: Iterable[int],
-        engine: str,
-        estimates: str = MODEL,
-        threads: int = 0,
+        rows: int,
     ) -> None:
         self._protocol = protocol
-        super().__init__(
-            gauntlet_task(task, protocol, seed),
-            rows,
-            seed=seed,
-            trials=trials,
-            engine=engine,
-            estimates=estimates,
-            threads=threads,
-        )
+        super().__init__(gauntlet_task(task, protocol, run.seed), run, trials, rows)
         config, model = self.config, self.engine.model
         self._main = model.body(config.robot.main_body).id
         self._tyres = [model.geom(name).id for name in config.ground]
@@ -139,10 +126,10 @@ class DrivingTrials(TrialEnv):
         laps = float(task.metrics()["laps"][row])
         if task.lap_steps[row] > 0 and not task.left_track[row]:
             return Outcome(True, f"lapped in {task.lap_steps[row] * self._period:.1f} s")
-        where = f"at {seconds:.1f} s, after {max(laps, 0.0):.0%} of the lap"
+        where = f"at {seconds:.1f} s, after {_percent(max(laps, 0.0))} of the lap"
         if not fell:
             return Outcome(
-                False, f"was too slow: {max(laps, 0.0):.0%} of the lap in {seconds:.1f} s"
+                False, f"was too slow: {_percent(max(laps, 0.0))} of the lap in {seconds:.1f} s"
             )
         what = "left the track" if task.left_track[row] else "rolled over or stopped"
         return Outcome(False, ", ".join([f"{what} {where}", *self._circumstances(row)]))
@@ -156,12 +143,18 @@ class DrivingTrials(TrialEnv):
         found = []
         patch = self._on_patch()[row]
         if patch.any():
-            found.append(f"on a wet patch with {self._grip[row][patch].min():.0%} of the grip")
+            found.append(
+                f"on a wet patch with {_percent(self._grip[row][patch].min())} of the grip"
+            )
         if self._scans.held[row]:
             found.append("without new lidar scans")
         if self._imu.held[row]:
             found.append("with a frozen IMU")
         return found
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.0f} %"
 
 
 def beam_angles(task: VehicleTrack) -> Float:

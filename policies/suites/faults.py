@@ -21,6 +21,7 @@ from sim.simulated_robot import SimulatedRobot
 from sim.tasks.vehicle_track import VehicleTrack
 
 SUITE = "faults"
+METRICS = ("reaction_s", "of_declared_time", "reactions_in_time", "fell")
 REPEATS = 3  # times that each fault is met
 _ENGINE = "mujoco"
 _WORLDS = 1_000_000  # as many tracks as are set aside
@@ -47,22 +48,23 @@ def run_faults(
     suite = FaultSuite(policy, seed, config)
     if numbers is None:
         numbers = range(REPEATS * len(suite.faults))
-    trials, note = [], ""
+    trials, interrupted = [], False
     try:
         for trial in numbers:
             trials.append(as_trial(trial, seed, suite.run(trial)))
             progress(len(trials), len(numbers))
     except KeyboardInterrupt:
-        note = f"interrupted: {len(trials)} of {len(numbers)} trials"
+        interrupted = True
     return SuiteResult(
         suite=SUITE,
         policy=policy.source,
         task=policy.task.name,
         engine=_ENGINE,
         trials=tuple(trials),
-        note=note,
+        note=f"interrupted: {len(trials)} of {len(numbers)} trials" if interrupted else "",
         seed=seed,
         planned=len(numbers),
+        interrupted=interrupted,
     )
 
 
@@ -112,13 +114,12 @@ class FaultSuite:
 def as_trial(trial: int, seed: int, outcome: Outcome) -> TrialResult:
     """As every suite tells it."""
     due = [j for j in outcome.judged if j.due]
-    slowest = max((j.took or math.nan for j in due), default=math.nan)
-    metrics = {
-        "reaction_s": slowest,
-        "of_declared_time": max((_share(j.took, j.within) for j in due), default=math.nan),
-        "reactions_in_time": float(np.mean([j.in_time for j in due])) if due else math.nan,
-        "fell": float(outcome.end is End.FELL),
-    }
+    measured = (
+        max((j.took or math.nan for j in due), default=math.nan),
+        max((_share(j.took, j.within) for j in due), default=math.nan),
+        float(np.mean([j.in_time for j in due])) if due else math.nan,
+        float(outcome.end is End.FELL),
+    )
     return TrialResult(
         trial=trial,
         seed=seed,
@@ -127,7 +128,7 @@ def as_trial(trial: int, seed: int, outcome: Outcome) -> TrialResult:
         success=outcome.success,
         seconds=outcome.seconds,
         why=f"{outcome.fault.name}: {reactions(outcome)}; {outcome.end}",
-        metrics=known(metrics),
+        metrics=known(dict(zip(METRICS, measured))),
     )
 
 

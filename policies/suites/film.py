@@ -10,10 +10,10 @@ from edge_runtime.inference import Policy
 from policies.caption import Caption
 from policies.policy_file import PolicyFile
 from policies.render import MOST_FRAMES_PER_SECOND, write_film
-from policies.suites.gauntlet import Run, make_trials
+from policies.suites.gauntlet import make_trials
 from policies.suites.protocol import Protocol
 from policies.suites.result import TrialResult
-from policies.suites.trial_env import TrialEnv
+from policies.suites.trial_env import Run, TrialEnv
 from sim.render import Picture, Renderer
 
 _STANDS = 1.0  # s that the last picture stays, to read why
@@ -26,6 +26,7 @@ class FilmConfig:
     width: int = 640
     height: int = 360
     seconds: float = 10.0  # the trial's last ones
+    letters: float = 1.0  # times their usual size, for a film that is shown small
 
 
 class TrialCaption(Caption):
@@ -96,7 +97,7 @@ def _frames(
     stride: int,
 ) -> Iterator[Picture]:
     act = Policy(policy.model, policy.source)
-    caption = TrialCaption(env, config.height)
+    caption = TrialCaption(env, round(config.letters * config.height))
     observations = env.begin()
     period = env.config.control_period
     steps = round(trial.seconds / period)

@@ -1,8 +1,7 @@
 """Runs the gauntlet: trials of one policy in one engine."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,40 +10,17 @@ from edge_runtime.inference import Policy
 from policies.policy_file import PolicyFile
 from policies.suites.driving import DrivingTrials
 from policies.suites.protocol import Protocol
-from policies.suites.result import SuiteResult, TrialResult
-from policies.suites.trial_env import TrialEnv
+from policies.suites.result import OUTCOMES, PUSHES, SuiteResult, TrialResult
+from policies.suites.trial_env import Run, TrialEnv
 from policies.suites.walking import WalkingTrials
 from sim.engines.bullet.engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim.tasks.vehicle_track import VehicleTrack
-from sim.vector_env import MODEL
 
-ROWS = 32  # trials side by side
 _TRIES = 3  # of a trial whose worker ends before it does
 
 Progress = Callable[[int], object]  # told how many trials finished just now
-
-
-@dataclass(frozen=True)
-class Run:
-    """Which trials, where.
-
-    Args:
-        trials: their numbers.
-        seed: of the suite.
-        engine: what moves the robots.
-        estimates: as for `TaskVectorEnv`.
-        rows: how many side by side at most.
-        threads: for physics, 0 for all cores.
-    """
-
-    trials: Sequence[int]
-    seed: int = 0
-    engine: str = MUJOCO
-    estimates: str = MODEL
-    rows: int = ROWS
-    threads: int = 0
 
 
 def run_gauntlet(
@@ -79,23 +55,47 @@ def run_gauntlet(
             break
         except WorkerDiedError as error:
             rerun = [trial for trial in run.trials if trial not in finished]
-            notes.append(f"a worker of {run.engine} ended ({error}); reran {_listed(rerun)}")
+            notes.append(f"{str(error).partition(';')[0]}: reran {_listed(rerun)}")
     else:
         lost = [trial for trial in run.trials if trial not in finished]
         if lost:
             notes.append(f"gave up after {_TRIES} tries: {_listed(lost)} are missing")
+    return replace(
+        not_begun(policy, protocol, run),
+        trials=tuple(finished[trial] for trial in sorted(finished)),
+        note="; ".join(notes),
+        interrupted=interrupted,
+    )
+
+
+def not_begun(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteResult:
+    """None of the trials, for the user had enough before."""
     return SuiteResult(
         suite=protocol.suite,
         policy=policy.source,
         task=policy.task.name,
         engine=run.engine,
-        trials=tuple(finished[trial] for trial in sorted(finished)),
-        note="; ".join(notes),
+        trials=(),
+        note="not begun, for the evaluation was interrupted",
         seed=run.seed,
         planned=len(run.trials),
         source=protocol.source,
-        interrupted=interrupted,
+        interrupted=True,
     )
+
+
+def figures_of(policy: PolicyFile, protocol: Protocol, engine: str = MUJOCO) -> tuple[str, ...]:
+    """Names of all that the gauntlet of this policy's robot measures in that engine.
+
+    Raises:
+        UserError: as for `run_gauntlet`.
+    """
+    env = make_trials(policy, protocol, Run([], engine=engine, threads=1), [], 1)
+    try:
+        pushes = (PUSHES,) if isinstance(env, WalkingTrials) else ()
+        return (*OUTCOMES, *pushes, *env.measures.names)
+    finally:
+        env.close()
 
 
 def make_trials(
@@ -107,17 +107,10 @@ def make_trials(
         UserError: as for `run_gauntlet`.
     """
     task = policy.task
-    options: dict[str, Any] = {
-        "seed": run.seed,
-        "trials": trials,
-        "engine": run.engine,
-        "estimates": run.estimates,
-        "threads": run.threads,
-    }
     if isinstance(task, HumanoidVelocity):
-        env: TrialEnv = WalkingTrials(task, protocol.walking, rows, **options)
+        env: TrialEnv = WalkingTrials(task, protocol.walking, run, trials, rows)
     elif isinstance(task, VehicleTrack):
-        env = DrivingTrials(task, protocol.driving, rows, **options)
+        env = DrivingTrials(task, protocol.driving, run, trials, rows)
     else:
         raise UserError(f"there is no gauntlet for {task.name}")
     policy.check(env.contract())

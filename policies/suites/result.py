@@ -11,6 +11,10 @@ import numpy as np
 from edge_runtime.config_json import from_json, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
+from policies.measures import Values, mean_of_known
+
+OUTCOMES: tuple[str, ...] = ("completed", "seconds")  # figures that the trials of every suite have
+PUSHES = "pushes_survived"  # the figure of trials with pushes
 
 
 @dataclass(frozen=True)
@@ -74,19 +78,24 @@ class SuiteResult:
     @property
     def success(self) -> float:
         """Share of the finished trials that completed; NaN without any."""
-        return _mean([float(t.success) for t in self.trials])
+        return mean_of_known(np.array([float(t.success) for t in self.trials]))
+
+    def figures(self) -> dict[str, Values]:
+        """All that was measured, by name: of each trial, NaN where it has none, or of each push."""
+        successes = np.array([float(t.success) for t in self.trials])
+        seconds = np.array([t.seconds for t in self.trials])
+        figures = dict(zip(OUTCOMES, (successes, seconds)))
+        pushes = [float(p.survived) for t in self.trials for p in t.pushes]
+        if pushes:
+            figures[PUSHES] = np.array(pushes)
+        names = dict.fromkeys(name for t in self.trials for name in t.metrics)
+        return figures | {
+            name: np.array([t.metrics.get(name, math.nan) for t in self.trials]) for name in names
+        }
 
     def summary(self) -> dict[str, float]:
         """Means over the trials, by name, for tables and gates; of a metric where it is known."""
-        means = {"completed": self.success, "seconds": _mean([t.seconds for t in self.trials])}
-        pushes = [float(p.survived) for t in self.trials for p in t.pushes]
-        if pushes:
-            means["pushes_survived"] = _mean(pushes)
-        names = dict.fromkeys(name for t in self.trials for name in t.metrics)
-        return means | {
-            name: _mean([t.metrics[name] for t in self.trials if name in t.metrics])
-            for name in names
-        }
+        return {name: mean_of_known(values) for name, values in self.figures().items()}
 
     def replay(self, trial: TrialResult) -> str:
         """The command line that runs this trial again, to the same bits."""
@@ -123,7 +132,3 @@ def read_results(path: Path) -> tuple[SuiteResult, ...]:
     if not isinstance(document, dict) or not isinstance(document.get("suites"), list):
         raise UserError(f"{path} is no result of 'sim2edge eval --suite'")
     return tuple(from_json(SuiteResult, item, str(path)) for item in document["suites"])
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else math.nan

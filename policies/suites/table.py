@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from policies.suites.result import SuiteResult, TrialResult
+from policies.side_by_side import print_side_by_side
+from policies.suites.result import SuiteResult
 
 _SHOWN = 10  # failed trials
 
@@ -19,7 +18,7 @@ def print_results(results: Sequence[SuiteResult], console: Console | None = None
         console: where to; by default the terminal.
     """
     out = console or Console()
-    out.print(_table(results))
+    print_side_by_side(_title(results), {r.engine: r.figures() for r in results}, out)
     for result in results:
         if result.note:
             out.print(f"{result.engine}: {result.note}", style="yellow", markup=False)
@@ -30,34 +29,9 @@ def print_results(results: Sequence[SuiteResult], console: Console | None = None
             out.print(f"... and {len(failed) - _SHOWN} more in {result.engine}")
 
 
-def _table(results: Sequence[SuiteResult]) -> Table:
+def _title(results: Sequence[SuiteResult]) -> str:
     first = results[0]
     counts = " and ".join(f"{len(r.trials)}" for r in results)
     where = " and ".join(r.engine for r in results)
-    table = Table(
-        title=f"{first.policy}: {first.task}, {first.source or first.suite}, {counts} trials in "
-        f"{where}, seed {first.seed}",
-        title_justify="left",
-    )
-    table.add_column("")
-    for result in results:
-        for column in ("mean", "5 %", "median", "95 %"):
-            head = f"{result.engine}\n{column}" if len(results) > 1 else column
-            table.add_column(head, justify="right")
-    summaries = [result.summary() for result in results]
-    for name in dict.fromkeys(name for summary in summaries for name in summary):
-        cells: list[str] = []
-        for result, summary in zip(results, summaries):
-            cells += [f"{summary[name]:.4g}" if name in summary else "", *_spread(result, name)]
-        table.add_row(name, *cells)
-    return table
-
-
-def _spread(result: SuiteResult, name: str) -> list[str]:
-    """5 %, median and 95 % of what differs from trial to trial."""
-    values = [value for trial in result.trials if (value := _value(trial, name)) is not None]
-    return [f"{q:.4g}" for q in np.quantile(values, (0.05, 0.5, 0.95))] if values else [""] * 3
-
-
-def _value(trial: TrialResult, name: str) -> float | None:
-    return trial.seconds if name == "seconds" else trial.metrics.get(name)
+    suite = first.source or first.suite
+    return f"{first.policy}: {first.task}, {suite}, {counts} trials in {where}, seed {first.seed}"

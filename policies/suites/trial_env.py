@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,14 +11,37 @@ from numpy.random import Generator, SeedSequence
 
 from edge_runtime.signal import Array
 from policies.config import SEEDS
-from policies.suites.measures import Measures
+from policies.measures import MeasuredEnv
 from policies.suites.result import PushResult, TrialResult, known
 from policies.suites.row_random import RowGenerator
+from sim.engines.choice import MUJOCO
 from sim.engines.engine import Bool, Float, Rows
 from sim.task import TaskConfig
-from sim.vector_env import MODEL, TaskVectorEnv
+from sim.vector_env import MODEL
 
 NOBODY = -1  # in a row that has no trial
+ROWS = 32  # trials side by side
+
+
+@dataclass(frozen=True)
+class Run:
+    """Which trials, where.
+
+    Args:
+        trials: their numbers.
+        seed: of the suite.
+        engine: what moves the robots.
+        estimates: as for `TaskVectorEnv`.
+        rows: how many side by side at most.
+        threads: for physics, 0 for all cores.
+    """
+
+    trials: Sequence[int]
+    seed: int = 0
+    engine: str = MUJOCO
+    estimates: str = MODEL
+    rows: int = ROWS
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,7 +53,7 @@ class Outcome:
     pushes: tuple[PushResult, ...] = ()
 
 
-class TrialEnv(TaskVectorEnv):
+class TrialEnv(MeasuredEnv):
     """Runs the trials of a queue on N rows.
 
     All that is random in a trial comes from the suite's seed and the trial's number, and rows do
@@ -38,37 +61,32 @@ class TrialEnv(TaskVectorEnv):
 
     Args:
         task: what every trial simulates, already set as the protocol wants it.
-        rows: N.
-        seed: of the suite.
+        run: where they run, and with which seed.
         trials: numbers of those to run, in this order.
-        estimates: as for `TaskVectorEnv`, as are the others.
+        rows: N.
+        physics_period: as for `TaskVectorEnv`.
     """
 
     def __init__(
         self,
         task: TaskConfig,
-        rows: int,
-        *,
-        seed: int,
+        run: Run,
         trials: Iterable[int],
-        engine: str,
-        estimates: str = MODEL,
-        threads: int = 0,
+        rows: int,
         physics_period: float | None = None,
     ) -> None:
         self.finished: list[TrialResult] = []
         self.trial = np.full(rows, NOBODY)  # which trial each row runs
-        self._queue, self._seed, self._engine_name = deque(trials), seed, engine
+        self._queue, self._run = deque(trials), run
         self._ready = False
         super().__init__(
             task,
             rows,
-            threads=threads,
-            estimates=estimates,
+            threads=run.threads,
+            estimates=run.estimates,
             physics_period=physics_period,
-            engine=engine,
+            engine=run.engine,
         )
-        self.measures = Measures(self)
         self.operator = self.command = np.zeros((rows, len(task.commands)), np.float32)
         self._settings: list[dict[str, float]] = [{} for _ in range(rows)]
 
@@ -91,7 +109,6 @@ class TrialEnv(TaskVectorEnv):
     def advance(self, control: Float) -> None:
         """As for `TaskVectorEnv`, with what the protocol does to robot and sensors."""
         super().advance(self.disturb(control))
-        self.measures.add()
         over = self.watch()
         self.age[over] = np.maximum(self.age[over], self.max_steps)
 
@@ -146,7 +163,6 @@ class TrialEnv(TaskVectorEnv):
         self.command[rows] = 0.0  # until the trial says otherwise
         for row, settings in zip(rows.tolist(), self.prepare(rows, rngs)):
             self._settings[row] = settings
-        self.measures.begin(rows)
 
     @contextmanager
     def _drawing_for(self, rows: Rows) -> Iterator[None]:
@@ -161,7 +177,7 @@ class TrialEnv(TaskVectorEnv):
         rngs = []
         for row in rows.tolist():
             self.trial[row] = trial = self._queue.popleft() if self._queue else NOBODY
-            own, *others = trial_seeds(self._seed, trial)
+            own, *others = trial_seeds(self._run.seed, trial)
             for rng, child in zip(self._row_generators, others):
                 rng.seed(row, child)
             rngs.append(np.random.default_rng(own))
@@ -176,13 +192,13 @@ class TrialEnv(TaskVectorEnv):
             self.finished.append(
                 TrialResult(
                     trial=int(self.trial[row]),
-                    seed=self._seed,
-                    engine=self._engine_name,
+                    seed=self._run.seed,
+                    engine=self._run.engine,
                     settings=self._settings[row],
                     success=outcome.success,
                     seconds=float(self.time[row]),
                     why=outcome.why,
-                    metrics=known(self.measures.of(row)),
+                    metrics=known(self.ended[row]),
                     pushes=outcome.pushes,
                 )
             )

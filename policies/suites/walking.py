@@ -12,14 +12,13 @@ from policies.suites.crane import Crane
 from policies.suites.protocol import WalkingGauntlet
 from policies.suites.pushes import SegmentPushes, draw_pushes, side
 from policies.suites.tour import Tours, draw_tour
-from policies.suites.trial_env import Outcome, TrialEnv
+from policies.suites.trial_env import Outcome, Run, TrialEnv
 from sim.engines.engine import Bool, Float, Rows
+from sim.randomization import add_mass
+from sim.robots.humanoid import ARM, HANDS
 from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
 from sim.terrain.terrain import Kind, TerrainConfig
-from sim.vector_env import MODEL
 
-_ARM = ("shoulder_pitch", "shoulder_roll", "elbow")
-_HANDS = ("left_forearm", "right_forearm")
 _NEVER = 1e6  # s
 _SHOWN = 1.0  # s that a film tells of a push
 
@@ -34,31 +33,19 @@ class WalkingTrials(TrialEnv):
         self,
         task: HumanoidVelocity,
         protocol: WalkingGauntlet,
-        rows: int,
-        *,
-        seed: int,
+        run: Run,
         trials: Iterable[int],
-        engine: str,
-        estimates: str = MODEL,
-        threads: int = 0,
+        rows: int,
     ) -> None:
         self._protocol = protocol
-        super().__init__(
-            gauntlet_task(task, protocol, seed),
-            rows,
-            seed=seed,
-            trials=trials,
-            engine=engine,
-            estimates=estimates,
-            threads=threads,
-            physics_period=protocol.physics_period,
-        )
+        prepared = gauntlet_task(task, protocol, run.seed)
+        super().__init__(prepared, run, trials, rows, protocol.physics_period)
         robot, model = task.robot, self.engine.model
         self._main = model.body(robot.main_body).id
-        self._hands = [model.body(name).id for name in _HANDS]
+        self._hands = [model.body(name).id for name in HANDS]
         self._ground = [model.geom(name).id for name in self.config.ground]
         names = [a.name for a in robot.actuators]
-        self._arms = [k for k, name in enumerate(names) if name.endswith(_ARM)]
+        self._arms = [k for k, name in enumerate(names) if name.endswith(ARM)]
         self._lower = np.array([a.lower for a in robot.actuators])
         self._upper = np.array([a.upper for a in robot.actuators])
         self._crane = Crane(protocol, rows)
@@ -93,10 +80,11 @@ class WalkingTrials(TrialEnv):
         hand, load = int(rng.integers(2)), rng.uniform(*p.hand_mass)
         offsets = rng.uniform(-p.arm_offset, p.arm_offset, self._offsets.shape[1:])
         carries = bool(rng.integers(2))
+        rows = np.array([row])
         self.engine.field("geom_friction")[row, self._ground, 0] = friction
         self.actuators.delay[row] = round(delay / self.engine.model.opt.timestep)
-        self._load(row, self._main, payload)
-        self._load(row, self._hands[hand], load * carries)
+        add_mass(self.engine, rows, self._main, payload)
+        add_mass(self.engine, rows, self._hands[hand], load * carries)
         self._offsets[row] = 0.0 if carries else offsets
         return {
             "friction": friction,
@@ -116,12 +104,6 @@ class WalkingTrials(TrialEnv):
             "slope_deg": share * self._protocol.slope if kind == "slope" else 0.0,
             "step_m": share * terrain.step if kind == "steps" else 0.0,
         }
-
-    def _load(self, row: int, body: int, mass: float) -> None:
-        """Add mass to a body, spread as its own is."""
-        masses, inertia = self.engine.field("body_mass"), self.engine.field("body_inertia")
-        inertia[row, body] *= 1.0 + mass / masses[row, body]
-        masses[row, body] += mass
 
     def disturb(self, control: Float) -> Float:
         engine = self.engine

@@ -1,5 +1,6 @@
 """The humanoid of `assets/humanoid`: 19 joints, PD position targets, IMU, encoders, sole touch."""
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +10,10 @@ import mujoco
 from edge_runtime.signal import Signal
 from sim.robots.robot import Sensor, SimRobot, position_actuators
 
+_SCENE = Path(str(files("assets") / "humanoid" / "scene.xml"))
 FEET = ("left_foot", "right_foot")
+HANDS = ("left_forearm", "right_forearm")  # the bodies that carry what is in them
+ARM = ("shoulder_pitch", "shoulder_roll", "elbow")  # what the names of its joints end with
 
 # Knees and hips slightly bent: a straight knee cannot push.
 DEFAULT_POSE = {
@@ -36,16 +40,23 @@ MAX_VELOCITY = {
 
 
 @cache
+def joint_signs() -> Mapping[str, float]:
+    """By joint: 1 if its mirror on the other side turns the same way, as about y, else -1."""
+    model = mujoco.MjModel.from_xml_path(str(_SCENE))
+    names = [model.actuator(k).name for k in range(model.nu)]
+    return {name: 1.0 if abs(model.joint(name).axis[1]) > 0.5 else -1.0 for name in names}
+
+
+@cache
 def humanoid(action_scale: float) -> SimRobot:
     """The robot; `action_scale` is in rad per unit of action."""
-    path = Path(str(files("assets") / "humanoid" / "scene.xml"))
-    model = mujoco.MjModel.from_xml_path(str(path))
+    model = mujoco.MjModel.from_xml_path(str(_SCENE))
     actuators = position_actuators(model, DEFAULT_POSE, MAX_VELOCITY, action_scale)
     names = [a.name for a in actuators]
     count = len(names)
     return SimRobot(
         name="humanoid",
-        model=path,
+        model=_SCENE,
         actuators=actuators,
         main_body="torso",
         sensors=(

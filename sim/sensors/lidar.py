@@ -16,6 +16,7 @@ from edge_runtime.signal import Array
 from sim.racing.tracks import Float, Tracks
 
 Index = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
 Point = Float | tuple[float, float]
 
 _SEARCH = 64  # cross sections looked at for the quad a beam starts in
@@ -31,6 +32,8 @@ class LidarConfig:
     wall_height: float = 0.6  # m
     std: float = 0.02  # m, white noise of each range
     dropout: float = 0.002  # chance of a beam to have no echo
+    # rad, width of a sector that gives none for a whole episode, drawn for each.
+    blind: tuple[float, float] = (0.0, 0.0)
 
 
 class Lidar:
@@ -40,12 +43,15 @@ class Lidar:
         config: the beams.
         tracks: whose walls stop them.
         mount: where the lidar sits in the car's frame, (3,) m; it is not turned against it.
+        rows: N.
     """
 
-    def __init__(self, config: LidarConfig, tracks: Tracks, mount: Float) -> None:
+    def __init__(self, config: LidarConfig, tracks: Tracks, mount: Float, rows: int = 1) -> None:
         self.config, self._tracks, self._mount = config, tracks, mount
         half = config.field_of_view / 2
         angle = np.linspace(-half, half, config.beams)
+        self._angle = angle
+        self.blind: Bool = np.zeros((rows, config.beams), bool)  # which beams give no echo, (N, B)
         self.beams: Float = np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (B, 2)
 
     def cast(self, rows: Index, track: Index, near: Index, pose: Float, out: Array) -> None:
@@ -73,8 +79,17 @@ class Lidar:
             out,
         )
 
-    def spoil(self, ranges: Array, rng: np.random.Generator) -> Array:
-        """The ranges with noise, some of them without an echo."""
+    def reset(self, rows: Index, rng: np.random.Generator) -> None:
+        """New episodes: draw the sectors that are blind."""
+        low, high = self.config.blind
+        if high <= 0.0:
+            return
+        width = rng.uniform(low, high, (len(rows), 1))
+        middle = rng.uniform(self._angle[0], self._angle[-1], (len(rows), 1))
+        self.blind[rows] = np.abs(self._angle - middle) < 0.5 * width
+
+    def spoil(self, ranges: Array, rng: np.random.Generator, blind: Bool | None = None) -> Array:
+        """Ranges, (n, B), with noise, some of them without an echo, among them the blind ones."""
         c = self.config
         noise: Array = rng.standard_normal(ranges.shape, np.float32)
         noise *= np.float32(c.std)
@@ -82,6 +97,8 @@ class Lidar:
         noise += ranges
         lost = rng.integers(noise.size, size=rng.binomial(noise.size, c.dropout))
         noise.reshape(-1)[lost] = c.max_range
+        if blind is not None and c.blind[1] > 0.0:
+            noise[blind] = c.max_range
         np.maximum(noise, 0.0, out=noise)  # np.clip takes longer
         return np.minimum(noise, c.max_range, out=noise)
 

@@ -16,12 +16,13 @@ from edge_runtime.signal import ATTITUDE, COMMAND, CONTROL_STEP, Array
 from edge_runtime.terms import should_step
 from sim.engines.engine import Engine, Float, Rows
 from sim.robots.estimators import humanoid_estimator
-from sim.robots.humanoid import FEET, humanoid
+from sim.robots.humanoid import ARM, FEET, HANDS, humanoid, joint_signs
 from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors, Wander
 from sim.sensors.readings import Noise
 from sim.task import Bool, State, Task, TaskConfig, weighted_terms
 from sim.terms import walking
+from sim.terms.arms import ArmConfig, Arms
 from sim.terms.commands import VelocityCommand, VelocityCommands
 from sim.terms.events import PushConfig, Pushes
 from sim.terms.stride import Stride
@@ -50,6 +51,9 @@ class Practice:
     episode_seconds: float = 10.0
     push_interval: tuple[float, float] = (2.0, 6.0)  # s
     push_speed: tuple[float, float] = (0.1, 0.55)  # m/s
+    push_grow: bool = False  # from weak pushes to the strongest, as each simulation stands them
+    payload: tuple[float, float] = (-1.0, 3.0)  # kg
+    arms: ArmConfig = ArmConfig()
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,15 @@ class HumanoidVelocity(TaskConfig):
         *TaskConfig.not_negative,
         "catch_lean",
         "catch_rate",
+        "recovery_seconds",
         "swing_height",
         "command.standing",
         "command.straight",
         "command.deadband",
         "pushes.speed",
         "practice.push_speed",
+        "practice.arms",
+        "arms",
         "errors",
         "terrain.slope",
         "terrain.step",
@@ -90,13 +97,15 @@ class HumanoidVelocity(TaskConfig):
 
     action_scale: float = 0.3  # rad per unit of action
     history: int = 3  # control periods that tell speed and delay, which have no sensor
-    gait_steps: int = 36  # control periods in a gait cycle
-    catch_lean: float = 0.1  # rad of tilt, beyond which a standing robot steps to catch itself
-    catch_rate: float = 0.7  # rad/s of roll or pitch, likewise
+    gait_steps: int = 32  # control periods in a gait cycle
+    catch_lean: float = 0.15  # rad of tilt, beyond which a standing robot steps to catch itself
+    catch_rate: float = 1.2  # rad/s of roll or pitch, likewise
     swing_height: float = 0.08  # m, of the sole at mid swing
+    recovery_seconds: float = 1.0  # after a push, in which only balance counts
     nominal_height: float = 0.755  # m, of the IMU while walking
     command: VelocityCommand = VelocityCommand()
     pushes: PushConfig = PushConfig()
+    arms: ArmConfig = ArmConfig()
     errors: WalkingNoise = WalkingNoise()
     rewards: WalkingRewards = field(default_factory=WalkingRewards)
     practice: Practice = Practice()
@@ -166,6 +175,10 @@ class HumanoidVelocity(TaskConfig):
             prior[names.index(f"{side}_shoulder_pitch"), 1] = -sign * 0.15
         return prior / self.action_scale
 
+    @property
+    def joint_signs(self) -> Mapping[str, float]:
+        return joint_signs()
+
     def nominal(self) -> "HumanoidVelocity":
         nominal = super().nominal()
         assert isinstance(nominal, HumanoidVelocity)
@@ -173,8 +186,19 @@ class HumanoidVelocity(TaskConfig):
 
     def for_training(self) -> "HumanoidVelocity":
         practice = self.practice
-        pushes = replace(self.pushes, interval=practice.push_interval, speed=practice.push_speed)
-        return replace(self, episode_seconds=practice.episode_seconds, pushes=pushes)
+        pushes = replace(
+            self.pushes,
+            interval=practice.push_interval,
+            speed=practice.push_speed,
+            grow=practice.push_grow,
+        )
+        return replace(
+            self,
+            episode_seconds=practice.episode_seconds,
+            pushes=pushes,
+            arms=practice.arms,
+            randomization=replace(self.randomization, payload=practice.payload),
+        )
 
     def unseen(self, seed: int, episodes: int = 1) -> "HumanoidVelocity":
         return replace(self, terrain=self.terrain.unseen(seed))
@@ -203,7 +227,10 @@ class WalkingTask(Task):
         self._commands = VelocityCommands(config.command, self.command, period, rng)
         self._pushes = Pushes(config.pushes, engine, config.robot.main_body, period, rng)
         self.ground = Ground(config.terrain, rows, rng)
-        self._bind_sensors([a.name for a in actuators])
+        names = [a.name for a in actuators]
+        arms = [k for k, name in enumerate(names) if name.endswith(ARM)]
+        self._arm_load = Arms(config.arms, engine, HANDS, arms, rng)
+        self._bind_sensors(names)
         self.action = np.zeros((rows, count), np.float32)
         self.change = np.zeros_like(self.action)  # of the action, in the last step
         self.previous_change = np.zeros_like(self.action)
@@ -213,7 +240,7 @@ class WalkingTask(Task):
         lower, upper = (np.array([getattr(a, n) for a in actuators]) for n in ("lower", "upper"))
         self.middle = 0.5 * (lower + upper)
         self.soft_reach = 0.45 * (upper - lower)  # to either side, 5 % of the range before its end
-        self._set_posture([a.name for a in actuators])
+        self._set_posture(names)
         self.nominal_height = config.nominal_height
         self.weight = engine.model.body_subtreemass[1] * 9.81
         joints = [engine.model.joint(a.name) for a in actuators]
@@ -222,6 +249,8 @@ class WalkingTask(Task):
         self.privileged_size = 3 + 3 + 1 + 2 + 2 + 2 + 3
         self.fallen = np.zeros(rows, bool)
         self.error = np.zeros((rows, 3))  # of the velocities asked for, m/s and rad/s
+        self._recovery = config.recovery_seconds / period  # control steps
+        self.recovers = np.zeros(rows, bool)  # its balance, so that the gait clock may wait
         self._stride_error = Stride(config.gait_steps, rows)
         self._observe_all()
 
@@ -274,8 +303,10 @@ class WalkingTask(Task):
             qpos[:, self._joint_qpos] += rng.uniform(-0.08, 0.08, (count, len(self.default)))
             qpos[:, 2] += rng.uniform(0.0, 0.02, count)
             qvel[:, :6] = rng.uniform(-0.2, 0.2, (count, 6))
+            self._arm_load.burden(rows)
         self.ground.place(rows, self.fallen[rows], qpos)
         self._commands.reset(rows)
+        self._pushes.learn(rows, self.fallen[rows])
         self._pushes.reset(rows)
         for action in (self.action, self.change, self.previous_change):
             action[rows] = 0.0
@@ -288,6 +319,7 @@ class WalkingTask(Task):
             self.error[:, :2] = self.velocity[:, :2]
             self.error[:, 2] = self.yaw_rate
             self.error -= self.command
+            self.recovers = self._pushes.since < self._recovery
             self._stride_error.add(self.error)
 
     def _observe_all(self) -> None:
@@ -360,15 +392,17 @@ class WalkingTask(Task):
         """Errors of velocity, m/s, and yaw rate, rad/s.
 
         A walking pelvis sways and turns with every step, which no command asks it not to: the
-        errors are of the mean over the last stride; `_instant` ones are of the moment. On rough
-        ground also the level of difficulty.
+        errors are of the mean over the last stride; `_instant` ones are of the moment. Also how
+        fast feet slide that should stand, m/s, and on rough ground the level of difficulty.
         """
         now, mean = self.error, self._stride_error.mean()
-        return self.ground.metrics() | {
+        where = self.ground.metrics() | self._pushes.metrics()
+        return where | {
             "velocity_error": np.hypot(mean[:, 0], mean[:, 1]),
             "yaw_rate_error": np.abs(mean[:, 2]),
             "velocity_error_instant": np.hypot(now[:, 0], now[:, 1]),
             "yaw_rate_error_instant": np.abs(now[:, 2]),
+            "foot_slip": walking.sliding(self),
         }
 
     def state(self) -> State:

@@ -74,6 +74,15 @@ class DrivingRewards:
 
 
 @dataclass(frozen=True)
+class DrivingPractice:
+    """What training has more of than life."""
+
+    blind: tuple[float, float] = (0.0, 0.0)  # rad, `LidarConfig.blind`
+    friction: tuple[float, float] = (0.85, 1.1)  # of the dry road, and below it of a wet one
+    payload: tuple[float, float] = (0.0, 25.0)  # kg
+
+
+@dataclass(frozen=True)
 class VehicleTrack(TaskConfig):
     """Drive closed tracks fast without leaving them."""
 
@@ -104,6 +113,7 @@ class VehicleTrack(TaskConfig):
         "track.gap",
         "start_speed",
         "lidar",
+        "practice",
         "gnss",
         "errors",
     )
@@ -130,6 +140,7 @@ class VehicleTrack(TaskConfig):
     gnss: GnssConfig = GnssConfig()
     errors: VehicleNoise = VehicleNoise()
     rewards: DrivingRewards = DrivingRewards()
+    practice: DrivingPractice = DrivingPractice()
 
     @property
     def robot(self) -> SimRobot:
@@ -171,6 +182,16 @@ class VehicleTrack(TaskConfig):
     def ground(self) -> tuple[str, ...]:
         return tuple(f"{w}_tyre" for w in WHEELS)
 
+    def for_training(self) -> "VehicleTrack":
+        practice = self.practice
+        return replace(
+            self,
+            lidar=replace(self.lidar, blind=practice.blind),
+            randomization=replace(
+                self.randomization, friction=practice.friction, payload=practice.payload
+            ),
+        )
+
     def unseen(self, seed: int, episodes: int = 1) -> "VehicleTrack":
         return replace(self, track_seed=_UNSEEN + seed, tracks=max(self.tracks, episodes))
 
@@ -199,7 +220,7 @@ class DrivingTask(Task):
         self.tracks = make_tracks(config.tracks, config.track_seed, config.track)
         self.locator = Locator(self.tracks, rows, OUTLINE)
         self.position = self.locator.position
-        self._lidar = Lidar(config.lidar, self.tracks, LIDAR_POSITION)
+        self._lidar = Lidar(config.lidar, self.tracks, LIDAR_POSITION, rows)
         gnss = config.gnss if config.noise else config.gnss.exact()
         self._gnss = Gnss(gnss, rows, config.control_period, rng)
         self._antenna = engine.sensor("gnss_position"), engine.sensor("gnss_velocity")
@@ -241,6 +262,7 @@ class DrivingTask(Task):
         for name in _COUNTERS:
             getattr(self, name)[rows] = 0
         self._gnss.reset(rows)
+        self._lidar.reset(rows, rng)
         return qpos, qvel
 
     def _draw_tracks(self, count: int) -> Rows:
@@ -302,7 +324,7 @@ class DrivingTask(Task):
         ranges, pose = self.signals["lidar"], self.engine.qpos[:, :7]
         self._lidar.cast(rows, self.locator.track, self.position.index, pose, ranges)
         if self.config.noise:
-            ranges[rows] = self._lidar.spoil(ranges[rows], self.rng)
+            ranges[rows] = self._lidar.spoil(ranges[rows], self.rng, self._lidar.blind[rows])
 
     def rewards(self, action: Array) -> dict[str, Float]:
         self.previous_action[:] = self.action
@@ -332,6 +354,7 @@ class DrivingTask(Task):
     def metrics(self) -> dict[str, Float]:
         return {
             "speed": self.progress / self.config.control_period,
+            "wheel_slip": np.abs(self.wheel_slip).mean(axis=1),
             "lapped": (self.lap_steps > 0).astype(np.float64),
             "laps": self.travelled / self.tracks.length[self.locator.track],
             "lap_time": np.where(
@@ -348,12 +371,17 @@ class DrivingTask(Task):
 
     def state(self) -> State:
         state: dict[str, Any] = {name: getattr(self, name).copy() for name in _COUNTERS}
-        return state | {"locator": self.locator.state(), "gnss": self._gnss.state()}
+        return (
+            state
+            | {"locator": self.locator.state(), "gnss": self._gnss.state()}
+            | {"blind": self._lidar.blind.copy()}
+        )
 
     def restore(self, state: State) -> None:
         for name in _COUNTERS:
             getattr(self, name)[:] = state[name]
         self.locator.restore(state["locator"])
         self._gnss.restore(state["gnss"])
+        self._lidar.blind[:] = state["blind"]
         self._observe_motion()
         self.locator.update(self._all, self.pose)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engines.engine import Engine, Rows
+from sim.engines.engine import Bool, Engine, Float, Rows
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,11 @@ class PushConfig:
     interval: tuple[float, float] = (4.0, 8.0)  # s between two pushes
     duration: float = 0.1  # s
     speed: tuple[float, float] = (0.1, 0.5)  # m/s the push would give the free robot
+    grow: bool = False  # the strongest gets stronger with who stands an episode, else weaker
+
+
+_NEVER = 1 << 40  # control steps
+_FIRST, _STEP = 0.6, 0.05  # of the range of speeds: the strongest at first, and how it changes
 
 
 class Pushes:
@@ -37,31 +42,65 @@ class Pushes:
         self._steps = (shortest, longest + 1)
         self._duration = max(round(config.duration / period), 1)
         self._wait = np.zeros(engine.rows, np.int64)  # control steps until the next push
+        self.since = np.full(engine.rows, _NEVER)
+        """Control steps since the last push of this episode began, (N,)."""
+        self._strongest = np.full(engine.rows, _FIRST if config.grow else 1.0)  # of the range
 
     def reset(self, rows: Rows) -> None:
+        """New episodes of these simulations, with a new wait."""
+        self.since[rows] = _NEVER
+        self._end(rows)
+
+    def _end(self, rows: Rows) -> None:
         """A new wait for these simulations, whose pushes end."""
         self._wait[rows] = self._rng.integers(*self._steps, len(rows))
         self._engine.external_force[rows, self.body] = 0.0
+
+    def learn(self, rows: Rows, fallen: Bool) -> None:
+        """Episodes of these simulations ended, (n,), by a fall or not: pushes grow or weaken."""
+        if self._config.grow:
+            step = np.where(fallen, -_STEP, _STEP)
+            self._strongest[rows] = np.clip(self._strongest[rows] + step, _STEP, 1.0)
+
+    def metrics(self) -> dict[str, Float]:
+        """The strongest push each robot may get, m/s (N,), where that changes."""
+        if not self._config.grow:
+            return {}
+        low, high = self._config.speed
+        return {"push_speed": low + self._strongest * (high - low)}
 
     def advance(self) -> None:
         """One control step: start and end pushes."""
         if not self._config.enabled:
             return
         self._wait -= 1
+        self.since += 1
         over = np.flatnonzero(self._wait == -self._duration)
         if len(over):
-            self.reset(over)
+            self._end(over)
         now = np.flatnonzero(self._wait == 0)
         if len(now):
+            self.since[now] = 0
             direction = self._rng.uniform(0.0, 2 * np.pi, len(now))
-            force = self._rng.uniform(*self._config.speed, len(now)) * self._force_per_speed
+            force = self._speeds(now) * self._force_per_speed
             xy = np.stack([np.cos(direction), np.sin(direction)], axis=1)
             self._engine.external_force[now, self.body, :2] = force[:, None] * xy
 
+    def _speeds(self, rows: Rows) -> Float:
+        """What pushes would give these robots, m/s; those that grow are drawn near the strongest,
+        for the weak ones teach nothing any more."""
+        low, high = self._config.speed
+        if not self._config.grow:
+            return self._rng.uniform(low, high, len(rows))
+        share = np.sqrt(self._rng.uniform(size=len(rows)))
+        return low + share * self._strongest[rows] * (high - low)
+
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal, beside the engine's forces."""
-        return {"wait": self._wait.copy()}
+        names = ("_wait", "_strongest", "since")
+        return {name: getattr(self, name).copy() for name in names}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        self._wait[:] = state["wait"]
+        for name, value in state.items():
+            getattr(self, name)[:] = value

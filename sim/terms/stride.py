@@ -11,6 +11,8 @@ from sim.engines.engine import Float, Rows
 class Stride:
     """The mean of three values over each simulation's last stride.
 
+    A simulation's strides begin with its own reset, so that rounding depends on no other.
+
     Args:
         steps: control periods in a stride.
         rows: N.
@@ -20,21 +22,23 @@ class Stride:
         self._values = np.zeros((steps, rows, 3))
         self._total = np.zeros((rows, 3))
         self._count = np.zeros(rows, np.int64)
-        self._next = 0
+        self._next = np.zeros(rows, np.int64)  # where in `_values` each writes
+        self._all = np.arange(rows)
 
     def reset(self, rows: Rows) -> None:
         """Forget what these simulations did."""
         self._values[:, rows] = 0.0
         self._total[rows] = 0.0
-        self._count[rows] = 0
+        self._count[rows] = self._next[rows] = 0
 
     def add(self, value: Float) -> None:
         """One control step's values, (N, 3)."""
-        self._total += value - self._values[self._next]
-        self._values[self._next] = value
+        self._total += value - self._values[self._next, self._all]
+        self._values[self._next, self._all] = value
         self._next = (self._next + 1) % len(self._values)
-        if self._next == 0:
-            self._total[:] = self._values.sum(axis=0)  # or rounding errors would pile up
+        whole = np.flatnonzero(self._next == 0)
+        if whole.size:  # or rounding errors would pile up
+            self._total[whole] = self._values[:, whole].sum(axis=0)
         self._count += 1
 
     def mean(self) -> Float:
@@ -43,15 +47,10 @@ class Stride:
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal."""
-        return {
-            "values": self._values.copy(),
-            "total": self._total.copy(),
-            "count": self._count.copy(),
-            "next": self._next,
-        }
+        names = ("values", "total", "count", "next")
+        return {name: getattr(self, f"_{name}").copy() for name in names}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        self._values[:], self._total[:] = state["values"], state["total"]
-        self._count[:] = state["count"]
-        self._next = state["next"]
+        for name, value in state.items():
+            getattr(self, f"_{name}")[:] = value

@@ -47,6 +47,13 @@ def reward(function: Callable[["WalkingTask"], Float]) -> Callable[["WalkingTask
     return function
 
 
+def sliding(task: "WalkingTask") -> Float:
+    """Mean horizontal speed of the feet that touch the ground, 0 without one, (N,) m/s."""
+    speed = np.sqrt((task.foot_velocity[:, :, :2] ** 2).sum(axis=2))
+    mean: Float = (speed * task.contact).sum(axis=1) / np.maximum(task.contact.sum(axis=1), 1)
+    return mean
+
+
 def _squared(vectors: npt.NDArray[np.floating]) -> Float:
     """Squared length of each row, (N,)."""
     squares: Float = np.einsum("ni,ni->n", vectors, vectors)
@@ -102,15 +109,17 @@ def roll_pitch_rate(task: "WalkingTask") -> Float:
 
 @reward
 def gait(task: "WalkingTask") -> Float:
-    """Share of the feet whose contact is as the gait clock wants it."""
-    return 0.5 * _both((task.is_swing != task.contact).astype(np.float64))
+    """Share of the feet whose contact is as the gait clock wants it, or as balance does."""
+    right = (task.is_swing != task.contact) | task.recovers[:, None]
+    return 0.5 * _both(right.astype(np.float64))
 
 
 @reward
 def swing_height(task: "WalkingTask") -> Float:
-    """1 where the feet follow the clock's swing height, falling off over about 3 cm."""
+    """1 where the feet follow the clock's swing height, falling off over about 3 cm, and while
+    the robot recovers its balance."""
     error = task.foot_height - task.swing_target
-    return 0.5 * _both(np.exp(error**2 / -(0.03**2)))
+    return np.where(task.recovers, 1.0, 0.5 * _both(np.exp(error**2 / -(0.03**2))))
 
 
 @reward

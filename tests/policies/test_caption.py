@@ -41,11 +41,24 @@ def test_a_car_has_a_speed_and_a_lap() -> None:
     time, speed, lap = caption.lines
     assert time.split() == ["0.4", "s"]
     assert speed == f"{3.6 * env.task.velocity[0, 0]:.0f} km/h"
-    assert lap == f"lap 1, {env.metrics['laps'][0]:.0%}"
+    assert lap == f"lap 1, {100.0 * env.metrics['laps'][0]:.0f} %"
     env.task.travelled[:] = 1.25 * env.task.tracks.length[env.task.locator.track]
     caption.watch(env.task)
-    assert caption.lines[2] == "lap 2, 25%"
+    assert caption.lines[2] == "lap 2, 25 %"
 
 
 def test_there_is_no_minus_zero() -> None:
     assert [signed(x) for x in (-0.001, 0.5, -0.5)] == ["+0.00", "+0.50", "-0.50"]
+
+
+def test_a_long_line_goes_on_below_instead_of_out_of_the_picture() -> None:
+    _, caption = watch("VehicleTrack", 1)
+    picture = np.full((360, 480, 3), 200, np.uint8)
+    short = caption.write(picture)
+    caption._lines = ["left the track at 8.2 s, after 41 % of the lap, on a wet patch " * 4]
+    long = caption.write(picture)
+    changed = [(written != picture).any(axis=2) for written in (short, long)]
+    assert not changed[1][:, 470:].any() and changed[1][:, 400:].any()
+    assert changed[1].any(axis=1).sum() > changed[0].any(axis=1).sum()
+    caption._lines = ["x" * 200]  # no word that it could be broken at
+    assert caption.write(picture).shape == picture.shape

@@ -8,11 +8,14 @@ import pytest
 from edge_runtime.errors import UserError
 from edge_runtime.inference import Policy
 from policies import train
-from policies.evaluate import make_world, play, unseen_seed
+from policies.episodes import EpisodesInterrupted, make_world, play, unseen_seed
+from policies.evaluate import on_terrain
 from policies.gate import Gate
+from policies.measures import MeasuredEnv
 from policies.policy_file import PolicyFile
 from policies.run_folder import RunFolder
 from sim.tasks import find_task
+from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim.vector_env import TaskVectorEnv
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.conftest import practising, short
@@ -30,7 +33,9 @@ def test_same_seed_same_result_and_json_holds_it(trained: Path, tmp_path: Path) 
         assert evaluate(trained / "policy.onnx", "--seed", seed, *common) == 0
         results.append(json.loads(result.read_text())["result"])
     assert results[0] == results[1] != results[2]
-    assert set(results[0]) >= {"survival", "return", "episode_seconds", "velocity_error"}
+    assert set(results[0]) >= {"success", "survival", "return", "episode_seconds"}
+    assert set(results[0]) >= {"velocity_error", "yaw_rate_error", "cost_of_transport"}
+    assert set(results[0]) >= {"torque_use", "joint_range_use", "foot_slip"}
 
 
 def test_a_run_and_its_policy_file_evaluate_alike(trained: Path, tmp_path: Path) -> None:
@@ -52,6 +57,11 @@ def test_a_run_and_its_policy_file_evaluate_alike(trained: Path, tmp_path: Path)
         ('{"at_last": {"survival": 0.0}}', 2),
         ('{"at_least": {"survival": "much"}}', 2),
         ('{"at_least": {"survival": true}}', 2),
+        ('{"at_most": {"velocity_error": {"value": 100, "unit": "m/s"}}}', 0),
+        ('{"at_most": {"velocity_error": {"value": 100, "unit": "km/h"}}}', 2),
+        ('{"at_most": {"velocity_error": {"value": 100}}}', 2),
+        ('{"at_most": {"velocity_error": {"value": 100, "unit": "m/s", "per": 1}}}', 2),
+        ('{"at_least": {"survival": NaN}}', 2),
         ("{}", 2),
         ("[]", 2),
         ("{", 2),
@@ -123,8 +133,11 @@ def test_the_cars_peer_laps_and_its_lap_time_is_known(
     measured = json.loads(result.read_text())["result"]
     assert measured["lapped"] == measured["survival"] == 1.0
     assert 5.0 < measured["lap_time"] < 35.0
-    assert evaluate("pure-pursuit", "--seconds", 1, *common) == 0
+    gate = tmp_path / "gate.json"
+    gate.write_text('{"at_most": {"lap_time": 20}}')
+    assert evaluate("pure-pursuit", "--seconds", 1, *common, "--gate", gate) == 1
     assert json.loads(result.read_text())["result"]["lap_time"] is None
+    assert "missed lap_time nan <= 20" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["HumanoidVelocity", "VehicleTrack"])
@@ -191,6 +204,11 @@ def test_a_policy_of_another_version_is_refused(trained: Path) -> None:
         ("{policy}", "--seed", -1),
         ("{policy}", "--gate", "nothing.toml"),
         ("{policy}", "--nonsense"),
+        ("{policy}", "--terrain", "lava"),
+        ("{policy}", "--trials", 3),
+        ("{policy}", "--films", "films"),
+        ("{policy}", "--terrain", "steps", "--suite", "gauntlet"),
+        ("pure-pursuit", "--terrain", "steps"),
     ],
 )
 def test_a_users_mistake_gets_one_line(
@@ -218,3 +236,81 @@ def test_both_engines_play_side_by_side_and_the_gate_is_for_each(
     assert bullet["velocity_error"] == pytest.approx(mujoco["velocity_error"], abs=0.2)
     assert evaluate(trained / "policy.onnx", "--engine", "bullet", *common) == 1
     assert json.loads(result.read_text())["result"] == bullet
+
+
+def test_a_gates_unknown_figure_is_refused_before_anything_is_simulated(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate, result = tmp_path / "gate.json", tmp_path / "result.json"
+    gate.write_text('{"at_least": {"survivl": 0.5}}')
+    words = (trained / "policy.onnx", "--gate", gate, "--json", result)
+    for more in (("--seconds", 1e5), ("--suite", "gauntlet"), ("--suite", "faults")):
+        assert evaluate(*words, *more) == 2
+        assert "unknown figure 'survivl'; this evaluation has" in capsys.readouterr().err
+    assert not result.exists()
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+def test_a_humanoid_walks_on_the_terrain_that_is_asked_for(
+    engine: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if engine == "bullet":
+        pytest.importorskip("pybullet")
+    result = tmp_path / "result.json"
+    words = (trained / "policy.onnx", "--episodes", 4, "--seconds", 0.3, "--engine", engine)
+    words = (*words, "--json", result)
+    flat: dict[str, float] = {}
+    for terrain in ((), ("slope", "steps", "rough")):
+        assert evaluate(*words, *(("--terrain", *terrain) if terrain else ())) == 0
+        document = json.loads(result.read_text())
+        means = document["engines"][engine]
+        if not terrain:
+            assert document["terrain"] is None and "terrain_level" not in means
+            flat = means
+    assert document["terrain"] == ["slope", "steps", "rough"]
+    assert 0.0 <= means["terrain_level"] <= 4.0
+    assert means["return"] != flat["return"]
+    assert "on slope steps rough" in capsys.readouterr().out
+
+
+def test_terrain_stands_where_the_robots_do() -> None:
+    task = on_terrain(find_task("HumanoidVelocity"), ("steps",))
+    world = make_world(task, 4, seconds=0.1, seed=0)
+    assert isinstance(task, HumanoidVelocity) and task.terrain.kinds == ("steps",)
+    assert isinstance(world.config, HumanoidVelocity)
+    assert world.config.terrain.seed != task.terrain.seed  # as no training has seen it
+    assert on_terrain(task, None) is task
+    assert on_terrain(task, ()) == find_task("HumanoidVelocity")
+
+
+class Giving:
+    """An actor that lets all robots stand, and then raises what it is given."""
+
+    def __init__(self, world: MeasuredEnv, after: int, error: BaseException) -> None:
+        self.actions = np.zeros(world.action_space.shape or (), np.float32)
+        self.actions[0, ::2], self.actions[0, 1::2] = 5.0, -5.0  # the first falls
+        self.left, self.error = after, error
+
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return self.actions
+
+
+def test_episodes_that_ended_before_an_interruption_are_kept() -> None:
+    world = make_world(find_task("HumanoidVelocity"), 3, seconds=3.0, seed=0)
+    whole = play(world, Giving(world, 1000, KeyboardInterrupt()), seed=0)
+    fallen = round(whole.seconds[0] / world.config.control_period)
+    with pytest.raises(EpisodesInterrupted) as stop:
+        play(world, Giving(world, fallen + 1, KeyboardInterrupt()), seed=0)
+    kept = stop.value.episodes
+    assert kept.interrupted and not whole.interrupted
+    assert "interrupted: " in kept.note and "of 3 episodes had ended" in kept.note
+    assert 0 in kept.rows and len(kept.rows) < 3 == kept.planned
+    for name, values in kept.figures().items():
+        np.testing.assert_array_equal(values, whole.figures()[name][kept.rows])
+    with pytest.raises(EpisodesInterrupted) as stop:
+        play(world, Giving(world, 0, KeyboardInterrupt()), seed=0)
+    assert stop.value.episodes.rows.size == 0
+    assert np.isnan(list(stop.value.episodes.summary().values())).all()

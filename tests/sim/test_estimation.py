@@ -107,7 +107,7 @@ def test_joint_torques_stand_in_for_touch_sensors():
     contacts = [ContactProbability(TASK.legged.contact, len(legs)) for _ in range(2)]
     fusion = LeggedFusion(TASK.legged, joints, TASK.control_period, 4, 2, witnesses=(JOINT_TORQUE,))
     assert FOOT_FORCE not in {s.name for s in fusion.reads}
-    agree, wrong = [], []
+    told, felt, wrong = [], [], []
     for step in range(400):
         signals = {k: v for k, v in env.signals.items() if k != FOOT_FORCE}
         velocity = fusion.update(signals)[BASE_VELOCITY]
@@ -117,12 +117,15 @@ def test_joint_torques_stand_in_for_touch_sensors():
             up = quaternion_to_matrix(fusion.states[row].attitude)[2]
             torque = signals[JOINT_TORQUE][row]
             forces = [force_on_leg(leg, torque, up, TASK.legged.contact) for leg in legs]
-            stands = contact.update(torque=forces) > 0.5
-            agree += (stands == (env.signals[FOOT_FORCE][row] > 40.0)).tolist()
+            told.append(contact.update(torque=forces) > 0.5)
+            felt.append(env.signals[FOOT_FORCE][row] > 40.0)
         if step > 50:
             wrong.append(np.linalg.norm(velocity - env.engine.sensor("true_velocity"), axis=1))
         observations, *_ = env.step(act(observations))
-    assert np.mean(agree) > 0.95
+    stands, touches = (np.reshape(of, (-1, 4)) for of in (told, felt))
+    # A foot that lands or lifts off between two samples is told by either as of another.
+    steady = (touches[:-2] == touches[1:-1]) & (touches[2:] == touches[1:-1])
+    assert np.mean((stands == touches)[1:-1][steady]) > 0.95
     assert np.sqrt(np.mean(np.square(wrong))) < 0.08
 
 

@@ -5,7 +5,6 @@ Whatever happens, the numbers stay finite, and while the health is GOOD they are
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +14,21 @@ from edge_runtime.fusion import attitude_filter, plausibility
 from edge_runtime.fusion.attitude_filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.measurement import Float, Imu, Magnetometer
+from tests.edge_runtime.fusion.changes import (
+    Change,
+    frozen,
+    later,
+    lost,
+    scaled,
+    setting,
+    some,
+    spikes,
+)
 from tests.edge_runtime.fusion.recordings import FIELD, into_body, magnetometer, product, turning
 
 GOOD, DEGRADED, LOST, INITIALISING = Health.GOOD, Health.DEGRADED, Health.LOST, Health.INITIALISING
 START, SECONDS = 18.0, 40.0  # s: when the fault begins, and the recording ends
 Reading = Imu | Magnetometer
-Change = Callable[[Reading, int], Reading | None]
 Readings = list[tuple[Reading, Float]]  # and the true attitude then
 
 
@@ -34,43 +42,6 @@ class Fault:
     why: str = ""  # how it explains itself then
     recovers: float = 1.5  # s after the end, when it is GOOD again
     tilts: float = 1.0  # degrees of inclination by which it may be wrong, unless LOST or starting
-
-
-def lost(m: Reading, k: int) -> None:
-    return None
-
-
-def some(share: float) -> Change:
-    random = np.random.default_rng(0).random(100_000)
-    return lambda m, k: None if random[k] < share else m
-
-
-def setting(**values: Float) -> Change:
-    return lambda m, k: m._replace(**values)
-
-
-def frozen(name: str) -> Change:
-    held: list[Reading] = []
-
-    def change(m: Reading, k: int) -> Reading:
-        if k == 0:
-            held[:] = [m]
-        return m._replace(**{name: getattr(held[0], name)})
-
-    return change
-
-
-def spikes(name: str, value: Float, every: int) -> Change:
-    return lambda m, k: m._replace(**{name: value}) if k % every == 0 else m
-
-
-def later(seconds: float, every: int = 1) -> Change:
-    """Stamped so much later."""
-    return lambda m, k: m._replace(stamp=m.stamp + seconds) if k % every == 0 else m
-
-
-def scaled(name: str, factor: float) -> Change:
-    return lambda m, k: m._replace(**{name: factor * getattr(m, name)})
 
 
 def bent(*by: float) -> Change:

@@ -7,7 +7,7 @@ import pytest
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.legged import LeggedFilter
 from edge_runtime.fusion.legged_config import LeggedConfig
-from edge_runtime.fusion.lie import matrix_to_quaternion, so3_exp
+from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 from edge_runtime.fusion.measurement import Feet, Gnss, Imu
 from tests.edge_runtime.fusion.recordings import recordings
 from tests.edge_runtime.fusion.walker import Walker, errors, tilted
@@ -359,3 +359,32 @@ def test_cassie_walks(start, each_axis, tilt_limit):
     tilt_rms, velocity_rms = np.mean(figures, axis=0)
     assert velocity_rms <= 0.022
     assert math.degrees(tilt_rms) <= tilt_limit
+
+
+@pytest.mark.parametrize("burst", [3, 20])
+def test_readings_taken_in_at_once_tell_what_they_tell_one_by_one(burst):
+    stream = [moment.imu for moment in WALKER.walk()][:120]
+    stream[40] = stream[40]._replace(gyro=np.full(3, math.nan))
+    del stream[70:72]  # lost, and bridged
+    stream[90:] = [imu._replace(stamp=imu.stamp + 1.0) for imu in stream[90:]]  # a long gap
+    single, many = LeggedFilter(CONFIG), LeggedFilter(CONFIG)
+    for first in range(0, len(stream), burst):
+        for imu in stream[first : first + burst]:
+            single.predict(imu)
+        many.predict_all(stream[first : first + burst])
+        one, other = single.estimate, many.estimate
+        assert one.stamp == other.stamp
+        assert one.reason == other.reason
+        assert (one.attitude == other.attitude).all()
+        assert (one.covariance == other.covariance).all()
+
+
+def test_the_summary_is_the_estimate_in_short():
+    estimator = LeggedFilter(CONFIG)
+    drive(estimator)
+    summary, health, reason = estimator.summary()
+    estimate = estimator.estimate
+    body = quaternion_to_matrix(estimate.attitude).T @ estimate.velocity
+    np.testing.assert_array_equal(summary[:4], estimate.attitude)
+    np.testing.assert_allclose(summary[4:], body, atol=1e-12)
+    assert (health, reason) == (estimate.health, estimate.reason)

@@ -8,7 +8,7 @@ import copy
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +17,23 @@ import pytest
 from edge_runtime.fusion import plausibility, wheeled
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import Gnss, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled import WheeledFilter
+from tests.edge_runtime.fusion.changes import (
+    Change,
+    frozen,
+    later,
+    lost,
+    scaled,
+    setting,
+    some,
+    spikes,
+)
 from tests.edge_runtime.fusion.drive import CAR, Drive, drive, feed, truth_at
 
 GOOD, DEGRADED, LOST, INITIALISING = Health.GOOD, Health.DEGRADED, Health.LOST, Health.INITIALISING
 NO_WHEELS, NO_FIX = "no believed wheels", "no believed GNSS"
 START, SECONDS = 15.0, 40.0  # s: when the fault begins, and the drive ends
-Change = Callable[[Measurement, int], Measurement | None]
 
 
 @dataclass(frozen=True)
@@ -37,43 +46,6 @@ class Fault:
     why: str = ""  # how it explains itself then
     recovers: float = 3.0  # s after the end, when it is GOOD again
     slack: float = 2.0  # how much more wrong than a GOOD one a DEGRADED estimate may be
-
-
-def lost(m: Measurement, k: int) -> None:
-    return None
-
-
-def some(share: float) -> Change:
-    random = np.random.default_rng(0).random(100_000)
-    return lambda m, k: None if random[k] < share else m
-
-
-def setting(**values: object) -> Change:
-    return lambda m, k: m._replace(**values)
-
-
-def frozen(*names: str) -> Change:
-    held: list[Measurement] = []
-
-    def change(m: Measurement, k: int) -> Measurement:
-        if k == 0:
-            held[:] = [m]
-        return m._replace(**{name: getattr(held[0], name) for name in names})
-
-    return change
-
-
-def spikes(name: str, value: Float, every: int) -> Change:
-    return lambda m, k: m._replace(**{name: value}) if k % every == 0 else m
-
-
-def later(seconds: float, every: int = 1) -> Change:
-    """Stamped so much later."""
-    return lambda m, k: m._replace(stamp=m.stamp + seconds) if k % every == 0 else m
-
-
-def scaled(name: str, factor: float) -> Change:
-    return lambda m, k: m._replace(**{name: factor * np.asarray(getattr(m, name))})
 
 
 def spinning(*which: int) -> Change:

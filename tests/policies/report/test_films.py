@@ -6,30 +6,30 @@ import pytest
 
 from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
-from policies.evaluate import Episodes, make_world, play
+from policies.episodes import Episodes, make_world, play
+from policies.measures import MeasuredEnv
 from policies.report.episodes import EpisodesReport, as_trials
 from policies.report.film import HEIGHT, WIDTH, WayRecorder, small_film
 from policies.suites.result import SuiteResult
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
 from tests.policies.report.test_page import Reader
 
 FALLS = 0  # the robot that does
 
 
 @pytest.fixture(scope="module")
-def env() -> TaskVectorEnv:
+def env() -> MeasuredEnv:
     return make_world(find_task("HumanoidVelocity"), 2, seconds=0.8, seed=0)
 
 
-def kick(env: TaskVectorEnv) -> Array:
+def kick(env: MeasuredEnv) -> Array:
     """Lets one robot fall at once, the other stand."""
     actions = np.zeros((2, *env.single_action_space.shape), np.float32)
     actions[FALLS, ::2], actions[FALLS, 1::2] = 5.0, -5.0
     return actions
 
 
-def test_a_film_shows_the_end_of_an_episode(env: TaskVectorEnv, tmp_path: Path) -> None:
+def test_a_film_shows_the_end_of_an_episode(env: MeasuredEnv, tmp_path: Path) -> None:
     way = WayRecorder(env, lambda _: kick(env))
     episodes = play(env, way, seed=0)
     assert episodes.survived.tolist() == [0.0, 1.0]
@@ -47,20 +47,21 @@ def test_a_film_shows_the_end_of_an_episode(env: TaskVectorEnv, tmp_path: Path) 
     assert len(film.mp4) < 200_000
 
 
-def test_filming_leaves_the_episodes_as_they_were(env: TaskVectorEnv) -> None:
+def test_filming_leaves_the_episodes_as_they_were(env: MeasuredEnv) -> None:
     plain = play(env, lambda _: kick(env), seed=0)
-    report = EpisodesReport("p.onnx", 0)
-    watched = report.play(env, lambda _: kick(env), None)
+    way = WayRecorder(env, lambda _: kick(env))
+    watched = play(env, way, seed=0)
+    EpisodesReport("p.onnx", 0).add(watched, way, "t")
     assert watched.seconds.tolist() == plain.seconds.tolist()
     assert watched.total_reward.tolist() == plain.total_reward.tolist()
 
 
 def test_without_graphics_the_report_says_so(
-    env: TaskVectorEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    env: MeasuredEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MUJOCO_GL", "nothing")
-    report = EpisodesReport("p.onnx", 0)
-    report.play(env, lambda _: kick(env), None)
+    report, way = EpisodesReport("p.onnx", 0), WayRecorder(env, lambda _: kick(env))
+    report.add(play(env, way, seed=0), way, "t")
     read = Reader(report.write(tmp_path / "report.html", None).read_text())
     assert "There are no films: cannot draw on this machine" in read.text
     assert read.tables["Trials survived, by engine"][1][:4] == ["MuJoCo", "2", "1", "50.0 %"]
@@ -85,6 +86,8 @@ def test_episodes_are_told_as_trials() -> None:
             "left_track": np.array([0.0, 0.0, 0.01]),
             "lap_time": lap_time,
         },
+        rows=np.arange(3),
+        planned=3,
     )
     result = as_trials(episodes, policy="p", task="VehicleTrack", engine="mujoco", seed=3)
     assert isinstance(result, SuiteResult)

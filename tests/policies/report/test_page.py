@@ -15,7 +15,9 @@ from edge_runtime.inference import Policy
 from policies.gate import Gate
 from policies.report.evaluation import Evaluation, Film, bounds_of
 from policies.report.page import page, write_report
+from policies.report.settings import influences
 from policies.report.style import STYLE
+from policies.report.words import with_unit
 from policies.suites.result import PushResult, SuiteResult, TrialResult
 
 HOSTILE = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;\x00"
@@ -288,6 +290,60 @@ def test_nothing_finished_says_so(contract: Contract) -> None:
 def test_an_interrupted_suite_tells_how_many_are_missing() -> None:
     result = dataclasses.replace(suite(count=20), planned=100)
     assert "20 of 100 planned trials finished" in Reader(page(Evaluation((result,)))).text
+
+
+def test_an_interruption_is_told_once() -> None:
+    note = "interrupted: 20 of 100 trials had finished"
+    result = dataclasses.replace(suite(), planned=100, interrupted=True, note=note)
+    text = Reader(page(Evaluation((result,)))).text
+    assert note in text and text.count("20 of 100") == 1
+
+
+def test_films_that_are_missing_are_told_beside_those_that_are_there() -> None:
+    why = "the evaluation was interrupted"
+    none = Reader(page(Evaluation((suite(),), no_films=why))).text
+    assert f"There are no films: {why}." in none
+    some = Reader(page(Evaluation((suite(),), films=(Film("mujoco", 0, b"mp4"),), no_films=why)))
+    assert f"There are no more films: {why}." in some.text
+
+
+def with_more(settings: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> SuiteResult:
+    """Trials with settings that grow with their number, and metrics that tell success."""
+    trials = [
+        dataclasses.replace(
+            trial,
+            settings={**trial.settings, **dict.fromkeys(settings, float(trial.trial))},
+            metrics={**trial.metrics, **dict.fromkeys(metrics, float(trial.success))},
+        )
+        for trial in suite().trials
+    ]
+    return dataclasses.replace(suite(), trials=tuple(trials))
+
+
+def test_what_only_names_something_is_no_cause() -> None:
+    """The first trials fail: whatever grows with the trial's number sets them apart."""
+    result = with_more(settings=("wind_N", "track"))
+    assert {i.name for i in influences(result)} == {"friction", "payload_kg", "wind_N"}
+    text = page(Evaluation((result,)))
+    assert "Share of success by wind" in text and "Share of success by track" not in text
+    unlike = re.findall(r"<li><strong>(.*?)</strong>", text)
+    assert "wind" in unlike and "track" not in unlike
+    assert "track" in Reader(text).tables["Every trial in MuJoCo"][0]
+
+
+def test_yes_or_no_is_a_share_and_no_distribution() -> None:
+    result = with_more(metrics=("lapped",))
+    read = Reader(text := page(Evaluation((result,))))
+    table = read.tables["Median and spread of every metric, by engine"]
+    assert next(row for row in table if row[0] == "lapped")[1:] == ["–", "–", "75.0 %", "20"]
+    assert "velocity error in MuJoCo" in text and "lapped in MuJoCo" not in text
+
+
+def test_short_times_are_in_milliseconds() -> None:
+    assert with_unit("action_delay_s", 3.32e-05) == "0.0332 ms"
+    assert with_unit("lap_time", 20.0) == "20 s"
+    assert with_unit("lap_time", 0.0) == "0 s"
+    assert with_unit("friction", 0.05) == "0.05"
 
 
 def test_numbers_that_are_none_leave_a_dash(contract: Contract) -> None:

@@ -1,5 +1,6 @@
 """`sim2edge eval --suite`, as a user calls it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,7 @@ def test_one_fault_trial_runs_alone(tmp_path: Path) -> None:
         (("--suite", "gauntlet", "--no-randomize"), "--no-randomize"),
         (("--suite", "gauntlet", "--seconds", 3), "--seconds"),
         (("--suite", "faults", "--engine", "both"), "fault trials run in MuJoCo"),
+        (("--suite", "gauntlet", "--terrain", "steps"), "a suite has its own ground"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(
@@ -94,6 +96,58 @@ def test_what_cannot_be_meant_is_refused_in_one_line(
     assert evaluate(WALKER, *words) == 2
     error = capsys.readouterr().err.strip()
     assert message in error and "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("file", "option", "text", "message"),
+    [
+        ("suite.toml", "--suite", 'suite = "gauntlet"\n[walking]\npush = 1', "unknown key 'push'"),
+        (
+            "suite.toml",
+            "--suite",
+            'suite = "gauntlet"\n[walking]\nslope = { value = 5, unit = "rad" }',
+            "walking.slope is in 'rad', but is measured in 'deg'",
+        ),
+        (
+            "gate.toml",
+            "--gate",
+            "[at_most]\nspeed = 1",
+            "unknown figure 'speed'; this evaluation has",
+        ),
+        (
+            "gate.toml",
+            "--gate",
+            '[at_most]\nfoot_slip = { value = 5, unit = "cm/s" }',
+            "at_most.foot_slip is in 'cm/s', but is measured in 'm/s'",
+        ),
+        ("gate.toml", "--gate", "[at_moist]\nfoot_slip = 5", "has 'at_moist'"),
+    ],
+)
+def test_a_bad_file_is_refused_before_a_trial_runs(
+    file: str,
+    option: str,
+    text: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, kept = tmp_path / file, tmp_path / "kept.json"
+    path.write_text(text)
+    words = ("--suite", "gauntlet", option, path, "--trials", 10**6, "--json", kept)
+    assert evaluate(WALKER, *words) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error
+    assert not kept.exists()
+
+
+def test_an_engine_that_is_not_there_is_missed_before_the_other_has_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pybullet", None)  # cannot be imported
+    forever = (("--suite", "gauntlet", "--trials", 10**6), ("--seconds", 1e6))
+    for words in forever:
+        assert evaluate(WALKER, "--engine", "both", *words) == 2
+        assert "'bullet' needs PyBullet" in capsys.readouterr().err
 
 
 @pytest.mark.slow

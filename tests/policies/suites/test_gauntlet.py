@@ -8,8 +8,9 @@ import pytest
 
 from edge_runtime.errors import ContractError, UserError
 from policies.policy_file import PolicyFile
-from policies.suites.gauntlet import Run, make_trials, run_gauntlet
+from policies.suites.gauntlet import make_trials, run_gauntlet
 from policies.suites.result import SuiteResult, read_results, write_results
+from policies.suites.trial_env import Run
 from sim.engines.bullet.engine import WorkerDiedError
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from tests.policies.suites.conftest import short_drive, short_walk

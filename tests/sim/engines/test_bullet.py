@@ -113,7 +113,8 @@ def test_moves_in_the_air_as_in_mujoco(name: str) -> None:
                 place(engine, qpos, qvel)
                 hold(engine, command, 1e-6)
             change = [(engine.qvel[0] - qvel) / 1e-6 for engine in engines]
-            scale = 1.0 + np.abs(change[0])
+            # A joint's may be a small difference of large ones, of which a little is left.
+            scale = 1.0 + np.abs(change[0]) + 0.01 * np.abs(change[0]).max()
             assert (np.abs(change[1] - change[0]) / scale).max() < 0.01
             for sensor in range(model.nsensor):
                 one, other = (e.sensor(model.sensor(sensor).name)[0] for e in engines)

@@ -1,5 +1,7 @@
 """The lidar against MuJoCo's own ray casts on walls of the same shape."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
@@ -138,3 +140,23 @@ def test_noise_is_as_configured_and_stays_in_range() -> None:
     assert (noisy[:, 8:][~lost] - 5.0).std() == pytest.approx(0.05, rel=0.05)
     assert (noisy[:, :8] == CONFIG.max_range).all()
     assert (noisy <= CONFIG.max_range).all()
+
+
+def test_a_blind_sector_gives_no_echo_for_a_whole_episode() -> None:
+    rows, width = 200, 0.4
+    config = replace(CONFIG, blind=(0.0, width))
+    lidar = Lidar(config, TRACKS, NO_MOUNT, rows)
+    rng = np.random.default_rng(0)
+    lidar.reset(np.arange(rows), rng)
+    exact = np.full((rows, config.beams), 3.0, np.float32)
+    for _ in range(2):
+        seen = lidar.spoil(exact, rng, lidar.blind)
+        assert (seen[lidar.blind] == config.max_range).all()
+        assert (seen[~lidar.blind] < 4.0).mean() > 0.99
+    spacing = config.field_of_view / (config.beams - 1)
+    beams = lidar.blind.sum(axis=1)
+    assert beams.max() <= width / spacing + 1 and beams.min() == 0
+    assert beams.mean() == pytest.approx(0.5 * width / spacing, rel=0.2)
+    before = lidar.blind.copy()
+    lidar.reset(np.array([3]), rng)
+    np.testing.assert_array_equal(np.delete(lidar.blind, 3, 0), np.delete(before, 3, 0))

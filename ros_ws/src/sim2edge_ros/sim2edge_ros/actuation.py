@@ -1,0 +1,131 @@
+"""Actuator commands as the messages that ros2_control's stock controllers take, and back."""
+
+import array
+import math
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import TwistStamped
+from rclpy.node import Node
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from edge_runtime.contract import POSITION, Actuator
+from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
+from edge_runtime.robot import ActuatorCommand
+from edge_runtime.signal import Array
+from edge_runtime.slots import LatestValue
+from sim2edge_ros import topics
+
+
+class CommandPublisher:
+    """Publishes commands to whichever controllers listen.
+
+    Targets go to `forward_position_controller` and `forward_velocity_controller`, gains (which a
+    damped robot needs) to `forward_stiffness_controller` and `forward_damping_controller`; a robot
+    of positions alone also to `joint_trajectory_controller`, a car also to
+    `ackermann_steering_controller`.
+
+    Args:
+        node: whose topics they are.
+        actuators: in the robot's order.
+        period: s, of the control loop.
+        wheeled: of a car, for the speed and turn of its reference.
+        base_frame: of that reference.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        actuators: tuple[Actuator, ...],
+        period: float,
+        wheeled: WheeledRobotConfig | None,
+        base_frame: str,
+    ) -> None:
+        self._node, self._wheeled = node, wheeled
+        self.pending: LatestValue[ActuatorCommand | None] = LatestValue(None)
+        self._sent: ActuatorCommand | None = None
+        is_position = np.array([a.mode == POSITION for a in actuators])
+        self._position = np.flatnonzero(is_position)
+        self._velocity = np.flatnonzero(~is_position)
+        self.published = 0
+        self._publishers: dict[str, Any] = {}
+        self._listeners: dict[str, bool] = {}
+        make = self._make_publisher
+        if len(self._position):
+            make(topics.POSITION, Float64MultiArray)
+        if len(self._velocity):
+            make(topics.VELOCITY, Float64MultiArray)
+        make(topics.STIFFNESS, Float64MultiArray)
+        make(topics.DAMPING, Float64MultiArray)
+        if not len(self._velocity):
+            make(topics.TRAJECTORY, JointTrajectory)
+        if wheeled is not None and len(self._velocity) == 1 and len(self._position) == 1:
+            make(topics.ACKERMANN, TwistStamped)
+        self._array = Float64MultiArray()
+        self._trajectory = JointTrajectory(joint_names=[a.name for a in actuators])
+        nanoseconds = round(period * 1e9)
+        self._point = JointTrajectoryPoint()
+        self._point.time_from_start.sec = nanoseconds // 1_000_000_000
+        self._point.time_from_start.nanosec = nanoseconds % 1_000_000_000
+        self._twist = TwistStamped()
+        self._twist.header.frame_id = base_frame
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return tuple(self._publishers)
+
+    def put(self, command: ActuatorCommand) -> None:
+        """Take a command, in the loop's thread; its arrays are copied."""
+        sequence, mode, target, stiffness, damping = command
+        self.pending.put(
+            ActuatorCommand(sequence, mode, target.copy(), stiffness.copy(), damping.copy())
+        )
+
+    def look_for_listeners(self) -> None:
+        """Learn who listens, so that nothing is made for nobody; once a second is enough."""
+        for topic, publisher in self._publishers.items():
+            self._listeners[topic] = publisher.get_subscription_count() > 0
+
+    def send(self) -> None:
+        """Publish the newest command, in the publisher's thread. Gains go first, so that a target
+        is never followed with the gains of another."""
+        command = self.pending.get()
+        if command is None or command is self._sent:
+            return
+        self._sent = command
+        self._send_array(topics.STIFFNESS, command.stiffness)
+        self._send_array(topics.DAMPING, command.damping)
+        self._send_array(topics.VELOCITY, command.target[self._velocity])
+        self._send_array(topics.POSITION, command.target[self._position])
+        if self._listeners.get(topics.TRAJECTORY):
+            self._point.positions = array.array("d", command.target.tolist())
+            self._trajectory.points = [self._point]
+            self._publishers[topics.TRAJECTORY].publish(self._trajectory)
+        if self._listeners.get(topics.ACKERMANN):
+            self._send_twist(command)
+        self.published += 1
+
+    def close(self) -> None:
+        for publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
+        self._publishers.clear()
+        self._listeners.clear()
+
+    def _make_publisher(self, topic: str, kind: Any) -> None:
+        self._publishers[topic] = self._node.create_publisher(kind, topic, topics.COMMAND)
+        self._listeners[topic] = True  # until it is known
+
+    def _send_array(self, topic: str, values: Array) -> None:
+        if self._listeners.get(topic):
+            self._array.data = array.array("d", values.tolist())
+            self._publishers[topic].publish(self._array)
+
+    def _send_twist(self, command: ActuatorCommand) -> None:
+        assert self._wheeled is not None
+        speed = float(command.target[self._velocity[0]]) * self._wheeled.wheel_radius
+        steering = float(command.target[self._position[0]])
+        self._twist.header.stamp = self._node.get_clock().now().to_msg()
+        self._twist.twist.linear.x = speed
+        self._twist.twist.angular.z = speed * math.tan(steering) / self._wheeled.estimator.wheelbase
+        self._publishers[topics.ACKERMANN].publish(self._twist)

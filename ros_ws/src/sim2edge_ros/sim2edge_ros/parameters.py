@@ -1,0 +1,137 @@
+"""The nodes' parameters: each with its default, description and range, declared from here."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterUninitializedException,
+)
+from rclpy.node import Node
+
+from edge_runtime.errors import UserError
+
+T = TypeVar("T")
+
+
+def _parameter(
+    default: Any, description: str, lower: float | None = None, upper: float | None = None
+) -> Any:
+    about = {"description": description, "lower": lower, "upper": upper}
+    return dataclasses.field(default=default, metadata=about)
+
+
+@dataclass(frozen=True)
+class RobotParameters:
+    """Of both nodes."""
+
+    robot: str = _parameter(
+        "humanoid", "The robot: 'humanoid', 'vehicle', or the path of a robot file (.json)."
+    )
+    base_frame: str = _parameter("base_link", "Frame of the robot's base, as in its URDF.")
+    odom_frame: str = _parameter("odom", "Frame in which odometry is given (REP-105).")
+    fifo: int = _parameter(0, "Priority under SCHED_FIFO of the paced thread; 0: normal.", 0, 99)
+
+
+@dataclass(frozen=True)
+class EdgeParameters(RobotParameters):
+    """Of `edge_node`."""
+
+    policy: str = _parameter("", "The policy file (.onnx).")
+    candidate: str = _parameter("", "The policy file that the service `~/load` takes.")
+    fusion: str = _parameter("auto", "The estimator, as of `sim2edge run --fusion`.")
+    autostart: bool = _parameter(
+        False, "Configure and activate by itself, again and again until the robot is there."
+    )
+    cmd_vel_timeout: float = _parameter(
+        0.5, "Seconds without `cmd_vel` after which zero velocity is asked for.", 0.05, 60.0
+    )
+    cmd_vel_type: str = _parameter(
+        "auto", "'twist', 'twist_stamped', or 'auto': what is published, else the distro's."
+    )
+    sensor_timeout: float = _parameter(
+        0.0,
+        "Seconds by which a paced sensor may lag behind the IMU before samples are held back; "
+        "0: 2.5 control periods.",
+        0.0,
+        10.0,
+    )
+    scan_timeout: float = _parameter(0.25, "The same for `scan`, in seconds.", 0.01, 10.0)
+    phase: float = _parameter(
+        0.1, "Share of the control period from a sample to the tick that uses it.", 0.0, 0.9
+    )
+    stop_seconds: float = _parameter(1.0, "Length of a controlled stop, in seconds.", 0.1, 10.0)
+    odometry_rate: float = _parameter(
+        50.0,
+        "Rate of `odometry/filtered` and its TF in Hz, at most the control rate; 0: none.",
+        0.0,
+        1000.0,
+    )
+    publish_tf: bool = _parameter(True, "Send odom to base_link on /tf where tf2_msgs is there.")
+    cpu: int = _parameter(-1, "Run the control loop on this CPU alone; -1: any.", -1, 1023)
+    lock_memory: bool = _parameter(False, "Keep the node's memory from being paged out.")
+
+
+@dataclass(frozen=True)
+class SimParameters(RobotParameters):
+    """Of `sim_node`."""
+
+    seed: int = _parameter(0, "Of the simulated world.", 0, 2**31 - 1)
+    randomize: bool = _parameter(False, "Draw another robot by domain randomization, with pushes.")
+    speed: float = _parameter(
+        1.0,
+        "Simulated seconds in a second; 0: in lockstep, as fast as commands come. Other than 1 "
+        "needs `clock`, and nodes with use_sim_time.",
+        0.0,
+        100.0,
+    )
+    clock: bool = _parameter(False, "Publish /clock and stamp with simulated time.")
+    interface: str = _parameter(
+        "forward",
+        "The commands it takes: 'forward' (forward_*_controller), 'trajectory' "
+        "(joint_trajectory_controller) or 'twist' (ackermann_steering_controller).",
+    )
+    datum: str = _parameter(
+        "48.0 11.0 500.0",
+        "Latitude and longitude (degrees) and height (m) of the world's origin.",
+    )
+
+
+def declare(node: Node, kind: type[T]) -> T:
+    """Declare all parameters of a node and read them.
+
+    Raises:
+        UserError: one is of the wrong type or beyond its range.
+    """
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cast(Any, kind))
+    return kind(**{field.name: _declare(node, field) for field in fields})
+
+
+def _declare(node: Node, field: dataclasses.Field[Any]) -> Any:
+    about, default = field.metadata, field.default
+    descriptor = ParameterDescriptor(description=about["description"], read_only=False)
+    lower, upper = about["lower"], about["upper"]
+    allowed = "" if lower is None else f", which is from {lower:g} to {upper:g}"
+    if lower is not None and isinstance(default, float):
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(lower), to_value=float(upper), step=0.0)
+        ]
+    elif lower is not None:
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(lower), to_value=int(upper), step=0)
+        ]
+    try:
+        return node.declare_parameter(field.name, default, descriptor).value
+    except InvalidParameterValueException:
+        raise UserError(
+            f"parameter '{field.name}' is out of its range{allowed}: {about['description']}"
+        ) from None
+    except (InvalidParameterTypeException, ParameterUninitializedException):
+        kind = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+        raise UserError(
+            f"parameter '{field.name}' must be {kind[type(default)]}{allowed}: "
+            f"{about['description']}"
+        ) from None

@@ -1,0 +1,171 @@
+"""What sensor messages hold, as signals: checked for names and lengths, in the robot's order.
+
+A reader raises `BadMessage` with one line for the diagnostics; what is NaN passes, for the guard
+judges it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.robot import RobotDescription
+from edge_runtime.signal import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
+from sim2edge_ros.geodesy import Datum
+from sim2edge_ros.robot_file import RobotFile
+
+WHEEL_SPEED, STEERING_ANGLE = "wheel_speed", "steering_angle"
+LIDAR, FOOT_FORCE = "lidar", "foot_force"
+GNSS_POSITION, GNSS_VELOCITY = "gnss_position", "gnss_velocity"
+_NO_ECHO_SHARE = 0.1  # of a scan's beams that may be NaN and are read as without an echo
+
+
+class BadMessage(Exception):  # noqa: N818  it is what is wrong with the message
+    """A message that cannot be used; its text says why."""
+
+
+class Reader(Protocol):
+    """Gives some of the robot's signals from a message."""
+
+    def __call__(self, message: Any) -> Mapping[str, Array]: ...
+
+
+def seconds(stamp: Any) -> float:
+    """Of a builtin_interfaces/Time."""
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
+def read_imu(message: Any) -> npt.NDArray[np.float64]:
+    """Gyroscope and accelerometer, (6,), of a sensor_msgs/Imu.
+
+    Raises:
+        BadMessage: it says itself that it has none (REP-145).
+    """
+    if message.angular_velocity_covariance[0] < 0 or message.linear_acceleration_covariance[0] < 0:
+        raise BadMessage("it says that it measures no angular velocity or no acceleration")
+    rate, force = message.angular_velocity, message.linear_acceleration
+    return np.array((rate.x, rate.y, rate.z, force.x, force.y, force.z))
+
+
+class JointReader:
+    """Joints, wheels and steering from a sensor_msgs/JointState, by name.
+
+    Args:
+        robot: its names.
+        signals: which are wanted.
+    """
+
+    def __init__(self, robot: RobotFile, signals: frozenset[str]) -> None:
+        description = robot.description
+        joints = description.joint_names
+        wanted = (
+            (JOINT_POS, "position", joints),
+            (JOINT_VEL, "velocity", joints),
+            (JOINT_TORQUE, "effort", joints),
+            (WHEEL_SPEED, "velocity", robot.wheel_joints),
+            (STEERING_ANGLE, "position", (robot.steering_joint,)),
+        )
+        self._wanted = [row for row in wanted if row[0] in signals]
+        self._needed = {name for _signal, _field, names in self._wanted for name in names}
+        self._known = self._needed.union(
+            joints, robot.wheel_joints, robot.passive_joints, [robot.steering_joint]
+        )
+        self._names: list[str] = []  # of the last message
+        self._fields: set[str] = {field for _signal, field, _names in self._wanted}
+        self._index: list[npt.NDArray[np.intp]] = []
+
+    @classmethod
+    def reads(cls, signals: frozenset[str]) -> bool:
+        """Whether any of these comes from `joint_states`."""
+        return bool(signals & {JOINT_POS, JOINT_VEL, JOINT_TORQUE, WHEEL_SPEED, STEERING_ANGLE})
+
+    def __call__(self, message: Any) -> Mapping[str, Array]:
+        if message.name != self._names:
+            self._bind(list(message.name))
+        count = len(self._names)
+        for field in self._fields:
+            if len(getattr(message, field)) != count:
+                raise BadMessage(
+                    f"{len(getattr(message, field))} entries in '{field}' for {count} joints"
+                )
+        return {
+            signal: np.asarray(getattr(message, field), np.float32)[index]
+            for (signal, field, _names), index in zip(self._wanted, self._index)
+        }
+
+    def _bind(self, names: list[str]) -> None:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        missing = sorted(self._needed.difference(names))
+        extra = sorted(set(names).difference(self._known))
+        if twice:
+            raise BadMessage(f"joint {_quoted(twice)} is there twice")
+        if missing:
+            raise BadMessage(f"joint {_quoted(missing)} is missing")
+        if extra:
+            raise BadMessage(
+                f"joint {_quoted(extra)} is none of the policy's; "
+                "name it among passive_joints in the robot file if it may move as it likes"
+            )
+        self._index = [np.array([names.index(n) for n in row[2]], np.intp) for row in self._wanted]
+        self._names = names
+
+
+class ScanReader:
+    """Ranges of a sensor_msgs/LaserScan, right to left (REP-117).
+
+    Args:
+        description: how many beams the policy knows.
+        max_range: m; what a beam without an echo reads.
+    """
+
+    def __init__(self, description: RobotDescription, max_range: float) -> None:
+        self._beams = next(s.size for s in description.signals if s.name == LIDAR)
+        self._max = max_range
+
+    def __call__(self, message: Any) -> Mapping[str, Array]:
+        ranges = np.array(message.ranges, np.float32)
+        if len(ranges) != self._beams:
+            raise BadMessage(f"{len(ranges)} beams, the robot file has {self._beams}")
+        unknown = np.isnan(ranges)
+        if unknown.mean() <= _NO_ECHO_SHARE:
+            ranges[unknown] = self._max
+        np.clip(ranges, 0.0, self._max, out=ranges)  # REP-117: -inf too near, inf no echo
+        return {LIDAR: ranges if message.angle_increment > 0 else ranges[::-1].copy()}
+
+
+def read_foot(message: Any) -> float:
+    """N along the sole's normal, of a geometry_msgs/WrenchStamped."""
+    return float(message.wrench.force.z)
+
+
+class FixReader:
+    """A receiver's fix in the local east-north-up frame, of a sensor_msgs/NavSatFix.
+
+    Args:
+        datum: origin of that frame; None for the first fix.
+    """
+
+    def __init__(self, datum: Datum | None) -> None:
+        self.datum = datum
+
+    def __call__(self, message: Any) -> Mapping[str, Array]:
+        if message.status.status < 0:
+            raise BadMessage("the receiver has no fix")
+        place = message.latitude, message.longitude, message.altitude
+        if not all(map(math.isfinite, place)):
+            raise BadMessage("the fix is no number")
+        if self.datum is None:
+            self.datum = Datum(*place)
+        return {GNSS_POSITION: np.array(self.datum.to_local(*place), np.float32)}
+
+
+def read_fix_velocity(message: Any) -> Mapping[str, Array]:
+    """East, north and up in m/s, of a geometry_msgs/TwistWithCovarianceStamped."""
+    velocity = message.twist.twist.linear
+    return {GNSS_VELOCITY: np.array((velocity.x, velocity.y, velocity.z), np.float32)}
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

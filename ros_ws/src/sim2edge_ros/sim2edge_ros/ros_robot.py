@@ -1,0 +1,287 @@
+"""A robot behind ROS topics, as the control loop sees it."""
+
+import dataclasses
+import math
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from geometry_msgs.msg import TwistWithCovarianceStamped, WrenchStamped
+from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind
+from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
+
+from edge_runtime.robot import ActuatorCommand, RobotDescription, Sample
+from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
+from edge_runtime.slots import LatestValue
+from sim2edge_ros import topics
+from sim2edge_ros.distro import incompatible_qos
+from sim2edge_ros.inertial import Inertial, InertialPeriods
+from sim2edge_ros.readers import (
+    FOOT_FORCE,
+    GNSS_POSITION,
+    GNSS_VELOCITY,
+    LIDAR,
+    FixReader,
+    JointReader,
+    ScanReader,
+    read_fix_velocity,
+    read_foot,
+    read_imu,
+)
+from sim2edge_ros.robot_file import RobotFile
+from sim2edge_ros.source import Reading, Source
+from sim2edge_ros.stamps import PeriodClock
+
+_IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
+_SAME = 1e-3  # s between two stamps of one moment
+
+
+class _Part(NamedTuple):
+    """Where in a sample a source's signals go."""
+
+    source: Source
+    places: tuple[tuple[str, slice], ...]
+    timeout: float  # s by which it may differ from the IMU
+
+
+@dataclasses.dataclass(frozen=True)
+class RosRobotConfig:
+    """How sensors are put together."""
+
+    period: float  # s, of the control loop
+    sensor_timeout: float = 0.0  # s that joints and feet may be behind the IMU; 0: 2.5 periods
+    scan_timeout: float = 0.25  # s, of the lidar
+
+
+def used_part(robot: RobotDescription, used: frozenset[str]) -> RobotDescription:
+    """The robot with the signals that somebody reads; nobody waits for the others."""
+    signals = tuple(s for s in robot.signals if s.name in used)
+    names = {s.name for s in signals}
+    return dataclasses.replace(
+        robot,
+        signals=signals,
+        live=None if robot.live is None else tuple(n for n in robot.live if n in names),
+        live_moving=tuple(n for n in robot.live_moving if n in names),
+    )
+
+
+class RosRobot:
+    """Implements `edge_runtime.robot.Robot`.
+
+    The executor's thread fills slots, one a topic. `read`, in the loop's thread, puts them together
+    when the IMU has completed a control period. A sample is held back while another sensor's
+    newest reading is too far from it in time, so the guard sees no new samples and reacts.
+
+    Args:
+        node: on which to subscribe; its executor must spin in another thread than the loop's.
+        robot: names and what its description is.
+        used: signals that are read by the policy, the estimator or the loop.
+        config: how sensors are put together.
+        send: called with each command in the loop's thread; it must not block.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        robot: RobotFile,
+        used: frozenset[str],
+        config: RosRobotConfig,
+        send: Callable[[ActuatorCommand], None],
+    ) -> None:
+        self.description = used_part(robot.description, used | {IMU_GYRO, IMU_ACCEL})
+        self._node, self._send = node, send
+        self._used = frozenset(s.name for s in self.description.signals)
+        self._clock = PeriodClock(config.period)
+        burst = next((s.size for s in self.description.signals if s.name == IMU_BURST), 6)
+        self._periods = InertialPeriods(self._clock, burst // 6)
+        self._inertial: LatestValue[Inertial | None] = LatestValue(None)
+        self._joints_align = JointReader.reads(self._used)
+        self.sources: list[Source] = []
+        self.blocked = ""  # the topic for which samples are held back
+        self.woken = threading.Event()  # set when all sensors have told of the newest period
+        self._subscriptions: list[Any] = []
+        self._places = self._lay_out()
+        self._values: Array = np.zeros(self.description.sample_size, np.float32)
+        self._sample: Sample | None = None
+        self._taken: Inertial | None = None
+        self._told: Inertial | None = None  # for which somebody was woken
+        self._parts: list[_Part] = []
+        self._parts = self._subscribe(robot, config)
+
+    # -- the control loop's side -----------------------------------------------------------
+
+    def read(self) -> Sample | None:
+        inertial = self._inertial.get()
+        if inertial is None or inertial is self._taken:
+            return self._sample
+        for part in self._parts:
+            reading = part.source.slot.get()
+            if reading is None or abs(reading.stamp - inertial.stamp) > part.timeout:
+                self.blocked = part.source.topic
+                return self._sample
+            for signal, place in part.places:
+                self._values[place] = reading.values[signal]
+        self.blocked = ""
+        for signal, values in (
+            (IMU_GYRO, inertial.mean[:3]),
+            (IMU_ACCEL, inertial.mean[3:]),
+            (IMU_BURST, inertial.burst),
+        ):
+            if signal in self._places:
+                self._values[self._places[signal]] = values
+        self._taken = inertial
+        self._sample = Sample(inertial.sequence, inertial.stamp, self._values)
+        return self._sample
+
+    def write(self, command: ActuatorCommand) -> None:
+        self._send(command)
+
+    def close(self) -> None:
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    # -- the executor's side ---------------------------------------------------------------
+
+    def trouble(self) -> list[str]:
+        """What keeps samples from coming, a line each."""
+        timeouts = {id(part.source): part.timeout for part in self._parts}
+        lines = [s.trouble(timeouts.get(id(s), 0.5)) for s in self.sources]
+        found = [line for line in lines if line]
+        if not found and self.blocked:
+            found = [f"{self.blocked}: its stamps are too far from those of {topics.IMU}"]
+        return found
+
+    @property
+    def ready(self) -> bool:
+        """Whether every sensor that is needed has given something."""
+        return self._inertial.get() is not None and all(p.source.slot.get() for p in self._parts)
+
+    def _lay_out(self) -> dict[str, slice]:
+        places, start = {}, 0
+        for signal in self.description.signals:
+            places[signal.name] = slice(start, start + signal.size)
+            start += signal.size
+        return places
+
+    def _now(self) -> float:
+        return self._node.get_clock().now().nanoseconds * 1e-9
+
+    def _subscribe(self, robot: RobotFile, config: RosRobotConfig) -> list[_Part]:
+        timeout = config.sensor_timeout or 2.5 * config.period
+        parts = []
+        imu = self._source(topics.IMU, Imu, self._take_imu)
+        if JointReader.reads(self._used):
+            joints = JointReader(robot, self._used)
+            source = self._source(topics.JOINTS, JointState, joints, self._clock.align)
+            parts.append(self._part(source, timeout))
+        if FOOT_FORCE in self._used:
+            parts.append(self._feet(robot.feet, timeout))
+        if LIDAR in self._used:
+            wheeled = robot.description.wheeled
+            reach = wheeled.lidar.max_range if wheeled and wheeled.lidar else math.inf
+            scan = ScanReader(robot.description, reach)
+            parts.append(
+                self._part(self._source(topics.SCAN, LaserScan, scan), config.scan_timeout)
+            )
+        if GNSS_POSITION in self._used:
+            parts.append(self._gnss())
+        self._imu = imu
+        return parts
+
+    def _source(
+        self,
+        topic: str,
+        kind: Any,
+        read: Callable[[Any], Any],
+        used: Callable[[float], None] = lambda stamp: None,
+    ) -> Source:
+        source = Source(topic, read, self._now, used, self._look)
+        self.sources.append(source)
+
+        def tell(event: Any) -> None:
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
+            source.incompatible = f"a publisher's quality of service does not fit ({policy})"
+
+        events = incompatible_qos(tell)
+        self._subscriptions.append(
+            self._node.create_subscription(
+                kind, topic, source.take, topics.SENSOR, event_callbacks=events
+            )
+        )
+        return source
+
+    def _look(self) -> None:
+        """Wake who waits for a whole sample."""
+        inertial = self._inertial.get()
+        if inertial is None or inertial is self._told:
+            return
+        oldest = inertial.stamp - 0.5 * self._clock.period
+        for part in self._parts:
+            reading = part.source.slot.get()
+            if reading is None or (part.timeout < math.inf and reading.stamp < oldest):
+                return
+        self._told = inertial
+        self.woken.set()
+
+    def _part(self, source: Source, timeout: float, *signals: str) -> _Part:
+        names = signals or self._given_by(source.topic)
+        return _Part(source, tuple((n, self._places[n]) for n in names), timeout)
+
+    def _given_by(self, topic: str) -> list[str]:
+        if topic == topics.JOINTS:
+            others = _IMU | {FOOT_FORCE, LIDAR, GNSS_POSITION, GNSS_VELOCITY}
+            return [name for name in self._places if name not in others]
+        return [LIDAR]
+
+    def _take_imu(self, message: Any) -> None:
+        stamp = self._imu.gate.stamp
+        if not self._joints_align:
+            self._clock.align(stamp)
+        complete = self._periods.add(stamp, read_imu(message))
+        if complete is not None:
+            self._inertial.put(complete)
+
+    def _feet(self, feet: tuple[str, ...], timeout: float) -> _Part:
+        """All soles are one signal, as old as the oldest."""
+        forces = np.full(len(feet), np.nan, np.float32)
+        stamps = np.full(len(feet), np.nan)
+        both = Source(topics.FOOT.format("<foot>"), lambda message: None, self._now)
+
+        def reader(place: int) -> Callable[[Any], None]:
+            def read(message: Any) -> None:
+                forces[place] = read_foot(message)
+                stamps[place] = sources[place].gate.stamp
+                if not np.isnan(stamps).any():
+                    both.slot.put(Reading(float(stamps.min()), {FOOT_FORCE: forces.copy()}))
+
+            return read
+
+        sources = [
+            self._source(topics.FOOT.format(foot), WrenchStamped, reader(place))
+            for place, foot in enumerate(feet)
+        ]
+        return self._part(both, timeout, FOOT_FORCE)
+
+    def _gnss(self) -> _Part:
+        """Fix and velocity of one moment; between two the last one holds, however old."""
+        read_fix = FixReader(None)
+        both = Source(topics.FIX, lambda message: None, self._now)
+        halves: dict[str, Reading] = {}
+
+        def take(values: Any, stamp: float) -> None:
+            halves.update({name: Reading(stamp, values) for name in values})
+            stamps = [half.stamp for half in halves.values()]
+            if len(halves) == 2 and max(stamps) - min(stamps) < _SAME:
+                together = {name: half.values[name] for name, half in halves.items()}
+                both.slot.put(Reading(stamp, together))
+
+        fix = self._source(topics.FIX, NavSatFix, lambda m: take(read_fix(m), fix.gate.stamp))
+        velocity = self._source(
+            topics.FIX_VELOCITY,
+            TwistWithCovarianceStamped,
+            lambda m: take(read_fix_velocity(m), velocity.gate.stamp),
+        )
+        return self._part(both, math.inf, GNSS_POSITION, GNSS_VELOCITY)

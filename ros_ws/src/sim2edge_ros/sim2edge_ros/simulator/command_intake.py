@@ -1,0 +1,151 @@
+"""The commands of ros2_control's stock controllers as the simulated robot's own."""
+
+import math
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import TwistStamped
+from rclpy.node import Node
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+from edge_runtime.contract import POSITION, Actuator
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
+from edge_runtime.robot import ActuatorCommand, Mode
+from edge_runtime.signal import Array
+from edge_runtime.slots import LatestValue
+from sim2edge_ros import topics
+
+FORWARD, ACKERMANN, JOINT_TRAJECTORY = "forward", "twist", "trajectory"
+
+
+class CommandIntake:
+    """What drivers and controllers do with command topics.
+
+    A message of the wrong length, of other joints or with NaN is left out. Gains hold until others
+    come; at first they are the robot's own.
+
+    Args:
+        node: on which to subscribe.
+        actuators: in the robot's order.
+        interface: "forward", "trajectory" or "twist".
+        wheeled: of a car, for "twist".
+
+    Raises:
+        UserError: the robot has no such interface.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        actuators: tuple[Actuator, ...],
+        interface: str,
+        wheeled: WheeledRobotConfig | None,
+    ) -> None:
+        self._node, self._actuators, self._wheeled = node, actuators, wheeled
+        is_position = np.array([a.mode == POSITION for a in actuators])
+        self._groups = {
+            topics.POSITION: np.flatnonzero(is_position),
+            topics.VELOCITY: np.flatnonzero(~is_position),
+            topics.STIFFNESS: np.arange(len(actuators)),
+            topics.DAMPING: np.arange(len(actuators)),
+        }
+        self._target = np.array([a.default for a in actuators], np.float32)
+        self._stiffness = np.array([a.stiffness for a in actuators], np.float32)
+        self._damping = np.array([a.damping for a in actuators], np.float32)
+        self._has_stiffness = self._stiffness.any()
+        self._newest: LatestValue[ActuatorCommand | None] = LatestValue(None)
+        self._taken: ActuatorCommand | None = None
+        self.received, self.rejected = 0, 0
+        self._subscribe(interface)
+
+    def command(self) -> ActuatorCommand | None:
+        """The newest command, once; for the thread that steps the robot."""
+        newest = self._newest.get()
+        if newest is self._taken:
+            return None
+        self._taken = newest
+        return newest
+
+    def _subscribe(self, interface: str) -> None:
+        subscribe = self._node.create_subscription
+        for topic in (topics.STIFFNESS, topics.DAMPING):
+            subscribe(Float64MultiArray, topic, self._gains(topic), topics.COMMAND)
+        if interface == FORWARD:
+            for topic in (topics.VELOCITY, topics.POSITION):
+                if len(self._groups[topic]):
+                    subscribe(Float64MultiArray, topic, self._targets(topic), topics.COMMAND)
+        elif interface == JOINT_TRAJECTORY and not len(self._groups[topics.VELOCITY]):
+            subscribe(JointTrajectory, topics.TRAJECTORY, self._take_trajectory, topics.COMMAND)
+        elif interface == ACKERMANN and self._wheeled is not None:
+            subscribe(TwistStamped, topics.ACKERMANN, self._take_twist, topics.COMMAND)
+        else:
+            raise UserError(
+                f"parameter 'interface' is '{interface}', which this robot does not have; "
+                f"there is {FORWARD}, {JOINT_TRAJECTORY} for joints and {ACKERMANN} for a car"
+            )
+
+    def _gains(self, topic: str) -> Any:
+        def take(message: Float64MultiArray) -> None:
+            values = self._good(topic, message.data)
+            if values is not None and topic == topics.STIFFNESS:
+                self._stiffness = values
+            elif values is not None:
+                self._damping = values
+
+        return take
+
+    def _targets(self, topic: str) -> Any:
+        # A robot with both kinds moves on the last of the two, which is sent last.
+        last = topics.POSITION if len(self._groups[topics.POSITION]) else topics.VELOCITY
+
+        def take(message: Float64MultiArray) -> None:
+            values = self._good(topic, message.data)
+            if values is None:
+                return
+            self._target[self._groups[topic]] = values
+            if topic == last:
+                self._put()
+
+        return take
+
+    def _take_trajectory(self, message: JointTrajectory) -> None:
+        names = [a.name for a in self._actuators]
+        given, points = list(message.joint_names), list(message.points)
+        if sorted(given) != sorted(names) or not points:
+            self.rejected += 1
+            return
+        values = self._good(topics.STIFFNESS, points[-1].positions)
+        if values is not None:
+            order = [given.index(name) for name in names]
+            self._target[:] = values[order]
+            self._put()
+
+    def _take_twist(self, message: TwistStamped) -> None:
+        assert self._wheeled is not None
+        speed, turn = message.twist.linear.x, message.twist.angular.z
+        if not math.isfinite(speed + turn):
+            self.rejected += 1
+            return
+        steering = self._groups[topics.POSITION]
+        if speed != 0.0:  # else the wheels stay where they are
+            wheelbase = self._wheeled.estimator.wheelbase
+            self._target[steering] = math.atan(wheelbase * turn / speed)
+        self._target[self._groups[topics.VELOCITY]] = speed / self._wheeled.wheel_radius
+        self._put()
+
+    def _good(self, topic: str, data: Any) -> Array | None:
+        values = np.asarray(data, np.float32)
+        self.received += 1
+        if len(values) != len(self._groups[topic]) or not np.isfinite(values).all():
+            self.rejected += 1
+            return None
+        return values
+
+    def _put(self) -> None:
+        limp = self._has_stiffness and not self._stiffness.any()
+        mode = Mode.DAMP if limp else Mode.RUN
+        self._newest.put(
+            ActuatorCommand(0, mode, self._target.copy(), self._stiffness, self._damping)
+        )

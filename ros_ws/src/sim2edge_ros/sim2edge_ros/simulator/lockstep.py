@@ -1,0 +1,50 @@
+"""A simulated robot that waits for each command: as fast as they come, on any machine alike."""
+
+import time
+
+from edge_runtime.robot import ActuatorCommand
+from sim.simulated_robot import SimulatedRobot, StopFlag
+from sim2edge_ros.simulator.server import RosServer
+
+_PATIENCE = 5.0  # s by the system's clock for a command, before time goes on without it
+_HURRY = 0.02  # s between samples before the first command, and after one that did not come
+_LOOK = 2e-4  # s between two looks at whether a command has come
+
+
+class LockstepRobot:
+    """Publishes a sample, takes the command that answers it, and lets a control period pass.
+
+    It hangs until the first command, as the robot of real time does. When none comes it goes on
+    with the last and damps itself in the end, so a controller that ended is noticed.
+    """
+
+    def __init__(self, simulated: SimulatedRobot, server: RosServer) -> None:
+        self.simulated, self._server = simulated, server
+
+    def run(self, stop: StopFlag) -> None:
+        """Serve until told to stop."""
+        robot, silence, sequence, hanging = self.simulated, 0.0, 0, True
+        while not stop:
+            self._server.command()  # what answers an earlier sample comes too late
+            self._server.publish(robot.sample()._replace(sequence=sequence))
+            sequence += 1
+            command = self._wait(_HURRY if hanging or silence else _PATIENCE, stop)
+            if command is not None:
+                robot.obey(command)
+                hanging, silence = False, 0.0
+            else:
+                silence += robot.env.config.control_period
+            if hanging:
+                continue
+            if robot.deserted(silence):
+                robot.let_go()
+            robot.advance(robot.env.actuators.control(robot.target[None]))
+
+    def _wait(self, patience: float, stop: StopFlag) -> ActuatorCommand | None:
+        until = time.monotonic() + patience
+        while time.monotonic() < until and not stop:
+            command = self._server.command()
+            if command is not None:
+                return command
+            time.sleep(_LOOK)
+        return None

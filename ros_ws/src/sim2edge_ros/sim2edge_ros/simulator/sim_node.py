@@ -1,0 +1,94 @@
+"""The simulated robot in a process of its own: `ros2 run sim2edge_ros sim_node`."""
+
+import dataclasses
+import sys
+
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from edge_runtime.errors import UserError
+from edge_runtime.realtime import RealtimeConfig, realtime
+from sim.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
+from sim.tasks import find_task
+from sim2edge_ros import robot_file
+from sim2edge_ros.geodesy import Datum
+from sim2edge_ros.parameters import SimParameters, declare
+from sim2edge_ros.simulator.command_intake import CommandIntake
+from sim2edge_ros.simulator.lockstep import LockstepRobot
+from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
+from sim2edge_ros.simulator.server import RosServer
+from sim2edge_ros.spin import spin
+
+REFUSED = 2  # exit code
+LOCKSTEP = 0.0  # as speed
+TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
+
+
+def make(node: Node, parameters: SimParameters) -> RealTimeRobot | LockstepRobot:
+    """The simulated robot, ready to run.
+
+    Raises:
+        UserError: there is none of that name, or a parameter does not fit.
+    """
+    if parameters.robot not in TASKS:
+        raise UserError(f"no simulated robot '{parameters.robot}'; there are {', '.join(TASKS)}")
+    if parameters.speed != 1.0 and not parameters.clock:
+        raise UserError("parameter 'speed' other than 1 needs 'clock', or stamps would lie")
+    task = find_task(TASKS[parameters.robot])
+    if not parameters.randomize:
+        task = dataclasses.replace(task.nominal(), noise=task.noise)
+    simulated = SimulatedRobot(task, parameters.seed, truth=True)
+    robot = robot_file.load(parameters.robot)
+    wheeled = robot.description.wheeled
+    commands = CommandIntake(node, task.robot.actuators, parameters.interface, wheeled)
+    sensors = SensorPublisher(
+        node,
+        robot,
+        simulated.description,
+        task.control_period,
+        _datum(parameters.datum),
+        parameters.clock,
+        (parameters.odom_frame, robot.imu_frame),
+    )
+    server = RosServer(sensors, commands, task.control_period, parameters.clock)
+    if parameters.speed == LOCKSTEP:
+        return LockstepRobot(simulated, server)
+    return RealTimeRobot(simulated, server, parameters.speed)
+
+
+def _datum(text: str) -> Datum:
+    try:
+        latitude, longitude, altitude = map(float, text.split())
+    except ValueError:
+        raise UserError(
+            f"parameter 'datum' is '{text}'; give latitude, longitude and height"
+        ) from None
+    return Datum(latitude, longitude, altitude)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM, or the end of its parent."""
+    context = Context()
+    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    stop = StopFlag()
+    node = Node("sim_node", context=context)
+    try:
+        parameters = declare(node, SimParameters)
+        robot = make(node, parameters)
+    except UserError as error:
+        print(f"sim_node: {error}", file=sys.stderr)
+        rclpy.shutdown(context=context)
+        return REFUSED
+    thread = spin(node, "commands")
+    node.get_logger().info(f"{parameters.robot}: hangs until the first command")
+    with realtime(RealtimeConfig(fifo=parameters.fifo)):
+        robot.run(stop)
+    rclpy.shutdown(context=context)
+    thread.join(2.0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

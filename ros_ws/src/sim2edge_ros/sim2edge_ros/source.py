@@ -1,0 +1,96 @@
+"""A sensor topic: its newest good reading, and what is wrong with the others."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from edge_runtime.signal import Array
+from edge_runtime.slots import LatestValue
+from sim2edge_ros.readers import BadMessage, seconds
+from sim2edge_ros.stamps import StampGate
+
+_FOREIGN = 1.0  # s from the node's clock, from which on the stamps are of another
+
+
+class Reading(NamedTuple):
+    """What a message told."""
+
+    stamp: float  # s, of its header
+    values: Mapping[str, Array]  # by signal
+
+
+class Source:
+    """Takes a topic's messages, in the executor's thread, into a slot that the loop reads.
+
+    Args:
+        topic: its name, for people.
+        read: what a message holds; raises `BadMessage`.
+        now: the node's clock, s.
+        used: called with the stamp of each message that can be used, before the slot is filled.
+        taken: called after that.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        read: Callable[[Any], Mapping[str, Array] | None],
+        now: Callable[[], float],
+        used: Callable[[float], None] = lambda stamp: None,
+        taken: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.topic, self._read, self._now = topic, read, now
+        self._used, self._taken = used, taken
+        self.gate = StampGate()
+        self.slot: LatestValue[Reading | None] = LatestValue(None)
+        self.received, self.rejected = 0, 0  # messages
+        self.complaint = ""  # against the last message
+        self.arrived = -math.inf  # s by the node's clock, of the last message of any kind
+        self.incompatible = ""  # quality of service by which a publisher cannot be heard
+
+    def take(self, message: Any) -> None:
+        """A message's callback; it never raises."""
+        now = self._now()
+        self.arrived = now
+        self.received += 1
+        stamp = seconds(message.header.stamp)
+        if not self.gate.passes(stamp, now):
+            self._reject(self.gate.complaint)
+            return
+        try:
+            values = self._read(message)
+        except BadMessage as bad:
+            self._reject(str(bad))
+            return
+        self.complaint = ""
+        self._used(stamp)
+        if values is not None:
+            self.slot.put(Reading(stamp, values))
+        self._taken()
+
+    def _reject(self, why: str) -> None:
+        self.rejected += 1
+        self.complaint = why
+
+    def trouble(self, timeout: float) -> str:
+        """One line for people; empty if all is well.
+
+        Args:
+            timeout: s without any message that are too long.
+        """
+        if self.complaint:
+            return f"{self.topic}: {self.complaint}"
+        if self.incompatible:
+            return f"{self.topic}: {self.incompatible}"
+        if not self.received:
+            return f"{self.topic}: nothing was received"
+        if self._now() - self.arrived > timeout:
+            return f"{self.topic}: nothing for {self._now() - self.arrived:.1f} s"
+        return ""
+
+    @property
+    def remark(self) -> str:
+        """What is unusual, but works."""
+        offset = self.gate.offset
+        if offset is not None and abs(offset) > _FOREIGN:
+            return f"{self.topic}: its stamps are {offset:+.4g} s from this node's clock"
+        return ""

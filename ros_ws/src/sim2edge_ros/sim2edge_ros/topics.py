@@ -1,0 +1,43 @@
+"""Names and quality of service of the topics, where the ecosystem has them.
+
+All names are relative, so a namespace or a remapping moves them.
+"""
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+IMU = "imu/data"  # sensor_msgs/Imu
+JOINTS = "joint_states"  # sensor_msgs/JointState, as of the joint_state_broadcaster
+FOOT = "{}/wrench"  # geometry_msgs/WrenchStamped, as of the force_torque_sensor_broadcaster
+SCAN = "scan"  # sensor_msgs/LaserScan
+FIX = "fix"  # sensor_msgs/NavSatFix
+FIX_VELOCITY = "fix_velocity"  # geometry_msgs/TwistWithCovarianceStamped, east-north-up
+CMD_VEL = "cmd_vel"  # geometry_msgs/Twist or TwistStamped
+ODOMETRY = "odometry/filtered"  # nav_msgs/Odometry
+TF = "/tf"
+DIAGNOSTICS = "/diagnostics"  # diagnostic_msgs/DiagnosticArray
+CLOCK = "/clock"
+# Of ros2_control's stock controllers.
+POSITION = "forward_position_controller/commands"  # std_msgs/Float64MultiArray, rad
+VELOCITY = "forward_velocity_controller/commands"  # rad/s
+STIFFNESS = "forward_stiffness_controller/commands"  # Nm/rad
+DAMPING = "forward_damping_controller/commands"  # Nm s/rad
+TRAJECTORY = "joint_trajectory_controller/joint_trajectory"  # trajectory_msgs/JointTrajectory
+ACKERMANN = "ackermann_steering_controller/reference"  # geometry_msgs/TwistStamped
+
+# Best effort, as SensorDataQoS, but deep enough for an IMU that is read in bursts.
+SENSOR = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=32, reliability=ReliabilityPolicy.BEST_EFFORT
+)
+# What the stock controllers and broadcasters take and give.
+COMMAND = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
+)
+STATE = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE
+)
+LATCHED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)

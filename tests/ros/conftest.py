@@ -1,0 +1,52 @@
+"""Real nodes in processes of their own, which talk over DDS in a domain of the test worker."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "ros_ws" / "src" / "sim2edge_ros"
+# Where it is not installed; and the tests' own module beside this one.
+sys.path[:0] = [str(PACKAGE), str(Path(__file__).parent)]
+
+WITHOUT_ROS = "rclpy cannot be imported; pip install 'sim2edge[ros]'"
+
+
+def _domain() -> int:
+    """One for each test worker, of those that no port of the system can be taken from."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return 60 + int(worker.removeprefix("gw")) % 40
+
+
+@pytest.fixture(autouse=True, scope="session")
+def environment() -> Iterator[dict[str, str]]:
+    """Of the nodes: their own domain, this machine alone, and this tree."""
+    before = dict(os.environ)
+    path = os.pathsep.join([str(ROOT), str(PACKAGE), os.environ.get("PYTHONPATH", "")])
+    os.environ |= {
+        "ROS_DOMAIN_ID": str(_domain()),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "PYTHONPATH": path,
+        "PYTHONUNBUFFERED": "1",
+    }
+    yield dict(os.environ)
+    os.environ.clear()
+    os.environ |= before
+
+
+@pytest.fixture
+def node() -> Iterator[Any]:
+    """A node of the test's own."""
+    rclpy = pytest.importorskip("rclpy", reason=WITHOUT_ROS)
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    from rclpy.node import Node
+
+    made = Node("probe", context=context)
+    yield made
+    made.destroy_node()
+    rclpy.shutdown(context=context)

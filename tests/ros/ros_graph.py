@@ -1,0 +1,116 @@
+"""A graph of nodes as a user starts it, and a probe in it that hears and speaks."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+GRACE = 60.0  # s; a shared machine may be slow
+
+
+class Up:
+    """`sim2edge up` in a process; its output by line."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sim2edge", "up", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def until(self, said: str, patience: float = GRACE) -> None:
+        """Wait until a line contains this."""
+        end = time.monotonic() + patience
+        while not any(said in line for line in list(self.lines)):
+            assert self.process.poll() is None, f"it ended:\n{self.output}"
+            assert time.monotonic() < end, f"it never said '{said}':\n{self.output}"
+            time.sleep(0.05)
+
+    def interrupt(self, probe: "Probe | None" = None) -> int:
+        """As Ctrl-C; the exit code. A probe hears until the end."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        if probe is not None:
+            probe.until(lambda: self.process.poll() is not None, "the graph ends")
+        return self.process.wait(GRACE)
+
+
+@contextlib.contextmanager
+def up(*arguments: str) -> Iterator[Up]:
+    """A graph that is ended with the block, its nodes too."""
+    graph = Up(*arguments)
+    try:
+        yield graph
+    finally:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            graph.interrupt()
+        if graph.process.poll() is None:
+            os.killpg(graph.process.pid, signal.SIGKILL)
+
+
+class Probe:
+    """Hears topics and calls services from the test's own node."""
+
+    def __init__(self, node: Any) -> None:
+        from rclpy.executors import SingleThreadedExecutor
+
+        self.node = node
+        self.heard: dict[str, list[Any]] = {}
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(node)
+
+    def hear(self, topic: str, kind: Any, qos: Any = 10) -> None:
+        messages: list[Any] = []
+        self.heard[topic] = messages
+        self.node.create_subscription(kind, topic, messages.append, qos)
+
+    def last(self, topic: str) -> Any:
+        return self.heard[topic][-1]
+
+    def spin(self, seconds: float, each: Callable[[], None] = lambda: None) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.02)
+            each()
+
+    def until(
+        self,
+        holds: Callable[[], bool],
+        what: str,
+        patience: float = GRACE,
+        each: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Spin until something holds."""
+        end = time.monotonic() + patience
+        while not holds():
+            if time.monotonic() > end:
+                pytest.fail(f"never: {what}")
+            self._executor.spin_once(timeout_sec=0.02)
+            each()
+
+    def call(self, service: str, kind: Any, request: Any = None) -> Any:
+        client = self.node.create_client(kind, service)
+        self.until(client.service_is_ready, f"{service} is there")
+        future = client.call_async(request or kind.Request())
+        self.until(future.done, f"{service} answers")
+        return future.result()

@@ -1,0 +1,31 @@
+"""The local frame of fixes is exact both ways."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from sim2edge_ros.geodesy import Datum
+
+places = st.floats(-3000.0, 3000.0)
+
+
+@given(st.floats(-80.0, 80.0), st.floats(-179.0, 179.0), places, places, st.floats(-50.0, 50.0))
+def test_there_and_back(latitude: float, longitude: float, x: float, y: float, z: float) -> None:
+    datum = Datum(latitude, longitude, 200.0)
+    found = datum.to_local(*datum.to_geodetic(x, y, z))
+    assert found == pytest.approx((x, y, z), abs=1e-4)
+
+
+def test_a_degree_north_is_as_long_as_a_meridian_says() -> None:
+    """110.574 km at the equator, 111.694 km at the poles (WGS 84)."""
+    east, north, _up = Datum(0.0, 10.0, 0.0).to_local(0.001, 10.0, 0.0)
+    assert north == pytest.approx(110.574, abs=1e-3)
+    assert east == pytest.approx(0.0, abs=1e-6)
+    east, north, _up = Datum(60.0, 10.0, 0.0).to_local(60.0, 10.001, 0.0)
+    parallel = 6378137.0 * math.cos(math.radians(60.0))
+    parallel /= math.sqrt(1 - 0.00669437999014 * math.sin(math.radians(60.0)) ** 2)
+    assert east == pytest.approx(parallel * math.radians(0.001), abs=1e-3)

@@ -1,0 +1,148 @@
+"""Messages of several topics become samples that a control loop can trust."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from sensor_msgs.msg import Imu, JointState
+
+from edge_runtime.sensors import Sensors
+from sim2edge_ros import robot_file
+from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
+
+PERIOD = 0.02
+HUMANOID = robot_file.load("humanoid")
+USED = frozenset(("imu_gyro", "imu_accel", "imu_burst", "joint_pos", "joint_vel"))
+START = 100.0
+
+
+class Driver:
+    """Gives a robot its messages at the times it likes, without a network between."""
+
+    def __init__(self, robot: RosRobot) -> None:
+        self.robot = robot
+        self.sources = {source.topic: source for source in robot.sources}
+        self.rng = np.random.default_rng(0)
+
+    def give(self, topic: str, message: Any, stamp: float) -> None:
+        message.header.stamp.sec = int(stamp)
+        message.header.stamp.nanosec = round((stamp - int(stamp)) * 1e9)
+        source = self.sources[topic]
+        source._now = lambda: stamp  # the node's clock is at the stamp
+        source.take(message)
+
+    def imu(self, stamp: float) -> None:
+        message = Imu()
+        rate, force = message.angular_velocity, message.linear_acceleration
+        rate.x, rate.y, rate.z = self.rng.normal(size=3)
+        force.x, force.y, force.z = self.rng.normal(size=3)
+        self.give("imu/data", message, stamp)
+
+    def joints(self, stamp: float, value: float = 0.0, **fields: Any) -> None:
+        names = list(HUMANOID.description.joint_names)
+        values = {"position": [value] * 19, "velocity": [value] * 19} | fields
+        self.give("joint_states", JointState(name=names, **values), stamp)
+
+    def period(self, number: int, value: float = 0.0) -> None:
+        """All messages of a control period, the last at its end."""
+        end = START + number * PERIOD
+        self.joints(end, value)
+        for part in range(4):
+            self.imu(end - (3 - part) * PERIOD / 4)
+
+
+@pytest.fixture
+def driver(node: Any) -> Driver:
+    robot = RosRobot(node, HUMANOID, USED, RosRobotConfig(PERIOD), lambda command: None)
+    return Driver(robot)
+
+
+def test_nothing_is_read_before_all_sensors_told(driver: Driver) -> None:
+    assert driver.robot.read() is None
+    driver.joints(START)
+    assert driver.robot.read() is None
+    assert not driver.robot.ready
+    assert driver.robot.trouble() == ["imu/data: nothing was received"]
+
+
+def test_each_period_is_a_sample_of_its_own(driver: Driver) -> None:
+    sensors = Sensors(driver.robot.description)
+    for number in range(5):
+        driver.period(number, float(number))
+        assert sensors.look(driver.robot.read())
+        assert not sensors.look(driver.robot.read()), "the same again is not new"
+    assert (sensors.new, sensors.lost, sensors.repeats) == (5, 0, 0)
+    assert sensors.signals["joint_pos"][0].tolist() == [4.0] * 19
+    assert sensors.stamp == pytest.approx(START + 4 * PERIOD)
+    assert driver.robot.ready
+    assert not driver.robot.trouble()
+
+
+def test_a_lost_period_is_counted(driver: Driver) -> None:
+    sensors = Sensors(driver.robot.description)
+    for number in (0, 1, 2, 5, 6):
+        driver.period(number)
+        sensors.look(driver.robot.read())
+    assert (sensors.new, sensors.lost) == (5, 2)
+
+
+def test_a_sensor_that_ceases_holds_samples_back(driver: Driver) -> None:
+    sensors = Sensors(driver.robot.description)
+    driver.period(0)
+    looks = []
+    for number in range(1, 8):
+        for part in range(4):
+            driver.imu(START + number * PERIOD - (3 - part) * PERIOD / 4)
+        looks.append(sensors.look(driver.robot.read()))
+    assert looks == [True, True] + [False] * 5  # 2.5 periods
+    assert driver.robot.blocked == "joint_states"
+    assert "joint_states" in driver.robot.trouble()[0]
+    driver.period(8)
+    assert sensors.look(driver.robot.read()), "and they come again with it"
+
+
+def test_joints_by_another_clock_are_no_sample(driver: Driver) -> None:
+    for number in range(3):
+        driver.joints(START - 50.0 + number * PERIOD)
+        for part in range(4):
+            driver.imu(START + number * PERIOD - (3 - part) * PERIOD / 4)
+    assert driver.robot.read() is None
+    assert driver.robot.blocked == "joint_states"
+
+
+def test_a_bad_message_is_as_none_and_named(driver: Driver) -> None:
+    driver.period(0)
+    sensors = Sensors(driver.robot.description)
+    sensors.look(driver.robot.read())
+    driver.joints(START + 0.02, position=[0.0] * 18)
+    assert driver.robot.trouble() == ["joint_states: 18 entries in 'position' for 19 joints"]
+    assert driver.sources["joint_states"].rejected == 1
+
+
+def test_nan_reaches_the_guard(driver: Driver) -> None:
+    sensors = Sensors(driver.robot.description)
+    driver.period(0)
+    sensors.look(driver.robot.read())
+    driver.period(1, float("nan"))
+    assert sensors.look(driver.robot.read())
+    assert sensors.not_finite == 1
+
+
+def test_an_imu_that_says_it_has_no_rate_is_refused(driver: Driver) -> None:
+    message = Imu()
+    message.angular_velocity_covariance[0] = -1.0
+    driver.give("imu/data", message, START)
+    assert "measures no angular velocity" in driver.robot.trouble()[0]
+
+
+def test_only_what_is_read_is_subscribed(node: Any) -> None:
+    robot = RosRobot(
+        node, robot_file.load("vehicle"), frozenset(("wheel_speed",)), RosRobotConfig(0.04), print
+    )
+    assert [source.topic for source in robot.sources] == ["imu/data", "joint_states"]
+    assert {s.name for s in robot.description.signals} == {"imu_gyro", "imu_accel", "wheel_speed"}
+    dataclasses.asdict(robot.description)

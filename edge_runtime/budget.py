@@ -58,6 +58,11 @@ class Budget:
     def __post_init__(self) -> None:
         self.limits = tuple(int(share * self.period) for share in self.config.shares)
 
+    @property
+    def infer_limit(self) -> int:
+        """ns that a policy may take."""
+        return self.limits[Stage.INFER]
+
     def record(self, marks: list[int]) -> None:
         """Take in one tick: its start, then the end of each stage."""
         before = start = marks[0]

@@ -76,6 +76,15 @@ class Controller:
         self.step[:] = other.step
         self.last_action[:] = other.last_action[:, _order(other, self)]
 
+    def followed(self) -> Array:
+        """The last action, (A,), in the robot's order: a copy, or a buffer of its own."""
+        last: Array = self.last_action[0]
+        return last if self._to_robot is None else np.take(last, self._to_robot)
+
+    def remember(self, followed: Array) -> None:
+        """Take an action, (A,) in the robot's order, for the last one."""
+        np.take(followed, self._to_policy, out=self.last_action[0])
+
     def restart(self) -> None:
         """Forget the past, as at the start of an episode; the gait clock goes on."""
         self.last_action[:] = 0

@@ -1,7 +1,8 @@
 """A policy file made ready to run: checked, bound to fixed buffers, and warm."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,17 @@ _WARM_UP_RUNS = 20
 _NO_FOLDER = "/dev/null/none"  # below a file, so nothing can ever be there
 
 
+@dataclass(frozen=True)
+class ExecutionProvider:
+    """What computes a network, by onnxruntime's name and options."""
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+CPU = ExecutionProvider("CPUExecutionProvider")
+
+
 class Policy:
     """One policy: `policy(obs)` runs it.
 
@@ -27,12 +39,15 @@ class Policy:
     Raises:
         ContractError: the file is not a policy, was damaged or changed since export, or does not
             compute the actions it says it does.
+        UserError: the execution provider cannot be had here.
     """
 
-    def __init__(self, model: bytes, source: str = "policy") -> None:
-        self.source = source
+    def __init__(
+        self, model: bytes, source: str = "policy", provider: ExecutionProvider = CPU
+    ) -> None:
+        self.source, self.provider = source, provider
         self.sha256 = hashlib.sha256(model).hexdigest()
-        self._session = _session(model, source)
+        self._session = _session(model, source, provider)
         self.contract = from_metadata(_metadata(self._session, source), source)
         _check_border(self._session, self.contract, source)
         self.observation = np.zeros((1, self.contract.observation_size), np.float32)
@@ -50,28 +65,23 @@ class Policy:
             self.run()
         error = self.golden_error()
         if not error <= GOLDEN_TOLERANCE:
+            remedy = "so it was changed since export; export it again"
+            if provider != CPU:
+                remedy = f"if {provider.name} computes it; {GOLDEN_TOLERANCE:g} is allowed"
             raise ContractError(
                 f"{source}: the network gives other actions than its golden vectors (off by "
-                f"{error:.3g}), so it was changed since export; export it again"
+                f"{error:.3g}), {remedy}"
             )
 
     @classmethod
-    def load(cls, path: str | Path) -> "Policy":
+    def load(cls, path: str | Path, provider: ExecutionProvider = CPU) -> "Policy":
         """Read a policy file.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: it cannot be read, or as for the class.
             ContractError: as for the class.
         """
-        try:
-            model = Path(path).read_bytes()
-        except IsADirectoryError:
-            raise UserError(
-                f"{path} is a folder; make a policy file of a run with 'sim2edge export {path}'"
-            ) from None
-        except OSError as error:
-            raise UserError(f"cannot read policy {path}: {error.strerror}") from None
-        return cls(model, str(path))
+        return cls(read_model(path), str(path), provider)
 
     def __call__(self, observation: Array) -> Array:
         """The action before the clip, (1, A), of an observation (1, n); a buffer that the next
@@ -107,18 +117,42 @@ class Policy:
         return float(np.max(np.abs(given - actions) / np.maximum(1.0, np.abs(actions))))
 
 
-def _session(model: bytes, source: str) -> ort.InferenceSession:
+def read_model(path: str | Path) -> bytes:
+    """A policy file's bytes.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except IsADirectoryError:
+        raise UserError(
+            f"{path} is a folder; make a policy file of a run with 'sim2edge export {path}'"
+        ) from None
+    except OSError as error:
+        raise UserError(f"cannot read policy {path}: {error.strerror}") from None
+
+
+def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.InferenceSession:
+    if provider.name not in ort.get_available_providers():
+        raise UserError(
+            f"{source}: this onnxruntime {ort.__version__} was built without {provider.name}; "
+            "install one that has it, or run on the CPU"
+        )
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 4  # the error raised below says it already
+    # The error raised below says it already; which library a provider lacks is said there alone.
+    options.log_severity_level = 4 if provider == CPU else 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Even from bytes, weights in other files would be looked up in the working folder.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", _NO_FOLDER
     )
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            model, options, providers=[(provider.name, dict(provider.options))]
+        )
     except Exception as error:  # onnxruntime's own kinds share no other base
         reason = str(error).split(" : ")[-1].splitlines()[0].strip()
         if "External data" in reason or "external data" in reason:
@@ -126,6 +160,12 @@ def _session(model: bytes, source: str) -> ort.InferenceSession:
         raise ContractError(
             f"{source}: not a readable policy ({reason}); copy or export it again"
         ) from None
+    if session.get_providers()[0] != provider.name:  # onnxruntime goes on without a word
+        raise UserError(
+            f"{source}: {provider.name} could not be started, although this onnxruntime "
+            f"{ort.__version__} has it: its driver or libraries are missing, or of another version"
+        )
+    return session
 
 
 def _metadata(session: ort.InferenceSession, source: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from edge_runtime.reaction import SafeTargets
 from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.robot import ActuatorCommand, Mode, Robot
 from edge_runtime.sensors import Sensors
-from edge_runtime.signal import ATTITUDE, JOINT_POS, Array
+from edge_runtime.signal import ATTITUDE, JOINT_POS, Array, Signals
 from edge_runtime.slots import Handover, LatestValue
 
 
@@ -108,7 +108,10 @@ class ControlLoop:
         self._unfused = 0  # periods of samples that the estimator has not seen
         self.fused = 0  # periods by which the estimator went on in the last tick
         self.was_reset = False  # whether the estimator was reset before that
+        self.observed = False  # whether the policy observed in the last tick
+        self.drove = False  # and whether what was sent is what it wanted
         self.recorder: Recorder | None = None  # to be set before the start
+        self.shadow: Recorder | None = None  # the same
         self._rest = np.zeros_like(self.controller.command[0])  # what is asked of it in a stop
         self._limp = np.zeros_like(self.controller.stiffness)
         self._share = min(1.0, contract.control_period)  # of a period in a second's average
@@ -173,17 +176,29 @@ class ControlLoop:
             ContractError: it does not fit the robot or the running loop.
             UserError: the loop did not take it within `timeout` seconds.
         """
+        self._next_controller.give(self.controller_for(policy, self.signals))
+        self._asked = True
+        if self._thread is not None and not self._next_controller.wait(timeout):
+            raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
+
+    def controller_for(self, policy: Policy, signals: Signals) -> Controller:
+        """A policy bound to this loop's robot, if it may drive in place of the one that does.
+
+        Args:
+            policy: the policy.
+            signals: what it is to read: this loop's own, or a copy, as for `Controller`.
+
+        Raises:
+            ContractError: it does not fit the robot or the running loop.
+        """
         if round(policy.contract.control_period * 1e9) != self.period:
             raise ContractError(
                 f"{policy.source}: its control period is {policy.contract.control_period} s, the "
                 f"loop runs at {self.period * 1e-9:g} s; start a new run with it"
             )
-        controller = Controller(policy, self.robot.description, self.fusion, self.signals)
+        controller = Controller(policy, self.robot.description, self.fusion, signals)
         _check_same_operation(self.controller.contract, policy)
-        self._next_controller.give(controller)
-        self._asked = True
-        if self._thread is not None and not self._next_controller.wait(timeout):
-            raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
+        return controller
 
     # -- the loop's side -------------------------------------------------------------------
 
@@ -229,8 +244,9 @@ class ControlLoop:
             mode = self.safe.rest(controller.target(), 1 + missed)
         else:
             mode = self.safe.react(reaction, 1 + missed)
+            driven = False
         marks[4] = clock()
-        self.reaction = reaction
+        self.reaction, self.observed, self.drove = reaction, fit, driven
         self._keep(marks[0], missed, self._write(mode))
         marks[5] = clock()
         self.budget.record(marks)
@@ -314,8 +330,9 @@ class ControlLoop:
         return command
 
     def _keep(self, began: int, missed: int, sent: ActuatorCommand | None) -> None:
-        if self.recorder is not None:
-            self.recorder.keep(self, began, missed, sent)
+        for keeper in (self.recorder, self.shadow):
+            if keeper is not None:
+                keeper.keep(self, began, missed, sent)
 
     def _run(self) -> None:
         try:

@@ -19,6 +19,7 @@ from typing import IO
 
 import numpy as np
 
+from edge_runtime import providers
 from edge_runtime.blocks import BlockFile
 from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
@@ -31,6 +32,7 @@ from edge_runtime.realtime import RealtimeConfig
 from edge_runtime.recorder import RunLog
 from edge_runtime.report import as_dictionary, broken_rules, table
 from edge_runtime.robot import Robot
+from edge_runtime.shadow import Shadow
 from edge_runtime.shared_memory import SharedMemoryRobot, segment_path
 from edge_runtime.signal import Array
 
@@ -73,6 +75,14 @@ class RunConfig:
     becomes FILE~. The simulated robot adds the truth."""
     log_limit: float = 500.0
     """MB; the log ends there, and keeps the beginning, while the robot drives on."""
+    shadow: Path | None = None
+    """Another policy file, which sees what the first one sees and drives nothing; the report says
+    how far it is from it, and what it took."""
+    provider: str = providers.ON_CPU
+    """What computes the network: 'cpu', 'cuda', 'tensorrt', or 'auto' for the fastest of those that
+    are here, measured at the start. If it fails, the CPU does, and the report says why."""
+    provider_cache: Path | None = None
+    """Folder for what a provider compiles; ~/.cache/sim2edge/engines by default."""
     realtime: RealtimeConfig = field(
         default_factory=lambda: RealtimeConfig(fifo=50, lock_memory=True)
     )
@@ -92,7 +102,10 @@ def main(config: RunConfig) -> int:
         UserError: policy, robot, estimator or options do not fit together, or the robot failed.
     """
     _check_options(config)
-    policy = Policy.load(config.policy)
+    policy, choice = providers.load(config.policy, config.provider, config.provider_cache)
+    if choice.wanted != providers.ON_CPU:
+        print(f"provider: {choice.described()}", flush=True)
+    tried = None if config.shadow is None else Policy.load(config.shadow)
     command = command_values(config.command, policy.contract)
     make_folder(config.report)
     with (
@@ -105,6 +118,7 @@ def main(config: RunConfig) -> int:
         with contextlib.closing(fusion):
             loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
             loop.command.put(command)
+            shadow = None if tried is None else Shadow.of(loop, tried)
             log = None if file is None else RunLog(file, loop, name)
             loop.recorder = log
             try:
@@ -113,7 +127,10 @@ def main(config: RunConfig) -> int:
                 if log is not None:
                     log.close(str(loop.error or ""))
                     print(f"log: {log.described()}")
-                print(f"report: {write_report(loop, config.report, log)}")
+                if shadow is not None:
+                    shadow.close()
+                    print(f"shadow: {shadow.described()}")
+                print(f"report: {write_report(loop, config.report, choice, log, shadow)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
 
 
@@ -357,9 +374,20 @@ def _show(lines: list[str], shown: int) -> int:
     return len(lines)
 
 
-def write_report(loop: ControlLoop, folder: Path, log: RunLog | None = None) -> Path:
+def write_report(
+    loop: ControlLoop,
+    folder: Path,
+    choice: providers.Choice,
+    log: RunLog | None = None,
+    shadow: Shadow | None = None,
+) -> Path:
     """Write report.json and latency.svg; the folder."""
-    content = {**as_dictionary(loop), "log": None if log is None else log.as_dictionary()}
+    content = {
+        **as_dictionary(loop),
+        "inference": choice.as_dictionary(),
+        "log": None if log is None else log.as_dictionary(),
+        "shadow": None if shadow is None else shadow.as_dictionary(),
+    }
     report = json.dumps(content, indent=2, allow_nan=False)
     write_file(folder / "report.json", report + "\n")
     write_file(folder / "latency.svg", latency_svg(loop))

@@ -223,6 +223,41 @@ def leg_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_a_policy_in_shadow_is_compared_and_drives_nothing(leg_folder: Path) -> None:
+    (leg_folder / "other.onnx").write_bytes(make_model(make_contract(), bias=0.4))
+    run = sim2edge(
+        *("run", "leg.onnx", "--robot", "mine:Paced", "--seconds", 0.7, "--shadow", "other.onnx")
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "shadow: other.onnx: " in run.stdout
+    report = json.loads((leg_folder / "out" / "run" / "report.json").read_text())
+    shadow = report["shadow"]
+    assert (report["policy"]["file"], report["swaps"], shadow["file"]) == (
+        *("leg.onnx", 0),
+        "other.onnx",
+    )
+    assert shadow["ticks"] > 10
+    assert shadow["target_difference"]["hip"]["rms"] == pytest.approx(0.1, rel=0.3)
+
+
+def test_a_policy_that_does_not_fit_is_refused_in_shadow_too(leg_folder: Path) -> None:
+    (leg_folder / "slow.onnx").write_bytes(make_model(make_contract(control_period=0.04)))
+    run = sim2edge("run", "leg.onnx", "--robot", "mine:Paced", "--shadow", "slow.onnx")
+    assert "slow.onnx: its control period is 0.04 s" in one_line(run)
+
+
+def test_the_provider_is_measured_where_that_is_asked_for(leg_folder: Path) -> None:
+    run = sim2edge(
+        *("run", "leg.onnx", "--robot", "mine:Paced", "--seconds", 0.3),
+        *("--provider", "auto", "--provider-cache", "engines"),
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("provider: ")
+    report = json.loads((leg_folder / "out" / "run" / "report.json").read_text())
+    measured = {m["provider"]: m["p99"] for m in report["inference"]["measured"]}
+    assert measured[report["inference"]["provider"]] == min(measured.values()) > 0
+
+
 def one_line(run: subprocess.CompletedProcess[str]) -> str:
     assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
     return run.stderr

@@ -1,0 +1,194 @@
+"""Writes messages into a bag: chunks that are on disk soon, files that rotate, a bound on all."""
+
+import fcntl
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from mcap.writer import CompressionType, Writer
+from sim2edge_ros.recorder.bag_folder import ACTIVE, describe, next_bag, prune, recover_all
+
+from edge_runtime.errors import UserError
+from edge_runtime.files import make_folder
+
+_LIBRARY = "sim2edge"
+_LARGEST_CHUNK = 1 << 20  # bytes before compression
+_CHUNKS = 8  # a file takes at least so many
+
+
+@dataclass(frozen=True)
+class BagConfig:
+    """Where bags are kept and how large they may become.
+
+    Raises:
+        UserError: the sizes make no sense.
+    """
+
+    folder: Path
+    total_mb: float = 2000.0  # of all bags in the folder; the oldest files make room
+    file_mb: float = 100.0
+
+    def __post_init__(self) -> None:
+        if not 0 < 2 * self.file_mb <= self.total_mb < float("inf"):
+            raise UserError(
+                f"bags of {self.total_mb:g} MB in files of {self.file_mb:g} MB make no sense; "
+                "allow for two files at least"
+            )
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a bag says of a topic."""
+
+    name: str
+    type: str  # as 'sensor_msgs/msg/Imu'
+    definition: str  # as `definitions.definition` gives it
+    qos: str = ""  # YAML, as rosbag2 writes it
+
+
+class Bag:
+    """A new bag in a folder of bags. All times are in ns since 1970.
+
+    What was flushed survives the process, and a power cut: the file in progress is finished by the
+    next one that is made in the same folder (`recovered`).
+
+    Raises:
+        UserError: the folder cannot be written, or another recorder writes there.
+    """
+
+    def __init__(self, config: BagConfig) -> None:
+        self._config = config
+        make_folder(config.folder)
+        self._lock = _lock(config.folder)
+        self.recovered = recover_all(config.folder)
+        self.path = next_bag(config.folder)
+        self.path.mkdir()
+        self.removed = 0  # files that made room
+        self.messages = 0
+        self.pending = 0  # messages that may not be on the disk yet
+        self._held = 0  # messages in the file in progress
+        self._topics: dict[str, Topic] = {}
+        self._index = 0
+        self._file_size = round(config.file_mb * 1e6)
+        self._chunk_size = min(_LARGEST_CHUNK, self._file_size // _CHUNKS)
+        self._open()
+
+    def add(self, topic: Topic) -> None:
+        """Make a topic known, before its first message."""
+        self._topics[topic.name] = topic
+
+    def write(self, topic: str, data: bytes, log_time: int, publish_time: int) -> None:
+        """Write a message in CDR, with its header of 4 bytes.
+
+        Raises:
+            OSError: the disk does not take it; `reopen` goes on with another file.
+        """
+        channel = self._channels.get(topic)
+        if channel is None:
+            channel = self._channels[topic] = self._register(self._topics[topic])
+        self.messages, self.pending, self._held = (
+            self.messages + 1,
+            self.pending + 1,
+            self._held + 1,
+        )
+        self._writer.add_message(channel, log_time, data, publish_time)
+        if self._file.tell() >= self._file_size:
+            self._finish()
+            self._open()
+
+    def flush(self) -> None:
+        """Bring to the disk all that was written; at most once a fraction of a second.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._writer.flush()
+        os.fsync(self._file.fileno())
+        self.pending = 0
+
+    def reopen(self) -> None:
+        """Go on in another file after an OSError, with what can be saved of the one before.
+
+        Raises:
+            OSError: the disk still takes nothing.
+        """
+        with suppress(OSError):  # of what is still buffered
+            self._file.close()
+        recover_all(self._config.folder)
+        self._open()
+
+    def close(self) -> None:
+        """Finish the bag.
+
+        Raises:
+            OSError: the disk does not take it; the next bag in the folder will finish it.
+        """
+        try:
+            self._finish()
+        finally:
+            os.close(self._lock)
+
+    def _open(self) -> None:
+        """Open the next file, for which the oldest ones make room."""
+        room = self._file_size + self._file_size // 4  # with its last chunk and its summary
+        limit = round(self._config.total_mb * 1e6) - room
+        self.removed += prune(self._config.folder, limit, room)
+        self.path.mkdir(exist_ok=True)  # its last file may just have made room
+        name = f"{self.path.name}_{self._index}.mcap{ACTIVE}"
+        self._index += 1
+        self.pending = 0
+        self._held = 0
+        self._channels: dict[str, int] = {}  # what each topic is called in this file
+        self._schemas: dict[str, int] = {}
+        self._file: IO[bytes] = (self.path / name).open("xb")
+        self._writer: Writer = Writer(self._file, self._chunk_size, CompressionType.ZSTD)
+        self._writer.start("ros2", _LIBRARY)
+        _sync_folder(self.path)
+
+    def _finish(self) -> None:
+        path = Path(self._file.name)
+        if self._held:
+            self._writer.finish()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            path.replace(path.with_name(path.name.removesuffix(ACTIVE)))
+        else:
+            self._file.close()
+            path.unlink()
+        describe(self.path)
+        if self.path.exists():
+            _sync_folder(self.path)
+
+    def _register(self, topic: Topic) -> int:
+        schema = self._schemas.get(topic.type)
+        if schema is None:
+            definition = topic.definition.encode()
+            schema = self._writer.register_schema(topic.type, "ros2msg", definition)
+            self._schemas[topic.type] = schema
+        about = {"offered_qos_profiles": topic.qos}
+        return self._writer.register_channel(topic.name, "cdr", schema, about)
+
+
+def _lock(folder: Path) -> int:
+    """Keep others out of a folder, for as long as this process lives or until it is closed."""
+    lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise UserError(
+            f"another recorder writes to {folder}; name another folder for this one"
+        ) from None
+    return lock
+
+
+def _sync_folder(path: Path) -> None:
+    """Bring the folder's names to the disk, too."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

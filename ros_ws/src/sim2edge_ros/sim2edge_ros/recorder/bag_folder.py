@@ -1,0 +1,154 @@
+"""A folder of bags: their names, what rosbag2 wants to read of them, and how much disk they take.
+
+    FOLDER/bag_00007/bag_00007_2.mcap          finished
+                    /bag_00007_3.mcap.active   being written, or its writer was killed
+                    /metadata.yaml             for `ros2 bag` and rosbags
+
+Numbers and not dates order them: a robot's clock may start in 1970.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcap.exceptions import McapError
+from mcap.reader import make_reader
+from mcap.summary import Summary
+from sim2edge_ros.recorder.recovery import recover
+
+from edge_runtime.files import write_file
+
+ACTIVE = ".active"
+_BAG = re.compile(r"bag_(\d+)")
+_FILE = re.compile(r"bag_(\d+)_(\d+)\.mcap")
+
+
+@dataclass(frozen=True, order=True)
+class BagFile:
+    """A finished file; older ones come first."""
+
+    bag: int
+    index: int
+    path: Path
+    size: int
+
+
+def finished(folder: Path) -> list[BagFile]:
+    """All finished files in a folder of bags, oldest first."""
+    found = []
+    for path in folder.glob("bag_*/bag_*.mcap"):
+        if (name := _FILE.fullmatch(path.name)) is not None:
+            found.append(BagFile(int(name[1]), int(name[2]), path, path.stat().st_size))
+    return sorted(found)
+
+
+def next_bag(folder: Path) -> Path:
+    """The path of a new bag."""
+    numbers = [int(n[1]) for p in folder.glob("bag_*") if (n := _BAG.fullmatch(p.name))]
+    return folder / f"bag_{max(numbers, default=0) + 1:05d}"
+
+
+def recover_all(folder: Path) -> list[tuple[Path, int]]:
+    """Finish every file whose writer was killed; each one's path and how many messages it holds.
+
+    One of which nothing can be read is removed.
+
+    Raises:
+        OSError: one cannot be read or written.
+    """
+    recovered = []
+    for path in sorted(folder.glob(f"bag_*/bag_*.mcap{ACTIVE}")):
+        count = recover(path)
+        done = path.with_name(path.name.removesuffix(ACTIVE))
+        if count:
+            path.replace(done)
+        else:
+            path.unlink()
+        describe(path.parent)
+        recovered.append((done, count))
+    return recovered
+
+
+def prune(folder: Path, limit: int, spare: int) -> int:
+    """Remove the oldest finished files until all of them take `limit` bytes at most, and so much
+    is free on the disk as `spare`; how many were removed."""
+    files = finished(folder)
+    taken, removed = sum(f.size for f in files), 0
+    for file in files:
+        if taken <= limit and shutil.disk_usage(folder).free >= spare:
+            break
+        file.path.unlink()
+        describe(file.path.parent)
+        taken, removed = taken - file.size, removed + 1
+    return removed
+
+
+def describe(bag: Path) -> None:
+    """Write a bag's metadata.yaml from its finished files, or remove a bag that has none left."""
+    numbered = [(int(n[2]), p) for p in bag.glob("*.mcap") if (n := _FILE.fullmatch(p.name))]
+    summaries = [(p, s) for _, p in sorted(numbered) if (s := _summary(p)) is not None]
+    if summaries:
+        # JSON is YAML that needs no library to write.
+        content = json.dumps({"rosbag2_bagfile_information": _information(summaries)}, indent=1)
+        write_file(bag / "metadata.yaml", content + "\n")
+    elif not list(bag.glob("*.mcap*")):
+        (bag / "metadata.yaml").unlink(missing_ok=True)
+        bag.rmdir()
+
+
+def _summary(path: Path) -> Summary | None:
+    with path.open("rb") as file:
+        try:
+            return make_reader(file).get_summary()
+        except (McapError, ValueError):
+            return None
+
+
+def _information(summaries: list[tuple[Path, Summary]]) -> dict[str, Any]:
+    """As rosbag2 writes it in version 5, which Humble and all later ones read."""
+    files: list[dict[str, Any]] = []
+    topics: dict[str, dict[str, Any]] = {}
+    for path, summary in summaries:
+        statistics = summary.statistics
+        assert statistics is not None  # every file here was finished by this recorder
+        start, end = statistics.message_start_time, statistics.message_end_time
+        files.append(
+            {
+                "path": path.name,
+                "starting_time": {"nanoseconds_since_epoch": start},
+                "duration": {"nanoseconds": end - start},
+                "message_count": statistics.message_count,
+            }
+        )
+        for channel in summary.channels.values():
+            known = topics.setdefault(
+                channel.topic,
+                {
+                    "topic_metadata": {
+                        "name": channel.topic,
+                        "type": summary.schemas[channel.schema_id].name,
+                        "serialization_format": channel.message_encoding,
+                        "offered_qos_profiles": channel.metadata.get("offered_qos_profiles", ""),
+                    },
+                    "message_count": 0,
+                },
+            )
+            known["message_count"] += statistics.channel_message_counts.get(channel.id, 0)
+    spans = [s.statistics for _, s in summaries if s.statistics is not None]
+    first = min(s.message_start_time for s in spans)
+    last = max(s.message_end_time for s in spans)
+    return {
+        "version": 5,
+        "storage_identifier": "mcap",
+        "relative_file_paths": [path.name for path, _ in summaries],
+        "duration": {"nanoseconds": last - first},
+        "starting_time": {"nanoseconds_since_epoch": first},
+        "message_count": sum(s.message_count for s in spans),
+        "topics_with_message_count": list(topics.values()),
+        "compression_format": "",
+        "compression_mode": "",
+        "files": files,
+    }

@@ -1,0 +1,106 @@
+"""Messages from a thread that never waits, to a bag on a disk that may be slow."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sim2edge_ros.recorder.bag import Bag, Topic
+
+# What is not yet on the disk is lost with the power: at most 0.05 + 0.4 s, and what a write takes.
+_LOOK_EVERY, FLUSH_EVERY = 0.05, 0.4  # s
+_RETRY_EVERY = 2.0  # s, after the disk took nothing
+_HELD_MB = 64.0  # in memory, while the disk is slow
+
+
+@dataclass(frozen=True)
+class _Received:
+    topic: str
+    data: bytes
+    time: int  # ns since 1970
+
+
+class BagWriter:
+    """Writes what it is given into a bag, in a thread of its own, and brings it to the disk.
+
+    A disk that fails loses messages, which are counted, and is tried again.
+
+    Args:
+        bag: to be closed by this.
+        held_mb: how much may wait in memory for the disk.
+    """
+
+    def __init__(self, bag: Bag, held_mb: float = _HELD_MB) -> None:
+        self.bag = bag
+        self.lost = 0  # messages that the disk was too slow for, or perhaps did not take
+        self.failure = ""  # of the disk, while it lasts
+        self.slowest = 0.0  # s that a flush took
+        self._waiting: deque[Topic | _Received] = deque()  # whose operations are atomic
+        self._room = round(held_mb * 1e6)
+        self._given, self._taken = 0, 0  # bytes, each written by one thread alone
+        self._retry_at = 0.0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="bag writer", daemon=True)
+        self._thread.start()
+
+    def add(self, topic: Topic) -> None:
+        """Make a topic known, before its first message."""
+        self._waiting.append(topic)
+
+    def put(self, topic: str, data: bytes, now: int | None = None) -> None:
+        """Give a message, received at `now` in ns since 1970; never waits for the disk."""
+        if self._given - self._taken + len(data) > self._room:
+            self.lost += 1
+            return
+        self._given += len(data)
+        self._waiting.append(_Received(topic, data, time.time_ns() if now is None else now))
+
+    def close(self, patience: float = 10.0) -> bool:
+        """Write what is left and finish the bag; False if the disk hangs for so many seconds."""
+        self._ending.set()
+        self._thread.join(patience)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        flushed = time.monotonic()
+        while not self._ending.wait(_LOOK_EVERY):
+            self._try(self._drain)
+            if time.monotonic() - flushed >= FLUSH_EVERY:
+                flushed = time.monotonic()
+                self._try(self.bag.flush)
+                self.slowest = max(self.slowest, time.monotonic() - flushed)
+        self._try(self._drain)
+        self._try(self.bag.close)
+
+    def _drain(self) -> None:
+        for _ in range(len(self._waiting)):
+            given = self._waiting.popleft()
+            if isinstance(given, Topic):
+                self.bag.add(given)
+                continue
+            self._taken += len(given.data)
+            self.bag.write(given.topic, given.data, given.time, given.time)
+
+    def _try(self, action: Callable[[], None]) -> None:
+        if self.failure and not self._mended():
+            return
+        try:
+            action()
+        except OSError as error:
+            self.lost += self.bag.pending
+            self.failure = error.strerror or str(error)
+            self._retry_at = time.monotonic() + _RETRY_EVERY
+
+    def _mended(self) -> bool:
+        """Try another file, now and then."""
+        if time.monotonic() < self._retry_at:
+            return False
+        try:
+            self.bag.reopen()
+        except OSError as error:
+            self.failure = error.strerror or str(error)
+            self._retry_at = time.monotonic() + _RETRY_EVERY
+            return False
+        self.failure = ""
+        return True

@@ -1,0 +1,70 @@
+"""A message type's definition with all that it is made of, as MCAP's `ros2msg` schemas want it."""
+
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+_PLAIN = {
+    *("bool", "byte", "char", "float32", "float64", "string", "wstring"),
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+}
+_FIELD = re.compile(r"\s*([\w/]+)(?:<=\d+)?(?:\[[^\]]*\])?\s+[A-Za-z]\w*\s*(?:[^=\s].*)?$")
+_LINE = "=" * 80
+# Standing alone, these are meant of std_msgs.
+_OF_STD_MSGS = {"Header": "std_msgs/Header"}
+
+
+def definition(type_name: str, find: Callable[[str, str], str] | None = None) -> str:
+    """The definition of a type such as 'sensor_msgs/msg/Imu', and of each type it is made of.
+
+    Args:
+        type_name: package, 'msg' and name.
+        find: gives the .msg file's content for a package and a name; by default the installed one.
+
+    Raises:
+        LookupError: the definition of one of them is not installed.
+    """
+    find = find or installed
+    package, _, name = type_name.split("/")
+    content = find(package, name)
+    parts, waiting, known = [content], _made_of(content, package), {f"{package}/{name}"}
+    while waiting:
+        needed = waiting.pop(0)
+        if needed in known:
+            continue
+        known.add(needed)
+        package, name = needed.split("/")
+        content = find(package, name)
+        parts.append(f"{_LINE}\nMSG: {needed}\n{content}")
+        waiting += _made_of(content, package)
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def installed(package: str, name: str) -> str:
+    """The content of a .msg file that lies where its package was installed.
+
+    Raises:
+        LookupError: it is not there.
+    """
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise LookupError(f"package '{package}' is not installed")
+    for folder in Path(found.origin).parents:  # up to where `lib` and `share` lie side by side
+        path = folder / "share" / package / "msg" / f"{name}.msg"
+        if path.is_file():
+            return path.read_text()
+    raise LookupError(f"no definition of '{package}/{name}' is installed")
+
+
+def _made_of(content: str, package: str) -> list[str]:
+    """The types of a definition's fields that are no plain ones, as 'package/Name'."""
+    found = []
+    for line in content.splitlines():
+        field = _FIELD.fullmatch(line.partition("#")[0].rstrip())
+        if field is None or field[1] in _PLAIN:
+            continue
+        kind = field[1].replace("/msg/", "/")
+        kind = _OF_STD_MSGS.get(kind, kind)
+        found.append(kind if "/" in kind else f"{package}/{kind}")
+    return found

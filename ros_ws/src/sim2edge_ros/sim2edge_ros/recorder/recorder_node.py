@@ -1,0 +1,241 @@
+"""`recorder_node`: records topics as they are on the wire, in a process of its own."""
+
+import importlib
+import json
+import os
+import re
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sim2edge_ros.distro import make_executor
+from sim2edge_ros.parameters import declare
+from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
+from sim2edge_ros.recorder.bag_writer import BagWriter
+from sim2edge_ros.recorder.definitions import definition
+
+from edge_runtime.errors import UserError
+
+REFUSED = 2  # exit code
+_DEPTH = 200  # messages of a topic that may wait: a second of an IMU
+_SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics")  # whichever namespace a robot has
+_NEVER = re.compile(r"/(rosout|parameter_events)")
+
+
+@dataclass(frozen=True)
+class RecorderParameters:
+    """Of `recorder_node`."""
+
+    folder: str = field(
+        default="bags", metadata={"description": "Folder of the bags.", "lower": None}
+    )
+    topics: str = field(
+        default="",
+        metadata={
+            "description": "Which topics, as a regular expression of their whole names; empty: all "
+            "of the node's namespace, and /tf, /tf_static, /clock and /diagnostics.",
+            "lower": None,
+        },
+    )
+    total_mb: float = field(
+        default=2000.0,
+        metadata={
+            "description": "MB that all bags of the folder may take; the oldest make room.",
+            "lower": 1.0,
+            "upper": 1e7,
+        },
+    )
+    file_mb: float = field(
+        default=100.0,
+        metadata={"description": "MB of a file.", "lower": 0.1, "upper": 1e6},
+    )
+    discovery_seconds: float = field(
+        default=0.5,
+        metadata={
+            "description": "Seconds between two looks for new topics.",
+            "lower": 0.05,
+            "upper": 60.0,
+        },
+    )
+    nice: int = field(
+        default=5,
+        metadata={
+            "description": "By how much this process gives way to the others.",
+            "lower": 0,
+            "upper": 19,
+        },
+    )
+
+
+class RecorderNode(Node):
+    """Subscribes to what appears, and hands over each message as it came.
+
+    Raises:
+        UserError: a parameter is wrong, or the folder cannot be written.
+    """
+
+    def __init__(self, context: rclpy.Context) -> None:
+        super().__init__("recorder", context=context)
+        self.parameters = parameters = declare(self, RecorderParameters)
+        try:
+            self._wanted = re.compile(parameters.topics) if parameters.topics else None
+        except re.error as error:
+            raise UserError(
+                f"parameter 'topics' is {parameters.topics!r}, no regular expression: {error}"
+            ) from None
+        os.nice(parameters.nice)
+        folder = Path(parameters.folder).expanduser()
+        self._bag = Bag(BagConfig(folder, parameters.total_mb, parameters.file_mb))
+        for path, count in self._bag.recovered:
+            self.get_logger().info(f"recovered {path}: {count} messages")
+        self._writer = BagWriter(self._bag)
+        self._unknown: dict[str, str] = {}  # topics that cannot be recorded, and why
+        self._recorded: set[str] = set()
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(parameters.discovery_seconds, self.discover)
+        self.create_timer(1.0, self._tell)
+        self.discover()
+        self.get_logger().info(f"recording into {self._bag.path}")
+
+    def discover(self) -> None:
+        """Subscribe to what has appeared since the last look."""
+        for name, types in self.get_topic_names_and_types():
+            if name in self._recorded or name in self._unknown or not self._wants(name):
+                continue
+            publishers = self.get_publishers_info_by_topic(name)
+            if not publishers:  # its quality of service is not known yet
+                continue
+            if len(types) > 1:
+                self._give_up(name, f"it has several types: {', '.join(types)}")
+                continue
+            try:
+                self._subscribe(name, types[0], [info.qos_profile for info in publishers])
+            except (LookupError, ImportError, AttributeError) as error:
+                self._give_up(name, str(error))
+
+    def close(self) -> None:
+        """Finish the bag."""
+        if not self._writer.close():
+            self.get_logger().error("the disk hangs; the next start finishes the bag")
+        self.get_logger().info(f"{self._bag.path}: {self._described()}")
+
+    def _wants(self, name: str) -> bool:
+        if self._wanted is not None:
+            return self._wanted.fullmatch(name) is not None
+        if _NEVER.fullmatch(name):
+            return False
+        namespace = self.get_namespace().rstrip("/")
+        return name.startswith(f"{namespace}/") or name in _SHARED
+
+    def _subscribe(self, name: str, kind: str, offered: list[QoSProfile]) -> None:
+        package, _, message = kind.split("/")
+        message_class = getattr(importlib.import_module(f"{package}.msg"), message)
+        self._writer.add(Topic(name, kind, definition(kind), qos_yaml(offered)))
+        put = partial(self._writer.put, name)
+        self.create_subscription(message_class, name, put, suited(offered), raw=True)
+        self._recorded.add(name)
+
+    def _give_up(self, name: str, why: str) -> None:
+        self._unknown[name] = why
+        self.get_logger().warning(f"{name} is not recorded: {why}")
+
+    def _tell(self) -> None:
+        writer = self._writer
+        level, message = DiagnosticStatus.OK, "recording"
+        if writer.lost or self._unknown:
+            level, message = DiagnosticStatus.WARN, f"{writer.lost} messages lost"
+        if writer.failure:
+            level, message = DiagnosticStatus.ERROR, f"the disk fails: {writer.failure}"
+        values = {
+            "bag": str(self._bag.path),
+            "topics": str(len(self._recorded)),
+            "messages": str(self._bag.messages),
+            "lost": str(writer.lost),
+            "files_removed": str(self._bag.removed),
+            "slowest_flush_s": f"{writer.slowest:.3f}",
+            "not_recorded": ", ".join(f"{n}: {why}" for n, why in self._unknown.items()),
+        }
+        status = DiagnosticStatus(
+            level=level,
+            name=self.get_fully_qualified_name(),
+            message=message,
+            hardware_id="recorder",
+            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def _described(self) -> str:
+        return f"{self._bag.messages} messages, {self._writer.lost} lost"
+
+
+def suited(offered: list[QoSProfile]) -> QoSProfile:
+    """What hears all who publish with these: reliable or latched only if each of them is."""
+    reliable = all(q.reliability == ReliabilityPolicy.RELIABLE for q in offered)
+    latched = all(q.durability == DurabilityPolicy.TRANSIENT_LOCAL for q in offered)
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=_DEPTH,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def qos_yaml(offered: list[QoSProfile]) -> str:
+    """As rosbag2 writes it until Jazzy, which later ones read too; JSON is YAML."""
+
+    def seconds(duration: Any) -> dict[str, int]:
+        whole, rest = divmod(duration.nanoseconds, 10**9)
+        return {"sec": whole, "nsec": rest}
+
+    profiles = [
+        {
+            "history": int(q.history),
+            "depth": q.depth,
+            "reliability": int(q.reliability),
+            "durability": int(q.durability),
+            "deadline": seconds(q.deadline),
+            "lifespan": seconds(q.lifespan),
+            "liveliness": int(q.liveliness),
+            "liveliness_lease_duration": seconds(q.liveliness_lease_duration),
+            "avoid_ros_namespace_conventions": q.avoid_ros_namespace_conventions,
+        }
+        for q in offered
+    ]
+    return json.dumps(profiles)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Record until SIGINT or SIGTERM."""
+    context = rclpy.Context()
+    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    ending = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ending.set())
+    try:
+        node = RecorderNode(context)
+    except UserError as error:
+        print(f"recorder_node: {error}", file=sys.stderr)
+        rclpy.shutdown(context=context)
+        return REFUSED
+    executor = make_executor(context)
+    executor.add_node(node)
+    while not ending.is_set():
+        executor.spin_once(timeout_sec=0.2)
+    node.close()
+    rclpy.shutdown(context=context)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""A bag is read by those who did not write it, stays within its bound, and survives its disk."""
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mcap.reader import make_reader
+from sim2edge_ros.recorder.bag import Bag, BagConfig
+from sim2edge_ros.recorder.bag_folder import finished
+from sim2edge_ros.recorder.bag_writer import BagWriter
+
+from edge_runtime.errors import UserError
+from tests.ros.recorder.bags import (
+    COUNT,
+    IMU,
+    QOS,
+    count_message,
+    imu_message,
+    mcap_counts,
+    rosbags_count,
+    rosbags_values,
+    size_on_disk,
+    topic,
+)
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """The system refuses to let any file grow beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_is_read_by_rosbags_and_by_mcap(tmp_path: Path) -> None:
+    bag = Bag(BagConfig(tmp_path))
+    for known in (topic("/imu/data", IMU), topic("/count", COUNT)):
+        bag.add(known)
+    start = 1_700_000_000_000_000_000
+    for i in range(20):
+        bag.write("/imu/data", imu_message(0.1 * i), start + i * 10**7, start + i * 10**7)
+        bag.write("/count", count_message(i), start + i * 10**7, start + i * 10**7)
+        if i % 7 == 0:
+            bag.flush()
+    bag.close()
+    assert [path.name for path in sorted(bag.path.iterdir())] == [
+        "bag_00001_0.mcap",
+        "metadata.yaml",
+    ]
+    for where in (bag.path, bag.path / "bag_00001_0.mcap"):
+        values = rosbags_values(where)
+        assert [m.data for m in values["/count"]] == list(range(20))  # type: ignore[attr-defined]
+        imu = values["/imu/data"][7]
+        assert imu.angular_velocity.x == pytest.approx(0.7)  # type: ignore[attr-defined]
+        assert imu.header.frame_id == "imu"  # type: ignore[attr-defined]
+    with (bag.path / "bag_00001_0.mcap").open("rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        assert reader.get_header().profile == "ros2"
+        times = [m.log_time for _, _, m in reader.iter_messages(topics=["/count"])]
+        assert times == [start + i * 10**7 for i in range(20)]
+        summary = reader.get_summary()
+        assert summary is not None and summary.statistics is not None
+        assert summary.statistics.message_count == 40
+        assert {c.metadata["offered_qos_profiles"] for c in summary.channels.values()} == {QOS}
+        assert {s.encoding for s in summary.schemas.values()} == {"ros2msg"}
+
+
+def test_the_oldest_make_room(tmp_path: Path) -> None:
+    """All bags of the folder together never take more than they may."""
+    rng = np.random.default_rng(0)
+    config = BagConfig(tmp_path, total_mb=1.0, file_mb=0.1)
+    number = 0
+    for _ in range(2):
+        bag = Bag(config)
+        bag.add(topic("/count", COUNT))
+        for _ in range(800):
+            noise = rng.bytes(2000)  # which does not compress; behind what is read
+            bag.write("/count", count_message(number) + noise, number, number)
+            number += 1
+            if number % 20 == 0:
+                bag.flush()
+                assert size_on_disk(tmp_path) <= 1e6
+        bag.close()
+    assert size_on_disk(tmp_path) > 0.6e6
+    assert bag.removed > 0
+    left = [n for file in finished(tmp_path) for n in mcap_counts(file.path)]
+    assert left == list(range(left[0], number))
+    assert [path.name for path in tmp_path.glob("bag_*")] == ["bag_00002"]
+    assert rosbags_count(bag.path) == len(left)
+
+
+def test_one_recorder_a_folder(tmp_path: Path) -> None:
+    bag = Bag(BagConfig(tmp_path))
+    with pytest.raises(UserError, match="another recorder writes to"):
+        Bag(BagConfig(tmp_path))
+    bag.close()
+    other = Bag(BagConfig(tmp_path))
+    other.close()
+
+
+@pytest.mark.parametrize(("total", "file"), [(100.0, 60.0), (0.0, 0.0), (float("nan"), 1.0)])
+def test_sizes_without_sense_are_refused(tmp_path: Path, total: float, file: float) -> None:
+    with pytest.raises(UserError, match="make no sense"):
+        BagConfig(tmp_path, total, file)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line() -> None:
+    with pytest.raises(UserError, match="cannot write to /proc/bags"):
+        Bag(BagConfig(Path("/proc/bags")))
+
+
+def test_nothing_received_leaves_nothing(tmp_path: Path) -> None:
+    Bag(BagConfig(tmp_path)).close()
+    assert not list(tmp_path.glob("bag_*"))
+
+
+def fill(bag: Bag) -> None:
+    """Write until the disk refuses."""
+    rng = np.random.default_rng(0)
+    for number in range(1000):
+        bag.write("/count", count_message(number) + rng.bytes(2000), number, number)
+        if number % 10 == 9:
+            bag.flush()
+
+
+def test_goes_on_in_another_file_when_the_disk_refuses(tmp_path: Path) -> None:
+    bag = Bag(BagConfig(tmp_path))
+    bag.add(topic("/count", COUNT))
+    with largest_file(200_000), pytest.raises(OSError, match="File too large"):
+        fill(bag)
+    number = bag.messages - 1
+    assert 50 < number < 110
+    bag.reopen()
+    bag.write("/count", count_message(number + 1), number, number)
+    bag.close()
+    first, second = finished(tmp_path)
+    saved = mcap_counts(first.path)
+    assert saved == list(range(len(saved)))
+    assert len(saved) >= number - 9  # all that was flushed
+    assert mcap_counts(second.path) == [number + 1]
+    assert rosbags_count(bag.path) == len(saved) + 1
+
+
+def test_the_writer_tries_a_failing_disk_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim2edge_ros.recorder.bag_writer._RETRY_EVERY", 0.1)
+    bag = Bag(BagConfig(tmp_path))
+    writer = BagWriter(bag)
+    writer.add(topic("/count", COUNT))
+    with largest_file(100_000):
+        rng = np.random.default_rng(0)
+        until = time.monotonic() + 30
+        while not (failure := writer.failure) and time.monotonic() < until:
+            writer.put("/count", count_message(1) + rng.bytes(50_000))
+            time.sleep(0.02)
+        assert failure == "File too large"
+    until = time.monotonic() + 30
+    while writer.failure and time.monotonic() < until:
+        time.sleep(0.02)
+    writer.put("/count", count_message(2))
+    assert writer.close(30)
+    assert writer.lost > 0
+    assert mcap_counts(finished(tmp_path)[-1].path)[-1] == 2
+
+
+def test_what_the_disk_is_too_slow_for_is_counted(tmp_path: Path) -> None:
+    """What waits is bounded, whoever holds up the disk; and giving never waits."""
+    bag = Bag(BagConfig(tmp_path))
+    writer = BagWriter(bag, held_mb=0.001)
+    writer.add(topic("/count", COUNT))
+    for number in range(500):
+        writer.put("/count", count_message(number))  # faster than it looks
+    assert writer.lost > 300
+    assert writer.close(30)
+    (file,) = finished(tmp_path)
+    assert len(mcap_counts(file.path)) == 500 - writer.lost

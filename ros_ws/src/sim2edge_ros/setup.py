@@ -39,6 +39,7 @@ setup(
     entry_points={
         "console_scripts": [
             "edge_node = sim2edge_ros.edge_node:main",
+            "recorder = sim2edge_ros.recorder.recorder_node:main",
             "sim_node = sim2edge_ros.simulator.sim_node:main",
         ]
     },

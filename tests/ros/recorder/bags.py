@@ -7,6 +7,7 @@ import numpy as np
 from mcap.reader import make_reader
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
 from sim2edge_ros.recorder.bag import Topic
 
 STORE = get_typestore(Stores.ROS2_JAZZY)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mcap.reader import make_reader
+
+from edge_runtime.errors import UserError
 from sim2edge_ros.recorder.bag import Bag, BagConfig
 from sim2edge_ros.recorder.bag_folder import finished
 from sim2edge_ros.recorder.bag_writer import BagWriter
-
-from edge_runtime.errors import UserError
 from tests.ros.recorder.bags import (
     COUNT,
     IMU,

@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 from rosbags.typesys import get_types_from_msg
+
 from sim2edge_ros.recorder.definitions import definition
 
 FILES = {

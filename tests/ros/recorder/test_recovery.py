@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sim2edge_ros.recorder.bag import Bag, BagConfig
 from sim2edge_ros.recorder.bag_folder import finished
 from sim2edge_ros.recorder.recovery import recover
-
 from tests.ros.recorder.bags import COUNT, count_message, mcap_counts, rosbags_values, topic
 
 ROOT = Path(__file__).parents[3]

@@ -61,6 +61,7 @@ def describe(robot: str) -> Any:
         name="recorder",
         condition=UnlessCondition(PythonExpression(["'", recording, "' == ''"])),
         parameters=[{"folder": recording, "use_sim_time": argument("clock")}],
+        respawn=argument("respawn"),
         **shared,
     )
     return LaunchDescription([*_arguments(robot), sim, edge, recorder])

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO
 
 from mcap.writer import CompressionType, Writer
-from sim2edge_ros.recorder.bag_folder import ACTIVE, describe, next_bag, prune, recover_all
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder
+from sim2edge_ros.recorder.bag_folder import ACTIVE, describe, next_bag, prune, recover_all
 
 _LIBRARY = "sim2edge"
 _LARGEST_CHUNK = 1 << 20  # bytes before compression

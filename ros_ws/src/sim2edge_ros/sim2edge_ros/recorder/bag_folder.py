@@ -17,9 +17,9 @@ from typing import Any
 from mcap.exceptions import McapError
 from mcap.reader import make_reader
 from mcap.summary import Summary
-from sim2edge_ros.recorder.recovery import recover
 
 from edge_runtime.files import write_file
+from sim2edge_ros.recorder.recovery import recover
 
 ACTIVE = ".active"
 _BAG = re.compile(r"bag_(\d+)")

@@ -14,16 +14,16 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from sim2edge_ros.distro import make_executor
+
+from edge_runtime.errors import UserError
 from sim2edge_ros.parameters import declare
 from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
-
-from edge_runtime.errors import UserError
 
 REFUSED = 2  # exit code
 _DEPTH = 200  # messages of a topic that may wait: a second of an IMU
@@ -31,48 +31,33 @@ _SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics")  # whichever namespace
 _NEVER = re.compile(r"/(rosout|parameter_events)")
 
 
+def _about(description: str, lower: float | None = None, upper: float | None = None) -> Any:
+    """What `declare` wants to know of a parameter."""
+    return {"description": description, "lower": lower, "upper": upper}
+
+
 @dataclass(frozen=True)
 class RecorderParameters:
     """Of `recorder_node`."""
 
-    folder: str = field(
-        default="bags", metadata={"description": "Folder of the bags.", "lower": None}
-    )
+    folder: str = field(default="bags", metadata=_about("Folder of the bags."))
     topics: str = field(
         default="",
-        metadata={
-            "description": "Which topics, as a regular expression of their whole names; empty: all "
-            "of the node's namespace, and /tf, /tf_static, /clock and /diagnostics.",
-            "lower": None,
-        },
+        metadata=_about(
+            "Which topics, as a regular expression of their whole names; empty: all of the node's "
+            "namespace, and /tf, /tf_static, /clock and /diagnostics."
+        ),
     )
     total_mb: float = field(
         default=2000.0,
-        metadata={
-            "description": "MB that all bags of the folder may take; the oldest make room.",
-            "lower": 1.0,
-            "upper": 1e7,
-        },
+        metadata=_about("MB that all bags of the folder may take; the oldest make room.", 1.0, 1e7),
     )
-    file_mb: float = field(
-        default=100.0,
-        metadata={"description": "MB of a file.", "lower": 0.1, "upper": 1e6},
-    )
+    file_mb: float = field(default=100.0, metadata=_about("MB of a file.", 0.1, 1e6))
     discovery_seconds: float = field(
-        default=0.5,
-        metadata={
-            "description": "Seconds between two looks for new topics.",
-            "lower": 0.05,
-            "upper": 60.0,
-        },
+        default=0.5, metadata=_about("Seconds between two looks for new topics.", 0.05, 60.0)
     )
     nice: int = field(
-        default=5,
-        metadata={
-            "description": "By how much this process gives way to the others.",
-            "lower": 0,
-            "upper": 19,
-        },
+        default=5, metadata=_about("By how much this process gives way to the others.", 0, 19)
     )
 
 
@@ -228,7 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"recorder_node: {error}", file=sys.stderr)
         rclpy.shutdown(context=context)
         return REFUSED
-    executor = make_executor(context)
+    executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     while not ending.is_set():
         executor.spin_once(timeout_sec=0.2)

@@ -1,0 +1,140 @@
+"""The recorder as a process: it hears what is there, and what it wrote is there after a kill -9."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="pip install 'sim2edge[ros]'")
+
+from tests.ros.recorder.bags import rosbags_count, rosbags_values  # noqa: E402
+
+PATIENCE = 60.0
+
+
+class Recorder:
+    """The node's process, recording into a folder."""
+
+    def __init__(self, folder: Path, **parameters: object) -> None:
+        given = [
+            word
+            for name, value in {"folder": folder, **parameters}.items()
+            for word in ("-p", f"{name}:={value}")
+        ]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sim2edge_ros.recorder.recorder_node", "--ros-args", *given],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def hears(self, *publishers: Any) -> Callable[[], bool]:
+        """Whether it subscribed to all of these."""
+
+        def all_heard() -> bool:
+            assert self.process.poll() is None
+            return all(p.get_subscription_count() > 0 for p in publishers)
+
+        return all_heard
+
+    def end(self, number: int) -> str:
+        self.process.send_signal(number)
+        return self.process.communicate(timeout=PATIENCE)[1]
+
+
+class Talker:
+    """Publishes an Imu and a clock of its own, as sensors do: best effort."""
+
+    def __init__(self, node: Any) -> None:
+        from rclpy.qos import qos_profile_sensor_data
+        from sensor_msgs.msg import Imu
+        from std_msgs.msg import UInt64
+
+        self.node, self.sent = node, 0
+        self._imu, self._count = Imu(), UInt64()
+        self.imu = node.create_publisher(Imu, "imu/data", qos_profile_sensor_data)
+        self.count = node.create_publisher(UInt64, "count", 10)
+
+    def talk(self, until: Callable[[], bool], patience: float = PATIENCE) -> None:
+        """Publish each 10 ms until something holds."""
+        end = time.monotonic() + patience
+        while not until():
+            assert time.monotonic() < end
+            self._imu.angular_velocity.x = float(self.sent)
+            self._count.data = self.sent
+            self.imu.publish(self._imu)
+            self.count.publish(self._count)
+            self.sent += 1
+            time.sleep(0.01)
+
+
+def for_seconds(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
+def test_records_what_is_published(node: Any, tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    talker = Talker(node)
+    talker.talk(recorder.hears(talker.imu, talker.count))
+    first = talker.sent
+    talker.talk(for_seconds(1.0))
+    last = talker.sent - 1
+    time.sleep(0.3)
+    said = recorder.end(signal.SIGINT)
+    assert recorder.process.returncode == 0
+    assert "0 lost" in said
+    (bag,) = tmp_path.glob("bag_*")
+    values = rosbags_values(bag)
+    counted = [m.data for m in values["/count"]]  # type: ignore[attr-defined]
+    assert set(range(first + 5, last)) <= set(counted)
+    rates = [m.angular_velocity.x for m in values["/imu/data"]]  # type: ignore[attr-defined]
+    assert rates == sorted(rates)
+    assert len(rates) > 0.8 * (last - first)
+    assert "/rosout" not in values
+    (status,) = values["/diagnostics"][-1].status  # type: ignore[attr-defined]
+    assert status.name == "/recorder"
+
+
+def test_killed_it_is_finished_by_the_next(node: Any, tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, topics="/count")
+    talker = Talker(node)
+    talker.talk(recorder.hears(talker.count))
+    talker.talk(for_seconds(1.5))
+    sent = talker.sent
+    recorder.end(signal.SIGKILL)
+    (bag,) = tmp_path.glob("bag_*")
+    assert not list(bag.glob("*.mcap"))
+
+    again = Recorder(tmp_path, topics="/count")
+    # The network may take the dead one for alive, so what is asked is the disk.
+    talker.talk(lambda: any(p.stat().st_size > 1000 for p in tmp_path.glob("bag_00002/*.active")))
+    said = again.end(signal.SIGTERM)
+    assert "recovered " in said
+    first, second = sorted(tmp_path.glob("bag_*"))
+    counted = [m.data for m in rosbags_values(first)["/count"]]  # type: ignore[attr-defined]
+    assert sent - counted[-1] < 100  # a second of them
+    assert counted == list(range(counted[0], counted[-1] + 1))
+    assert rosbags_count(second) > 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ({"topics": "'['"}, "parameter 'topics' is '[', no regular expression"),
+        ({"total_mb": 5.0, "file_mb": 4.0}, "bags of 5 MB in files of 4 MB make no sense"),
+        ({"total_mb": 0.5}, "parameter 'total_mb'"),
+    ],
+)
+def test_refuses_in_one_line(tmp_path: Path, parameters: dict[str, object], problem: str) -> None:
+    done = Recorder(tmp_path, **parameters)
+    _, errors = done.process.communicate(timeout=PATIENCE)
+    assert done.process.returncode == 2
+    assert problem in errors
+    assert "Traceback" not in errors
+    assert os.listdir(tmp_path) == []

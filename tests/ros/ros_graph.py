@@ -104,7 +104,7 @@ class Probe:
         end = time.monotonic() + patience
         while not holds():
             if time.monotonic() > end:
-                pytest.fail(f"never: {what}")
+                pytest.fail(f"never: {what}; heard { {t: len(m) for t, m in self.heard.items()} }")
             self._executor.spin_once(timeout_sec=0.02)
             each()
 

@@ -109,7 +109,7 @@ def test_policies_change_under_motion_and_a_bad_one_changes_nothing(
     for _ in range(5):
         assert car.call("edge_node/load", Trigger).success
     assert car.call("edge_node/roll_back", Trigger).success
-    car.until(lambda: car.value("policy", "swaps") == "6", "six swaps are told")
+    car.until(lambda: int(car.value("policy", "swaps") or 0) >= 6, "six swaps are told")
     car.drives(2.0)
     assert car.value("control loop", "latched") == "none"
     assert int(car.value("control loop", "missed")) == before

@@ -26,7 +26,8 @@ from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
 from sim2edge_ros.sampled_loop import SampledLoop
 
 _SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
-_PATIENCE = 3.0  # s for a controlled stop, over its length
+_PATIENCE = 3.0  # s for a controlled stop, over its length, and for a policy to be taken over
+_LOOK = 0.002  # s between two looks at which policy drives
 _COMMANDED = (topics.POSITION, topics.VELOCITY, topics.TRAJECTORY, topics.ACKERMANN)
 
 
@@ -195,6 +196,7 @@ class Drive:
         before = self.policy
         if self.active:
             self.loop.swap(policy)
+            self._wait_for(policy)
             self.policy = policy
         else:
             self.policy = policy
@@ -209,6 +211,14 @@ class Drive:
     def failed(self) -> bool:
         """Whether the loop ended though nobody asked."""
         return self.active and not self._runner.running
+
+    def _wait_for(self, policy: Policy) -> None:
+        """Until it drives; a loop that is ticked by samples does not wait in its `swap`."""
+        until = time.monotonic() + _PATIENCE
+        while self.loop.controller.policy is not policy:
+            if time.monotonic() > until:
+                raise UserError(f"{policy.source}: the loop does not tick, so it may come later")
+            time.sleep(_LOOK)
 
     def _make_loop(self) -> ControlLoop:
         clock = self._now if self._simulated_time else time.monotonic_ns

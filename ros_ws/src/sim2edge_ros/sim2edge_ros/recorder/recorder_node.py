@@ -14,6 +14,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -68,7 +69,7 @@ class RecorderNode(Node):
         UserError: a parameter is wrong, or the folder cannot be written.
     """
 
-    def __init__(self, context: rclpy.Context) -> None:
+    def __init__(self, context: Context) -> None:
         super().__init__("recorder", context=context)
         self.parameters = parameters = declare(self, RecorderParameters)
         try:
@@ -202,7 +203,7 @@ def qos_yaml(offered: list[QoSProfile]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Record until SIGINT or SIGTERM."""
-    context = rclpy.Context()
+    context = Context()
     rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -31,6 +31,12 @@ DRIVER, WALKER = POLICIES / "VehicleTrack.onnx", POLICIES / "HumanoidVelocity.on
 PATIENCE = 300.0  # s; all of it is seconds on a machine with nothing else to do
 
 
+def _own_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # Tests that run in the background ignore Ctrl-C, and so would what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Terminal:
     """`sim2edge eval` in the foreground of a terminal of its own."""
 
@@ -44,7 +50,7 @@ class Terminal:
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "150", "TERM": "xterm"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_own_terminal,
         )
         os.close(theirs)
         self.shown = ""

@@ -25,6 +25,8 @@ from std_srvs.srv import Trigger
 from sim2edge_ros import topics
 from sim2edge_ros.up import default_policy
 
+pytestmark = pytest.mark.slow  # each starts a whole graph: ten seconds and more
+
 TRUTH = "ground_truth/odometry"
 
 
@@ -172,7 +174,6 @@ def test_a_robot_in_a_namespace_hears_its_own_stamped_commands_alone(node: Any) 
         assert {"/h1/edge_node", "/h1/edge_io", "/h1/sim_node"} <= names
 
 
-@pytest.mark.slow
 def test_a_killed_simulator_stops_the_robot_and_comes_back(node: Any) -> None:
     """In real time: without samples the guard stops; with the operator's reset it goes on."""
     watcher = Watcher(node)

@@ -60,7 +60,7 @@ def test_the_policies_are_in_the_wheel(installed: Path) -> None:
 
 
 def test_only_the_packages_are_in_the_wheel(installed: Path) -> None:
-    packages = {"assets", "edge_runtime", "policies", "sim", "sim2edge"}
+    packages = {"assets", "edge_runtime", "policies", "sim", "sim2edge", "sim2edge_ros"}
     found = {path.name for path in installed.iterdir() if path.is_dir()}
     assert found - {"bin"} == packages | {
         name for name in found if name.endswith((".dist-info", "__pycache__"))

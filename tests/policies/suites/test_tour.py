@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.suites.measures import Shares
+from policies.measures import Shares
 from policies.suites.protocol import WalkingGauntlet
 from policies.suites.pushes import SegmentPushes, draw_pushes, side
 from policies.suites.tour import Tours, draw_tour

@@ -60,6 +60,12 @@ class CommandIntake:
         self.received, self.rejected = 0, 0
         self._subscribe(interface)
 
+    @property
+    def has_commander(self) -> bool:
+        """Whether somebody publishes what moves the robot."""
+        count, resolve = self._node.count_publishers, self._node.resolve_topic_name
+        return any(count(resolve(topic)) for topic in topics.MOVING)
+
     def command(self) -> ActuatorCommand | None:
         """The newest command, once; for the thread that steps the robot."""
         newest = self._newest.get()

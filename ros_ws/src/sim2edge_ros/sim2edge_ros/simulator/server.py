@@ -38,3 +38,8 @@ class RosServer:
 
     def command(self) -> ActuatorCommand | None:
         return self._commands.command()
+
+    @property
+    def has_commander(self) -> bool:
+        """Whether somebody publishes commands."""
+        return self._commands.has_commander

@@ -16,7 +16,9 @@ from policies.suites.trial_env import Outcome, Run, TrialEnv
 from sim.engines.engine import Bool, Float, Rows
 from sim.randomization import add_mass
 from sim.robots.humanoid import ARM, HANDS
-from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.tasks.walking import WalkingTask
+from sim.terms.arms import ArmConfig
 from sim.terrain.terrain import Kind, TerrainConfig
 
 _NEVER = 1e6  # s
@@ -165,7 +167,7 @@ class WalkingTrials(TrialEnv):
 
 
 def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) -> HumanoidVelocity:
-    """The task as the protocol wants it: its own pushes and commands are still."""
+    """The task as the protocol wants it: its own pushes, commands and loads are still."""
     kinds: list[Kind] = []
     if protocol.slope:
         kinds.append("slope")
@@ -183,6 +185,7 @@ def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) 
         episode_seconds=seconds + 1.0,  # the trial ends it before
         terrain=terrain.unseen(seed),
         pushes=replace(task.pushes, enabled=False),
+        arms=ArmConfig(),
         command=replace(task.command, interval=(_NEVER, _NEVER)),
         randomization=replace(task.randomization, enabled=True, payload=(0.0, 0.0)),
     )

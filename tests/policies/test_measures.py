@@ -13,7 +13,7 @@ from policies.suites.result import PUSHES, known
 from policies.suites.trial_env import Run
 from sim.engines.engine import Float
 from sim.tasks import find_task
-from sim.tasks.humanoid_velocity import WalkingTask
+from sim.tasks.walking import WalkingTask
 from sim.terms.stride import Stride
 from tests.policies.suites.conftest import POLICIES, short_drive, short_walk
 

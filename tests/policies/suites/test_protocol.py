@@ -55,6 +55,11 @@ def test_a_suite_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> 
         ('suite = "gauntlet"\n[walking]\nwaypoints = 2.5', "whole number"),
         ('suite = "gauntlet"\n[walking]\nwaypoints = 0', "below 1"),
         ('suite = "gauntlet"\n[walking]\nreach = 0.7', "two at a time"),
+        ('suite = "gauntlet"\n[walking]\npush_moment = [0.2, 2]', "= 2 is above 0.95"),
+        ('suite = "gauntlet"\n[walking]\naction_delay = [0, 0.1]', "= 0.1 s is above 0.02"),
+        ('suite = "gauntlet"\n[driving]\naction_delay = [0, 0.1]', "= 0.1 s is above 0.04"),
+        ('suite = "gauntlet"\n[driving]\nwet_grip = [0.6, 60]', "= 60 is above 1"),
+        ('suite = "gauntlet"\n[walking]\nslope = 60', "= 60 deg is above 45"),
         ("suite = gauntlet", "cannot be read"),
     ],
 )

@@ -146,7 +146,7 @@ class WalkingTrials(TrialEnv):
             walked = seconds - p.crane_seconds
             return Outcome(True, f"reached all {reached} waypoints in {walked:.1f} s", pushes)
         if not fell:
-            late = f"reached {reached} of {p.waypoints} waypoints in {seconds:.1f} s"
+            late = f"out of time: reached {reached} of {p.waypoints} waypoints in {seconds:.1f} s"
             return Outcome(False, late, pushes)
         return Outcome(False, self._how_it_fell(seconds, reached + 1, row), pushes)
 
@@ -154,16 +154,17 @@ class WalkingTrials(TrialEnv):
         p = self._protocol
         released = seconds - p.crane_seconds
         if released < 0.0:
-            return f"fell at {seconds:.1f} s, while it hung from the crane"
-        where = f"fell at {seconds:.1f} s in segment {segment}"
+            return f"fell on the crane at {seconds:.1f} s"
+        where = f"at {seconds:.1f} s in segment {segment}"
         pushes = self._pushes.results(row, seconds)
         if pushes and not pushes[-1].survived:
             last = pushes[-1]
             after = seconds - last.time
-            return f"{where}, {after:.1f} s after {last.force:.0f} N from {side(last.direction)}"
+            blow = f"{last.force:.0f} N from {side(last.direction)}"
+            return f"fell by a push {where}, {after:.1f} s after {blow}"
         if released < p.recovery:
-            return f"{where}, {released:.1f} s after the crane let go"
-        return f"{where}, without a push in the last {p.recovery:g} s"
+            return f"fell from the crane {where}, {released:.1f} s after it let go"
+        return f"fell by itself {where}, without a push in the last {p.recovery:g} s"
 
 
 def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) -> HumanoidVelocity:

@@ -159,4 +159,4 @@ def test_the_worst_trials_are_filmed_with_what_went_wrong(
     assert evaluate(WALKER, "--suite", suite, "--trials", 1, "--films", films) == 0
     (film,) = films.iterdir()
     assert film.name == "mujoco-0.mp4" and film.stat().st_size > 5000
-    assert f"{film}: fell at" in capsys.readouterr().out.replace("\n", "")
+    assert f"{film}: fell by a push at" in capsys.readouterr().out.replace("\n", "")

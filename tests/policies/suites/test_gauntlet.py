@@ -8,6 +8,7 @@ import pytest
 
 from edge_runtime.errors import ContractError, UserError
 from policies.policy_file import PolicyFile
+from policies.report.words import kind_of_failure
 from policies.suites.gauntlet import make_trials, run_gauntlet
 from policies.suites.result import SuiteResult, read_results, write_results
 from policies.suites.trial_env import Run
@@ -98,6 +99,7 @@ def test_a_push_that_no_robot_survives_is_blamed(walker: PolicyFile) -> None:
     for trial in result.trials:
         assert not trial.success and not trial.pushes[-1].survived
         assert "in segment 1" in trial.why and " N from the " in trial.why
+        assert kind_of_failure(trial.why) == "fell by a push"
         assert trial.seconds > trial.pushes[-1].time
     assert result.success == 0.0 and result.summary()["pushes_survived"] == 0.0
 
@@ -105,7 +107,8 @@ def test_a_push_that_no_robot_survives_is_blamed(walker: PolicyFile) -> None:
 def test_who_stands_still_is_told_to_be_late(walker: PolicyFile) -> None:
     lazy = short_walk(reach=0.05, distance=(9.0, 9.0), tour_seconds=1.0, push_force=(0.0, 0.0))
     (trial,) = run_gauntlet(walker, lazy, Run([0], threads=1)).trials
-    assert not trial.success and trial.why == "reached 0 of 2 waypoints in 1.5 s"
+    assert not trial.success and trial.why == "out of time: reached 0 of 2 waypoints in 1.5 s"
+    assert kind_of_failure(trial.why) == "out of time"
     assert trial.seconds == pytest.approx(0.2 + 1.25, abs=0.03)
 
 

@@ -21,9 +21,11 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from sim.engines.bullet.fields import FIELDS
+from sim.engines.bullet.gaps import refuse_gaps
 from sim.engines.bullet.share import Share
 from sim.engines.bullet.shared import Layout, SharedArrays
 from sim.engines.engine import Bool, Engine, Float, Rows
+from sim.urdf.robot import find_robot
 from sim.urdf.tree import Parts
 from sim.urdf.write import write_urdf
 
@@ -63,6 +65,7 @@ class BulletEngine(Engine):
         processes: int = 0,
         inner: int | None = None,
     ) -> None:
+        refuse_gaps(model, find_robot(model))
         self.model, self.rows, self.substeps = model, rows, substeps
         layout = _layout(model, rows, substeps)
         self._memory = SharedArrays(layout)

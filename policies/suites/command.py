@@ -25,6 +25,7 @@ from sim.vector_env import MODEL
 
 TRIALS = 100
 MISSED = 1  # exit code
+_MOST = 2**31  # number of a trial
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,10 @@ def run_suite(asked: SuiteRun) -> int:
     """
     if asked.trials is not None and asked.trials < 1:
         raise UserError("--trials must be positive")
-    if asked.trial is not None and asked.trial < 0:
-        raise UserError("--trial must not be negative")
+    if asked.trial is not None and not 0 <= asked.trial < _MOST:
+        raise UserError(f"--trial must not be negative, and below {_MOST}")
+    if asked.trial is not None and asked.trials is not None:
+        raise UserError("--trial runs one and --trials that many; leave one of them out")
     protocol = find_protocol(asked.suite)
     gate = Gate.read(asked.gate) if asked.gate else None
     policy = PolicyFile.find(Path(asked.policy))
@@ -90,6 +93,8 @@ def run_suite(asked: SuiteRun) -> int:
 def film_worst(results: Sequence[SuiteResult], film: FilmTrial, folder: Path) -> None:
     """Film each engine's failed trials that say most, into that folder."""
     for result in results:
+        if result.trials and result.success == 1.0:
+            print(f"no films of {result.engine}: no trial failed")
         for trial in worst_trials(result, FILMED):
             path = folder / f"{result.engine}-{trial.trial}.mp4"
             film(trial, path)
@@ -137,6 +142,8 @@ def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> list[S
 def _check_faults(asked: SuiteRun) -> None:
     if asked.engines != (MUJOCO,) or asked.films:
         raise UserError("fault trials run in MuJoCo, without --films; leave out --engine")
+    if asked.estimates != MODEL:
+        raise UserError("fault trials run the robot's own estimator; leave out --estimates")
 
 
 def _faults(policy: PolicyFile, asked: SuiteRun) -> SuiteResult:

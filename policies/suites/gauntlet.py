@@ -10,7 +10,7 @@ from edge_runtime.inference import Policy
 from policies.policy_file import PolicyFile
 from policies.suites.driving import DrivingTrials
 from policies.suites.protocol import Protocol
-from policies.suites.result import OUTCOMES, PUSHES, SuiteResult, TrialResult
+from policies.suites.result import OUTCOMES, PUSHES, SURVIVAL, SuiteResult, TrialResult
 from policies.suites.trial_env import Run, TrialEnv
 from policies.suites.walking import WalkingTrials
 from sim.engines.bullet.engine import WorkerDiedError
@@ -81,6 +81,7 @@ def not_begun(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteResult:
         planned=len(run.trials),
         source=protocol.source,
         interrupted=True,
+        estimates=run.estimates,
     )
 
 
@@ -93,7 +94,7 @@ def figures_of(policy: PolicyFile, protocol: Protocol, engine: str = MUJOCO) -> 
     env = make_trials(policy, protocol, Run([], engine=engine, threads=1), [], 1)
     try:
         pushes = (PUSHES,) if isinstance(env, WalkingTrials) else ()
-        return (*OUTCOMES, *pushes, *env.measures.names)
+        return (*OUTCOMES, *pushes, SURVIVAL, *env.measures.names)
     finally:
         env.close()
 

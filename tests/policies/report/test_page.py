@@ -173,6 +173,22 @@ def test_the_verdict_is_the_gates(bound: float, words: str, margin: str) -> None
     assert row[:5] == ["completed", "MuJoCo", "0.75", f"≥ {bound:g}", margin]
 
 
+@pytest.mark.parametrize(
+    ("figure", "goal", "drawn"),
+    [
+        ("completed", "completed", True),
+        ("survival", "completed", False),  # of another share
+        ("survival", "survived", True),
+    ],
+)
+def test_the_bound_is_drawn_beside_the_share_that_it_is_of(
+    figure: str, goal: str, drawn: bool
+) -> None:
+    bounds = bounds_of(Gate("g", {figure: 0.7}, {}), {"mujoco": {figure: 0.8}})
+    text = Reader(page(Evaluation((suite(),), bounds=bounds, goal=goal))).text
+    assert ("The upright line is the share that the gate asks for" in text) == drawn
+
+
 def test_what_was_not_measured_misses_its_bound() -> None:
     bounds = bounds_of(Gate("g", {}, {"lap_time": 20.0}), {"mujoco": {"completed": 1.0}})
     text = Reader(page(Evaluation((suite(),), bounds=bounds))).text

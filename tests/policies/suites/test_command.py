@@ -1,5 +1,6 @@
 """`sim2edge eval --suite`, as a user calls it."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def evaluate(*words: object) -> int:
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    path = tmp_path / "short.toml"
+    path = tmp_path / "a short one.toml"
     path.write_text(SHORT)
     return path
 
@@ -42,7 +43,7 @@ def test_trials_are_told_kept_and_judged(
 ) -> None:
     gate, kept = tmp_path / "gate.json", tmp_path / "result.json"
     gate.write_text('{"at_least": {"completed": 0.5}}')
-    words = (WALKER, "--suite", suite, "--trials", 2, "--seed", 5)
+    words = (WALKER, "--suite", suite, "--trials", 2, "--seed", 5, "--estimates", "truth")
     assert evaluate(*words, "--gate", gate, "--json", kept) == 1
     told = capsys.readouterr().out
     assert "missed completed 0 >= 0.5" in told and "2 trials in mujoco" in told
@@ -51,7 +52,7 @@ def test_trials_are_told_kept_and_judged(
     assert f"mujoco trial 1: {result.trials[1].why}" in told
 
     alone = tmp_path / "alone.json"
-    replay = result.replay(result.trials[1]).split()[2:]
+    replay = shlex.split(result.replay(result.trials[1]))[2:]
     assert evaluate(*replay, "--json", alone) == 0
     assert read_results(alone)[0].trials == result.trials[1:]
 
@@ -86,7 +87,10 @@ def test_one_fault_trial_runs_alone(tmp_path: Path) -> None:
         (("--suite", "gauntlet", "--trial", -1), "--trial must not be negative"),
         (("--suite", "gauntlet", "--no-randomize"), "--no-randomize"),
         (("--suite", "gauntlet", "--seconds", 3), "--seconds"),
+        (("--suite", "gauntlet", "--trial", 10**20), "--trial must not be negative, and below"),
+        (("--suite", "gauntlet", "--trial", 1, "--trials", 2), "leave one of them out"),
         (("--suite", "faults", "--engine", "both"), "fault trials run in MuJoCo"),
+        (("--suite", "faults", "--estimates", "truth"), "leave out --estimates"),
         (("--suite", "gauntlet", "--terrain", "steps"), "a suite has its own ground"),
     ],
 )

@@ -101,7 +101,8 @@ def test_a_push_that_no_robot_survives_is_blamed(walker: PolicyFile) -> None:
         assert "in segment 1" in trial.why and " N from the " in trial.why
         assert kind_of_failure(trial.why) == "fell by a push"
         assert trial.seconds > trial.pushes[-1].time
-    assert result.success == 0.0 and result.summary()["pushes_survived"] == 0.0
+    assert result.success == result.summary()["survival"] == 0.0
+    assert result.summary()["pushes_survived"] == 0.0
 
 
 def test_who_stands_still_is_told_to_be_late(walker: PolicyFile) -> None:
@@ -109,6 +110,7 @@ def test_who_stands_still_is_told_to_be_late(walker: PolicyFile) -> None:
     (trial,) = run_gauntlet(walker, lazy, Run([0], threads=1)).trials
     assert not trial.success and trial.why == "out of time: reached 0 of 2 waypoints in 1.5 s"
     assert kind_of_failure(trial.why) == "out of time"
+    assert trial.metrics["survival"] == 1.0
     assert trial.seconds == pytest.approx(0.2 + 1.25, abs=0.03)
 
 

@@ -18,7 +18,7 @@ from sim.engines.choice import MUJOCO
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim.tasks.vehicle_track import VehicleTrack
 
-_TRIES = 3  # of a trial whose worker ends before it does
+_TRIES = 3  # of the trials that are left when a worker ends
 
 Progress = Callable[[int], object]  # told how many trials finished just now
 
@@ -40,7 +40,7 @@ def run_gauntlet(
     finished: dict[int, TrialResult] = {}
     notes: list[str] = []
     interrupted = False
-    for _ in range(_TRIES):
+    for tried in range(1, _TRIES + 1):
         left = [trial for trial in run.trials if trial not in finished]
         if not left:
             break
@@ -54,12 +54,9 @@ def run_gauntlet(
             )
             break
         except WorkerDiedError as error:
-            rerun = [trial for trial in run.trials if trial not in finished]
-            notes.append(f"{str(error).partition(';')[0]}: reran {_listed(rerun)}")
-    else:
-        lost = [trial for trial in run.trials if trial not in finished]
-        if lost:
-            notes.append(f"gave up after {_TRIES} tries: {_listed(lost)} are missing")
+            lost = _listed([trial for trial in run.trials if trial not in finished])
+            end = f"reran {lost}" if tried < _TRIES else f"gave up, without {lost}"
+            notes.append(f"{str(error).partition(';')[0]}: {end}")
     return replace(
         not_begun(policy, protocol, run),
         trials=tuple(finished[trial] for trial in sorted(finished)),

@@ -216,6 +216,20 @@ def test_trials_of_a_worker_that_ended_are_rerun_and_told(
     assert "process 7 ended" in result.note and "reran trial" in result.note
 
 
+def test_a_worker_that_ends_again_and_again_is_given_up(walker: PolicyFile) -> None:
+    def dies(count: int) -> None:
+        raise WorkerDiedError("process 7 ended; run it again", np.array([0]))
+
+    result = run_gauntlet(walker, short_walk(), Run(range(4), seed=3, rows=1, threads=1), dies)
+    assert [trial.trial for trial in result.trials] == [0, 1, 2] and not result.interrupted
+    notes = result.note.split("; ")
+    assert notes == [
+        "process 7 ended: reran trials 1, 2, 3",
+        "process 7 ended: reran trials 2, 3",
+        "process 7 ended: gave up, without trial 3",
+    ]
+
+
 def test_other_errors_are_not_taken_for_a_worker_that_ended(walker: PolicyFile) -> None:
     run = Run([0], rows=1, threads=1)
     with pytest.raises(UserError, match="no room"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import Progress
 
 from edge_runtime.errors import UserError
@@ -13,6 +14,7 @@ from policies.policy_file import PolicyFile
 from policies.report.evaluation import worst_trials
 from policies.report.film import HEIGHT, LETTERS, WIDTH
 from policies.report.suite import FILMED, FilmTrial, report_suite
+from policies.suites.fault_table import print_faults
 from policies.suites.faults import METRICS, run_faults
 from policies.suites.film import FilmConfig, film_trial
 from policies.suites.gauntlet import figures_of, not_begun, run_gauntlet
@@ -75,7 +77,10 @@ def run_suite(asked: SuiteRun) -> int:
         look = FilmConfig(WIDTH, HEIGHT, letters=LETTERS)
         film = partial(_film, policy, protocol, asked.estimates, FilmConfig())
         small = partial(_film, policy, protocol, asked.estimates, look)
-    print_results(results)
+    console = Console()
+    print_results(results, console)
+    if protocol.suite == FAULTS:
+        print_faults(results[0], console)
     lines = [line for result in results for line in _verdicts(gate, result, len(results) > 1)]
     for line in lines:
         print(line)

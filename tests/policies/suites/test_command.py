@@ -1,11 +1,13 @@
 """`sim2edge eval --suite`, as a user calls it."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
+from policies.suites.faults import parts
 from policies.suites.result import read_results
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.suites.conftest import POLICIES
@@ -70,13 +72,17 @@ def test_the_cars_gauntlet_runs_in_both_engines(suite: Path, tmp_path: Path) -> 
         assert other.metrics["speed"] == pytest.approx(one.metrics["speed"], rel=0.2)
 
 
-def test_one_fault_trial_runs_alone(tmp_path: Path) -> None:
+def test_one_fault_trial_runs_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alone, few = tmp_path / "alone.json", tmp_path / "few.json"
     assert evaluate(DRIVER, "--suite", "faults", "--trial", 1, "--json", alone) == 0
     assert evaluate(DRIVER, "--suite", "faults", "--trials", 2, "--json", few) == 0
     (one,), (both,) = read_results(alone), read_results(few)
     assert [trial.trial for trial in one.trials] == [1] and len(both.trials) == 2
     assert one.trials[0] == both.trials[1]
+    shown = capsys.readouterr().out
+    fault, fired, end = parts(both.trials[0])
+    assert fired.startswith("stop (frozen) after ") and "reaction_s s" not in shown
+    assert re.search(rf"{fault} .*{re.escape(fired)} .* ms .*100 % .*{end} ", shown)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What each fault did, as a table: which reactions fired, how fast, and how the robot ended."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -9,29 +9,37 @@ from rich.table import Table
 from policies.suites.faults import parts
 from policies.suites.result import SuiteResult, TrialResult
 
-_HEADS = ("fault", "what fired, in its first trial", "slowest", "of declared time", "ended")
+HEADS = ("fault", "what fired, in its first trial", "slowest", "of declared time", "ended")
+
+Row = tuple[str, str, str, str, str]
 
 
 def print_faults(result: SuiteResult, console: Console | None = None) -> None:
-    """Print it, a row for each fault.
+    """Print it.
 
     Args:
         result: of fault trials.
         console: where to; by default the terminal.
     """
-    table = Table(*_HEADS)
+    table = Table(*HEADS)
     for column in table.columns[2:4]:
         column.justify = "right"
+    for row in fault_rows(result):
+        table.add_row(*row)
+    (console or Console()).print(table)
+
+
+def fault_rows(result: SuiteResult) -> Iterator[Row]:
+    """A row for each fault, as `HEADS`; "–" where no reaction is declared."""
     faults: dict[str, list[TrialResult]] = {}
     for trial in result.trials:
         faults.setdefault(parts(trial)[0], []).append(trial)
     for fault, trials in faults.items():
-        table.add_row(fault, parts(trials[0])[1], *_slowest(trials), _ends(trials))
-    (console or Console()).print(table)
+        yield fault, parts(trials[0])[1], *_slowest(trials), _ends(trials)
 
 
 def _slowest(trials: Sequence[TrialResult]) -> tuple[str, str]:
-    """Of the declared reactions, and that in shares of its declared time; "–" without any."""
+    """Of the declared reactions, and that in shares of its declared time."""
     seconds, shares = (
         [t.metrics[name] for t in trials if name in t.metrics]
         for name in ("reaction_s", "of_declared_time")

@@ -352,6 +352,26 @@ def test_what_only_names_something_is_no_cause() -> None:
     assert "track" in Reader(text).tables["Every trial in MuJoCo"][0]
 
 
+def test_every_fault_is_told_with_its_reaction_and_end() -> None:
+    def met(number: int, why: str, **metrics: float) -> TrialResult:
+        return TrialResult(number, 0, "mujoco", {}, True, 3.0, why, metrics)
+
+    trials = (
+        met(
+            0, "IMU frozen: stop (frozen) after 60 ms; fell", reaction_s=0.06, of_declared_time=1.0
+        ),
+        met(1, "foot force frozen: no reaction; goes on"),
+        met(2, "IMU frozen: stop (frozen) after 50 ms; damped", reaction_s=0.05),
+    )
+    result = SuiteResult("faults", "walk.onnx", "HumanoidVelocity", "mujoco", trials)
+    read = Reader(page(Evaluation((result,), goal="as declared")))
+    assert read.tables["Reactions and ends, by fault"][1:] == [
+        ["IMU frozen", "stop (frozen) after 60 ms", "60 ms", "100 %", "fell 1, damped 1"],
+        ["foot force frozen", "no reaction", "–", "–", "goes on"],
+    ]
+    assert "Reactions and ends, by fault" not in Reader(page(Evaluation((suite(),)))).tables
+
+
 def test_yes_or_no_is_a_share_and_no_distribution() -> None:
     result = with_more(metrics=("lapped",))
     read = Reader(text := page(Evaluation((result,))))

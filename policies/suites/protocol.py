@@ -27,7 +27,7 @@ class WalkingGauntlet:
     crane_seconds: float = quantity(2.0, "s", _PROTOCOL)
     crane_frequency: float = quantity(1.0, "Hz", "of the robot on its spring, as a gantry's rope")
     crane_damping: float = quantity(0.7, "1", "of critical: it does not swing")
-    waypoints: int = quantity(12, "1", _PROTOCOL, at_least=1)
+    waypoints: int = quantity(12, "1", _PROTOCOL, at_least=1, at_most=200)
     tour_seconds: float = quantity(60.0, "s", _PROTOCOL, at_least=1.0)
     slack: float = quantity(0.25, "1", "share of the tour's time that recovering may take")
     distance: Range = quantity((1.2, 2.2), "m", "between waypoints; 41 s of walking at 0.5 m/s")
@@ -49,7 +49,7 @@ class WalkingGauntlet:
     )
     slope: float = quantity(5.0, "deg", f"{_PROTOCOL}, the steepest; a third has some", at_most=45)
     step: float = quantity(0.02, "m", f"{_PROTOCOL}, the highest; a third has some")
-    ground_levels: int = quantity(5, "1", "of steepness and height, up to those", at_least=1)
+    ground_levels: int = quantity(5, "1", "of steepness and height, up to those", 1, 20)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class DrivingGauntlet:
 
     lap_seconds: float = quantity(60.0, "s", "for 250 m at 4.2 m/s, half of what it drives", 1.0)
     friction: Range = quantity((0.85, 1.1), "1", f"{_TRAINED}: dry asphalt")
-    wet_patches: int = quantity(3, "1", "a lap has shade, drains and puddles")
+    wet_patches: int = quantity(3, "1", "a lap has shade, drains and puddles", at_most=100)
     wet_length: Range = quantity((3.0, 12.0), "m", "along the centre line: up to a corner's length")
     wet_grip: Range = quantity((0.6, 0.8), "1", f"share of the dry friction; {_ROAD}", at_most=1)
     wind_force: Range = quantity((0.0, 60.0), "N", "sideways, at 1.2 m² drag area up to 9 m/s")
@@ -121,5 +121,11 @@ def find_protocol(suite: str) -> Protocol:
         raise UserError(
             f"{path}: walking.distance begins at {walking.distance[0]:g} m, where waypoints are "
             f"reached two at a time; take more than twice the reach, {walking.reach:g} m"
+        )
+    steps = _WALKING_PERIOD / walking.physics_period
+    if steps < 1.0 or abs(steps - round(steps)) > 1e-6:
+        raise UserError(
+            f"{path}: walking.physics_period = {walking.physics_period:g} s does not divide the "
+            f"control period, {_WALKING_PERIOD:g} s; take 0.001, 0.002, 0.004 or 0.005"
         )
     return protocol

@@ -60,6 +60,9 @@ def test_a_suite_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> 
         ('suite = "gauntlet"\n[driving]\naction_delay = [0, 0.1]', "= 0.1 s is above 0.04"),
         ('suite = "gauntlet"\n[driving]\nwet_grip = [0.6, 60]', "= 60 is above 1"),
         ('suite = "gauntlet"\n[walking]\nslope = 60', "= 60 deg is above 45"),
+        ('suite = "gauntlet"\n[walking]\nground_levels = 1e8', "is above 20"),
+        ('suite = "gauntlet"\n[walking]\nphysics_period = 0.003', "does not divide .* 0.02 s"),
+        ('suite = "gauntlet"\n[walking]\nphysics_period = 0.1', "does not divide .* 0.02 s"),
         ("suite = gauntlet", "cannot be read"),
     ],
 )

@@ -38,3 +38,7 @@ class RosServer:
 
     def command(self) -> ActuatorCommand | None:
         return self._commands.command()
+
+    def close(self) -> None:
+        """Take no more commands."""
+        self._commands.close()

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -103,6 +104,7 @@ class RosRobot:
         self.sources: list[Source] = []
         self.blocked = ""  # the topic for which samples are held back
         self.woken = threading.Event()  # set when all sensors have told of the newest period
+        self.whole_at = 0  # ns by the monotonic clock, when that was
         self._places = self._lay_out()
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
         self._sample: Sample | None = None
@@ -221,7 +223,7 @@ class RosRobot:
             reading = part.source.slot.get()
             if reading is None or (part.timeout < math.inf and reading.stamp < oldest):
                 return
-        self._told = inertial
+        self._told, self.whole_at = inertial, time.monotonic_ns()
         self.woken.set()
 
     def _part(self, source: Source, timeout: float, *signals: str) -> _Part:

@@ -186,6 +186,11 @@ def description() -> RobotDescription:
 def model_at(period: int, layers: tuple[int, ...] = SMALL, *, velocity: bool = False) -> bytes:
     """A policy for the humanoid with random weights."""
     contract = dataclasses.replace(humanoid_contract(velocity), control_period=period * 1e-9)
+    return export(random_network(contract, layers), contract)
+
+
+def random_network(contract: Contract, layers: tuple[int, ...] = SMALL) -> ActorNetwork:
+    """Of that shape, with small weights."""
     rng = np.random.default_rng(0)
     sizes = (contract.observation_size, *layers, len(contract.actuators))
     weights = tuple(
@@ -193,10 +198,15 @@ def model_at(period: int, layers: tuple[int, ...] = SMALL, *, velocity: bool = F
          np.zeros(after, np.float32))
         for before, after in pairwise(sizes)
     )  # fmt: skip
-    network = ActorNetwork(
+    return ActorNetwork(
         np.zeros(sizes[0], np.float32), np.ones(sizes[0], np.float32), weights, "Elu"
     )
-    golden: Array = rng.standard_normal((4, sizes[0]), np.float32)
+
+
+def export(network: ActorNetwork, contract: Contract) -> bytes:
+    """A policy file with golden vectors."""
+    rng = np.random.default_rng(1)
+    golden: Array = rng.standard_normal((4, contract.observation_size), np.float32)
     session = bare_session(build_model(network, to_metadata(contract)))
     actions = [np.asarray(session.run([OUTPUT], {INPUT: row[None]})[0])[0] for row in golden]
     contract = dataclasses.replace(

@@ -129,6 +129,7 @@ class LeggedFusion:
                 signals[FOOT_FORCE][:] = 400.0 if standing else 0.0
             # And once the IMU is silent for so long that all is unknown.
             robot.update(signals, 1 if step != _COMPILING // 2 else math.ceil(1.0 / robot._period))
+        _ = robot.states  # which who records asks for in the first tick
 
     @property
     def reason(self) -> str:

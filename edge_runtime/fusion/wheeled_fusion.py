@@ -123,6 +123,7 @@ class WheeledFusion:
                 signals[GNSS_POSITION][0] = [speed * step * control_period, 0.0, 0.0]
                 signals[GNSS_VELOCITY][0] = [speed, 0.0, 0.0]
             car.update(signals)
+        _ = car.states  # which who records asks for in the first tick
 
     @property
     def states(self) -> Sequence[Estimate]:

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import JointState, LaserScan, NavSatFix
 
 from sim2edge_ros import robot_file
@@ -34,7 +35,7 @@ def test_joints_come_in_the_robots_order_whatever_theirs_is() -> None:
     reader = JointReader(HUMANOID, JOINTS)
     order = np.random.default_rng(0).permutation(len(NAMES))
     for names in (NAMES, [NAMES[n] for n in order], NAMES[::-1]):
-        values = reader(joint_state(names))
+        values = reader(serialize_message(joint_state(names)))
         assert values["joint_pos"].tolist() == list(range(len(NAMES)))
         assert values["joint_vel"].tolist() == [10.0 * n for n in range(len(NAMES))]
 
@@ -51,20 +52,20 @@ def test_joints_come_in_the_robots_order_whatever_theirs_is() -> None:
 )
 def test_joints_that_do_not_fit_are_refused(change: object, complaint: str) -> None:
     reader = JointReader(HUMANOID, JOINTS)
-    reader(joint_state(NAMES))
+    reader(serialize_message(joint_state(NAMES)))
     message = joint_state(list(NAMES))
     assert callable(change)
     change(message)
     with pytest.raises(BadMessage, match=complaint):
-        reader(message)
-    reader(joint_state(NAMES))  # and a good one is good again
+        reader(serialize_message(message))
+    reader(serialize_message(joint_state(NAMES)))  # and a good one is good again
 
 
 def test_a_passive_joint_may_be_there() -> None:
     import dataclasses
 
     robot = dataclasses.replace(HUMANOID, passive_joints=("tail",))
-    values = JointReader(robot, JOINTS)(joint_state(["tail", *NAMES]))
+    values = JointReader(robot, JOINTS)(serialize_message(joint_state(["tail", *NAMES])))
     assert values["joint_pos"].tolist() == list(range(len(NAMES)))
 
 
@@ -73,7 +74,9 @@ def test_a_cars_wheels_and_steering_come_from_its_joints() -> None:
     message = JointState(
         name=names, position=[0.0] * 4 + [0.25], velocity=[1.0, 2.0, 3.0, 4.0, 0.0]
     )
-    values = JointReader(VEHICLE, frozenset(("wheel_speed", "steering_angle")))(message)
+    values = JointReader(VEHICLE, frozenset(("wheel_speed", "steering_angle")))(
+        serialize_message(message)
+    )
     assert values["wheel_speed"].tolist() == [4.0, 3.0, 2.0, 1.0]
     assert values["steering_angle"].tolist() == [0.25]
 
@@ -85,34 +88,36 @@ def scan(ranges: list[float], increment: float = 0.1) -> LaserScan:
 def test_a_beam_without_an_echo_reads_the_largest_range() -> None:
     reader = ScanReader(VEHICLE.description, 25.0)
     ranges = [math.inf, -math.inf, math.nan, 3.0] + [1.0] * 60
-    assert reader(scan(ranges))["lidar"][:4].tolist() == [25.0, 0.0, 25.0, 3.0]
+    assert reader(serialize_message(scan(ranges)))["lidar"][:4].tolist() == [25.0, 0.0, 25.0, 3.0]
 
 
 def test_a_scan_that_is_mostly_nan_stays_so_for_the_guard() -> None:
     reader = ScanReader(VEHICLE.description, 25.0)
-    values = reader(scan([math.nan] * 40 + [1.0] * 24))["lidar"]
+    values = reader(serialize_message(scan([math.nan] * 40 + [1.0] * 24)))["lidar"]
     assert np.isnan(values).sum() == 40
 
 
 def test_a_scan_from_left_to_right_is_turned_round() -> None:
-    values = ScanReader(VEHICLE.description, 25.0)(scan([float(n) for n in range(64)], -0.1))
+    values = ScanReader(VEHICLE.description, 25.0)(
+        serialize_message(scan([float(n) for n in range(64)], -0.1))
+    )
     assert values["lidar"][:2].tolist() == [25.0, 25.0]  # 63 and 62 m are beyond its range
     assert values["lidar"][-2:].tolist() == [1.0, 0.0]
 
 
 def test_a_scan_of_other_beams_is_refused() -> None:
     with pytest.raises(BadMessage, match="63 beams, the robot file has 64"):
-        ScanReader(VEHICLE.description, 25.0)(scan([1.0] * 63))
+        ScanReader(VEHICLE.description, 25.0)(serialize_message(scan([1.0] * 63)))
 
 
 def test_a_receiver_without_a_fix_gives_none() -> None:
     message = NavSatFix(latitude=48.0, longitude=11.0, altitude=1.0)
     message.status.status = 0
     reader = FixReader(None)
-    assert reader(message)["gnss_position"].tolist() == [0.0, 0.0, 0.0]
+    assert reader(serialize_message(message))["gnss_position"].tolist() == [0.0, 0.0, 0.0]
     message.status.status = -1
     with pytest.raises(BadMessage, match="no fix"):
-        reader(message)
+        reader(serialize_message(message))
     message.status.status, message.latitude = 0, math.nan
     with pytest.raises(BadMessage, match="no number"):
-        reader(message)
+        reader(serialize_message(message))

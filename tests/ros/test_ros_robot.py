@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState
 
 from edge_runtime.sensors import Sensors
@@ -33,7 +34,7 @@ class Driver:
         message.header.stamp.nanosec = round((stamp - int(stamp)) * 1e9)
         source = self.sources[topic]
         source._now = lambda: stamp  # the node's clock is at the stamp
-        source.take(message)
+        source.take(serialize_message(message))
 
     def imu(self, stamp: float) -> None:
         message = Imu()

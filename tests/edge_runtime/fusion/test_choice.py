@@ -169,6 +169,7 @@ def test_nothing_is_left_to_compile_when_the_robot_moves(task: str, name: str) -
             if rng.random() < 0.05:
                 value[:] = np.nan
         fusion.update(signals, periods=1 if step % 20 else 30)
+        assert len(fusion.states) == 1  # which recorder and odometry ask for in the same tick
     assert before > 0
     assert sum(len(f.signatures) for f in functions) == before
 

@@ -15,7 +15,7 @@ from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.robot import ActuatorCommand
 from edge_runtime.signal import Array
 from edge_runtime.slots import LatestValue
-from sim2edge_ros import topics
+from sim2edge_ros import topics, wire
 
 
 class CommandPublisher:
@@ -62,7 +62,6 @@ class CommandPublisher:
             make(topics.TRAJECTORY, JointTrajectory)
         if wheeled is not None and len(self._velocity) == 1 and len(self._position) == 1:
             make(topics.ACKERMANN, TwistStamped)
-        self._array = Float64MultiArray()
         self._trajectory = JointTrajectory(joint_names=[a.name for a in actuators])
         nanoseconds = round(period * 1e9)
         self._point = JointTrajectoryPoint()
@@ -123,8 +122,7 @@ class CommandPublisher:
 
     def _send_array(self, topic: str, values: Array) -> None:
         if self._listeners.get(topic):
-            self._array.data = array.array("d", values.tolist())
-            self._publishers[topic].publish(self._array)
+            self._publishers[topic].publish(wire.array_of(values))
 
     def _send_twist(self, command: ActuatorCommand) -> None:
         assert self._wheeled is not None

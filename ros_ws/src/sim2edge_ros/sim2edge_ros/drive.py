@@ -24,6 +24,7 @@ from sim2edge_ros.distro import find_distro
 from sim2edge_ros.frames import frames
 from sim2edge_ros.odometry import OdometryPublisher
 from sim2edge_ros.outlet import Outlet
+from sim2edge_ros.paced_loop import SamplePacedLoop
 from sim2edge_ros.parameters import EdgeParameters
 from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
 from sim2edge_ros.sampled_pace import SampledPace
@@ -277,8 +278,10 @@ class Drive:
             time.sleep(_LOOK)
 
     def _make_loop(self, policy: Policy) -> ControlLoop:
-        clock = self._now if self._simulated_time else time.monotonic_ns
-        return ControlLoop(policy, self.robot, self.fusion, self._loop_config, clock)
+        parts = (policy, self.robot, self.fusion, self._loop_config)
+        if self._simulated_time:
+            return ControlLoop(*parts, self._now)
+        return SamplePacedLoop(*parts)
 
     def _now(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)

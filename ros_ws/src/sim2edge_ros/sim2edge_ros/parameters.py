@@ -67,7 +67,11 @@ class EdgeParameters(RobotParameters):
     )
     scan_timeout: float = _parameter(0.25, "The same for `scan`, in seconds.", 0.01, 10.0)
     phase: float = _parameter(
-        0.1, "Share of the control period from a sample to the tick that uses it.", 0.0, 0.9
+        0.25,
+        "Share of the control period by which a sample may be late before the tick goes on "
+        "without it.",
+        0.0,
+        0.4,
     )
     stop_seconds: float = _parameter(1.0, "Length of a controlled stop, in seconds.", 0.1, 10.0)
     odometry_rate: float = _parameter(

@@ -1,24 +1,29 @@
 """What sensor messages hold, as signals: checked for names and lengths, in the robot's order.
 
-A reader raises `BadMessage` with one line for the diagnostics; what is NaN passes, for the guard
-judges it.
+A reader takes a message's bytes, in plain CDR. It raises `BadMessage` with one line for the
+diagnostics; what is NaN passes, for the guard judges it.
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from geometry_msgs.msg import TwistWithCovarianceStamped
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import LaserScan, NavSatFix
 
 from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
+from sim2edge_ros import wire
 from sim2edge_ros.geodesy import Datum
 from sim2edge_ros.robot_file import RobotFile
 
 WHEEL_SPEED, STEERING_ANGLE = "wheel_speed", "steering_angle"
 LIDAR, FOOT_FORCE = "lidar", "foot_force"
 GNSS_POSITION, GNSS_VELOCITY = "gnss_position", "gnss_velocity"
+_FIELDS = ("position", "velocity", "effort")  # of a sensor_msgs/JointState, after the names
 _NO_ECHO_SHARE = 0.1  # of a scan's beams that may be NaN and are read as without an echo
 
 
@@ -29,24 +34,19 @@ class BadMessage(Exception):  # noqa: N818  it is what is wrong with the message
 class Reader(Protocol):
     """Gives some of the robot's signals from a message."""
 
-    def __call__(self, message: Any) -> Mapping[str, Array]: ...
+    def __call__(self, data: bytes) -> Mapping[str, Array]: ...
 
 
-def seconds(stamp: Any) -> float:
-    """Of a builtin_interfaces/Time."""
-    return stamp.sec + stamp.nanosec * 1e-9
-
-
-def read_imu(message: Any) -> npt.NDArray[np.float64]:
+def read_imu(data: bytes) -> npt.NDArray[np.float64]:
     """Gyroscope and accelerometer, (6,), of a sensor_msgs/Imu.
 
     Raises:
         BadMessage: it says itself that it has none (REP-145).
     """
-    if message.angular_velocity_covariance[0] < 0 or message.linear_acceleration_covariance[0] < 0:
+    numbers = wire.imu(data)
+    if numbers[16] < 0 or numbers[28] < 0:  # the first of a covariance
         raise BadMessage("it says that it measures no angular velocity or no acceleration")
-    rate, force = message.angular_velocity, message.linear_acceleration
-    return np.array((rate.x, rate.y, rate.z, force.x, force.y, force.z))
+    return np.array(numbers[13:16] + numbers[25:28])
 
 
 class JointReader:
@@ -72,7 +72,8 @@ class JointReader:
         self._known = self._needed.union(
             joints, robot.wheel_joints, robot.passive_joints, [robot.steering_joint]
         )
-        self._names: list[str] = []  # of the last message
+        self._names = b""  # of the last good message, as they lie in it
+        self._count = 0
         self._fields: set[str] = {field for _signal, field, _names in self._wanted}
         self._index: list[npt.NDArray[np.intp]] = []
 
@@ -81,17 +82,23 @@ class JointReader:
         """Whether any of these comes from `joint_states`."""
         return bool(signals & {JOINT_POS, JOINT_VEL, JOINT_TORQUE, WHEEL_SPEED, STEERING_ANGLE})
 
-    def __call__(self, message: Any) -> Mapping[str, Array]:
-        if message.name != self._names:
-            self._bind(list(message.name))
-        count = len(self._names)
+    def __call__(self, data: bytes) -> Mapping[str, Array]:
+        at = wire.after_header(data, 4)
+        if not (self._names and data.startswith(self._names, at)):
+            names, end = wire.strings(data, at)
+            self._bind(names)
+            self._names, self._count = data[at:end], len(names)
+        at += len(self._names)
+        values = {}
+        for field in _FIELDS:
+            values[field], at = wire.doubles(data, at)
         for field in self._fields:
-            if len(getattr(message, field)) != count:
+            if len(values[field]) != self._count:
                 raise BadMessage(
-                    f"{len(getattr(message, field))} entries in '{field}' for {count} joints"
+                    f"{len(values[field])} entries in '{field}' for {self._count} joints"
                 )
         return {
-            signal: np.asarray(getattr(message, field), np.float32)[index]
+            signal: values[field].astype(np.float32)[index]
             for (signal, field, _names), index in zip(self._wanted, self._index)
         }
 
@@ -109,7 +116,6 @@ class JointReader:
                 "name it among passive_joints in the robot file if it may move as it likes"
             )
         self._index = [np.array([names.index(n) for n in row[2]], np.intp) for row in self._wanted]
-        self._names = names
 
 
 class ScanReader:
@@ -124,7 +130,8 @@ class ScanReader:
         self._beams = next(s.size for s in description.signals if s.name == LIDAR)
         self._max = max_range
 
-    def __call__(self, message: Any) -> Mapping[str, Array]:
+    def __call__(self, data: bytes) -> Mapping[str, Array]:
+        message = deserialize_message(data, LaserScan)
         ranges = np.array(message.ranges, np.float32)
         if len(ranges) != self._beams:
             raise BadMessage(f"{len(ranges)} beams, the robot file has {self._beams}")
@@ -135,9 +142,9 @@ class ScanReader:
         return {LIDAR: ranges if message.angle_increment > 0 else ranges[::-1].copy()}
 
 
-def read_foot(message: Any) -> float:
+def read_foot(data: bytes) -> float:
     """N along the sole's normal, of a geometry_msgs/WrenchStamped."""
-    return float(message.wrench.force.z)
+    return wire.double(data, wire.after_header(data, 8) + 16)
 
 
 class FixReader:
@@ -150,7 +157,8 @@ class FixReader:
     def __init__(self, datum: Datum | None) -> None:
         self.datum = datum
 
-    def __call__(self, message: Any) -> Mapping[str, Array]:
+    def __call__(self, data: bytes) -> Mapping[str, Array]:
+        message = deserialize_message(data, NavSatFix)
         if message.status.status < 0:
             raise BadMessage("the receiver has no fix")
         place = message.latitude, message.longitude, message.altitude
@@ -161,9 +169,9 @@ class FixReader:
         return {GNSS_POSITION: np.array(self.datum.to_local(*place), np.float32)}
 
 
-def read_fix_velocity(message: Any) -> Mapping[str, Array]:
+def read_fix_velocity(data: bytes) -> Mapping[str, Array]:
     """East, north and up in m/s, of a geometry_msgs/TwistWithCovarianceStamped."""
-    velocity = message.twist.twist.linear
+    velocity = deserialize_message(data, TwistWithCovarianceStamped).twist.twist.linear
     return {GNSS_VELOCITY: np.array((velocity.x, velocity.y, velocity.z), np.float32)}
 
 

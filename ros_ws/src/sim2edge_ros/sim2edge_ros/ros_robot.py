@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from edge_runtime.slots import LatestValue
 from sim2edge_ros import topics
 from sim2edge_ros.distro import incompatible_qos
 from sim2edge_ros.inertial import Inertial, InertialPeriods
+from sim2edge_ros.intake import Intake
 from sim2edge_ros.readers import (
     FOOT_FORCE,
     GNSS_POSITION,
@@ -70,12 +72,12 @@ def used_part(robot: RobotDescription, used: frozenset[str]) -> RobotDescription
 class RosRobot:
     """Implements `edge_runtime.robot.Robot`.
 
-    The executor's thread fills slots, one a topic. `read`, in the loop's thread, puts them together
+    The intake's thread fills slots, one a topic. `read`, in the loop's thread, puts them together
     when the IMU has completed a control period. A sample is held back while another sensor's
     newest reading is too far from it in time, so the guard sees no new samples and reacts.
 
     Args:
-        node: on which to subscribe; its executor must spin in another thread than the loop's.
+        node: on which to subscribe; messages are taken in a thread of the robot's own.
         robot: names and what its description is.
         used: signals that are read by the policy, the estimator or the loop.
         config: how sensors are put together.
@@ -92,6 +94,7 @@ class RosRobot:
     ) -> None:
         self.description = used_part(robot.description, used | {IMU_GYRO, IMU_ACCEL})
         self._node, self._send = node, send
+        self._intake = Intake(node, "sensors")
         self._used = frozenset(s.name for s in self.description.signals)
         self._clock = PeriodClock(config.period)
         burst = next((s.size for s in self.description.signals if s.name == IMU_BURST), 6)
@@ -101,17 +104,18 @@ class RosRobot:
         self.sources: list[Source] = []
         self.blocked = ""  # the topic for which samples are held back
         self.woken = threading.Event()  # set when all sensors have told of the newest period
-        self._subscriptions: list[Any] = []
+        self.whole_at = 0  # ns by the monotonic clock, when that was
         self._places = self._lay_out()
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
         self._sample: Sample | None = None
         self._taken: Inertial | None = None
         self._told: Inertial | None = None  # for which somebody was woken
-        self._kinds: list[tuple[Source, Any]] = []
         self._imu = self._source(topics.IMU, Imu, self._take_imu)
         self._parts = self._make_parts(robot, config)
-        for source, kind in self._kinds:  # now that what they fill is there
-            self._subscribe(source, kind)
+        # Now that what they fill is there; the IMU, which completes a sample, is the last.
+        for source in sorted(self.sources, key=lambda source: source is self._imu):
+            self._subscribe(source)
+        self._intake.start()
 
     # -- the control loop's side -----------------------------------------------------------
 
@@ -142,11 +146,9 @@ class RosRobot:
         self._send(command)
 
     def close(self) -> None:
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        self._intake.close()
 
-    # -- the executor's side ---------------------------------------------------------------
+    # -- the intake's side ---------------------------------------------------------------
 
     def trouble(self) -> list[str]:
         """What keeps samples from coming, a line each."""
@@ -196,25 +198,20 @@ class RosRobot:
         self,
         topic: str,
         kind: Any,
-        read: Callable[[Any], Any],
+        read: Callable[[bytes], Any],
         used: Callable[[float], None] = lambda stamp: None,
     ) -> Source:
-        source = Source(topic, read, self._now, used, self._look)
+        source = Source(topic, kind, read, self._now, used, self._look)
         self.sources.append(source)
-        self._kinds.append((source, kind))
         return source
 
-    def _subscribe(self, source: Source, kind: Any) -> None:
+    def _subscribe(self, source: Source) -> None:
         def tell(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             source.incompatible = f"a publisher's quality of service does not fit ({policy})"
 
         events = incompatible_qos(tell)
-        self._subscriptions.append(
-            self._node.create_subscription(
-                kind, source.topic, source.take, topics.SENSOR, event_callbacks=events
-            )
-        )
+        self._intake.subscribe(source.kind, source.topic, source.take, topics.SENSOR, events)
 
     def _look(self) -> None:
         """Wake who waits for a whole sample."""
@@ -226,7 +223,7 @@ class RosRobot:
             reading = part.source.slot.get()
             if reading is None or (part.timeout < math.inf and reading.stamp < oldest):
                 return
-        self._told = inertial
+        self._told, self.whole_at = inertial, time.monotonic_ns()
         self.woken.set()
 
     def _part(self, source: Source, timeout: float, *signals: str) -> _Part:
@@ -239,11 +236,11 @@ class RosRobot:
             return [name for name in self._places if name not in others]
         return [LIDAR]
 
-    def _take_imu(self, message: Any) -> None:
+    def _take_imu(self, data: bytes) -> None:
         stamp = self._imu.gate.stamp
         if not self._joints_align:
             self._clock.align(stamp)
-        complete = self._periods.add(stamp, read_imu(message))
+        complete = self._periods.add(stamp, read_imu(data))
         if complete is not None:
             self._inertial.put(complete)
 
@@ -251,11 +248,11 @@ class RosRobot:
         """All soles are one signal, as old as the oldest."""
         forces = np.full(len(feet), np.nan, np.float32)
         stamps = np.full(len(feet), np.nan)
-        both = Source(topics.FOOT.format("<foot>"), lambda message: None, self._now)
+        both = Source(topics.FOOT.format("<foot>"), WrenchStamped, lambda data: None, self._now)
 
-        def reader(place: int) -> Callable[[Any], None]:
-            def read(message: Any) -> None:
-                forces[place] = read_foot(message)
+        def reader(place: int) -> Callable[[bytes], None]:
+            def read(data: bytes) -> None:
+                forces[place] = read_foot(data)
                 stamps[place] = sources[place].gate.stamp
                 if not np.isnan(stamps).any():
                     both.slot.put(Reading(float(stamps.min()), {FOOT_FORCE: forces.copy()}))
@@ -271,7 +268,7 @@ class RosRobot:
     def _gnss(self) -> _Part:
         """Fix and velocity of one moment; between two the last one holds, however old."""
         read_fix = FixReader(None)
-        both = Source(topics.FIX, lambda message: None, self._now)
+        both = Source(topics.FIX, NavSatFix, lambda data: None, self._now)
         halves: dict[str, Reading] = {}
 
         def take(values: Any, stamp: float) -> None:

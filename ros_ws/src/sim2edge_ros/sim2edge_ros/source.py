@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from edge_runtime.signal import Array
 from edge_runtime.slots import LatestValue
-from sim2edge_ros.readers import BadMessage, seconds
+from sim2edge_ros import wire
+from sim2edge_ros.readers import BadMessage
 from sim2edge_ros.stamps import StampGate
 
 _FOREIGN = 1.0  # s from the node's clock, from which on the stamps are of another
@@ -20,11 +21,12 @@ class Reading(NamedTuple):
 
 
 class Source:
-    """Takes a topic's messages, in the executor's thread, into a slot that the loop reads.
+    """Takes a topic's messages, in the intake's thread, into a slot that the loop reads.
 
     Args:
         topic: its name, for people.
-        read: what a message holds; raises `BadMessage`.
+        kind: class of its messages, which begin with a std_msgs/Header.
+        read: what a message's bytes hold; raises `BadMessage`.
         now: the node's clock, s.
         used: called with the stamp of each message that can be used, before the slot is filled.
         taken: called after that.
@@ -33,12 +35,13 @@ class Source:
     def __init__(
         self,
         topic: str,
-        read: Callable[[Any], Mapping[str, Array] | None],
+        kind: Any,
+        read: Callable[[bytes], Mapping[str, Array] | None],
         now: Callable[[], float],
         used: Callable[[float], None] = lambda stamp: None,
         taken: Callable[[], None] = lambda: None,
     ) -> None:
-        self.topic, self._read, self._now = topic, read, now
+        self.topic, self.kind, self._read, self._now = topic, kind, read, now
         self._used, self._taken = used, taken
         self.gate = StampGate()
         self.slot: LatestValue[Reading | None] = LatestValue(None)
@@ -47,17 +50,19 @@ class Source:
         self.arrived = -math.inf  # s by the node's clock, of the last message of any kind
         self.incompatible = ""  # quality of service by which a publisher cannot be heard
 
-    def take(self, message: Any) -> None:
-        """A message's callback; it never raises."""
+    def take(self, data: bytes) -> None:
+        """A message, as it came; it never raises."""
         now = self._now()
         self.arrived = now
         self.received += 1
-        stamp = seconds(message.header.stamp)
-        if not self.gate.passes(stamp, now):
-            self._reject(self.gate.complaint)
-            return
         try:
-            values = self._read(message)
+            data = wire.plain(data, self.kind)
+            seconds, nanoseconds = wire.stamp(data)
+            stamp = seconds + nanoseconds * 1e-9
+            if not self.gate.passes(stamp, now):
+                self._reject(self.gate.complaint)
+                return
+            values = self._read(data)
         except BadMessage as bad:
             self._reject(str(bad))
             return

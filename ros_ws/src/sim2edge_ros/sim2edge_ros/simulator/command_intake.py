@@ -1,11 +1,13 @@
 """The commands of ros2_control's stock controllers as the simulated robot's own."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
@@ -15,7 +17,8 @@ from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.robot import ActuatorCommand, Mode
 from edge_runtime.signal import Array
 from edge_runtime.slots import LatestValue
-from sim2edge_ros import topics
+from sim2edge_ros import topics, wire
+from sim2edge_ros.intake import Intake
 
 FORWARD, ACKERMANN, JOINT_TRAJECTORY = "forward", "twist", "trajectory"
 
@@ -27,7 +30,7 @@ class CommandIntake:
     come; at first they are the robot's own.
 
     Args:
-        node: on which to subscribe.
+        node: on which to subscribe; messages are taken in a thread of this intake's own.
         actuators: in the robot's order.
         interface: "forward", "trajectory" or "twist".
         wheeled: of a car, for "twist".
@@ -44,6 +47,7 @@ class CommandIntake:
         wheeled: WheeledRobotConfig | None,
     ) -> None:
         self._node, self._actuators, self._wheeled = node, actuators, wheeled
+        self._intake = Intake(node, "commands")
         is_position = np.array([a.mode == POSITION for a in actuators])
         self._groups = {
             topics.POSITION: np.flatnonzero(is_position),
@@ -59,6 +63,11 @@ class CommandIntake:
         self._taken: ActuatorCommand | None = None
         self.received, self.rejected = 0, 0
         self._subscribe(interface)
+        self._intake.start()
+
+    def close(self) -> None:
+        """Take no more commands."""
+        self._intake.close()
 
     @property
     def has_commander(self) -> bool:
@@ -75,26 +84,35 @@ class CommandIntake:
         return newest
 
     def _subscribe(self, interface: str) -> None:
-        subscribe = self._node.create_subscription
-        for topic in (topics.STIFFNESS, topics.DAMPING):
-            subscribe(Float64MultiArray, topic, self._gains(topic), topics.COMMAND)
+        has_velocity = len(self._groups[topics.VELOCITY]) > 0
+        for topic in (topics.STIFFNESS, topics.DAMPING):  # which are sent before the targets
+            self._listen(Float64MultiArray, topic, self._gains(topic))
         if interface == FORWARD:
             for topic in (topics.VELOCITY, topics.POSITION):
                 if len(self._groups[topic]):
-                    subscribe(Float64MultiArray, topic, self._targets(topic), topics.COMMAND)
-        elif interface == JOINT_TRAJECTORY and not len(self._groups[topics.VELOCITY]):
-            subscribe(JointTrajectory, topics.TRAJECTORY, self._take_trajectory, topics.COMMAND)
+                    self._listen(Float64MultiArray, topic, self._targets(topic))
+        elif interface == JOINT_TRAJECTORY and not has_velocity:
+            self._listen(JointTrajectory, topics.TRAJECTORY, self._take_trajectory)
         elif interface == ACKERMANN and self._wheeled is not None:
-            subscribe(TwistStamped, topics.ACKERMANN, self._take_twist, topics.COMMAND)
+            self._listen(TwistStamped, topics.ACKERMANN, self._take_twist)
         else:
             raise UserError(
                 f"parameter 'interface' is '{interface}', which this robot does not have; "
                 f"there is {FORWARD}, {JOINT_TRAJECTORY} for joints and {ACKERMANN} for a car"
             )
 
-    def _gains(self, topic: str) -> Any:
-        def take(message: Float64MultiArray) -> None:
-            values = self._good(topic, message.data)
+    def _listen(self, kind: Any, topic: str, take: Callable[[bytes], None]) -> None:
+        def guarded(data: bytes) -> None:
+            try:
+                take(wire.plain(data, kind))
+            except Exception:  # whatever a message can do must not end the thread
+                self.rejected += 1
+
+        self._intake.subscribe(kind, topic, guarded, topics.COMMAND)
+
+    def _gains(self, topic: str) -> Callable[[bytes], None]:
+        def take(data: bytes) -> None:
+            values = self._good(topic, wire.array(data))
             if values is not None and topic == topics.STIFFNESS:
                 self._stiffness = values
             elif values is not None:
@@ -102,12 +120,12 @@ class CommandIntake:
 
         return take
 
-    def _targets(self, topic: str) -> Any:
+    def _targets(self, topic: str) -> Callable[[bytes], None]:
         # A robot with both kinds moves on the last of the two, which is sent last.
         last = topics.POSITION if len(self._groups[topics.POSITION]) else topics.VELOCITY
 
-        def take(message: Float64MultiArray) -> None:
-            values = self._good(topic, message.data)
+        def take(data: bytes) -> None:
+            values = self._good(topic, wire.array(data))
             if values is None:
                 return
             self._target[self._groups[topic]] = values
@@ -116,7 +134,8 @@ class CommandIntake:
 
         return take
 
-    def _take_trajectory(self, message: JointTrajectory) -> None:
+    def _take_trajectory(self, data: bytes) -> None:
+        message = deserialize_message(data, JointTrajectory)
         names = [a.name for a in self._actuators]
         given, points = list(message.joint_names), list(message.points)
         if sorted(given) != sorted(names) or not points:
@@ -128,8 +147,9 @@ class CommandIntake:
             self._target[:] = values[order]
             self._put()
 
-    def _take_twist(self, message: TwistStamped) -> None:
+    def _take_twist(self, data: bytes) -> None:
         assert self._wheeled is not None
+        message = deserialize_message(data, TwistStamped)
         speed, turn = message.twist.linear.x, message.twist.angular.z
         if not math.isfinite(speed + turn):
             self.rejected += 1

@@ -27,8 +27,8 @@ LOCKSTEP = 0.0  # as speed
 TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
 
 
-def make(node: Node, parameters: SimParameters) -> RealTimeRobot | LockstepRobot:
-    """The simulated robot, ready to run.
+def make(node: Node, parameters: SimParameters) -> tuple[RealTimeRobot | LockstepRobot, RosServer]:
+    """The simulated robot, ready to run, and its border, to be closed after that.
 
     Raises:
         UserError: there is none of that name, or a parameter does not fit.
@@ -55,8 +55,8 @@ def make(node: Node, parameters: SimParameters) -> RealTimeRobot | LockstepRobot
     )
     server = RosServer(sensors, commands, task.control_period, parameters.clock)
     if parameters.speed == LOCKSTEP:
-        return LockstepRobot(simulated, server)
-    return RealTimeRobot(simulated, server, parameters.speed)
+        return LockstepRobot(simulated, server), server
+    return RealTimeRobot(simulated, server, parameters.speed), server
 
 
 def _datum(text: str) -> Datum:
@@ -77,15 +77,17 @@ def main(arguments: list[str] | None = None) -> int:
     node = Node("sim_node", context=context)
     try:
         parameters = declare(node, SimParameters)
-        robot = make(node, parameters)
+        robot, server = make(node, parameters)
     except UserError as error:
         print(f"sim_node: {error}", file=sys.stderr)
         rclpy.shutdown(context=context)
         return REFUSED
-    thread = spin(node, "commands")
+    thread = spin(node, "parameters")
     node.get_logger().info(f"{parameters.robot}: hangs until the first command")
-    with realtime(RealtimeConfig(fifo=parameters.fifo)):
+    paced = parameters.speed != LOCKSTEP  # else it takes all the time there is
+    with realtime(RealtimeConfig(fifo=parameters.fifo if paced else 0)):
         robot.run(stop)
+    server.close()
     rclpy.shutdown(context=context)
     thread.join(2.0)
     return 0

@@ -1,0 +1,30 @@
+"""The edge runtime as ROS nodes, over real DDS: what that costs, and what it bears."""
+
+import importlib.util
+import sys
+
+from figures import parse_arguments, report
+from ros_processes import use_own_domain
+
+
+def main() -> int:
+    """Print the figures; 0 if all targets are reached."""
+    arguments = parse_arguments(__doc__)
+    if importlib.util.find_spec("rclpy") is None:
+        print("ROS 2 is not installed; pip install 'sim2edge[ros,sim,fusion]'", file=sys.stderr)
+        return 2
+    use_own_domain()
+    from ros_latency import at_100_hz  # noqa: PLC0415  these need rclpy
+    from ros_reload import under_motion  # noqa: PLC0415
+    from ros_robots import TASKS, through_the_graph  # noqa: PLC0415
+
+    quick = arguments.quick
+    figures = at_100_hz(*((2, 6.0) if quick else (5, 20.0)))
+    for robot in TASKS:
+        figures += through_the_graph(robot, 30.0 if quick else 300.0)
+    figures.append(under_motion(0.5 if quick else 1.5))
+    return report(figures, arguments.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Hears a car's graph from a process of its own, and tells in lines when what came.
 
-python -m benchmarks.ros_observer: `sample TIME SPEED`, `command TIME VELOCITY` (of the wheels),
+python benchmarks/ros_observer.py: `sample TIME SPEED`, `command TIME VELOCITY` (of the wheels),
 `status TIME MESSAGE`; times are CLOCK_MONOTONIC, s, which all network namespaces share. A line
 `reset` on stdin calls the edge node's service.
 """

@@ -9,10 +9,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from ros_graph import up
-from watcher import Watcher
-
-from benchmarks.ros_faults import (
+from ros_faults import (
     LEASE,
     PERIOD,
     TIME_OUT,
@@ -22,6 +19,9 @@ from benchmarks.ros_faults import (
     cut_the_network,
     kill_the_simulator,
 )
+from ros_graph import up
+from watcher import Watcher
+
 from tests.ros.recorder.bags import rosbags_count
 
 pytestmark = pytest.mark.slow  # whole graphs, in real time

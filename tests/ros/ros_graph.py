@@ -113,4 +113,5 @@ class Probe:
         self.until(client.service_is_ready, f"{service} is there")
         future = client.call_async(request or kind.Request())
         self.until(future.done, f"{service} answers")
+        self.node.destroy_client(client)
         return future.result()

@@ -21,6 +21,7 @@ _GRACE = 15.0  # s for a node to end; the edge node brings the robot to rest fir
 _LOOK = 0.1  # s between two looks at the processes
 _RESPAWN = 1.0  # s before a node that failed is started again
 _REFUSED = 2  # exit code of a node that will not do better the next time
+_CLOCK = "/clock"
 _SIM, _EDGE, _RECORDER = "sim_node", "edge_node", "recorder"
 _MODULES = {
     _SIM: "sim2edge_ros.simulator.sim_node",
@@ -124,6 +125,8 @@ def _command(node: str, config: UpConfig) -> list[str]:
     command += ["--params-file", str(parameters)]
     for parameter in given:
         command += ["-p", parameter]
+    if config.lockstep:
+        command += ["-r", f"{_CLOCK}:={_CLOCK.strip('/')}"]  # each simulated robot has its own time
     if config.namespace:
         command += ["-r", f"__ns:=/{config.namespace.strip('/')}"]
     return command

@@ -29,6 +29,7 @@ from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.signal import JOINT_POS, Array
 from sim2edge_ros import robot_file, topics, wire
+from sim2edge_ros.frames import Frames
 from sim2edge_ros.geodesy import Datum
 from sim2edge_ros.intake import Intake
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
@@ -114,7 +115,7 @@ def _publish(node: Node, measuring: Event, stop: Event) -> tuple[dict[int, float
     """Samples until the end: the stamps of those that count, and the periods that were missed."""
     robot = robot_file.load("humanoid")
     description = robot.description
-    frames = ("odom", "imu")
+    frames = Frames("", "odom", "imu")
     sensors = SensorPublisher(
         node, robot, description, PERIOD * 1e-9, Datum(0.0, 0.0, 0.0), False, frames
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_runtime.errors import UserError
+from edge_runtime.files import sync_folder
 
 MARKER = b"\x93s2e blk"  # at the start of each block; no text file begins so
 _HEAD = struct.Struct("<8sIIII")  # marker, checksum of what follows it, kind, number, length
@@ -51,7 +52,7 @@ class BlockFile:
                 self._before = path.with_name(f"{path.name}~")
                 os.replace(path, self._before)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}; name another file") from None
 
@@ -102,15 +103,6 @@ def _write_all(file: int, content: bytes) -> None:
     left = memoryview(content)
     while left:  # a disk that fills up first takes a part
         left = left[os.write(file, left) :]
-
-
-def _sync_folder(path: Path) -> None:
-    """Or a power cut could lose the name of a file whose content is safe."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def is_block_file(path: Path) -> bool:

@@ -20,6 +20,15 @@ def make_folder(path: Path) -> None:
         raise UserError(f"cannot write to {path}: {error.strerror}; name another folder") from None
 
 
+def sync_folder(path: Path) -> None:
+    """Or a power cut could lose the name of a file whose content is safe."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def write_file(path: Path, content: bytes | str) -> None:
     """Write to a temporary file beside it, then rename.
 

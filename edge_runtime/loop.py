@@ -129,9 +129,16 @@ class ControlLoop:
 
     # -- the operator's side ---------------------------------------------------------------
 
-    def start(self) -> None:
-        """Run in a thread of its own until `stop`."""
-        self._thread = threading.Thread(target=self._run, name="control loop", daemon=True)
+    def start(self, pace: Callable[[], None] | None = None) -> None:
+        """Run in a thread of its own until `stop`.
+
+        Args:
+            pace: calls `tick` until `ended`; by default on a grid of absolute times.
+        """
+        arguments = (self._drive if pace is None else pace,)
+        self._thread = threading.Thread(
+            target=self._run, args=arguments, name="control loop", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -147,6 +154,11 @@ class ControlLoop:
     def stopping(self) -> bool:
         """Whether the operator asked for the end."""
         return self._ending.is_set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the operator asked for the end and the robot, if there ever was one, rests."""
+        return self._ending.is_set() and (self.safe.at_rest or not self._begun)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the loop's end; False after `timeout` seconds.
@@ -334,10 +346,10 @@ class ControlLoop:
             if keeper is not None:
                 keeper.keep(self, began, missed, sent)
 
-    def _run(self) -> None:
+    def _run(self, pace: Callable[[], None]) -> None:
         try:
             with realtime(self.config.realtime) as self.realtime_report:
-                self._drive()
+                pace()
         except BaseException as error:
             self.error = error
             if self._begun:
@@ -346,16 +358,12 @@ class ControlLoop:
 
     def _drive(self) -> None:
         release, missed = self._first_release(), 0
-        while not self._ended():
+        while not self.ended:
             sleep_until(release)
             self.budget.wake_up.record(self._clock() - release)
             self.tick(missed)
             release, missed = next_release(release, self._clock(), self.period)
             self.budget.missed += missed
-
-    def _ended(self) -> bool:
-        """Whether the operator asked for the end and the robot, if there ever was one, rests."""
-        return self._ending.is_set() and (self.safe.at_rest or not self._begun)
 
     def _first_release(self) -> int:
         """Wait for a new sample, so that ticks come soon after samples, not just before."""

@@ -21,6 +21,7 @@ from edge_runtime.signal import Array
 _HEAD = struct.Struct("<qd???5x")
 LOOK_EVERY = 0.05  # s between two looks of the shadow's thread at what the loop left for it
 _RING_SECONDS = 2.0  # that the shadow may lag behind the loop before ticks are lost to it
+_KEPT = 8  # policies that drove before, to go back to
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,26 @@ class Shadow:
     own runs the policy on it, tick after tick, so the history it observes is the driver's. A
     policy that is too slow loses ticks, which are counted, and never the loop's time.
 
-    `load`, `drop`, `promote`, `roll_back`, `comparison` and `close` are for the operator's thread.
+    `load`, `drop`, `promote`, `drive`, `roll_back`, `comparison` and `close` are for the operator's
+    thread.
 
     Args:
         loop: which must not run yet, for what gives the loop its priority must find the thread.
         every: s between two looks at what the loop left.
+        before: policies that drove before the loop's, the newest last; kept up from here on, so
+            that another loop's shadow can go on with it.
     """
 
-    def __init__(self, loop: ControlLoop, every: float = LOOK_EVERY) -> None:
+    def __init__(
+        self,
+        loop: ControlLoop,
+        every: float = LOOK_EVERY,
+        before: list[Policy] | None = None,
+    ) -> None:
         self._loop = loop
         self._trial: _Trial | None = None  # what is in shadow
         self._latest: _Trial | None = None  # what was there last
-        self._previous: list[Policy] = []  # that drove before what was promoted
+        self._before = [] if before is None else before
         self._using = threading.Lock()  # a policy's buffers; the loop never takes it
         estimates = (loop.fusion.estimates[s.name] for s in loop.fusion.provides)
         self._known = (loop.sensors.values, *estimates)
@@ -144,8 +153,7 @@ class Shadow:
             ContractError: it does not fit the robot or the running loop; the one in shadow stays.
             UserError: it is one that drives, or did and is kept for rolling back.
         """
-        if policy is self._loop.controller.policy or policy in self._previous:
-            raise UserError(f"{policy.source}: it drives or did; load the file once more")
+        self._check_unused(policy)
         trial = _Trial(policy, self._loop, self._floats)
         with self._using:
             self._trial = self._latest = trial
@@ -163,7 +171,7 @@ class Shadow:
     @property
     def can_roll_back(self) -> bool:
         """Whether a policy was promoted over another."""
-        return bool(self._previous)
+        return bool(self._before)
 
     def promote(self, timeout: float = 5.0) -> None:
         """Let the policy in shadow drive from the next tick on.
@@ -181,10 +189,19 @@ class Shadow:
                     f"{trial.policy.source}: {trial.not_finite} of its actions in shadow were not "
                     "finite, so it must not drive; train or export another"
                 )
-            before = self._loop.controller.policy
-            self._loop.swap(trial.policy, timeout)
-            self._previous.append(before)
+            self._let_drive(trial.policy, timeout)
             self._trial = None
+
+    def drive(self, policy: Policy, timeout: float = 5.0) -> None:
+        """Let a policy drive from the next tick on, untried; what is in shadow stays there.
+
+        Raises:
+            ContractError: it does not fit the robot or the running loop.
+            UserError: it is one that drives, or did, or the loop does not tick.
+        """
+        self._check_unused(policy)
+        with self._using:
+            self._let_drive(policy, timeout)
 
     def roll_back(self, timeout: float = 5.0) -> None:
         """Let the policy that drove before the last promotion drive from the next tick on.
@@ -193,10 +210,10 @@ class Shadow:
             UserError: none was promoted, or the loop does not tick.
         """
         with self._using:
-            if not self._previous:
+            if not self._before:
                 raise UserError("no policy was promoted, so there is none to go back to")
-            self._loop.swap(self._previous[-1], timeout)
-            self._previous.pop()
+            self._loop.swap(self._before[-1], timeout)
+            self._before.pop()
 
     def comparison(self) -> Comparison | None:
         """What the policy in shadow did so far, or the last one that was; None without any."""
@@ -216,6 +233,17 @@ class Shadow:
     def close(self) -> None:
         """Look at what is left and end the thread; after the loop has ended."""
         self._writer.close()
+
+    def _check_unused(self, policy: Policy) -> None:
+        """Its buffers are those of one policy at work."""
+        if policy is self._loop.controller.policy or policy in self._before:
+            raise UserError(f"{policy.source}: it drives or did; load the file once more")
+
+    def _let_drive(self, policy: Policy, timeout: float) -> None:
+        driver = self._loop.controller.policy
+        self._loop.swap(policy, timeout)
+        self._before.append(driver)
+        del self._before[:-_KEPT]
 
     def _see(self, rows: bytes) -> None:
         for start in range(0, len(rows), self._row_size):

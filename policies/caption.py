@@ -10,8 +10,8 @@ from edge_runtime.signal import COMMAND
 from sim.engines.engine import Float
 from sim.render import Picture
 from sim.task import Task
-from sim.tasks.humanoid_velocity import WalkingTask
 from sim.tasks.vehicle_track import DrivingTask
+from sim.tasks.walking import WalkingTask
 
 SMOOTHING = 0.5  # s; a pelvis sways with each step, and nobody reads numbers that flicker
 

@@ -1,12 +1,10 @@
 """How each task is trained best, as far as we know: where `sim2edge train TASK` starts from."""
 
-import dataclasses
-
+from edge_runtime.errors import UserError
 from policies.config import PPOConfig, TrainConfig
-from sim.tasks import find_task
+from sim.tasks.humanoid_v5 import HumanoidV5
 from sim.tasks.humanoid_velocity import HumanoidVelocity, Practice
 from sim.tasks.vehicle_track import DrivingPractice, VehicleTrack
-from sim.terms.arms import ArmConfig
 from sim.terms.commands import VelocityCommand
 from sim.terms.events import PushConfig
 from sim.terrain.terrain import TerrainConfig
@@ -19,7 +17,8 @@ _HARD = HumanoidVelocity(
         push_speed=(0.1, 1.5),
         push_grow=True,
         payload=(-1.0, 5.0),
-        arms=ArmConfig(hand_mass=(0.0, 1.5), offset=0.3),
+        hand_mass=(0.0, 1.5),
+        arm_offset=0.3,
     ),
     # Whoever falls by a push would go down a level of ground too, and never see the hard ones.
     terrain=TerrainConfig(kinds=("flat", "slope", "steps"), curriculum=False),
@@ -32,31 +31,27 @@ _BLIND = VehicleTrack(
 
 RECIPES: dict[str, TrainConfig] = {
     "HumanoidVelocity": TrainConfig(
-        task=None,
-        steps=11_500_000,
-        ppo=PPOConfig(entropy=0.0002),
+        task=HumanoidVelocity(), steps=11_500_000, ppo=PPOConfig(entropy=0.0002)
     ),
     "HumanoidGauntlet": TrainConfig(
         task=_HARD,
         steps=40_000_000,
         ppo=PPOConfig(learning_rate=2e-4, initial_log_std=-1.2, symmetry=0.5),
     ),
-    "VehicleTrack": TrainConfig(task=None, steps=7_000_000),
+    "VehicleTrack": TrainConfig(task=VehicleTrack(), steps=7_000_000),
     "VehicleGauntlet": TrainConfig(
         task=_BLIND, steps=4_000_000, ppo=PPOConfig(learning_rate=3e-4, initial_log_std=-2.4)
     ),
-    "Humanoid-v5": TrainConfig(task=None, steps=10_000_000),
+    "Humanoid-v5": TrainConfig(task=HumanoidV5(), steps=10_000_000),
 }
 
 
 def recipe(name: str) -> TrainConfig:
-    """The training of that name, or of the task of that name, with its defaults.
+    """The training of that name; each task has one of its own name.
 
     Raises:
-        UserError: there is no such task.
+        UserError: there is none.
     """
-    if name in RECIPES and RECIPES[name].task is not None:
-        return RECIPES[name]
-    task = find_task(name)
-    known = RECIPES.get(task.name, TrainConfig(task=None))
-    return dataclasses.replace(known, task=task)
+    if name not in RECIPES:
+        raise UserError(f"unknown task '{name}'; there are: {', '.join(RECIPES)}")
+    return RECIPES[name]

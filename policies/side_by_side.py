@@ -46,9 +46,10 @@ def _table(figures: Mapping[str, Mapping[str, Values]]) -> Table:
 
 
 def _named(name: str) -> str:
-    """As a gate calls it, and its unit."""
-    measured = "" if name.endswith("seconds") else unit(name)
-    return f"{name} [dim]{measured}[/dim]" if measured else name
+    """As a gate calls it, and its unit if the name does not end with it."""
+    measured = unit(name)
+    told = name.endswith(("seconds", f"_{measured.replace('/', '_')}"))
+    return f"{name} [dim]{measured}[/dim]" if measured and not told else name
 
 
 def _cells(values: Values, several: bool) -> list[str]:

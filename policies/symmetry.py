@@ -5,7 +5,7 @@ told so learns twice from each step (Yu, Turk and Liu, "Learning Symmetric and L
 Locomotion", ACM Transactions on Graphics 37(4), 2018, from where the loss is).
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,22 +44,22 @@ class Mirror(NamedTuple):
     action: Reflection
 
 
-def find_mirror(contract: Contract, joint_signs: Mapping[str, float]) -> Mirror:
+def find_mirror(contract: Contract, signs: Sequence[float]) -> Mirror:
     """The mirror of a robot whose joints come in pairs, or lie in the middle.
 
     Args:
         contract: of the task.
-        joint_signs: by joint, whether its mirror turns the same way, 1, or the other, -1.
+        signs: by joint, whether its mirror turns the same way, 1, or the other, -1.
 
     Raises:
         UserError: the task has a term or command whose mirror is not known.
     """
     names = contract.joint_names
     joints = np.array([names.index(_other_side(name)) for name in names])
-    signs = np.array([joint_signs[name] for name in names])
+    turns = np.asarray(signs)
     sources, turned, start = [], [], 0
     for term, size in zip(contract.observations, contract.term_sizes):
-        source, sign = _reflect(term.name, contract, joints, signs)
+        source, sign = _reflect(term.name, contract, joints, turns)
         if size != term.history * len(sign):
             raise UserError(f"--ppo.symmetry: term '{term.name}' has no known mirror; leave it 0")
         for past in range(term.history):
@@ -67,7 +67,7 @@ def find_mirror(contract: Contract, joint_signs: Mapping[str, float]) -> Mirror:
             turned.append(sign)
         start += size
     observation = _reflection(np.concatenate(sources), np.concatenate(turned))
-    return Mirror(observation, _reflection(joints, signs))
+    return Mirror(observation, _reflection(joints, turns))
 
 
 def _reflect(

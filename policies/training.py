@@ -157,7 +157,7 @@ class Training:
 
 
 def _mirror(config: TrainConfig, env: Batch) -> Mirror:
-    signs = env.config.joint_signs if isinstance(env, TaskVectorEnv) else {}
+    signs = env.config.robot.mirror_signs if isinstance(env, TaskVectorEnv) else ()
     if not (isinstance(env, TaskVectorEnv) and signs):
         raise UserError(
             f"--ppo.symmetry: the robot of {config.task.name} is not known to be symmetric; leave "

@@ -5,7 +5,8 @@ from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, JOINT_POS, JOINT
 from sim.sensors.estimates import ESTIMATED
 from sim.task import TaskConfig
 
-LIVE = (IMU_GYRO, IMU_ACCEL, IMU_BURST, "lidar")  # encoders repeat themselves at standstill
+# Encoders repeat themselves at standstill.
+LIVE = (IMU_GYRO, IMU_ACCEL, IMU_BURST, "foot_force", "lidar")
 LIVE_MOVING = (JOINT_POS, JOINT_VEL, "wheel_speed")
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import mujoco
 import numpy as np
@@ -22,8 +22,12 @@ from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Bool = npt.NDArray[np.bool_]
 State = dict[str, Any]
+C = TypeVar("C", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -127,11 +131,6 @@ class TaskConfig(ABC):
         """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
         return None
 
-    @property
-    def joint_signs(self) -> Mapping[str, float]:
-        """By joint of a robot that is symmetric: 1 if its mirror turns the same way, else -1."""
-        return {}
-
     def nominal(self) -> "TaskConfig":
         """The same with the robot as it is drawn: no noise, no randomization, no pushes."""
         randomization = replace(self.randomization, enabled=False)
@@ -211,6 +210,11 @@ class Task(ABC):
 
     def decorate(self, spec: mujoco.MjSpec, row: int) -> None:
         """Add to the robot's scene what is seen of that simulation's world, but not simulated."""
+
+
+def changed(config: C, **values: Any) -> C:
+    """The dataclass with those of `values` that are not None."""
+    return replace(config, **{name: value for name, value in values.items() if value is not None})
 
 
 def weighted_terms(

@@ -1,8 +1,8 @@
 """A walking robot's attitude, velocity and position from IMU and feet.
 
 The contact-aided invariant extended Kalman filter: Hartley, Ghaffari, Eustice, Grizzle, IJRR
-39(4), 2020. The equations are in `legged_equations`, contacts and slips in `legged_steps`, late
-measurements in `timeline`.
+39(4), 2020. The equations are in `legged_equations`, contacts and slips in `legged_feet`, what
+happens when in `legged_steps`, late measurements in `timeline`.
 """
 
 import math
@@ -255,7 +255,7 @@ class LeggedFilter:
             summary[0] = 1.0
             return summary[:7], *self._unstarted_health()
         state = line.states[line.newest]
-        steps.summarize(state, line.covariances[line.newest], self._feet, summary)
+        layout.summarize(state, line.covariances[line.newest], self._feet, summary)
         tilt, speed = summary[7:].tolist()
         return summary[:7], *self._health(state, tilt, speed)
 

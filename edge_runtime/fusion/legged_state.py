@@ -4,8 +4,11 @@ The nominal state is time, rotation (3, 3), velocity, position and feet (2+F, 3)
 the last IMU reading (2, 3), a record of each foot (F, 10), that of `legged_rest`, and `STATUS`.
 """
 
+import math
+
 from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.legged_rest import REST
+from edge_runtime.fusion.lie import matrix_to_quaternion
 from edge_runtime.fusion.measurement import Float
 
 IMU, FEET = 0, 1  # kinds of event
@@ -71,3 +74,27 @@ def views(state: Float, feet: int) -> tuple[Float, Float, Float, Float, Float]:
         state[a + 6 : a + 12].reshape(2, 3),
         state[a + 12 : a + 12 + FOOT * feet].reshape(feet, FOOT),
     )
+
+
+@compiled
+def spread(covariance: Float) -> tuple[float, float]:
+    """Standard deviations of tilt, rad, and velocity, m/s: the largest of their components.
+
+    The invariant error of the velocity is that of the velocity in the body frame, turned to the
+    world's axes: it holds no error of the heading, which nobody can know.
+    """
+    tilt = max(covariance[0, 0], covariance[1, 1])
+    velocity = max(covariance[3, 3], covariance[4, 4], covariance[5, 5])
+    return math.sqrt(max(tilt, 0.0)), math.sqrt(max(velocity, 0.0))
+
+
+@compiled
+def summarize(state: Float, covariance: Float, feet: int, out: Float) -> None:
+    """Attitude wxyz, velocity in the body frame and the two of `spread`, written to (9,)."""
+    rotation, columns = views(state, feet)[:2]
+    out[:4] = matrix_to_quaternion(rotation)
+    for i in range(3):
+        out[4 + i] = 0.0
+        for j in range(3):
+            out[4 + i] += rotation[j, i] * columns[0, j]
+    out[7], out[8] = spread(covariance)

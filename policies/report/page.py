@@ -10,6 +10,7 @@ from edge_runtime.files import write_file
 from policies.report.blocks import code, command_line, pairs, paragraph, section
 from policies.report.charts import patterns
 from policies.report.evaluation import Evaluation
+from policies.report.faults import faults_section
 from policies.report.markup import Markup, element, join
 from policies.report.measures import measures_section
 from policies.report.policy import policy_section, versions
@@ -24,6 +25,7 @@ from policies.suites.result import SuiteResult
 _LINKS = {
     "gate": "Gate",
     "success": "Success",
+    "faults": "Faults",
     "pushes": "Failure map",
     "settings": "Causes",
     "measures": "Measured",
@@ -61,6 +63,7 @@ def page(evaluation: Evaluation) -> str:
     found = {
         "gate": gate_section(evaluation),
         "success": success_section(evaluation),
+        "faults": faults_section(evaluation),
         "pushes": pushes_section(evaluation),
         "settings": settings_section(evaluation),
         "measures": measures_section(evaluation),

@@ -9,7 +9,8 @@ from policies.report.evaluation import Bound, Evaluation, failures_by_kind, succ
 from policies.report.markup import Markup, element, number, percent
 from policies.report.words import engine_name, named, title
 
-SUCCESS_FIGURES = ("completed", "success", "survival")  # bounds drawn beside the success share
+SUCCESS_FIGURES = ("completed", "success")  # bounds drawn beside the success share
+SURVIVED = "survived"  # a goal that is reached by survival alone, whose bound is drawn then
 
 
 def verdict(evaluation: Evaluation) -> Markup:
@@ -129,8 +130,9 @@ def _curves(evaluation: Evaluation) -> list[Markup]:
 
 def _bound(evaluation: Evaluation, *engines: str) -> float | None:
     """The share of successes that the gate asks of one of these engines."""
+    figures = (*SUCCESS_FIGURES, "survival") if evaluation.goal == SURVIVED else SUCCESS_FIGURES
     for bound in evaluation.bounds:
-        if bound.at_least and bound.figure in SUCCESS_FIGURES and bound.engine in engines:
+        if bound.at_least and bound.figure in figures and bound.engine in engines:
             return bound.bound
     return None
 

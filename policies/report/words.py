@@ -71,6 +71,11 @@ def with_unit(name: str, value: float) -> str:
 
 
 def kind_of_failure(why: str) -> str:
-    """What a sentence such as "fell at 12.3 s in segment 3" has in common with others: "fell"."""
-    start = re.split(r"[\d,;:(]", why, maxsplit=1)[0]
+    """What a sentence such as "fell at 12.3 s in segment 3" has in common with others: "fell".
+
+    It is what stands before a colon, as in "12 deadlines missed: stop after 40 ms", or else before
+    the first figure.
+    """
+    name, colon, _ = why.partition(":")
+    start = name if colon else re.split(r"[\d,;(]", why, maxsplit=1)[0]
     return _TAIL.sub("", start.rstrip() + " ").strip() or "not told"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import Progress
 
 from edge_runtime.errors import UserError
@@ -13,6 +14,7 @@ from policies.policy_file import PolicyFile
 from policies.report.evaluation import worst_trials
 from policies.report.film import HEIGHT, LETTERS, WIDTH
 from policies.report.suite import FILMED, FilmTrial, report_suite
+from policies.suites.fault_table import print_faults
 from policies.suites.faults import METRICS, run_faults
 from policies.suites.film import FilmConfig, film_trial
 from policies.suites.gauntlet import figures_of, not_begun, run_gauntlet
@@ -25,6 +27,7 @@ from sim.vector_env import MODEL
 
 TRIALS = 100
 MISSED = 1  # exit code
+_MOST = 2**31  # number of a trial
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,10 @@ def run_suite(asked: SuiteRun) -> int:
     """
     if asked.trials is not None and asked.trials < 1:
         raise UserError("--trials must be positive")
-    if asked.trial is not None and asked.trial < 0:
-        raise UserError("--trial must not be negative")
+    if asked.trial is not None and not 0 <= asked.trial < _MOST:
+        raise UserError(f"--trial must not be negative, and below {_MOST}")
+    if asked.trial is not None and asked.trials is not None:
+        raise UserError("--trial runs one and --trials that many; leave one of them out")
     protocol = find_protocol(asked.suite)
     gate = Gate.read(asked.gate) if asked.gate else None
     policy = PolicyFile.find(Path(asked.policy))
@@ -72,7 +77,10 @@ def run_suite(asked: SuiteRun) -> int:
         look = FilmConfig(WIDTH, HEIGHT, letters=LETTERS)
         film = partial(_film, policy, protocol, asked.estimates, FilmConfig())
         small = partial(_film, policy, protocol, asked.estimates, look)
-    print_results(results)
+    console = Console()
+    print_results(results, console)
+    if protocol.suite == FAULTS:
+        print_faults(results[0], console)
     lines = [line for result in results for line in _verdicts(gate, result, len(results) > 1)]
     for line in lines:
         print(line)
@@ -90,6 +98,8 @@ def run_suite(asked: SuiteRun) -> int:
 def film_worst(results: Sequence[SuiteResult], film: FilmTrial, folder: Path) -> None:
     """Film each engine's failed trials that say most, into that folder."""
     for result in results:
+        if result.trials and result.success == 1.0:
+            print(f"no films of {result.engine}: no trial failed")
         for trial in worst_trials(result, FILMED):
             path = folder / f"{result.engine}-{trial.trial}.mp4"
             film(trial, path)
@@ -137,6 +147,8 @@ def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> list[S
 def _check_faults(asked: SuiteRun) -> None:
     if asked.engines != (MUJOCO,) or asked.films:
         raise UserError("fault trials run in MuJoCo, without --films; leave out --engine")
+    if asked.estimates != MODEL:
+        raise UserError("fault trials run the robot's own estimator; leave out --estimates")
 
 
 def _faults(policy: PolicyFile, asked: SuiteRun) -> SuiteResult:

@@ -166,13 +166,14 @@ def beam_angles(task: VehicleTrack) -> Float:
 def gauntlet_task(task: VehicleTrack, protocol: DrivingGauntlet, seed: int) -> VehicleTrack:
     """The task on unseen tracks as the protocol wants it.
 
-    Lost beams are drawn by the trial itself, so that no car's depend on another's.
+    Lost beams and blind sectors are drawn by the trial itself, so that no car's depend on
+    another's.
     """
     unseen = task.unseen(seed)
     return replace(
         unseen,
         episode_seconds=protocol.lap_seconds + 1.0,  # the trial ends it before
-        lidar=replace(unseen.lidar, dropout=0.0),
+        lidar=replace(unseen.lidar, dropout=0.0, blind=(0.0, 0.0)),
         gnss=unseen.gnss.exact(),
         randomization=replace(unseen.randomization, enabled=True, payload=(0.0, 0.0)),
     )

@@ -55,6 +55,8 @@ class FaultyRobot:
         self._body = self.engine.model.body(env.config.robot.main_body).id
         self._names = [a.name for a in env.config.robot.actuators]
         signals = self.description.signals
+        live = self.description.live or ()
+        self._restless = [name for name in live if name not in (IMU_GYRO, IMU_ACCEL, IMU_BURST)]
         self._speeds = [s.name for s in signals if s.unit == "rad/s" and s.name != IMU_GYRO]
         self._period = round(env.config.control_period * 1e9)  # ns
         self._began = clock.now  # when the world was at sequence 0
@@ -132,8 +134,8 @@ class FaultyRobot:
         signals[IMU_GYRO][0], signals[IMU_ACCEL][0] = np.split(parts.mean(axis=0), 2)
         for name in self._speeds:
             signals[name][:] = 0.0
-        if LIDAR in signals:
-            signals[LIDAR] += self.noise[LIDAR] * self.rng.standard_normal(signals[LIDAR].shape)
+        for name in self._restless:
+            signals[name] += self.noise[name] * self.rng.standard_normal(signals[name].shape)
         return sample
 
     def _spoilt(self, sample: Sample, since: float) -> Sample:

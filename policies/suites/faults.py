@@ -132,6 +132,13 @@ def as_trial(trial: int, seed: int, outcome: Outcome) -> TrialResult:
     )
 
 
+def parts(trial: TrialResult) -> tuple[str, str, str]:
+    """The fault that a trial of `as_trial` met, what fired, and how the robot ended."""
+    fault, _, rest = trial.why.partition(": ")
+    fired, _, end = rest.rpartition("; ")
+    return fault, fired, end
+
+
 def reactions(outcome: Outcome) -> str:
     """What fired, each kind of reaction once, and when."""
     first: dict[Reaction, str] = {}

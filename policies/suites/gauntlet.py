@@ -10,7 +10,7 @@ from edge_runtime.inference import Policy
 from policies.policy_file import PolicyFile
 from policies.suites.driving import DrivingTrials
 from policies.suites.protocol import Protocol
-from policies.suites.result import OUTCOMES, PUSHES, SuiteResult, TrialResult
+from policies.suites.result import OUTCOMES, PUSHES, SURVIVAL, SuiteResult, TrialResult
 from policies.suites.trial_env import Run, TrialEnv
 from policies.suites.walking import WalkingTrials
 from sim.engines.bullet.engine import WorkerDiedError
@@ -18,7 +18,7 @@ from sim.engines.choice import MUJOCO
 from sim.tasks.humanoid_velocity import HumanoidVelocity
 from sim.tasks.vehicle_track import VehicleTrack
 
-_TRIES = 3  # of a trial whose worker ends before it does
+_TRIES = 3  # of the trials that are left when a worker ends
 
 Progress = Callable[[int], object]  # told how many trials finished just now
 
@@ -40,7 +40,7 @@ def run_gauntlet(
     finished: dict[int, TrialResult] = {}
     notes: list[str] = []
     interrupted = False
-    for _ in range(_TRIES):
+    for tried in range(1, _TRIES + 1):
         left = [trial for trial in run.trials if trial not in finished]
         if not left:
             break
@@ -54,12 +54,9 @@ def run_gauntlet(
             )
             break
         except WorkerDiedError as error:
-            rerun = [trial for trial in run.trials if trial not in finished]
-            notes.append(f"{str(error).partition(';')[0]}: reran {_listed(rerun)}")
-    else:
-        lost = [trial for trial in run.trials if trial not in finished]
-        if lost:
-            notes.append(f"gave up after {_TRIES} tries: {_listed(lost)} are missing")
+            lost = _listed([trial for trial in run.trials if trial not in finished])
+            end = f"reran {lost}" if tried < _TRIES else f"gave up, without {lost}"
+            notes.append(f"{str(error).partition(';')[0]}: {end}")
     return replace(
         not_begun(policy, protocol, run),
         trials=tuple(finished[trial] for trial in sorted(finished)),
@@ -81,6 +78,7 @@ def not_begun(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteResult:
         planned=len(run.trials),
         source=protocol.source,
         interrupted=True,
+        estimates=run.estimates,
     )
 
 
@@ -93,7 +91,7 @@ def figures_of(policy: PolicyFile, protocol: Protocol, engine: str = MUJOCO) -> 
     env = make_trials(policy, protocol, Run([], engine=engine, threads=1), [], 1)
     try:
         pushes = (PUSHES,) if isinstance(env, WalkingTrials) else ()
-        return (*OUTCOMES, *pushes, *env.measures.names)
+        return (*OUTCOMES, *pushes, SURVIVAL, *env.measures.names)
     finally:
         env.close()
 

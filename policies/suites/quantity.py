@@ -11,7 +11,9 @@ Range = tuple[float, float]
 T = TypeVar("T")
 
 
-def quantity(default: Any, unit: str, source: str, at_least: float = 0.0) -> Any:
+def quantity(
+    default: Any, unit: str, source: str, at_least: float = 0.0, at_most: float = math.inf
+) -> Any:
     """A field of a protocol: a number, or a range (low, high) that trials draw from uniformly.
 
     Args:
@@ -19,8 +21,9 @@ def quantity(default: Any, unit: str, source: str, at_least: float = 0.0) -> Any
         unit: what it is measured in; "1" for a plain number.
         source: why it has this value.
         at_least: the smallest value that makes sense.
+        at_most: the largest.
     """
-    metadata = {"unit": unit, "source": source, "at_least": at_least}
+    metadata = {"unit": unit, "source": source, "at_least": at_least, "at_most": at_most}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -72,9 +75,12 @@ def _value(field: "dataclasses.Field[Any]", given: Any, where: str) -> Any:
 
 
 def _number(given: Any, field: "dataclasses.Field[Any]", where: str) -> float:
-    unit, least = field.metadata["unit"], field.metadata["at_least"]
+    unit, least, most = (field.metadata[key] for key in ("unit", "at_least", "at_most"))
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
         raise UserError(f"{where} = {given!r} is not a number of {unit}")
+    shown = f"{where} = {given:g}{'' if unit == '1' else f' {unit}'}"
     if given < least:
-        raise UserError(f"{where} = {given:g} {unit} is below {least:g}")
+        raise UserError(f"{shown} is below {least:g}")
+    if given > most:
+        raise UserError(f"{shown} is above {most:g}")
     return float(given)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ from edge_runtime.config_json import from_json, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.measures import Values, mean_of_known
+from sim.vector_env import MODEL
 
 OUTCOMES: tuple[str, ...] = ("completed", "seconds")  # figures that the trials of every suite have
 PUSHES = "pushes_survived"  # the figure of trials with pushes
+SURVIVAL = "survival"  # that of trials which a fall may end, or leaving the track
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class SuiteResult:
     """The suite file, or empty for the published protocol."""
     interrupted: bool = False
     """By the user, before all trials had finished."""
+    estimates: str = MODEL
+    """Where attitude and velocity came from; as for `TaskVectorEnv`."""
 
     @property
     def success(self) -> float:
@@ -99,10 +104,11 @@ class SuiteResult:
 
     def replay(self, trial: TrialResult) -> str:
         """The command line that runs this trial again, to the same bits."""
-        suite = self.source or self.suite
+        policy, suite = shlex.quote(self.policy), shlex.quote(self.source or self.suite)
+        estimates = "" if self.estimates == MODEL else f"--estimates {self.estimates} "
         return (
-            f"sim2edge eval {self.policy} --suite {suite} --engine {trial.engine} "
-            f"--seed {trial.seed} --trial {trial.trial}"
+            f"sim2edge eval {policy} --suite {suite} --engine {trial.engine} "
+            f"{estimates}--seed {trial.seed} --trial {trial.trial}"
         )
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from policies.side_by_side import print_side_by_side
 from policies.suites.result import SuiteResult
+from sim.vector_env import MODEL
 
 _SHOWN = 10  # failed trials
 
@@ -34,4 +35,5 @@ def _title(results: Sequence[SuiteResult]) -> str:
     counts = " and ".join(f"{len(r.trials)}" for r in results)
     where = " and ".join(r.engine for r in results)
     suite = first.source or first.suite
-    return f"{first.policy}: {first.task}, {suite}, {counts} trials in {where}, seed {first.seed}"
+    title = f"{first.policy}: {first.task}, {suite}, {counts} trials in {where}, seed {first.seed}"
+    return title if first.estimates == MODEL else f"{title}, {first.estimates} estimates"

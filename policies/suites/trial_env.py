@@ -12,7 +12,7 @@ from numpy.random import Generator, SeedSequence
 from edge_runtime.signal import Array
 from policies.config import SEEDS
 from policies.measures import MeasuredEnv
-from policies.suites.result import PushResult, TrialResult, known
+from policies.suites.result import SURVIVAL, PushResult, TrialResult, known
 from policies.suites.row_random import RowGenerator
 from sim.engines.choice import MUJOCO
 from sim.engines.engine import Bool, Float, Rows
@@ -189,6 +189,7 @@ class TrialEnv(MeasuredEnv):
         fallen = self.task.terminated()
         for row in rows[self.trial[rows] != NOBODY].tolist():
             outcome = self.outcome(row, bool(fallen[row]))
+            survival = {SURVIVAL: float(not fallen[row])}
             self.finished.append(
                 TrialResult(
                     trial=int(self.trial[row]),
@@ -198,7 +199,7 @@ class TrialEnv(MeasuredEnv):
                     success=outcome.success,
                     seconds=float(self.time[row]),
                     why=outcome.why,
-                    metrics=known(self.ended[row]),
+                    metrics=survival | known(self.ended[row]),
                     pushes=outcome.pushes,
                 )
             )

@@ -16,7 +16,9 @@ from policies.suites.trial_env import Outcome, Run, TrialEnv
 from sim.engines.engine import Bool, Float, Rows
 from sim.randomization import add_mass
 from sim.robots.humanoid import ARM, HANDS
-from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.tasks.walking import WalkingTask
+from sim.terms.arms import ArmConfig
 from sim.terrain.terrain import Kind, TerrainConfig
 
 _NEVER = 1e6  # s
@@ -144,7 +146,7 @@ class WalkingTrials(TrialEnv):
             walked = seconds - p.crane_seconds
             return Outcome(True, f"reached all {reached} waypoints in {walked:.1f} s", pushes)
         if not fell:
-            late = f"reached {reached} of {p.waypoints} waypoints in {seconds:.1f} s"
+            late = f"out of time: reached {reached} of {p.waypoints} waypoints in {seconds:.1f} s"
             return Outcome(False, late, pushes)
         return Outcome(False, self._how_it_fell(seconds, reached + 1, row), pushes)
 
@@ -152,20 +154,21 @@ class WalkingTrials(TrialEnv):
         p = self._protocol
         released = seconds - p.crane_seconds
         if released < 0.0:
-            return f"fell at {seconds:.1f} s, while it hung from the crane"
-        where = f"fell at {seconds:.1f} s in segment {segment}"
+            return f"fell on the crane at {seconds:.1f} s"
+        where = f"at {seconds:.1f} s in segment {segment}"
         pushes = self._pushes.results(row, seconds)
         if pushes and not pushes[-1].survived:
             last = pushes[-1]
             after = seconds - last.time
-            return f"{where}, {after:.1f} s after {last.force:.0f} N from {side(last.direction)}"
+            blow = f"{last.force:.0f} N from {side(last.direction)}"
+            return f"fell by a push {where}, {after:.1f} s after {blow}"
         if released < p.recovery:
-            return f"{where}, {released:.1f} s after the crane let go"
-        return f"{where}, without a push in the last {p.recovery:g} s"
+            return f"fell from the crane {where}, {released:.1f} s after it let go"
+        return f"fell by itself {where}, without a push in the last {p.recovery:g} s"
 
 
 def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) -> HumanoidVelocity:
-    """The task as the protocol wants it: its own pushes and commands are still."""
+    """The task as the protocol wants it: its own pushes, commands and loads are still."""
     kinds: list[Kind] = []
     if protocol.slope:
         kinds.append("slope")
@@ -183,6 +186,7 @@ def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) 
         episode_seconds=seconds + 1.0,  # the trial ends it before
         terrain=terrain.unseen(seed),
         pushes=replace(task.pushes, enabled=False),
+        arms=ArmConfig(),
         command=replace(task.command, interval=(_NEVER, _NEVER)),
         randomization=replace(task.randomization, enabled=True, payload=(0.0, 0.0)),
     )

@@ -1,7 +1,8 @@
 """What a physics engine is to the tasks: N simulations of one model, and their signals by name."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -12,7 +13,7 @@ Rows = npt.NDArray[np.intp]
 Bool = npt.NDArray[np.bool_]
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Steps N simulations and gives their sensors by name.
 
     The compiled MJCF `model` is the only description of robot and ground: it names bodies, joints,
@@ -42,16 +43,19 @@ class Engine(Protocol):
     @property
     def sensor_names(self) -> frozenset[str]:
         """Of the model's sensors."""
-        ...
+        return frozenset(self.model.sensor(k).name for k in range(self.model.nsensor))
 
     def columns(self, *sensors: str) -> Rows:
         """Columns of these sensors, in this order, in `sensordata`."""
-        ...
+        found = [self.model.sensor(name) for name in sensors]
+        return np.concatenate([np.arange(s.adr[0], s.adr[0] + s.dim[0]) for s in found])
 
     def sensor(self, name: str) -> Float:
         """Live view of one sensor's newest values, (N, size)."""
-        ...
+        found = self.columns(name)
+        return self.sensordata[:, found[0] : found[-1] + 1]
 
+    @abstractmethod
     def field(self, name: str) -> Float:
         """Live per-simulation values of a model field, (N, ...), writable, for randomization.
 
@@ -61,8 +65,8 @@ class Engine(Protocol):
         Raises:
             UserError: the engine has that field for all simulations together only.
         """
-        ...
 
+    @abstractmethod
     def step(self, control: Float) -> None:
         """Advance all simulations by `substeps`.
 
@@ -72,8 +76,8 @@ class Engine(Protocol):
         Args:
             control: actuator inputs for each physics step, (N, substeps, nu).
         """
-        ...
 
+    @abstractmethod
     def reset(self, rows: Rows, qpos: Float, qvel: Float, *, constants_changed: bool) -> None:
         """Put some simulations in a new state and read their sensors.
 
@@ -84,27 +88,15 @@ class Engine(Protocol):
             constants_changed: whether masses or other fields that derived constants depend on
                 were written since the last reset of these rows.
         """
-        ...
 
+    @abstractmethod
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit-equal."""
-        ...
 
+    @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of threads and processes."""
-        ...
-
-
-def sensor_names(model: mujoco.MjModel) -> frozenset[str]:
-    """What `Engine.sensor_names` gives."""
-    return frozenset(model.sensor(k).name for k in range(model.nsensor))
-
-
-def columns(model: mujoco.MjModel, *sensors: str) -> Rows:
-    """What `Engine.columns` gives."""
-    found = [model.sensor(name) for name in sensors]
-    return np.concatenate([np.arange(s.adr[0], s.adr[0] + s.dim[0]) for s in found])

@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from mujoco.batch import Batch
 
-from sim.engines.engine import Bool, Float, Rows, columns, sensor_names
+from sim.engines.engine import Bool, Engine, Float, Rows
 
 _CTRL = int(mujoco.mjtState.mjSTATE_CTRL)
 # What mj_step reads and is not recomputed from the rest: saved for bit-equal resumption.
 _STATE = ("time", "qpos", "qvel", "act", "qacc_warmstart", "ctrl", "xfrc_applied")
 
 
-class MujocoEngine:
+class MujocoEngine(Engine):
     """An `Engine` on threads.
 
     Args:
@@ -44,20 +44,6 @@ class MujocoEngine:
         self.sensordata: Float = self._latest.copy()  # (N, nsensordata)
         self.burst: Float = self._record["sensordata"]  # (N, substeps, nsensordata)
         self.burst[:] = self.sensordata[:, None]
-
-    @property
-    def sensor_names(self) -> frozenset[str]:
-        """Of the model's sensors."""
-        return sensor_names(self.model)
-
-    def columns(self, *sensors: str) -> Rows:
-        """Columns of these sensors, in this order, in `sensordata`."""
-        return columns(self.model, *sensors)
-
-    def sensor(self, name: str) -> Float:
-        """Live view of one sensor's newest values, (N, size)."""
-        found = self.columns(name)
-        return self.sensordata[:, found[0] : found[-1] + 1]
 
     def field(self, name: str) -> Float:
         """Live per-simulation values of a model field, (N, ...), for randomization."""

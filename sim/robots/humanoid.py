@@ -1,6 +1,5 @@
 """The humanoid of `assets/humanoid`: 19 joints, PD position targets, IMU, encoders, sole touch."""
 
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -40,14 +39,6 @@ MAX_VELOCITY = {
 
 
 @cache
-def joint_signs() -> Mapping[str, float]:
-    """By joint: 1 if its mirror on the other side turns the same way, as about y, else -1."""
-    model = mujoco.MjModel.from_xml_path(str(_SCENE))
-    names = [model.actuator(k).name for k in range(model.nu)]
-    return {name: 1.0 if abs(model.joint(name).axis[1]) > 0.5 else -1.0 for name in names}
-
-
-@cache
 def humanoid(action_scale: float) -> SimRobot:
     """The robot; `action_scale` is in rad per unit of action."""
     model = mujoco.MjModel.from_xml_path(str(_SCENE))
@@ -59,6 +50,8 @@ def humanoid(action_scale: float) -> SimRobot:
         model=_SCENE,
         actuators=actuators,
         main_body="torso",
+        # What turns about y does so the same way on either side.
+        mirror_signs=tuple(1.0 if abs(model.joint(n).axis[1]) > 0.5 else -1.0 for n in names),
         sensors=(
             Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
             Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),

@@ -26,6 +26,8 @@ class SimRobot:
     actuators: tuple[Actuator, ...]  # in the order of the model's actuators
     sensors: tuple[Sensor, ...]
     main_body: str = ""  # where pushes and payload act
+    # By actuator of a robot that is symmetric: 1 if its joint's mirror turns the same way, else -1.
+    mirror_signs: tuple[float, ...] = ()
 
 
 def position_actuators(

@@ -15,7 +15,7 @@ from sim.engines.engine import Engine, Float, Rows
 from sim.racing.position import Locator
 from sim.racing.scene import add_track
 from sim.racing.tracks import TrackConfig, make_tracks
-from sim.randomization import DomainRandomization
+from sim.randomization import DomainRandomization, Range
 from sim.robots.estimators import VEHICLE_ESTIMATOR
 from sim.robots.robot import SimRobot
 from sim.robots.vehicle import (
@@ -31,7 +31,7 @@ from sim.sensors.estimates import EstimateErrors, Wander
 from sim.sensors.gnss import Gnss, GnssConfig
 from sim.sensors.lidar import Lidar, LidarConfig
 from sim.sensors.readings import Noise
-from sim.task import Bool, State, Task, TaskConfig, weighted_terms
+from sim.task import Bool, State, Task, TaskConfig, changed, weighted_terms
 from sim.terms import driving
 
 # Of each episode; zero at its start.
@@ -75,11 +75,12 @@ class DrivingRewards:
 
 @dataclass(frozen=True)
 class DrivingPractice:
-    """What training has more of than life."""
+    """What training has more of than life: a lidar in part blind, wet roads, load."""
 
-    blind: tuple[float, float] = (0.0, 0.0)  # rad, `LidarConfig.blind`
-    friction: tuple[float, float] = (0.85, 1.1)  # of the dry road, and below it of a wet one
-    payload: tuple[float, float] = (0.0, 25.0)  # kg
+    # As those of the same name in `lidar` and `randomization`; None, for as they are there.
+    blind: Range | None = None
+    friction: Range | None = None
+    payload: Range | None = None
 
 
 @dataclass(frozen=True)
@@ -186,8 +187,8 @@ class VehicleTrack(TaskConfig):
         practice = self.practice
         return replace(
             self,
-            lidar=replace(self.lidar, blind=practice.blind),
-            randomization=replace(
+            lidar=changed(self.lidar, blind=practice.blind),
+            randomization=changed(
                 self.randomization, friction=practice.friction, payload=practice.payload
             ),
         )

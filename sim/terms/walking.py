@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sim.engines.engine import Float
 
 if TYPE_CHECKING:
-    from sim.tasks.humanoid_velocity import WalkingTask
+    from sim.tasks.walking import WalkingTask
 
 TERMS: dict[str, Callable[["WalkingTask"], Float]] = {}
 

@@ -155,6 +155,39 @@ def test_promote_and_roll_back(shadowed: Shadowed) -> None:
         shadow.roll_back()
 
 
+def test_a_policy_may_drive_untried_beside_one_in_shadow(shadowed: Shadowed) -> None:
+    loop, _, shadow = shadowed
+    first, tried = loop.controller.policy, Policy(make_model(make_contract(), 1))
+    shadow.load(tried)
+    for seed in range(2, 14):
+        shadow.drive(Policy(make_model(make_contract(), seed)))
+        loop.tick()
+    assert shadow.loaded
+    with pytest.raises(UserError, match="it drives or did"):
+        shadow.drive(loop.controller.policy)
+    shadow.promote()
+    loop.tick()
+    assert loop.controller.policy is tried
+    for _ in range(8):
+        shadow.roll_back()
+        loop.tick()
+    assert loop.controller.policy is not first, "only the last few are kept"
+    assert not shadow.can_roll_back
+
+
+def test_another_loops_shadow_goes_back_further(shadowed: Shadowed) -> None:
+    loop, robot, _ = shadowed
+    first, before = loop.controller.policy, []
+    with closing(Shadow(loop, EVERY, before)) as kept:
+        kept.drive(Policy(make_model(make_contract(), 1)))
+        loop.tick()
+    other = make_loop(robot, 2)
+    with closing(Shadow(other, EVERY, before)) as kept:
+        kept.roll_back()
+        other.tick()
+    assert other.controller.policy is first
+
+
 def test_what_does_not_fit_leaves_all_as_it_is(shadowed: Shadowed) -> None:
     loop, _, shadow = shadowed
     driver = loop.controller.policy

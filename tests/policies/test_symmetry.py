@@ -26,7 +26,7 @@ def env():
 
 @pytest.fixture(scope="module")
 def mirror(env):
-    return find_mirror(env.contract(), TASK.joint_signs)
+    return find_mirror(env.contract(), TASK.robot.mirror_signs)
 
 
 def test_twice_mirrored_is_as_before(env, mirror):
@@ -63,7 +63,9 @@ def asymmetry(weight: float, run: Path) -> float:
         training.iterate()
     algorithm = training.algorithm
     assert isinstance(algorithm, BatchPPO)
-    algorithm.mirror = find_mirror(TaskVectorEnv(TASK, 1, threads=1).contract(), TASK.joint_signs)
+    algorithm.mirror = find_mirror(
+        TaskVectorEnv(TASK, 1, threads=1).contract(), TASK.robot.mirror_signs
+    )
     seen = torch.from_numpy(algorithm.rollout_buffer.observations).flatten(0, 1)
     with torch.no_grad():
         features = algorithm.policy.features_extractor(seen)

@@ -15,12 +15,13 @@ import pytest
 GRACE = 60.0  # s; a shared machine may be slow
 
 
-class Up:
-    """`sim2edge up` in a process; its output by line."""
+class Graph:
+    """What brings up nodes, in a process; its output by line."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, command: list[str], **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sim2edge", "up", *arguments],
+            command,
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -56,9 +57,9 @@ class Up:
 
 
 @contextlib.contextmanager
-def up(*arguments: str) -> Iterator[Up]:
+def running(command: list[str], **environment: str) -> Iterator[Graph]:
     """A graph that is ended with the block, its nodes too."""
-    graph = Up(*arguments)
+    graph = Graph(command, **environment)
     try:
         yield graph
     finally:
@@ -66,6 +67,13 @@ def up(*arguments: str) -> Iterator[Up]:
             graph.interrupt()
         if graph.process.poll() is None:
             os.killpg(graph.process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def up(*arguments: str) -> Iterator[Graph]:
+    """`sim2edge up`."""
+    with running([sys.executable, "-m", "sim2edge", "up", *arguments]) as graph:
+        yield graph
 
 
 class Probe:
@@ -76,8 +84,10 @@ class Probe:
 
         self.node = node
         self.heard: dict[str, list[Any]] = {}
-        self._executor = SingleThreadedExecutor(context=node.context)
-        self._executor.add_node(node)
+        self._executor = node.executor  # several probes may share a node
+        if self._executor is None:
+            self._executor = SingleThreadedExecutor(context=node.context)
+            self._executor.add_node(node)
 
     def hear(self, topic: str, kind: Any, qos: Any = 10) -> None:
         messages: list[Any] = []
@@ -113,4 +123,5 @@ class Probe:
         self.until(client.service_is_ready, f"{service} is there")
         future = client.call_async(request or kind.Request())
         self.until(future.done, f"{service} answers")
+        self.node.destroy_client(client)
         return future.result()

@@ -21,9 +21,11 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from sim.engines.bullet.fields import FIELDS
+from sim.engines.bullet.gaps import refuse_gaps
 from sim.engines.bullet.share import Share
 from sim.engines.bullet.shared import Layout, SharedArrays
-from sim.engines.engine import Bool, Float, Rows, columns, sensor_names
+from sim.engines.engine import Bool, Engine, Float, Rows
+from sim.urdf.robot import find_robot
 from sim.urdf.tree import Parts
 from sim.urdf.write import write_urdf
 
@@ -39,7 +41,7 @@ class WorkerDiedError(UserError):
         self.rows = rows
 
 
-class BulletEngine:
+class BulletEngine(Engine):
     """An `Engine` on processes.
 
     Args:
@@ -63,6 +65,7 @@ class BulletEngine:
         processes: int = 0,
         inner: int | None = None,
     ) -> None:
+        refuse_gaps(model, find_robot(model))
         self.model, self.rows, self.substeps = model, rows, substeps
         layout = _layout(model, rows, substeps)
         self._memory = SharedArrays(layout)
@@ -96,20 +99,6 @@ class BulletEngine:
     def process_ids(self) -> list[int]:
         """Of the processes, in the order of the simulations they step."""
         return [worker.process.pid for worker in self._workers]
-
-    @property
-    def sensor_names(self) -> frozenset[str]:
-        """Of the model's sensors."""
-        return sensor_names(self.model)
-
-    def columns(self, *sensors: str) -> Rows:
-        """Columns of these sensors, in this order, in `sensordata`."""
-        return columns(self.model, *sensors)
-
-    def sensor(self, name: str) -> Float:
-        """Live view of one sensor's newest values, (N, size)."""
-        found = self.columns(name)
-        return self.sensordata[:, found[0] : found[-1] + 1]
 
     def field(self, name: str) -> Float:
         """Live per-simulation values of a model field, (N, ...), for randomization."""

@@ -86,7 +86,12 @@ def test_without_pushes_there_is_no_map() -> None:
 @pytest.mark.parametrize(
     ("why", "kind"),
     [
-        ("fell at 12.3 s in segment 3, 0.4 s after 320 N from the left", "fell"),
+        (
+            "fell by a push at 12.3 s in segment 3, 0.4 s after 320 N from the left",
+            "fell by a push",
+        ),
+        ("12 deadlines missed in one go: stop after 40 ms", "12 deadlines missed in one go"),
+        ("left knee at 50 %: no reaction; fell", "left knee at 50 %"),
         ("left the track at 3.2 s", "left the track"),
         ("out of time: 9 of 12 waypoints", "out of time"),
         ("fell", "fell"),

@@ -173,6 +173,22 @@ def test_the_verdict_is_the_gates(bound: float, words: str, margin: str) -> None
     assert row[:5] == ["completed", "MuJoCo", "0.75", f"≥ {bound:g}", margin]
 
 
+@pytest.mark.parametrize(
+    ("figure", "goal", "drawn"),
+    [
+        ("completed", "completed", True),
+        ("survival", "completed", False),  # of another share
+        ("survival", "survived", True),
+    ],
+)
+def test_the_bound_is_drawn_beside_the_share_that_it_is_of(
+    figure: str, goal: str, drawn: bool
+) -> None:
+    bounds = bounds_of(Gate("g", {figure: 0.7}, {}), {"mujoco": {figure: 0.8}})
+    text = Reader(page(Evaluation((suite(),), bounds=bounds, goal=goal))).text
+    assert ("The upright line is the share that the gate asks for" in text) == drawn
+
+
 def test_what_was_not_measured_misses_its_bound() -> None:
     bounds = bounds_of(Gate("g", {}, {"lap_time": 20.0}), {"mujoco": {"completed": 1.0}})
     text = Reader(page(Evaluation((suite(),), bounds=bounds))).text
@@ -334,6 +350,26 @@ def test_what_only_names_something_is_no_cause() -> None:
     unlike = re.findall(r"<li><strong>(.*?)</strong>", text)
     assert "wind" in unlike and "track" not in unlike
     assert "track" in Reader(text).tables["Every trial in MuJoCo"][0]
+
+
+def test_every_fault_is_told_with_its_reaction_and_end() -> None:
+    def met(number: int, why: str, **metrics: float) -> TrialResult:
+        return TrialResult(number, 0, "mujoco", {}, True, 3.0, why, metrics)
+
+    trials = (
+        met(
+            0, "IMU frozen: stop (frozen) after 60 ms; fell", reaction_s=0.06, of_declared_time=1.0
+        ),
+        met(1, "foot force frozen: no reaction; goes on"),
+        met(2, "IMU frozen: stop (frozen) after 50 ms; damped", reaction_s=0.05),
+    )
+    result = SuiteResult("faults", "walk.onnx", "HumanoidVelocity", "mujoco", trials)
+    read = Reader(page(Evaluation((result,), goal="as declared")))
+    assert read.tables["Reactions and ends, by fault"][1:] == [
+        ["IMU frozen", "stop (frozen) after 60 ms", "60 ms", "100 %", "fell 1, damped 1"],
+        ["foot force frozen", "no reaction", "–", "–", "goes on"],
+    ]
+    assert "Reactions and ends, by fault" not in Reader(page(Evaluation((suite(),)))).tables
 
 
 def test_yes_or_no_is_a_share_and_no_distribution() -> None:

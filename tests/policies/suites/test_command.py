@@ -1,10 +1,13 @@
 """`sim2edge eval --suite`, as a user calls it."""
 
+import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
+from policies.suites.faults import parts
 from policies.suites.result import read_results
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.suites.conftest import POLICIES
@@ -32,7 +35,7 @@ def evaluate(*words: object) -> int:
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    path = tmp_path / "short.toml"
+    path = tmp_path / "a short one.toml"
     path.write_text(SHORT)
     return path
 
@@ -42,7 +45,7 @@ def test_trials_are_told_kept_and_judged(
 ) -> None:
     gate, kept = tmp_path / "gate.json", tmp_path / "result.json"
     gate.write_text('{"at_least": {"completed": 0.5}}')
-    words = (WALKER, "--suite", suite, "--trials", 2, "--seed", 5)
+    words = (WALKER, "--suite", suite, "--trials", 2, "--seed", 5, "--estimates", "truth")
     assert evaluate(*words, "--gate", gate, "--json", kept) == 1
     told = capsys.readouterr().out
     assert "missed completed 0 >= 0.5" in told and "2 trials in mujoco" in told
@@ -51,7 +54,7 @@ def test_trials_are_told_kept_and_judged(
     assert f"mujoco trial 1: {result.trials[1].why}" in told
 
     alone = tmp_path / "alone.json"
-    replay = result.replay(result.trials[1]).split()[2:]
+    replay = shlex.split(result.replay(result.trials[1]))[2:]
     assert evaluate(*replay, "--json", alone) == 0
     assert read_results(alone)[0].trials == result.trials[1:]
 
@@ -69,13 +72,17 @@ def test_the_cars_gauntlet_runs_in_both_engines(suite: Path, tmp_path: Path) -> 
         assert other.metrics["speed"] == pytest.approx(one.metrics["speed"], rel=0.2)
 
 
-def test_one_fault_trial_runs_alone(tmp_path: Path) -> None:
+def test_one_fault_trial_runs_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alone, few = tmp_path / "alone.json", tmp_path / "few.json"
     assert evaluate(DRIVER, "--suite", "faults", "--trial", 1, "--json", alone) == 0
     assert evaluate(DRIVER, "--suite", "faults", "--trials", 2, "--json", few) == 0
     (one,), (both,) = read_results(alone), read_results(few)
     assert [trial.trial for trial in one.trials] == [1] and len(both.trials) == 2
     assert one.trials[0] == both.trials[1]
+    shown = capsys.readouterr().out
+    fault, fired, end = parts(both.trials[0])
+    assert fired.startswith("stop (frozen) after ") and "reaction_s s" not in shown
+    assert re.search(rf"{fault} .*{re.escape(fired)} .* ms .*100 % .*{end} ", shown)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,10 @@ def test_one_fault_trial_runs_alone(tmp_path: Path) -> None:
         (("--suite", "gauntlet", "--trial", -1), "--trial must not be negative"),
         (("--suite", "gauntlet", "--no-randomize"), "--no-randomize"),
         (("--suite", "gauntlet", "--seconds", 3), "--seconds"),
+        (("--suite", "gauntlet", "--trial", 10**20), "--trial must not be negative, and below"),
+        (("--suite", "gauntlet", "--trial", 1, "--trials", 2), "leave one of them out"),
         (("--suite", "faults", "--engine", "both"), "fault trials run in MuJoCo"),
+        (("--suite", "faults", "--estimates", "truth"), "leave out --estimates"),
         (("--suite", "gauntlet", "--terrain", "steps"), "a suite has its own ground"),
     ],
 )
@@ -159,4 +169,4 @@ def test_the_worst_trials_are_filmed_with_what_went_wrong(
     assert evaluate(WALKER, "--suite", suite, "--trials", 1, "--films", films) == 0
     (film,) = films.iterdir()
     assert film.name == "mujoco-0.mp4" and film.stat().st_size > 5000
-    assert f"{film}: fell at" in capsys.readouterr().out.replace("\n", "")
+    assert f"{film}: fell by a push at" in capsys.readouterr().out.replace("\n", "")

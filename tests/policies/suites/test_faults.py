@@ -41,7 +41,7 @@ HUMANOID = {
     "encoders frozen": Reaction.STOP,
     "foot force NaN": Reaction.STOP,
     "encoders away 3 samples": Reaction.HOLD,
-    "foot force frozen": Reaction.NONE,
+    "foot force frozen": Reaction.STOP,
     "silent for 2 samples": Reaction.NONE,
     "silent for good": Reaction.STOP,
     "old stamp": Reaction.STOP,
@@ -99,9 +99,9 @@ def test_a_sound_policy_brings_the_humanoid_to_a_stand(humanoid: FaultSuite) -> 
 
 
 def test_a_reaction_that_does_not_come_is_told(humanoid: FaultSuite) -> None:
-    """Nobody looks at the foot force, and it is not called live."""
+    """Noise is not a frozen sensor."""
     frozen = Declared(Fault.FROZEN, Reaction.STOP)
-    fault = FaultConfig("feet", Frozen(("foot_force",)), (frozen,), frozenset(End))
+    fault = FaultConfig("feet", Noisy(("foot_force",)), (frozen,), frozenset(End))
     outcome = humanoid.meet(fault)
     assert outcome.end is End.GOES_ON
     assert not outcome.success and outcome.judged[0].took is None

@@ -8,6 +8,7 @@ import pytest
 
 from edge_runtime.errors import ContractError, UserError
 from policies.policy_file import PolicyFile
+from policies.report.words import kind_of_failure
 from policies.suites.gauntlet import make_trials, run_gauntlet
 from policies.suites.result import SuiteResult, read_results, write_results
 from policies.suites.trial_env import Run
@@ -85,7 +86,7 @@ def test_every_segment_has_one_push_of_the_asked_strength(
     assert len(whole) >= 3
     for trial in whole:
         assert len(trial.pushes) == 2 and all(push.survived for push in trial.pushes)
-        mass = walker.task.robot.model and 42.2 + trial.settings["payload_kg"]
+        mass = 42.2 + trial.settings["payload_kg"]
         for push in trial.pushes:
             assert 0.8 * mass / 35 * 20 < push.force < 1.25 * (mass + 1.5) / 35 * 40
         assert trial.pushes[0].time < trial.pushes[1].time < trial.seconds
@@ -98,14 +99,18 @@ def test_a_push_that_no_robot_survives_is_blamed(walker: PolicyFile) -> None:
     for trial in result.trials:
         assert not trial.success and not trial.pushes[-1].survived
         assert "in segment 1" in trial.why and " N from the " in trial.why
+        assert kind_of_failure(trial.why) == "fell by a push"
         assert trial.seconds > trial.pushes[-1].time
-    assert result.success == 0.0 and result.summary()["pushes_survived"] == 0.0
+    assert result.success == result.summary()["survival"] == 0.0
+    assert result.summary()["pushes_survived"] == 0.0
 
 
 def test_who_stands_still_is_told_to_be_late(walker: PolicyFile) -> None:
     lazy = short_walk(reach=0.05, distance=(9.0, 9.0), tour_seconds=1.0, push_force=(0.0, 0.0))
     (trial,) = run_gauntlet(walker, lazy, Run([0], threads=1)).trials
-    assert not trial.success and trial.why == "reached 0 of 2 waypoints in 1.5 s"
+    assert not trial.success and trial.why == "out of time: reached 0 of 2 waypoints in 1.5 s"
+    assert kind_of_failure(trial.why) == "out of time"
+    assert trial.metrics["survival"] == 1.0
     assert trial.seconds == pytest.approx(0.2 + 1.25, abs=0.03)
 
 
@@ -209,6 +214,20 @@ def test_trials_of_a_worker_that_ended_are_rerun_and_told(
     result = run_gauntlet(walker, short_walk(), run, Interrupting(died, 2))
     assert result.trials == walked.trials
     assert "process 7 ended" in result.note and "reran trial" in result.note
+
+
+def test_a_worker_that_ends_again_and_again_is_given_up(walker: PolicyFile) -> None:
+    def dies(count: int) -> None:
+        raise WorkerDiedError("process 7 ended; run it again", np.array([0]))
+
+    result = run_gauntlet(walker, short_walk(), Run(range(4), seed=3, rows=1, threads=1), dies)
+    assert [trial.trial for trial in result.trials] == [0, 1, 2] and not result.interrupted
+    notes = result.note.split("; ")
+    assert notes == [
+        "process 7 ended: reran trials 1, 2, 3",
+        "process 7 ended: reran trials 2, 3",
+        "process 7 ended: gave up, without trial 3",
+    ]
 
 
 def test_other_errors_are_not_taken_for_a_worker_that_ended(walker: PolicyFile) -> None:

@@ -376,6 +376,23 @@ def edited(old: str, new: str) -> mujoco.MjModel:
         ("<freejoint/>", "", "free joint"),
         ('type="plane" size="0 0 1"', 'type="ellipsoid" size="1 1 1"', "'floor'"),
         ('<joint name="b" axis="0 1 0"/>', '<joint name="b" type="slide" armature="1"/>', "'b'"),
+        ("<freejoint/>", '<joint name="f" type="free" damping="1"/>', "free joint 'f'"),
+        ('<joint name="b"', '<joint name="b" stiffness="1 2 3"', "stiffness of joint 'b'"),
+        ('<joint name="b"', '<joint name="b" damping="1 2 3"', "damping of joint 'b'"),
+        ('<joint name="b"', '<joint name="b" actuatorfrcrange="-1 1"', "frcrange of joint 'b'"),
+        ('<body name="hand"', '<body name="hand" gravcomp="1"', "body 'hand'"),
+        ('<motor name="m"', '<motor name="m" damping="1"', "damping or armature of actuator 'm'"),
+        ('<motor name="m"', '<motor name="m" delay="0.01" nsample="6"', "delay of actuator 'm'"),
+        ("<worldbody>", '<worldbody><body><geom name="wall" size="1"/></body>', "geom 'wall'"),
+        ('name="floor"', 'name="floor" condim="6"', "condim of geom 'floor'"),
+        ("<worldbody>", '<option viscosity="1"/><worldbody>', "viscosity"),
+        ("<worldbody>", '<option><flag gravity="disable"/></option><worldbody>', "flag gravity"),
+        (
+            "<actuator>",
+            '<tendon><fixed name="t" damping="1"><joint joint="a" coef="1"/></fixed></tendon>'
+            "<actuator>",
+            "limit of tendon 't'",
+        ),
     ],
 )
 def test_names_what_bullet_cannot_simulate(old: str, new: str, named: str) -> None:

@@ -5,9 +5,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingRewards, WalkingTask
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.tasks.walking import WalkingTask
 from sim.terms import walking
 from sim.terms.stride import Stride
+from sim.terms.walking import WalkingRewards
 from sim.vector_env import TaskVectorEnv
 
 

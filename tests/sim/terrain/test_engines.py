@@ -9,7 +9,8 @@ import pytest
 
 from sim.engines.bullet.ground import group_geoms, load_ground
 from sim.tasks import find_task
-from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.tasks.walking import WalkingTask
 from sim.terrain.ground import on_terrain
 from sim.terrain.terrain import Terrain, TerrainConfig
 from sim.vector_env import TaskVectorEnv

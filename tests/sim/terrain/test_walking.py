@@ -10,7 +10,8 @@ import pytest
 
 from policies.policy_file import PolicyFile
 from sim.tasks import find_task
-from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingTask
+from sim.tasks.humanoid_velocity import HumanoidVelocity
+from sim.tasks.walking import WalkingTask
 from sim.terrain.terrain import Kind, TerrainConfig
 from sim.vector_env import TaskVectorEnv
 

@@ -74,6 +74,11 @@ class CommandPublisher:
     def topics(self) -> tuple[str, ...]:
         return tuple(self._publishers)
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody's subscription has been found."""
+        return any(p.get_subscription_count() for p in self._publishers.values())
+
     def put(self, command: ActuatorCommand) -> None:
         """Take a command, in the loop's thread; its arrays are copied."""
         sequence, mode, target, stiffness, damping = command

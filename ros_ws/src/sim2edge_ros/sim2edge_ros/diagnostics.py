@@ -11,6 +11,7 @@ from edge_runtime.report import broken_rules, rows
 from sim2edge_ros.drive import Drive
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+_SHARES = (50, 99, 100)  # of ticks, of which a shadow's latency is told
 _LATE = 0.05  # share of the rate by which the loop may miss it before people are told
 
 
@@ -40,6 +41,7 @@ class Diagnostics:
             self._sensors(seconds),
             self._estimator(),
             self._policy(),
+            self._shadow(),
         ]
 
     def _status(self, part: str, level: bytes, message: str, values: Any) -> DiagnosticStatus:
@@ -89,6 +91,8 @@ class Diagnostics:
         if not self._drive.active:
             return OK, "not active"
         broken = broken_rules(loop)
+        if self._drive.others:
+            return ERROR, f"{', '.join(self._drive.others)} commands this robot too"
         if loop.guard.latched:
             return ERROR, f"{loop.guard.latched.name.lower()}: {broken[-1] if broken else ''}"
         if loop.reaction is not Reaction.NONE:
@@ -142,3 +146,24 @@ class Diagnostics:
             "clipped": self._drive.loop.clipped,
         }
         return self._status("policy", OK, contract.task, values)
+
+    def _shadow(self) -> DiagnosticStatus:
+        """What a policy in shadow does; differences are of targets, rad or rad/s."""
+        found = self._drive.comparison()
+        if found is None:
+            return self._status("shadow", OK, "nothing was in it", {})
+        values: dict[str, Any] = {
+            "file": found.source,
+            "sha256": found.sha256,
+            "ticks": found.ticks,
+            "lost": found.lost,
+            "not_finite": found.not_finite,
+            "clipped": found.clipped,
+            "over_budget": found.over_share,
+        }
+        values.update({f"p{share}_us": f"{ns / 1e3:.0f}" for share, ns in zip(_SHARES, found.took)})
+        for joint, rms in found.rms.items():
+            values[f"{joint}_rms"] = f"{rms:.4g}"
+            values[f"{joint}_max"] = f"{found.largest[joint]:.4g}"
+        level = WARN if found.failure or found.not_finite else OK
+        return self._status("shadow", level, found.described(), values)

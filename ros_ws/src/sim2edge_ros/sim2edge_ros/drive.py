@@ -14,22 +14,26 @@ from edge_runtime.inference import Policy
 from edge_runtime.loop import ControlLoop, LoopConfig
 from edge_runtime.realtime import RealtimeConfig
 from edge_runtime.robot import ActuatorCommand
+from edge_runtime.shadow import Comparison, Shadow
 from edge_runtime.signal import ATTITUDE, JOINT_POS, Array
-from sim2edge_ros import robot_file, topics
+from sim2edge_ros import robot_file
 from sim2edge_ros.actuation import CommandPublisher
 from sim2edge_ros.cmd_vel import CmdVel
+from sim2edge_ros.commanders import commanders
 from sim2edge_ros.distro import find_distro
+from sim2edge_ros.frames import frames
 from sim2edge_ros.odometry import OdometryPublisher
 from sim2edge_ros.outlet import Outlet
 from sim2edge_ros.paced_loop import SamplePacedLoop
 from sim2edge_ros.parameters import EdgeParameters
 from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
-from sim2edge_ros.sampled_loop import SampledLoop
+from sim2edge_ros.sampled_pace import SampledPace
 
 _SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
-_PATIENCE = 3.0  # s for a controlled stop, over its length, and for a policy to be taken over
-_LOOK = 0.002  # s between two looks at which policy drives
-_COMMANDED = (topics.POSITION, topics.VELOCITY, topics.TRAJECTORY, topics.ACKERMANN)
+_PATIENCE = 3.0  # s for a controlled stop, over its length
+_MATCHING = 1.0  # s for the robot to find who commands it
+_NEW = 5.0  # s for which an active node gives way to who commands the robot already
+_LOOK = 0.005  # s between two looks
 
 
 class Drive:
@@ -48,9 +52,9 @@ class Drive:
         self._simulated_time = bool(node.get_parameter("use_sim_time").value)
         if not parameters.policy:
             raise UserError("parameter 'policy' is empty; name a policy file (.onnx)")
-        self.policy = Policy.load(Path(parameters.policy))
-        self._previous: Policy | None = None  # that drove before
-        contract = self.policy.contract
+        policy = Policy.load(Path(parameters.policy))
+        self._before: list[Policy] = []  # policies that drove before
+        contract = policy.contract
         robot = robot_file.load(parameters.robot)
         described = robot.description
         self.fusion_name = find_name(parameters.fusion, contract, described)
@@ -79,7 +83,7 @@ class Drive:
                 stop_seconds=parameters.stop_seconds,
                 phase=parameters.phase,
             )
-            self.loop = self._make_loop()  # refuses what does not fit before anything moves
+            self.loop = self._make_loop(policy)  # refuses what does not fit before anything moves
             self.cmd_vel = CmdVel(
                 node,
                 contract.commands,
@@ -93,8 +97,16 @@ class Drive:
         self._commands: CommandPublisher | None = None
         self._odometry: OdometryPublisher | None = None
         self._outlet: Outlet | None = None
+        self._shadow: Shadow | None = None
+        self._began = 0.0  # s
+        self._silent = False  # whether nothing is sent, because another commands the robot
         self.active = False
-        self._runner: ControlLoop | SampledLoop = self.loop
+        self.others: list[str] = []  # who command the robot too
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that drives, or will."""
+        return self.loop.controller.policy
 
     def start(self) -> None:
         """Command the robot from its next sample on.
@@ -106,42 +118,56 @@ class Drive:
         if not self.robot.ready:
             raise UserError("; ".join(trouble) or "the robot has given no whole sample yet")
         contract = self.policy.contract
-        self.loop = self._make_loop()
+        names = frames(self._node.get_namespace(), self.parameters)
         self._commands = CommandPublisher(
             self._node,
             self.loop.controller.actuators,
             contract.control_period,
             self.robot_file.description.wheeled,
-            self.parameters.base_frame,
+            names.base,
         )
         rate = self.parameters.odometry_rate
         every = max(1, round(1.0 / (contract.control_period * rate))) if rate > 0 else 0
         self._odometry = OdometryPublisher(
             self._node,
-            self.parameters.odom_frame,
-            self.parameters.base_frame,
+            names.odom,
+            names.base,
             self.robot_file.imu_in_base,
             every,
             self.parameters.publish_tf,
         )
         self._outlet = Outlet((self._commands.send, self._odometry.send))
+        self._wait_for_the_robot(self._commands)
+        self.loop = self._make_loop(self.policy)
         self.loop.recorder = self._odometry
+        self._shadow = Shadow(self.loop, before=self._before)
         self.fusion.reset()
         self.cmd_vel.enabled = self.active = True
-        self._runner = self.loop
-        if self._simulated_time:
-            self._runner = SampledLoop(self.loop, self.robot.woken, self._now)
-        self._runner.start()
+        self._silent, self._began = False, time.monotonic()
+        paced = SampledPace(self.loop, self.robot.woken, self._now)
+        self.loop.start(paced if self._simulated_time else None)
 
     def watch(self) -> None:
         """Some ten times a second: what is slower than the loop."""
         self.cmd_vel.check_timeout()
+        if self.active and time.monotonic() - self._began < _NEW:
+            self._find_others()
 
     def look_around(self) -> None:
         """Once a second: who listens, and who commands."""
         self.cmd_vel.follow_publishers()
+        self._find_others()
         if self._commands is not None:
             self._commands.look_for_listeners()
+
+    @property
+    def must_give_way(self) -> bool:
+        """Whether another was found to command the robot, which was there first."""
+        return self.active and bool(self.others) and time.monotonic() - self._began < _NEW
+
+    def fall_silent(self) -> None:
+        """Send nothing any more, for another commands the robot; then stop."""
+        self._silent = True
 
     def stop(self) -> BaseException | None:
         """Come to rest by the policy, then by a controlled stop; what ended the loop, if not this.
@@ -149,21 +175,24 @@ class Drive:
         The policy gets two seconds for it: who walks cannot go straight to a pose.
         """
         loop = self.loop
-        self._stand_still(loop)
+        if not self._silent:
+            self._stand_still(loop)
         loop.stop()
         error: BaseException | None = None
         try:
-            if not self._runner.join(loop.config.stop_seconds + _PATIENCE):
+            if not loop.join(loop.config.stop_seconds + _PATIENCE):
                 error = UserError("the control loop did not stop in time")
         except BaseException as failure:
             error = failure
+        if self._shadow is not None:
+            self._shadow.close()
         if self._outlet is not None:
             self._outlet.wake()
             self._outlet.close()
         for publisher in (self._commands, self._odometry):
             if publisher is not None:
                 publisher.close()
-        self._commands = self._odometry = self._outlet = None
+        self._commands = self._odometry = self._outlet = self._shadow = None
         self.active = False
         return error
 
@@ -181,48 +210,75 @@ class Drive:
         Raises:
             UserError: it fails its check or does not fit; the one before goes on.
         """
-        self._use(Policy.load(path))
+        policy = Policy.load(path)
+        if self._shadow is not None:
+            self._shadow.drive(policy)
+            return
+        driver = self.policy
+        self._take(policy)
+        self._before.append(driver)
+
+    def try_out(self, path: Path) -> None:
+        """Put a policy file in shadow of the one that drives, in place of what is there.
+
+        Raises:
+            UserError: it fails its check or does not fit, or nothing drives.
+        """
+        self._active_shadow().load(Policy.load(path))
+
+    def promote(self) -> None:
+        """Let the policy in shadow drive from the next tick on.
+
+        Raises:
+            UserError: there is none, it gave what is not finite, or nothing drives.
+        """
+        self._active_shadow().promote()
 
     def roll_back(self) -> None:
-        """Let the policy drive that did before the last `load`.
+        """Let the policy drive that did before the last `load` or `promote`.
 
         Raises:
             UserError: there is none.
         """
-        if self._previous is None:
+        if self._shadow is not None:
+            self._shadow.roll_back()
+            return
+        if not self._before:
             raise UserError("no other policy was loaded, so there is none to go back to")
-        self._use(self._previous)
+        self._take(self._before[-1])
+        self._before.pop()
 
-    def _use(self, policy: Policy) -> None:
-        before = self.policy
-        if self.active:
-            self.loop.swap(policy)
-            self._wait_for(policy)
-            self.policy = policy
-        else:
-            self.policy = policy
-            try:
-                self.loop = self._make_loop()
-            except UserError:
-                self.policy = before
-                raise
-        self._previous = before
+    def comparison(self) -> Comparison | None:
+        """What the policy in shadow did so far, or the last one that was."""
+        return None if self._shadow is None else self._shadow.comparison()
 
     @property
     def failed(self) -> bool:
         """Whether the loop ended though nobody asked."""
-        return self.active and not self._runner.running
+        return self.active and not self.loop.running
 
-    def _wait_for(self, policy: Policy) -> None:
-        """Until it drives; a loop that is ticked by samples does not wait in its `swap`."""
-        until = time.monotonic() + _PATIENCE
-        while self.loop.controller.policy is not policy:
-            if time.monotonic() > until:
-                raise UserError(f"{policy.source}: the loop does not tick, so it may come later")
+    def _active_shadow(self) -> Shadow:
+        if self._shadow is None:
+            raise UserError("the node is not active, so there is nothing to compare a policy with")
+        return self._shadow
+
+    def _take(self, policy: Policy) -> None:
+        """For the next start; refuses what would be refused in motion."""
+        self.loop.controller_for(policy, self.loop.signals)
+        self.loop = self._make_loop(policy)
+
+    def _find_others(self) -> None:
+        self.others = commanders(self._node, self._commands.topics if self._commands else ())
+
+    def _wait_for_the_robot(self, commands: CommandPublisher) -> None:
+        """Until it can hear, lest the first commands are lost; one that never hears is no fault
+        of ours."""
+        until = time.monotonic() + _MATCHING
+        while not commands.heard and time.monotonic() < until:
             time.sleep(_LOOK)
 
-    def _make_loop(self) -> ControlLoop:
-        parts = (self.policy, self.robot, self.fusion, self._loop_config)
+    def _make_loop(self, policy: Policy) -> ControlLoop:
+        parts = (policy, self.robot, self.fusion, self._loop_config)
         if self._simulated_time:
             return ControlLoop(*parts, self._now)
         return SamplePacedLoop(*parts)
@@ -234,13 +290,13 @@ class Drive:
         self.loop.command.put(command)
 
     def _send(self, command: ActuatorCommand) -> None:
-        if self._commands is not None and self._outlet is not None:
+        if self._commands is not None and self._outlet is not None and not self._silent:
             self._commands.put(command)
             self._outlet.wake()
 
     def _stand_still(self, loop: ControlLoop) -> None:
         self.cmd_vel.enabled = False
-        if not (self._runner.running and loop.ticks and loop.controller.contract.commands):
+        if not (loop.running and loop.ticks and loop.controller.contract.commands):
             return
         if loop.reaction:
             return
@@ -249,12 +305,3 @@ class Drive:
             loop.command.put(np.float32(share) * command)
             time.sleep(_SLOWING / 4)
         time.sleep(_STANDING)
-
-
-def commanders(node: Node) -> list[str]:
-    """Who publishes commands to this robot: `/node (topic)`."""
-    found = set()
-    for name in _COMMANDED:
-        for info in node.get_publishers_info_by_topic(node.resolve_topic_name(name)):
-            found.add(f"{info.node_namespace.rstrip('/')}/{info.node_name} ({name})")
-    return sorted(found)

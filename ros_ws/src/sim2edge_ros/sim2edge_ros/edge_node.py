@@ -27,9 +27,10 @@ from edge_runtime.errors import UserError
 from edge_runtime.guard import Reaction
 from edge_runtime.report import broken_rules
 from sim2edge_ros import topics
+from sim2edge_ros.commanders import commanders
 from sim2edge_ros.diagnostics import Diagnostics
 from sim2edge_ros.distro import steady_clock
-from sim2edge_ros.drive import Drive, commanders
+from sim2edge_ros.drive import Drive
 from sim2edge_ros.parameters import EdgeParameters, declare
 from sim2edge_ros.spin import spin
 
@@ -64,6 +65,8 @@ class EdgeNode(LifecycleNode):
         self._diagnostics: Diagnostics | None = None
         for name, act in (
             ("load", self._load),
+            ("shadow", self._shadow),
+            ("promote", self._promote),
             ("roll_back", self._roll_back),
             ("reset", self._reset),
         ):
@@ -133,10 +136,18 @@ class EdgeNode(LifecycleNode):
             self._drive.watch()
             if self._drive.failed:
                 self.trigger_deactivate()
+            elif self._drive.must_give_way:
+                self._give_way(self._drive)
             elif self._drive.active:
                 self._tell_reaction(self._drive)
         if self.parameters.autostart and time.monotonic() > self._next_try:
             self._try_to_start()
+
+    def _give_way(self, drive: Drive) -> None:
+        """Two may begin before they find each other; who came last ends."""
+        drive.fall_silent()
+        self.trigger_deactivate()
+        self._refuse(f"gave way: {', '.join(drive.others)} commands this robot already")
 
     def _look_around(self) -> None:
         drive, diagnostics = self._drive, self._diagnostics
@@ -185,11 +196,17 @@ class EdgeNode(LifecycleNode):
         return serve
 
     def _load(self, drive: Drive) -> str:
-        file = str(self.get_parameter("candidate").value)
-        if not file:
-            raise UserError("parameter 'candidate' is empty; set it to a policy file (.onnx)")
-        drive.load(Path(file))
-        return f"{file} drives"
+        drive.load(self._candidate())
+        return f"{drive.policy.source} drives"
+
+    def _shadow(self, drive: Drive) -> str:
+        file = self._candidate()
+        drive.try_out(file)
+        return f"{file} is in shadow"
+
+    def _promote(self, drive: Drive) -> str:
+        drive.promote()
+        return f"{drive.policy.source} drives"
 
     def _roll_back(self, drive: Drive) -> str:
         drive.roll_back()
@@ -200,6 +217,12 @@ class EdgeNode(LifecycleNode):
             raise UserError("the node is not active, so there is nothing to reset")
         drive.loop.reset()
         return "starts anew from the next good sample"
+
+    def _candidate(self) -> Path:
+        file = str(self.get_parameter("candidate").value)
+        if not file:
+            raise UserError("parameter 'candidate' is empty; set it to a policy file (.onnx)")
+        return Path(file)
 
     # -- parts -----------------------------------------------------------------------------
 

@@ -25,9 +25,12 @@ def describe(robot: str) -> Any:
     argument = LaunchConfiguration
     simulated = PythonExpression(["'", argument("robot"), "' == 'sim'"])
     recording = argument("record")
+    # A simulated robot has a time of its own, as other robots of the graph have theirs.
+    time = PythonExpression(["'clock' if '", argument("robot"), "' == 'sim' else '/clock'"])
     shared = {
         "namespace": argument("namespace"),
         "output": "screen",
+        "remappings": [("/clock", time)],
         "respawn_delay": 1.0,
     }
     sim = Node(

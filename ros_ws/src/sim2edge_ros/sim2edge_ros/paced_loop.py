@@ -32,7 +32,7 @@ class SamplePacedLoop(ControlLoop):
 
     def _drive(self) -> None:
         release, missed = self._first_release(), 0
-        while not self._ended():
+        while not self.ended:
             release, due = self._wait(release)
             self.budget.wake_up.record(self._clock() - due)
             self.tick(missed)

@@ -31,8 +31,12 @@ class RobotParameters:
     robot: str = _parameter(
         "humanoid", "The robot: 'humanoid', 'vehicle', or the path of a robot file (.json)."
     )
-    base_frame: str = _parameter("base_link", "Frame of the robot's base, as in its URDF.")
-    odom_frame: str = _parameter("odom", "Frame in which odometry is given (REP-105).")
+    base_frame: str = _parameter(
+        "", "Frame of the robot's base; empty: 'base_link', behind the namespace ('h1/base_link')."
+    )
+    odom_frame: str = _parameter(
+        "", "Frame in which odometry is given (REP-105); empty: 'odom', behind the namespace."
+    )
     fifo: int = _parameter(0, "Priority under SCHED_FIFO of the paced thread; 0: normal.", 0, 99)
 
 
@@ -41,7 +45,9 @@ class EdgeParameters(RobotParameters):
     """Of `edge_node`."""
 
     policy: str = _parameter("", "The policy file (.onnx).")
-    candidate: str = _parameter("", "The policy file that the service `~/load` takes.")
+    candidate: str = _parameter(
+        "", "The policy file that the services `~/load` and `~/shadow` take."
+    )
     fusion: str = _parameter("auto", "The estimator, as of `sim2edge run --fusion`.")
     autostart: bool = _parameter(
         False, "Configure and activate by itself, again and again until the robot is there."

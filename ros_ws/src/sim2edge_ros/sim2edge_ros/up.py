@@ -21,8 +21,13 @@ _GRACE = 15.0  # s for a node to end; the edge node brings the robot to rest fir
 _LOOK = 0.1  # s between two looks at the processes
 _RESPAWN = 1.0  # s before a node that failed is started again
 _REFUSED = 2  # exit code of a node that will not do better the next time
-_SIM, _EDGE = "sim_node", "edge_node"
-_MODULES = {_SIM: "sim2edge_ros.simulator.sim_node", _EDGE: "sim2edge_ros.edge_node"}
+_CLOCK = "/clock"
+_SIM, _EDGE, _RECORDER = "sim_node", "edge_node", "recorder"
+_MODULES = {
+    _SIM: "sim2edge_ros.simulator.sim_node",
+    _EDGE: "sim2edge_ros.edge_node",
+    _RECORDER: "sim2edge_ros.recorder.recorder_node",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class UpConfig:
     """Parameters of the nodes (YAML); by default those that come with the package."""
     set: tuple[str, ...] = ()
     """Parameters of the nodes, as NAME:=VALUE or NODE:NAME:=VALUE, over those of the file."""
+    record: Path | None = None
+    """Folder in which to record all topics, in MCAP bags that `ros2 bag` reads."""
     namespace: str = ""
     """Of all nodes and topics; one for each robot of a graph."""
     domain: int = -1
@@ -85,11 +92,11 @@ def _nodes(config: UpConfig) -> tuple[str, ...]:
         raise UserError("ROS 2 is not installed; pip install 'sim2edge[ros]', or source your ROS")
     if config.robot not in shipped():
         raise UserError(f"no robot '{config.robot}'; there are {', '.join(shipped())}")
-    if config.real:
-        return (_EDGE,)
-    if importlib.util.find_spec("mujoco") is None:
+    if not config.real and importlib.util.find_spec("mujoco") is None:
         raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
-    return (_SIM, _EDGE)
+    simulated = () if config.real else (_SIM,)
+    recorded = () if config.record is None else (_RECORDER,)
+    return (*recorded, *simulated, _EDGE)  # what is recorded is so from the beginning
 
 
 def _command(node: str, config: UpConfig) -> list[str]:
@@ -98,7 +105,9 @@ def _command(node: str, config: UpConfig) -> list[str]:
     if not parameters.is_file():
         raise UserError(f"no parameter file {parameters}")
     policy = config.policy or default_policy(config.robot)
-    given = [f"robot:={config.robot}"]
+    given = [] if node == _RECORDER else [f"robot:={config.robot}"]
+    if node == _RECORDER:
+        given.append(f"folder:={config.record}")
     if node == _EDGE:
         given += [f"policy:={policy}", "autostart:=true"]
     if config.lockstep:
@@ -108,7 +117,7 @@ def _command(node: str, config: UpConfig) -> list[str]:
         of, _, short = name.rpartition(":")
         if not separator:
             raise UserError(f"--set {setting}: write NAME:=VALUE or NODE:NAME:=VALUE")
-        if of in ("", node):
+        if of == node or (not of and node != _RECORDER):
             given.append(f"{short}:={setting.partition(':=')[2]}")
         elif of not in _MODULES:
             raise UserError(f"--set {setting}: no node '{of}'; there are {', '.join(_MODULES)}")
@@ -116,6 +125,8 @@ def _command(node: str, config: UpConfig) -> list[str]:
     command += ["--params-file", str(parameters)]
     for parameter in given:
         command += ["-p", parameter]
+    if config.lockstep:
+        command += ["-r", f"{_CLOCK}:={_CLOCK.strip('/')}"]  # each simulated robot has its own time
     if config.namespace:
         command += ["-r", f"__ns:=/{config.namespace.strip('/')}"]
     return command
@@ -136,6 +147,7 @@ class Graph:
         self._commands, self._environment, self._respawn = commands, environment, respawn
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._again: dict[str, float] = {}  # when to start a node again
+        self._respawned: set[str] = set()
         self._said: dict[str, str] = {}  # the last line of each
 
     def run(self, seconds: float, ending: threading.Event) -> int:
@@ -194,12 +206,17 @@ class Graph:
         del self._processes[name]
         if code == _REFUSED:
             time.sleep(_LOOK)  # for what it said last
-            raise UserError(self._said.get(name, f"{name} refused its parameters"))
+            said = self._said.get(name, f"{name} refused its parameters")
+            if name != _RECORDER or name not in self._respawned:
+                raise UserError(said)
+            print(f"{name}: the robot goes on without it", flush=True)  # its disk may be full
+            return True
         how = f"signal {-code}" if code < 0 else f"code {code}"
         if not self._respawn:
             print(f"{name}: ended with {how}", flush=True)
             return False
         print(f"{name}: ended with {how}; it is started again", flush=True)
+        self._respawned.add(name)
         self._again[name] = time.monotonic() + _RESPAWN
         return True
 

@@ -10,7 +10,7 @@ from typing import IO
 from mcap.writer import CompressionType, Writer
 
 from edge_runtime.errors import UserError
-from edge_runtime.files import make_folder
+from edge_runtime.files import make_folder, sync_folder
 from sim2edge_ros.recorder.bag_folder import ACTIVE, describe, next_bag, prune, recover_all
 
 _LIBRARY = "sim2edge"
@@ -145,7 +145,7 @@ class Bag:
         self._file: IO[bytes] = (self.path / name).open("xb")
         self._writer: Writer = Writer(self._file, self._chunk_size, CompressionType.ZSTD)
         self._writer.start("ros2", _LIBRARY)
-        _sync_folder(self.path)
+        sync_folder(self.path)
 
     def _finish(self) -> None:
         path = Path(self._file.name)
@@ -160,7 +160,7 @@ class Bag:
             path.unlink()
         describe(self.path)
         if self.path.exists():
-            _sync_folder(self.path)
+            sync_folder(self.path)
 
     def _register(self, topic: Topic) -> int:
         schema = self._schemas.get(topic.type)
@@ -183,12 +183,3 @@ def _lock(folder: Path) -> int:
             f"another recorder writes to {folder}; name another folder for this one"
         ) from None
     return lock
-
-
-def _sync_folder(path: Path) -> None:
-    """Bring the folder's names to the disk, too."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

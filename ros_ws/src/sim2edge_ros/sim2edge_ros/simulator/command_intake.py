@@ -46,7 +46,7 @@ class CommandIntake:
         interface: str,
         wheeled: WheeledRobotConfig | None,
     ) -> None:
-        self._actuators, self._wheeled = actuators, wheeled
+        self._node, self._actuators, self._wheeled = node, actuators, wheeled
         self._intake = Intake(node, "commands")
         is_position = np.array([a.mode == POSITION for a in actuators])
         self._groups = {
@@ -68,6 +68,12 @@ class CommandIntake:
     def close(self) -> None:
         """Take no more commands."""
         self._intake.close()
+
+    @property
+    def has_commander(self) -> bool:
+        """Whether somebody publishes what moves the robot."""
+        count, resolve = self._node.count_publishers, self._node.resolve_topic_name
+        return any(count(resolve(topic)) for topic in topics.MOVING)
 
     def command(self) -> ActuatorCommand | None:
         """The newest command, once; for the thread that steps the robot."""

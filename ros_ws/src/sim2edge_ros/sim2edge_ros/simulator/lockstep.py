@@ -7,15 +7,17 @@ from sim.simulated_robot import SimulatedRobot, StopFlag
 from sim2edge_ros.simulator.server import RosServer
 
 _PATIENCE = 5.0  # s by the system's clock for a command, before time goes on without it
-_HURRY = 0.02  # s between samples before the first command, and after one that did not come
+_FIRST = 1.0  # s for the first, which who gives it may have sent before it found this robot
+_ALONE = 0.05  # s between samples while nobody publishes commands
 _LOOK = 2e-4  # s between two looks at whether a command has come
 
 
 class LockstepRobot:
     """Publishes a sample, takes the command that answers it, and lets a control period pass.
 
-    It hangs until the first command, as the robot of real time does. When none comes it goes on
-    with the last and damps itself in the end, so a controller that ended is noticed.
+    It hangs until the first command, as the robot of real time does. While nobody publishes
+    commands time goes on by itself, and a robot that was driven damps itself, so a controller that
+    ended is noticed. Who publishes them is waited for, however slow the machine.
     """
 
     def __init__(self, simulated: SimulatedRobot, server: RosServer) -> None:
@@ -28,7 +30,7 @@ class LockstepRobot:
             self._server.command()  # what answers an earlier sample comes too late
             self._server.publish(robot.sample()._replace(sequence=sequence))
             sequence += 1
-            command = self._wait(_HURRY if hanging or silence else _PATIENCE, stop)
+            command = self._wait(_FIRST if hanging else _PATIENCE, stop)
             if command is not None:
                 robot.obey(command)
                 hanging, silence = False, 0.0
@@ -41,10 +43,16 @@ class LockstepRobot:
             robot.advance(robot.env.actuators.control(robot.target[None]))
 
     def _wait(self, patience: float, stop: StopFlag) -> ActuatorCommand | None:
-        until = time.monotonic() + patience
-        while time.monotonic() < until and not stop:
+        now = time.monotonic()
+        until, look = now + patience, now + _ALONE
+        while now < until and not stop:
             command = self._server.command()
             if command is not None:
                 return command
+            if now > look:
+                if not self._server.has_commander:
+                    return None
+                look = now + _ALONE
             time.sleep(_LOOK)
+            now = time.monotonic()
         return None

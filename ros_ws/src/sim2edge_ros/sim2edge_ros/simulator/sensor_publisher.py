@@ -12,6 +12,7 @@ from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import IMU_BURST, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
 from sim2edge_ros import topics
+from sim2edge_ros.frames import Frames
 from sim2edge_ros.geodesy import Datum
 from sim2edge_ros.readers import (
     FOOT_FORCE,
@@ -40,7 +41,7 @@ class SensorPublisher:
         period: s between two samples.
         datum: where the world's origin is.
         clock: publish /clock too.
-        frames: of the odometry that tells the truth.
+        frames: in which they are; the truth is in that of odometry.
     """
 
     def __init__(
@@ -51,17 +52,18 @@ class SensorPublisher:
         period: float,
         datum: Datum,
         clock: bool,
-        frames: tuple[str, str],
+        frames: Frames,
     ) -> None:
         self._node, self._robot, self._description = node, robot, description
         self._period, self._datum = period, datum
+        self._prefix = frames.prefix
         names = {s.name for s in description.signals}
         make = node.create_publisher
         self._clock = make(Clock, topics.CLOCK, topics.STATE) if clock else None
         self._clock_message = Clock()
         self._imu = make(Imu, topics.IMU, topics.SENSOR)
         self._imu_message = Imu()
-        self._imu_message.header.frame_id = robot.imu_frame
+        self._imu_message.header.frame_id = frames.prefix + robot.imu_frame
         self._imu_message.orientation_covariance[0] = -1.0  # REP-145: it gives no orientation
         self._joints = make(JointState, topics.JOINTS, topics.STATE)
         self._joint_message = JointState(name=self._joint_names())
@@ -70,7 +72,7 @@ class SensorPublisher:
         if FOOT_FORCE in names:
             for foot in robot.feet:
                 message = WrenchStamped()
-                message.header.frame_id = foot
+                message.header.frame_id = frames.prefix + foot
                 publisher = make(WrenchStamped, topics.FOOT.format(foot), topics.STATE)
                 self._feet.append((publisher, message))
         self._scan = make(LaserScan, topics.SCAN, topics.SENSOR) if LIDAR in names else None
@@ -83,8 +85,8 @@ class SensorPublisher:
             )
         self._last_fix = b""
         self._truth = make(Odometry, TRUTH, topics.STATE)
-        self._truth_message = Odometry(child_frame_id=frames[1])
-        self._truth_message.header.frame_id = frames[0]
+        self._truth_message = Odometry(child_frame_id=frames.prefix + robot.imu_frame)
+        self._truth_message.header.frame_id = frames.odom
 
     def publish(self, stamp: int, values: Array) -> None:
         """A sample of that moment, ns; the IMU comes last, for it completes a sample."""
@@ -135,7 +137,7 @@ class SensorPublisher:
     def _empty_scan(self) -> LaserScan:
         wheeled = self._robot.description.wheeled
         message = LaserScan()
-        message.header.frame_id = LIDAR
+        message.header.frame_id = self._prefix + LIDAR
         if wheeled is not None and wheeled.lidar is not None and self._scan is not None:
             beams = next(s.size for s in self._description.signals if s.name == LIDAR)
             view = wheeled.lidar.field_of_view
@@ -160,7 +162,7 @@ class SensorPublisher:
             return
         self._last_fix = both
         message = NavSatFix()
-        message.header.frame_id = "gnss"
+        message.header.frame_id = self._prefix + "gnss"
         _set(message.header.stamp, stamp)
         message.latitude, message.longitude, message.altitude = self._datum.to_geodetic(
             *place.tolist()

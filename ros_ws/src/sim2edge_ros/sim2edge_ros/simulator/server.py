@@ -70,6 +70,11 @@ class RosServer:
     def command(self) -> ActuatorCommand | None:
         return self._commands.command()
 
+    @property
+    def has_commander(self) -> bool:
+        """Whether somebody publishes commands."""
+        return self._commands.has_commander
+
     def close(self) -> None:
         """Take no more commands."""
         self._commands.close()

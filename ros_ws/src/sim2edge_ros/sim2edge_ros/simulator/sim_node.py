@@ -13,6 +13,7 @@ from edge_runtime.realtime import RealtimeConfig, realtime
 from sim.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
 from sim.tasks import find_task
 from sim2edge_ros import robot_file
+from sim2edge_ros.frames import frames
 from sim2edge_ros.geodesy import Datum
 from sim2edge_ros.parameters import SimParameters, declare
 from sim2edge_ros.simulator.command_intake import CommandIntake
@@ -50,7 +51,7 @@ def make(node: Node, parameters: SimParameters) -> tuple[RealTimeRobot | Lockste
         task.control_period,
         _datum(parameters.datum),
         parameters.clock,
-        (parameters.odom_frame, robot.imu_frame),
+        frames(node.get_namespace(), parameters),
     )
     server = RosServer(sensors, commands, task.control_period, parameters.clock)
     if parameters.speed == LOCKSTEP:

@@ -1,0 +1,297 @@
+"""A car's graph whose simulator is killed, or whose network is cut: reaction and recovery.
+
+python benchmarks/ros_faults.py [--json] [--quick]
+
+Both run in real time, in processes of their own. The network is a veth pair between two network
+namespaces, which takes root; its link goes down and up again.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from figures import Figure, parse_arguments, report
+
+PERIOD = 0.04  # s, of the car's control loop
+TIME_OUT = 0.2  # s without a new sample until the robot is stopped
+LEASE = 20.0  # s after which DDS takes a silent participant for gone
+_SLOWS = 0.995  # of the wheels' speed, from which on a command is one of a controlled stop
+_DRIVES = 3.0  # m/s
+_PATIENCE = 90.0  # s
+_SIDES = ("robot", "edge")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an observer on the edge node's side saw."""
+
+    reaction: float  # s from the last sample to the first command of the controlled stop
+    recovery: float  # s from the end of the fault until the car drives again
+    said: tuple[str, ...]  # the edge node's status messages
+
+
+@dataclass
+class Observer:
+    """What `ros_observer` told so far.
+
+    Args:
+        prefix: of the command line, as 'ip netns exec ...'.
+    """
+
+    prefix: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    samples: list[tuple[float, float]] = field(default_factory=list)
+    commands: list[tuple[float, float]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._process = subprocess.Popen(
+            [*self.prefix, sys.executable, str(Path(__file__).with_name("ros_observer.py"))],
+            env={**os.environ, **self.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input = self._process.stdin
+        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+
+    def _listen(self, lines: IO[str]) -> None:
+        for line in lines:
+            what, moment, value = line.rstrip("\n").split(" ", 2)
+            if what == "status":
+                self.said.append(value)
+            else:
+                heard = self.samples if what == "sample" else self.commands
+                heard.append((float(moment), float(value)))
+
+    @property
+    def drives(self) -> bool:
+        """Whether the car is heard, and on its way."""
+        heard = self.samples[-1:] and time.monotonic() - self.samples[-1][0] < 0.5
+        return bool(heard) and self.samples[-1][1] > _DRIVES
+
+    def reset(self) -> None:
+        """As the operator lets go of what is latched."""
+        self._input.write("reset\n")
+        self._input.flush()
+
+    def reaction(self) -> float:
+        """s from the last sample to the first command that slows the wheels; infinite if none."""
+        last = self.samples[-1][0]
+        before = [speed for moment, speed in self.commands if moment <= last + PERIOD]
+        for moment, speed in self.commands:
+            if moment > last + PERIOD and speed < _SLOWS * before[-1]:
+                return moment - last
+        return float("inf")
+
+    def close(self) -> None:
+        self._input.close()
+        self._process.wait(10.0)
+
+
+def until(holds: Callable[[], bool], what: str, each: Callable[[], None] = lambda: None) -> None:
+    """Wait.
+
+    Raises:
+        TimeoutError: it never holds.
+    """
+    end = time.monotonic() + _PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"never: {what}")
+        each()
+        time.sleep(0.02)
+
+
+def recover(observer: Observer) -> float:
+    """Seconds until the car drives again, with the operator's resets."""
+    began = asked = time.monotonic()
+
+    def ask() -> None:
+        nonlocal asked
+        if time.monotonic() > asked + 3.0:
+            observer.reset()
+            asked = time.monotonic()
+
+    until(lambda: observer.drives, "the car drives", each=ask)
+    return time.monotonic() - began
+
+
+def kill_the_simulator(domain: int) -> Outcome:
+    """With SIGKILL, at speed; `up` starts it again."""
+    environment = {"ROS_DOMAIN_ID": str(domain)}
+    with _observed((), environment) as observer, _up((), environment, "vehicle") as graph:
+        recover(observer)  # a machine that is busy elsewhere may have stopped it
+        time.sleep(1.0)
+        killed = child(graph.pid, "sim_node")
+        os.kill(killed, signal.SIGKILL)
+        time.sleep(1.0)
+        reaction = observer.reaction()
+        until(lambda: time.monotonic() - observer.samples[-1][0] < 0.1, "it is there again")
+        return Outcome(reaction, recover(observer), tuple(observer.said))
+
+
+def cut_the_network(domain: int, seconds: float) -> Outcome:
+    """Between robot and edge node, at speed, for so long."""
+    environment = {
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
+        "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",  # memory is not cut with a link
+    }
+    with (
+        network() as (robot, edge),
+        _observed(edge, environment) as observer,
+        _node(robot, environment),
+        _up(edge, environment, "vehicle", "--real"),
+    ):
+        recover(observer)  # a machine that is busy elsewhere may have stopped it
+        time.sleep(1.0)
+        link("down")
+        time.sleep(max(seconds, 1.0))
+        reaction = observer.reaction()
+        link("up")
+        return Outcome(reaction, recover(observer), tuple(observer.said))
+
+
+def child(parent: int, name: str) -> int:
+    """The process of a node that `up` started."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(parent), "-f", name], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout)
+
+
+def can_cut() -> bool:
+    """Whether this process may make network namespaces."""
+    name = f"{_SIDES[0]}-{os.getpid()}-try"
+    try:
+        made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False)
+    except FileNotFoundError:
+        return False
+    if made.returncode == 0:
+        _ip("netns", "del", name)
+    return made.returncode == 0
+
+
+@contextlib.contextmanager
+def network() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Two network namespaces with a cable between; prefixes of commands that run in them."""
+    robot, edge = (_namespace(side) for side in _SIDES)
+    try:
+        for name in (robot, edge):
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        _ip("-n", robot, *f"link add cable type veth peer name cable netns {edge}".split())
+        for number, name in enumerate((robot, edge), start=1):
+            _ip("-n", name, *f"addr add 10.83.0.{number}/24 dev cable".split())
+            _ip("-n", name, *["link", "set", "cable", "up"])
+        yield tuple(("ip", "netns", "exec", name) for name in (robot, edge))  # type: ignore[misc]
+    finally:
+        for name in (robot, edge):
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
+def link(state: str) -> None:
+    """Let the cable be 'up' or 'down'."""
+    _ip("-n", _namespace(_SIDES[0]), "link", "set", "cable", state)
+
+
+def _namespace(side: str) -> str:
+    return f"sim2edge-{side}-{os.getpid()}"
+
+
+def _runs(namespace: str) -> bool:
+    return "state UP" in _ip("-n", namespace, "link", "show", "cable")
+
+
+def _ip(*arguments: str) -> str:
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@contextlib.contextmanager
+def _observed(prefix: tuple[str, ...], environment: dict[str, str]) -> Iterator[Observer]:
+    observer = Observer(prefix, environment)
+    try:
+        yield observer
+    finally:
+        observer.close()
+
+
+@contextlib.contextmanager
+def _up(
+    prefix: tuple[str, ...], environment: dict[str, str], *arguments: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    with _process([*prefix, sys.executable, "-m", "sim2edge", "up", *arguments], environment) as p:
+        yield p
+
+
+@contextlib.contextmanager
+def _node(prefix: tuple[str, ...], environment: dict[str, str]) -> Iterator[None]:
+    from sim2edge_ros.up import default_parameters  # noqa: PLC0415  what needs no ROS comes first
+
+    parameters = ["--ros-args", "--params-file", str(default_parameters("vehicle"))]
+    module = "sim2edge_ros.simulator.sim_node"
+    with _process([*prefix, sys.executable, "-m", module, *parameters], environment):
+        yield
+
+
+@contextlib.contextmanager
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        cwd=Path(__file__).parents[1],
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(40.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def figures(name: str, outcome: Outcome) -> list[Figure]:
+    """Of one fault; the reaction's target is two periods over its time-out."""
+    return [
+        Figure(f"{name}: last sample to reaction", outcome.reaction, "s", TIME_OUT + 2 * PERIOD,
+               f"declared after {TIME_OUT:g} s", at_least=False),
+        Figure(f"{name}: drives again after", outcome.recovery, "s"),
+    ]  # fmt: skip
+
+
+def measure(quick: bool) -> list[Figure]:
+    """All faults."""
+    domain = 1 + os.getpid() % 100
+    found = figures("kill -9 of the simulator", kill_the_simulator(domain))
+    if not can_cut():
+        print("the network is not cut: network namespaces need root", file=sys.stderr)
+        return found
+    for seconds in (3.0,) if quick else (3.0, 1.5 * LEASE):
+        outcome = cut_the_network(domain, seconds)
+        found += figures(f"network cut for {seconds:g} s", outcome)
+    return found
+
+
+def main() -> int:
+    """Print the figures."""
+    arguments = parse_arguments(__doc__)
+    return report(measure(arguments.quick), arguments.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Hears a car's graph from a process of its own, and tells in lines when what came.
+
+python benchmarks/ros_observer.py: `sample TIME SPEED`, `command TIME VELOCITY` (of the wheels),
+`status TIME MESSAGE`; times are CLOCK_MONOTONIC, s, which all network namespaces share. A line
+`reset` on stdin calls the edge node's service.
+"""
+
+import contextlib
+import sys
+import threading
+import time
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from nav_msgs.msg import Odometry
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+
+from sim2edge_ros import topics
+from sim2edge_ros.simulator.sensor_publisher import TRUTH
+
+
+def main() -> int:
+    """Until stdin ends."""
+    context = rclpy.Context()  # pyright: ignore[reportPrivateImportUsage]
+    rclpy.init(context=context)
+    node = Node("observer", context=context)
+    reset = node.create_client(Trigger, "edge_node/reset")
+
+    def tell(what: str, value: object) -> None:
+        print(what, f"{time.monotonic():.6f}", value, flush=True)
+
+    def hear(kind: type, topic: str, what: str, value: object, qos: object) -> None:
+        node.create_subscription(kind, topic, lambda m: tell(what, value(m)), qos)  # type: ignore[operator]
+
+    hear(Odometry, TRUTH, "sample", lambda m: m.twist.twist.linear.x, topics.STATE)
+    hear(Float64MultiArray, topics.VELOCITY, "command", lambda m: m.data[0], topics.STATE)
+    hear(DiagnosticStatus, "edge_node/status", "status", lambda m: m.message, topics.LATCHED)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def spin() -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            executor.spin()
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    for line in sys.stdin:
+        if line.strip() == "reset":
+            reset.call_async(Trigger.Request())
+    rclpy.shutdown(context=context)
+    thread.join(2.0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The launch files start the graph, wherever launch_ros can be imported; it is not on PyPI."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("launch_ros", reason="launch_ros cannot be imported; it comes with ROS alone")
+
+from launch.launch_description_sources import get_launch_description_from_python_launch_file
+from ros_graph import Graph, running
+from watcher import Watcher
+
+from sim2edge_ros.up import default_policy
+from tests.ros.conftest import PACKAGE
+from tests.ros.recorder.bags import rosbags_count
+
+# `ros2 launch FILE NAME:=VALUE ...`, without ros2cli.
+_LAUNCH = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+file, *given = sys.argv[1:]
+arguments = [argument.split(":=", 1) for argument in given]
+service = LaunchService(argv=given)
+source = PythonLaunchDescriptionSource(file)
+included = IncludeLaunchDescription(source, launch_arguments=arguments)
+service.include_launch_description(LaunchDescription([included]))
+sys.exit(service.run())
+"""
+_MODULES = {
+    "edge_node": "sim2edge_ros.edge_node",
+    "recorder": "sim2edge_ros.recorder.recorder_node",
+    "sim_node": "sim2edge_ros.simulator.sim_node",
+}
+_LOCKSTEP = ("speed:=0.0", "clock:=true")
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> str:
+    """AMENT_PREFIX_PATH of a folder in which the package is installed as colcon would."""
+    index = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    executables = tmp_path / "lib" / "sim2edge_ros"
+    for folder in (index, executables):
+        folder.mkdir(parents=True)
+    (index / "sim2edge_ros").touch()
+    for name, module in _MODULES.items():
+        script = executables / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        script.chmod(0o755)
+    return os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("AMENT_PREFIX_PATH", "")]))
+
+
+def launched(prefix: str, robot: str, *arguments: str) -> Any:
+    file = PACKAGE / "launch" / f"{robot}.launch.py"
+    command = [sys.executable, "-c", _LAUNCH, str(file), *arguments]
+    return running(command, AMENT_PREFIX_PATH=prefix)
+
+
+@pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
+def test_every_argument_is_described_and_has_a_default(robot: str) -> None:
+    file = PACKAGE / "launch" / f"{robot}.launch.py"
+    arguments = get_launch_description_from_python_launch_file(str(file)).get_launch_arguments()
+    names = {argument.name for argument in arguments}
+    assert {"robot", "policy", "namespace", "record", "odometry_rate", "respawn"} <= names
+    for argument in arguments:
+        assert argument.default_value is not None, argument.name
+        assert len(argument.description) > 10, argument.name
+
+
+@pytest.mark.slow
+def test_the_car_drives_is_recorded_and_ends_with_the_launch(
+    node: Any, prefix: str, tmp_path: Path
+) -> None:
+    watcher = Watcher(node, "car")
+    other = tmp_path / "other.onnx"
+    other.write_bytes(default_policy("vehicle").read_bytes())
+    bags = tmp_path / "bags"
+    with launched(
+        prefix,
+        "vehicle",
+        *_LOCKSTEP,
+        "namespace:=car",
+        f"policy:={other}",
+        f"record:={bags}",
+        "odometry_rate:=5.0",
+    ) as graph:
+        graph.until("[car.edge_node]: active")
+        watcher.drives(6.0)
+        assert watcher.speed > 3.0
+        watcher.until(lambda: watcher.value("policy", "file") == str(other), "the policy is told")
+        names = {f"{s}/{n}" for n, s in node.get_node_names_and_namespaces()}
+        assert {"/car/edge_node", "/car/sim_node", "/car/recorder"} <= names
+        assert graph.interrupt(watcher) == 0, graph.output
+    assert "process has died" not in graph.output, graph.output
+    assert watcher.said("shut down")
+    (bag,) = bags.glob("bag_*")
+    assert rosbags_count(bag) > 100
+
+
+@pytest.mark.slow
+def test_the_humanoid_stands_and_a_killed_node_comes_back(node: Any, prefix: str) -> None:
+    watcher = Watcher(node)
+    with launched(prefix, "humanoid", *_LOCKSTEP) as graph:
+        graph.until("edge_node]: active")
+        watcher.drives(2.0)
+        assert watcher.last("/ground_truth/odometry").pose.pose.position.z > 0.6
+        killed = _pid(graph, "sim_node")
+        os.kill(killed, 9)
+        graph.until("process has died")
+        watcher.until(lambda: _pid(graph, "sim_node") not in (0, killed), "it is started again")
+
+
+@pytest.mark.slow
+def test_a_real_robot_is_waited_for(node: Any, prefix: str) -> None:
+    with launched(prefix, "vehicle", "robot:=real") as graph:
+        graph.until("not activated: imu/data: nothing was received")
+        names = {n for n, _ in node.get_node_names_and_namespaces()}
+        assert "edge_node" in names
+        assert "sim_node" not in names
+
+
+def _pid(graph: Graph, name: str) -> int:
+    """Of a node, as launch told it last; 0 before."""
+    told = [line for line in graph.lines if "process started with pid" in line and name in line]
+    return int(told[-1].split("pid [")[1].rstrip("]")) if told else 0

@@ -1,0 +1,101 @@
+"""Several robots: by namespaces in one graph, or by domains; each obeys its own commands alone."""
+
+import contextlib
+import math
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from ros_graph import Probe, up
+from sensor_msgs.msg import Imu
+from watcher import TRUTH, Watcher
+
+pytestmark = pytest.mark.slow  # up to six processes that simulate
+
+_PATIENT = ("--lockstep", "--set", "edge_node:cmd_vel_timeout:=60.0")
+_SHARED = ("/clock", "/diagnostics", "/parameter_events", "/rosout", "/tf")
+
+
+class Robots(Probe):
+    """What several robots do, and what each is told."""
+
+    def __init__(self, node: Any, told: dict[str, float]) -> None:
+        super().__init__(node)
+        self._speak = []
+        for name, speed in told.items():
+            command = TwistStamped()
+            command.twist.linear.x = speed
+            publisher = node.create_publisher(TwistStamped, f"/{name}/cmd_vel", 10)
+            self._speak.append((publisher, command))
+
+    def tell(self) -> None:
+        for publisher, command in self._speak:
+            publisher.publish(command)
+
+    def seconds(self, name: str) -> float:
+        heard = self.heard[f"/{name}/{TRUTH}"]
+        stamp = heard[-1].header.stamp if heard else None
+        return 0.0 if stamp is None else stamp.sec + stamp.nanosec * 1e-9
+
+    def speed(self, name: str) -> float:
+        """The mean of the last two seconds, m/s along the robot."""
+        heard = self.heard[f"/{name}/{TRUTH}"][-100:]
+        return float(sum(m.twist.twist.linear.x for m in heard) / len(heard))
+
+
+def test_two_humanoids_and_a_car_each_obey_their_own(node: Any) -> None:
+    told = {"h1": 0.6, "h2": -0.3}
+    robots = Robots(node, told)
+    names = (*told, "car")
+    for name in names:
+        robots.hear(f"/{name}/{TRUTH}", Odometry)
+        robots.hear(f"/{name}/odometry/filtered", Odometry)
+        robots.hear(f"/{name}/imu/data", Imu, 10)
+    watchers = {name: Watcher(node, name) for name in names}
+    car = ("vehicle", "--lockstep")
+    kinds = {"h1": ("humanoid", *_PATIENT), "h2": ("humanoid", *_PATIENT), "car": car}
+    with contextlib.ExitStack() as stack:
+        for name, arguments in kinds.items():
+            graph = stack.enter_context(up(*arguments, "--namespace", name))
+            graph.until("edge_node]: active")
+        start = {name: robots.seconds(name) for name in names}
+        robots.until(
+            lambda: all(robots.seconds(name) > start[name] + 8.0 for name in names),
+            "each drives for eight seconds of its own",
+            patience=240.0,
+            each=robots.tell,
+        )
+        speeds = {name: robots.speed(name) for name in names}
+        for name, speed in told.items():
+            assert speeds[name] == pytest.approx(speed, abs=0.2), speeds
+        assert speeds["car"] > 3.0, speeds
+        for name in names:
+            odometry = robots.last(f"/{name}/odometry/filtered")
+            frames = (odometry.header.frame_id, odometry.child_frame_id)
+            assert frames == (f"{name}/odom", f"{name}/base_link")
+            watchers[name].until(
+                lambda name=name: watchers[name].part("control loop") is not None, "it is told"
+            )
+            assert watchers[name].value("control loop", "latched") == "none"
+        for topic, _ in node.get_topic_names_and_types():
+            assert topic in _SHARED or topic.startswith(tuple(f"/{name}/" for name in names))
+
+
+def test_robots_of_other_domains_do_not_meet(node: Any, environment: dict[str, str]) -> None:
+    mine = int(environment["ROS_DOMAIN_ID"])
+    watcher = Watcher(node)
+    with up("vehicle", "--lockstep", "--domain", str(1 + (mine + 33) % 100)) as other:
+        other.until("edge_node]: active")
+        with up("vehicle", "--lockstep") as own:
+            own.until("edge_node]: active")  # nobody else commands this robot
+            watcher.drives(3.0)
+            own.interrupt(watcher)
+        heard = len(watcher.heard["/" + TRUTH])
+        watcher.spin(2.0)
+        assert len(watcher.heard["/" + TRUTH]) == heard, "the other one is not heard"
+        assert other.process.poll() is None
+    assert math.isfinite(watcher.time)

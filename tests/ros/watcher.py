@@ -1,0 +1,70 @@
+"""A probe that knows what a robot and its edge node tell."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import Parameter, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from ros_graph import Probe
+from std_srvs.srv import Trigger
+
+from sim2edge_ros import topics
+
+TRUTH = "ground_truth/odometry"
+
+
+class Watcher(Probe):
+    """Hears what a robot and its edge node tell."""
+
+    def __init__(self, node: Any, namespace: str = "") -> None:
+        super().__init__(node)
+        self.prefix = f"/{namespace}/" if namespace else "/"
+        self.hear(self.prefix + TRUTH, Odometry)
+        self.hear("/diagnostics", DiagnosticArray)
+        self.hear(self.prefix + "edge_node/status", DiagnosticStatus, topics.LATCHED)
+
+    @property
+    def time(self) -> float:
+        heard = self.heard[self.prefix + TRUTH]
+        stamp = heard[-1].header.stamp if heard else None
+        return -math.inf if stamp is None else stamp.sec + stamp.nanosec * 1e-9
+
+    @property
+    def speed(self) -> float:
+        return float(self.last(self.prefix + TRUTH).twist.twist.linear.x)
+
+    def said(self, what: str) -> bool:
+        return any(what in m.message for m in self.heard[self.prefix + "edge_node/status"])
+
+    def part(self, name: str) -> DiagnosticStatus | None:
+        """The newest diagnostics of a part of the edge node."""
+        for message in reversed(self.heard["/diagnostics"]):
+            for status in message.status:
+                if status.name == f"{self.prefix}edge_node: {name}":
+                    return status
+        return None
+
+    def value(self, part: str, key: str) -> str:
+        status = self.part(part)
+        values = {} if status is None else {v.key: v.value for v in status.values}
+        return str(values.get(key, ""))
+
+    def drives(self, seconds: float) -> None:
+        self.until(lambda: self.time > -math.inf, "the truth is told")
+        until = self.time + seconds
+        self.until(lambda: self.time > until, f"{seconds} s pass")
+
+    def set(self, name: str, value: str) -> None:
+        parameter = Parameter(name=name, value=ParameterValue(type=4, string_value=value))
+        request = SetParameters.Request(parameters=[parameter])
+        answer = self.call(f"{self.prefix}edge_node/set_parameters", SetParameters, request)
+        assert answer.results[0].successful
+
+    def ask(self, service: str, candidate: Path | None = None) -> Any:
+        """Call one of the edge node's services."""
+        if candidate is not None:
+            self.set("candidate", str(candidate))
+        return self.call(f"{self.prefix}edge_node/{service}", Trigger)

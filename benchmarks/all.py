@@ -10,7 +10,14 @@ from typing import Any
 from figures import Figure, parse_arguments, report
 
 HERE = Path(__file__).parent
-NO_SCRIPTS = ("all.py", "attitude_peers.py", "estimated_robots.py", "figures.py", "peers.py")
+NO_SCRIPTS = (
+    "all.py",
+    "attitude_peers.py",
+    "estimated_robots.py",
+    "figures.py",
+    "peers.py",
+    "ros_observer.py",
+)
 SCRIPTS = sorted(p for p in HERE.glob("*.py") if p.name not in NO_SCRIPTS)
 
 

@@ -7,6 +7,7 @@ namespaces, which takes root; its link goes down and up again.
 """
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -15,18 +16,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
 from figures import Figure, parse_arguments, report
 
+HERE = Path(__file__).parent
 PERIOD = 0.04  # s, of the car's control loop
 TIME_OUT = 0.2  # s without a new sample until the robot is stopped
 LEASE = 20.0  # s after which DDS takes a silent participant for gone
-_SLOWS = 0.995  # of the wheels' speed, from which on a command is one of a controlled stop
+_EVEN = 0.01  # share by which the steps of a controlled stop may differ
 _DRIVES = 3.0  # m/s
 _PATIENCE = 90.0  # s
 _SIDES = ("robot", "edge")
+_ADDRESSES = ("10.83.0.1", "10.83.0.2")
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Observer:
 
     def __post_init__(self) -> None:
         self._process = subprocess.Popen(
-            [*self.prefix, sys.executable, str(Path(__file__).with_name("ros_observer.py"))],
+            [*self.prefix, sys.executable, str(HERE / "ros_observer.py")],
             env={**os.environ, **self.environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -86,13 +90,17 @@ class Observer:
         self._input.flush()
 
     def reaction(self) -> float:
-        """s from the last sample to the first command that slows the wheels; infinite if none."""
+        """s from the last sample to the first command of a controlled stop; infinite if none.
+
+        A stop slows the wheels by the same from tick to tick, which no policy does.
+        """
         last = self.samples[-1][0]
-        before = [speed for moment, speed in self.commands if moment <= last + PERIOD]
-        for moment, speed in self.commands:
-            if moment > last + PERIOD and speed < _SLOWS * before[-1]:
-                return moment - last
-        return float("inf")
+        after = [command for command in self.commands if command[0] > last]
+        for before, first, second, third in zip(after, after[1:], after[2:], after[3:]):
+            slower = [a[1] - b[1] for a, b in pairwise((before, first, second, third))]
+            if slower[0] > 0 and max(slower) - min(slower) < _EVEN * slower[0]:
+                return first[0] - last
+        return math.inf
 
     def close(self) -> None:
         self._input.close()
@@ -147,6 +155,7 @@ def cut_the_network(domain: int, seconds: float) -> Outcome:
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
         "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",  # memory is not cut with a link
+        "ROS_STATIC_PEERS": ";".join(_ADDRESSES),  # multicast over a new cable may get lost
     }
     with (
         network() as (robot, edge),
@@ -192,8 +201,8 @@ def network() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
             _ip("netns", "add", name)
             _ip("-n", name, "link", "set", "lo", "up")
         _ip("-n", robot, *f"link add cable type veth peer name cable netns {edge}".split())
-        for number, name in enumerate((robot, edge), start=1):
-            _ip("-n", name, *f"addr add 10.83.0.{number}/24 dev cable".split())
+        for address, name in zip(_ADDRESSES, (robot, edge)):
+            _ip("-n", name, *f"addr add {address}/24 dev cable".split())
             _ip("-n", name, *["link", "set", "cable", "up"])
         yield tuple(("ip", "netns", "exec", name) for name in (robot, edge))  # type: ignore[misc]
     finally:
@@ -252,7 +261,7 @@ def _process(command: list[str], environment: dict[str, str]) -> Iterator[subpro
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
-        cwd=Path(__file__).parents[1],
+        cwd=HERE.parent,
     )
     try:
         yield process

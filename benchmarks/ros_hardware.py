@@ -115,7 +115,7 @@ def _publish(node: Node, measuring: Event, stop: Event) -> tuple[dict[int, float
     """Samples until the end: the stamps of those that count, and the periods that were missed."""
     robot = robot_file.load("humanoid")
     description = robot.description
-    frames = Frames("", "odom", "imu")
+    frames = Frames("", "odom", "base_link")
     sensors = SensorPublisher(
         node, robot, description, PERIOD * 1e-9, Datum(0.0, 0.0, 0.0), False, frames
     )

@@ -93,8 +93,9 @@ def test_the_car_drives_is_recorded_and_ends_with_the_launch(
         watcher.drives(6.0)
         assert watcher.speed > 3.0
         watcher.until(lambda: watcher.value("policy", "file") == str(other), "the policy is told")
-        names = {f"{s}/{n}" for n, s in node.get_node_names_and_namespaces()}
-        assert {"/car/edge_node", "/car/sim_node", "/car/recorder"} <= names
+        wanted = {("edge_node", "/car"), ("sim_node", "/car"), ("recorder", "/car")}
+        watcher.until(lambda: wanted <= set(node.get_node_names_and_namespaces()), "all are there")
+        watcher.drives(4.0)
         assert graph.interrupt(watcher) == 0, graph.output
     assert "process has died" not in graph.output, graph.output
     assert watcher.said("shut down")

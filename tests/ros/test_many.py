@@ -14,9 +14,12 @@ from ros_graph import Probe, up
 from sensor_msgs.msg import Imu
 from watcher import TRUTH, Watcher
 
+from sim2edge_ros import topics
+
 pytestmark = pytest.mark.slow  # up to six processes that simulate
 
 _PATIENT = ("--lockstep", "--set", "edge_node:cmd_vel_timeout:=60.0")
+KIND = "twist_stamped"
 _SHARED = ("/clock", "/diagnostics", "/parameter_events", "/rosout", "/tf")
 
 
@@ -54,7 +57,7 @@ def test_two_humanoids_and_a_car_each_obey_their_own(node: Any) -> None:
     for name in names:
         robots.hear(f"/{name}/{TRUTH}", Odometry)
         robots.hear(f"/{name}/odometry/filtered", Odometry)
-        robots.hear(f"/{name}/imu/data", Imu, 10)
+        robots.hear(f"/{name}/imu/data", Imu, topics.SENSOR)
     watchers = {name: Watcher(node, name) for name in names}
     car = ("vehicle", "--lockstep")
     kinds = {"h1": ("humanoid", *_PATIENT), "h2": ("humanoid", *_PATIENT), "car": car}
@@ -62,10 +65,16 @@ def test_two_humanoids_and_a_car_each_obey_their_own(node: Any) -> None:
         for name, arguments in kinds.items():
             graph = stack.enter_context(up(*arguments, "--namespace", name))
             graph.until("edge_node]: active")
+        for name in told:
+            robots.until(
+                lambda name=name: watchers[name].value("sensors", "cmd_vel_type") == KIND,
+                f"{name} listens",
+                each=robots.tell,
+            )
         start = {name: robots.seconds(name) for name in names}
         robots.until(
             lambda: all(robots.seconds(name) > start[name] + 8.0 for name in names),
-            "each drives for eight seconds of its own",
+            "each drives for eight seconds of its own time",
             patience=240.0,
             each=robots.tell,
         )
@@ -77,6 +86,7 @@ def test_two_humanoids_and_a_car_each_obey_their_own(node: Any) -> None:
             odometry = robots.last(f"/{name}/odometry/filtered")
             frames = (odometry.header.frame_id, odometry.child_frame_id)
             assert frames == (f"{name}/odom", f"{name}/base_link")
+            assert robots.last(f"/{name}/imu/data").header.frame_id == f"{name}/imu"
             watchers[name].until(
                 lambda name=name: watchers[name].part("control loop") is not None, "it is told"
             )

@@ -15,14 +15,15 @@ def main() -> int:
         return 2
     use_own_domain()
     from ros_latency import at_100_hz  # noqa: PLC0415  these need rclpy
+    from ros_recorder import killed  # noqa: PLC0415
     from ros_reload import under_motion  # noqa: PLC0415
     from ros_robots import TASKS, through_the_graph  # noqa: PLC0415
 
     quick = arguments.quick
-    figures = at_100_hz(*((2, 6.0) if quick else (5, 20.0)))
+    figures = at_100_hz(*((2, 6.0) if quick else (5, 10.0)))
     for robot in TASKS:
         figures += through_the_graph(robot, 30.0 if quick else 300.0)
-    figures.append(under_motion(0.5 if quick else 1.5))
+    figures += [under_motion(0.5 if quick else 1.5), *killed()]
     return report(figures, arguments.json)
 
 

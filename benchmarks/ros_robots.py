@@ -145,13 +145,13 @@ def over_ros(robot: str, seconds: float) -> Drive:
     contract = Policy.load(default_policy(robot)).contract
     schedule = Schedule(contract.commands, seconds)
     period = round(contract.control_period * 1e9)
-    with _empty(period) as missed, up(robot, motion) as listener:
+    with _empty(period) as empty_missed, up(robot, motion) as listener:
         begun = time.time()  # the stamps are of this clock
         if schedule.count:
             listener.drive(lambda: _twist(contract.commands, schedule.at(time.time() - begun)))
-        before, empty_before = _missed(listener), missed()
+        before, empty_before = missed(listener), empty_missed()
         time.sleep(begun + seconds - time.time())
-        own, empty = _missed(listener) - before, missed() - empty_before
+        own, empty = missed(listener) - before, empty_missed() - empty_before
     motion.time = [moment - begun for moment in motion.time]
     driven = judge(robot, motion, schedule)
     whole = min(driven.seconds, seconds)  # what came while the figures were asked for is no more
@@ -175,19 +175,20 @@ def _check(graph: Running) -> None:
         raise RuntimeError("the graph ended:\n" + "\n".join(graph.lines))
 
 
-def _missed(listener: Listener) -> int:
+def missed(listener: Listener) -> int:
+    """Deadlines, since the control loop began."""
     return int(listener.diagnostics("control loop")["missed"])
 
 
 @contextmanager
 def _empty(period: int) -> Iterator[Callable[[], int]]:
     """A loop that does nothing, beside; how many deadlines it missed so far."""
-    stop, missed = _SPAWN.Event(), _SPAWN.Value("i", 0)
-    process = _SPAWN.Process(target=empty_loop, args=(stop, period, missed), daemon=True)
+    stop, count = _SPAWN.Event(), _SPAWN.Value("i", 0)
+    process = _SPAWN.Process(target=empty_loop, args=(stop, period, count), daemon=True)
     process.start()
     time.sleep(_SETTLING)
     try:
-        yield lambda: int(missed.value)
+        yield lambda: int(count.value)
     finally:
         stop.set()
         process.join()

@@ -41,7 +41,7 @@ HUMANOID = {
     "encoders frozen": Reaction.STOP,
     "foot force NaN": Reaction.STOP,
     "encoders away 3 samples": Reaction.HOLD,
-    "foot force frozen": Reaction.STOP,
+    "foot force frozen": Reaction.NONE,
     "silent for 2 samples": Reaction.NONE,
     "silent for good": Reaction.STOP,
     "old stamp": Reaction.STOP,

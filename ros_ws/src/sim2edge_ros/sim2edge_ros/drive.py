@@ -24,8 +24,8 @@ from sim2edge_ros.distro import find_distro
 from sim2edge_ros.frames import frames
 from sim2edge_ros.odometry import OdometryPublisher
 from sim2edge_ros.outlet import Outlet
-from sim2edge_ros.paced_loop import SamplePacedLoop
 from sim2edge_ros.parameters import EdgeParameters
+from sim2edge_ros.real_time_pace import RealTimePace
 from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
 from sim2edge_ros.sampled_pace import SampledPace
 
@@ -144,8 +144,10 @@ class Drive:
         self.fusion.reset()
         self.cmd_vel.enabled = self.active = True
         self._silent, self._began = False, time.monotonic()
-        paced = SampledPace(self.loop, self.robot.woken, self._now)
-        self.loop.start(paced if self._simulated_time else None)
+        if self._simulated_time:
+            self.loop.start(SampledPace(self.loop, self.robot.woken, self._now))
+        else:
+            self.loop.start(RealTimePace(self.loop, self.robot))
 
     def watch(self) -> None:
         """Some ten times a second: what is slower than the loop."""
@@ -278,10 +280,8 @@ class Drive:
             time.sleep(_LOOK)
 
     def _make_loop(self, policy: Policy) -> ControlLoop:
-        parts = (policy, self.robot, self.fusion, self._loop_config)
-        if self._simulated_time:
-            return ControlLoop(*parts, self._now)
-        return SamplePacedLoop(*parts)
+        clock = self._now if self._simulated_time else time.monotonic_ns
+        return ControlLoop(policy, self.robot, self.fusion, self._loop_config, clock)
 
     def _now(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)

@@ -18,11 +18,11 @@ from edge_runtime.deadline import sleep_until
 from edge_runtime.fusion.choice import find_fusion
 from edge_runtime.guard import Reaction
 from edge_runtime.inference import Policy
-from edge_runtime.loop import LoopConfig
+from edge_runtime.loop import ControlLoop, LoopConfig
 from edge_runtime.robot import ActuatorCommand
 from edge_runtime.signal import ATTITUDE, BASE_VELOCITY
 from sim2edge_ros import robot_file
-from sim2edge_ros.paced_loop import SamplePacedLoop
+from sim2edge_ros.real_time_pace import RealTimePace
 from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
 from sim2edge_ros.up import default_policy
 from tests.edge_runtime.leg import make_model
@@ -51,7 +51,7 @@ class Driven:
         self.given: list[float] = []
         self.robot = RosRobot(node, HUMANOID, USED, RosRobotConfig(PERIOD), self._send)
         fusion = find_fusion("vqf", policy.contract, self.robot.description)
-        self.loop = SamplePacedLoop(policy, self.robot, fusion, LoopConfig(phase=0.25))
+        self.loop = ControlLoop(policy, self.robot, fusion, LoopConfig(phase=0.25))
         self._rng = np.random.default_rng(0)
         self._sources = {source.topic: source for source in self.robot.sources}
 
@@ -93,11 +93,12 @@ def driven(node: Any) -> Iterator[Driven]:
     made.robot.close()
 
 
-def begin(driven: Driven) -> None:
+def begin(driven: Driven, delay: float = 0.05) -> None:
+    """Start the loop `delay` s after a sample."""
     feeder = threading.Thread(target=driven.give, args=(12, PERIOD, 0.0))
     feeder.start()
-    time.sleep(0.15)  # the robot is there before its loop
-    driven.loop.start()
+    time.sleep(PERIOD + delay)  # the robot is there before its loop
+    driven.loop.start(RealTimePace(driven.loop, driven.robot))
     feeder.join()
 
 
@@ -124,8 +125,10 @@ def test_without_samples_it_ticks_on_its_grid_and_reacts(driven: Driven) -> None
     assert driven.loop.guard.latched is Reaction.STOP
 
 
-def test_a_command_leaves_soon_after_its_sample(driven: Driven) -> None:
-    begin(driven)
+@pytest.mark.parametrize("delay", [0.01, 0.06, 0.09])
+def test_a_command_leaves_soon_after_its_sample(driven: Driven, delay: float) -> None:
+    """Wherever in the robot's period the loop was started."""
+    begin(driven, delay)
     given, sent = np.array(driven.given[4:]), np.array(driven.sent)
     waits = [sent[sent > moment].min(initial=np.inf) - moment for moment in given]
     assert np.median(waits) < 0.1 * PERIOD

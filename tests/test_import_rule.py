@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 ROS_PACKAGE = ROOT / "ros_ws" / "src" / "sim2edge_ros"
 BEHIND_KEY = {
     "mcap-ros2-support": ("mcap", "zstandard")
-}  # rosdep's, where it has none of that name
+}  # of rosdep
 # Our packages that each may import, the front door's lazy imports aside.
 MAY_IMPORT = {
     "edge_runtime": {"edge_runtime"},

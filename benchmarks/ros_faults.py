@@ -126,6 +126,7 @@ def recover(observer: Observer, wait: float = 0.0) -> float:
     """Seconds until the car drives again, with the operator's resets.
 
     Args:
+        observer: which hears the car.
         wait: s before the first of them.
     """
     began = time.monotonic()

@@ -49,17 +49,27 @@ def test_a_cut_network_stops_the_robot_and_heals(seconds: float) -> None:
     check(cut_the_network(_DOMAIN, seconds))
 
 
+def recorded(watcher: Watcher, bag: str) -> int:
+    """Messages in a bag, as its recorder told last."""
+    for message in reversed(watcher.heard["/diagnostics"]):
+        for status in message.status:
+            if status.name == "/recorder":
+                told = {v.key: v.value for v in status.values}
+                return int(told["messages"]) if told["bag"].endswith(bag) else 0
+    return 0
+
+
 def test_a_killed_recorder_is_started_again_and_nobody_minds(node: Any, tmp_path: Path) -> None:
     watcher = Watcher(node)
     with up("vehicle", "--lockstep", "--record", str(tmp_path)) as graph:
         graph.until("recorder]: recording into")
         graph.until("edge_node]: active")
-        watcher.drives(2.0)
+        watcher.until(lambda: recorded(watcher, "bag_00001") > 200, "it is recorded")
         missed = watcher.value("control loop", "missed") or "0"
         os.kill(child(graph.process.pid, "recorder_node"), signal.SIGKILL)
         graph.until("recorder: ended with signal 9; it is started again")
         graph.until("recovered ")
-        watcher.drives(4.0)
+        watcher.until(lambda: recorded(watcher, "bag_00002") > 200, "it is recorded again")
         watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is told")
         assert watcher.value("control loop", "latched") == "none"
         assert watcher.value("control loop", "missed") == missed

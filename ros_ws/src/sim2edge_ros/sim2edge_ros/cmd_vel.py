@@ -67,19 +67,22 @@ class CmdVel:
         self._last = -math.inf  # s, when the last good one came
         self._at_rest = True
         self._subscription: Any = None
+        self._wanted = default if self._auto else kind
         if commands:
-            self._subscribe(default if self._auto else kind)
+            self._subscribe()
 
     def follow_publishers(self) -> None:
         """Listen to what is published, if that is left to us; once a second is enough."""
-        if not self._auto or not self._places:
+        if not self._places:
             return
-        infos = self._node.get_publishers_info_by_topic(
-            self._node.resolve_topic_name(topics.CMD_VEL)
-        )
-        found = {_TYPES[info.topic_type] for info in infos if info.topic_type in _TYPES}
-        if found and self.kind not in found:
-            self._subscribe(sorted(found)[0])
+        if self._auto:
+            topic = self._node.resolve_topic_name(topics.CMD_VEL)
+            infos = self._node.get_publishers_info_by_topic(topic)
+            found = {_TYPES[info.topic_type] for info in infos if info.topic_type in _TYPES}
+            if found and self._wanted not in found:
+                self._wanted = sorted(found)[0]
+        if self.kind != self._wanted:
+            self._subscribe()
 
     def check_timeout(self) -> None:
         """Ask for zero if commands have ceased."""
@@ -92,16 +95,16 @@ class CmdVel:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def _subscribe(self, kind: str) -> None:
+    def _subscribe(self) -> None:
         self.close()
         self.kind = ""
         # The one before lives until the executor has let go of it, and so long none of another type
         # can be made: the next look tries again.
         with contextlib.suppress(ROSError):
             self._subscription = self._node.create_subscription(
-                KINDS[kind], topics.CMD_VEL, self._take, topics.STATE
+                KINDS[self._wanted], topics.CMD_VEL, self._take, topics.STATE
             )
-            self.kind = kind
+            self.kind = self._wanted
 
     def _now(self) -> float:
         return self._node.get_clock().now().nanoseconds * 1e-9

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -288,8 +289,13 @@ def main(arguments: list[str] | None = None) -> int:
     thread = spin(io, "sensors")
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
-    while not ending.is_set() and not node.refused:
-        executor.spin_once(timeout_sec=0.2)
+    failed = False
+    try:
+        while not ending.is_set() and not node.refused:
+            executor.spin_once(timeout_sec=0.2)
+    except Exception:  # of a callback: who drives a robot brings it to rest first
+        traceback.print_exc()
+        failed = True
     if node.label == "active":
         node.trigger_deactivate()
     if node.label in ("unconfigured", "inactive"):
@@ -298,7 +304,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(node.refused, file=sys.stderr, flush=True)
     rclpy.shutdown(context=context)
     thread.join(2.0)
-    return REFUSED if node.refused else 0
+    return REFUSED if node.refused else int(failed)
 
 
 if __name__ == "__main__":

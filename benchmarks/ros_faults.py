@@ -29,6 +29,7 @@ LEASE = 20.0  # s after which DDS takes a silent participant for gone
 _EVEN = 0.01  # share by which the steps of a controlled stop may differ
 _DRIVES = 3.0  # m/s
 _PATIENCE = 90.0  # s
+_AGAIN = 3.0  # s between two of the operator's resets
 _SIDES = ("robot", "edge")
 _ADDRESSES = ("10.83.0.1", "10.83.0.2")
 
@@ -121,13 +122,18 @@ def until(holds: Callable[[], bool], what: str, each: Callable[[], None] = lambd
         time.sleep(0.02)
 
 
-def recover(observer: Observer) -> float:
-    """Seconds until the car drives again, with the operator's resets."""
-    began = asked = time.monotonic()
+def recover(observer: Observer, wait: float = 0.0) -> float:
+    """Seconds until the car drives again, with the operator's resets.
+
+    Args:
+        wait: s before the first of them.
+    """
+    began = time.monotonic()
+    asked = began + wait - _AGAIN
 
     def ask() -> None:
         nonlocal asked
-        if time.monotonic() > asked + 3.0:
+        if time.monotonic() > asked + _AGAIN:
             observer.reset()
             asked = time.monotonic()
 
@@ -139,7 +145,7 @@ def kill_the_simulator(domain: int) -> Outcome:
     """With SIGKILL, at speed; `up` starts it again."""
     environment = {"ROS_DOMAIN_ID": str(domain)}
     with _observed((), environment) as observer, _up((), environment, "vehicle") as graph:
-        recover(observer)  # a machine that is busy elsewhere may have stopped it
+        recover(observer, wait=10.0)  # a machine that is busy elsewhere may have stopped it
         time.sleep(1.0)
         killed = child(graph.pid, "sim_node")
         os.kill(killed, signal.SIGKILL)
@@ -155,7 +161,6 @@ def cut_the_network(domain: int, seconds: float) -> Outcome:
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
         "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",  # memory is not cut with a link
-        "ROS_STATIC_PEERS": ";".join(_ADDRESSES),  # multicast over a new cable may get lost
     }
     with (
         network() as (robot, edge),
@@ -163,7 +168,7 @@ def cut_the_network(domain: int, seconds: float) -> Outcome:
         _node(robot, environment),
         _up(edge, environment, "vehicle", "--real"),
     ):
-        recover(observer)  # a machine that is busy elsewhere may have stopped it
+        recover(observer, wait=10.0)  # a machine that is busy elsewhere may have stopped it
         time.sleep(1.0)
         link("down")
         time.sleep(max(seconds, 1.0))
@@ -204,6 +209,8 @@ def network() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
         for address, name in zip(_ADDRESSES, (robot, edge)):
             _ip("-n", name, *f"addr add {address}/24 dev cable".split())
             _ip("-n", name, *["link", "set", "cable", "up"])
+        # DDS takes the interfaces that run when it starts; the kernel may tell it a second later.
+        until(lambda: all(map(_runs, (robot, edge))), "the cable carries")
         yield tuple(("ip", "netns", "exec", name) for name in (robot, edge))  # type: ignore[misc]
     finally:
         for name in (robot, edge):

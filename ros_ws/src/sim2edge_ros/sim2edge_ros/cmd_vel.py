@@ -1,5 +1,6 @@
 """What the operator asks for: `cmd_vel` as the policy's commands."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from edge_runtime.contract import Command
 from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
 from sim2edge_ros import topics
+from sim2edge_ros.distro import ROSError
 
 AUTO = "auto"
 KINDS: dict[str, type[Any]] = {"twist": Twist, "twist_stamped": TwistStamped}
@@ -70,7 +72,7 @@ class CmdVel:
 
     def follow_publishers(self) -> None:
         """Listen to what is published, if that is left to us; once a second is enough."""
-        if not self._auto or self._subscription is None:
+        if not self._auto or not self._places:
             return
         infos = self._node.get_publishers_info_by_topic(
             self._node.resolve_topic_name(topics.CMD_VEL)
@@ -92,10 +94,14 @@ class CmdVel:
 
     def _subscribe(self, kind: str) -> None:
         self.close()
-        self.kind = kind
-        self._subscription = self._node.create_subscription(
-            KINDS[kind], topics.CMD_VEL, self._take, topics.STATE
-        )
+        self.kind = ""
+        # The one before lives until the executor has let go of it, and so long none of another type
+        # can be made: the next look tries again.
+        with contextlib.suppress(ROSError):
+            self._subscription = self._node.create_subscription(
+                KINDS[kind], topics.CMD_VEL, self._take, topics.STATE
+            )
+            self.kind = kind
 
     def _now(self) -> float:
         return self._node.get_clock().now().nanoseconds * 1e-9

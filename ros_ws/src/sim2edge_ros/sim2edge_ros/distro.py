@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rclpy.impl.implementation_singleton import rclpy_implementation
+
+ROSError: type[Exception] = rclpy_implementation.RCLError  # of rcl, which has no public name
+
 
 @dataclass(frozen=True)
 class Distro:

@@ -1,6 +1,4 @@
-"""A car's graph whose simulator is killed, or whose network is cut: reaction and recovery.
-
-python benchmarks/ros_faults.py [--json] [--quick]
+"""A car's graph whose simulator is killed, or whose network is cut. Part of `ros.py`.
 
 Both run in real time, in processes of their own. The network is a veth pair between two network
 namespaces, which takes root; its link goes down and up again.
@@ -20,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
-from figures import Figure, parse_arguments, report
+from figures import Figure
 
 HERE = Path(__file__).parent
 PERIOD = 0.04  # s, of the car's control loop
@@ -126,7 +124,7 @@ def recover(observer: Observer, wait: float = 0.0) -> float:
     """Seconds until the car drives again, with the operator's resets.
 
     Args:
-        observer: which hears the car.
+        observer: of the graph, on the edge node's side.
         wait: s before the first of them.
     """
     began = time.monotonic()
@@ -291,7 +289,7 @@ def figures(name: str, outcome: Outcome) -> list[Figure]:
     ]  # fmt: skip
 
 
-def measure(quick: bool) -> list[Figure]:
+def when_parts_fail(quick: bool) -> list[Figure]:
     """All faults."""
     domain = 1 + os.getpid() % 100
     found = figures("kill -9 of the simulator", kill_the_simulator(domain))
@@ -302,13 +300,3 @@ def measure(quick: bool) -> list[Figure]:
         outcome = cut_the_network(domain, seconds)
         found += figures(f"network cut for {seconds:g} s", outcome)
     return found
-
-
-def main() -> int:
-    """Print the figures."""
-    arguments = parse_arguments(__doc__)
-    return report(measure(arguments.quick), arguments.json)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

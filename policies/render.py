@@ -171,6 +171,7 @@ def replay(recording: Recording, env: TaskVectorEnv) -> Iterator[Task]:
     robot = np.zeros(1, np.intp)
     for qpos, qvel in zip(recording.qpos, recording.qvel):
         env.engine.reset(robot, qpos[None], qvel[None], constants_changed=False)
+        env.task.sense(None)
         env.task.observe(None)
         yield env.task
 

@@ -12,9 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROS_PACKAGE = ROOT / "ros_ws" / "src" / "sim2edge_ros"
-BEHIND_KEY = {
-    "mcap-ros2-support": ("mcap", "zstandard")
-}  # of rosdep
+BEHIND_KEY = {"mcap-ros2-support": ("mcap", "zstandard")}  # of rosdep
 # Our packages that each may import, the front door's lazy imports aside.
 MAY_IMPORT = {
     "edge_runtime": {"edge_runtime"},

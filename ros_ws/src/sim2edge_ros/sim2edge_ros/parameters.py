@@ -17,9 +17,10 @@ from edge_runtime.errors import UserError
 T = TypeVar("T")
 
 
-def _parameter(
+def parameter(
     default: Any, description: str, lower: float | None = None, upper: float | None = None
 ) -> Any:
+    """A field of a node's parameters, for `declare`."""
     about = {"description": description, "lower": lower, "upper": upper}
     return dataclasses.field(default=default, metadata=about)
 
@@ -28,83 +29,83 @@ def _parameter(
 class RobotParameters:
     """Of both nodes."""
 
-    robot: str = _parameter(
+    robot: str = parameter(
         "humanoid", "The robot: 'humanoid', 'vehicle', or the path of a robot file (.json)."
     )
-    base_frame: str = _parameter(
+    base_frame: str = parameter(
         "", "Frame of the robot's base; empty: 'base_link', behind the namespace ('h1/base_link')."
     )
-    odom_frame: str = _parameter(
+    odom_frame: str = parameter(
         "", "Frame in which odometry is given (REP-105); empty: 'odom', behind the namespace."
     )
-    fifo: int = _parameter(0, "Priority under SCHED_FIFO of the paced thread; 0: normal.", 0, 99)
+    fifo: int = parameter(0, "Priority under SCHED_FIFO of the paced thread; 0: normal.", 0, 99)
 
 
 @dataclass(frozen=True)
 class EdgeParameters(RobotParameters):
     """Of `edge_node`."""
 
-    policy: str = _parameter("", "The policy file (.onnx).")
-    candidate: str = _parameter(
+    policy: str = parameter("", "The policy file (.onnx).")
+    candidate: str = parameter(
         "", "The policy file that the services `~/load` and `~/shadow` take."
     )
-    fusion: str = _parameter("auto", "The estimator, as of `sim2edge run --fusion`.")
-    autostart: bool = _parameter(
+    fusion: str = parameter("auto", "The estimator, as of `sim2edge run --fusion`.")
+    autostart: bool = parameter(
         False, "Configure and activate by itself, again and again until the robot is there."
     )
-    cmd_vel_timeout: float = _parameter(
+    cmd_vel_timeout: float = parameter(
         0.5, "Seconds without `cmd_vel` after which zero velocity is asked for.", 0.05, 60.0
     )
-    cmd_vel_type: str = _parameter(
+    cmd_vel_type: str = parameter(
         "auto", "'twist', 'twist_stamped', or 'auto': what is published, else the distro's."
     )
-    sensor_timeout: float = _parameter(
+    sensor_timeout: float = parameter(
         0.0,
         "Seconds by which a paced sensor may lag behind the IMU before samples are held back; "
         "0: 2.5 control periods.",
         0.0,
         10.0,
     )
-    scan_timeout: float = _parameter(0.25, "The same for `scan`, in seconds.", 0.01, 10.0)
-    phase: float = _parameter(
+    scan_timeout: float = parameter(0.25, "The same for `scan`, in seconds.", 0.01, 10.0)
+    phase: float = parameter(
         0.25,
         "Share of the control period by which a sample may be late before the tick goes on "
         "without it.",
         0.0,
         0.4,
     )
-    stop_seconds: float = _parameter(1.0, "Length of a controlled stop, in seconds.", 0.1, 10.0)
-    odometry_rate: float = _parameter(
+    stop_seconds: float = parameter(1.0, "Length of a controlled stop, in seconds.", 0.1, 10.0)
+    odometry_rate: float = parameter(
         50.0,
         "Rate of `odometry/filtered` and its TF in Hz, at most the control rate; 0: none.",
         0.0,
         1000.0,
     )
-    publish_tf: bool = _parameter(True, "Send odom to base_link on /tf where tf2_msgs is there.")
-    cpu: int = _parameter(-1, "Run the control loop on this CPU alone; -1: any.", -1, 1023)
-    lock_memory: bool = _parameter(False, "Keep the node's memory from being paged out.")
+    publish_tf: bool = parameter(True, "Send odom to base_link on /tf where tf2_msgs is there.")
+    cpu: int = parameter(-1, "Run the control loop on this CPU alone; -1: any.", -1, 1023)
+    lock_memory: bool = parameter(False, "Keep the node's memory from being paged out.")
 
 
 @dataclass(frozen=True)
 class SimParameters(RobotParameters):
     """Of `sim_node`."""
 
-    seed: int = _parameter(0, "Of the simulated world.", 0, 2**31 - 1)
-    randomize: bool = _parameter(False, "Draw another robot by domain randomization, with pushes.")
-    speed: float = _parameter(
+    seed: int = parameter(0, "Of the simulated world.", 0, 2**31 - 1)
+    randomize: bool = parameter(False, "Draw another robot by domain randomization, with pushes.")
+    speed: float = parameter(
         1.0,
         "Simulated seconds in a second; 0: in lockstep, as fast as commands come. Other than 1 "
         "needs `clock`, and nodes with use_sim_time.",
         0.0,
         100.0,
     )
-    clock: bool = _parameter(False, "Publish /clock and stamp with simulated time.")
-    interface: str = _parameter(
+    clock: bool = parameter(False, "Publish /clock and stamp with simulated time.")
+    interface: str = parameter(
         "forward",
         "The commands it takes: 'forward' (forward_*_controller), 'trajectory' "
         "(joint_trajectory_controller) or 'twist' (ackermann_steering_controller).",
     )
-    datum: str = _parameter(
+    datum: str = parameter(
         "48.0 11.0 500.0",
         "Latitude and longitude (degrees) and height (m) of the world's origin.",
     )

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.parameters import declare
+from sim2edge_ros.parameters import declare, parameter
 from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
@@ -32,34 +32,24 @@ _SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics")  # whichever namespace
 _NEVER = re.compile(r"/(rosout|parameter_events)")
 
 
-def _about(description: str, lower: float | None = None, upper: float | None = None) -> Any:
-    """What `declare` wants to know of a parameter."""
-    return {"description": description, "lower": lower, "upper": upper}
-
-
 @dataclass(frozen=True)
 class RecorderParameters:
     """Of `recorder_node`."""
 
-    folder: str = field(default="bags", metadata=_about("Folder of the bags."))
-    topics: str = field(
-        default="",
-        metadata=_about(
-            "Which topics, as a regular expression of their whole names; empty: all of the node's "
-            "namespace, and /tf, /tf_static, /clock and /diagnostics."
-        ),
+    folder: str = parameter("bags", "Folder of the bags.")
+    topics: str = parameter(
+        "",
+        "Which topics, as a regular expression of their whole names; empty: all of the node's "
+        "namespace, and /tf, /tf_static, /clock and /diagnostics.",
     )
-    total_mb: float = field(
-        default=2000.0,
-        metadata=_about("MB that all bags of the folder may take; the oldest make room.", 1.0, 1e7),
+    total_mb: float = parameter(
+        2000.0, "MB that all bags of the folder may take; the oldest make room.", 1.0, 1e7
     )
-    file_mb: float = field(default=100.0, metadata=_about("MB of a file.", 0.1, 1e6))
-    discovery_seconds: float = field(
-        default=0.5, metadata=_about("Seconds between two looks for new topics.", 0.05, 60.0)
+    file_mb: float = parameter(100.0, "MB of a file.", 0.1, 1e6)
+    discovery_seconds: float = parameter(
+        0.5, "Seconds between two looks for new topics.", 0.05, 60.0
     )
-    nice: int = field(
-        default=5, metadata=_about("By how much this process gives way to the others.", 0, 19)
-    )
+    nice: int = parameter(5, "By how much this process gives way to the others.", 0, 19)
 
 
 class RecorderNode(Node):

@@ -11,7 +11,7 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 pytest.importorskip("launch_ros", reason="launch_ros cannot be imported; it comes with ROS alone")
 
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
-from ros_graph import Graph, running
+from ros_graph import Graph, Probe, running
 from watcher import Watcher
 
 from sim2edge_ros.up import default_policy
@@ -120,9 +120,9 @@ def test_the_humanoid_stands_and_a_killed_node_comes_back(node: Any, prefix: str
 def test_a_real_robot_is_waited_for(node: Any, prefix: str) -> None:
     with launched(prefix, "vehicle", "robot:=real") as graph:
         graph.until("not activated: imu/data: nothing was received")
-        names = {n for n, _ in node.get_node_names_and_namespaces()}
-        assert "edge_node" in names
-        assert "sim_node" not in names
+        Probe(node).until(lambda: "edge_node" in node.get_node_names(), "it is found")
+        assert "sim_node" not in node.get_node_names()
+        assert "sim_node" not in graph.output
 
 
 def _pid(graph: Graph, name: str) -> int:

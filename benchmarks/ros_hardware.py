@@ -39,7 +39,7 @@ READINGS = 4  # of the IMU in a period
 _JOINT = "left_elbow"
 _STEPS, _STEP = 16, 0.005  # rad; which samples can be told apart
 _TERM = "joint_pos_rel"
-_WEIGHT = 200.0  # N on each sole
+_SOLE = 200.0, 2.0  # N on each, and its noise
 
 
 class Answers(NamedTuple):
@@ -124,13 +124,14 @@ def _publish(node: Node, measuring: Event, stop: Event) -> tuple[dict[int, float
     default = np.array([a.default for a in contract().actuators], np.float32)
     burst = values["imu_burst"].reshape(-1, 6)
     rng, place = np.random.default_rng(0), description.joint_names.index(_JOINT)
-    values["foot_force"][:] = _WEIGHT
     stamps: dict[int, float] = {}
     offset, release = time.time_ns() - time.monotonic_ns(), time.monotonic_ns()
     number, missed = 0, 0
     while not stop.is_set():
         values[JOINT_POS][:] = default + 1e-4 * rng.standard_normal(len(default))
         values[JOINT_POS][place] = default[place] + _STEP * (number % _STEPS)
+        # Nothing repeats itself, or it would be taken for frozen.
+        values["foot_force"][:] = rng.normal(*_SOLE, 2)
         burst[:] = rng.normal((0, 0, 0, 0, 0, 9.81), 0.01, burst.shape)
         sensors.publish(release + offset, sample)
         if measuring.is_set():

@@ -20,6 +20,7 @@ from ros_processes import edge_node, processor_seconds, wait_until
 
 from edge_runtime.latency import percentiles
 
+_ANSWERED = 98.0  # %; else it is not the policy that answers
 _SETTLING = 2.0  # s before it counts
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -50,7 +51,7 @@ def at_100_hz(rounds: int, seconds: float) -> list[Figure]:
     return [
         _latency("p50", [r.p50 for r in ours], [r.p50 for r in bare], 1.5),
         _latency("p99", [r.p99 for r in ours], [r.p99 for r in bare], 2.0),
-        Figure("samples answered", 100 * min(r.answered for r in ours), "%"),
+        Figure("samples answered", 100 * min(r.answered for r in ours), "%", _ANSWERED),
         _jitter([r.jitter for r in ours], without),
         Figure(
             "processor time of the edge node at 100 Hz",

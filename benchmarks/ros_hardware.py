@@ -36,6 +36,7 @@ from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 
 PERIOD = 10_000_000  # ns: 100 Hz
 READINGS = 4  # of the IMU in a period
+_GAINS_EVERY = 10  # periods, as the edge node sends them
 _JOINT = "left_elbow"
 _STEPS, _STEP = 16, 0.005  # rad; which samples can be told apart
 _TERM = "joint_pos_rel"
@@ -182,8 +183,10 @@ def echo(stop: Event) -> None:
         readings += 1
         if readings % READINGS or positions is None:
             return
-        for publisher, values in zip(publishers, (gains, gains, positions)):
-            publisher.publish(Float64MultiArray(data=values))
+        if readings // READINGS % _GAINS_EVERY == 0:
+            for publisher in publishers[:2]:
+                publisher.publish(Float64MultiArray(data=gains))
+        publishers[2].publish(Float64MultiArray(data=positions))
         odometry.publish(Odometry())
 
     subscribe = node.create_subscription

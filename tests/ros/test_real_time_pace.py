@@ -110,10 +110,10 @@ def test_each_sample_has_a_tick_of_its_own(driven: Driven, period: float, jitter
     new, nothing = sensors.new, sensors.nothing_new
     driven.give(20, period, jitter)
     time.sleep(0.02)
-    # A shared machine may keep either thread waiting once.
-    assert sensors.new - new >= 19
-    assert sensors.nothing_new - nothing <= 2  # one of them between the two turns
-    assert abs(driven.loop.ticks - ticks - 20) <= 2
+    # A shared machine may keep either thread waiting twice; a grid of its own would be off by four.
+    assert sensors.new - new >= 17
+    assert sensors.nothing_new - nothing <= 3  # one of them between the two turns
+    assert abs(driven.loop.ticks - ticks - 20) <= 3
 
 
 def test_without_samples_it_ticks_on_its_grid_and_reacts(driven: Driven) -> None:

@@ -13,16 +13,17 @@ from edge_runtime.guard import Reaction
 from edge_runtime.inference import Policy
 from edge_runtime.loop import ControlLoop, LoopConfig
 from sim2edge_ros import sampled_pace
+from sim2edge_ros.bell import Bell
 from sim2edge_ros.sampled_pace import SampledPace
 from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
 
 
-class Woken(threading.Event):
-    """An event that counts how often somebody waited for it in vain."""
+class Woken(Bell):
+    """A bell that counts how often somebody waited for it in vain."""
 
     looks = 0
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: float = -1.0) -> bool:
         found = super().wait(timeout)
         self.looks += not found
         return found
@@ -46,7 +47,7 @@ class World:
     def sample(self) -> None:
         """One that has come, and the tick that it makes."""
         ticks = self.loop.ticks
-        self.woken.set()
+        self.woken.ring()
         self.until(lambda: self.loop.ticks == ticks + 1)
 
     @staticmethod
@@ -109,6 +110,6 @@ def test_it_ends_though_time_stands_still(world: World) -> None:
 def test_a_policy_is_swapped_between_two_samples(world: World) -> None:
     world.sample()
     other = Policy(make_model(make_contract(), 1))
-    threading.Timer(0.05, world.woken.set).start()
+    threading.Timer(0.05, world.woken.ring).start()
     world.loop.swap(other)
     assert world.loop.controller.policy is other

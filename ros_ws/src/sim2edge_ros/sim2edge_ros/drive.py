@@ -74,12 +74,10 @@ class Drive:
                 self._send,
             )
             stack.enter_context(closing(self.robot))
+            wanted = RealtimeConfig(parameters.fifo, parameters.cpu, parameters.lock_memory)
             self._loop_config = LoopConfig(
-                realtime=RealtimeConfig(
-                    fifo=parameters.fifo,
-                    cpu=parameters.cpu,
-                    lock_memory=parameters.lock_memory,
-                ),
+                # In simulated time nobody waits, and it would take all the time there is.
+                realtime=RealtimeConfig() if self._simulated_time else wanted,
                 stop_seconds=parameters.stop_seconds,
                 phase=parameters.phase,
             )

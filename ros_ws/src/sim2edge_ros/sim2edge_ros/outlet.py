@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable, Sequence
 
+from sim2edge_ros.bell import Bell
+
 
 class Outlet:
     """Runs senders whenever something was put into one of their slots.
@@ -13,7 +15,7 @@ class Outlet:
 
     def __init__(self, senders: Sequence[Callable[[], None]]) -> None:
         self._senders = tuple(senders)
-        self._wake = threading.Event()
+        self._wake = Bell()
         self._ending = False
         self.error: Exception | None = None  # that ended the thread
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -21,19 +23,18 @@ class Outlet:
 
     def wake(self) -> None:
         """There is something to send; never blocks."""
-        self._wake.set()
+        self._wake.ring()
 
     def close(self) -> None:
         """Send what is left and end."""
         self._ending = True
-        self._wake.set()
+        self._wake.ring()
         self._thread.join()
 
     def _run(self) -> None:
         try:
             while not self._ending:
                 self._wake.wait()
-                self._wake.clear()
                 for send in self._senders:
                     send()
         except Exception as error:

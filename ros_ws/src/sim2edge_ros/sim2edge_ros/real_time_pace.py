@@ -53,6 +53,5 @@ class RealTimePace:
                 self._without = time.monotonic_ns()
                 return expected, expected + self._patience
             robot.woken.wait(left * 1e-9)
-            robot.woken.clear()
         self._without = 0
         return robot.whole_at, robot.whole_at

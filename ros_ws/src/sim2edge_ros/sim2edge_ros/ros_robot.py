@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from edge_runtime.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from edge_runtime.slots import LatestValue
 from sim2edge_ros import topics
+from sim2edge_ros.bell import Bell
 from sim2edge_ros.distro import incompatible_qos
 from sim2edge_ros.inertial import Inertial, InertialPeriods
 from sim2edge_ros.intake import Intake
@@ -103,7 +103,7 @@ class RosRobot:
         self._joints_align = JointReader.reads(self._used)
         self.sources: list[Source] = []
         self.blocked = ""  # the topic for which samples are held back
-        self.woken = threading.Event()  # set when all sensors have told of the newest period
+        self.woken = Bell()  # rung when all sensors have told of the newest period
         self.whole_at = 0  # ns by the monotonic clock, when that was
         self._places = self._lay_out()
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
@@ -224,7 +224,7 @@ class RosRobot:
             if reading is None or (part.timeout < math.inf and reading.stamp < oldest):
                 return
         self._told, self.whole_at = inertial, time.monotonic_ns()
-        self.woken.set()
+        self.woken.ring()
 
     def _part(self, source: Source, timeout: float, *signals: str) -> _Part:
         names = signals or self._given_by(source.topic)

@@ -1,10 +1,10 @@
 """Ticks a control loop by the robot's samples instead of the system's clock: for simulated time."""
 
-import threading
 import time
 from collections.abc import Callable
 
 from edge_runtime.loop import ControlLoop
+from sim2edge_ros.bell import Bell
 
 _LOOK = 0.02  # s between two looks at the time when no sample comes
 _STANDSTILL = 2.0  # s without sample or time after which a loop that is to end does not wait
@@ -17,11 +17,11 @@ class SampledPace:
 
     Args:
         loop: which nobody else ticks; its clock must be the node's.
-        woken: set when the robot has a new sample.
+        woken: rung when the robot has a new sample.
         clock: the node's, ns.
     """
 
-    def __init__(self, loop: ControlLoop, woken: threading.Event, clock: Callable[[], int]) -> None:
+    def __init__(self, loop: ControlLoop, woken: Bell, clock: Callable[[], int]) -> None:
         self._loop, self._woken, self._clock = loop, woken, clock
 
     def __call__(self) -> None:
@@ -32,7 +32,6 @@ class SampledPace:
             fresh = self._woken.wait(_LOOK)
             now = self._clock()
             if fresh:
-                self._woken.clear()
                 silent = False
             elif now - last < 1.5 * loop.period:
                 if loop.stopping and time.monotonic() - ticked > _STANDSTILL:

@@ -1,0 +1,73 @@
+"""Commands as controllers hear them."""
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Float64MultiArray
+
+from edge_runtime.contract import Actuator
+from edge_runtime.robot import ActuatorCommand, Mode
+from sim2edge_ros import topics, wire
+from sim2edge_ros.actuation import CommandPublisher
+from sim2edge_ros.intake import Intake
+
+ACTUATORS = tuple(Actuator(name, stiffness=50.0, damping=2.0) for name in ("hip", "knee"))
+PERIOD = 0.02
+
+
+class Driver:
+    """Hears targets and stiffness, and commands as a control loop does."""
+
+    def __init__(self, node: Any) -> None:
+        self.heard: dict[str, list[list[float]]] = {topics.POSITION: [], topics.STIFFNESS: []}
+        self._intake = Intake(node, "commands")
+        for topic, values in self.heard.items():
+            take = lambda data, to=values: to.append(wire.array(data).tolist())  # noqa: E731
+            self._intake.subscribe(Float64MultiArray, topic, take, QoSProfile(depth=100))
+        self._intake.start()
+        self.publisher = CommandPublisher(node, ACTUATORS, PERIOD, None, "base_link")
+        end = time.monotonic() + 20.0
+        while node.count_subscribers(topics.POSITION) == 0 and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.2)
+
+    def command(self, target: float, stiffness: float, mode: Mode = Mode.RUN) -> None:
+        """One, and wait until it is heard."""
+        before = len(self.heard[topics.POSITION])
+        gains = np.full(2, stiffness, np.float32)
+        self.publisher.put(ActuatorCommand(0, mode, np.full(2, target, np.float32), gains, gains))
+        self.publisher.send()
+        end = time.monotonic() + 10.0
+        while len(self.heard[topics.POSITION]) == before and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def close(self) -> None:
+        """Once all is heard."""
+        time.sleep(0.2)
+        self.publisher.close()
+        self._intake.close()
+
+
+def test_targets_come_each_time_and_the_same_gains_ten_times_a_second(node: Any) -> None:
+    driver = Driver(node)
+    for number in range(20):
+        driver.command(float(number), 50.0)
+    driver.close()
+    assert driver.heard[topics.POSITION] == [[float(n)] * 2 for n in range(20)]
+    assert driver.heard[topics.STIFFNESS] == [[50.0, 50.0]] * 4
+
+
+def test_other_gains_come_at_once_and_those_of_a_limp_robot_always(node: Any) -> None:
+    driver = Driver(node)
+    driver.command(1.0, 50.0)
+    driver.command(1.0, 40.0)
+    for _ in range(3):
+        driver.command(1.0, 0.0, Mode.DAMP)
+    driver.close()
+    assert driver.heard[topics.STIFFNESS] == [[50.0] * 2, [40.0] * 2, *[[0.0] * 2] * 3]

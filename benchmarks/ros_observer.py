@@ -1,20 +1,23 @@
-"""Hears a car's graph from a process of its own, and tells in lines when what came.
+"""Hears a car's graph from a process of its own, and tells in lines what was sent when.
 
 python benchmarks/ros_observer.py: `sample TIME SPEED`, `command TIME VELOCITY` (of the wheels),
-`status TIME MESSAGE`; times are CLOCK_MONOTONIC, s, which all network namespaces share. A line
-`reset` on stdin calls the edge node's service.
+`status TIME MESSAGE`. Times are those of the senders, s since 1970, so that it does not matter when
+this process gets to hear of it; all network namespaces share the clock. A line `reset` on stdin
+calls the edge node's service.
 """
 
 import contextlib
 import sys
 import threading
-import time
+from collections.abc import Callable
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
@@ -29,11 +32,15 @@ def main() -> int:
     node = Node("observer", context=context)
     reset = node.create_client(Trigger, "edge_node/reset")
 
-    def tell(what: str, value: object) -> None:
-        print(what, f"{time.monotonic():.6f}", value, flush=True)
+    def hear(
+        kind: type, topic: str, what: str, value: Callable[[Any], object], qos: QoSProfile
+    ) -> None:
+        def tell(message: Any, about: dict[str, int]) -> None:
+            sent = about["source_timestamp"] * 1e-9
+            print(what, f"{sent:.6f}", value(message), flush=True)
 
-    def hear(kind: type, topic: str, what: str, value: object, qos: object) -> None:
-        node.create_subscription(kind, topic, lambda m: tell(what, value(m)), qos)  # type: ignore[operator]
+        taken: Any = tell  # rclpy's types do not know of the second argument
+        node.create_subscription(kind, topic, taken, qos)
 
     hear(Odometry, TRUTH, "sample", lambda m: m.twist.twist.linear.x, topics.STATE)
     hear(Float64MultiArray, topics.VELOCITY, "command", lambda m: m.data[0], topics.STATE)

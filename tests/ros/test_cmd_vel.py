@@ -17,6 +17,8 @@ from sim2edge_ros import topics
 from sim2edge_ros.cmd_vel import AUTO, CmdVel
 from sim2edge_ros.spin import spin
 
+pytestmark = pytest.mark.slow  # three participants that must discover each other
+
 COMMANDS = (Command("forward", "m/s", -1.0, 1.0), Command("yaw_rate", "rad/s", -1.0, 1.0))
 
 

@@ -27,6 +27,8 @@ from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
 from sim2edge_ros.up import default_policy
 from tests.edge_runtime.leg import make_model
 
+pytestmark = pytest.mark.slow  # real time to a few ms, for which a machine must be quiet
+
 HUMANOID = robot_file.load("humanoid")
 PERIOD = 0.1  # s; so slow that a busy machine is in time
 USED = frozenset(("imu_gyro", "imu_accel", "imu_burst", "joint_pos", "joint_vel"))

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import mujoco
 import numpy as np
@@ -22,12 +22,9 @@ from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 Bool = npt.NDArray[np.bool_]
 State = dict[str, Any]
-C = TypeVar("C", bound="DataclassInstance")
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -214,7 +211,8 @@ class Task(ABC):
 
 def changed(config: C, **values: Any) -> C:
     """The dataclass with those of `values` that are not None."""
-    return replace(config, **{name: value for name, value in values.items() if value is not None})
+    given = {name: value for name, value in values.items() if value is not None}
+    return replace(cast(Any, config), **given)
 
 
 def weighted_terms(

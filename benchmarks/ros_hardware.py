@@ -36,7 +36,7 @@ from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 
 PERIOD = 10_000_000  # ns: 100 Hz
 READINGS = 4  # of the IMU in a period
-_GAINS_EVERY = 10  # periods, as the edge node sends them
+_GAINS_EVERY, _ODOMETRY_EVERY = 10, 2  # periods, as the edge node sends them by default
 _JOINT = "left_elbow"
 _STEPS, _STEP = 16, 0.005  # rad; which samples can be told apart
 _TERM = "joint_pos_rel"
@@ -187,7 +187,8 @@ def echo(stop: Event) -> None:
             for publisher in publishers[:2]:
                 publisher.publish(Float64MultiArray(data=gains))
         publishers[2].publish(Float64MultiArray(data=positions))
-        odometry.publish(Odometry())
+        if readings // READINGS % _ODOMETRY_EVERY == 0:
+            odometry.publish(Odometry())
 
     subscribe = node.create_subscription
     subscribe(JointState, topics.JOINTS, take_joints, topics.SENSOR)

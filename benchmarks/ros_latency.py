@@ -94,7 +94,7 @@ def _median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def _edge(model: bytes, seconds: float) -> Round:
     with _robot() as robot, Listener() as listener:
-        with edge_node(model, lock_memory="true", odometry_rate=1e9 / PERIOD) as node:
+        with edge_node(model, lock_memory="true") as node:
             answers, cpu = robot.measure(node.process.pid, seconds)
             jitter = float(listener.diagnostics("control loop")["wake-up_p99_us"]) * 1e-3
         return _round(answers, cpu)._replace(jitter=jitter)

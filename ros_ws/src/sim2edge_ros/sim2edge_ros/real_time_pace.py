@@ -6,6 +6,8 @@ from edge_runtime.deadline import next_release
 from edge_runtime.loop import ControlLoop
 from sim2edge_ros.ros_robot import RosRobot
 
+_PAUSE = 0.1  # share of the period for which the robot takes no message, once a sample is whole
+
 
 class RealTimePace:
     """A tick as soon as a sample is whole, and at its deadline where none comes.
@@ -24,6 +26,7 @@ class RealTimePace:
     def __init__(self, loop: ControlLoop, robot: RosRobot) -> None:
         self._loop, self._robot = loop, robot
         self._patience = round(loop.config.phase * loop.period)  # ns
+        robot.pause = _PAUSE * loop.period * 1e-9
         self._without = 0  # when the last tick had to go on without a sample, ns; 0: it had one
 
     def __call__(self) -> None:

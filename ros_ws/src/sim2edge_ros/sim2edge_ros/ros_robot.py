@@ -109,6 +109,8 @@ class RosRobot:
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
         self._sample: Sample | None = None
         self._taken: Inertial | None = None
+        # s for which no message is taken then: the loop ticks, and has the interpreter for itself.
+        self.pause = 0.0
         self._told: Inertial | None = None  # for which somebody was woken
         self._imu = self._source(topics.IMU, Imu, self._take_imu)
         self._parts = self._make_parts(robot, config)
@@ -225,6 +227,8 @@ class RosRobot:
                 return
         self._told, self.whole_at = inertial, time.monotonic_ns()
         self.woken.ring()
+        if self.pause:
+            time.sleep(self.pause)
 
     def _part(self, source: Source, timeout: float, *signals: str) -> _Part:
         names = signals or self._given_by(source.topic)

@@ -34,6 +34,7 @@ from sim2edge_ros.distro import steady_clock
 from sim2edge_ros.drive import Drive
 from sim2edge_ros.parameters import EdgeParameters, declare
 from sim2edge_ros.spin import spin
+from sim2edge_ros.transport import use_udp
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
@@ -273,6 +274,7 @@ class EdgeNode(LifecycleNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, which bring the robot to rest first."""
+    use_udp()
     context = Context()
     rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     ending = threading.Event()

@@ -25,6 +25,7 @@ from sim2edge_ros.parameters import declare, parameter
 from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
+from sim2edge_ros.transport import use_udp
 
 REFUSED = 2  # exit code
 _DEPTH = 200  # messages of a topic that may wait: a second of an IMU
@@ -193,6 +194,7 @@ def qos_yaml(offered: list[QoSProfile]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Record until SIGINT or SIGTERM."""
+    use_udp()
     context = Context()
     rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     ending = threading.Event()

@@ -21,6 +21,7 @@ from sim2edge_ros.simulator.lockstep import LockstepRobot
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer
 from sim2edge_ros.spin import spin
+from sim2edge_ros.transport import use_udp
 
 REFUSED = 2  # exit code
 LOCKSTEP = 0.0  # as speed
@@ -71,6 +72,7 @@ def _datum(text: str) -> Datum:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, or the end of its parent."""
+    use_udp()
     context = Context()
     rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     stop = StopFlag()

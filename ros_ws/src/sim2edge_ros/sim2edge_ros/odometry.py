@@ -8,16 +8,20 @@ from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 
-from edge_runtime.fusion.estimate import Estimate
-from edge_runtime.fusion.lie import quaternion_to_matrix
+from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.loop import ControlLoop
 from edge_runtime.robot import ActuatorCommand
+from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signal import IMU_GYRO
 from edge_runtime.slots import LatestValue
 from sim2edge_ros import topics
 from sim2edge_ros.distro import tf_message
 
 Float = npt.NDArray[np.float64]
+_ZERO = np.zeros(3)
+_NOWHERE = Estimate(
+    0.0, np.eye(4)[0], _ZERO, _ZERO, _ZERO, _ZERO, np.zeros((9, 9)), Health.INITIALISING
+)
 
 
 class OdometryPublisher:
@@ -57,6 +61,9 @@ class OdometryPublisher:
             self._transform.header.frame_id = odom_frame
             self._tf_message = kind(transforms=[self._transform])
             self._tf = node.create_publisher(kind, topics.TF, topics.STATE)
+        # Once in advance: for the first product of matrices OpenBLAS asks for tens of MB, which
+        # takes the interpreter for 80 ms where memory is locked.
+        self._fill(0.0, _NOWHERE, _ZERO)
 
     def keep(
         self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None
@@ -95,7 +102,7 @@ class OdometryPublisher:
             self._node.destroy_publisher(self._tf)
 
     def _fill(self, stamp: float, estimate: Estimate, rate: Float) -> None:
-        turn = quaternion_to_matrix(estimate.attitude)  # body to world
+        turn = rotation_matrix(estimate.attitude[None])[0]  # body to world
         message, pose, twist = self._message, self._message.pose, self._message.twist
         nanoseconds = round(stamp * 1e9)
         message.header.stamp.sec = nanoseconds // 1_000_000_000

@@ -157,8 +157,7 @@ def test_killed_it_loses_less_than_a_second(tmp_path: Path, attempt: int) -> Non
 
     bag = Bag(BagConfig(tmp_path / "bags"))
     bag.close()
-    ((_, count),) = bag.recovered
-    assert count > 0
+    assert len(bag.recovered) == 1  # it may have been new, with nothing in it
     files = finished(tmp_path / "bags")
     kept = [number for file in files for number in mcap_counts(file.path)]
     assert kept == list(range(len(kept)))

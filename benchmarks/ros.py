@@ -16,6 +16,7 @@ def main() -> int:
     use_own_domain()
     from ros_faults import when_parts_fail  # noqa: PLC0415
     from ros_latency import at_100_hz  # noqa: PLC0415  these need rclpy
+    from ros_newcomers import come_and_go  # noqa: PLC0415
     from ros_recorder import killed  # noqa: PLC0415
     from ros_reload import under_motion  # noqa: PLC0415
     from ros_robots import TASKS, through_the_graph  # noqa: PLC0415
@@ -24,7 +25,8 @@ def main() -> int:
     figures = at_100_hz(*((2, 6.0) if quick else (5, 10.0)))
     for robot in TASKS:
         figures += through_the_graph(robot, 30.0 if quick else 300.0)
-    figures += [under_motion(0.5 if quick else 1.5), *killed(), *when_parts_fail(quick)]
+    figures += [under_motion(0.5 if quick else 1.5), come_and_go()]
+    figures += [*killed(), *when_parts_fail(quick)]
     return report(figures, arguments.json)
 
 

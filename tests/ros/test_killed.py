@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,16 @@ from ros_faults import (
     cut_the_network,
     kill_the_simulator,
 )
-from ros_graph import up
+from ros_graph import running, up
 from watcher import Watcher
 
+from sim2edge_ros.up import default_parameters, default_policy
 from tests.ros.recorder.bags import rosbags_count
 
 pytestmark = pytest.mark.slow  # whole graphs, in real time
 
 _DOMAIN = 1 + (os.getpid() + 50) % 100  # beside that of the other tests
+_AGAIN = 12.0  # s until a node that was started again is active; DDS's lease would be 20 s
 _SLACK = 0.1  # s by which a shared machine may be late
 
 
@@ -78,3 +82,53 @@ def test_a_killed_recorder_is_started_again_and_nobody_minds(node: Any, tmp_path
     bags = sorted(tmp_path.glob("bag_*"))
     assert len(bags) == 2
     assert all(rosbags_count(bag) > 100 for bag in bags)
+
+
+def test_a_killed_edge_node_is_started_again_and_the_car_drives_on(node: Any) -> None:
+    """The robot damps itself meanwhile; nobody takes the dead one for another commander."""
+    watcher = Watcher(node)
+    with up("vehicle") as graph:
+        graph.until("edge_node]: active")
+        watcher.until(lambda: watcher.time > 0 and watcher.speed > 5.0, "the car drives")
+        os.kill(child(graph.process.pid, "sim2edge_ros.edge_node"), signal.SIGKILL)
+        watcher.until(lambda: watcher.speed < 4.0, "it slows down")
+        graph.until("edge_node: ended with signal 9; it is started again")
+        began = time.monotonic()
+        watcher.until(lambda: graph.output.count("edge_node]: active") == 2, "it is active again")
+        assert time.monotonic() - began < _AGAIN, graph.output
+        watcher.until(lambda: watcher.speed > 4.5, "the car drives again")
+        assert "already" not in graph.output
+
+
+_FAILS = """
+import sys
+from sim2edge_ros import edge_node
+calls = 0
+look_around = edge_node.EdgeNode._look_around
+def failing(self):
+    global calls
+    look_around(self)
+    calls += self._drive is not None and self._drive.active
+    if calls == 4:
+        raise ZeroDivisionError("a bug in a callback")
+edge_node.EdgeNode._look_around = failing
+sys.exit(edge_node.main())
+"""
+
+
+def test_a_callback_that_fails_brings_the_robot_to_rest_first(node: Any) -> None:
+    watcher = Watcher(node)
+    arguments = ["--ros-args", "--params-file", str(default_parameters("vehicle"))]
+    simulator = [sys.executable, "-m", "sim2edge_ros.simulator.sim_node", *arguments]
+    policy = ["-p", f"policy:={default_policy('vehicle')}", "-p", "autostart:=true"]
+    with (
+        running(simulator) as robot,
+        running([sys.executable, "-c", _FAILS, *arguments, *policy]) as edge,
+    ):
+        edge.until("edge_node]: active")
+        watcher.until(lambda: edge.process.poll() is not None, "it ends")
+        watcher.until(lambda: abs(watcher.speed) < 1.0, "the car stands")
+        assert robot.process.poll() is None
+    assert edge.process.returncode == 1
+    assert "ZeroDivisionError: a bug in a callback" in edge.output
+    assert "inactive: stopped under control, commands have ended" in edge.output

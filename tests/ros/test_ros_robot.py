@@ -124,6 +124,17 @@ def test_a_bad_message_is_as_none_and_named(driver: Driver) -> None:
     assert driver.sources["joint_states"].rejected == 1
 
 
+def test_a_bad_message_does_not_make_the_good_ones_late(driver: Driver) -> None:
+    """Whatever stamp it has."""
+    driver.period(0)
+    driver.joints(START + 0.4, position=[0.0] * 18)
+    sensors = Sensors(driver.robot.description)
+    for number in range(1, 5):
+        driver.period(number)
+        assert sensors.look(driver.robot.read())
+    assert not driver.robot.trouble()
+
+
 def test_nan_reaches_the_guard(driver: Driver) -> None:
     sensors = Sensors(driver.robot.description)
     driver.period(0)

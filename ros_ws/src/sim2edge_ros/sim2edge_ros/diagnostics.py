@@ -144,7 +144,13 @@ class Diagnostics:
             "commit": contract.provenance.commit,
             "swaps": self._drive.loop.swaps,
             "clipped": self._drive.loop.clipped,
+            "provider": policy.provider.name,
         }
+        choice = self._drive.choice  # of the file that was loaded last
+        if choice.measured:
+            values["provider_measured"] = choice.described()
+        if choice.diagnostic:
+            return self._status("policy", WARN, f"provider: {choice.diagnostic}", values)
         return self._status("policy", OK, contract.task, values)
 
     def _shadow(self) -> DiagnosticStatus:

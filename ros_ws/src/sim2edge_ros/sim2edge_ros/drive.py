@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from rclpy.node import Node
 
+from edge_runtime import providers
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.choice import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
@@ -52,7 +53,7 @@ class Drive:
         self._simulated_time = bool(node.get_parameter("use_sim_time").value)
         if not parameters.policy:
             raise UserError("parameter 'policy' is empty; name a policy file (.onnx)")
-        policy = Policy.load(Path(parameters.policy))
+        policy = self._read(Path(parameters.policy))
         self._before: list[Policy] = []  # policies that drove before
         contract = policy.contract
         robot = robot_file.load(parameters.robot)
@@ -210,7 +211,7 @@ class Drive:
         Raises:
             UserError: it fails its check or does not fit; the one before goes on.
         """
-        policy = Policy.load(path)
+        policy = self._read(path)
         if self._shadow is not None:
             self._shadow.drive(policy)
             return
@@ -224,7 +225,7 @@ class Drive:
         Raises:
             UserError: it fails its check or does not fit, or nothing drives.
         """
-        self._active_shadow().load(Policy.load(path))
+        self._active_shadow().load(self._read(path))
 
     def promote(self) -> None:
         """Let the policy in shadow drive from the next tick on.
@@ -256,6 +257,13 @@ class Drive:
     def failed(self) -> bool:
         """Whether the loop ended though nobody asked."""
         return self.active and not self.loop.running
+
+    def _read(self, path: Path) -> Policy:
+        """A policy on the provider that is asked for, or else on the CPU; `choice` tells why."""
+        cache = self.parameters.provider_cache
+        wanted = self.parameters.provider
+        policy, self.choice = providers.load(path, wanted, Path(cache) if cache else None)
+        return policy
 
     def _active_shadow(self) -> Shadow:
         if self._shadow is None:

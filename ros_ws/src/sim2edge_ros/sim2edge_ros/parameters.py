@@ -50,6 +50,14 @@ class EdgeParameters(RobotParameters):
         "", "The policy file that the services `~/load` and `~/shadow` take."
     )
     fusion: str = parameter("auto", "The estimator, as of `sim2edge run --fusion`.")
+    provider: str = parameter(
+        "cpu",
+        "What computes the network: 'cpu', 'cuda', 'tensorrt', or 'auto' for the fastest of those "
+        "that are here, measured when a policy is loaded. If it fails, the CPU does.",
+    )
+    provider_cache: str = parameter(
+        "", "Folder for what a provider compiles; empty: ~/.cache/sim2edge/engines."
+    )
     autostart: bool = parameter(
         False, "Configure and activate by itself, again and again until the robot is there."
     )

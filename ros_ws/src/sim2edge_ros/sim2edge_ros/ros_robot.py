@@ -3,10 +3,12 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from geometry_msgs.msg import TwistWithCovarianceStamped, WrenchStamped
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
@@ -36,6 +38,7 @@ from sim2edge_ros.robot_file import RobotFile
 from sim2edge_ros.source import Reading, Source
 from sim2edge_ros.stamps import PeriodClock
 
+Float = npt.NDArray[np.float64]
 _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
 _SAME = 1e-3  # s between two stamps of one moment
 
@@ -112,7 +115,7 @@ class RosRobot:
         # s for which no message is taken then: the loop ticks, and has the interpreter for itself.
         self.pause = 0.0
         self._told: Inertial | None = None  # for which somebody was woken
-        self._imu = self._source(topics.IMU, Imu, self._take_imu)
+        self._imu = self._source(topics.IMU, Imu, read_imu, self._take_imu)
         self._parts = self._make_parts(robot, config)
         # Now that what they fill is there; the IMU, which completes a sample, is the last.
         for source in sorted(self.sources, key=lambda source: source is self._imu):
@@ -181,7 +184,7 @@ class RosRobot:
         parts = []
         if JointReader.reads(self._used):
             joints = JointReader(robot, self._used)
-            source = self._source(topics.JOINTS, JointState, joints, self._clock.align)
+            source = self._source(topics.JOINTS, JointState, joints, self._take_joints)
             parts.append(self._part(source, timeout))
         if FOOT_FORCE in self._used:
             parts.append(self._feet(robot.feet, timeout))
@@ -201,9 +204,9 @@ class RosRobot:
         topic: str,
         kind: Any,
         read: Callable[[bytes], Any],
-        used: Callable[[float], None] = lambda stamp: None,
+        use: Callable[[float, Any], Any] = lambda stamp, values: values,
     ) -> Source:
-        source = Source(topic, kind, read, self._now, used, self._look)
+        source = Source(topic, kind, read, self._now, use, self._look)
         self.sources.append(source)
         return source
 
@@ -240,11 +243,14 @@ class RosRobot:
             return [name for name in self._places if name not in others]
         return [LIDAR]
 
-    def _take_imu(self, data: bytes) -> None:
-        stamp = self._imu.gate.stamp
+    def _take_joints(self, stamp: float, values: Mapping[str, Array]) -> Mapping[str, Array]:
+        self._clock.align(stamp)
+        return values
+
+    def _take_imu(self, stamp: float, reading: Float) -> None:
         if not self._joints_align:
             self._clock.align(stamp)
-        complete = self._periods.add(stamp, read_imu(data))
+        complete = self._periods.add(stamp, reading)
         if complete is not None:
             self._inertial.put(complete)
 
@@ -254,38 +260,28 @@ class RosRobot:
         stamps = np.full(len(feet), np.nan)
         both = Source(topics.FOOT.format("<foot>"), WrenchStamped, lambda data: None, self._now)
 
-        def reader(place: int) -> Callable[[bytes], None]:
-            def read(data: bytes) -> None:
-                forces[place] = read_foot(data)
-                stamps[place] = sources[place].gate.stamp
-                if not np.isnan(stamps).any():
-                    both.slot.put(Reading(float(stamps.min()), {FOOT_FORCE: forces.copy()}))
+        def take(place: int, stamp: float, force: float) -> None:
+            forces[place], stamps[place] = force, stamp
+            if not np.isnan(stamps).any():
+                both.slot.put(Reading(float(stamps.min()), {FOOT_FORCE: forces.copy()}))
 
-            return read
-
-        sources = [
-            self._source(topics.FOOT.format(foot), WrenchStamped, reader(place))
-            for place, foot in enumerate(feet)
-        ]
+        for place, foot in enumerate(feet):
+            topic = topics.FOOT.format(foot)
+            self._source(topic, WrenchStamped, read_foot, partial(take, place))
         return self._part(both, timeout, FOOT_FORCE)
 
     def _gnss(self) -> _Part:
         """Fix and velocity of one moment; between two the last one holds, however old."""
-        read_fix = FixReader(None)
         both = Source(topics.FIX, NavSatFix, lambda data: None, self._now)
         halves: dict[str, Reading] = {}
 
-        def take(values: Any, stamp: float) -> None:
+        def take(stamp: float, values: Mapping[str, Array]) -> None:
             halves.update({name: Reading(stamp, values) for name in values})
             stamps = [half.stamp for half in halves.values()]
             if len(halves) == 2 and max(stamps) - min(stamps) < _SAME:
                 together = {name: half.values[name] for name, half in halves.items()}
                 both.slot.put(Reading(stamp, together))
 
-        fix = self._source(topics.FIX, NavSatFix, lambda m: take(read_fix(m), fix.gate.stamp))
-        velocity = self._source(
-            topics.FIX_VELOCITY,
-            TwistWithCovarianceStamped,
-            lambda m: take(read_fix_velocity(m), velocity.gate.stamp),
-        )
+        self._source(topics.FIX, NavSatFix, FixReader(None), take)
+        self._source(topics.FIX_VELOCITY, TwistWithCovarianceStamped, read_fix_velocity, take)
         return self._part(both, math.inf, GNSS_POSITION, GNSS_VELOCITY)

@@ -28,7 +28,8 @@ class Source:
         kind: class of its messages, which begin with a std_msgs/Header.
         read: what a message's bytes hold; raises `BadMessage`.
         now: the node's clock, s.
-        used: called with the stamp of each message that can be used, before the slot is filled.
+        use: called with the stamp and what was read of each message that can be used; gives what
+            the slot is filled with, None if it is not.
         taken: called after that.
     """
 
@@ -36,13 +37,13 @@ class Source:
         self,
         topic: str,
         kind: Any,
-        read: Callable[[bytes], Mapping[str, Array] | None],
+        read: Callable[[bytes], Any],
         now: Callable[[], float],
-        used: Callable[[float], None] = lambda stamp: None,
+        use: Callable[[float, Any], Mapping[str, Array] | None] = lambda stamp, values: values,
         taken: Callable[[], None] = lambda: None,
     ) -> None:
         self.topic, self.kind, self._read, self._now = topic, kind, read, now
-        self._used, self._taken = used, taken
+        self._use, self._taken = use, taken
         self.gate = StampGate()
         self.slot: LatestValue[Reading | None] = LatestValue(None)
         self.received, self.rejected = 0, 0  # messages
@@ -59,10 +60,11 @@ class Source:
             data = wire.plain(data, self.kind)
             seconds, nanoseconds = wire.stamp(data)
             stamp = seconds + nanoseconds * 1e-9
+            found = self._read(data)  # first, so that a bad message's stamp moves nothing
             if not self.gate.passes(stamp, now):
                 self._reject(self.gate.complaint)
                 return
-            values = self._read(data)
+            values = self._use(stamp, found)
         except BadMessage as bad:
             self._reject(str(bad))
             return
@@ -70,7 +72,6 @@ class Source:
             self._reject(f"{type(error).__name__}: {error}")
             return
         self.complaint = ""
-        self._used(stamp)
         if values is not None:
             self.slot.put(Reading(stamp, values))
         self._taken()

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 pytest.importorskip("launch_ros", reason="launch_ros cannot be imported; it comes with ROS alone")
 
+from launch import LaunchContext
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
 from ros_graph import Graph, Probe, running
 from watcher import Watcher
@@ -70,6 +71,57 @@ def test_every_argument_is_described_and_has_a_default(robot: str) -> None:
     for argument in arguments:
         assert argument.default_value is not None, argument.name
         assert len(argument.description) > 10, argument.name
+
+
+def started(prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> set[str]:
+    """The executables that a launch with these arguments would start, and messages."""
+    monkeypatch.setenv("AMENT_PREFIX_PATH", prefix)
+    context = LaunchContext()
+    context.launch_configurations.update(given)
+    file = PACKAGE / "launch" / "vehicle.launch.py"
+    entities = get_launch_description_from_python_launch_file(str(file)).entities
+    made = [action for entity in entities for action in entity.execute(context) or ()]
+    return {getattr(action, "node_executable", "a message") for action in made}
+
+
+def installed(prefix: str, package: str) -> str:
+    """The prefix, with another package in it."""
+    (
+        Path(prefix.split(os.pathsep)[0]) / "share/ament_index/resource_index/packages" / package
+    ).touch()
+    return prefix
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"edge_node", "sim_node", "robot_state_publisher"}),
+        ({"record": "bags"}, {"edge_node", "sim_node", "recorder", "robot_state_publisher"}),
+        ({"robot": "real"}, {"edge_node"}),
+        (
+            {"robot": "real", "robot_state_publisher": "true"},
+            {"edge_node", "robot_state_publisher"},
+        ),
+        ({"robot_state_publisher": "false"}, {"edge_node", "sim_node"}),
+    ],
+)
+def test_the_arguments_say_which_nodes_there_are(
+    prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: set[str]
+) -> None:
+    prefix = installed(prefix, "robot_state_publisher")
+    assert started(prefix, monkeypatch, given) == expected
+
+
+def test_without_a_state_publisher_it_says_so(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert started(prefix, monkeypatch, {}) == {"edge_node", "sim_node", "a message"}
+
+
+@pytest.mark.parametrize("given", [{"robot": "reel"}, {"respawn": "yes"}])
+def test_an_argument_that_nobody_knows_is_refused(
+    prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    with pytest.raises(RuntimeError, match="Valid options are"):
+        started(prefix, monkeypatch, given)
 
 
 @pytest.mark.slow

@@ -98,6 +98,7 @@ class EdgeParameters(RobotParameters):
 class SimParameters(RobotParameters):
     """Of `sim_node`."""
 
+    robot: str = parameter("humanoid", "The robot: 'humanoid' or 'vehicle'.")
     seed: int = parameter(0, "Of the simulated world.", 0, 2**31 - 1)
     randomize: bool = parameter(False, "Draw another robot by domain randomization, with pushes.")
     speed: float = parameter(
@@ -117,6 +118,14 @@ class SimParameters(RobotParameters):
         "48.0 11.0 500.0",
         "Latitude and longitude (degrees) and height (m) of the world's origin.",
     )
+
+
+def described(field: dataclasses.Field[Any]) -> str:
+    """What a parameter means, and its range if it has one."""
+    about = field.metadata
+    lower, upper = about["lower"], about["upper"]
+    reach = "" if lower is None else f" From {lower:g} to {upper:g}."
+    return f"{about['description']}{reach}"
 
 
 def declare(node: Node, kind: type[T]) -> T:

@@ -35,6 +35,11 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in here.glob("*.json")))
 
 
+def model(robot: str) -> Path:
+    """The URDF of a robot that comes with the package."""
+    return Path(str(files("sim2edge_ros") / _HERE / f"{robot}.urdf"))
+
+
 def load(robot: str) -> RobotFile:
     """The file of a robot.
 

@@ -47,6 +47,7 @@ def robot(name: str) -> RobotFile:
         feet=FEET if task.legged is not None else (),
         wheel_joints=wheels,
         steering_joint="steering" if wheels else "",
+        passive_joints=tuple(f"{wheel}_suspension" for wheel in WHEELS) if wheels else (),
     )
 
 

@@ -108,8 +108,9 @@ class SensorPublisher:
             self._publish_truth(stamp, signals)
 
     def _joint_names(self) -> list[str]:
-        if self._robot.wheel_joints:
-            return [self._robot.steering_joint, *self._robot.wheel_joints]
+        robot = self._robot
+        if robot.wheel_joints:
+            return [robot.steering_joint, *robot.wheel_joints, *robot.passive_joints]
         return list(self._description.joint_names)
 
     def _publish_joints(self, stamp: int, signals: dict[str, Array]) -> None:
@@ -117,8 +118,11 @@ class SensorPublisher:
         _set(message.header.stamp, stamp)
         if WHEEL_SPEED in signals:
             self._angle += self._period * signals[WHEEL_SPEED]
-            message.position = [float(signals[STEERING_ANGLE][0]), *self._angle.tolist()]
-            message.velocity = [0.0, *signals[WHEEL_SPEED].tolist()]
+            steering, wheels = float(signals[STEERING_ANGLE][0]), signals[WHEEL_SPEED].tolist()
+            # No sensor reads them, but a robot_state_publisher draws no wheel without.
+            passive = [0.0] * len(self._robot.passive_joints)
+            message.position = [steering, *self._angle.tolist(), *passive]
+            message.velocity = [0.0, *wheels, *passive]
         else:
             message.position = signals[JOINT_POS].tolist()
             message.velocity = signals[JOINT_VEL].tolist()

@@ -28,10 +28,11 @@ from edge_runtime.contract import Contract
 from edge_runtime.deadline import next_release, sleep_until
 from edge_runtime.realtime import RealtimeConfig, realtime
 from edge_runtime.signal import JOINT_POS, Array
-from sim2edge_ros import robot_file, topics, wire
+from sim2edge_ros import robot_file
 from sim2edge_ros.frames import Frames
-from sim2edge_ros.geodesy import Datum
-from sim2edge_ros.intake import Intake
+from sim2edge_ros.messages import topics, wire
+from sim2edge_ros.messages.intake import Intake
+from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 
 PERIOD = 10_000_000  # ns: 100 Hz

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from ros_processes import wait_until
 
-from sim2edge_ros import topics
+from sim2edge_ros.messages import topics
 
 _PATIENCE = 20.0  # s for a service
 

@@ -21,7 +21,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from sim2edge_ros import topics
+from sim2edge_ros.messages import topics
 from sim2edge_ros.simulator.sensor_publisher import TRUTH
 
 

@@ -13,7 +13,7 @@ from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from ros_graph import Probe, up
 
-from sim2edge_ros import topics
+from sim2edge_ros.messages import topics
 
 PATIENT = ("--lockstep", "--set", "edge_node:cmd_vel_timeout:=60.0")
 

@@ -13,7 +13,7 @@ from ros_graph import up
 from sensor_msgs.msg import JointState
 from watcher import TRUTH, Watcher
 
-from sim2edge_ros import topics
+from sim2edge_ros.messages import topics
 from sim2edge_ros.up import default_policy
 
 pytestmark = pytest.mark.slow  # each starts a whole graph: ten seconds and more

@@ -14,7 +14,7 @@ from ros_graph import Probe, up
 from sensor_msgs.msg import Imu
 from watcher import TRUTH, Watcher
 
-from sim2edge_ros import topics
+from sim2edge_ros.messages import topics
 
 pytestmark = pytest.mark.slow  # up to six processes that simulate
 

@@ -11,7 +11,7 @@ from rcl_interfaces.srv import SetParameters
 from ros_graph import Probe
 from std_srvs.srv import Trigger
 
-from sim2edge_ros import topics
+from sim2edge_ros.messages import topics
 
 TRUTH = "ground_truth/odometry"
 

@@ -18,17 +18,17 @@ from edge_runtime.robot import ActuatorCommand
 from edge_runtime.shadow import Comparison, Shadow
 from edge_runtime.signal import ATTITUDE, JOINT_POS, Array
 from sim2edge_ros import robot_file
-from sim2edge_ros.actuation import CommandPublisher
-from sim2edge_ros.cmd_vel import CmdVel
-from sim2edge_ros.commanders import commanders
+from sim2edge_ros.commands.actuation import CommandPublisher
+from sim2edge_ros.commands.cmd_vel import CmdVel
+from sim2edge_ros.commands.commanders import commanders
 from sim2edge_ros.distro import find_distro
 from sim2edge_ros.frames import frames
+from sim2edge_ros.messages.outlet import Outlet
 from sim2edge_ros.odometry import OdometryPublisher
-from sim2edge_ros.outlet import Outlet
+from sim2edge_ros.pacing.real_time_pace import RealTimePace
+from sim2edge_ros.pacing.sampled_pace import SampledPace
 from sim2edge_ros.parameters import EdgeParameters
-from sim2edge_ros.real_time_pace import RealTimePace
-from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
-from sim2edge_ros.sampled_pace import SampledPace
+from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
 
 _SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
 _PATIENCE = 3.0  # s for a controlled stop, over its length

@@ -27,13 +27,13 @@ from std_srvs.srv import Trigger
 from edge_runtime.errors import UserError
 from edge_runtime.guard import Reaction
 from edge_runtime.report import broken_rules
-from sim2edge_ros import topics
-from sim2edge_ros.commanders import commanders
+from sim2edge_ros.commands.commanders import commanders
 from sim2edge_ros.diagnostics import Diagnostics
 from sim2edge_ros.distro import steady_clock
 from sim2edge_ros.drive import Drive
+from sim2edge_ros.messages import topics
+from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.parameters import EdgeParameters, declare
-from sim2edge_ros.spin import spin
 from sim2edge_ros.transport import use_udp
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE

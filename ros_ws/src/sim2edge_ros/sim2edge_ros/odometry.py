@@ -14,8 +14,8 @@ from edge_runtime.robot import ActuatorCommand
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signal import IMU_GYRO
 from edge_runtime.slots import LatestValue
-from sim2edge_ros import topics
 from sim2edge_ros.distro import tf_message
+from sim2edge_ros.messages import topics
 
 Float = npt.NDArray[np.float64]
 _ZERO = np.zeros(3)

@@ -17,8 +17,8 @@ from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
 from edge_runtime.robot import ActuatorCommand, Mode
 from edge_runtime.signal import Array
 from edge_runtime.slots import LatestValue
-from sim2edge_ros import topics, wire
-from sim2edge_ros.intake import Intake
+from sim2edge_ros.messages import topics, wire
+from sim2edge_ros.messages.intake import Intake
 
 FORWARD, ACKERMANN, JOINT_TRAJECTORY = "forward", "twist", "trajectory"
 

@@ -11,10 +11,11 @@ from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
 from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import IMU_BURST, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
-from sim2edge_ros import topics
 from sim2edge_ros.frames import Frames
-from sim2edge_ros.geodesy import Datum
-from sim2edge_ros.readers import (
+from sim2edge_ros.messages import topics
+from sim2edge_ros.robot_file import RobotFile
+from sim2edge_ros.sensors.geodesy import Datum
+from sim2edge_ros.sensors.readers import (
     FOOT_FORCE,
     GNSS_POSITION,
     GNSS_VELOCITY,
@@ -22,7 +23,6 @@ from sim2edge_ros.readers import (
     STEERING_ANGLE,
     WHEEL_SPEED,
 )
-from sim2edge_ros.robot_file import RobotFile
 
 TRUTH = "ground_truth/odometry"  # nav_msgs/Odometry of the IMU, exact
 

@@ -14,13 +14,13 @@ from sim.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
 from sim.tasks import find_task
 from sim2edge_ros import robot_file
 from sim2edge_ros.frames import frames
-from sim2edge_ros.geodesy import Datum
+from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.parameters import SimParameters, declare
+from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.simulator.command_intake import CommandIntake
 from sim2edge_ros.simulator.lockstep import LockstepRobot
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer
-from sim2edge_ros.spin import spin
 from sim2edge_ros.transport import use_udp
 
 REFUSED = 2  # exit code

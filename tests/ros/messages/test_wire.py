@@ -15,8 +15,8 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
-from sim2edge_ros import wire
-from sim2edge_ros.readers import read_foot, read_imu
+from sim2edge_ros.messages import wire
+from sim2edge_ros.sensors.readers import read_foot, read_imu
 
 number = st.floats(allow_nan=False, width=64)
 # No zero byte, which ends a string there.

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from sim2edge_ros.bell import Bell
+from sim2edge_ros.messages.bell import Bell
 
 
 class Outlet:

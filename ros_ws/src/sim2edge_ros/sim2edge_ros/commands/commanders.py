@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from rclpy.node import Node
 
-from sim2edge_ros import topics
+from sim2edge_ros.messages import topics
 
 
 def commanders(node: Node, own: Iterable[str] = ()) -> list[str]:

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from sim2edge_ros.inertial import InertialPeriods
-from sim2edge_ros.stamps import PeriodClock, StampGate
+from sim2edge_ros.sensors.inertial import InertialPeriods
+from sim2edge_ros.sensors.stamps import PeriodClock, StampGate
 
 PERIOD = 0.02
 

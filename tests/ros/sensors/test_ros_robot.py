@@ -13,7 +13,7 @@ from sensor_msgs.msg import Imu, JointState
 
 from edge_runtime.sensors import Sensors
 from sim2edge_ros import robot_file
-from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
+from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
 
 PERIOD = 0.02
 HUMANOID = robot_file.load("humanoid")

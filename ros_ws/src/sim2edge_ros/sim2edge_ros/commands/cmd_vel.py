@@ -12,8 +12,8 @@ from rclpy.node import Node
 from edge_runtime.contract import Command
 from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
-from sim2edge_ros import topics
 from sim2edge_ros.distro import ROSError
+from sim2edge_ros.messages import topics
 
 AUTO = "auto"
 KINDS: dict[str, type[Any]] = {"twist": Twist, "twist_stamped": TwistStamped}

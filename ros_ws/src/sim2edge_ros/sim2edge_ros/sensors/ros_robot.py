@@ -17,12 +17,13 @@ from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 from edge_runtime.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from edge_runtime.slots import LatestValue
-from sim2edge_ros import topics
-from sim2edge_ros.bell import Bell
 from sim2edge_ros.distro import incompatible_qos
-from sim2edge_ros.inertial import Inertial, InertialPeriods
-from sim2edge_ros.intake import Intake
-from sim2edge_ros.readers import (
+from sim2edge_ros.messages import topics
+from sim2edge_ros.messages.bell import Bell
+from sim2edge_ros.messages.intake import Intake
+from sim2edge_ros.robot_file import RobotFile
+from sim2edge_ros.sensors.inertial import Inertial, InertialPeriods
+from sim2edge_ros.sensors.readers import (
     FOOT_FORCE,
     GNSS_POSITION,
     GNSS_VELOCITY,
@@ -34,9 +35,8 @@ from sim2edge_ros.readers import (
     read_foot,
     read_imu,
 )
-from sim2edge_ros.robot_file import RobotFile
-from sim2edge_ros.source import Reading, Source
-from sim2edge_ros.stamps import PeriodClock
+from sim2edge_ros.sensors.source import Reading, Source
+from sim2edge_ros.sensors.stamps import PeriodClock
 
 Float = npt.NDArray[np.float64]
 _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))

@@ -13,9 +13,9 @@ from std_msgs.msg import Float64MultiArray
 
 from edge_runtime.contract import Actuator
 from edge_runtime.robot import ActuatorCommand, Mode
-from sim2edge_ros import topics, wire
-from sim2edge_ros.actuation import CommandPublisher
-from sim2edge_ros.intake import Intake
+from sim2edge_ros.commands.actuation import CommandPublisher
+from sim2edge_ros.messages import topics, wire
+from sim2edge_ros.messages.intake import Intake
 
 ACTUATORS = tuple(Actuator(name, stiffness=50.0, damping=2.0) for name in ("hip", "knee"))
 PERIOD = 0.02

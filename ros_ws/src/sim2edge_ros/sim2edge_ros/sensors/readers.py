@@ -16,9 +16,9 @@ from sensor_msgs.msg import LaserScan, NavSatFix
 
 from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
-from sim2edge_ros import wire
-from sim2edge_ros.geodesy import Datum
+from sim2edge_ros.messages import wire
 from sim2edge_ros.robot_file import RobotFile
+from sim2edge_ros.sensors.geodesy import Datum
 
 WHEEL_SPEED, STEERING_ANGLE = "wheel_speed", "steering_angle"
 LIDAR, FOOT_FORCE = "lidar", "foot_force"

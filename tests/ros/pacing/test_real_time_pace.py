@@ -22,8 +22,8 @@ from edge_runtime.loop import ControlLoop, LoopConfig
 from edge_runtime.robot import ActuatorCommand
 from edge_runtime.signal import ATTITUDE, BASE_VELOCITY
 from sim2edge_ros import robot_file
-from sim2edge_ros.real_time_pace import RealTimePace
-from sim2edge_ros.ros_robot import RosRobot, RosRobotConfig
+from sim2edge_ros.pacing.real_time_pace import RealTimePace
+from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
 from sim2edge_ros.up import default_policy
 from tests.edge_runtime.leg import make_model
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from edge_runtime.signal import Array
 from edge_runtime.slots import LatestValue
-from sim2edge_ros import wire
-from sim2edge_ros.readers import BadMessage
-from sim2edge_ros.stamps import StampGate
+from sim2edge_ros.messages import wire
+from sim2edge_ros.sensors.readers import BadMessage
+from sim2edge_ros.sensors.stamps import StampGate
 
 _FOREIGN = 1.0  # s from the node's clock, from which on the stamps are of another
 

@@ -13,9 +13,9 @@ from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.node import Node
 
 from edge_runtime.contract import Command
-from sim2edge_ros import topics
-from sim2edge_ros.cmd_vel import AUTO, CmdVel
-from sim2edge_ros.spin import spin
+from sim2edge_ros.commands.cmd_vel import AUTO, CmdVel
+from sim2edge_ros.messages import topics
+from sim2edge_ros.messages.spin import spin
 
 pytestmark = pytest.mark.slow  # three participants that must discover each other
 

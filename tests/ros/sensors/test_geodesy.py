@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from sim2edge_ros.geodesy import Datum
+from sim2edge_ros.sensors.geodesy import Datum
 
 places = st.floats(-3000.0, 3000.0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.signal import Array
-from sim2edge_ros.stamps import PeriodClock
+from sim2edge_ros.sensors.stamps import PeriodClock
 
 _LEARNING = 0.1  # share of a new spacing between two readings
 

@@ -11,7 +11,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import JointState, LaserScan, NavSatFix
 
 from sim2edge_ros import robot_file
-from sim2edge_ros.readers import (
+from sim2edge_ros.sensors.readers import (
     BadMessage,
     FixReader,
     JointReader,

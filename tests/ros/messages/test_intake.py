@@ -14,9 +14,9 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Float64MultiArray
 
-from sim2edge_ros import topics, wire
 from sim2edge_ros.distro import incompatible_qos
-from sim2edge_ros.intake import Intake
+from sim2edge_ros.messages import topics, wire
+from sim2edge_ros.messages.intake import Intake
 
 DEEP = QoSProfile(depth=100)
 

@@ -12,9 +12,9 @@ from edge_runtime.fusion.attitude import AttitudeFusion
 from edge_runtime.guard import Reaction
 from edge_runtime.inference import Policy
 from edge_runtime.loop import ControlLoop, LoopConfig
-from sim2edge_ros import sampled_pace
-from sim2edge_ros.bell import Bell
-from sim2edge_ros.sampled_pace import SampledPace
+from sim2edge_ros.messages.bell import Bell
+from sim2edge_ros.pacing import sampled_pace
+from sim2edge_ros.pacing.sampled_pace import SampledPace
 from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
 
 

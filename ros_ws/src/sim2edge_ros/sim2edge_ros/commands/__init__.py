@@ -1,0 +1,1 @@
+"""What commands a robot, and who: to its actuators, and from the operator."""

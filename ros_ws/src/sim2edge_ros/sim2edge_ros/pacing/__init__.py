@@ -1,0 +1,1 @@
+"""When the control loop ticks: in real time, or by simulated time."""

@@ -1,0 +1,1 @@
+"""From sensor topics to a sample: checked, put in order by their stamps, put together."""

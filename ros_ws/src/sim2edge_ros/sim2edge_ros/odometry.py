@@ -104,9 +104,9 @@ class OdometryPublisher:
     def _fill(self, stamp: float, estimate: Estimate, rate: Float) -> None:
         turn = rotation_matrix(estimate.attitude[None])[0]  # body to world
         message, pose, twist = self._message, self._message.pose, self._message.twist
-        nanoseconds = round(stamp * 1e9)
-        message.header.stamp.sec = nanoseconds // 1_000_000_000
-        message.header.stamp.nanosec = nanoseconds % 1_000_000_000
+        seconds = int(stamp)
+        message.header.stamp.sec = seconds
+        message.header.stamp.nanosec = int((stamp - seconds) * 1e9)
         place = estimate.position - turn @ self._lever
         speed = turn.T @ estimate.velocity - np.cross(rate, self._lever)
         at, to = pose.pose.position, pose.pose.orientation

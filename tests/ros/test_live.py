@@ -28,6 +28,7 @@ def car(environment: dict[str, str]) -> Iterator[Watcher]:
     with up("vehicle", "--lockstep") as graph:
         graph.until("edge_node]: active")
         watcher.until(lambda: watcher.time > 0 and watcher.speed > 3.0, "the car drives")
+        watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is told")
         yield watcher
         assert graph.process.poll() is None, graph.output
     rclpy.shutdown(context=context)

@@ -92,7 +92,8 @@ def test_a_policy_is_tried_in_shadow_promoted_and_taken_back(
 def test_a_second_edge_node_refuses(car: Watcher) -> None:
     with up("vehicle", "--real", "--lockstep") as second:
         second.until("commands this robot already")
-        assert "/edge_io (forward_position_controller/commands)" in second.output
+        # DDS may tell whose a topic is later than that it has a publisher.
+        second.until("/edge_io (forward_position_controller/commands)")
         # Where it found the first only after it had begun, it gave way.
         begun = second.output.count("edge_node]: active")
         assert begun == second.output.count("gave way: ")

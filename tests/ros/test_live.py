@@ -31,6 +31,7 @@ def car(environment: dict[str, str]) -> Iterator[Watcher]:
         watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is told")
         yield watcher
         assert graph.process.poll() is None, graph.output
+    watcher.node.destroy_node()  # or the next tests find its subscriptions
     rclpy.shutdown(context=context)
 
 

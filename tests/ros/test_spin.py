@@ -55,9 +55,11 @@ def test_it_goes_on_when_something_is_destroyed_meanwhile(node: Any) -> None:
 def test_it_ends_with_its_context() -> None:
     context = rclpy.Context()
     rclpy.init(context=context)
-    thread = spin(Node("short", context=context), "executor")
+    own = Node("short", context=context)
+    thread = spin(own, "executor")
     time.sleep(0.1)
     assert thread.is_alive()
     rclpy.shutdown(context=context)
     thread.join(5.0)
     assert not thread.is_alive()
+    own.destroy_node()

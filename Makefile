@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+KILTED := .venv-kilted
 JOBS ?= 2
 
 export MUJOCO_GL ?= egl
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow check lint types format bench bench-quick wheel \
+.PHONY: help install demo test test-slow test-ros-kilted check lint types format bench bench-quick wheel \
 	train-humanoid train-car clean
 
 help: ## List the targets
@@ -56,6 +57,18 @@ test: install check ## Lint, types, import rule and the fast tests
 test-slow: install check ## All tests, the slow ones too
 	@$(BIN)/pytest -q -n $(JOBS)
 
+# The extra `ros` is Jazzy, and no environment can hold two releases.
+$(KILTED)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv $(KILTED)
+	@grep -v '^ros-' constraints.txt > $(KILTED)/constraints.txt
+	@$(KILTED)/bin/pip install -qq --editable '.[sim,fusion,lidar]' hypothesis mcap onnx pytest \
+		pytest-xdist rosbags zstandard ros-kilted-common-interfaces ros-kilted-rclpy \
+		ros-kilted-rmw-fastrtps-cpp --constraint $(KILTED)/constraints.txt
+	@touch $@
+
+test-ros-kilted: $(KILTED)/.installed ## The tests of the ROS package, with ROS 2 Kilted from PyPI
+	@$(KILTED)/bin/pytest -q -n $(JOBS) -m "not slow" tests/ros
+
 check: lint types
 
 lint: $(VENV)/.installed ## Style: ruff
@@ -87,4 +100,4 @@ wheel: $(VENV)/.installed ## Build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## Remove what the targets here made, .venv too
-	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(KILTED) build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -35,6 +35,7 @@ LIDAR = "lidar"  # m, of each beam
 GNSS_VELOCITY = "gnss_velocity"  # m/s, world
 LIDAR_ENDED = "lidar odometry has ended"
 _COMPILING = 100  # samples of a drive that compiles
+_UNKNOWN = 20  # of them before the first fix, when the heading is not known
 
 
 class WheeledFusion:
@@ -119,7 +120,7 @@ class WheeledFusion:
         for step in range(_COMPILING):
             rest(signals, rng)
             signals[WHEEL_SPEED][:] = speed / config.wheel_radius
-            if config.gnss and step % 5 == 0:
+            if config.gnss and step >= _UNKNOWN and step % 5 == 0:
                 signals[GNSS_POSITION][0] = [speed * step * control_period, 0.0, 0.0]
                 signals[GNSS_VELOCITY][0] = [speed, 0.0, 0.0]
             car.update(signals)

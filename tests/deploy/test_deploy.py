@@ -71,6 +71,13 @@ def test_its_shell_is_sound(dockerfile: list[tuple[str, str]]) -> None:
             assert "rm -rf /var/lib/apt/lists/*" in script
 
 
+def test_what_has_no_wheel_for_arm_can_be_compiled(dockerfile: list[tuple[str, str]]) -> None:
+    runs = [rest for name, rest in dockerfile if name == "RUN"]
+    built = next(place for place, run in enumerate(runs) if run.startswith("pip install"))
+    before = " ".join(runs[:built]).split()
+    assert {"g++", "python3-dev"} <= set(before)  # for vqf
+
+
 def test_its_lists_are_json(dockerfile: list[tuple[str, str]]) -> None:
     lists = [rest for name, rest in dockerfile if name in ("SHELL", "VOLUME", "ENTRYPOINT", "CMD")]
     assert len(lists) == 4

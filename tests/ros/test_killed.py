@@ -69,6 +69,7 @@ def test_a_killed_recorder_is_started_again_and_nobody_minds(node: Any, tmp_path
         graph.until("recorder]: recording into")
         graph.until("edge_node]: active")
         watcher.until(lambda: recorded(watcher, "bag_00001") > 200, "it is recorded")
+        watcher.spin(1.0)  # until those are on the disk
         missed = watcher.value("control loop", "missed") or "0"
         os.kill(child(graph.process.pid, "recorder_node"), signal.SIGKILL)
         graph.until("recorder: ended with signal 9; it is started again")

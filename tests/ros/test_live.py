@@ -28,8 +28,10 @@ def car(environment: dict[str, str]) -> Iterator[Watcher]:
     with up("vehicle", "--lockstep") as graph:
         graph.until("edge_node]: active")
         watcher.until(lambda: watcher.time > 0 and watcher.speed > 3.0, "the car drives")
+        watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is told")
         yield watcher
         assert graph.process.poll() is None, graph.output
+    watcher.node.destroy_node()  # or the next tests find its subscriptions
     rclpy.shutdown(context=context)
 
 
@@ -91,7 +93,8 @@ def test_a_policy_is_tried_in_shadow_promoted_and_taken_back(
 def test_a_second_edge_node_refuses(car: Watcher) -> None:
     with up("vehicle", "--real", "--lockstep") as second:
         second.until("commands this robot already")
-        assert "/edge_io (forward_position_controller/commands)" in second.output
+        # DDS may tell whose a topic is later than that it has a publisher.
+        second.until("/edge_io (forward_position_controller/commands)")
         # Where it found the first only after it had begun, it gave way.
         begun = second.output.count("edge_node]: active")
         assert begun == second.output.count("gave way: ")

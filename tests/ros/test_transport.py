@@ -13,9 +13,11 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from ros_graph import Probe, running
 from std_msgs.msg import Float64MultiArray
 
+from sim2edge_ros import transport
+from sim2edge_ros.distro import DISTROS, find_distro
 from sim2edge_ros.transport import profile, use_udp
 
-RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTDDS_DEFAULT_PROFILES_FILE"
+RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", find_distro().profiles
 _SPEAKER = """
 import time
 from sim2edge_ros.transport import use_udp
@@ -47,10 +49,12 @@ while True:
 def test_the_profile_is_that_of_the_range(given: dict[str, str], reach: str) -> None:
     environment = dict(given)
     use_udp(environment)
-    assert environment[PROFILES] == environment["FASTRTPS_DEFAULT_PROFILES_FILE"]
     assert Path(environment[PROFILES]) == profile(reach)
-    kinds = [e.text for e in ElementTree.parse(profile(reach)).findall(".//{*}type")]
-    assert kinds == ["UDPv4"]
+    others = {distro.profiles for distro in DISTROS.values()} - {PROFILES}
+    assert not others & set(environment), "rmw_fastrtps warns of what is not its own"
+    tree = ElementTree.parse(profile(reach))
+    assert [e.text for e in tree.findall(".//{*}type")] == ["UDPv4"]
+    assert all(len(e) for e in tree.findall(".//{*}locator")), "Fast DDS 3.4 takes no empty one"
     if reach == "localhost":  # what rmw_fastrtps would take shared memory for
         assert environment[RANGE] == "SYSTEM_DEFAULT"
         assert "ROS_LOCALHOST_ONLY" not in environment
@@ -61,7 +65,7 @@ def test_the_profile_is_that_of_the_range(given: dict[str, str], reach: str) -> 
     [
         {"FASTDDS_BUILTIN_TRANSPORTS": "SHM"},
         {"FASTRTPS_DEFAULT_PROFILES_FILE": "own.xml", RANGE: "LOCALHOST"},
-        {PROFILES: "own.xml"},
+        {"FASTDDS_DEFAULT_PROFILES_FILE": "own.xml"},
         {RANGE: "OFF"},
         {RANGE: "LOCALHOST", "ROS_STATIC_PEERS": "10.0.0.1"},
     ],
@@ -70,6 +74,14 @@ def test_what_the_user_chose_stays(given: dict[str, str]) -> None:
     environment = dict(given)
     use_udp(environment)
     assert environment == given
+
+
+def test_another_middleware_keeps_its_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads no profile, so without its range it would be found from everywhere."""
+    monkeypatch.setattr(transport, "uses_fast_dds", lambda: False)
+    environment = {RANGE: "LOCALHOST"}
+    use_udp(environment)
+    assert environment == {RANGE: "LOCALHOST"}
 
 
 def shared_memory_of(process: int) -> list[str]:
@@ -87,4 +99,5 @@ def test_a_node_is_heard_by_any_other_and_maps_no_shared_memory(node: Any, reach
         graph.until("speaks")
         probe.until(lambda: len(probe.heard["numbers"]) > 5, "it is heard")
         assert not shared_memory_of(graph.process.pid)
+        assert graph.lines == ["speaks"], "rmw_fastrtps complains of nothing"
     assert shared_memory_of(os.getpid()), "the check can tell"

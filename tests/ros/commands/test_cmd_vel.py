@@ -66,7 +66,7 @@ def test_the_type_is_that_of_who_publishes(node: Any) -> None:
 def test_where_the_type_is_still_taken_it_is_tried_again(node: Any) -> None:
     """A subscription lives until its executor lets go of it, and DDS has one type for a name."""
     asked: list[list[float]] = []
-    taken = node.create_subscription(Twist, topics.CMD_VEL, print, 10)
+    taken = node.create_subscription(Twist, topics.CMD_VEL, lambda message: None, 10)
     command = CmdVel(
         node, COMMANDS, "twist_stamped", "twist", 60.0, lambda v: asked.append(v.tolist())
     )

@@ -1,6 +1,7 @@
 """What differs between Humble, Jazzy, Kilted and Lyrical: all of it, and only here."""
 
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.utilities import get_rmw_implementation_identifier
 
 ROSError: type[Exception] = rclpy_implementation.RCLError  # of rcl, which has no public name
 
@@ -17,26 +19,38 @@ class Distro:
     """A release of ROS 2, as far as the nodes must know it."""
 
     name: str
+    rclpy: int  # major version of its rclpy
     # What Nav2 publishes on `cmd_vel` unless it is told otherwise.
     stamped_cmd_vel: bool
+    # Names the file of Fast DDS's settings: to 2.x, and from 3.0 on, which warns of the other.
+    profiles: str
 
 
+_FAST_DDS_2, _FAST_DDS_3 = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
 DISTROS = {
     d.name: d
     for d in (
-        Distro("humble", stamped_cmd_vel=False),
-        Distro("jazzy", stamped_cmd_vel=False),
-        Distro("kilted", stamped_cmd_vel=True),
-        Distro("lyrical", stamped_cmd_vel=True),
+        Distro("humble", 3, stamped_cmd_vel=False, profiles=_FAST_DDS_2),
+        Distro("jazzy", 7, stamped_cmd_vel=False, profiles=_FAST_DDS_2),
+        Distro("kilted", 9, stamped_cmd_vel=True, profiles=_FAST_DDS_3),
+        Distro("lyrical", 10, stamped_cmd_vel=True, profiles=_FAST_DDS_3),
     )
 }
-_INSTALLED_BY_PIP = "jazzy"  # which sets no ROS_DISTRO
 
 
 def find_distro() -> Distro:
     """The one that runs here; an unknown one is taken for the newest that is known."""
-    name = os.environ.get("ROS_DISTRO", _INSTALLED_BY_PIP)
-    return DISTROS.get(name, DISTROS["lyrical"])
+    name = os.environ.get("ROS_DISTRO")
+    if name:
+        return DISTROS.get(name, DISTROS["lyrical"])
+    # Where pip installed ROS nobody has set it, but each release has an rclpy of its own.
+    found = int(importlib.metadata.version("rclpy").partition(".")[0])
+    return max((d for d in DISTROS.values() if d.rclpy <= found), key=lambda d: d.rclpy)
+
+
+def uses_fast_dds() -> bool:
+    """Whether Fast DDS carries the messages; others know nothing of its settings."""
+    return "fastrtps" in (get_rmw_implementation_identifier() or "")
 
 
 def tf_message() -> Any | None:

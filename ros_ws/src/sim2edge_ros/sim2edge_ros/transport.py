@@ -12,10 +12,11 @@ from collections.abc import MutableMapping
 from importlib.resources import files
 from pathlib import Path
 
+from sim2edge_ros.distro import DISTROS, find_distro, uses_fast_dds
+
 _RANGE, _ONLY_HERE = "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY"  # the latter until Iron
-_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # 2.x, from 3.0 on
 # By which a user says himself what carries messages.
-_CHOSEN = (*_PROFILES, "FASTDDS_BUILTIN_TRANSPORTS")
+_CHOSEN = ("FASTDDS_BUILTIN_TRANSPORTS", *(distro.profiles for distro in DISTROS.values()))
 
 
 def use_udp(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -26,7 +27,7 @@ def use_udp(environment: MutableMapping[str, str] = os.environ) -> None:
     Args:
         environment: of this process, which Fast DDS reads.
     """
-    if any(environment.get(name) for name in _CHOSEN):
+    if any(environment.get(name) for name in _CHOSEN) or not uses_fast_dds():
         return
     wanted = environment.get(_RANGE, "").upper()
     here_alone = wanted == "LOCALHOST" or environment.get(_ONLY_HERE) == "1"
@@ -35,8 +36,7 @@ def use_udp(environment: MutableMapping[str, str] = os.environ) -> None:
     if here_alone:  # for which rmw_fastrtps takes shared memory whatever a profile says
         environment[_RANGE] = "SYSTEM_DEFAULT"
         environment.pop(_ONLY_HERE, None)
-    for name in _PROFILES:
-        environment[name] = str(profile("localhost" if here_alone else "subnet"))
+    environment[find_distro().profiles] = str(profile("localhost" if here_alone else "subnet"))
 
 
 def profile(reach: str) -> Path:

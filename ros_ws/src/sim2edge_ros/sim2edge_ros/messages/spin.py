@@ -4,6 +4,7 @@ import contextlib
 import threading
 from typing import Any
 
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -12,7 +13,7 @@ def spin(node: Node, name: str) -> threading.Thread:
     """Serve a node's callbacks until its context is shut down.
 
     Args:
-        node: which no other executor has.
+        node: which no other executor has; other threads may make and destroy what it has.
         name: of the thread.
     """
     # Not the EventsExecutor of `rclpy.experimental`: in Jazzy, making a subscription or shutting
@@ -25,5 +26,8 @@ def spin(node: Node, name: str) -> threading.Thread:
 
 
 def _spin(executor: Any) -> None:
-    with contextlib.suppress(ExternalShutdownException):
-        executor.spin()
+    while executor.context.ok():
+        # rclpy fails, in every release, on what another thread destroys while it looks at it: the
+        # node would be deaf from then on. The next look finds it gone.
+        with contextlib.suppress(InvalidHandle, ExternalShutdownException):
+            executor.spin()

@@ -102,6 +102,8 @@ class Guard:
         self.ticks_tripped = [0] * len(self.rules)  # ticks in which each rule was broken
         self.first_tripped: list[int | None] = [None] * len(self.rules)  # the tick number
         self.latched = Reaction.NONE
+        self.latched_by: int | None = None  # index of the rule that did
+        self.due_by: int | None = None  # of the most severe rule that was broken last
         self.trusts_policy = True  # whether all that is due leaves the policy sound
         self._distrusts = False  # of what is latched
         self._limits = [(index, rule.fault, rule.limit) for index, rule in enumerate(self.rules)]
@@ -111,15 +113,19 @@ class Guard:
         due = self.latched
         measures = self.measures
         self.trusts_policy = not self._distrusts
+        worst = Reaction.NONE
         for index, fault, limit in self._limits:
             if not measures[fault] <= limit:
-                due = max(due, self._trip(index, tick))
+                reaction = self._trip(index, tick)
+                if reaction > worst:
+                    worst, self.due_by = reaction, index
+                due = max(due, reaction)
                 self.trusts_policy &= self.rules[index].by_policy
         return due
 
     def reset(self) -> None:
         """Let go of what is latched; only the operator may decide this."""
-        self.latched, self._distrusts = Reaction.NONE, False
+        self.latched, self.latched_by, self._distrusts = Reaction.NONE, None, False
         self.measures[:] = [0.0] * len(Fault)
 
     def _trip(self, index: int, tick: int) -> Reaction:
@@ -128,6 +134,7 @@ class Guard:
         if self.first_tripped[index] is None:
             self.first_tripped[index] = tick
         if rule.latch:
-            self.latched = max(self.latched, rule.reaction)
+            if rule.reaction > self.latched:
+                self.latched, self.latched_by = rule.reaction, index
             self._distrusts |= not rule.by_policy
         return rule.reaction

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.budget import Stage
-from edge_runtime.guard import MEASURES, Reaction
+from edge_runtime.guard import MEASURES, Fault, Reaction
 from edge_runtime.latency import LatencyHistogram, percentiles
 from edge_runtime.loop import ControlLoop
 
@@ -176,6 +176,19 @@ def broken_rules(loop: ControlLoop) -> list[str]:
         for first, what, ticks in sorted(broken)
     ]
     return lines + [f"estimator: {loop.lost_because}"] * bool(loop.lost_because)
+
+
+def reason(loop: ControlLoop) -> str:
+    """Why the guard reacts now, or why what is latched was; empty if it does not react."""
+    guard = loop.guard
+    index = guard.latched_by if guard.latched else guard.due_by
+    if not loop.reaction or index is None:
+        return ""
+    rule = guard.rules[index]
+    why = f"{MEASURES[rule.fault]} > {rule.limit:g}"
+    if rule.fault is not Fault.ESTIMATOR_LOST:
+        return why
+    return f"{why}: {loop.fusion.reason or loop.lost_because}"
 
 
 def _bar(share: float) -> str:

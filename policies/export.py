@@ -102,7 +102,7 @@ def export_checkpoint(
             algorithm=config.algorithm,
             command=" && ".join(record.get("commands", [])),
             hardware=record.get("hardware", ""),
-            train_seconds=round(seconds, 1),
+            train_seconds=round(seconds, 3),
             normalizer_sha256=normalizer_sha256(network.offset, network.inverse_std),
             versions=record.get("versions", {}),
         ),

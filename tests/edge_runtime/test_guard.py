@@ -13,6 +13,7 @@ from edge_runtime.fusion.none import NoFusion
 from edge_runtime.guard import MEASURES, Fault, Guard, Reaction, Rule, default_rules
 from edge_runtime.inference import Policy
 from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.report import reason
 from edge_runtime.robot import Mode, RobotDescription, Sample
 from edge_runtime.signal import Signal
 from tests.edge_runtime.leg import (
@@ -232,6 +233,26 @@ def test_a_latched_reaction_outlives_its_fault_until_reset(bench: Bench) -> None
     bench.loop.reset()
     assert bench.tick() is Reaction.NONE
     assert bench.mode is Mode.RUN
+
+
+def test_the_reason_is_that_of_what_is_latched_now(bench: Bench) -> None:
+    """Whatever else was broken before."""
+    assert reason(bench.loop) == ""
+    bench.robot.dead = True
+    assert bench.tick(4) is Reaction.HOLD
+    assert reason(bench.loop) == "seconds without a new sample > 0.05"
+    bench.robot.dead = False
+    assert bench.tick() is Reaction.NONE
+    assert reason(bench.loop) == ""
+    bench.tick(missed=11)
+    assert reason(bench.loop) == "periods missed in one go > 10"
+    bench.robot.dead = True
+    bench.tick(30)
+    assert reason(bench.loop) == "periods missed in one go > 10", "what latched stays"
+    bench.robot.dead = False
+    bench.loop.reset()
+    bench.tick()
+    assert reason(bench.loop) == ""
 
 
 def test_after_a_reset_old_misses_do_not_count(bench: Bench) -> None:

@@ -94,7 +94,7 @@ def test_a_second_edge_node_refuses(car: Watcher) -> None:
     with up("vehicle", "--real", "--lockstep") as second:
         second.until("commands this robot already")
         # DDS may tell whose a topic is later than that it has a publisher.
-        second.until("/edge_io (forward_position_controller/commands)")
+        second.until("/edge_node_io (forward_position_controller/commands)")
         # Where it found the first only after it had begun, it gave way.
         begun = second.output.count("edge_node]: active")
         assert begun == second.output.count("gave way: ")

@@ -7,11 +7,12 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.guard import Reaction
-from edge_runtime.report import broken_rules, rows
+from edge_runtime.report import reason, rows
 from sim2edge_ros.drive import Drive
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 _SHARES = (50, 99, 100)  # of ticks, of which a shadow's latency is told
+_STANDS = 3.0  # s after the start from which on a loop without a tick stands still
 _LATE = 0.05  # share of the rate by which the loop may miss it before people are told
 
 
@@ -83,23 +84,25 @@ class Diagnostics:
             if row.over is not None:
                 values[f"{row.name}_over_budget"] = row.over
         values.update({f"realtime_{what}": how for what, how in loop.realtime_report.items()})
-        level, message = self._judge_loop(missed * 1e-9 * loop.period)
+        stands = not rate and self._drive.active_for > _STANDS
+        level, message = self._judge_loop(missed * 1e-9 * loop.period, stands)
         return self._status("control loop", level, message, values)
 
-    def _judge_loop(self, missed_share: float) -> tuple[bytes, str]:
+    def _judge_loop(self, missed_share: float, stands: bool) -> tuple[bytes, str]:
         loop = self._drive.loop
         if not self._drive.active:
             return OK, "not active"
-        broken = broken_rules(loop)
         if self._drive.others:
             return ERROR, f"{', '.join(self._drive.others)} commands this robot too"
+        if stands:
+            return ERROR, "it does not tick: no sample comes, or simulated time stands still"
         if loop.guard.latched:
-            return ERROR, f"{loop.guard.latched.name.lower()}: {broken[-1] if broken else ''}"
+            return ERROR, f"{loop.guard.latched.name.lower()}: {reason(loop)}"
         if loop.reaction is not Reaction.NONE:
-            return WARN, f"{loop.reaction.name.lower()}: {broken[-1] if broken else ''}"
+            return WARN, f"{loop.reaction.name.lower()}: {reason(loop)}"
         if missed_share > _LATE:
             return WARN, f"{missed_share:.0%} of periods missed"
-        return OK, "policy drives" if loop.ticks else "waits for a sample"
+        return OK, "policy drives"
 
     def _sensors(self, seconds: float) -> DiagnosticStatus:
         robot, values = self._drive.robot, {}
@@ -122,6 +125,7 @@ class Diagnostics:
         fusion, name = self._drive.fusion, self._drive.fusion_name
         gives = ", ".join(signal.name for signal in fusion.provides)
         odometry = self._drive.last_estimate()
+        wanted = self._drive.parameters.odometry_rate > 0
         values: Mapping[str, Any] = {"estimator": name, "gives": gives}
         if not self._drive.active:
             return self._status("estimator", OK, "not active", values)
@@ -132,6 +136,9 @@ class Diagnostics:
             values = {**values, "health": health.name.lower()}
             if health is not Health.GOOD:
                 return self._status("estimator", WARN, odometry.reason, values)
+        elif wanted:
+            other = "it gives no velocity and position; choose another with parameter 'fusion'"
+            return self._status("estimator", OK, f"good, without odometry: {other}", values)
         return self._status("estimator", OK, "good", values)
 
     def _policy(self) -> DiagnosticStatus:

@@ -1,7 +1,9 @@
 """A policy on a robot behind ROS topics: what an edge node has from configuration to clean-up."""
 
+import threading
 import time
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +35,16 @@ from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
 _SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
 _PATIENCE = 3.0  # s for a controlled stop, over its length
 _MATCHING = 1.0  # s for the robot to find who commands it
+_FRESH = 2.0  # s for a new sample to come, before anything is commanded
 _NEW = 5.0  # s for which an active node gives way to who commands the robot already
 _LOOK = 0.005  # s between two looks
 
 
 class Drive:
     """Loads and checks everything; nothing is commanded before `start`.
+
+    `start`, `stop` and `close` are for the thread of the node's states, `watch` and `look_around`
+    for the one that spins `node`, what changes policies for a third; none waits long for another.
 
     Args:
         node: on which to subscribe and publish; its executor spins in a thread of its own.
@@ -53,7 +59,7 @@ class Drive:
         self._simulated_time = bool(node.get_parameter("use_sim_time").value)
         if not parameters.policy:
             raise UserError("parameter 'policy' is empty; name a policy file (.onnx)")
-        policy = self._read(Path(parameters.policy))
+        policy = self._read(Path(parameters.policy).expanduser())
         self._before: list[Policy] = []  # policies that drove before
         contract = policy.contract
         robot = robot_file.load(parameters.robot)
@@ -93,6 +99,8 @@ class Drive:
             )
             stack.enter_context(closing(self.cmd_vel))
             self._resources = stack.pop_all()
+        self._changing = threading.RLock()  # what is made and let go of below
+        self._closed = False
         self._commands: CommandPublisher | None = None
         self._odometry: OdometryPublisher | None = None
         self._outlet: Outlet | None = None
@@ -113,58 +121,47 @@ class Drive:
         Raises:
             UserError: sensors are missing, or somebody else commands it.
         """
-        trouble = self.robot.trouble()
-        if not self.robot.ready:
-            raise UserError("; ".join(trouble) or "the robot has given no whole sample yet")
-        contract = self.policy.contract
-        names = frames(self._node.get_namespace(), self.parameters)
-        self._commands = CommandPublisher(
-            self._node,
-            self.loop.controller.actuators,
-            contract.control_period,
-            self.robot_file.description.wheeled,
-            names.base,
-        )
-        rate = self.parameters.odometry_rate
-        every = max(1, round(1.0 / (contract.control_period * rate))) if rate > 0 else 0
-        self._odometry = OdometryPublisher(
-            self._node,
-            names.odom,
-            names.base,
-            self.robot_file.imu_in_base,
-            every,
-            self.parameters.publish_tf,
-        )
-        self._outlet = Outlet((self._commands.send, self._odometry.send))
-        self._wait_for_the_robot(self._commands)
-        self.loop = self._make_loop(self.policy)
-        self.loop.recorder = self._odometry
-        self._shadow = Shadow(self.loop, before=self._before)
-        self.fusion.reset()
-        self.cmd_vel.enabled = self.active = True
-        self._silent, self._began = False, time.monotonic()
-        if self._simulated_time:
-            self.loop.start(SampledPace(self.loop, self.robot.woken, self._now))
-        else:
-            self.loop.start(RealTimePace(self.loop, self.robot))
+        self._check_sensors()
+        with self._changing:
+            commands = self._make_publishers()
+        self._wait_for_the_robot(commands)
+        with self._changing:
+            self.loop = self._make_loop(self.policy)
+            self.loop.recorder = self._odometry
+            self._shadow = Shadow(self.loop, before=self._before)
+            self.fusion.reset()
+            self.cmd_vel.enabled = self.active = True
+            self._silent, self._began = False, time.monotonic()
+            if self._simulated_time:
+                self.loop.start(SampledPace(self.loop, self.robot.woken, self._now))
+            else:
+                self.loop.start(RealTimePace(self.loop, self.robot))
 
     def watch(self) -> None:
         """Some ten times a second: what is slower than the loop."""
         self.cmd_vel.check_timeout()
-        if self.active and time.monotonic() - self._began < _NEW:
+        if 0 < self.active_for < _NEW:
             self._find_others()
 
     def look_around(self) -> None:
         """Once a second: who listens, and who commands."""
-        self.cmd_vel.follow_publishers()
-        self._find_others()
-        if self._commands is not None:
-            self._commands.look_for_listeners()
+        with self._changing:
+            if self._closed:
+                return
+            self.cmd_vel.follow_publishers()
+            self._find_others()
+            if self._commands is not None:
+                self._commands.look_for_listeners()
 
     @property
     def must_give_way(self) -> bool:
         """Whether another was found to command the robot, which was there first."""
-        return self.active and bool(self.others) and time.monotonic() - self._began < _NEW
+        return bool(self.others) and 0 < self.active_for < _NEW
+
+    @property
+    def active_for(self) -> float:
+        """s since the start; 0 if it is not active."""
+        return time.monotonic() - self._began if self.active else 0.0
 
     def fall_silent(self) -> None:
         """Send nothing any more, for another commands the robot; then stop."""
@@ -185,21 +182,25 @@ class Drive:
                 error = UserError("the control loop did not stop in time")
         except BaseException as failure:
             error = failure
-        if self._shadow is not None:
-            self._shadow.close()
-        if self._outlet is not None:
-            self._outlet.wake()
-            self._outlet.close()
-        for publisher in (self._commands, self._odometry):
-            if publisher is not None:
-                publisher.close()
-        self._commands = self._odometry = self._outlet = self._shadow = None
-        self.active = False
+        error = error or self._thread_error()
+        with self._changing:
+            if self._shadow is not None:
+                self._shadow.close()
+            if self._outlet is not None:
+                self._outlet.wake()
+                self._outlet.close()
+            for publisher in (self._commands, self._odometry):
+                if publisher is not None:
+                    publisher.close()
+            self._commands = self._odometry = self._outlet = self._shadow = None
+            self.active = False
         return error
 
     def close(self) -> None:
         """Let go of topics and estimator; stop first."""
-        self._resources.close()
+        with self._changing:
+            self._closed = True
+            self._resources.close()
 
     def last_estimate(self) -> Estimate | None:
         """What the estimator knew last, if it tells; from any thread."""
@@ -212,12 +213,13 @@ class Drive:
             UserError: it fails its check or does not fit; the one before goes on.
         """
         policy = self._read(path)
-        if self._shadow is not None:
-            self._shadow.drive(policy)
-            return
-        driver = self.policy
-        self._take(policy)
-        self._before.append(driver)
+        with self._open():
+            if self._shadow is not None:
+                self._shadow.drive(policy)
+                return
+            driver = self.policy
+            self._take(policy)
+            self._before.append(driver)
 
     def try_out(self, path: Path) -> None:
         """Put a policy file in shadow of the one that drives, in place of what is there.
@@ -225,7 +227,9 @@ class Drive:
         Raises:
             UserError: it fails its check or does not fit, or nothing drives.
         """
-        self._active_shadow().load(self._read(path))
+        policy = self._read(path)
+        with self._open():
+            self._active_shadow().load(policy)
 
     def promote(self) -> None:
         """Let the policy in shadow drive from the next tick on.
@@ -233,7 +237,8 @@ class Drive:
         Raises:
             UserError: there is none, it gave what is not finite, or nothing drives.
         """
-        self._active_shadow().promote()
+        with self._open():
+            self._active_shadow().promote()
 
     def roll_back(self) -> None:
         """Let the policy drive that did before the last `load` or `promote`.
@@ -241,22 +246,68 @@ class Drive:
         Raises:
             UserError: there is none.
         """
-        if self._shadow is not None:
-            self._shadow.roll_back()
-            return
-        if not self._before:
-            raise UserError("no other policy was loaded, so there is none to go back to")
-        self._take(self._before[-1])
-        self._before.pop()
+        with self._open():
+            if self._shadow is not None:
+                self._shadow.roll_back()
+                return
+            if not self._before:
+                raise UserError("no other policy was loaded, so there is none to go back to")
+            self._take(self._before[-1])
+            self._before.pop()
 
     def comparison(self) -> Comparison | None:
         """What the policy in shadow did so far, or the last one that was."""
-        return None if self._shadow is None else self._shadow.comparison()
+        shadow = self._shadow
+        return None if shadow is None else shadow.comparison()
 
     @property
     def failed(self) -> bool:
-        """Whether the loop ended though nobody asked."""
-        return self.active and not self.loop.running
+        """Whether the loop ended though nobody asked, or what brings samples or takes commands."""
+        return self.active and (not self.loop.running or self._thread_error() is not None)
+
+    def _check_sensors(self) -> None:
+        """Raises:
+        UserError: a sensor is missing, or no new sample comes.
+        """
+        robot = self.robot
+        before, until = robot.whole_at, time.monotonic() + _FRESH
+        while (trouble := robot.trouble()) or not robot.ready or robot.whole_at == before:
+            if trouble or time.monotonic() > until:
+                raise UserError("; ".join(trouble) or "the robot gives no whole sample")
+            time.sleep(_LOOK)
+
+    def _make_publishers(self) -> CommandPublisher:
+        contract, names = self.policy.contract, frames(self._node.get_namespace(), self.parameters)
+        self._commands = CommandPublisher(
+            self._node,
+            self.loop.controller.actuators,
+            contract.control_period,
+            self.robot_file.description.wheeled,
+            names.base,
+        )
+        rate = self.parameters.odometry_rate
+        self._odometry = OdometryPublisher(
+            self._node,
+            names.odom,
+            names.base,
+            self.robot_file.imu_in_base,
+            max(1, round(1.0 / (contract.control_period * rate))) if rate > 0 else 0,
+            self.parameters.publish_tf,
+        )
+        self._outlet = Outlet((self._commands.send, self._odometry.send))
+        return self._commands
+
+    def _thread_error(self) -> Exception | None:
+        """What ended the thread that takes messages, or that which sends them."""
+        return self.robot.error or (None if self._outlet is None else self._outlet.error)
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """While a policy is changed; the node may have been cleaned up since it was asked for."""
+        with self._changing:
+            if self._closed:
+                raise UserError("the node was cleaned up meanwhile; configure it first")
+            yield
 
     def _read(self, path: Path) -> Policy:
         """A policy on the provider that is asked for, or else on the CPU; `choice` tells why."""

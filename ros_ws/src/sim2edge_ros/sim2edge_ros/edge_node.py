@@ -5,6 +5,7 @@ States: *configure* loads and checks policy, estimator and parameters and subscr
 so as far as the loop still can, and leads to unconfigured.
 """
 
+import functools
 import random
 import signal
 import sys
@@ -12,34 +13,55 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from std_srvs.srv import Trigger
 
 from edge_runtime.errors import UserError
 from edge_runtime.guard import Reaction
-from edge_runtime.report import broken_rules
+from edge_runtime.report import reason
 from sim2edge_ros.commands.commanders import commanders
 from sim2edge_ros.diagnostics import Diagnostics
-from sim2edge_ros.distro import steady_clock
+from sim2edge_ros.distro import ROSError, steady_clock
 from sim2edge_ros.drive import Drive
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.parameters import EdgeParameters, declare
+from sim2edge_ros.policy_services import PolicyServices
+from sim2edge_ros.status import ERROR, OK, WARN, Status
 from sim2edge_ros.transport import use_udp
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-ERROR = TransitionCallbackReturn.ERROR
+FAILED = TransitionCallbackReturn.ERROR
 REFUSED = 2  # exit code
+NAME = "edge_node"
 _DISCOVERY = 1.5  # s in which other nodes are found
+_ANY_TIME = ("candidate",)  # parameters that count whenever they are set
+Transition = Callable[["EdgeNode", LifecycleState], TransitionCallbackReturn]
+
+
+def told(transition: Transition) -> Transition:
+    """A transition of which rclpy would swallow an exception."""
+
+    @functools.wraps(transition)
+    def act(node: "EdgeNode", state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            traceback.print_exc()
+            node.status.tell(ERROR, f"{type(error).__name__}: {error}")
+            return FAILED
+
+    return act
 
 
 class EdgeNode(LifecycleNode):
@@ -48,51 +70,56 @@ class EdgeNode(LifecycleNode):
     Args:
         context: of rclpy.
         io: the node of sensors and commands, spun by another thread.
+        policies: the node of the services that change policies, spun by a third.
+        name: its own.
     """
 
-    def __init__(self, context: Any, io: Node) -> None:
-        super().__init__("edge_node", context=context)
+    def __init__(self, context: Context, io: Node, policies: Node, name: str = NAME) -> None:
+        super().__init__(name, context=context)
         self._io = io
         self._born = time.monotonic()
         self._drive: Drive | None = None
-        self._status = self.create_publisher(DiagnosticStatus, "~/status", topics.LATCHED)
+        self._diagnostics: Diagnostics | None = None
         self.parameters = declare(self, EdgeParameters)
-        io.set_parameters([self.get_parameter("use_sim_time")])
-        steady = steady_clock()
-        self.create_timer(0.1, self._watch, clock=steady)
-        self.create_timer(1.0, self._look_around, clock=steady)
-        self._diagnostics_topic = self.create_publisher(
+        self.status = Status(self, lambda: self.parameters.robot, self._about)
+        for node in (io, policies):
+            node.set_parameters([self.get_parameter("use_sim_time")])
+        self.add_on_set_parameters_callback(self._check_parameters)
+        PolicyServices(policies, self, lambda: self._drive)
+        for service in self.services:
+            if service.srv_type is ChangeState:
+                service.callback = self._legal(service.callback)
+        self._diagnostics_topic = io.create_publisher(
             DiagnosticArray, topics.DIAGNOSTICS, topics.STATE
         )
-        self._diagnostics: Diagnostics | None = None
-        for name, act in (
-            ("load", self._load),
-            ("shadow", self._shadow),
-            ("promote", self._promote),
-            ("roll_back", self._roll_back),
-            ("reset", self._reset),
-        ):
-            self.create_service(Trigger, f"~/{name}", self._service(act))
+        steady = steady_clock()
+        self.create_timer(0.1, self._follow, clock=steady)
+        io.create_timer(0.1, self._watch, clock=steady)
+        io.create_timer(1.0, self._look_around, clock=steady)
+        # Whether it configures and activates itself; an outsider who takes it down ends that.
+        self._by_itself = self.parameters.autostart
+        self._own_transition = False
         self._next_try = 0.0
-        self._said = ""  # the last message
         self._latched = Reaction.NONE  # as it was told last
         self.refused = ""  # why it cannot be configured, where it starts by itself
-        self._tell(DiagnosticStatus.OK, "unconfigured")
+        self.status.tell(OK, "unconfigured")
 
     # -- transitions -----------------------------------------------------------------------
 
+    @told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             self.parameters = self._read_parameters()
-            self._drive = Drive(self._io, self.parameters)
-            self._diagnostics = Diagnostics(self.get_fully_qualified_name(), self._drive)
+            drive = Drive(self._io, self.parameters)
         except UserError as error:
-            self._refuse(f"not configured: {error}")
+            self.status.tell(ERROR, f"not configured: {error}")
             return FAILURE
-        policy = self._drive.policy
-        self._tell(DiagnosticStatus.OK, f"configured: {policy.contract.task}")
+        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), drive)
+        self._drive = drive
+        self.status.tell(OK, f"configured: {drive.policy.contract.task}")
         return super().on_configure(state)
 
+    @told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self._drive is not None
         time.sleep(max(0.0, _DISCOVERY - (time.monotonic() - self._born)))
@@ -102,129 +129,114 @@ class EdgeNode(LifecycleNode):
                 raise UserError(f"{', '.join(others)} commands this robot already")
             self._drive.start()
         except UserError as error:
-            self._refuse(f"not activated: {error}")
+            self.status.tell(WARN, f"not activated: {error}")
             return FAILURE
-        self._tell(DiagnosticStatus.OK, "active")
+        self._latched = Reaction.NONE
+        self.status.tell(OK, "active")
         return super().on_activate(state)
 
+    @told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self._drive is not None
-        self._tell(DiagnosticStatus.OK, "coming to rest")
+        self._heed_outsiders()
+        self.status.tell(OK, "coming to rest")
+        damped = self._drive.loop.guard.latched is Reaction.DAMP
         error = self._drive.stop()
         if error is not None:
-            self._refuse(f"the control loop failed: {type(error).__name__}: {error}")
-            return ERROR
-        self._tell(DiagnosticStatus.OK, "inactive: stopped under control, commands have ended")
+            self.status.tell(ERROR, f"the control loop failed: {type(error).__name__}: {error}")
+            return FAILED
+        how = "the robot is damped" if damped else "stopped under control"
+        self.status.tell(OK, f"inactive: {how}, commands have ended")
         return super().on_deactivate(state)
 
+    @told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._heed_outsiders()
         self._clean_up()
-        self._tell(DiagnosticStatus.OK, "unconfigured")
+        self.status.tell(OK, "unconfigured")
         return super().on_cleanup(state)
 
+    @told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._heed_outsiders()
         self._clean_up()
-        self._tell(DiagnosticStatus.OK, "shut down")
+        self.status.tell(OK, "shut down")
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._by_itself = False  # what failed is for a person to look at
         self._clean_up()
         return SUCCESS  # unconfigured, from where it can be configured anew
 
-    # -- timers ----------------------------------------------------------------------------
+    def trigger(self, transition: Callable[[], TransitionCallbackReturn]) -> bool:
+        """A transition that the node makes by itself; whether it came about."""
+        self._own_transition = True
+        try:
+            return transition() is SUCCESS
+        finally:
+            self._own_transition = False
 
-    def _watch(self) -> None:
-        if self._drive is not None:
-            self._drive.watch()
-            if self._drive.failed:
-                self.trigger_deactivate()
-            elif self._drive.must_give_way:
-                self._give_way(self._drive)
-            elif self._drive.active:
-                self._tell_reaction(self._drive)
-        if self.parameters.autostart and time.monotonic() > self._next_try:
+    # -- timers of this node's thread ------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Draw the conclusions of what goes on."""
+        drive = self._drive
+        if drive is not None:
+            if drive.failed:
+                self.trigger(self.trigger_deactivate)
+            elif drive.must_give_way:
+                self._give_way(drive)
+            elif drive.active:
+                self._tell_reaction(drive)
+        if self._by_itself and time.monotonic() > self._next_try:
             self._try_to_start()
+        self.status.publish()  # a transition's end, a policy that was loaded
 
     def _give_way(self, drive: Drive) -> None:
         """Two may begin before they find each other; who came last ends."""
+        others = ", ".join(drive.others)
         drive.fall_silent()
-        self.trigger_deactivate()
-        self._refuse(f"gave way: {', '.join(drive.others)} commands this robot already")
-
-    def _look_around(self) -> None:
-        drive, diagnostics = self._drive, self._diagnostics
-        if drive is None or diagnostics is None:
-            return
-        drive.look_around()
-        message = DiagnosticArray(status=diagnostics.statuses(time.monotonic()))
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics_topic.publish(message)
+        self.trigger(self.trigger_deactivate)
+        self.status.tell(ERROR, f"gave way: {others} commands this robot already")
 
     def _tell_reaction(self, drive: Drive) -> None:
         """Tell when the guard reacts, and when it does not any more."""
         latched = drive.loop.guard.latched
-        if latched is Reaction.NONE:
-            self._tell(DiagnosticStatus.OK, "active")
-        elif self._latched is not latched:
-            why = "; ".join(broken_rules(drive.loop)[-2:])
-            self._refuse(f"{latched.name.lower()}: {why}; call ~/reset to go on")
+        if latched is self._latched:
+            return
         self._latched = latched
+        if latched is Reaction.NONE:
+            self.status.tell(OK, "active")
+        else:
+            why = f"{latched.name.lower()}: {reason(drive.loop)}"
+            self.status.tell(ERROR, f"{why}; call ~/reset to go on")
 
     def _try_to_start(self) -> None:
         label = self.label
         if label == "unconfigured":
-            if self.trigger_configure() is not SUCCESS:
-                self.refused = self._said
+            if not self.trigger(self.trigger_configure):
+                self.refused = self.status.message
         elif label == "inactive":
-            self.trigger_activate()
+            self.trigger(self.trigger_activate)
         # Two that begin at the same time give way to each other, and then not again.
         self._next_try = time.monotonic() + random.uniform(0.3, 0.6)
 
-    # -- services --------------------------------------------------------------------------
+    # -- timers of the other node's thread, which go on during a transition ----------------
 
-    def _service(self, act: Callable[[Drive], str]) -> Callable[[Any, Any], Any]:
-        """A callback that answers with what was done, or why it was not."""
+    def _watch(self) -> None:
+        if self._drive is not None:
+            self._drive.watch()
 
-        def serve(request: Any, response: Any) -> Any:
-            try:
-                if self._drive is None:
-                    raise UserError("the node is not configured")
-                response.message, response.success = act(self._drive), True
-            except UserError as error:
-                response.message, response.success = str(error), False
-                self.get_logger().error(str(error))
-            return response
-
-        return serve
-
-    def _load(self, drive: Drive) -> str:
-        drive.load(self._candidate())
-        return f"{drive.policy.source} drives"
-
-    def _shadow(self, drive: Drive) -> str:
-        file = self._candidate()
-        drive.try_out(file)
-        return f"{file} is in shadow"
-
-    def _promote(self, drive: Drive) -> str:
-        drive.promote()
-        return f"{drive.policy.source} drives"
-
-    def _roll_back(self, drive: Drive) -> str:
-        drive.roll_back()
-        return f"{drive.policy.source} drives"
-
-    def _reset(self, drive: Drive) -> str:
-        if not drive.active:
-            raise UserError("the node is not active, so there is nothing to reset")
-        drive.loop.reset()
-        return "starts anew from the next good sample"
-
-    def _candidate(self) -> Path:
-        file = str(self.get_parameter("candidate").value)
-        if not file:
-            raise UserError("parameter 'candidate' is empty; set it to a policy file (.onnx)")
-        return Path(file)
+    def _look_around(self) -> None:
+        drive, diagnostics = self._drive, self._diagnostics
+        node = self.status.current()
+        node.name = f"{node.name}: node"
+        message = DiagnosticArray(status=[node])
+        if drive is not None and diagnostics is not None:
+            drive.look_around()
+            message.status = [node, *diagnostics.statuses(time.monotonic())]
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics_topic.publish(message)
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -233,11 +245,51 @@ class EdgeNode(LifecycleNode):
         """The lifecycle's state."""
         return str(self._state_machine.current_state[1])
 
+    def _about(self) -> dict[str, str]:
+        drive, policy = self._drive, self.parameters.policy
+        values = {"state": self.label, "policy": policy}
+        if drive is not None:
+            values["policy"] = drive.policy.source
+            values["policy_sha256"] = drive.policy.sha256
+            values["fusion"] = drive.fusion_name
+        return values
+
+    def _legal(self, change: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """rclpy raises where no such transition starts from the state, which would end the node."""
+
+        def serve(request: Any, response: Any) -> Any:
+            try:
+                return change(request, response)
+            except ROSError:
+                wanted = request.transition.label or request.transition.id
+                self.get_logger().warning(f"there is no transition '{wanted}' from {self.label}")
+                response.success = False
+                return response
+
+        return serve
+
+    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        """What counts at configuration is not set later: it would do nothing."""
+        late = [
+            parameter.name
+            for parameter in parameters
+            if parameter.name in EdgeParameters.__dataclass_fields__
+            and parameter.name not in _ANY_TIME
+        ]
+        if not late or self.label == "unconfigured":
+            return SetParametersResult(successful=True)
+        why = f"'{late[0]}' counts when the node is configured; deactivate and clean up first"
+        return SetParametersResult(successful=False, reason=why)
+
     def _read_parameters(self) -> EdgeParameters:
         values: dict[str, Any] = {
             name: self.get_parameter(name).value for name in EdgeParameters.__dataclass_fields__
         }
         return EdgeParameters(**values)
+
+    def _heed_outsiders(self) -> None:
+        if not self._own_transition:
+            self._by_itself = False
 
     def _clean_up(self) -> None:
         drive, self._drive, self._diagnostics = self._drive, None, None
@@ -246,67 +298,68 @@ class EdgeNode(LifecycleNode):
                 drive.stop()
             drive.close()
 
-    def _refuse(self, message: str) -> None:
-        if message != self._said:
-            self.get_logger().error(message)
-        self._tell(DiagnosticStatus.ERROR, message)
 
-    def _tell(self, level: bytes, message: str) -> None:
-        if message == self._said:
-            return
-        self._said = message
-        if level == DiagnosticStatus.OK:
-            self.get_logger().info(message)
-        values = {"state": self.label, "policy": self.parameters.policy}
-        if self._drive is not None:
-            values["policy_sha256"] = self._drive.policy.sha256
-            values["fusion"] = self._drive.fusion_name
-        self._status.publish(
-            DiagnosticStatus(
-                level=level,
-                name=self.get_fully_qualified_name(),
-                message=message,
-                hardware_id=self.parameters.robot,
-                values=[KeyValue(key=key, value=value) for key, value in values.items()],
-            )
-        )
+def split_name(arguments: list[str]) -> tuple[str, list[str]]:
+    """The node's name among the arguments, and the others.
+
+    A rule such as `-r __node:=NAME`, which `launch` writes, would hold for all of the process.
+    """
+    name, rest = NAME, list[str]()
+    for argument in arguments:
+        rule, _, value = argument.partition(":=")
+        if rule in ("__node", "__name") and rest and rest[-1] in ("-r", "--remap"):
+            rest.pop()
+            name = value
+        else:
+            rest.append(argument)
+    return name, rest
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, which bring the robot to rest first."""
     use_udp()
     context = Context()
-    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    name, rest = split_name(sys.argv if arguments is None else arguments)
+    rclpy.init(args=rest, context=context, signal_handler_options=SignalHandlerOptions.NO)
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
-    io = Node("edge_io", context=context, start_parameter_services=False)
+    io, policies = (
+        Node(f"{name}_{part}", context=context, start_parameter_services=False)
+        for part in ("io", "policies")
+    )
     try:
-        node = EdgeNode(context, io)
+        node = EdgeNode(context, io, policies, name)
     except UserError as error:
         print(f"edge_node: {error}", file=sys.stderr)
-        io.destroy_node()
         rclpy.shutdown(context=context)
         return REFUSED
-    thread = spin(io, "sensors")
+    failures: list[Exception] = []
+    threads = [spin(part, part.get_name(), failures.append) for part in (io, policies)]
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
-    failed = False
     try:
-        while not ending.is_set() and not node.refused:
+        while not ending.is_set() and not node.refused and not failures:
             executor.spin_once(timeout_sec=0.2)
-    except Exception:  # of a callback: who drives a robot brings it to rest first
-        traceback.print_exc()
-        failed = True
+    except Exception as error:  # of a callback: who drives a robot brings it to rest first
+        failures.append(error)
+    for failure in failures:
+        traceback.print_exception(failure)
+    _end(node)
+    rclpy.shutdown(context=context)
+    for thread in threads:
+        thread.join(2.0)
+    return REFUSED if node.refused else int(bool(failures))
+
+
+def _end(node: EdgeNode) -> None:
+    """Bring the robot to rest and say why, if the node was refused."""
     if node.label == "active":
-        node.trigger_deactivate()
+        node.trigger(node.trigger_deactivate)
     if node.label in ("unconfigured", "inactive"):
-        node.trigger_shutdown()
+        node.trigger(node.trigger_shutdown)
     if node.refused:
         print(node.refused, file=sys.stderr, flush=True)
-    rclpy.shutdown(context=context)
-    thread.join(2.0)
-    return REFUSED if node.refused else int(failed)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from rclpy.node import Node
 
 from sim2edge_ros.messages import topics
 
+_UNKNOWN = "_NODE_NAME_UNKNOWN_"  # rmw's, until the node's own description comes
+
 
 def commanders(node: Node, own: Iterable[str] = ()) -> list[str]:
     """Who else publishes commands to this robot: `/node (topic)`.
@@ -17,7 +19,12 @@ def commanders(node: Node, own: Iterable[str] = ()) -> list[str]:
     me, own, found = node.get_fully_qualified_name(), set(own), set()
     for topic in topics.MOVING:
         infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-        names = [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos]
+        names = [
+            "a node whose name is not known yet"
+            if info.node_name == _UNKNOWN
+            else f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            for info in infos
+        ]
         if topic in own and me in names:
             names.remove(me)
         found |= {f"{name} ({topic})" for name in names}

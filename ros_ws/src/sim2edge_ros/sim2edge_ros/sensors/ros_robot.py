@@ -169,6 +169,11 @@ class RosRobot:
         """Whether every sensor that is needed has given something."""
         return self._inertial.get() is not None and all(p.source.slot.get() for p in self._parts)
 
+    @property
+    def error(self) -> Exception | None:
+        """What ended the thread that takes messages."""
+        return self._intake.error
+
     def _lay_out(self) -> dict[str, slice]:
         places, start = {}, 0
         for signal in self.description.signals:

@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from ros_faults import (
     cut_the_network,
     kill_the_simulator,
 )
-from ros_graph import running, up
+from ros_graph import Graph, running, up
 from watcher import Watcher
 
 from sim2edge_ros.up import default_parameters, default_policy
@@ -117,19 +119,64 @@ sys.exit(edge_node.main())
 """
 
 
-def test_a_callback_that_fails_brings_the_robot_to_rest_first(node: Any) -> None:
-    watcher = Watcher(node)
+@contextmanager
+def failing(code: str) -> Iterator[Graph]:
+    """A car's edge node with a bug in it, and its robot."""
     arguments = ["--ros-args", "--params-file", str(default_parameters("vehicle"))]
     simulator = [sys.executable, "-m", "sim2edge_ros.simulator.sim_node", *arguments]
     policy = ["-p", f"policy:={default_policy('vehicle')}", "-p", "autostart:=true"]
     with (
         running(simulator) as robot,
-        running([sys.executable, "-c", _FAILS, *arguments, *policy]) as edge,
+        running([sys.executable, "-c", code, *arguments, *policy]) as edge,
     ):
+        yield edge
+        assert robot.process.poll() is None
+
+
+def test_a_callback_that_fails_brings_the_robot_to_rest_first(node: Any) -> None:
+    watcher = Watcher(node)
+    with failing(_FAILS) as edge:
         edge.until("edge_node]: active")
         watcher.until(lambda: edge.process.poll() is not None, "it ends")
         watcher.until(lambda: abs(watcher.speed) < 1.0, "the car stands")
-        assert robot.process.poll() is None
     assert edge.process.returncode == 1
     assert "ZeroDivisionError: a bug in a callback" in edge.output
     assert "inactive: stopped under control, commands have ended" in edge.output
+
+
+_DEAF = """
+import sys, time
+from sim2edge_ros import edge_node
+from sim2edge_ros.{module} import {kind}
+begun, {method} = time.monotonic(), {kind}.{method}
+def failing(self, *given):
+    if time.monotonic() - begun > 8.0:
+        raise ZeroDivisionError("a bug in a thread")
+    return {method}(self, *given)
+{kind}.{method} = failing
+sys.exit(edge_node.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "kind", "method"),
+    [
+        ("sensors.source", "Source", "take"),
+        ("commands.actuation", "CommandPublisher", "send"),
+    ],
+)
+def test_a_thread_that_dies_is_noticed(node: Any, module: str, kind: str, method: str) -> None:
+    """That of the sensors or of the commands: the node goes to its error state, with its reason."""
+    watcher = Watcher(node)
+    with failing(_DEAF.format(module=module, kind=kind, method=method)) as edge:
+        edge.until("edge_node]: active")
+        edge.until("the control loop failed: ZeroDivisionError: a bug in a thread")
+
+        def state() -> str:
+            heard = watcher.heard["/edge_node/status"]
+            values = heard[-1].values if heard else []
+            return next((str(v.value) for v in values if v.key == "state"), "")
+
+        watcher.until(lambda: state() == "unconfigured", "it is cleaned up")
+        watcher.spin(2.0)
+        assert state() == "unconfigured", "for a person to look at"

@@ -6,7 +6,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
-from rcl_interfaces.msg import Parameter, ParameterValue
+from rcl_interfaces.msg import Parameter, ParameterValue, SetParametersResult
 from rcl_interfaces.srv import SetParameters
 from ros_graph import Probe
 from std_srvs.srv import Trigger
@@ -57,11 +57,14 @@ class Watcher(Probe):
         until = self.time + seconds
         self.until(lambda: self.time > until, f"{seconds} s pass")
 
-    def set(self, name: str, value: str) -> None:
+    def try_to_set(self, name: str, value: str) -> SetParametersResult:
         parameter = Parameter(name=name, value=ParameterValue(type=4, string_value=value))
         request = SetParameters.Request(parameters=[parameter])
         answer = self.call(f"{self.prefix}edge_node/set_parameters", SetParameters, request)
-        assert answer.results[0].successful
+        return answer.results[0]
+
+    def set(self, name: str, value: str) -> None:
+        assert self.try_to_set(name, value).successful
 
     def ask(self, service: str, candidate: Path | None = None) -> Any:
         """Call one of the edge node's services."""

@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -46,16 +46,19 @@ REFUSED = 2  # exit code
 NAME = "edge_node"
 _DISCOVERY = 1.5  # s in which other nodes are found
 _ANY_TIME = ("candidate",)  # parameters that count whenever they are set
-Transition = Callable[["EdgeNode", LifecycleState], TransitionCallbackReturn]
+_Asked = ParamSpec("_Asked")
+Transition = Callable[Concatenate["EdgeNode", _Asked], TransitionCallbackReturn]
 
 
-def told(transition: Transition) -> Transition:
+def told(transition: Transition[_Asked]) -> Transition[_Asked]:
     """A transition of which rclpy would swallow an exception."""
 
     @functools.wraps(transition)
-    def act(node: "EdgeNode", state: LifecycleState) -> TransitionCallbackReturn:
+    def act(
+        node: "EdgeNode", /, *given: _Asked.args, **more: _Asked.kwargs
+    ) -> TransitionCallbackReturn:
         try:
-            return transition(node, state)
+            return transition(node, *given, **more)
         except Exception as error:
             traceback.print_exc()
             node.status.tell(ERROR, f"{type(error).__name__}: {error}")

@@ -55,6 +55,20 @@ def test_a_cut_network_stops_the_robot_and_heals(seconds: float) -> None:
     check(cut_the_network(_DOMAIN, seconds))
 
 
+def test_a_killed_simulator_in_lockstep_begins_anew(node: Any) -> None:
+    """Its time too, and with it the edge node's."""
+    watcher = Watcher(node)
+    with up("vehicle", "--lockstep") as graph:
+        graph.until("edge_node]: active")
+        watcher.until(lambda: watcher.time > 20.0 and watcher.speed > 3.0, "the car drives")
+        os.kill(child(graph.process.pid, "sim_node"), signal.SIGKILL)
+        graph.until("sim_node: ended with signal 9; it is started again")
+        watcher.until(lambda: watcher.time < 5.0, "time begins anew")
+        watcher.until(lambda: watcher.speed > 3.0, "the car drives again")
+        watcher.drives(3.0)
+        assert watcher.speed > 3.0
+
+
 def recorded(watcher: Watcher, bag: str) -> int:
     """Messages in a bag, as its recorder told last."""
     for message in reversed(watcher.heard["/diagnostics"]):

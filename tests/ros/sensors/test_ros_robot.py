@@ -1,6 +1,7 @@
 """Messages of several topics become samples that a control loop can trust."""
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
 PERIOD = 0.02
 HUMANOID = robot_file.load("humanoid")
 USED = frozenset(("imu_gyro", "imu_accel", "imu_burst", "joint_pos", "joint_vel"))
-START = 100.0
+START = 10_000.0
 
 
 class Driver:
@@ -28,10 +29,12 @@ class Driver:
         self.robot = robot
         self.sources = {source.topic: source for source in robot.sources}
         self.rng = np.random.default_rng(0)
+        self.shift = 0.0  # s, of the stamps from the node's clock
 
     def give(self, topic: str, message: Any, stamp: float) -> None:
-        message.header.stamp.sec = int(stamp)
-        message.header.stamp.nanosec = round((stamp - int(stamp)) * 1e9)
+        told = stamp + self.shift
+        message.header.stamp.sec = math.floor(told)
+        message.header.stamp.nanosec = round((told - math.floor(told)) * 1e9)
         source = self.sources[topic]
         source._now = lambda: stamp  # the node's clock is at the stamp
         source.take(serialize_message(message))
@@ -149,6 +152,28 @@ def test_an_imu_that_says_it_has_no_rate_is_refused(driver: Driver) -> None:
     message.angular_velocity_covariance[0] = -1.0
     driver.give("imu/data", message, START)
     assert "measures no angular velocity" in driver.robot.trouble()[0]
+
+
+@pytest.mark.parametrize("by", [-3600.0, -3.0, 3.0, 3600.0])
+def test_samples_go_on_after_the_robots_clock_was_set(driver: Driver, by: float) -> None:
+    """Once it has kept its new time for a second."""
+    sensors, looks = Sensors(driver.robot.description), []
+
+    def period(number: int, shift: float) -> bool:
+        driver.shift = shift
+        driver.period(number)
+        return sensors.look(driver.robot.read())
+
+    assert all(period(number, 0.0) for number in range(10))
+    stamp, sequence = sensors.stamp, sensors.sequence
+    looks = [period(number, by) for number in range(10, 100)]
+    assert not any(looks[:50])
+    assert all(looks[-35:]), looks
+    assert not driver.robot.trouble()
+    new = sum(looks)
+    assert stamp < sensors.stamp < stamp + 90 * PERIOD
+    assert sequence + new <= sensors.sequence <= sequence + 92
+    assert sensors.stamp + driver.robot.shift == pytest.approx(START + 99 * PERIOD + by)
 
 
 def test_only_what_is_read_is_subscribed(node: Any) -> None:

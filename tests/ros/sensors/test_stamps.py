@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
@@ -117,5 +119,59 @@ def test_an_imu_at_any_rate_gives_each_period_at_most_once(faster: float) -> Non
 def test_a_jump_of_the_clock_is_one_period() -> None:
     clock = PeriodClock(PERIOD)
     clock.align(0.0)
-    numbers = [clock.number(stamp) for stamp in (0.02, 0.04, 500.0, 500.02, 3.0, 3.02)]
+    rows = [
+        (0.02, False),
+        (0.04, False),
+        (500.0, True),
+        (500.02, False),
+        (3.0, True),
+        (3.02, False),
+    ]
+    numbers, times = [], []
+    for stamp, anew in rows:
+        numbers.append(clock.number(stamp, anew=anew))
+        times.append(clock.time)
     assert np.diff(numbers).tolist() == [1, 1, 1, 1, 1]
+    np.testing.assert_allclose(np.diff(times), PERIOD)
+    assert times[:2] == [0.02, 0.04], "the first stamps are its own"
+
+
+def test_a_simulation_that_began_anew_is_taken_at_once() -> None:
+    """The node's clock is its clock, and went back too."""
+    gate = StampGate()
+    feed(gate, [35.0, 35.02], [35.0, 35.02])
+    assert gate.passes(0.0, 0.0)
+    assert gate.anew
+    assert gate.passes(0.02, 0.02)
+    assert not gate.anew
+    assert not gate.passes(0.02, 0.04), "but it has to go on"
+
+
+@pytest.mark.parametrize("by", [0.3, 3.0, 3600.0, -0.3, -3.0, -3600.0])
+@settings(max_examples=30, deadline=None)
+@given(at=st.integers(8, 40), phase=st.floats(0.0, 1.0), joints_first=st.booleans())
+def test_periods_go_on_over_any_jump(by: float, at: int, phase: float, joints_first: bool) -> None:
+    """Whoever jumps first, and wherever in a period: then they are as before."""
+    clock = PeriodClock(PERIOD)
+    clock.align(0.0)
+    periods = InertialPeriods(clock, 4)
+    shift, complete, jumped = 0.0, [], False
+    for n in range(1, 80):
+        stamp = n * PERIOD / 4
+        anew = n == at
+        if anew:
+            shift, jumped = by + phase * PERIOD, True
+        if anew and joints_first:
+            clock.align(math.floor(n / 4) * PERIOD + shift, anew=True)
+        done = periods.add(stamp + shift, np.full(6, float(n)), anew)
+        if done is not None:
+            complete.append(done)
+        if jumped and n == at + 3 and not joints_first:
+            clock.align(math.floor(n / 4) * PERIOD + shift, anew=True)
+    assert len(complete) >= 17
+    assert (np.diff([d.sequence for d in complete]) >= 1).all()
+    assert (np.diff([d.time for d in complete]) > 0).all()
+    for done in complete[-4:]:
+        assert np.diff(done.burst.reshape(4, 6)[:, 0]).tolist() == [1.0, 1.0, 1.0]
+        assert done.burst[-1] % 4 == 0, "a period ends where the joints are read"
+        assert done.stamp - done.time == pytest.approx(complete[-1].stamp - complete[-1].time)

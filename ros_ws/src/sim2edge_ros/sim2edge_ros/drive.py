@@ -293,6 +293,7 @@ class Drive:
             self.robot_file.imu_in_base,
             max(1, round(1.0 / (contract.control_period * rate))) if rate > 0 else 0,
             self.parameters.publish_tf,
+            lambda: self.robot.shift,
         )
         self._outlet = Outlet((self._commands.send, self._odometry.send))
         return self._commands

@@ -1,5 +1,6 @@
 """What the estimator knows, as nav_msgs/Odometry and TF (REP-105)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class OdometryPublisher:
         imu_in_base: m; where the IMU is, which is not turned against the base.
         every: ticks from one to the next; 0 for none.
         tf: whether to send the transform too.
+        shift: s, of the robot's stamps from those of the loop's samples.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class OdometryPublisher:
         imu_in_base: tuple[float, float, float],
         every: int,
         tf: bool,
+        shift: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._node, self._every = node, every
+        self._node, self._every, self._shift = node, every, shift
         self._lever = np.array(imu_in_base)
         self._newest: LatestValue[tuple[float, Estimate, Float] | None] = LatestValue(None)
         self._sent: object = None
@@ -74,7 +77,7 @@ class OdometryPublisher:
         states = loop.fusion.states
         if states:
             rate = loop.signals[IMU_GYRO][0].astype(np.float64)
-            self._newest.put((loop.sensors.stamp, states[0], rate))
+            self._newest.put((loop.sensors.stamp + self._shift(), states[0], rate))
 
     @property
     def estimate(self) -> Estimate | None:

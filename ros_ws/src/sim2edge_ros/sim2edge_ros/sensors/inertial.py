@@ -16,6 +16,7 @@ class Inertial(NamedTuple):
 
     sequence: int  # of the period
     stamp: float  # s, of the last reading
+    time: float  # s, of that reading by the clock of the periods, which never goes back
     burst: Array  # (k * 6,) gyroscope and accelerometer, oldest first
     mean: Array  # (6,)
 
@@ -39,21 +40,30 @@ class InertialPeriods:
         self._before = np.full(6, np.nan)  # the last reading of the last period
         self._number = -1  # of the period that is being filled
         self._completed = -1  # the newest that was given
-        self._stamp = np.nan
+        self._stamp = self._time = np.nan  # s, of the last reading
         self._spacing = clock.period / self._k  # s between two readings
 
-    def add(self, stamp: float, reading: npt.NDArray[np.float64]) -> Inertial | None:
-        """Take in a reading, (6,); the newest period that is complete with it, if one is."""
+    def add(
+        self, stamp: float, reading: npt.NDArray[np.float64], anew: bool = False
+    ) -> Inertial | None:
+        """Take in a reading; the newest period that is complete with it, if one is.
+
+        Args:
+            stamp: s.
+            reading: (6,).
+            anew: whether it is the first of another time.
+        """
         if not self._clock.aligned:
             return None
         step = min(self._spacing, self._clock.period / self._k)
-        number = self._clock.number(stamp, 0.5 * step)
-        if stamp > self._stamp:
-            self._spacing += _LEARNING * (stamp - self._stamp - self._spacing)
+        number = self._clock.number(stamp, 0.5 * step, anew)
+        if stamp > self._stamp:  # and what is lost in between does not count as slowness
+            spacing = min(stamp - self._stamp, 2.0 * self._spacing)
+            self._spacing += _LEARNING * (spacing - self._spacing)
         late = None
         if number != self._number and any(self._count):
             late = self._complete(self._number)  # what should have completed it was lost
-        self._number, self._stamp = number, stamp
+        self._number, self._stamp, self._time = number, stamp, self._clock.time
         if number == self._completed:
             return None  # its clock jitters
         phase = self._clock.phase(stamp)
@@ -75,4 +85,4 @@ class InertialPeriods:
         self._sum[:], self._count[:] = 0.0, [0] * self._k
         self._completed = number
         burst = places.astype(np.float32)
-        return Inertial(number, self._stamp, burst.reshape(-1), burst.mean(axis=0))
+        return Inertial(number, self._stamp, self._time, burst.reshape(-1), burst.mean(axis=0))

@@ -111,6 +111,7 @@ class RosRobot:
         self._places = self._lay_out()
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
         self._sample: Sample | None = None
+        self.shift = 0.0  # s, of the robot's stamps from the samples', which never go back
         self._taken: Inertial | None = None
         # s for which no message is taken then: the loop ticks, and has the interpreter for itself.
         self.pause = 0.0
@@ -144,7 +145,8 @@ class RosRobot:
             if signal in self._places:
                 self._values[self._places[signal]] = values
         self._taken = inertial
-        self._sample = Sample(inertial.sequence, inertial.stamp, self._values)
+        self._sample = Sample(inertial.sequence, inertial.time, self._values)
+        self.shift = inertial.stamp - inertial.time
         return self._sample
 
     def write(self, command: ActuatorCommand) -> None:
@@ -189,8 +191,8 @@ class RosRobot:
         parts = []
         if JointReader.reads(self._used):
             joints = JointReader(robot, self._used)
-            source = self._source(topics.JOINTS, JointState, joints, self._take_joints)
-            parts.append(self._part(source, timeout))
+            self._joints = self._source(topics.JOINTS, JointState, joints, self._take_joints)
+            parts.append(self._part(self._joints, timeout))
         if FOOT_FORCE in self._used:
             parts.append(self._feet(robot.feet, timeout))
         if LIDAR in self._used:
@@ -249,13 +251,14 @@ class RosRobot:
         return [LIDAR]
 
     def _take_joints(self, stamp: float, values: Mapping[str, Array]) -> Mapping[str, Array]:
-        self._clock.align(stamp)
+        self._clock.align(stamp, self._joints.gate.anew)
         return values
 
     def _take_imu(self, stamp: float, reading: Float) -> None:
+        anew = self._imu.gate.anew
         if not self._joints_align:
-            self._clock.align(stamp)
-        complete = self._periods.add(stamp, reading)
+            self._clock.align(stamp, anew)
+        complete = self._periods.add(stamp, reading, anew)
         if complete is not None:
             self._inertial.put(complete)
 

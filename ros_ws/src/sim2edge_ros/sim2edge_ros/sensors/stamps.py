@@ -12,14 +12,15 @@ class StampGate:
 
     A constant offset from the node's clock is no fault: the robot may have a clock of its own. One
     that jumps is, until it has stayed where it is for a second: then the robot's clock was set, or
-    its driver restarted.
+    its driver restarted. If the node's clock went back with it, it is a simulation that began anew.
     """
 
     def __init__(self) -> None:
         self.stamp = -math.inf  # s, of the last message let through
         self.complaint = ""  # against the last message; empty if it was let through
         self.offset: float | None = None  # s, of the stamps from the node's clock
-        self.refused = 0  # messages
+        self.anew = False  # whether the last message is the first of another time
+        self._now = math.nan  # s by the node's clock, when the last message was let through
         self._new_offset, self._since = 0.0, math.nan  # of messages that were refused
 
     def passes(self, stamp: float, now: float) -> bool:
@@ -34,8 +35,9 @@ class StampGate:
         offset = stamp - now
         if self.offset is None:
             self.offset = offset
-        jumps = abs(offset - self.offset) > _JUMP
-        if (jumps or stamp <= self.stamp) and not self._settled(offset, now):
+        jumps, goes_on = abs(offset - self.offset) > _JUMP, stamp > self.stamp
+        began_anew = now < self._now and not jumps and not goes_on
+        if (jumps or not goes_on) and not began_anew and not self._settled(offset, now):
             if stamp == self.stamp:
                 return self._refuse("its stamps stand still")
             if jumps:
@@ -44,7 +46,9 @@ class StampGate:
         if jumps:
             self.offset = offset
         self.offset += _DRIFT * (offset - self.offset)
-        self.stamp, self.complaint, self._since = stamp, "", math.nan
+        self.anew = jumps or not goes_on
+        self.stamp, self._now = stamp, now
+        self.complaint, self._since = "", math.nan
         return True
 
     def _settled(self, offset: float, now: float) -> bool:
@@ -55,15 +59,14 @@ class StampGate:
 
     def _refuse(self, complaint: str) -> bool:
         self.complaint = complaint
-        self.refused += 1
         return False
 
 
 class PeriodClock:
-    """Counts the robot's control periods by its stamps.
+    """Counts the robot's control periods by its stamps, and has a time that only goes on.
 
-    Period n ends at `origin + n * period`. The sequence that `sample` gives grows by one from
-    period to period, also over a jump of the stamps.
+    Periods end where the slower sensors are read. Where the stamps are of another time, as when the
+    robot's clock was set, the next period follows, for estimators and the guard need both to grow.
 
     Args:
         period: s.
@@ -71,36 +74,45 @@ class PeriodClock:
 
     def __init__(self, period: float) -> None:
         self.period = period
-        self._origin: float | None = None
-        self._last = 0.0  # s, the newest stamp
-        self._first = 0  # number of the period at the origin
+        self.time = math.nan  # s, of the last reading; the stamps of when it began
+        self._shift = 0.0  # s, of the stamps from this time
+        self._end: float | None = None  # s by the stamps, of some period
+        self._count: int | None = None  # periods from that to the last reading's
         self._number = 0
 
-    def align(self, stamp: float) -> None:
-        """Let a period end here, if none has yet: where the slower sensors are read."""
-        if self._origin is None:
-            self._origin = self._last = stamp
+    def align(self, stamp: float, anew: bool = False) -> None:
+        """Let a period end here, if none has yet.
+
+        Args:
+            stamp: at which the slower sensors were read, s.
+            anew: whether it is the first of another time.
+        """
+        if self._end is None or anew:
+            self._end, self._count = stamp, None if self.aligned else 0
 
     @property
     def aligned(self) -> bool:
-        return self._origin is not None
+        return self._end is not None
 
-    def number(self, stamp: float, slack: float = 1e-5) -> int:
+    def number(self, stamp: float, slack: float = 1e-5, anew: bool = False) -> int:
         """Of the period a reading belongs to; the clock must be aligned.
 
         Args:
             stamp: of the reading, s.
             slack: s after a period's end that still belong to it, for stamps are not exact.
+            anew: whether the reading is the first of another time.
         """
-        assert self._origin is not None
-        if stamp < self._last - self.period or stamp > self._last + 1e3 * self.period:
-            # Another clock: go on with the next period, as if nothing were between.
-            self._first, self._origin = self._number + 1, stamp
-        self._last = max(stamp, self._last) if stamp >= self._origin else stamp
-        self._number = self._first + math.ceil((stamp - slack - self._origin) / self.period)
+        assert self._end is not None
+        if anew and not math.isnan(self.time):
+            self._shift, self._count = stamp - self.time - self.period, None
+        self.time = stamp - self._shift
+        count = math.ceil((stamp - slack - self._end) / self.period)
+        self._number += 1 if self._count is None else max(count - self._count, 0)
+        self._count = count
         return self._number
 
     def phase(self, stamp: float) -> float:
         """How much of the period that `number` gave last has passed at a reading; 1 at its end."""
-        assert self._origin is not None
-        return (stamp - self._origin) / self.period - (self._number - self._first) + 1.0
+        assert self._end is not None
+        assert self._count is not None
+        return (stamp - self._end) / self.period - self._count + 1.0

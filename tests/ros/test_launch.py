@@ -15,7 +15,7 @@ from launch.launch_description_sources import get_launch_description_from_python
 from ros_graph import Graph, Probe, running
 from watcher import Watcher
 
-from sim2edge_ros.up import default_policy
+from sim2edge_ros.robot_file import default_policy
 from tests.ros.conftest import PACKAGE
 from tests.ros.recorder.bags import rosbags_count
 

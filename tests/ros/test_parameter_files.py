@@ -9,8 +9,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
 from sim2edge_ros.parameter_files import text
-from sim2edge_ros.parameters import EdgeParameters, SimParameters, described
-from sim2edge_ros.recorder.recorder_node import RecorderParameters
+from sim2edge_ros.parameters import NODES, described
 from sim2edge_ros.up import default_parameters
 
 
@@ -20,7 +19,7 @@ def test_they_are_as_written(robot: str) -> None:
     assert default_parameters(robot).read_text() == text(robot)
 
 
-@pytest.mark.parametrize("kind", [EdgeParameters, SimParameters, RecorderParameters])
+@pytest.mark.parametrize("kind", NODES.values())
 def test_each_parameter_is_described_and_its_default_is_in_its_range(kind: Any) -> None:
     for field in dataclasses.fields(kind):
         assert re.fullmatch(r"[A-Z'].*[.]", described(field)), field.name

@@ -4,10 +4,7 @@ import importlib
 import json
 import os
 import re
-import signal
 import sys
-import threading
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,39 +15,18 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.parameters import declare, parameter
+from sim2edge_ros.declaring import declare
+from sim2edge_ros.node_process import asked_to_end, initialize, refuse
+from sim2edge_ros.parameters import RecorderParameters
 from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
-from sim2edge_ros.transport import use_udp
 
-REFUSED = 2  # exit code
 _DEPTH = 200  # messages of a topic that may wait: a second of an IMU
 _SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics")  # whichever namespace a robot has
 _NEVER = re.compile(r"/(rosout|parameter_events)")
-
-
-@dataclass(frozen=True)
-class RecorderParameters:
-    """Of `recorder_node`."""
-
-    folder: str = parameter("bags", "Folder of the bags.")
-    topics: str = parameter(
-        "",
-        "Which topics, as a regular expression of their whole names; empty: all of the node's "
-        "namespace, and /tf, /tf_static, /clock and /diagnostics.",
-    )
-    total_mb: float = parameter(
-        2000.0, "MB that all bags of the folder may take; the oldest make room.", 1.0, 1e7
-    )
-    file_mb: float = parameter(100.0, "MB of a file.", 0.1, 1e6)
-    discovery_seconds: float = parameter(
-        0.5, "Seconds between two looks for new topics.", 0.05, 60.0
-    )
-    nice: int = parameter(5, "By how much this process gives way to the others.", 0, 19)
 
 
 class RecorderNode(Node):
@@ -193,19 +169,14 @@ def qos_yaml(offered: list[QoSProfile]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Record until SIGINT or SIGTERM."""
-    use_udp()
+    """Record until it is asked to end."""
+    ending = asked_to_end()
     context = Context()
-    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
-    ending = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ending.set())
     try:
+        initialize(context, arguments)
         node = RecorderNode(context)
     except UserError as error:
-        print(f"recorder_node: {error}", file=sys.stderr)
-        rclpy.shutdown(context=context)
-        return REFUSED
+        return refuse(context, "recorder", error)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     while not ending.is_set():

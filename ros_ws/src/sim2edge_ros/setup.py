@@ -1,6 +1,6 @@
-"""For colcon; `pip install sim2edge[ros]` brings the same package without it.
+"""For colcon; `pip install '.[ros]'` of the whole repository brings the same package without it.
 
-The edge runtime is not a ROS package: `pip install sim2edge` beside it.
+The edge runtime is not a ROS package: `pip install '.[fusion,record]'` of the repository beside it.
 """
 
 from pathlib import Path

@@ -38,11 +38,7 @@ included = IncludeLaunchDescription(source, launch_arguments=arguments)
 service.include_launch_description(LaunchDescription([included]))
 sys.exit(service.run())
 """
-_MODULES = {
-    "edge_node": "sim2edge_ros.edge_node",
-    "recorder": "sim2edge_ros.recorder.recorder_node",
-    "sim_node": "sim2edge_ros.simulator.sim_node",
-}
+_NODES = ("edge_node", "recorder", "sim_node")
 _LOCKSTEP = ("speed:=0.0", "clock:=true")
 
 
@@ -54,9 +50,12 @@ def prefix(tmp_path: Path) -> str:
     for folder in (index, executables):
         folder.mkdir(parents=True)
     (index / "sim2edge_ros").touch()
-    for name, module in _MODULES.items():
+    for name in _NODES:
         script = executables / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        script.write_text(
+            f"#!{sys.executable}\nimport sys\nfrom sim2edge_ros.start import {name}\n"
+            f"sys.exit({name}())\n"
+        )
         script.chmod(0o755)
     return os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("AMENT_PREFIX_PATH", "")]))
 
@@ -256,6 +255,18 @@ def test_a_stop_has_the_time_it_takes(prefix: str) -> None:
         time.sleep(0.2)
     assert "sending signal 'SIGTERM'" not in graph.output, graph.output
     assert "edge_node]: shut down" in graph.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.1, 0.4, 0.7, 1.0])
+def test_interrupted_while_it_starts_it_is_quiet(prefix: str, after: float) -> None:
+    with launched(prefix, "vehicle") as graph:
+        graph.until("process started with pid")
+        time.sleep(after)
+        graph.process.send_signal(signal.SIGINT)
+        graph.process.wait(GRACE)
+        time.sleep(0.2)
+    assert "Traceback" not in graph.output, graph.output
 
 
 @pytest.mark.slow

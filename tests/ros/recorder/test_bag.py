@@ -178,6 +178,30 @@ def test_a_disk_that_fills_at_work_is_told_and_nothing_is_removed(
     assert rosbags_count(bag.path) > 0
 
 
+def test_closed_while_the_disk_is_full_it_counts_what_it_could_not_write(tmp_path: Path) -> None:
+    """And leaves to the next one what lies there unfinished."""
+    bag = Bag(BagConfig(tmp_path))
+    writer = BagWriter(bag)
+    writer.add(topic("/count", COUNT))
+    rng = np.random.default_rng(0)
+    put = 0
+    with largest_file(1_000_000):
+        until = time.monotonic() + 30
+        while not writer.failure and time.monotonic() < until:
+            writer.put("/count", count_message(put) + rng.bytes(5000))
+            put += 1
+            time.sleep(0.01)
+        for _ in range(50):  # which wait for the disk
+            writer.put("/count", count_message(put) + rng.bytes(5000))
+            put += 1
+        assert writer.close(30)
+    again = Bag(BagConfig(tmp_path))
+    again.close()
+    saved = sum(len(mcap_counts(file.path)) for file in finished(tmp_path))
+    assert saved > 0 and again.recovered
+    assert put - writer.lost <= saved  # what it was not sure of may be there too
+
+
 def test_an_unfinished_file_on_a_full_disk_waits_for_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

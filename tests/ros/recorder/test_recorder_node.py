@@ -129,7 +129,7 @@ def test_records_what_is_published_and_not_what_others_expect(node: Any, tmp_pat
     """A node may listen for another type than the operator's."""
     from geometry_msgs.msg import Twist, TwistStamped
 
-    node.create_subscription(Twist, "cmd_vel", print, 10)
+    node.create_subscription(Twist, "cmd_vel", lambda message: None, 10)
     recorder = Recorder(tmp_path, topics="/cmd_vel")
     # No participant may have two types of a topic.
     with other_node() as operator, other_node() as stranger:

@@ -169,6 +169,8 @@ class Bag:
         sync_folder(self.path)
 
     def _finish(self) -> None:
+        if self._file.closed:  # the disk took no new one; what it left is for `recover_all`
+            return
         path = Path(self._file.name)
         if self._held:
             self._writer.finish()
@@ -178,7 +180,7 @@ class Bag:
             path.replace(path.with_name(path.name.removesuffix(ACTIVE)))
         else:
             self._file.close()
-            path.unlink(missing_ok=True)
+            path.unlink()
         self._held = 0
         describe(self.path)
         if self.path.exists():

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from edge_runtime.errors import UserError
@@ -72,7 +73,9 @@ class BagWriter:
                 self._try(self.bag.flush)
                 self.slowest = max(self.slowest, time.monotonic() - flushed)
         self._try(self._drain)
-        self._try(self.bag.close)
+        self.lost += sum(isinstance(given, _Received) for given in self._waiting)
+        with suppress(OSError, UserError):  # the next bag in the folder finishes this one
+            self.bag.close()
 
     def _drain(self) -> None:
         for _ in range(len(self._waiting)):

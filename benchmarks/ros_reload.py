@@ -10,7 +10,7 @@ from ros_heard import Listener
 from ros_robots import Motion, up
 from std_srvs.srv import Trigger
 
-from sim2edge_ros.up import default_policy
+from sim2edge_ros.robot_file import default_policy
 
 RELOADS = 20
 _FORWARD = 0.5  # m/s

@@ -34,8 +34,8 @@ from sim.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task
 from sim.tasks.vehicle_track import DrivingTask
 from sim2edge_ros import robot_file
+from sim2edge_ros.robot_file import default_policy
 from sim2edge_ros.simulator.sensor_publisher import TRUTH
-from sim2edge_ros.up import default_policy
 
 Float = npt.NDArray[np.float64]
 TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -73,9 +75,44 @@ def test_its_shell_is_sound(dockerfile: list[tuple[str, str]]) -> None:
 
 def test_what_has_no_wheel_for_arm_can_be_compiled(dockerfile: list[tuple[str, str]]) -> None:
     runs = [rest for name, rest in dockerfile if name == "RUN"]
-    built = next(place for place, run in enumerate(runs) if run.startswith("pip install"))
+    built = next(place for place, run in enumerate(runs) if "pip install -" in run)
     before = " ".join(runs[:built]).split()
     assert {"g++", "python3-dev"} <= set(before)  # for vqf
+
+
+def test_numpy_is_of_the_release_that_ros_messages_are_compiled_for(
+    dockerfile: list[tuple[str, str]],
+) -> None:
+    """Humble's and Jazzy's cannot be imported beside numpy 2; the package itself takes either."""
+    (install,) = (rest for name, rest in dockerfile if name == "RUN" and "pip install -" in rest)
+    script = install.partition("&& pip install")[0]
+    constraints = (ROOT / "constraints.txt").read_text()
+    done = subprocess.run(
+        ["bash", "-c", f"cat > constraints.txt && {script} && cat constraints.txt"],
+        input=constraints,
+        text=True,
+        capture_output=True,
+        cwd=tempfile.mkdtemp(),
+    )
+    pinned = [line for line in done.stdout.splitlines() if line.startswith("numpy")]
+    assert pinned == ["numpy==1.26.4"], done.stderr
+    declared = (ROOT / "pyproject.toml").read_text()
+    assert re.search(r'"numpy>=1\.(\d+)"', declared)[1] == "26"  # type: ignore[index]
+
+
+def test_its_nodes_run_in_the_environment_that_has_what_they_need(
+    dockerfile: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """colcon installs as here, with the system's Python; the scripts must not name it."""
+    package = shutil.copytree(ROOT / "ros_ws" / "src" / "sim2edge_ros", tmp_path / "package")
+    install = [sys.executable, "setup.py", "-q", "install", "--single-version-externally-managed"]
+    places = ["--root", str(tmp_path / "root"), "--prefix", "/p", "--record", "installed.txt"]
+    subprocess.run([*install, *places], cwd=package, check=True, capture_output=True)
+    for name in ("edge_node", "sim_node", "recorder"):
+        script = (tmp_path / "root" / "p" / "lib" / "sim2edge_ros" / name).read_text()
+        assert script.splitlines()[0] == "#!/usr/bin/env python3"
+    paths = [rest for name, rest in dockerfile if name == "ENV" and rest.startswith("PATH=")]
+    assert paths == ["PATH=/opt/sim2edge/bin:${PATH}"]
 
 
 def test_its_lists_are_json(dockerfile: list[tuple[str, str]]) -> None:
@@ -118,7 +155,7 @@ def verify(unit: str, folder: Path) -> str:
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit = UNIT.read_text()
     assert verify(unit, tmp_path) == ""
-    assert "Unknown" in verify(unit.replace("TimeoutStopSec=25", "TimeoutStop=25"), tmp_path)
+    assert "Unknown" in verify(unit.replace("TimeoutStopSec=40", "TimeoutStop=40"), tmp_path)
     assert verify(unit.replace("Type=exec", "Type=forever"), tmp_path) != ""
 
 
@@ -132,6 +169,8 @@ def test_the_unit_gives_what_the_loop_asks_for() -> None:
         assert needed in run
     stop = int(re.findall(r"docker stop --time (\d+)", unit)[0])
     assert stop < int(re.findall(r"TimeoutStopSec=(\d+)", unit)[0])
+    processes = (ROOT / "ros_ws/src/sim2edge_ros/sim2edge_ros/processes.py").read_text()
+    assert stop > float(re.findall(r"^GRACE = ([\d.]+)", processes, re.MULTILINE)[0])
     # Whatever it puts into the command is set, here or in the robot's own file.
     variables = set(re.findall(r"\$\{?(\w+)\}?", unit))
     given = set(re.findall(r"(\w+)=", unit[unit.index("Environment=") :].splitlines()[0]))

@@ -15,7 +15,7 @@ from edge_runtime.inference import CPU
 from sim2edge_ros.diagnostics import Diagnostics
 from sim2edge_ros.drive import Drive
 from sim2edge_ros.parameters import EdgeParameters
-from sim2edge_ros.up import default_policy
+from sim2edge_ros.robot_file import default_policy
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from ros_faults import (
 from ros_graph import Graph, running, up
 from watcher import Watcher
 
-from sim2edge_ros.up import default_parameters, default_policy
+from sim2edge_ros.robot_file import default_policy
+from sim2edge_ros.up import default_parameters
 from tests.ros.recorder.bags import rosbags_count
 
 pytestmark = pytest.mark.slow  # whole graphs, in real time

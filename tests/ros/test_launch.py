@@ -1,7 +1,9 @@
 """The launch files start the graph, wherever launch_ros can be imported; it is not on PyPI."""
 
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,17 @@ pytest.importorskip("launch_ros", reason="launch_ros cannot be imported; it come
 
 from launch import LaunchContext
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
-from ros_graph import Graph, Probe, running
+from ros_graph import GRACE, Graph, Probe, running
 from watcher import Watcher
 
-from sim2edge_ros.up import default_policy
+from edge_runtime.errors import UserError
+from sim2edge_ros import launching
+from sim2edge_ros.robot_file import default_policy
+from sim2edge_ros.up import default_parameters
 from tests.ros.conftest import PACKAGE
 from tests.ros.recorder.bags import rosbags_count
 
-# `ros2 launch FILE NAME:=VALUE ...`, without ros2cli.
+# `ros2 launch FILE NAME:=VALUE ...` as it is without a terminal, and without ros2cli.
 _LAUNCH = """
 import sys
 from launch import LaunchDescription, LaunchService
@@ -27,17 +32,13 @@ from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 file, *given = sys.argv[1:]
 arguments = [argument.split(":=", 1) for argument in given]
-service = LaunchService(argv=given)
+service = LaunchService(argv=given, noninteractive=True)
 source = PythonLaunchDescriptionSource(file)
 included = IncludeLaunchDescription(source, launch_arguments=arguments)
 service.include_launch_description(LaunchDescription([included]))
 sys.exit(service.run())
 """
-_MODULES = {
-    "edge_node": "sim2edge_ros.edge_node",
-    "recorder": "sim2edge_ros.recorder.recorder_node",
-    "sim_node": "sim2edge_ros.simulator.sim_node",
-}
+_NODES = ("edge_node", "recorder", "sim_node")
 _LOCKSTEP = ("speed:=0.0", "clock:=true")
 
 
@@ -49,9 +50,12 @@ def prefix(tmp_path: Path) -> str:
     for folder in (index, executables):
         folder.mkdir(parents=True)
     (index / "sim2edge_ros").touch()
-    for name, module in _MODULES.items():
+    for name in _NODES:
         script = executables / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        script.write_text(
+            f"#!{sys.executable}\nimport sys\nfrom sim2edge_ros.start import {name}\n"
+            f"sys.exit({name}())\n"
+        )
         script.chmod(0o755)
     return os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("AMENT_PREFIX_PATH", "")]))
 
@@ -73,15 +77,20 @@ def test_every_argument_is_described_and_has_a_default(robot: str) -> None:
         assert len(argument.description) > 10, argument.name
 
 
-def started(prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> set[str]:
-    """The executables that a launch with these arguments would start, and messages."""
+def actions_of(prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> list[Any]:
+    """What a launch with these arguments would do."""
     monkeypatch.setenv("AMENT_PREFIX_PATH", prefix)
     context = LaunchContext()
     context.launch_configurations.update(given)
     file = PACKAGE / "launch" / "vehicle.launch.py"
     entities = get_launch_description_from_python_launch_file(str(file)).entities
-    made = [action for entity in entities for action in entity.execute(context) or ()]
-    return {getattr(action, "node_executable", "a message") for action in made}
+    return [action for entity in entities for action in entity.execute(context) or ()]
+
+
+def started(prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> set[str]:
+    """The executables that a launch with these arguments would start, and messages."""
+    actions = actions_of(prefix, monkeypatch, given)
+    return {getattr(action, "node_executable", "a message") for action in actions}
 
 
 def installed(prefix: str, package: str) -> str:
@@ -166,6 +175,109 @@ def test_the_humanoid_stands_and_a_killed_node_comes_back(node: Any, prefix: str
         os.kill(killed, 9)
         graph.until("process has died")
         watcher.until(lambda: _pid(graph, "sim_node") not in (0, killed), "it is started again")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("provider:=tensort",), "unknown provider 'tensort'"),
+        ((f"policy:={default_policy('humanoid')}",), "HumanoidVelocity.onnx: drives joint"),
+        (("odometry_rate:=5000",), "parameter 'odometry_rate' is out of its range"),
+    ],
+)
+def test_a_node_that_is_refused_ends_the_launch(
+    prefix: str, given: tuple[str, ...], said: str
+) -> None:
+    """Started again, it would be refused again."""
+    with launched(prefix, "vehicle", *given) as graph:
+        graph.process.wait(GRACE)
+        time.sleep(0.2)
+    assert said in graph.output
+    assert "edge_node was refused what it was given" in graph.output
+    assert sum("process started with pid" in line for line in graph.lines) == 2, graph.output
+
+
+def test_an_argument_that_is_not_given_leaves_the_parameter_file_alone(
+    prefix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("/**/edge_node:\n  ros__parameters:\n    autostart: false\n    phase: 0\n")
+    shipped = str(default_parameters("vehicle"))
+    monkeypatch.setattr(launching, "Node", Made)
+    monkeypatch.setattr(launching, "LifecycleNode", Made)
+    assert made(prefix, monkeypatch, {})["edge_node"] == [shipped]
+    assert made(prefix, monkeypatch, {"params": str(mine)})["edge_node"] == [shipped, str(mine)]
+    nodes = made(prefix, monkeypatch, {"autostart": "true", "clock": "true", "speed": "2"})
+    assert nodes["edge_node"] == [shipped, {"use_sim_time": True, "autostart": True}]
+    assert nodes["sim_node"] == [shipped, {"clock": True, "speed": 2.0}]
+
+
+class Made:
+    """In place of a node's action: what it was given."""
+
+    def __init__(self, **given: Any) -> None:
+        self.given = given
+
+
+def made(
+    prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> dict[str, list[Any]]:
+    """The parameters that each node of a launch gets."""
+    actions = actions_of(prefix, monkeypatch, given)
+    return {a.given["name"]: a.given["parameters"] for a in actions if isinstance(a, Made)}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"speed": "fast"}, "speed: could not convert string to float: 'fast'"),
+        ({"params": "nothing.yaml"}, "parameter file nothing.yaml: No such file"),
+    ],
+)
+def test_a_value_that_is_none_is_refused(
+    prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(UserError, match=problem):
+        started(prefix, monkeypatch, given)
+
+
+@pytest.mark.slow
+def test_a_stop_has_the_time_it_takes(prefix: str) -> None:
+    """Launch by itself would send SIGTERM after 5 s, and SIGKILL after 10 s."""
+    with launched(prefix, "vehicle") as graph:
+        graph.until("edge_node]: active")
+        os.kill(_pid(graph, "edge_node"), signal.SIGSTOP)  # as one that takes its time
+        graph.process.send_signal(signal.SIGINT)
+        time.sleep(7.0)
+        os.kill(_pid(graph, "edge_node"), signal.SIGCONT)
+        graph.process.wait(GRACE)
+        time.sleep(0.2)
+    assert "sending signal 'SIGTERM'" not in graph.output, graph.output
+    assert "edge_node]: shut down" in graph.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.1, 0.4, 0.7, 1.0])
+def test_interrupted_while_it_starts_it_is_quiet(prefix: str, after: float) -> None:
+    with launched(prefix, "vehicle") as graph:
+        graph.until("process started with pid")
+        time.sleep(after)
+        graph.process.send_signal(signal.SIGINT)
+        graph.process.wait(GRACE)
+        time.sleep(0.2)
+    assert "Traceback" not in graph.output, graph.output
+
+
+@pytest.mark.slow
+def test_a_killed_launch_leaves_no_robot_driving(node: Any, prefix: str) -> None:
+    watcher = Watcher(node)
+    with launched(prefix, "vehicle") as graph:
+        graph.until("edge_node]: active")
+        watcher.until(lambda: watcher.said("active"), "it drives")
+        graph.process.kill()
+        watcher.until(lambda: watcher.said("shut down"), "it comes to rest")
+    assert watcher.said("commands have ended")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from ros_graph import up
 from watcher import Watcher
 
-from sim2edge_ros.up import default_policy
+from sim2edge_ros.robot_file import default_policy
 
 pytestmark = pytest.mark.slow  # a whole graph in real time
 

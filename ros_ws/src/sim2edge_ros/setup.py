@@ -1,6 +1,6 @@
-"""For colcon; `pip install sim2edge[ros]` brings the same package without it.
+"""For colcon; `pip install '.[ros]'` of the whole repository brings the same package without it.
 
-The edge runtime is not a ROS package: `pip install sim2edge` beside it.
+The edge runtime is not a ROS package: `pip install '.[fusion,record]'` of the repository beside it.
 """
 
 from pathlib import Path
@@ -38,9 +38,9 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "edge_node = sim2edge_ros.edge_node:main",
-            "recorder = sim2edge_ros.recorder.recorder_node:main",
-            "sim_node = sim2edge_ros.simulator.sim_node:main",
+            "edge_node = sim2edge_ros.start:edge_node",
+            "recorder = sim2edge_ros.start:recorder",
+            "sim_node = sim2edge_ros.start:sim_node",
         ]
     },
 )

@@ -23,8 +23,8 @@ from edge_runtime.robot import ActuatorCommand
 from edge_runtime.signal import ATTITUDE, BASE_VELOCITY
 from sim2edge_ros import robot_file
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
+from sim2edge_ros.robot_file import default_policy
 from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
-from sim2edge_ros.up import default_policy
 from tests.edge_runtime.leg import make_model
 
 pytestmark = pytest.mark.slow  # real time to a few ms, for which a machine must be quiet

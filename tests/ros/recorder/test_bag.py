@@ -1,10 +1,12 @@
 """A bag is read by those who did not write it, stays within its bound, and survives its disk."""
 
+import os
 import resource
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,7 +91,7 @@ def test_the_oldest_make_room(tmp_path: Path) -> None:
                 assert size_on_disk(tmp_path) <= 1e6
         bag.close()
     assert size_on_disk(tmp_path) > 0.6e6
-    assert bag.removed > 0
+    assert [path.parent.name for path in bag.removed[:2]] == ["bag_00001", "bag_00001"]
     left = [n for file in finished(tmp_path) for n in mcap_counts(file.path)]
     assert left == list(range(left[0], number))
     assert [path.name for path in tmp_path.glob("bag_*")] == ["bag_00002"]
@@ -119,6 +121,115 @@ def test_a_folder_that_cannot_be_written_is_one_line() -> None:
 def test_nothing_received_leaves_nothing(tmp_path: Path) -> None:
     Bag(BagConfig(tmp_path)).close()
     assert not list(tmp_path.glob("bag_*"))
+
+
+def full(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """Whoever asks finds so many bytes free."""
+    usage = SimpleNamespace(total=10**12, used=10**12 - free, free=free)
+    monkeypatch.setattr("sim2edge_ros.recorder.bag.shutil.disk_usage", lambda path: usage)
+
+
+def small_bags(folder: Path, count: int) -> None:
+    for number in range(count):
+        bag = Bag(BagConfig(folder))
+        bag.add(topic("/count", COUNT))
+        bag.write("/count", count_message(number), number, number)
+        bag.close()
+
+
+def test_a_disk_without_room_is_refused_and_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may fill the disk; old bags do not pay for that."""
+    small_bags(tmp_path, 3)
+    full(monkeypatch, 100_000_000)
+    with pytest.raises(UserError, match="No space left on device; a file takes 125 MB, so make"):
+        Bag(BagConfig(tmp_path))
+    assert len(finished(tmp_path)) == 3
+    Bag(BagConfig(tmp_path, file_mb=50.0)).close()  # and it let go of the folder
+
+
+def test_a_disk_that_fills_at_work_is_told_and_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim2edge_ros.recorder.bag_writer._RETRY_EVERY", 0.1)
+    small_bags(tmp_path, 3)
+    bag = Bag(BagConfig(tmp_path, total_mb=10.0, file_mb=0.1))
+    writer = BagWriter(bag)
+    writer.add(topic("/count", COUNT))
+    rng = np.random.default_rng(0)
+
+    def put_until(reached: Callable[[], bool]) -> None:
+        until = time.monotonic() + 30
+        while not reached() and time.monotonic() < until:
+            writer.put("/count", count_message(7) + rng.bytes(5000))
+            time.sleep(0.005)
+        assert reached()
+
+    with monkeypatch.context() as nearly:
+        full(nearly, 1000)
+        put_until(lambda: writer.failure == "No space left on device")
+        assert not bag.removed
+    put_until(lambda: not writer.failure)
+    writer.put("/count", count_message(8))
+    assert writer.close(30)
+    assert not bag.removed and len(finished(tmp_path)) >= 5
+    assert mcap_counts(finished(tmp_path)[-1].path)[-1] == 8
+    assert rosbags_count(bag.path) > 0
+
+
+def test_closed_while_the_disk_is_full_it_counts_what_it_could_not_write(tmp_path: Path) -> None:
+    """And leaves to the next one what lies there unfinished."""
+    bag = Bag(BagConfig(tmp_path))
+    writer = BagWriter(bag)
+    writer.add(topic("/count", COUNT))
+    rng = np.random.default_rng(0)
+    put = 0
+    with largest_file(1_000_000):
+        until = time.monotonic() + 30
+        while not writer.failure and time.monotonic() < until:
+            writer.put("/count", count_message(put) + rng.bytes(5000))
+            put += 1
+            time.sleep(0.01)
+        for _ in range(50):  # which wait for the disk
+            writer.put("/count", count_message(put) + rng.bytes(5000))
+            put += 1
+        assert writer.close(30)
+    again = Bag(BagConfig(tmp_path))
+    again.close()
+    saved = sum(len(mcap_counts(file.path)) for file in finished(tmp_path))
+    assert saved > 0 and again.recovered
+    assert put - writer.lost <= saved  # what it was not sure of may be there too
+
+
+def test_an_unfinished_file_on_a_full_disk_waits_for_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = Bag(BagConfig(tmp_path))
+    bag.add(topic("/count", COUNT))
+    with largest_file(200_000), pytest.raises(OSError, match="File too large"):
+        fill(bag)
+    with suppress(OSError):
+        bag._file.close()
+    os.close(bag._lock)
+    (torn,) = tmp_path.glob("bag_*/*.active")
+    with largest_file(1000), pytest.raises(UserError, match=r"cannot record into .*: File too"):
+        Bag(BagConfig(tmp_path))
+    assert torn.exists()
+    again = Bag(BagConfig(tmp_path))
+    again.close()
+    ((path, count),) = again.recovered
+    assert count > 50 and len(mcap_counts(path)) == count
+    assert rosbags_count(path.parent) == count
+
+
+def test_a_bag_that_could_not_be_described_is_so_later(tmp_path: Path) -> None:
+    """As when the disk took the last chunk but not the description."""
+    small_bags(tmp_path, 2)
+    (tmp_path / "bag_00001" / "metadata.yaml").unlink()
+    (tmp_path / "bag_00002" / "metadata.yaml").write_text("torn")
+    Bag(BagConfig(tmp_path)).close()
+    assert [rosbags_count(bag) for bag in sorted(tmp_path.glob("bag_*"))] == [1, 1]
 
 
 def fill(bag: Bag) -> None:

@@ -1,11 +1,12 @@
 """The recorder as a process: it hears what is there, and what it wrote is there after a kill -9."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def test_records_what_is_published(node: Any, tmp_path: Path) -> None:
     rates = [m.angular_velocity.x for m in values["/imu/data"]]  # type: ignore[attr-defined]
     assert rates == sorted(rates)
     assert len(rates) > 0.8 * (last - first)
-    assert "/rosout" not in values
+    assert any("recording into" in m.msg for m in values["/rosout"])  # type: ignore[attr-defined]
+    assert "/parameter_events" not in values
     (status,) = values["/diagnostics"][-1].status  # type: ignore[attr-defined]
     assert status.name == "/recorder"
 
@@ -121,6 +123,77 @@ def test_killed_it_is_finished_by_the_next(node: Any, tmp_path: Path) -> None:
     assert sent - counted[-1] < 100  # a second of them
     assert counted == list(range(counted[0], counted[-1] + 1))
     assert rosbags_count(second) > 0
+
+
+def test_records_what_is_published_and_not_what_others_expect(node: Any, tmp_path: Path) -> None:
+    """A node may listen for another type than the operator's."""
+    from geometry_msgs.msg import Twist, TwistStamped
+
+    node.create_subscription(Twist, "cmd_vel", lambda message: None, 10)
+    recorder = Recorder(tmp_path, topics="/cmd_vel")
+    # No participant may have two types of a topic.
+    with other_node() as operator, other_node() as stranger:
+        publisher = operator.create_publisher(TwistStamped, "cmd_vel", 10)
+        Talker(node).talk(recorder.hears(publisher))
+        for _ in range(5):
+            publisher.publish(TwistStamped())
+        other = stranger.create_publisher(Twist, "cmd_vel", 10)
+        time.sleep(1.5)
+        other.publish(Twist())
+        said = recorder.end(signal.SIGINT)
+    (bag,) = tmp_path.glob("bag_*")
+    assert len(rosbags_values(bag)["/cmd_vel"]) == 5
+    told = "/cmd_vel [geometry_msgs/msg/Twist] is not recorded: geometry_msgs/msg/TwistStamped is"
+    assert said.count(told) == 1
+
+
+@contextlib.contextmanager
+def other_node() -> Iterator[Any]:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    yield rclpy.create_node("other", context=context)
+    rclpy.shutdown(context=context)
+
+
+def test_hears_who_comes_later_with_another_quality_of_service(node: Any, tmp_path: Path) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from std_msgs.msg import UInt64
+
+    recorder = Recorder(tmp_path, topics="/count")
+    talker = Talker(node)
+    talker.talk(recorder.hears(talker.count))
+    later = node.create_publisher(UInt64, "count", qos_profile_sensor_data)
+    talker.talk(recorder.hears(talker.count, later))
+    time.sleep(0.5)
+    for value in range(10**6, 10**6 + 5):
+        later.publish(UInt64(data=value))
+        time.sleep(0.02)
+    first = talker.sent
+    talker.talk(for_seconds(0.5))
+    recorder.end(signal.SIGINT)
+    (bag,) = tmp_path.glob("bag_*")
+    counted = {m.data for m in rosbags_values(bag)["/count"]}  # type: ignore[attr-defined]
+    assert set(range(10**6, 10**6 + 5)) <= counted
+    assert set(range(first, first + 20)) <= counted  # and still the first one
+
+
+def test_says_what_it_removes(node: Any, tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, topics="/imu/data", total_mb=1, file_mb=0.1)
+    talker = Talker(node)
+    talker.talk(recorder.hears(talker.imu))
+
+    def removed() -> bool:
+        for _ in range(20):
+            talker._imu.header.frame_id = os.urandom(2000).hex()
+            talker.imu.publish(talker._imu)
+        return len(list(tmp_path.glob("bag_*/*.mcap"))) > 0 and not any(
+            tmp_path.glob("bag_*/bag_00001_0.*")
+        )
+
+    talker.talk(removed)
+    talker.talk(for_seconds(1.5))
+    said = recorder.end(signal.SIGINT)
+    assert "removed, for all bags may take 1 MB (total_mb): bag_00001_0.mcap" in said
 
 
 @pytest.mark.parametrize(

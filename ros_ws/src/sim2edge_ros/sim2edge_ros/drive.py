@@ -30,6 +30,7 @@ from sim2edge_ros.odometry import OdometryPublisher
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
 from sim2edge_ros.pacing.sampled_pace import SampledPace
 from sim2edge_ros.parameters import EdgeParameters
+from sim2edge_ros.robot_file import default_policy
 from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
 
 _SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
@@ -57,9 +58,8 @@ class Drive:
     def __init__(self, node: Node, parameters: EdgeParameters) -> None:
         self._node, self.parameters = node, parameters
         self._simulated_time = bool(node.get_parameter("use_sim_time").value)
-        if not parameters.policy:
-            raise UserError("parameter 'policy' is empty; name a policy file (.onnx)")
-        policy = self._read(Path(parameters.policy).expanduser())
+        named = Path(parameters.policy) if parameters.policy else default_policy(parameters.robot)
+        policy = self._read(named.expanduser())
         self._before: list[Policy] = []  # policies that drove before
         contract = policy.contract
         robot = robot_file.load(parameters.robot)

@@ -7,9 +7,7 @@ so as far as the loop still can, and leads to unconfigured.
 
 import functools
 import random
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -24,25 +22,24 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.errors import UserError
 from edge_runtime.guard import Reaction
 from edge_runtime.report import reason
 from sim2edge_ros.commands.commanders import commanders
+from sim2edge_ros.declaring import declare
 from sim2edge_ros.diagnostics import Diagnostics
 from sim2edge_ros.distro import ROSError, steady_clock
 from sim2edge_ros.drive import Drive
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.parameters import EdgeParameters, declare
+from sim2edge_ros.node_process import REFUSED, asked_to_end, initialize, refuse
+from sim2edge_ros.parameters import EdgeParameters
 from sim2edge_ros.policy_services import PolicyServices
 from sim2edge_ros.status import ERROR, OK, WARN, Status
-from sim2edge_ros.transport import use_udp
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 FAILED = TransitionCallbackReturn.ERROR
-REFUSED = 2  # exit code
 NAME = "edge_node"
 _DISCOVERY = 1.5  # s in which other nodes are found
 _ANY_TIME = ("candidate",)  # parameters that count whenever they are set
@@ -319,24 +316,19 @@ def split_name(arguments: list[str]) -> tuple[str, list[str]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM, which bring the robot to rest first."""
-    use_udp()
+    """Run the node until it is asked to end, and bring the robot to rest first."""
+    ending = asked_to_end()
     context = Context()
     name, rest = split_name(sys.argv if arguments is None else arguments)
-    rclpy.init(args=rest, context=context, signal_handler_options=SignalHandlerOptions.NO)
-    ending = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ending.set())
-    io, policies = (
-        Node(f"{name}_{part}", context=context, start_parameter_services=False)
-        for part in ("io", "policies")
-    )
     try:
+        initialize(context, rest)
+        io, policies = (
+            Node(f"{name}_{part}", context=context, start_parameter_services=False)
+            for part in ("io", "policies")
+        )
         node = EdgeNode(context, io, policies, name)
     except UserError as error:
-        print(f"edge_node: {error}", file=sys.stderr)
-        rclpy.shutdown(context=context)
-        return REFUSED
+        return refuse(context, name, error)
     failures: list[Exception] = []
     threads = [spin(part, part.get_name(), failures.append) for part in (io, policies)]
     executor = SingleThreadedExecutor(context=context)

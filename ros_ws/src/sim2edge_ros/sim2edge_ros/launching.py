@@ -1,22 +1,35 @@
 """What the launch files share: one graph for one robot, from the same parameters as `up`."""
 
+import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction
+from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
+from edge_runtime.errors import UserError
+from sim2edge_ros.node_process import PARENT, REFUSED
+from sim2edge_ros.processes import GRACE
 from sim2edge_ros.robot_file import model
-from sim2edge_ros.up import default_parameters, default_policy
+from sim2edge_ros.up import default_parameters, parameter_files
 
 _PACKAGE = "sim2edge_ros"
 _STATE_PUBLISHER = "robot_state_publisher"
+_RECORDER = "recorder"
 _YES = "true"
 _BOOLEAN = (_YES, "false")
-_CHOICES = {"robot": ("sim", "real"), _STATE_PUBLISHER: ("auto", *_BOOLEAN)}
+_CHOICES = {
+    "robot": ("sim", "real"),
+    "autostart": ("", *_BOOLEAN),
+    "clock": ("", *_BOOLEAN),
+    "respawn": _BOOLEAN,
+    _STATE_PUBLISHER: ("auto", *_BOOLEAN),
+}
 
 
 def describe(robot: str) -> Any:
@@ -33,7 +46,7 @@ def describe(robot: str) -> Any:
             name,
             default_value=default,
             description=description,
-            choices=_CHOICES.get(name, _BOOLEAN if default in _BOOLEAN else None),
+            choices=_CHOICES.get(name),
         )
         for name, default, description in _arguments(robot)
     ]
@@ -49,14 +62,14 @@ def _arguments(robot: str) -> tuple[tuple[str, str, str], ...]:
     """Name, default and description of each."""
     return (
         ("robot", "sim", "the simulated one, or the real one, whose topics are there"),
-        ("policy", str(default_policy(robot)), "the policy file (.onnx)"),
-        ("params", str(default_parameters(robot)), "parameters of the nodes (YAML)"),
+        ("policy", "", "the policy file (.onnx); empty as in params, else the product's own"),
+        ("params", "", f"parameters of the nodes (YAML), over {default_parameters(robot)}"),
         ("namespace", "", "of all nodes and topics; one for each robot of a graph"),
-        ("autostart", _YES, "configure and activate the edge node as soon as the robot is there"),
+        ("autostart", "", "configure and activate the edge node by itself; empty as in params"),
         ("respawn", _YES, "start a node again that failed"),
         ("record", "", "folder for a recording (MCAP); empty for none"),
         ("speed", "", "of the simulated robot, other than 1 needs clock; empty as in params"),
-        ("clock", "false", "simulated time, which the simulated robot publishes on clock"),
+        ("clock", "", "simulated time, which the simulated robot publishes; empty as in params"),
         ("odometry_rate", "", "Hz of odometry/filtered and TF, 0 for none; empty as in params"),
         ("provider", "", "computes the network: cpu, cuda, tensorrt, auto; empty as in params"),
         (
@@ -70,35 +83,77 @@ def _arguments(robot: str) -> tuple[tuple[str, str, str], ...]:
 def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
     """The nodes for these arguments."""
     simulated = given["robot"] == "sim"
-    time = {"use_sim_time": given["clock"] == _YES}
+    clock, time = dict[str, bool](), dict[str, bool]()
+    if given["clock"]:
+        clock["clock"] = time["use_sim_time"] = given["clock"] == _YES
     shared = {
         "namespace": given["namespace"],
         "output": "screen",
         "respawn": given["respawn"] == _YES,
         "respawn_delay": 1.0,
+        "sigterm_timeout": str(GRACE),
+        "additional_env": {PARENT: str(os.getpid())},
         # A simulated robot has a time of its own, as other robots of the graph have theirs.
         "remappings": [("/clock", "clock")] if simulated else [],
     }
+    failed: set[str] = set()
+    files = [str(file) for file in parameter_files(robot, given["params"] or None)]
 
     def make(name: str, parameters: dict[str, Any], kind: Callable[..., Any] = Node) -> Any:
-        files = [given["params"], parameters]
-        return kind(package=_PACKAGE, executable=name, name=name, parameters=files, **shared)
+        parts = [*files, parameters] if parameters else files
+        ended = partial(_ended, name, failed)
+        return kind(
+            package=_PACKAGE, executable=name, name=name, parameters=parts, on_exit=ended, **shared
+        )
 
-    edge = {"policy": given["policy"], "autostart": given["autostart"] == _YES, **time}
-    if given["odometry_rate"]:
-        edge["odometry_rate"] = float(given["odometry_rate"])
-    if given["provider"]:
-        edge["provider"] = given["provider"]
+    edge: dict[str, Any] = {**_texts(given, "policy", "provider"), **time}
+    edge |= _numbers(given, "odometry_rate")
+    if given["autostart"]:
+        edge["autostart"] = given["autostart"] == _YES
     made = [make("edge_node", edge, LifecycleNode)]
     if simulated:
-        speed = {"speed": float(given["speed"])} if given["speed"] else {}
-        made.append(make("sim_node", {"clock": given["clock"] == _YES, **speed}))
+        made.append(make("sim_node", {**clock, **_numbers(given, "speed")}))
     if given["record"]:
-        made.append(make("recorder", {"folder": given["record"], **time}))
+        made.append(make(_RECORDER, {"folder": given["record"], **time}))
     wanted = given[_STATE_PUBLISHER]
     if wanted == _YES or (wanted == "auto" and simulated):
         made.append(_state_publisher(robot, given["namespace"], time, shared))
     return made
+
+
+def _texts(given: dict[str, str], *names: str) -> dict[str, str]:
+    """The arguments among these that were given."""
+    return {name: given[name] for name in names if given[name]}
+
+
+def _numbers(given: dict[str, str], *names: str) -> dict[str, float]:
+    """The same for numbers.
+
+    Raises:
+        UserError: one is none.
+    """
+    try:
+        return {name: float(text) for name, text in _texts(given, *names).items()}
+    except ValueError as error:
+        raise UserError(f"{' or '.join(names)}: {error}") from None
+
+
+def _ended(node: str, failed: set[str], event: Any, context: Any) -> list[Any]:
+    """A node that was refused would be so again: that ends the launch, and the others with it.
+
+    Args:
+        node: that ended.
+        failed: nodes that ended otherwise before.
+        event: how it ended.
+        context: of the launch.
+    """
+    if event.returncode != REFUSED or context.is_shutdown:
+        failed.add(node)
+        return []
+    if node == _RECORDER and node in failed:  # its disk may be full
+        return [LogInfo(msg=f"{node}: the robot goes on without it")]
+    why = f"{node} was refused what it was given; the line above says why"
+    return [LogInfo(msg=why), EmitEvent(event=Shutdown(reason=why))]
 
 
 def _state_publisher(

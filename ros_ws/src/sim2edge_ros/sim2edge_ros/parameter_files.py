@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.files import write_file
-from sim2edge_ros.parameters import EdgeParameters, SimParameters, described
-from sim2edge_ros.recorder.recorder_node import RecorderParameters
+from sim2edge_ros.parameters import NODES, described
 
-_NODES = {
-    "edge_node": EdgeParameters,
-    "sim_node": SimParameters,
-    "recorder": RecorderParameters,
-}
 _WIDTH = 96
 # What a robot's file says otherwise than the nodes by themselves.
-_PACED = {"edge_node": {"fifo": 50, "lock_memory": True}, "sim_node": {"fifo": 49}}
+_STARTED = {
+    "edge_node": {"autostart": True, "fifo": 50, "lock_memory": True},
+    "sim_node": {"fifo": 49},
+}
 _OWN: dict[str, dict[str, dict[str, Any]]] = {
     "humanoid": {"edge_node": {"odometry_rate": 50.0}},
     "vehicle": {"edge_node": {"odometry_rate": 25.0}},
@@ -33,10 +30,11 @@ def text(robot: str) -> str:
     """The parameter file of a robot: each parameter with what it means and its range."""
     lines = [
         f"# All parameters of the nodes of a robot as '{robot}', for any namespace.",
-        "# A launch argument of the same name comes before what stands here.",
+        "# `sim2edge up` and the launch files start from it. What is given in a file of one's own",
+        "# (`params`) comes before it, and an argument of the same name before both.",
     ]
-    for node, kind in _NODES.items():
-        own: dict[str, Any] = {**_PACED.get(node, {}), **_OWN[robot].get(node, {})}
+    for node, kind in NODES.items():
+        own: dict[str, Any] = {**_STARTED.get(node, {}), **_OWN[robot].get(node, {})}
         if node != "recorder":
             own["robot"] = robot
         lines += [f"/**/{node}:", "  ros__parameters:", *_parameters(kind, own)]

@@ -1,28 +1,36 @@
-"""The nodes' parameters: each with its default, description and range, declared from here."""
+"""The nodes' parameters: each with its default, description and range. `declaring` declares them.
+
+Nothing of ROS is needed to read this.
+"""
 
 import dataclasses
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
-
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    ParameterUninitializedException,
-)
-from rclpy.node import Node
-
-from edge_runtime.errors import UserError
-
-T = TypeVar("T")
+from typing import Any
 
 
 def parameter(
-    default: Any, description: str, lower: float | None = None, upper: float | None = None
+    default: Any,
+    description: str,
+    lower: float | None = None,
+    upper: float | None = None,
+    allowed: str = "",
 ) -> Any:
-    """A field of a node's parameters, for `declare`."""
-    about = {"description": description, "lower": lower, "upper": upper}
+    """A field of a node's parameters, for `declare`.
+
+    Args:
+        default: its default, which has its type.
+        description: what it means; a sentence.
+        lower: the least it may be, with `upper` the most.
+        upper: see there.
+        allowed: what it may be beyond its type and range, for the descriptor's constraints.
+    """
+    about = {"description": description, "lower": lower, "upper": upper, "allowed": allowed}
     return dataclasses.field(default=default, metadata=about)
+
+
+_POLICY = "a policy file (.onnx) for this robot, or empty"
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,9 @@ class RobotParameters:
     """Of both nodes."""
 
     robot: str = parameter(
-        "humanoid", "The robot: 'humanoid', 'vehicle', or the path of a robot file (.json)."
+        "humanoid",
+        "The robot: 'humanoid', 'vehicle', or the path of a robot file (.json).",
+        allowed="humanoid, vehicle, or the path of a robot file that is there",
     )
     base_frame: str = parameter(
         "", "Frame of the robot's base; empty: 'base_link', behind the namespace ('h1/base_link')."
@@ -45,15 +55,26 @@ class RobotParameters:
 class EdgeParameters(RobotParameters):
     """Of `edge_node`."""
 
-    policy: str = parameter("", "The policy file (.onnx).")
-    candidate: str = parameter(
-        "", "The policy file that the services `~/load` and `~/shadow` take."
+    policy: str = parameter(
+        "",
+        "The policy file (.onnx); empty: the one that comes with the product for this robot.",
+        allowed=_POLICY,
     )
-    fusion: str = parameter("auto", "The estimator, as of `sim2edge run --fusion`.")
+    candidate: str = parameter(
+        "",
+        "The policy file that the services `~/load` and `~/shadow` take.",
+        allowed=_POLICY,
+    )
+    fusion: str = parameter(
+        "auto",
+        "The estimator, as of `sim2edge run --fusion`.",
+        allowed="auto, robot, vqf, legged, wheeled, or wheeled+lidar",
+    )
     provider: str = parameter(
         "cpu",
         "What computes the network: 'cpu', 'cuda', 'tensorrt', or 'auto' for the fastest of those "
         "that are here, measured when a policy is loaded. If it fails, the CPU does.",
+        allowed="cpu, cuda, tensorrt, or auto",
     )
     provider_cache: str = parameter(
         "", "Folder for what a provider compiles; empty: ~/.cache/sim2edge/engines."
@@ -65,7 +86,9 @@ class EdgeParameters(RobotParameters):
         0.5, "Seconds without `cmd_vel` after which zero velocity is asked for.", 0.05, 60.0
     )
     cmd_vel_type: str = parameter(
-        "auto", "'twist', 'twist_stamped', or 'auto': what is published, else the distro's."
+        "auto",
+        "'twist', 'twist_stamped', or 'auto': what is published, else the distro's.",
+        allowed="twist, twist_stamped, or auto",
     )
     sensor_timeout: float = parameter(
         0.0,
@@ -90,7 +113,9 @@ class EdgeParameters(RobotParameters):
         1000.0,
     )
     publish_tf: bool = parameter(True, "Send odom to base_link on /tf where tf2_msgs is there.")
-    cpu: int = parameter(-1, "Run the control loop on this CPU alone; -1: any.", -1, 1023)
+    cpu: int = parameter(
+        -1, "Run the control loop on this CPU alone; -1: any.", -1, 1023, "a CPU that is there"
+    )
     lock_memory: bool = parameter(False, "Keep the node's memory from being paged out.")
 
 
@@ -98,7 +123,9 @@ class EdgeParameters(RobotParameters):
 class SimParameters(RobotParameters):
     """Of `sim_node`."""
 
-    robot: str = parameter("humanoid", "The robot: 'humanoid' or 'vehicle'.")
+    robot: str = parameter(
+        "humanoid", "The robot: 'humanoid' or 'vehicle'.", allowed="humanoid or vehicle"
+    )
     seed: int = parameter(0, "Of the simulated world.", 0, 2**31 - 1)
     randomize: bool = parameter(False, "Draw another robot by domain randomization, with pushes.")
     speed: float = parameter(
@@ -107,17 +134,64 @@ class SimParameters(RobotParameters):
         "needs `clock`, and nodes with use_sim_time.",
         0.0,
         100.0,
+        "1 without clock",
     )
     clock: bool = parameter(False, "Publish /clock and stamp with simulated time.")
     interface: str = parameter(
         "forward",
         "The commands it takes: 'forward' (forward_*_controller), 'trajectory' "
         "(joint_trajectory_controller) or 'twist' (ackermann_steering_controller).",
+        allowed="forward; trajectory for the humanoid; twist for the vehicle",
     )
     datum: str = parameter(
         "48.0 11.0 500.0",
         "Latitude and longitude (degrees) and height (m) of the world's origin.",
+        allowed="three numbers with spaces between",
     )
+
+
+@dataclass(frozen=True)
+class RecorderParameters:
+    """Of `recorder`."""
+
+    folder: str = parameter("bags", "Folder of the bags.")
+    topics: str = parameter(
+        "",
+        "Which topics, as a regular expression of their whole names; empty: all of the node's "
+        "namespace, and /tf, /tf_static, /clock, /diagnostics and /rosout.",
+        allowed="a regular expression of Python's, or empty",
+    )
+    total_mb: float = parameter(
+        2000.0,
+        "MB that all bags of the folder may take; the oldest make room.",
+        1.0,
+        1e7,
+        "twice file_mb at least",
+    )
+    file_mb: float = parameter(100.0, "MB of a file; so much and a quarter must be free.", 0.1, 1e6)
+    discovery_seconds: float = parameter(
+        0.5, "Seconds between two looks for new topics.", 0.05, 60.0
+    )
+    nice: int = parameter(5, "By how much this process gives way to the others.", 0, 19)
+
+
+NODES: dict[str, type[Any]] = {
+    "edge_node": EdgeParameters,
+    "sim_node": SimParameters,
+    "recorder": RecorderParameters,
+}
+_OF_ALL = ("use_sim_time",)
+
+
+def names(node: str) -> tuple[str, ...]:
+    """The parameters that a node of this package takes."""
+    return (*(field.name for field in dataclasses.fields(NODES[node])), *_OF_ALL)
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """The end of a sentence about an unknown name."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(known)}"
 
 
 def described(field: dataclasses.Field[Any]) -> str:
@@ -126,40 +200,3 @@ def described(field: dataclasses.Field[Any]) -> str:
     lower, upper = about["lower"], about["upper"]
     reach = "" if lower is None else f" From {lower:g} to {upper:g}."
     return f"{about['description']}{reach}"
-
-
-def declare(node: Node, kind: type[T]) -> T:
-    """Declare all parameters of a node and read them.
-
-    Raises:
-        UserError: one is of the wrong type or beyond its range.
-    """
-    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cast(Any, kind))
-    return kind(**{field.name: _declare(node, field) for field in fields})
-
-
-def _declare(node: Node, field: dataclasses.Field[Any]) -> Any:
-    about, default = field.metadata, field.default
-    descriptor = ParameterDescriptor(description=about["description"], read_only=False)
-    lower, upper = about["lower"], about["upper"]
-    allowed = "" if lower is None else f", which is from {lower:g} to {upper:g}"
-    if lower is not None and isinstance(default, float):
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(lower), to_value=float(upper), step=0.0)
-        ]
-    elif lower is not None:
-        descriptor.integer_range = [
-            IntegerRange(from_value=int(lower), to_value=int(upper), step=0)
-        ]
-    try:
-        return node.declare_parameter(field.name, default, descriptor).value
-    except InvalidParameterValueException:
-        raise UserError(
-            f"parameter '{field.name}' is out of its range{allowed}: {about['description']}"
-        ) from None
-    except (InvalidParameterTypeException, ParameterUninitializedException):
-        kind = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-        raise UserError(
-            f"parameter '{field.name}' must be {kind[type(default)]}{allowed}: "
-            f"{about['description']}"
-        ) from None

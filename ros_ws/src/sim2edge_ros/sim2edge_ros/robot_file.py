@@ -11,6 +11,7 @@ from edge_runtime.files import write_file
 from edge_runtime.robot import RobotDescription
 
 _HERE = "robots"
+TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ def shipped() -> tuple[str, ...]:
 def model(robot: str) -> Path:
     """The URDF of a robot that comes with the package."""
     return Path(str(files("sim2edge_ros") / _HERE / f"{robot}.urdf"))
+
+
+def default_policy(robot: str) -> Path:
+    """The policy that comes with the product for one of the robots that come with the package.
+
+    Raises:
+        UserError: for another robot there is none.
+    """
+    if robot not in TASKS:
+        raise UserError(
+            f"parameter 'policy' is empty and none comes for robot '{robot}'; "
+            "name a policy file (.onnx)"
+        )
+    return Path(str(files("assets") / "policies" / f"{TASKS[robot]}.onnx"))
 
 
 def load(robot: str) -> RobotFile:

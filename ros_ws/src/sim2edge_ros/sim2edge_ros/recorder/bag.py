@@ -1,7 +1,9 @@
 """Writes messages into a bag: chunks that are on disk soon, files that rotate, a bound on all."""
 
+import errno
 import fcntl
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,17 +57,15 @@ class Bag:
     next one that is made in the same folder (`recovered`).
 
     Raises:
-        UserError: the folder cannot be written, or another recorder writes there.
+        UserError: the folder cannot be written, its disk has no room for a file, or another
+            recorder writes there.
     """
 
     def __init__(self, config: BagConfig) -> None:
         self._config = config
         make_folder(config.folder)
         self._lock = _lock(config.folder)
-        self.recovered = recover_all(config.folder)
-        self.path = next_bag(config.folder)
-        self.path.mkdir()
-        self.removed = 0  # files that made room
+        self.removed: list[Path] = []  # files that made room, the oldest first
         self.messages = 0
         self.pending = 0  # messages that may not be on the disk yet
         self._held = 0  # messages in the file in progress
@@ -73,7 +73,18 @@ class Bag:
         self._index = 0
         self._file_size = round(config.file_mb * 1e6)
         self._chunk_size = min(_LARGEST_CHUNK, self._file_size // _CHUNKS)
-        self._open()
+        try:
+            self.recovered = recover_all(config.folder)
+            self.path = next_bag(config.folder)
+            self._open()
+        except (OSError, UserError) as error:
+            os.close(self._lock)
+            if isinstance(error, UserError):
+                raise
+            raise UserError(
+                f"cannot record into {config.folder}: {error.strerror}; a file takes "
+                f"{self._room / 1e6:g} MB, so make room or allow less of `file_mb`"
+            ) from None
 
     def add(self, topic: Topic) -> None:
         """Make a topic known, before its first message."""
@@ -113,6 +124,7 @@ class Bag:
 
         Raises:
             OSError: the disk still takes nothing.
+            UserError: the same, of the bag's description.
         """
         with suppress(OSError):  # of what is still buffered
             self._file.close()
@@ -130,11 +142,20 @@ class Bag:
         finally:
             os.close(self._lock)
 
+    @property
+    def _room(self) -> int:
+        """Bytes that a file takes at most, with its last chunk and its summary."""
+        return self._file_size + self._file_size // 4
+
     def _open(self) -> None:
-        """Open the next file, for which the oldest ones make room."""
-        room = self._file_size + self._file_size // 4  # with its last chunk and its summary
-        limit = round(self._config.total_mb * 1e6) - room
-        self.removed += prune(self._config.folder, limit, room)
+        """Open the next file, for which the oldest ones make room within the bound on all.
+
+        They make none for others: whoever fills the disk, what was recorded stays.
+        """
+        limit = round(self._config.total_mb * 1e6) - self._room
+        self.removed += prune(self._config.folder, limit)
+        if shutil.disk_usage(self._config.folder).free < self._room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._config.folder))
         self.path.mkdir(exist_ok=True)  # its last file may just have made room
         name = f"{self.path.name}_{self._index}.mcap{ACTIVE}"
         self._index += 1
@@ -148,6 +169,8 @@ class Bag:
         sync_folder(self.path)
 
     def _finish(self) -> None:
+        if self._file.closed:  # the disk took no new one; what it left is for `recover_all`
+            return
         path = Path(self._file.name)
         if self._held:
             self._writer.finish()
@@ -158,6 +181,7 @@ class Bag:
         else:
             self._file.close()
             path.unlink()
+        self._held = 0
         describe(self.path)
         if self.path.exists():
             sync_folder(self.path)

@@ -9,7 +9,6 @@ Numbers and not dates order them: a robot's clock may start in 1970.
 
 import json
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +53,12 @@ def next_bag(folder: Path) -> Path:
 def recover_all(folder: Path) -> list[tuple[Path, int]]:
     """Finish every file whose writer was killed; each one's path and how many messages it holds.
 
-    One of which nothing can be read is removed.
+    One of which nothing can be read is removed. What a full disk kept from being described is so
+    now.
 
     Raises:
-        OSError: one cannot be read or written.
+        OSError: one cannot be read or written; it is left for the next time.
+        UserError: a description cannot be written, for which the same holds.
     """
     recovered = []
     for path in sorted(folder.glob(f"bag_*/bag_*.mcap{ACTIVE}")):
@@ -67,22 +68,24 @@ def recover_all(folder: Path) -> list[tuple[Path, int]]:
             path.replace(done)
         else:
             path.unlink()
-        describe(path.parent)
         recovered.append((done, count))
+    for bag in folder.glob("bag_*"):
+        if not _is_described(bag):
+            describe(bag)
     return recovered
 
 
-def prune(folder: Path, limit: int, spare: int) -> int:
-    """Remove the oldest finished files until all of them take `limit` bytes at most, and so much
-    is free on the disk as `spare`; how many were removed."""
+def prune(folder: Path, limit: int) -> list[Path]:
+    """Remove the oldest finished files until all of them take `limit` bytes at most; which."""
     files = finished(folder)
-    taken, removed = sum(f.size for f in files), 0
+    taken, removed = sum(f.size for f in files), list[Path]()
     for file in files:
-        if taken <= limit and shutil.disk_usage(folder).free >= spare:
+        if taken <= limit:
             break
         file.path.unlink()
         describe(file.path.parent)
-        taken, removed = taken - file.size, removed + 1
+        taken -= file.size
+        removed.append(file.path)
     return removed
 
 
@@ -97,6 +100,16 @@ def describe(bag: Path) -> None:
     elif not list(bag.glob("*.mcap*")):
         (bag / "metadata.yaml").unlink(missing_ok=True)
         bag.rmdir()
+
+
+def _is_described(bag: Path) -> bool:
+    """Whether a bag's metadata.yaml is of its finished files."""
+    try:
+        told = json.loads((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+        known = set(told["relative_file_paths"])
+    except (OSError, ValueError, KeyError, TypeError):  # none, or another's
+        known = set()
+    return known == {path.name for path in bag.glob("*.mcap") if _FILE.fullmatch(path.name)}
 
 
 def _summary(path: Path) -> Summary | None:

@@ -4,8 +4,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from edge_runtime.errors import UserError
 from sim2edge_ros.recorder.bag import Bag, Topic
 
 # What is not yet on the disk is lost with the power: at most 0.05 + 0.4 s, and what a write takes.
@@ -71,7 +73,9 @@ class BagWriter:
                 self._try(self.bag.flush)
                 self.slowest = max(self.slowest, time.monotonic() - flushed)
         self._try(self._drain)
-        self._try(self.bag.close)
+        self.lost += sum(isinstance(given, _Received) for given in self._waiting)
+        with suppress(OSError, UserError):  # the next bag in the folder finishes this one
+            self.bag.close()
 
     def _drain(self) -> None:
         for _ in range(len(self._waiting)):
@@ -87,9 +91,9 @@ class BagWriter:
             return
         try:
             action()
-        except OSError as error:
+        except (OSError, UserError) as error:
             self.lost += self.bag.pending
-            self.failure = error.strerror or str(error)
+            self.failure = _why(error)
             self._retry_at = time.monotonic() + _RETRY_EVERY
 
     def _mended(self) -> bool:
@@ -98,9 +102,13 @@ class BagWriter:
             return False
         try:
             self.bag.reopen()
-        except OSError as error:
-            self.failure = error.strerror or str(error)
+        except (OSError, UserError) as error:
+            self.failure = _why(error)
             self._retry_at = time.monotonic() + _RETRY_EVERY
             return False
         self.failure = ""
         return True
+
+
+def _why(error: OSError | UserError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

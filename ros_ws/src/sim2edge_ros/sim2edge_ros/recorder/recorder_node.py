@@ -4,9 +4,7 @@ import importlib
 import json
 import os
 import re
-import signal
 import sys
-import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,39 +16,28 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.parameters import declare, parameter
+from sim2edge_ros.declaring import declare
+from sim2edge_ros.node_process import asked_to_end, initialize, refuse
+from sim2edge_ros.parameters import RecorderParameters
 from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
-from sim2edge_ros.transport import use_udp
 
-REFUSED = 2  # exit code
 _DEPTH = 200  # messages of a topic that may wait: a second of an IMU
-_SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics")  # whichever namespace a robot has
-_NEVER = re.compile(r"/(rosout|parameter_events)")
+# Whichever namespace a robot has.
+_SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics", "/rosout")
+_NEVER = "/parameter_events"  # unless it is asked for by name
 
 
 @dataclass(frozen=True)
-class RecorderParameters:
-    """Of `recorder_node`."""
+class _Recorded:
+    """How a topic is heard."""
 
-    folder: str = parameter("bags", "Folder of the bags.")
-    topics: str = parameter(
-        "",
-        "Which topics, as a regular expression of their whole names; empty: all of the node's "
-        "namespace, and /tf, /tf_static, /clock and /diagnostics.",
-    )
-    total_mb: float = parameter(
-        2000.0, "MB that all bags of the folder may take; the oldest make room.", 1.0, 1e7
-    )
-    file_mb: float = parameter(100.0, "MB of a file.", 0.1, 1e6)
-    discovery_seconds: float = parameter(
-        0.5, "Seconds between two looks for new topics.", 0.05, 60.0
-    )
-    nice: int = parameter(5, "By how much this process gives way to the others.", 0, 19)
+    kind: str  # type, as 'sensor_msgs/msg/Imu'
+    qos: QoSProfile
+    subscription: Any
 
 
 class RecorderNode(Node):
@@ -75,8 +62,9 @@ class RecorderNode(Node):
         for path, count in self._bag.recovered:
             self.get_logger().info(f"recovered {path}: {count} messages")
         self._writer = BagWriter(self._bag)
-        self._unknown: dict[str, str] = {}  # topics that cannot be recorded, and why
-        self._recorded: set[str] = set()
+        self._unknown: dict[str, str] = {}  # what cannot be recorded, and why
+        self._recorded: dict[str, _Recorded] = {}  # by topic
+        self._told_failure, self._told_removed = "", 0  # as they were logged last
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(parameters.discovery_seconds, self.discover)
         self.create_timer(1.0, self._tell)
@@ -85,19 +73,15 @@ class RecorderNode(Node):
 
     def discover(self) -> None:
         """Subscribe to what has appeared since the last look."""
-        for name, types in self.get_topic_names_and_types():
-            if name in self._recorded or name in self._unknown or not self._wants(name):
+        for name, _types in self.get_topic_names_and_types():
+            if not self._wants(name):
                 continue
-            publishers = self.get_publishers_info_by_topic(name)
-            if not publishers:  # its quality of service is not known yet
-                continue
-            if len(types) > 1:
-                self._give_up(name, f"it has several types: {', '.join(types)}")
-                continue
-            try:
-                self._subscribe(name, types[0], [info.qos_profile for info in publishers])
-            except (LookupError, ImportError, AttributeError) as error:
-                self._give_up(name, str(error))
+            # What is published, and not what others expect: a subscriber alone may be mistaken.
+            offered: dict[str, list[QoSProfile]] = {}
+            for info in self.get_publishers_info_by_topic(name):
+                offered.setdefault(info.topic_type, []).append(info.qos_profile)
+            if offered:
+                self._follow(name, offered)
 
     def close(self) -> None:
         """Finish the bag."""
@@ -108,24 +92,67 @@ class RecorderNode(Node):
     def _wants(self, name: str) -> bool:
         if self._wanted is not None:
             return self._wanted.fullmatch(name) is not None
-        if _NEVER.fullmatch(name):
+        if name == _NEVER:
             return False
         namespace = self.get_namespace().rstrip("/")
         return name.startswith(f"{namespace}/") or name in _SHARED
 
-    def _subscribe(self, name: str, kind: str, offered: list[QoSProfile]) -> None:
+    def _follow(self, name: str, offered: dict[str, list[QoSProfile]]) -> None:
+        """Hear all who publish a topic, of the one type that a bag may hold of it."""
+        recorded = self._recorded.get(name)
+        most = max(sorted(offered), key=lambda kind: len(offered[kind]))
+        kind = recorded.kind if recorded else most
+        for other in sorted(offered.keys() - {kind}):
+            self._give_up(f"{name} [{other}]", f"{kind} is, and a bag holds one type of a topic")
+        if kind not in offered:
+            return
+        qos = suited(offered[kind])
+        if recorded is None:
+            self._begin(name, kind, qos, offered[kind])
+        elif not _hears(recorded.qos, qos):
+            self.destroy_subscription(recorded.subscription)
+            self._subscribe(name, kind, qos)
+
+    def _begin(self, name: str, kind: str, qos: QoSProfile, offered: list[QoSProfile]) -> None:
+        what = f"{name} [{kind}]"
+        if what in self._unknown:
+            return
+        try:
+            self._writer.add(Topic(name, kind, definition(kind), qos_yaml(offered)))
+            self._subscribe(name, kind, qos)
+        except (LookupError, ImportError, AttributeError) as error:
+            self._give_up(what, str(error))
+
+    def _subscribe(self, name: str, kind: str, qos: QoSProfile) -> None:
         package, _, message = kind.split("/")
         message_class = getattr(importlib.import_module(f"{package}.msg"), message)
-        self._writer.add(Topic(name, kind, definition(kind), qos_yaml(offered)))
         put = partial(self._writer.put, name)
-        self.create_subscription(message_class, name, put, suited(offered), raw=True)
-        self._recorded.add(name)
+        subscription = self.create_subscription(message_class, name, put, qos, raw=True)
+        self._recorded[name] = _Recorded(kind, qos, subscription)
 
-    def _give_up(self, name: str, why: str) -> None:
-        self._unknown[name] = why
-        self.get_logger().warning(f"{name} is not recorded: {why}")
+    def _give_up(self, what: str, why: str) -> None:
+        if what not in self._unknown:
+            self._unknown[what] = why
+            self.get_logger().warning(f"{what} is not recorded: {why}")
+
+    def _log_changes(self) -> None:
+        """Of the disk, and what was removed: nobody should be surprised by either."""
+        logger, writer = self.get_logger(), self._writer
+        if writer.failure != self._told_failure:
+            if writer.failure:
+                logger.error(f"the disk fails: {writer.failure}; it is tried again")
+            else:
+                logger.info(f"the disk works again; {writer.lost} messages were lost")
+            self._told_failure = writer.failure
+        removed = self._bag.removed[self._told_removed :]
+        if removed:
+            self._told_removed += len(removed)
+            names = ", ".join(path.name for path in removed)
+            limit = f"{self.parameters.total_mb:g}"
+            logger.warning(f"removed, for all bags may take {limit} MB (total_mb): {names}")
 
     def _tell(self) -> None:
+        self._log_changes()
         writer = self._writer
         level, message = DiagnosticStatus.OK, "recording"
         if writer.lost or self._unknown:
@@ -137,7 +164,7 @@ class RecorderNode(Node):
             "topics": str(len(self._recorded)),
             "messages": str(self._bag.messages),
             "lost": str(writer.lost),
-            "files_removed": str(self._bag.removed),
+            "files_removed": str(len(self._bag.removed)),
             "slowest_flush_s": f"{writer.slowest:.3f}",
             "not_recorded": ", ".join(f"{n}: {why}" for n, why in self._unknown.items()),
         }
@@ -168,6 +195,13 @@ def suited(offered: list[QoSProfile]) -> QoSProfile:
     )
 
 
+def _hears(mine: QoSProfile, needed: QoSProfile) -> bool:
+    """Whether a subscription of `mine` hears all that one of `needed` does."""
+    too_strict = mine.reliability != needed.reliability == ReliabilityPolicy.BEST_EFFORT
+    too_late = mine.durability != needed.durability == DurabilityPolicy.VOLATILE
+    return not too_strict and not too_late
+
+
 def qos_yaml(offered: list[QoSProfile]) -> str:
     """As rosbag2 writes it until Jazzy, which later ones read too; JSON is YAML."""
 
@@ -193,19 +227,14 @@ def qos_yaml(offered: list[QoSProfile]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Record until SIGINT or SIGTERM."""
-    use_udp()
+    """Record until it is asked to end."""
+    ending = asked_to_end()
     context = Context()
-    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
-    ending = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ending.set())
     try:
+        initialize(context, arguments)
         node = RecorderNode(context)
     except UserError as error:
-        print(f"recorder_node: {error}", file=sys.stderr)
-        rclpy.shutdown(context=context)
-        return REFUSED
+        return refuse(context, "recorder", error)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     while not ending.is_set():

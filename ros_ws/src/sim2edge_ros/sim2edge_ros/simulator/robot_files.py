@@ -20,8 +20,7 @@ from sim.urdf.command import load
 from sim.urdf.tree import Parts
 from sim.urdf.write import convert, write
 from sim2edge_ros import robot_file
-from sim2edge_ros.robot_file import RobotFile
-from sim2edge_ros.simulator.sim_node import TASKS
+from sim2edge_ros.robot_file import TASKS, RobotFile
 
 _MESHES = "package://sim2edge_ros/robots"
 _OWN_ESTIMATES = (ATTITUDE, BASE_VELOCITY)  # which no sensor gives

@@ -6,26 +6,25 @@ import sys
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.errors import UserError
 from edge_runtime.realtime import RealtimeConfig, realtime
 from sim.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
 from sim.tasks import find_task
 from sim2edge_ros import robot_file
+from sim2edge_ros.declaring import declare
 from sim2edge_ros.frames import frames
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.parameters import SimParameters, declare
+from sim2edge_ros.node_process import initialize, refuse
+from sim2edge_ros.parameters import SimParameters
+from sim2edge_ros.robot_file import TASKS
 from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.simulator.command_intake import CommandIntake
 from sim2edge_ros.simulator.lockstep import LockstepRobot
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer
-from sim2edge_ros.transport import use_udp
 
-REFUSED = 2  # exit code
 LOCKSTEP = 0.0  # as speed
-TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
 
 
 def make(node: Node, parameters: SimParameters) -> tuple[RealTimeRobot | LockstepRobot, RosServer]:
@@ -72,18 +71,15 @@ def _datum(text: str) -> Datum:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, or the end of its parent."""
-    use_udp()
-    context = Context()
-    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     stop = StopFlag()
-    node = Node("sim_node", context=context)
+    context = Context()
     try:
+        initialize(context, arguments)
+        node = Node("sim_node", context=context)
         parameters = declare(node, SimParameters)
         robot, server = make(node, parameters)
     except UserError as error:
-        print(f"sim_node: {error}", file=sys.stderr)
-        rclpy.shutdown(context=context)
-        return REFUSED
+        return refuse(context, "sim_node", error)
     thread = spin(node, "parameters")
     node.get_logger().info(f"{parameters.robot}: hangs until the first command")
     paced = parameters.speed != LOCKSTEP  # else it takes all the time there is

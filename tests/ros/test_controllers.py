@@ -1,0 +1,50 @@
+"""The examples for ros2_control match what the edge node publishes and what it reads."""
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+import yaml
+
+from edge_runtime.contract import POSITION
+from edge_runtime.inference import Policy
+from sim2edge_ros import robot_file
+from sim2edge_ros.commands.actuation import CommandPublisher
+from sim2edge_ros.messages import topics
+from sim2edge_ros.robot_file import default_policy
+from sim2edge_ros.up import default_parameters
+
+FORWARD = "forward_command_controller/ForwardCommandController"
+
+
+@pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
+def test_they_take_the_arrays_in_the_order_in_which_they_come(node: Any, robot: str) -> None:
+    path = default_parameters(robot).with_name(f"{robot}_controllers.yaml")
+    told = {
+        name: part["ros__parameters"] for name, part in yaml.safe_load(path.read_text()).items()
+    }
+    types = told.pop("controller_manager")
+    described = robot_file.load(robot)
+    contract = Policy.load(default_policy(robot)).contract
+    modes = {a.name: a.mode for a in contract.actuators}
+    joints = described.description.joint_names
+    expected = {
+        topics.POSITION: [j for j in joints if modes[j] == POSITION],
+        topics.VELOCITY: [j for j in joints if modes[j] != POSITION],
+        topics.STIFFNESS: list(joints),
+        topics.DAMPING: list(joints),
+    }
+    listed = {
+        f"{name}/commands": part["joints"]
+        for name, part in told.items()
+        if types[name]["type"] == FORWARD
+    }
+    assert listed == {topic: names for topic, names in expected.items() if names}
+    published = CommandPublisher(node, contract.actuators, 0.02, described.description.wheeled, "")
+    assert set(listed) <= set(published.topics)
+    published.close()
+    assert told["imu_sensor_broadcaster"]["frame_id"] == described.imu_frame
+    assert set(described.feet) == {n for n in told if "force_torque" in types[n]["type"]}
+    assert {"joint_state_broadcaster", *told} == set(types) - {"update_rate"}

@@ -1,7 +1,9 @@
 """Commands are heard in whichever type they are published, also when it becomes another."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -10,14 +12,13 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 
 import rclpy
 from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 from edge_runtime.contract import Command
 from sim2edge_ros.commands.cmd_vel import AUTO, CmdVel
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin
-
-pytestmark = pytest.mark.slow  # three participants that must discover each other
 
 COMMANDS = (Command("forward", "m/s", -1.0, 1.0), Command("yaw_rate", "rad/s", -1.0, 1.0))
 
@@ -42,16 +43,92 @@ class Operator:
         rclpy.shutdown(context=self._context)
 
 
+@pytest.fixture
+def asked() -> list[list[float]]:
+    """Commands that the policy was asked to follow."""
+    return []
+
+
+@pytest.fixture
+def command(node: Any, asked: list[list[float]]) -> Iterator[CmdVel]:
+    with closing(
+        CmdVel(node, COMMANDS, AUTO, "twist", 0.2, lambda v: asked.append(v.tolist()))
+    ) as made:
+        yield made
+
+
+def twist(forward: float, turn: float = 0.0) -> Twist:
+    message = Twist()
+    message.linear.x, message.angular.z = forward, turn
+    return message
+
+
+def stamped(node: Any, age: float) -> TwistStamped:
+    """A command that was sent some seconds ago."""
+    message = TwistStamped(twist=twist(0.5))
+    message.header.stamp = (node.get_clock().now() - Duration(seconds=age)).to_msg()
+    return message
+
+
+def test_what_is_beyond_the_policys_range_is_told(
+    command: CmdVel, asked: list[list[float]]
+) -> None:
+    command._take(twist(3.0))
+    assert command.complaint == "linear.x 3 is clipped to -1 to 1 m/s, the policy's range"
+    assert asked == [[3.0, 0.0]], "the controller clips it"
+    command._take(twist(0.5))
+    assert command.complaint == ""
+
+
+def test_a_command_that_is_no_number_is_refused(command: CmdVel, asked: list[list[float]]) -> None:
+    command._take(twist(0.5, math.nan))
+    assert command.complaint == "angular.z is no number"
+    assert asked == []
+    assert command.rejected == 1
+
+
+def test_an_old_command_is_refused_and_one_without_a_stamp_heeded(
+    node: Any, command: CmdVel, asked: list[list[float]]
+) -> None:
+    command._take(stamped(node, 3.0))
+    assert "s old, over cmd_vel_timeout" in command.complaint
+    assert asked == []
+    command._take(stamped(node, 0.05))
+    command._take(TwistStamped(twist=twist(0.25)))
+    assert asked == [[0.5, 0.0], [0.25, 0.0]]
+    assert command.complaint == ""
+
+
+def test_zero_is_asked_for_once_when_commands_cease(
+    command: CmdVel, asked: list[list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sets the system's clock meanwhile: it is not looked at."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    command._take(twist(3.0))
+    for after, zeros in ((0.1, 0), (0.25, 1), (0.5, 1)):
+        monkeypatch.setattr(time, "monotonic", lambda after=after: now + after)
+        command.check_timeout()
+        assert asked.count([0.0, 0.0]) == zeros
+        assert command.complaint
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3.0)
+    command.check_timeout()
+    assert command.complaint == "", "what ceased is no trouble any more"
+
+
 def follow(command: CmdVel, operator: Operator, heard: Callable[[], bool]) -> None:
     """Look for publishers, as once a second, until commands are heard."""
     end = time.monotonic() + 60.0
     while not heard():
         assert time.monotonic() < end, command.kind
         command.follow_publishers()
+        command.check_timeout()
         operator.speak()
         time.sleep(0.05)
 
 
+@pytest.mark.slow  # three participants that must discover each other
 def test_the_type_is_that_of_who_publishes(node: Any) -> None:
     asked: list[list[float]] = []
     command = CmdVel(node, COMMANDS, AUTO, "twist", 60.0, lambda v: asked.append(v.tolist()))
@@ -63,6 +140,7 @@ def test_the_type_is_that_of_who_publishes(node: Any) -> None:
     command.close()
 
 
+@pytest.mark.slow
 def test_where_the_type_is_still_taken_it_is_tried_again(node: Any) -> None:
     """A subscription lives until its executor lets go of it, and DDS has one type for a name."""
     asked: list[list[float]] = []

@@ -116,7 +116,8 @@ class Diagnostics:
         if command.kind:
             values["cmd_vel_type"] = command.kind
             values["cmd_vel_rejected"] = str(command.rejected)
-            remarks += [f"cmd_vel: {command.complaint}"] if command.complaint else []
+            told = (command.complaint, command.incompatible)
+            remarks += [f"cmd_vel: {what}" for what in told if what]
         if trouble:
             return self._status("sensors", ERROR, "; ".join(trouble), values)
         return self._status("sensors", WARN if remarks else OK, "; ".join(remarks) or "all", values)

@@ -139,9 +139,12 @@ class Drive:
 
     def watch(self) -> None:
         """Some ten times a second: what is slower than the loop."""
-        self.cmd_vel.check_timeout()
-        if 0 < self.active_for < _NEW:
-            self._find_others()
+        with self._changing:
+            if self._closed:
+                return
+            self.cmd_vel.check_timeout()
+            if 0 < self.active_for < _NEW:
+                self._find_others()
 
     def look_around(self) -> None:
         """Once a second: who listens, and who commands."""

@@ -2,17 +2,19 @@
 
 import contextlib
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind
 
 from edge_runtime.contract import Command
 from edge_runtime.errors import UserError
 from edge_runtime.signal import Array
-from sim2edge_ros.distro import ROSError
+from sim2edge_ros.distro import ROSError, incompatible_qos
 from sim2edge_ros.messages import topics
 
 AUTO = "auto"
@@ -21,10 +23,15 @@ _TYPES = {"geometry_msgs/msg/Twist": "twist", "geometry_msgs/msg/TwistStamped": 
 # Where a policy's command is in a Twist (REP-103: x forward, y left, z up).
 _PLACES = {"forward": 0, "lateral": 1, "yaw_rate": 5}
 _AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
+_TOLD = 2.0  # s for which a complaint stays when nothing comes any more
 
 
 class CmdVel:
     """Takes velocity commands and asks for zero when they cease.
+
+    As ros2_control's controllers do, it refuses a stamped one that is older than the time-out; a
+    stamp of zero is none. What is outside the range in which the policy was trained is clipped by
+    the controller; here it is told.
 
     Args:
         node: on which to subscribe.
@@ -59,12 +66,15 @@ class CmdVel:
             )
         self._node, self._timeout, self._ask = node, timeout, ask
         self._places = [_PLACES[c.name] for c in commands]
+        self._ranges = {_AXES[_PLACES[c.name]]: c for c in commands}
+        self._simulated_time = bool(node.get_parameter("use_sim_time").value)
         self._auto = kind == AUTO
         self.kind = ""
-        self.complaint = ""  # against the last message
+        self.complaint = ""  # against the last message; if it was heeded, what is changed in it
+        self.incompatible = ""  # quality of service by which a publisher cannot be heard
         self.rejected = 0
         self.enabled = True  # whether messages are heeded
-        self._last = -math.inf  # s, when the last good one came
+        self._last = self._arrived = -math.inf  # s, when the last good one came, and the last
         self._at_rest = True
         self._subscription: Any = None
         self._wanted = default if self._auto else kind
@@ -81,45 +91,88 @@ class CmdVel:
             found = {_TYPES[info.topic_type] for info in infos if info.topic_type in _TYPES}
             if found and self._wanted not in found:
                 self._wanted = sorted(found)[0]
-        if self.kind != self._wanted:
+        if self._subscription is None:
             self._subscribe()
+        elif self.kind != self._wanted:
+            # It lives until the executor has let go of it, and so long none of another type can be
+            # made: the next look does.
+            self.close()
 
     def check_timeout(self) -> None:
-        """Ask for zero if commands have ceased."""
-        if not self._at_rest and self.enabled and self._now() - self._last > self._timeout:
+        """Ask for zero if commands have ceased; some ten times a second."""
+        if self._places and self._subscription is None:
+            self._subscribe()
+        now = self._now()
+        # Simulated time may begin anew.
+        self._last, self._arrived = min(self._last, now), min(self._arrived, now)
+        if now - self._arrived > max(self._timeout, _TOLD):
+            self.complaint = ""
+        if not self._at_rest and self.enabled and now - self._last > self._timeout:
             self._at_rest = True
             self._ask(np.zeros(len(self._places), np.float32))
 
     def close(self) -> None:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+            self._subscription, self.kind = None, ""
 
     def _subscribe(self) -> None:
-        self.close()
-        self.kind = ""
-        # The one before lives until the executor has let go of it, and so long none of another type
-        # can be made: the next look tries again.
-        with contextlib.suppress(ROSError):
+        def tell(event: Any) -> None:
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
+            self.incompatible = f"a publisher's quality of service does not fit ({policy})"
+
+        with contextlib.suppress(ROSError):  # another type is still there
             self._subscription = self._node.create_subscription(
-                KINDS[self._wanted], topics.CMD_VEL, self._take, topics.STATE
+                KINDS[self._wanted],
+                topics.CMD_VEL,
+                self._take,
+                topics.SENSOR,  # best effort hears every publisher
+                event_callbacks=incompatible_qos(tell),
             )
             self.kind = self._wanted
 
     def _now(self) -> float:
-        return self._node.get_clock().now().nanoseconds * 1e-9
+        """s; by a clock that nobody sets, unless time is simulated."""
+        if not self._simulated_time:
+            return time.monotonic()
+        return self._stamped_now()
+
+    def _stamped_now(self) -> float:
+        return float(self._node.get_clock().now().nanoseconds) * 1e-9
 
     def _take(self, message: Any) -> None:
         twist = message.twist if isinstance(message, TwistStamped) else message
         linear, angular = twist.linear, twist.angular
         values = (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
-        wrong = [axis for axis, value in zip(_AXES, values) if not math.isfinite(value)]
-        if wrong:
+        self._arrived = self._now()
+        why = self._judge_numbers(values) or self._judge_age(message)
+        if why:
             self.rejected += 1
-            self.complaint = f"{wrong[0]} is no number"
+            self.complaint = why
             return
-        self.complaint = ""
-        self._last = self._now()
+        self.complaint = self._clipped(dict(zip(_AXES, values)))
+        self._last = self._arrived
         if self.enabled:
             self._at_rest = False
             self._ask(np.array([values[place] for place in self._places], np.float32))
+
+    def _judge_numbers(self, values: tuple[float, ...]) -> str:
+        wrong = [axis for axis, value in zip(_AXES, values) if not math.isfinite(value)]
+        return f"{wrong[0]} is no number" if wrong else ""
+
+    def _judge_age(self, message: Any) -> str:
+        if not isinstance(message, TwistStamped):
+            return ""
+        stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        age = self._stamped_now() - stamp
+        if not stamp or age <= self._timeout:
+            return ""
+        return f"its stamp is {age:.3g} s old, over cmd_vel_timeout; set the sender's clock"
+
+    def _clipped(self, values: dict[str, float]) -> str:
+        for axis, command in self._ranges.items():
+            lower, upper = command.lower, command.upper
+            if not lower <= values[axis] <= upper:
+                within = f"{lower:g} to {upper:g} {command.unit}"
+                return f"{axis} {values[axis]:g} is clipped to {within}, the policy's range"
+        return ""

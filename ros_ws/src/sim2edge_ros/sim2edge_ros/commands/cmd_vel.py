@@ -23,6 +23,7 @@ _TYPES = {"geometry_msgs/msg/Twist": "twist", "geometry_msgs/msg/TwistStamped": 
 # Where a policy's command is in a Twist (REP-103: x forward, y left, z up).
 _PLACES = {"forward": 0, "lateral": 1, "yaw_rate": 5}
 _AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
+_LETS_GO = 0.2  # s in which an executor lets go of a subscription
 _TOLD = 2.0  # s for which a complaint stays when nothing comes any more
 
 
@@ -77,6 +78,7 @@ class CmdVel:
         self._last = self._arrived = -math.inf  # s, when the last good one came, and the last
         self._at_rest = True
         self._subscription: Any = None
+        self._free = -math.inf  # s by the monotonic clock, from when on the topic's type is free
         self._wanted = default if self._auto else kind
         if commands:
             self._subscribe()
@@ -95,7 +97,7 @@ class CmdVel:
             self._subscribe()
         elif self.kind != self._wanted:
             # It lives until the executor has let go of it, and so long none of another type can be
-            # made: the next look does.
+            # made: a later look does.
             self.close()
 
     def check_timeout(self) -> None:
@@ -115,12 +117,15 @@ class CmdVel:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription, self.kind = None, ""
+            self._free = time.monotonic() + _LETS_GO
 
     def _subscribe(self) -> None:
         def tell(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             self.incompatible = f"a publisher's quality of service does not fit ({policy})"
 
+        if time.monotonic() < self._free:
+            return
         with contextlib.suppress(ROSError):  # another type is still there
             self._subscription = self._node.create_subscription(
                 KINDS[self._wanted],

@@ -16,7 +16,7 @@ from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
 from sim2edge_ros.messages import wire
-from sim2edge_ros.sensors.readers import read_foot, read_imu
+from sim2edge_ros.sensors.readers import ImuReader, read_foot
 
 number = st.floats(allow_nan=False, width=64)
 # No zero byte, which ends a string there.
@@ -41,7 +41,7 @@ def test_an_imu(frame: str, sec: int, nanosec: int, values: list[float]) -> None
     rate.x, rate.y, rate.z, force.x, force.y, force.z = values
     data = serialize_message(message)
     assert wire.stamp(data) == (sec, nanosec)
-    assert read_imu(data).tolist() == values
+    assert ImuReader("imu")(data).tolist() == values
 
 
 @given(text, st.lists(text, max_size=6), st.data())

@@ -8,19 +8,24 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import JointState, LaserScan, NavSatFix
+from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
 from sim2edge_ros import robot_file
 from sim2edge_ros.sensors.readers import (
     BadMessage,
     FixReader,
+    ImuReader,
     JointReader,
+    NotOurs,
     ScanReader,
 )
 
 JOINTS = frozenset(("joint_pos", "joint_vel"))
 HUMANOID = robot_file.load("humanoid")
 VEHICLE = robot_file.load("vehicle")
+assert VEHICLE.description.wheeled is not None
+assert VEHICLE.description.wheeled.lidar is not None
+VIEW = VEHICLE.description.wheeled.lidar.field_of_view  # rad
 NAMES = list(HUMANOID.description.joint_names)
 
 
@@ -61,6 +66,16 @@ def test_joints_that_do_not_fit_are_refused(change: object, complaint: str) -> N
     reader(serialize_message(joint_state(NAMES)))  # and a good one is good again
 
 
+def test_joints_of_others_alone_are_nothing_to_us() -> None:
+    """A gripper's driver may publish on the same topic; with some of ours among them it may not."""
+    reader = JointReader(HUMANOID, JOINTS)
+    with pytest.raises(NotOurs):
+        reader(serialize_message(joint_state(["finger", "thumb"])))
+    with pytest.raises(BadMessage, match="is missing"):
+        reader(serialize_message(joint_state(["finger", *NAMES[:5]])))
+    reader(serialize_message(joint_state(NAMES)))
+
+
 def test_a_passive_joint_may_be_there() -> None:
     import dataclasses
 
@@ -81,8 +96,15 @@ def test_a_cars_wheels_and_steering_come_from_its_joints() -> None:
     assert values["steering_angle"].tolist() == [0.25]
 
 
-def scan(ranges: list[float], increment: float = 0.1) -> LaserScan:
-    return LaserScan(ranges=ranges, angle_increment=increment, range_max=25.0)
+def scan(ranges: list[float], turn: float = 1.0, view: float = VIEW) -> LaserScan:
+    """Over an angle in rad, from right to left unless turn is -1."""
+    return LaserScan(
+        ranges=ranges,
+        angle_min=-turn * view / 2,
+        angle_max=turn * view / 2,
+        angle_increment=turn * view / 63,
+        range_max=25.0,
+    )
 
 
 def test_a_beam_without_an_echo_reads_the_largest_range() -> None:
@@ -99,7 +121,7 @@ def test_a_scan_that_is_mostly_nan_stays_so_for_the_guard() -> None:
 
 def test_a_scan_from_left_to_right_is_turned_round() -> None:
     values = ScanReader(VEHICLE.description, 25.0)(
-        serialize_message(scan([float(n) for n in range(64)], -0.1))
+        serialize_message(scan([float(n) for n in range(64)], -1.0))
     )
     assert values["lidar"][:2].tolist() == [25.0, 25.0]  # 63 and 62 m are beyond its range
     assert values["lidar"][-2:].tolist() == [1.0, 0.0]
@@ -108,6 +130,33 @@ def test_a_scan_from_left_to_right_is_turned_round() -> None:
 def test_a_scan_of_other_beams_is_refused() -> None:
     with pytest.raises(BadMessage, match="63 beams, the robot file has 64"):
         ScanReader(VEHICLE.description, 25.0)(serialize_message(scan([1.0] * 63)))
+
+
+@pytest.mark.parametrize("turn", [1.0, -1.0])
+def test_a_scan_over_another_angle_is_refused(turn: float) -> None:
+    reader = ScanReader(VEHICLE.description, 25.0)
+    with pytest.raises(BadMessage, match=r"from -1.57 to 1.57 rad, the robot file has -2.36 to"):
+        reader(serialize_message(scan([1.0] * 64, turn, math.pi)))
+    reader(serialize_message(scan([1.0] * 64, turn, VIEW * 1.002)))
+
+
+@pytest.mark.parametrize(("frame", "fits"), [("imu", True), ("h1/imu", True), ("imu_link", False)])
+def test_the_frame_of_an_imu_is_compared_with_the_robots(frame: str, fits: bool) -> None:
+    message = Imu()
+    message.header.frame_id, message.angular_velocity.z = frame, 3.0
+    reader = ImuReader("imu")
+    assert reader(serialize_message(message))[2] == 3.0
+    assert reader.remark == ("" if fits else "its frame is 'imu_link', the robot file has 'imu'")
+    message.header.frame_id = "imu"
+    reader(serialize_message(message))
+    assert reader.remark == ""
+
+
+def test_a_receiver_that_tells_no_status_has_a_fix() -> None:
+    """As drivers do that were written before there was one for unknown."""
+    message = NavSatFix(latitude=48.0, longitude=11.0, altitude=1.0)
+    message.status.status = -2
+    assert np.isfinite(FixReader(None)(serialize_message(message))["gnss_position"]).all()
 
 
 def test_a_receiver_without_a_fix_gives_none() -> None:

@@ -41,6 +41,7 @@ class Driver:
 
     def imu(self, stamp: float) -> None:
         message = Imu()
+        message.header.frame_id = "imu"
         rate, force = message.angular_velocity, message.linear_acceleration
         rate.x, rate.y, rate.z = self.rng.normal(size=3)
         force.x, force.y, force.z = self.rng.normal(size=3)
@@ -145,6 +146,40 @@ def test_nan_reaches_the_guard(driver: Driver) -> None:
     driver.period(1, float("nan"))
     assert sensors.look(driver.robot.read())
     assert sensors.not_finite == 1
+
+
+def test_a_number_that_is_none_is_named(driver: Driver) -> None:
+    driver.period(0)
+    values = [0.0] * 19
+    values[3] = math.nan
+    driver.joints(START + PERIOD, position=values)
+    knee = HUMANOID.description.joint_names[3]
+    assert driver.robot.trouble() == [f"joint_states: '{knee}' in joint_pos is nan"]
+    driver.joints(START + 2 * PERIOD)
+    assert not driver.robot.trouble()
+
+
+@pytest.mark.parametrize(
+    ("topic", "rate", "told"),
+    [
+        ("imu/data", 200.0, ""),
+        ("imu/data", 20.0, "20 messages a second, at least 100 are expected"),
+        ("imu/data", 2000.0, "2e+03 messages a second, at most 400 are expected"),
+        ("joint_states", 5.0, "5 messages a second, at least 25 are expected"),
+        ("joint_states", 200.0, ""),
+        ("joint_states", 500.0, "500 messages a second, at most 250 are expected"),
+    ],
+)
+def test_another_rate_is_told(driver: Driver, topic: str, rate: float, told: str) -> None:
+    driver.period(0)
+    assert driver.robot.remarks({topic: rate}) == ([f"{topic}: {told}"] if told else [])
+
+
+def test_the_joints_of_others_are_not_heard(driver: Driver) -> None:
+    driver.period(0)
+    driver.give("joint_states", JointState(name=["finger"], position=[1.0]), START + 0.001)
+    assert not driver.robot.trouble()
+    assert driver.sources["joint_states"].received == 1
 
 
 def test_an_imu_that_says_it_has_no_rate_is_refused(driver: Driver) -> None:

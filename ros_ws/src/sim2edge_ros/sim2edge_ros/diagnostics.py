@@ -106,12 +106,13 @@ class Diagnostics:
 
     def _sensors(self, seconds: float) -> DiagnosticStatus:
         robot, values = self._drive.robot, {}
+        rates = {s.topic: self._rate(s.topic, s.received, seconds) for s in robot.sources}
         for source in robot.sources:
-            rate = self._rate(source.topic, source.received, seconds)
-            values[f"{source.topic}_hz"] = f"{rate:.1f}"
+            values[f"{source.topic}_hz"] = f"{rates[source.topic]:.1f}"
             values[f"{source.topic}_rejected"] = str(source.rejected)
         trouble = robot.trouble()
-        remarks = [source.remark for source in robot.sources if source.remark]
+        # Simulated time may go at any speed, and so may its messages.
+        remarks = robot.remarks({} if self._drive.simulated_time else rates)
         command = self._drive.cmd_vel
         if command.kind:
             values["cmd_vel_type"] = command.kind

@@ -57,7 +57,7 @@ class Drive:
 
     def __init__(self, node: Node, parameters: EdgeParameters) -> None:
         self._node, self.parameters = node, parameters
-        self._simulated_time = bool(node.get_parameter("use_sim_time").value)
+        self.simulated_time = bool(node.get_parameter("use_sim_time").value)
         named = Path(parameters.policy) if parameters.policy else default_policy(parameters.robot)
         policy = self._read(named.expanduser())
         self._before: list[Policy] = []  # policies that drove before
@@ -84,7 +84,7 @@ class Drive:
             wanted = RealtimeConfig(parameters.fifo, parameters.cpu, parameters.lock_memory)
             self._loop_config = LoopConfig(
                 # In simulated time nobody waits, and it would take all the time there is.
-                realtime=RealtimeConfig() if self._simulated_time else wanted,
+                realtime=RealtimeConfig() if self.simulated_time else wanted,
                 stop_seconds=parameters.stop_seconds,
                 phase=parameters.phase,
             )
@@ -132,7 +132,7 @@ class Drive:
             self.fusion.reset()
             self.cmd_vel.enabled = self.active = True
             self._silent, self._began = False, time.monotonic()
-            if self._simulated_time:
+            if self.simulated_time:
                 self.loop.start(SampledPace(self.loop, self.robot.woken, self._now))
             else:
                 self.loop.start(RealTimePace(self.loop, self.robot))
@@ -341,7 +341,7 @@ class Drive:
             time.sleep(_LOOK)
 
     def _make_loop(self, policy: Policy) -> ControlLoop:
-        clock = self._now if self._simulated_time else time.monotonic_ns
+        clock = self._now if self.simulated_time else time.monotonic_ns
         return ControlLoop(policy, self.robot, self.fusion, self._loop_config, clock)
 
     def _now(self) -> int:

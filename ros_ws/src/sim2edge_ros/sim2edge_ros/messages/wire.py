@@ -15,6 +15,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 Float = npt.NDArray[np.float64]
 _PLAIN = b"\x00\x01"  # CDR, little endian: what all middlewares send on the processors of today
 _BODY = 4  # where alignment counts from
+FRAME = _BODY + 8  # where the frame's name in a std_msgs/Header is
 _STAMP = struct.Struct("<iI")
 _COUNT = struct.Struct("<I")
 _DOUBLE = struct.Struct("<d")
@@ -40,7 +41,7 @@ def after_header(data: bytes, size: int) -> int:
         data: the message.
         size: to which that field is aligned.
     """
-    return _aligned(_BODY + 12 + _COUNT.unpack_from(data, _BODY + 8)[0], size)
+    return _aligned(FRAME + 4 + _COUNT.unpack_from(data, FRAME)[0], size)
 
 
 def imu(data: bytes) -> tuple[float, ...]:
@@ -55,16 +56,21 @@ def double(data: bytes, at: int) -> float:
     return value
 
 
+def string(data: bytes, at: int) -> tuple[str, int]:
+    """A string, and where it ends."""
+    at = _aligned(at, 4)
+    (length,) = _COUNT.unpack_from(data, at)  # with its zero byte
+    return data[at + 4 : at + 3 + length].decode(), at + 4 + length
+
+
 def strings(data: bytes, at: int) -> tuple[list[str], int]:
     """A sequence of strings, and where it ends."""
     (count,) = _COUNT.unpack_from(data, at)
     at += 4
     found = []
     for _ in range(count):
-        at = _aligned(at, 4)
-        (length,) = _COUNT.unpack_from(data, at)  # with its zero byte
-        found.append(data[at + 4 : at + 3 + length].decode())
-        at += 4 + length
+        text, at = string(data, at)
+        found.append(text)
     return found, at
 
 

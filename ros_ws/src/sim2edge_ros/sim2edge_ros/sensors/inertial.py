@@ -34,7 +34,8 @@ class InertialPeriods:
     """
 
     def __init__(self, clock: PeriodClock, readings: int) -> None:
-        self._clock, self._k = clock, max(readings, 1)
+        self._clock = clock
+        self.readings = self._k = max(readings, 1)  # a period
         self._sum = np.zeros((self._k, 6))
         self._count = [0] * self._k
         self._before = np.full(6, np.nan)  # the last reading of the last period

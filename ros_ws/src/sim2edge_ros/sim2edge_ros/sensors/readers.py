@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import TwistWithCovarianceStamped
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import LaserScan, NavSatFix
+from sensor_msgs.msg import LaserScan, NavSatFix, NavSatStatus
 
 from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
@@ -31,26 +31,50 @@ class BadMessage(Exception):  # noqa: N818  it is what is wrong with the message
     """A message that cannot be used; its text says why."""
 
 
+class NotOurs(Exception):  # noqa: N818  it is whose message it is
+    """A message of somebody else on the same topic, which is as none."""
+
+
 class Reader(Protocol):
     """Gives some of the robot's signals from a message."""
 
     def __call__(self, data: bytes) -> Mapping[str, Array]: ...
 
 
-def read_imu(data: bytes) -> npt.NDArray[np.float64]:
+class ImuReader:
     """Gyroscope and accelerometer, (6,), of a sensor_msgs/Imu.
 
-    Raises:
-        BadMessage: it says itself that it has none (REP-145).
+    Args:
+        frame: the robot file's, which a namespace may precede.
     """
-    numbers = wire.imu(data)
-    if numbers[16] < 0 or numbers[28] < 0:  # the first of a covariance
-        raise BadMessage("it says that it measures no angular velocity or no acceleration")
-    return np.array(numbers[13:16] + numbers[25:28])
+
+    def __init__(self, frame: str) -> None:
+        self._frame = frame
+        self._found = b""  # the frame's bytes in the last message
+        self.remark = ""  # what is unusual, but works
+
+    def __call__(self, data: bytes) -> npt.NDArray[np.float64]:
+        """Raises:
+        BadMessage: it says itself that it has none (REP-145).
+        """
+        numbers = wire.imu(data)
+        if numbers[16] < 0 or numbers[28] < 0:  # the first of a covariance
+            raise BadMessage("it says that it measures no angular velocity or no acceleration")
+        if not (self._found and data.startswith(self._found, wire.FRAME)):
+            self._look_at_frame(data)
+        return np.array(numbers[13:16] + numbers[25:28])
+
+    def _look_at_frame(self, data: bytes) -> None:
+        frame, end = wire.string(data, wire.FRAME)
+        self._found = data[wire.FRAME : end]
+        fits = frame.split("/")[-1] == self._frame.split("/")[-1]
+        self.remark = "" if fits else f"its frame is '{frame}', the robot file has '{self._frame}'"
 
 
 class JointReader:
     """Joints, wheels and steering from a sensor_msgs/JointState, by name.
+
+    Who publishes only joints of others, such as a gripper's driver, is not listened to.
 
     Args:
         robot: its names.
@@ -106,6 +130,8 @@ class JointReader:
         twice = sorted({name for name in names if names.count(name) > 1})
         missing = sorted(self._needed.difference(names))
         extra = sorted(set(names).difference(self._known))
+        if self._known.isdisjoint(names):
+            raise NotOurs
         if twice:
             raise BadMessage(f"joint {_quoted(twice)} is there twice")
         if missing:
@@ -122,24 +148,40 @@ class ScanReader:
     """Ranges of a sensor_msgs/LaserScan, right to left (REP-117).
 
     Args:
-        description: how many beams the policy knows.
+        description: how many beams the policy knows, and over which angle.
         max_range: m; what a beam without an echo reads.
     """
 
     def __init__(self, description: RobotDescription, max_range: float) -> None:
         self._beams = next(s.size for s in description.signals if s.name == LIDAR)
         self._max = max_range
+        lidar = None if description.wheeled is None else description.wheeled.lidar
+        self._view = None if lidar is None else lidar.field_of_view
 
     def __call__(self, data: bytes) -> Mapping[str, Array]:
         message = deserialize_message(data, LaserScan)
         ranges = np.array(message.ranges, np.float32)
         if len(ranges) != self._beams:
             raise BadMessage(f"{len(ranges)} beams, the robot file has {self._beams}")
+        self._check_angles(message)
         unknown = np.isnan(ranges)
         if unknown.mean() <= _NO_ECHO_SHARE:
             ranges[unknown] = self._max
         np.clip(ranges, 0.0, self._max, out=ranges)  # REP-117: -inf too near, inf no echo
         return {LIDAR: ranges if message.angle_increment > 0 else ranges[::-1].copy()}
+
+    def _check_angles(self, message: LaserScan) -> None:
+        """Its beams must look where the policy's did, to half the angle between two."""
+        if self._view is None:
+            return
+        first, last = sorted((message.angle_min, message.angle_max))
+        off = max(abs(first + self._view / 2), abs(last - self._view / 2))
+        if off > 0.5 * self._view / (self._beams - 1):
+            edge = self._view / 2
+            raise BadMessage(
+                f"beams from {first:.3g} to {last:.3g} rad, the robot file has "
+                f"{-edge:.3g} to {edge:.3g}"
+            )
 
 
 def read_foot(data: bytes) -> float:
@@ -159,7 +201,8 @@ class FixReader:
 
     def __call__(self, data: bytes) -> Mapping[str, Array]:
         message = deserialize_message(data, NavSatFix)
-        if message.status.status < 0:
+        # A driver that tells no status has, from Jazzy on, one that is less than none: unknown.
+        if message.status.status == NavSatStatus.STATUS_NO_FIX:
             raise BadMessage("the receiver has no fix")
         place = message.latitude, message.longitude, message.altitude
         if not all(map(math.isfinite, place)):

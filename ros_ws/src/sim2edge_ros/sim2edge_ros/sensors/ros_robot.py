@@ -23,24 +23,28 @@ from sim2edge_ros.messages.bell import Bell
 from sim2edge_ros.messages.intake import Intake
 from sim2edge_ros.robot_file import RobotFile
 from sim2edge_ros.sensors.inertial import Inertial, InertialPeriods
+from sim2edge_ros.sensors.not_finite import not_finite
 from sim2edge_ros.sensors.readers import (
     FOOT_FORCE,
     GNSS_POSITION,
     GNSS_VELOCITY,
     LIDAR,
     FixReader,
+    ImuReader,
     JointReader,
     ScanReader,
     read_fix_velocity,
     read_foot,
-    read_imu,
 )
-from sim2edge_ros.sensors.source import Reading, Source
+from sim2edge_ros.sensors.source import ANY_PACE, Pace, Reading, Source
 from sim2edge_ros.sensors.stamps import PeriodClock
 
 Float = npt.NDArray[np.float64]
 _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
 _SAME = 1e-3  # s between two stamps of one moment
+_SILENCE_OF_RECEIVERS = 2.5  # s; some give a fix a second
+_OTHER_RATE = 2.0  # times as fast or as slow, from which on people are told
+_TOO_FAST = 5.0  # times as fast as the loop, for what broadcasters give as fast as they can
 
 
 class _Part(NamedTuple):
@@ -96,7 +100,7 @@ class RosRobot:
         send: Callable[[ActuatorCommand], None],
     ) -> None:
         self.description = used_part(robot.description, used | {IMU_GYRO, IMU_ACCEL})
-        self._node, self._send = node, send
+        self._node, self._robot, self._send = node, robot, send
         self._intake = Intake(node, "sensors")
         self._used = frozenset(s.name for s in self.description.signals)
         self._clock = PeriodClock(config.period)
@@ -116,7 +120,15 @@ class RosRobot:
         # s for which no message is taken then: the loop ticks, and has the interpreter for itself.
         self.pause = 0.0
         self._told: Inertial | None = None  # for which somebody was woken
-        self._imu = self._source(topics.IMU, Imu, read_imu, self._take_imu)
+        self._read_imu = ImuReader(robot.imu_frame)
+        rate = self._periods.readings / config.period
+        self._imu = self._source(
+            topics.IMU,
+            Imu,
+            self._read_imu,
+            self._take_imu,
+            Pace(slow=rate / _OTHER_RATE, fast=rate * _OTHER_RATE),
+        )
         self._parts = self._make_parts(robot, config)
         # Now that what they fill is there; the IMU, which completes a sample, is the last.
         for source in sorted(self.sources, key=lambda source: source is self._imu):
@@ -159,11 +171,31 @@ class RosRobot:
 
     def trouble(self) -> list[str]:
         """What keeps samples from coming, a line each."""
-        timeouts = {id(part.source): part.timeout for part in self._parts}
-        lines = [s.trouble(timeouts.get(id(s), 0.5)) for s in self.sources]
-        found = [line for line in lines if line]
+        found = [source.trouble for source in self.sources if source.trouble]
         if not found and self.blocked:
             found = [f"{self.blocked}: its stamps are too far from those of {topics.IMU}"]
+        return found + self._no_numbers()
+
+    def remarks(self, rates: Mapping[str, float]) -> list[str]:
+        """What is unusual, but works, a line each.
+
+        Args:
+            rates: of the topics' messages, 1/s; 0 if it is not known.
+        """
+        remarks = [r for s in self.sources for r in s.remarks(rates.get(s.topic, 0.0))]
+        frame = self._read_imu.remark
+        return [*remarks, f"{topics.IMU}: {frame}"] if frame else remarks
+
+    def _no_numbers(self) -> list[str]:
+        readings = [(p.source.topic, r.values) for p in self._parts if (r := p.source.slot.get())]
+        inertial = self._inertial.get()
+        if inertial is not None:
+            mean = inertial.mean
+            readings.append((topics.IMU, {IMU_GYRO: mean[:3], IMU_ACCEL: mean[3:]}))
+        found = []
+        for topic, values in readings:
+            named = (not_finite(name, value, self._robot) for name, value in values.items())
+            found += [f"{topic}: {what}" for what in named if what]
         return found
 
     @property
@@ -188,10 +220,14 @@ class RosRobot:
 
     def _make_parts(self, robot: RobotFile, config: RosRobotConfig) -> list[_Part]:
         timeout = config.sensor_timeout or 2.5 * config.period
+        rate = 1.0 / config.period
+        self._pace = Pace(max(timeout, ANY_PACE.silence), rate / _OTHER_RATE, rate * _TOO_FAST)
         parts = []
         if JointReader.reads(self._used):
             joints = JointReader(robot, self._used)
-            self._joints = self._source(topics.JOINTS, JointState, joints, self._take_joints)
+            self._joints = self._source(
+                topics.JOINTS, JointState, joints, self._take_joints, self._pace
+            )
             parts.append(self._part(self._joints, timeout))
         if FOOT_FORCE in self._used:
             parts.append(self._feet(robot.feet, timeout))
@@ -199,9 +235,9 @@ class RosRobot:
             wheeled = robot.description.wheeled
             reach = wheeled.lidar.max_range if wheeled and wheeled.lidar else math.inf
             scan = ScanReader(robot.description, reach)
-            parts.append(
-                self._part(self._source(topics.SCAN, LaserScan, scan), config.scan_timeout)
-            )
+            silence = Pace(max(config.scan_timeout, ANY_PACE.silence))
+            source = self._source(topics.SCAN, LaserScan, scan, pace=silence)
+            parts.append(self._part(source, config.scan_timeout))
         if GNSS_POSITION in self._used:
             parts.append(self._gnss())
         return parts
@@ -212,8 +248,9 @@ class RosRobot:
         kind: Any,
         read: Callable[[bytes], Any],
         use: Callable[[float, Any], Any] = lambda stamp, values: values,
+        pace: Pace = ANY_PACE,
     ) -> Source:
-        source = Source(topic, kind, read, self._now, use, self._look)
+        source = Source(topic, kind, read, self._now, use, self._look, pace)
         self.sources.append(source)
         return source
 
@@ -275,7 +312,7 @@ class RosRobot:
 
         for place, foot in enumerate(feet):
             topic = topics.FOOT.format(foot)
-            self._source(topic, WrenchStamped, read_foot, partial(take, place))
+            self._source(topic, WrenchStamped, read_foot, partial(take, place), self._pace)
         return self._part(both, timeout, FOOT_FORCE)
 
     def _gnss(self) -> _Part:
@@ -290,6 +327,7 @@ class RosRobot:
                 together = {name: half.values[name] for name, half in halves.items()}
                 both.slot.put(Reading(stamp, together))
 
-        self._source(topics.FIX, NavSatFix, FixReader(None), take)
-        self._source(topics.FIX_VELOCITY, TwistWithCovarianceStamped, read_fix_velocity, take)
+        pace = Pace(_SILENCE_OF_RECEIVERS)
+        self._source(topics.FIX, NavSatFix, FixReader(None), take, pace)
+        self._source(topics.FIX_VELOCITY, TwistWithCovarianceStamped, read_fix_velocity, take, pace)
         return self._part(both, math.inf, GNSS_POSITION, GNSS_VELOCITY)

@@ -7,7 +7,7 @@ from geometry_msgs.msg import TwistWithCovarianceStamped, WrenchStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
+from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix, NavSatStatus
 
 from edge_runtime.robot import RobotDescription
 from edge_runtime.signal import IMU_BURST, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
@@ -24,6 +24,7 @@ from sim2edge_ros.sensors.readers import (
     WHEEL_SPEED,
 )
 
+_FIX_STAYS = 1_000_000_000  # ns after which a fix is given again though it is the same
 TRUTH = "ground_truth/odometry"  # nav_msgs/Odometry of the IMU, exact
 
 
@@ -32,7 +33,7 @@ class SensorPublisher:
 
     An IMU has a reading at each physics step; they come together at the end of a control period,
     as those of an IMU whose FIFO is read, each with its own stamp. A fix is published when it is
-    new.
+    new, and once a second where it stays.
 
     Args:
         node: whose topics they are.
@@ -83,7 +84,7 @@ class SensorPublisher:
             self._fix_velocity = make(
                 TwistWithCovarianceStamped, topics.FIX_VELOCITY, topics.SENSOR
             )
-        self._last_fix = b""
+        self._last_fix, self._fixed = b"", 0  # and when, ns
         self._truth = make(Odometry, TRUTH, topics.STATE)
         self._truth_message = Odometry(child_frame_id=frames.prefix + robot.imu_frame)
         self._truth_message.header.frame_id = frames.odom
@@ -162,10 +163,13 @@ class SensorPublisher:
     def _publish_fix(self, stamp: int, signals: dict[str, Array]) -> None:
         place, speed = signals[GNSS_POSITION], signals[GNSS_VELOCITY]
         both = place.tobytes() + speed.tobytes()
-        if both == self._last_fix or not np.isfinite(place).all():
+        again = not self._fixed < stamp < self._fixed + _FIX_STAYS
+        if (both == self._last_fix and not again) or not np.isfinite(place).all():
             return
-        self._last_fix = both
+        self._last_fix, self._fixed = both, stamp
         message = NavSatFix()
+        message.status.status = NavSatStatus.STATUS_FIX
+        message.status.service = NavSatStatus.SERVICE_GPS
         message.header.frame_id = self._prefix + "gnss"
         _set(message.header.stamp, stamp)
         message.latitude, message.longitude, message.altitude = self._datum.to_geodetic(

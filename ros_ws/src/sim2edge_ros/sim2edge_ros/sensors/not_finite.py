@@ -1,0 +1,38 @@
+"""Which number of a sensor is none, for people; whether it matters the guard judges."""
+
+import numpy as np
+
+from edge_runtime.signal import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
+from sim2edge_ros.robot_file import RobotFile
+from sim2edge_ros.sensors.readers import FOOT_FORCE, STEERING_ANGLE, WHEEL_SPEED
+
+_AXES = ("x", "y", "z")
+
+
+def not_finite(signal: str, values: Array, robot: RobotFile) -> str:
+    """The first of a signal's values that is not finite, by name; empty if all are.
+
+    Args:
+        signal: its name.
+        values: (size,).
+        robot: whose it is.
+    """
+    places = np.flatnonzero(~np.isfinite(values))
+    if not len(places):
+        return ""
+    place = int(places[0])
+    names = _names(signal, robot)
+    which = f"'{names[place]}'" if place < len(names) else f"number {place}"
+    return f"{which} in {signal} is {values[place]}"
+
+
+def _names(signal: str, robot: RobotFile) -> tuple[str, ...]:
+    if signal in (JOINT_POS, JOINT_VEL, JOINT_TORQUE):
+        return robot.description.joint_names
+    return {
+        WHEEL_SPEED: robot.wheel_joints,
+        STEERING_ANGLE: (robot.steering_joint,),
+        FOOT_FORCE: robot.feet,
+        IMU_GYRO: _AXES,
+        IMU_ACCEL: _AXES,
+    }.get(signal, ())

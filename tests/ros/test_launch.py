@@ -191,7 +191,7 @@ def test_a_node_that_is_refused_ends_the_launch(
 ) -> None:
     """Started again, it would be refused again."""
     with launched(prefix, "vehicle", *given) as graph:
-        graph.process.wait(GRACE)
+        assert graph.process.wait(GRACE) == 1
         time.sleep(0.2)
     assert said in graph.output
     assert "edge_node was refused what it was given" in graph.output

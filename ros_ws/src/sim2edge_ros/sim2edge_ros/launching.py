@@ -7,8 +7,7 @@ from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction
-from launch.events import Shutdown
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
@@ -139,21 +138,23 @@ def _numbers(given: dict[str, str], *names: str) -> dict[str, float]:
 
 
 def _ended(node: str, failed: set[str], event: Any, context: Any) -> list[Any]:
-    """A node that was refused would be so again: that ends the launch, and the others with it.
+    """What comes of a node's end.
 
     Args:
         node: that ended.
         failed: nodes that ended otherwise before.
         event: how it ended.
         context: of the launch.
+
+    Raises:
+        UserError: it was refused, and would be so again; that ends the launch, with exit code 1.
     """
     if event.returncode != REFUSED or context.is_shutdown:
         failed.add(node)
         return []
     if node == _RECORDER and node in failed:  # its disk may be full
         return [LogInfo(msg=f"{node}: the robot goes on without it")]
-    why = f"{node} was refused what it was given; the line above says why"
-    return [LogInfo(msg=why), EmitEvent(event=Shutdown(reason=why))]
+    raise UserError(f"{node} was refused what it was given; its last line says why")
 
 
 def _state_publisher(

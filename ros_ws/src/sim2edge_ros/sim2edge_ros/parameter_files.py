@@ -22,7 +22,8 @@ _STARTED = {
 }
 _OWN: dict[str, dict[str, dict[str, Any]]] = {
     "humanoid": {"edge_node": {"odometry_rate": 50.0}},
-    "vehicle": {"edge_node": {"odometry_rate": 25.0}},
+    # The policy needs no estimate of where the car is, but who navigates does.
+    "vehicle": {"edge_node": {"fusion": "wheeled", "odometry_rate": 25.0}},
 }
 
 

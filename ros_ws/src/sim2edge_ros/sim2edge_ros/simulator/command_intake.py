@@ -19,15 +19,17 @@ from edge_runtime.signal import Array
 from edge_runtime.slots import LatestValue
 from sim2edge_ros.messages import topics, wire
 from sim2edge_ros.messages.intake import Intake
+from sim2edge_ros.sensors.readers import BadMessage
 
+_AGAIN = 5.0  # s after which a refused message is told again
 FORWARD, ACKERMANN, JOINT_TRAJECTORY = "forward", "twist", "trajectory"
 
 
 class CommandIntake:
     """What drivers and controllers do with command topics.
 
-    A message of the wrong length, of other joints or with NaN is left out. Gains hold until others
-    come; at first they are the robot's own.
+    A message of the wrong length, of other joints or with NaN is left out, and named. Gains hold
+    until others come; at first they are the robot's own.
 
     Args:
         node: on which to subscribe; messages are taken in a thread of this intake's own.
@@ -61,7 +63,6 @@ class CommandIntake:
         self._has_stiffness = self._stiffness.any()
         self._newest: LatestValue[ActuatorCommand | None] = LatestValue(None)
         self._taken: ActuatorCommand | None = None
-        self.received, self.rejected = 0, 0
         self._subscribe(interface)
         self._intake.start()
 
@@ -105,17 +106,19 @@ class CommandIntake:
         def guarded(data: bytes) -> None:
             try:
                 take(wire.plain(data, kind))
-            except Exception:  # whatever a message can do must not end the thread
-                self.rejected += 1
+            except Exception as error:  # whatever a message can do must not end the thread
+                self._node.get_logger().warning(
+                    f"{topic}: refused, {error}", throttle_duration_sec=_AGAIN
+                )
 
         self._intake.subscribe(kind, topic, guarded, topics.COMMAND)
 
     def _gains(self, topic: str) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:
             values = self._good(topic, wire.array(data))
-            if values is not None and topic == topics.STIFFNESS:
+            if topic == topics.STIFFNESS:
                 self._stiffness = values
-            elif values is not None:
+            else:
                 self._damping = values
 
         return take
@@ -125,10 +128,7 @@ class CommandIntake:
         last = topics.POSITION if len(self._groups[topics.POSITION]) else topics.VELOCITY
 
         def take(data: bytes) -> None:
-            values = self._good(topic, wire.array(data))
-            if values is None:
-                return
-            self._target[self._groups[topic]] = values
+            self._target[self._groups[topic]] = self._good(topic, wire.array(data))
             if topic == last:
                 self._put()
 
@@ -138,22 +138,20 @@ class CommandIntake:
         message = deserialize_message(data, JointTrajectory)
         names = [a.name for a in self._actuators]
         given, points = list(message.joint_names), list(message.points)
-        if sorted(given) != sorted(names) or not points:
-            self.rejected += 1
-            return
+        if sorted(given) != sorted(names):
+            raise BadMessage(f"its joints are {given}, the robot's are {names}")
+        if not points:
+            raise BadMessage("it has no points")
         values = self._good(topics.STIFFNESS, points[-1].positions)
-        if values is not None:
-            order = [given.index(name) for name in names]
-            self._target[:] = values[order]
-            self._put()
+        self._target[:] = values[[given.index(name) for name in names]]
+        self._put()
 
     def _take_twist(self, data: bytes) -> None:
         assert self._wheeled is not None
         message = deserialize_message(data, TwistStamped)
         speed, turn = message.twist.linear.x, message.twist.angular.z
         if not math.isfinite(speed + turn):
-            self.rejected += 1
-            return
+            raise BadMessage("a number in it is none")
         steering = self._groups[topics.POSITION]
         if speed != 0.0:  # else the wheels stay where they are
             wheelbase = self._wheeled.estimator.wheelbase
@@ -161,12 +159,12 @@ class CommandIntake:
         self._target[self._groups[topics.VELOCITY]] = speed / self._wheeled.wheel_radius
         self._put()
 
-    def _good(self, topic: str, data: Any) -> Array | None:
-        values = np.asarray(data, np.float32)
-        self.received += 1
-        if len(values) != len(self._groups[topic]) or not np.isfinite(values).all():
-            self.rejected += 1
-            return None
+    def _good(self, topic: str, data: Any) -> Array:
+        values, wanted = np.asarray(data, np.float32), len(self._groups[topic])
+        if len(values) != wanted:
+            raise BadMessage(f"{len(values)} numbers, the robot has {wanted}")
+        if not np.isfinite(values).all():
+            raise BadMessage(f"number {int(np.argmin(np.isfinite(values)))} is none")
         return values
 
     def _put(self) -> None:

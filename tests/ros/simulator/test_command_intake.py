@@ -1,0 +1,90 @@
+"""The simulated robot takes commands as stock controllers do, and says which it refuses."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from edge_runtime.contract import POSITION, Actuator
+from edge_runtime.robot import ActuatorCommand, Mode
+from sim2edge_ros.messages import topics
+from sim2edge_ros.simulator.command_intake import FORWARD, JOINT_TRAJECTORY, CommandIntake
+
+NAMES = ("hip", "knee")
+ACTUATORS = tuple(Actuator(name, POSITION, stiffness=40.0, damping=2.0) for name in NAMES)
+
+
+class Commander:
+    """Publishes commands until the robot has heard one."""
+
+    def __init__(self, node: Any, intake: CommandIntake) -> None:
+        self.node, self.intake = node, intake
+
+    def say(self, topic: str, message: Any) -> ActuatorCommand:
+        publisher = self.node.create_publisher(type(message), topic, topics.COMMAND)
+        end = time.monotonic() + 20.0
+        while (command := self.intake.command()) is None:
+            assert time.monotonic() < end, "the robot hears nothing"
+            publisher.publish(message)
+            time.sleep(0.02)
+        self.node.destroy_publisher(publisher)
+        return command
+
+
+@pytest.fixture
+def forward(node: Any) -> Iterator[Commander]:
+    with closing(CommandIntake(node, ACTUATORS, FORWARD, None)) as intake:
+        yield Commander(node, intake)
+
+
+def test_targets_are_taken_in_the_robots_order(forward: Commander) -> None:
+    command = forward.say(topics.POSITION, Float64MultiArray(data=[0.25, -0.5]))
+    assert command.target.tolist() == [0.25, -0.5]
+    assert command.mode is Mode.RUN
+    assert command.stiffness.tolist() == [40.0, 40.0]
+
+
+def test_a_trajectory_is_taken_by_name(node: Any) -> None:
+    with closing(CommandIntake(node, ACTUATORS, JOINT_TRAJECTORY, None)) as intake:
+        points = [JointTrajectoryPoint(positions=[0.25, -0.5])]
+        message = JointTrajectory(joint_names=["knee", "hip"], points=points)
+        command = Commander(node, intake).say(topics.TRAJECTORY, message)
+    assert command.target.tolist() == [-0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0.1], "refused, 1 numbers, the robot has 2"),
+        ([0.1, math.nan], "refused, number 1 is none"),
+    ],
+)
+def test_what_does_not_fit_moves_nothing_and_is_told(
+    forward: Commander, values: list[float], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+
+    class Log:
+        def warning(self, line: str, **_options: Any) -> None:
+            lines.append(line)
+
+    monkeypatch.setattr(forward.node, "get_logger", Log)
+    bad = forward.node.create_publisher(Float64MultiArray, topics.POSITION, topics.COMMAND)
+    end = time.monotonic() + 20.0
+    while not lines and time.monotonic() < end:
+        bad.publish(Float64MultiArray(data=values))
+        time.sleep(0.02)
+    assert lines[0] == f"{topics.POSITION}: {told}"
+    assert forward.intake.command() is None
+    forward.node.destroy_publisher(bad)
+    command = forward.say(topics.POSITION, Float64MultiArray(data=[0.25, -0.5]))
+    np.testing.assert_allclose(command.target, [0.25, -0.5])

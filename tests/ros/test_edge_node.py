@@ -18,7 +18,8 @@ from ros_graph import Graph, running, up
 from watcher import Watcher
 
 from sim2edge_ros.edge_node import split_name
-from sim2edge_ros.up import default_parameters, default_policy
+from sim2edge_ros.robot_file import default_policy
+from sim2edge_ros.up import default_parameters
 
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 SHUTDOWN = {"unconfigured": 5, "inactive": 6, "active": 7}
@@ -48,12 +49,11 @@ class Operator(Watcher):
         return next(str(v.value) for v in values if v.key == "state")
 
 
-def edge_node(*options: str, code: str = "") -> list[str]:
+def edge_node(*options: str) -> list[str]:
     """The command of one for the car."""
     arguments = ["--ros-args", "--params-file", str(default_parameters("vehicle"))]
-    arguments += ["-p", f"policy:={default_policy('vehicle')}", *options]
-    start = ["-c", code] if code else ["-m", "sim2edge_ros.edge_node"]
-    return [sys.executable, *start, *arguments]
+    arguments += ["-p", f"policy:={default_policy('vehicle')}", "-p", "autostart:=false", *options]
+    return [sys.executable, "-m", "sim2edge_ros.edge_node", *arguments]
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_who_takes_it_down_is_not_overruled(car: tuple[Operator, Graph]) -> None
     """It activated itself; what a person ends stays ended until a person begins it."""
     operator, _ = car
     assert operator.change("deactivate")
-    assert operator.told_state() == "inactive"
+    operator.until(lambda: operator.told_state() == "inactive", "it is told", patience=2.0)
     operator.until(lambda: abs(operator.speed) < 0.5, "the car stands")
     operator.spin(2.0)  # it would have tried again by now
     assert operator.state == "inactive"

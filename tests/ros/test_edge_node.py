@@ -31,6 +31,10 @@ LEADS = {
 }
 
 
+# What the file gives an edge node of the usual name.
+_AS_EDGE_NODE = ("-p", "robot:=vehicle", "-p", "fusion:=wheeled")
+
+
 class Operator(Watcher):
     """Asks the edge node for transitions, as `ros2 lifecycle set` does."""
 
@@ -203,3 +207,19 @@ def test_what_was_loaded_is_told_at_once(car: tuple[Operator, Graph], tmp_path: 
     operator.until(lambda: told() == str(other), "it is told", patience=2.0)
     assert operator.ask("roll_back").success
     operator.until(lambda: told() != str(other), "it is told", patience=2.0)
+
+
+@pytest.mark.slow
+def test_who_was_refused_does_not_take_over(car: tuple[Operator, Graph]) -> None:
+    """When the first is deactivated, a person may be on the way to the robot."""
+    operator, _ = car
+    second = edge_node("-p", "autostart:=true", "-r", "__node:=second", *_AS_EDGE_NODE)
+    with running(second) as graph:
+        graph.until("commands this robot already")
+        operator.spin(12.0)  # longer than it waits for one that was killed to be gone
+        assert operator.change("deactivate")
+        operator.spin(4.0)
+        assert "second]: active" not in graph.output
+        assert abs(operator.speed) < 0.5
+    assert operator.change("activate")
+    operator.until(lambda: operator.speed > 3.0, "the car drives")

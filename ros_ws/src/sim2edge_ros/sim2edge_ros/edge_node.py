@@ -42,6 +42,7 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 FAILED = TransitionCallbackReturn.ERROR
 NAME = "edge_node"
 _DISCOVERY = 1.5  # s in which other nodes are found
+_GONE = 10.0  # s after its birth in which a node waits for another to be gone
 _ANY_TIME = ("candidate",)  # parameters that count whenever they are set
 _Asked = ParamSpec("_Asked")
 Transition = Callable[Concatenate["EdgeNode", _Asked], TransitionCallbackReturn]
@@ -126,6 +127,9 @@ class EdgeNode(LifecycleNode):
         try:
             others = commanders(self)
             if others:
+                # A node that was killed is seen for a while. Who is there longer is to stay, and
+                # when a person takes it down, none must drive the robot in its place.
+                self._by_itself &= time.monotonic() - self._born < _GONE
                 raise UserError(f"{', '.join(others)} commands this robot already")
             self._drive.start()
         except UserError as error:

@@ -9,11 +9,14 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from std_msgs.msg import Float64MultiArray
 
 from edge_runtime.errors import UserError
 from edge_runtime.inference import CPU
+from sim2edge_ros.commands.commanders import commanders
 from sim2edge_ros.diagnostics import Diagnostics
 from sim2edge_ros.drive import Drive
+from sim2edge_ros.messages import topics
 from sim2edge_ros.parameters import EdgeParameters
 from sim2edge_ros.robot_file import default_policy
 
@@ -53,3 +56,16 @@ def test_a_provider_that_is_not_here_leaves_the_cpu_and_says_so(node: Any) -> No
 def test_an_unknown_provider_is_refused(node: Any) -> None:
     with pytest.raises(UserError, match="unknown provider 'tensort'; take auto, cpu"):
         drive(node, provider="tensort").__enter__()
+
+
+def test_a_cpu_that_is_not_there_is_refused(node: Any) -> None:
+    with pytest.raises(UserError, match="parameter 'cpu' is 1023, which is not there; the last is"):
+        drive(node, cpu=1023).__enter__()
+
+
+@pytest.mark.parametrize("topic", [topics.POSITION, topics.STIFFNESS, topics.DAMPING])
+def test_who_publishes_targets_or_gains_commands_the_robot(node: Any, topic: str) -> None:
+    """Stiffness zero lets a humanoid collapse."""
+    assert commanders(node) == []
+    node.create_publisher(Float64MultiArray, topic, topics.COMMAND)
+    assert commanders(node) == [f"/probe ({topic})"]

@@ -157,11 +157,12 @@ def test_who_takes_it_down_is_not_overruled(car: tuple[Operator, Graph]) -> None
 @pytest.mark.slow
 def test_a_parameter_that_would_do_nothing_is_refused(car: tuple[Operator, Graph]) -> None:
     operator, _ = car
-    answer = operator.try_to_set("policy", "other.onnx")
-    assert not answer.successful
-    assert answer.reason == (
-        "'policy' counts when the node is configured; deactivate and clean up first"
-    )
+    for name, value in (("policy", "other.onnx"), ("use_sim_time", True)):
+        answer = operator.try_to_set(name, value)
+        assert not answer.successful
+        assert answer.reason == (
+            f"'{name}' counts when the node is configured; deactivate and clean up first"
+        )
     assert operator.try_to_set("candidate", "other.onnx").successful
 
 

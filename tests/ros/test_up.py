@@ -65,22 +65,29 @@ def test_a_parameter_file_that_is_none_is_refused(
         parameter_files("vehicle", path)
 
 
+def after(command: list[str], flag: str) -> list[str]:
+    """What a command line says with a flag, each time."""
+    return [command[place + 1] for place, word in enumerate(command) if word == flag]
+
+
 def test_an_option_that_is_not_given_leaves_the_parameter_file_alone(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("h1:\n  edge_node:\n    ros__parameters:\n      policy: other.onnx\n")
     config = UpConfig("vehicle", params=mine)
     command = _command("edge_node", config)
-    files = [command[i + 1] for i, word in enumerate(command) if word == "--params-file"]
-    assert files == [str(default_parameters("vehicle")), str(mine)]  # the last one counts
+    assert after(command, "--params-file") == [
+        str(default_parameters("vehicle")),
+        str(mine),
+    ]  # the last one counts
     assert "-p" not in command
     given = _command("edge_node", UpConfig("vehicle", policy=Path("a.onnx"), set=("fifo:=0",)))
-    assert [word for word in given if ":=" in word] == ["policy:=a.onnx", "fifo:=0"]
+    assert after(given, "-p") == ["policy:=a.onnx", "fifo:=0"]
 
 
 def test_a_setting_goes_to_the_nodes_that_know_it() -> None:
     config = UpConfig("vehicle", record=Path("bags"), set=("seed:=3", "fifo:=0", "total_mb:=9"))
     taken = {
-        node: {word for word in _command(node, config) if ":=" in word} - {"folder:=bags"}
+        node: set(after(_command(node, config), "-p")) - {"folder:=bags"}
         for node in ("edge_node", "sim_node", "recorder")
     }
     assert taken == {
@@ -208,3 +215,10 @@ def test_a_whole_number_will_do_and_the_file_has_the_first_word(tmp_path: Path) 
         time.sleep(0.2)
     assert "edge_node]: unconfigured" in graph.output
     assert "configured: VehicleTrack" not in graph.output
+
+
+@pytest.mark.parametrize(("options", "moved"), [({}, True), ({"real": True}, False)])
+def test_each_simulated_robot_has_a_clock_of_its_own(options: dict[str, bool], moved: bool) -> None:
+    """And whoever simulates in our place has `/clock`."""
+    command = _command("edge_node", UpConfig("vehicle", namespace="h1", lockstep=True, **options))
+    assert ("/clock:=clock" in after(command, "-r")) is moved

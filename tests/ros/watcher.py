@@ -6,7 +6,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
-from rcl_interfaces.msg import Parameter, ParameterValue, SetParametersResult
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
 from rcl_interfaces.srv import SetParameters
 from ros_graph import Probe
 from std_srvs.srv import Trigger
@@ -57,8 +57,12 @@ class Watcher(Probe):
         until = self.time + seconds
         self.until(lambda: self.time > until, f"{seconds} s pass")
 
-    def try_to_set(self, name: str, value: str) -> SetParametersResult:
-        parameter = Parameter(name=name, value=ParameterValue(type=4, string_value=value))
+    def try_to_set(self, name: str, value: str | bool) -> SetParametersResult:
+        if isinstance(value, bool):
+            content = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value)
+        else:
+            content = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+        parameter = Parameter(name=name, value=content)
         request = SetParameters.Request(parameters=[parameter])
         answer = self.call(f"{self.prefix}edge_node/set_parameters", SetParameters, request)
         return answer.results[0]

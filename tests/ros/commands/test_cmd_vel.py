@@ -87,11 +87,12 @@ def test_a_command_that_is_no_number_is_refused(command: CmdVel, asked: list[lis
     assert command.rejected == 1
 
 
-def test_an_old_command_is_refused_and_one_without_a_stamp_heeded(
-    node: Any, command: CmdVel, asked: list[list[float]]
+@pytest.mark.parametrize(("age", "told"), [(3.0, "s old"), (-3600.0, "s ahead")])
+def test_a_command_of_another_time_is_refused_and_one_without_a_stamp_heeded(
+    node: Any, command: CmdVel, asked: list[list[float]], age: float, told: str
 ) -> None:
-    command._take(stamped(node, 3.0))
-    assert "s old, over cmd_vel_timeout" in command.complaint
+    command._take(stamped(node, age))
+    assert f"{told}, over cmd_vel_timeout" in command.complaint
     assert asked == []
     command._take(stamped(node, 0.05))
     command._take(TwistStamped(twist=twist(0.25)))

@@ -96,6 +96,8 @@ class Diagnostics:
             return ERROR, f"{', '.join(self._drive.others)} commands this robot too"
         if stands:
             return ERROR, "it does not tick: no sample comes, or simulated time stands still"
+        if loop.stopping:
+            return OK, "coming to rest"
         if loop.guard.latched:
             return ERROR, f"{loop.guard.latched.name.lower()}: {reason(loop)}"
         if loop.reaction is not Reaction.NONE:

@@ -1,5 +1,6 @@
 """A policy on a robot behind ROS topics: what an edge node has from configuration to clean-up."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -81,6 +82,7 @@ class Drive:
                 self._send,
             )
             stack.enter_context(closing(self.robot))
+            _check_cpu(parameters.cpu)
             wanted = RealtimeConfig(parameters.fifo, parameters.cpu, parameters.lock_memory)
             self._loop_config = LoopConfig(
                 # In simulated time nobody waits, and it would take all the time there is.
@@ -366,3 +368,12 @@ class Drive:
             loop.command.put(np.float32(share) * command)
             time.sleep(_SLOWING / 4)
         time.sleep(_STANDING)
+
+
+def _check_cpu(cpu: int) -> None:
+    """Raises:
+    UserError: there is none of this number.
+    """
+    last = (os.cpu_count() or 1) - 1  # not what the scheduler may use, which an isolated CPU is not
+    if cpu > last:
+        raise UserError(f"parameter 'cpu' is {cpu}, which is not there; the last is {last}")

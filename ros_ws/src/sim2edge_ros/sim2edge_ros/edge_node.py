@@ -44,6 +44,7 @@ NAME = "edge_node"
 _DISCOVERY = 1.5  # s in which other nodes are found
 _GONE = 10.0  # s after its birth in which a node waits for another to be gone
 _ANY_TIME = ("candidate",)  # parameters that count whenever they are set
+_TIME = "use_sim_time"  # of rclpy, for each node of the process
 _Asked = ParamSpec("_Asked")
 Transition = Callable[Concatenate["EdgeNode", _Asked], TransitionCallbackReturn]
 
@@ -77,14 +78,13 @@ class EdgeNode(LifecycleNode):
 
     def __init__(self, context: Context, io: Node, policies: Node, name: str = NAME) -> None:
         super().__init__(name, context=context)
-        self._io = io
+        self._io, self._policies = io, policies
         self._born = time.monotonic()
         self._drive: Drive | None = None
         self._diagnostics: Diagnostics | None = None
         self.parameters = declare(self, EdgeParameters)
         self.status = Status(self, lambda: self.parameters.robot, self._about)
-        for node in (io, policies):
-            node.set_parameters([self.get_parameter("use_sim_time")])
+        self._share_time()
         self.add_on_set_parameters_callback(self._check_parameters)
         PolicyServices(policies, self, lambda: self._drive)
         for service in self.services:
@@ -111,6 +111,7 @@ class EdgeNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             self.parameters = self._read_parameters()
+            self._share_time()
             drive = Drive(self._io, self.parameters)
         except UserError as error:
             self.status.tell(ERROR, f"not configured: {error}")
@@ -277,13 +278,17 @@ class EdgeNode(LifecycleNode):
         late = [
             parameter.name
             for parameter in parameters
-            if parameter.name in EdgeParameters.__dataclass_fields__
+            if parameter.name in (*EdgeParameters.__dataclass_fields__, _TIME)
             and parameter.name not in _ANY_TIME
         ]
         if not late or self.label == "unconfigured":
             return SetParametersResult(successful=True)
         why = f"'{late[0]}' counts when the node is configured; deactivate and clean up first"
         return SetParametersResult(successful=False, reason=why)
+
+    def _share_time(self) -> None:
+        for node in (self._io, self._policies):
+            node.set_parameters([self.get_parameter(_TIME)])
 
     def _read_parameters(self) -> EdgeParameters:
         values: dict[str, Any] = {

@@ -167,7 +167,7 @@ def _command(node: str, config: UpConfig) -> list[str]:
         command += ["--params-file", str(file)]
     for parameter in _given(node, config):
         command += ["-p", parameter]
-    if config.lockstep:
+    if not config.real:
         command += ["-r", f"{_CLOCK}:={_CLOCK.strip('/')}"]  # each simulated robot has its own time
     if config.namespace:
         command += ["-r", f"__ns:=/{config.namespace.strip('/')}"]

@@ -30,9 +30,9 @@ _TOLD = 2.0  # s for which a complaint stays when nothing comes any more
 class CmdVel:
     """Takes velocity commands and asks for zero when they cease.
 
-    As ros2_control's controllers do, it refuses a stamped one that is older than the time-out; a
-    stamp of zero is none. What is outside the range in which the policy was trained is clipped by
-    the controller; here it is told.
+    As ros2_control's controllers do, it refuses a stamped one that is older than the time-out, and
+    one that is as far ahead, whose age nobody knows; a stamp of zero is none. What is outside the
+    range in which the policy was trained is clipped by the controller; here it is told.
 
     Args:
         node: on which to subscribe.
@@ -93,15 +93,13 @@ class CmdVel:
             found = {_TYPES[info.topic_type] for info in infos if info.topic_type in _TYPES}
             if found and self._wanted not in found:
                 self._wanted = sorted(found)[0]
-        if self._subscription is None:
-            self._subscribe()
-        elif self.kind != self._wanted:
+        if self.kind != self._wanted:
             # It lives until the executor has let go of it, and so long none of another type can be
-            # made: a later look does.
+            # made: `check_timeout` does.
             self.close()
 
     def check_timeout(self) -> None:
-        """Ask for zero if commands have ceased; some ten times a second."""
+        """Ask for zero if commands have ceased, and listen again; some ten times a second."""
         if self._places and self._subscription is None:
             self._subscribe()
         now = self._now()
@@ -170,9 +168,10 @@ class CmdVel:
             return ""
         stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
         age = self._stamped_now() - stamp
-        if not stamp or age <= self._timeout:
+        if not stamp or abs(age) <= self._timeout:
             return ""
-        return f"its stamp is {age:.3g} s old, over cmd_vel_timeout; set the sender's clock"
+        off = f"{age:.3g} s old" if age > 0 else f"{-age:.3g} s ahead"
+        return f"its stamp is {off}, over cmd_vel_timeout; set the sender's clock"
 
     def _clipped(self, values: dict[str, float]) -> str:
         for axis, command in self._ranges.items():

@@ -17,7 +17,7 @@ def commanders(node: Node, own: Iterable[str] = ()) -> list[str]:
         own: topics on which this node itself publishes; another of its name is somebody else.
     """
     me, own, found = node.get_fully_qualified_name(), set(own), set()
-    for topic in topics.MOVING:
+    for topic in topics.COMMANDING:
         infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
         names = [
             "a node whose name is not known yet"

@@ -23,7 +23,8 @@ STIFFNESS = "forward_stiffness_controller/commands"  # Nm/rad
 DAMPING = "forward_damping_controller/commands"  # Nm s/rad
 TRAJECTORY = "joint_trajectory_controller/joint_trajectory"  # trajectory_msgs/JointTrajectory
 ACKERMANN = "ackermann_steering_controller/reference"  # geometry_msgs/TwistStamped
-MOVING = (POSITION, VELOCITY, TRAJECTORY, ACKERMANN)  # who publishes one commands the robot
+MOVING = (POSITION, VELOCITY, TRAJECTORY, ACKERMANN)
+COMMANDING = (*MOVING, STIFFNESS, DAMPING)  # who publishes one commands the robot
 
 # Best effort, as SensorDataQoS, but deep enough for an IMU that is read in bursts.
 SENSOR = QoSProfile(

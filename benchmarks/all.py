@@ -10,11 +10,8 @@ from typing import Any
 from figures import Figure, parse_arguments, report
 
 HERE = Path(__file__).parent
-NO_SCRIPTS = ("all.py", "attitude_peers.py", "estimated_robots.py", "figures.py", "peers.py")
-PART = "ros_"  # of ros.py
-SCRIPTS = sorted(
-    p for p in HERE.glob("*.py") if p.name not in NO_SCRIPTS and not p.name.startswith(PART)
-)
+NO_SCRIPTS = ("all.py", "figures.py", "peers.py")
+SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.name not in NO_SCRIPTS)
 
 
 def main() -> int:

@@ -19,20 +19,20 @@ import numpy as np
 import onnxruntime as ort
 from figures import Figure, parse_arguments, report
 
-from edge_runtime.contract import Contract, to_metadata
-from edge_runtime.deadline import next_release, sleep_until
-from edge_runtime.fusion.choice import find_fusion
-from edge_runtime.guard import default_rules
-from edge_runtime.inference import INPUT, OUTPUT, Policy
-from edge_runtime.loop import ControlLoop, LoopConfig
-from edge_runtime.realtime import RealtimeConfig, realtime
-from edge_runtime.robot import RobotDescription, Sample
-from edge_runtime.shared_memory import RobotServer, SharedMemoryRobot
-from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, Array
-from policies.onnx_graph import ActorNetwork, build_model
-from sim.description import describe
+from edge_runtime.estimators import find_fusion
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.deadline import next_release, sleep_until
+from edge_runtime.loop.realtime import RealtimeConfig, realtime
+from edge_runtime.policy.contract import Contract, to_metadata
+from edge_runtime.policy.inference import INPUT, OUTPUT, Policy
+from edge_runtime.robot.robot import RobotDescription, Sample
+from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot
+from edge_runtime.safety.guard import default_rules
+from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array
+from policies.export.onnx_graph import ActorNetwork, build_model
+from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
+from sim.tasks.description import describe
 
 PERIOD = 5_000_000  # ns: 200 Hz
 PUBLISHED = (512, 256, 128)  # layers of published humanoid policies, about 1 MB

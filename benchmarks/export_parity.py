@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from figures import Figure, parse_arguments, report
 
-from edge_runtime.fusion.none import NoFusion
-from edge_runtime.inference import Policy
-from edge_runtime.loop import ControlLoop, LoopConfig
-from edge_runtime.signal import COMMAND
-from policies import train
-from policies.export import export_run, restore_policy, torch_actions
-from policies.recipes import recipe
-from policies.run_folder import RunFolder
-from sim.simulated_robot import LockstepRobot, SimulatedRobot
+from edge_runtime.fusion.no_fusion import NoFusion
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.policy.inference import Policy
+from edge_runtime.signals import COMMAND
+from policies.commands import train
+from policies.export.export import export_run, restore_policy, torch_actions
+from policies.train.recipes import recipe
+from policies.train.run_folder import RunFolder
+from sim.envs.vector_env import TaskVectorEnv
+from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
 
 OBSERVATIONS = 10_000
 ROWS = 100

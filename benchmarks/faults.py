@@ -7,9 +7,9 @@ from pathlib import Path
 
 from figures import Figure, parse_arguments, report
 
-from policies.policy_file import PolicyFile
-from policies.suites.fault_trial import Outcome
-from policies.suites.faults import REPEATS, FaultSuite, by_fault
+from policies.export.policy_file import PolicyFile
+from policies.faults.suite import REPEATS, FaultSuite, by_fault
+from policies.faults.trial import Outcome
 
 POLICIES = Path(__file__).parents[1] / "assets" / "policies"
 ROBOTS = {"humanoid": "HumanoidVelocity", "car": "VehicleTrack"}

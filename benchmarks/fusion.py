@@ -16,23 +16,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from attitude_peers import madgwick, vqf_defaults
+from estimation.attitude_peers import madgwick, vqf_defaults
 from figures import Figure, report
 from peers import PlainInvariantFilter
 
-from edge_runtime.fusion.attitude_filter import AttitudeFilter
-from edge_runtime.fusion.errors_against_reference import Errors, errors_against_reference
-from edge_runtime.fusion.legged import LeggedFilter
-from edge_runtime.fusion.legged_config import LeggedConfig
+from edge_runtime.fusion.attitude.filter import AttitudeFilter
+from edge_runtime.fusion.legged.config import LeggedConfig
+from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
-from edge_runtime.fusion.logs import Log, Reference
-from edge_runtime.fusion.logs.broad import broad
-from edge_runtime.fusion.logs.cassie import CassieNoise, cassie
-from edge_runtime.fusion.logs.comma2k19 import RAV4, comma2k19
 from edge_runtime.fusion.measurement import Feet, Float, Gnss, Imu, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY
-from edge_runtime.fusion.replay import Run, replay
-from edge_runtime.fusion.wheeled import WheeledFilter
+from edge_runtime.fusion.wheeled.filter import WheeledFilter
+from edge_runtime.replay.errors_against_reference import Errors, errors_against_reference
+from edge_runtime.replay.readers import Log, Reference
+from edge_runtime.replay.readers.broad import broad
+from edge_runtime.replay.readers.cassie import CassieNoise, cassie
+from edge_runtime.replay.readers.comma2k19 import RAV4, comma2k19
+from edge_runtime.replay.replay import Run, replay
 
 SETTLING = 1.0  # s of a walk that do not count
 WRONG_TILT, WRONG_VELOCITY = math.radians(10.0), 0.6  # rad and m/s at the start of a walk
@@ -61,7 +61,7 @@ def main() -> int:
             print(f"left out: '{data / folder}' has no {pattern}; give --data", file=sys.stderr)
     figures += durations(arguments.quick)
     if importlib.util.find_spec("sim") and importlib.util.find_spec("mujoco"):
-        from estimated_robots import estimated_robots  # noqa: PLC0415  the rest needs no simulator
+        from estimation.estimated_robots import estimated_robots  # noqa: PLC0415  the rest needs no simulator
 
         figures += estimated_robots(arguments.quick)
     return report(figures, arguments.json)

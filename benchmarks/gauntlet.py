@@ -8,11 +8,11 @@ from time import perf_counter
 
 from figures import Figure, parse_arguments, report
 
-from policies.policy_file import PolicyFile
-from policies.suites.gauntlet import run_gauntlet
-from policies.suites.protocol import Protocol
-from policies.suites.result import SuiteResult
-from policies.suites.trial_env import Run
+from policies.evaluation.suite_result import SuiteResult
+from policies.export.policy_file import PolicyFile
+from policies.gauntlet.protocol import Protocol
+from policies.gauntlet.suite import run_gauntlet
+from policies.gauntlet.trial_env import Run
 from sim.engines.choice import BULLET, MUJOCO
 
 POLICIES = Path(__file__).parents[1] / "assets" / "policies"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from figures import Figure, parse_arguments, report
 
-from policies.run_folder import RunFolder
+from policies.train.run_folder import RunFolder
 
 ENVS, HORIZON = 64, 64
 TASKS = ("HumanoidVelocity", "VehicleTrack")

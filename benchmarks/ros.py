@@ -4,7 +4,7 @@ import importlib.util
 import sys
 
 from figures import parse_arguments, report
-from ros_processes import use_own_domain
+from ros_nodes.processes import use_own_domain
 
 
 def main() -> int:
@@ -14,12 +14,12 @@ def main() -> int:
         print("ROS 2 is not installed; pip install 'sim2edge[ros,sim,fusion]'", file=sys.stderr)
         return 2
     use_own_domain()
-    from ros_faults import when_parts_fail  # noqa: PLC0415
-    from ros_latency import at_100_hz  # noqa: PLC0415  these need rclpy
-    from ros_newcomers import come_and_go  # noqa: PLC0415
-    from ros_recorder import killed  # noqa: PLC0415
-    from ros_reload import under_motion  # noqa: PLC0415
-    from ros_robots import TASKS, through_the_graph  # noqa: PLC0415
+    from ros_nodes.faults import when_parts_fail  # noqa: PLC0415
+    from ros_nodes.latency import at_100_hz  # noqa: PLC0415  these need rclpy
+    from ros_nodes.newcomers import come_and_go  # noqa: PLC0415
+    from ros_nodes.recorder import killed  # noqa: PLC0415
+    from ros_nodes.reload import under_motion  # noqa: PLC0415
+    from ros_nodes.robots import TASKS, through_the_graph  # noqa: PLC0415
 
     quick = arguments.quick
     figures = at_100_hz(*((2, 6.0) if quick else (5, 10.0)))

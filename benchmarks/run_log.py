@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from figures import Figure, parse_arguments, report
 
-from edge_runtime.blocks import BlockFile
-from edge_runtime.fusion.choice import find_fusion, find_name
-from edge_runtime.inference import Policy
-from edge_runtime.loop import ControlLoop, LoopConfig
-from edge_runtime.recorder import RunLog
-from edge_runtime.robot import ActuatorCommand
-from sim.simulated_robot import LockstepRobot, SimulatedRobot
+from edge_runtime.estimators import find_fusion, find_name
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.policy.inference import Policy
+from edge_runtime.recording.block_file import BlockFile
+from edge_runtime.recording.recorder import RunLog
+from edge_runtime.robot.robot import ActuatorCommand
+from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task
 
 TASK = "HumanoidVelocity"

@@ -17,12 +17,12 @@ from figures import Figure, interleaved, median_ratio, parse_arguments, report, 
 from mujoco.batch import Batch
 
 from sim.engines.mujoco_cpu import MujocoEngine
+from sim.envs.vector_env import TaskVectorEnv
+from sim.reference.humanoid_v5 import HumanoidV5, HumanoidV5VectorEnv
 from sim.robots.vehicle import LIDAR_POSITION
 from sim.sensors.lidar import Lidar
 from sim.tasks import find_task
-from sim.tasks.humanoid_v5 import HumanoidV5, HumanoidV5VectorEnv
-from sim.tasks.vehicle_track import DrivingTask
-from sim.vector_env import TaskVectorEnv
+from sim.tasks.driving.config import DrivingTask
 
 SIMULATIONS = 256
 THREADS = 2

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from figures import Figure, parse_arguments, report
 
-from policies import train
-from policies.config import TrainConfig
-from policies.episodes import Episodes, make_world, play
-from policies.policy_file import PolicyFile
-from policies.recipes import recipe
-from sim.racing.pure_pursuit import PurePursuit
+from policies.commands import train
+from policies.evaluation.episodes import Episodes, make_world, play
+from policies.evaluation.pure_pursuit import PurePursuit
+from policies.export.policy_file import PolicyFile
+from policies.train.config import TrainConfig
+from policies.train.recipes import recipe
 
 SEED = 7  # of the evaluation
 HUMANOID_MINUTES, CAR_MINUTES = 25.0, 20.0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from figures import Figure, parse_arguments, report
 
-from policies.episodes import make_world, play
-from policies.policy_file import PolicyFile
+from policies.evaluation.episodes import make_world, play
+from policies.export.policy_file import PolicyFile
 from sim.engines.choice import BULLET, MUJOCO
 
 SEED = 7  # of the worlds

@@ -2,7 +2,7 @@
 
 import math
 
-from edge_runtime.signal import Array
+from edge_runtime.signals import Array
 
 
 def all_finite(row: Array) -> bool:

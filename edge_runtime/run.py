@@ -19,25 +19,25 @@ from typing import IO
 
 import numpy as np
 
-from edge_runtime import providers
-from edge_runtime.blocks import BlockFile
-from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
+from edge_runtime.estimators import AUTO, find_fusion, find_name
 from edge_runtime.files import make_folder, write_file
-from edge_runtime.fusion.choice import AUTO, find_fusion, find_name
-from edge_runtime.inference import Policy
-from edge_runtime.latency_picture import latency_svg
-from edge_runtime.loop import ControlLoop, LoopConfig
-from edge_runtime.realtime import RealtimeConfig
-from edge_runtime.recorder import RunLog
-from edge_runtime.report import as_dictionary, broken_rules, table
-from edge_runtime.robot import Robot
-from edge_runtime.shadow import Shadow
-from edge_runtime.shared_memory import SharedMemoryRobot, segment_path
-from edge_runtime.signal import Array
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.realtime import RealtimeConfig
+from edge_runtime.policy import providers
+from edge_runtime.policy.contract import Contract
+from edge_runtime.policy.inference import Policy
+from edge_runtime.recording.block_file import BlockFile
+from edge_runtime.recording.recorder import RunLog
+from edge_runtime.report.latency_picture import latency_svg
+from edge_runtime.report.run_report import as_dictionary, broken_rules, table
+from edge_runtime.robot.robot import Robot
+from edge_runtime.robot.shared_memory import SharedMemoryRobot, segment_path
+from edge_runtime.signals import Array
+from edge_runtime.slots.shadow import Shadow
 
 SIMULATED = "sim"  # the name of the simulated robot
-SIMULATOR = "sim.simulated_robot"  # started as a program: a robot's process, not a library
+SIMULATOR = "sim.server.simulated_robot"  # started as a program: a robot's process, not a library
 # Not `python -m`, for which a user's own sim.py in the working folder would come first; and
 # `python -P` came with 3.11 only.
 _START = (

@@ -5,7 +5,7 @@ import os
 import sys
 
 from edge_runtime.errors import UserError
-from sim.registration import register_tasks
+from sim.envs.registration import register_tasks
 
 
 def _choose_graphics() -> None:

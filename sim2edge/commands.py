@@ -25,21 +25,21 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "train": Command(
         "train a policy for a task, on the batch simulator",
-        "policies.train",
+        "policies.commands.train",
         "TrainConfig",
         leading="TASK",
         extra="train",
     ),
     "eval": Command(
         "evaluate a run or policy over seeded episodes; with --gate, as a check for CI",
-        "policies.evaluate",
+        "policies.commands.evaluate",
         "EvaluateConfig",
         positional=("policy",),
         extra="train",
     ),
     "render": Command(
         "film a run or policy as MP4",
-        "policies.render",
+        "policies.film.render",
         "RenderConfig",
         positional=("policy",),
         short={"output": "-o"},
@@ -47,7 +47,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "export": Command(
         "write a run's policy as one self-contained ONNX file",
-        "policies.export",
+        "policies.export.export",
         "ExportConfig",
         positional=("run",),
         short={"output": "-o"},
@@ -55,7 +55,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "inspect": Command(
         "show what a policy file needs, and re-run its golden vectors",
-        "edge_runtime.inspect",
+        "edge_runtime.policy.inspection",
         "InspectConfig",
         positional=("policy",),
     ),
@@ -68,21 +68,21 @@ COMMANDS: dict[str, Command] = {
     ),
     "up": Command(
         "bring a robot up as ROS 2 nodes: simulated or real, estimator, policy and guard",
-        "sim2edge_ros.up",
+        "sim2edge_ros.processes.up",
         "UpConfig",
         positional=("robot",),
         extra="ros",
     ),
     "fuse": Command(
         "replay a recorded log through an estimator: errors, a picture, the estimates",
-        "edge_runtime.fuse",
+        "edge_runtime.replay.fuse",
         "FuseConfig",
         positional=("log",),
         extra="replay",
     ),
     "urdf": Command(
         "write a robot's URDF for ROS and other engines, and check it against its MJCF",
-        "sim.urdf.command",
+        "sim.commands.urdf",
         "UrdfConfig",
         positional=("robot",),
         short={"output": "-o"},
@@ -90,7 +90,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "demo": Command(
         "both robots driven by the edge runtime, and a short training, in ./out",
-        "policies.demo",
+        "policies.commands.demo",
         "DemoConfig",
         extra="train",
     ),

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime import terms
-from edge_runtime.config_json import from_json
-from edge_runtime.fusion.legged_config import LeggedRobotConfig
-from edge_runtime.observation import ObservationBuilder, TermConfig
-from edge_runtime.signal import Signal
-from sim.tasks.humanoid_velocity import HumanoidVelocity
+from edge_runtime.config.document import from_json
+from edge_runtime.fusion.legged.config import LeggedRobotConfig
+from edge_runtime.observation import terms
+from edge_runtime.observation.builder import ObservationBuilder, TermConfig
+from edge_runtime.signals import Signal
+from sim.tasks.walking.config import HumanoidVelocity
 from sim2edge.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from edge_runtime.fusion.estimate import Estimate
-from edge_runtime.signal import Array, Signal, Signals
+from edge_runtime.signals import Array, Signal, Signals
 
 
 class Fusion(Protocol):

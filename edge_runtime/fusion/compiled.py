@@ -20,14 +20,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def forget_stale(folder: Path) -> None:
-    """Remove numba's indices that are older than any source here.
+    """Remove numba's indices that are older than any source below the folder.
 
-    Numba looks at the file a function is in, not at those of the functions it calls, and would go
-    on with what they were.
+    Numba compares an index with the file its function is in, not with the files of the functions
+    it calls, and would go on with what they were. Those may be in other rooms of the folder.
     """
     with suppress(OSError):  # another process does the same, or the folder is read-only
-        changed = max((source.stat().st_mtime for source in folder.glob("*.py")), default=0.0)
-        for index in (folder / "__pycache__").glob("*.nbi"):
+        changed = max((source.stat().st_mtime for source in folder.rglob("*.py")), default=0.0)
+        for index in folder.rglob("__pycache__/*.nbi"):
             if index.stat().st_mtime < changed:
                 index.unlink(missing_ok=True)
 

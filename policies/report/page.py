@@ -7,20 +7,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edge_runtime.files import write_file
+from policies.evaluation.quantities import engine_name, title
+from policies.evaluation.suite_result import SuiteResult
 from policies.report.blocks import code, command_line, pairs, paragraph, section
 from policies.report.charts import patterns
-from policies.report.evaluation import Evaluation
-from policies.report.faults import faults_section
+from policies.report.evaluation_report import Evaluation
+from policies.report.faults_section import faults_section
 from policies.report.markup import Markup, element, join
-from policies.report.measures import measures_section
-from policies.report.policy import policy_section, versions
-from policies.report.pushes import pushes_section
+from policies.report.measures_section import measures_section
+from policies.report.policy_section import policy_section, versions
+from policies.report.pushes_section import pushes_section
 from policies.report.settings import settings_section
 from policies.report.style import SCRIPT, STYLE
 from policies.report.trials import trials_section, worst_section
 from policies.report.verdict import gate_section, success_section, verdict
-from policies.report.words import engine_name, title
-from policies.suites.result import SuiteResult
 
 _LINKS = {
     "gate": "Gate",

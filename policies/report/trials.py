@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from policies.evaluation.quantities import LABELS, engine_name, named, title, with_unit
+from policies.evaluation.suite_result import SuiteResult, TrialResult
 from policies.report.blocks import (
     Column,
     code,
@@ -16,11 +18,9 @@ from policies.report.blocks import (
     section,
     table,
 )
-from policies.report.evaluation import Evaluation, Film, worst_trials
+from policies.report.evaluation_report import Evaluation, Film, worst_trials
 from policies.report.markup import Child, Markup, element, join, number, percent
-from policies.report.measures import metric_names
-from policies.report.words import LABELS, engine_name, named, title, with_unit
-from policies.suites.result import SuiteResult, TrialResult
+from policies.report.measures_section import metric_names
 
 WORST = 6  # trials told of by name, for each engine
 EXTREMES = 3  # settings named for each,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mujoco
 
-from edge_runtime.signal import Signal
+from edge_runtime.signals import Signal
 from sim.robots.robot import Sensor, SimRobot, position_actuators
 
 _SCENE = Path(str(files("assets") / "humanoid" / "scene.xml"))

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.legged_config import LegChain, LegJoint, Vector
+from edge_runtime.fusion.legged.config import LegChain, LegJoint, Vector
 
 
 def leg_chains(

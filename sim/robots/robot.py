@@ -5,8 +5,8 @@ from pathlib import Path
 
 import mujoco
 
-from edge_runtime.contract import Actuator
-from edge_runtime.signal import Signal
+from edge_runtime.policy.contract import Actuator
+from edge_runtime.signals import Signal
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from edge_runtime.contract import POSITION, VELOCITY, Actuator
-from edge_runtime.signal import Signal
+from edge_runtime.policy.contract import POSITION, VELOCITY, Actuator
+from edge_runtime.signals import Signal
 from sim.robots.robot import Sensor, SimRobot
 
 WHEELS = ("front_left", "front_right", "rear_left", "rear_right")

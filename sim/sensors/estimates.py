@@ -13,7 +13,7 @@ import numpy as np
 from edge_runtime.errors import UserError
 from edge_runtime.fusion import Fusion
 from edge_runtime.rotations import multiply
-from edge_runtime.signal import ATTITUDE, BASE_VELOCITY, Array, Signal, Signals
+from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array, Signal, Signals
 from sim.engines.engine import Engine, Float, Rows
 
 # Signals that come from an estimator, and the model's sensors that know the truth of them.

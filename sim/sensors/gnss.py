@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.signal import Array
+from edge_runtime.signals import Array
 from sim.engines.engine import Float, Rows
 
 

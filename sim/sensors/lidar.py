@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.signal import Array
+from edge_runtime.signals import Array
 from sim.racing.tracks import Float, Tracks
 
 Index = npt.NDArray[np.int64]

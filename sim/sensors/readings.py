@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from sim.engines.engine import Engine, Rows
 from sim.robots.robot import Sensor
 

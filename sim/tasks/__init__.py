@@ -6,9 +6,9 @@ from typing import Any
 from edge_runtime.errors import UserError
 
 _CONFIGS = {
-    "HumanoidVelocity": ("sim.tasks.humanoid_velocity", "HumanoidVelocity"),
-    "VehicleTrack": ("sim.tasks.vehicle_track", "VehicleTrack"),
-    "Humanoid-v5": ("sim.tasks.humanoid_v5", "HumanoidV5"),
+    "HumanoidVelocity": ("sim.tasks.walking.config", "HumanoidVelocity"),
+    "VehicleTrack": ("sim.tasks.driving.config", "VehicleTrack"),
+    "Humanoid-v5": ("sim.reference.humanoid_v5", "HumanoidV5"),
 }
 
 
@@ -16,8 +16,8 @@ def find_task(name: str) -> Any:
     """The task of that name, as configured by default.
 
     Returns:
-        A `sim.task.TaskConfig`; for Gymnasium's reference task a `HumanoidV5`. Either runs by
-        `sim.batch.make_batch`.
+        A `sim.tasks.task.TaskConfig`; for Gymnasium's reference task a `HumanoidV5`. Either runs by
+        `sim.envs.batch.make_batch`.
 
     Raises:
         UserError: there is none.

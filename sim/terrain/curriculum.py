@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.signal import Array
+from edge_runtime.signals import Array
 from sim.engines.engine import Bool, Float, Rows
 
 _LEAST = 1.0  # m that an episode must have asked for, to tell anything

@@ -7,7 +7,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from edge_runtime.signal import Array
+from edge_runtime.signals import Array
 from sim.engines.engine import Bool, Float, Rows
 from sim.terrain.curriculum import Curriculum
 from sim.terrain.terrain import TerrainConfig, find_terrain

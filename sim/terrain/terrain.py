@@ -13,8 +13,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.config.check import flag
 from edge_runtime.errors import UserError
-from sim.check import flag
 from sim.terrain.patches import Box, Flat, Float, Patch, Rough, Slopes, Steps
 
 Kind = Literal["flat", "slope", "steps", "rough"]

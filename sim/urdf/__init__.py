@@ -1,8 +1,8 @@
 """The MJCF model is the only source: its URDF for other engines and for ROS, and its proof."""
 
 from sim.urdf.compare import Difference, compare_models
-from sim.urdf.gaps import Gap
 from sim.urdf.tree import Parts
+from sim.urdf.unsupported import Gap
 from sim.urdf.write import Conversion, convert, write, write_urdf
 
 __all__ = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from edge_runtime.contract import Actuator
+from edge_runtime.policy.contract import Actuator
 
 UNKNOWN_VELOCITY = 100.0  # rad/s or m/s where nothing is known: URDF demands a number
 _UNBOUNDED = 1e9  # a range beyond which there is none

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from edge_runtime.contract import Actuator
+from edge_runtime.policy.contract import Actuator
 from sim.urdf.limits import Limits, joint_limits
 from sim.urdf.mimic import Mimic, mimics
 from sim.urdf.names import Names

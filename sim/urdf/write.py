@@ -6,15 +6,15 @@ from pathlib import Path
 
 import mujoco
 
-from edge_runtime.contract import Actuator
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
+from edge_runtime.policy.contract import Actuator
 from sim.urdf.document import urdf_text
-from sim.urdf.gaps import Gap, ball_gap, ball_joints, find_gaps
 from sim.urdf.meshes import stl, triangles
 from sim.urdf.names import Names, find_names
 from sim.urdf.robot import Robot, find_robot
 from sim.urdf.tree import EVERYTHING, Parts, Tree, build_tree
+from sim.urdf.unsupported import Gap, ball_gap, ball_joints, find_gaps
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PROCESSES = ROOT / "ros_ws" / "src" / "sim2edge_ros" / "sim2edge_ros" / "processes"
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "sim2edge@.service"
 INSTRUCTIONS = {
@@ -169,7 +170,7 @@ def test_the_unit_gives_what_the_loop_asks_for() -> None:
         assert needed in run
     stop = int(re.findall(r"docker stop --time (\d+)", unit)[0])
     assert stop < int(re.findall(r"TimeoutStopSec=(\d+)", unit)[0])
-    processes = (ROOT / "ros_ws/src/sim2edge_ros/sim2edge_ros/processes.py").read_text()
+    processes = (PROCESSES / "child_processes.py").read_text()
     assert stop > float(re.findall(r"^GRACE = ([\d.]+)", processes, re.MULTILINE)[0])
     # Whatever it puts into the command is set, here or in the robot's own file.
     variables = set(re.findall(r"\$\{?(\w+)\}?", unit))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from edge_runtime.fusion.attitude import AttitudeFusion
-from edge_runtime.inference import Policy
-from edge_runtime.loop import ControlLoop, LoopConfig
+from edge_runtime.fusion.attitude.fusion import AttitudeFusion
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.policy.inference import Policy
 from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
 
 

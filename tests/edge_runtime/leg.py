@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.contract import Actuator, Command, Contract, to_metadata
-from edge_runtime.observation import TermConfig
-from edge_runtime.robot import ActuatorCommand, RobotDescription, Sample
-from edge_runtime.signal import Signal
+from edge_runtime.observation.builder import TermConfig
+from edge_runtime.policy.contract import Actuator, Command, Contract, to_metadata
+from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
+from edge_runtime.signals import Signal
 
 JOINTS = ("hip", "knee", "ankle")
 STEPPING = {"deadband": 0.05, "lean": 0.1, "rate": 0.7}

@@ -11,16 +11,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.choice import find_fusion
-from edge_runtime.loop import ControlLoop
-from edge_runtime.report import table
+from edge_runtime.estimators import find_fusion
+from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.policy.contract import Contract
+from edge_runtime.report.run_report import table
+from edge_runtime.robot.shared_memory import segment_path
 from edge_runtime.run import command_values
-from edge_runtime.shared_memory import segment_path
-from sim.description import describe
+from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
+from sim.tasks.description import describe
 from sim2edge.__main__ import main
 from tests.edge_runtime.leg import make_contract, make_model
 

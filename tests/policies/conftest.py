@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from policies import train
-from policies.config import TrainConfig
-from policies.recipes import recipe
-from sim.tasks.humanoid_velocity import HumanoidVelocity, Practice
+from policies.commands import train
+from policies.export.policy_file import PolicyFile
+from policies.train.config import TrainConfig
+from policies.train.recipes import recipe
+from sim.tasks.walking.config import HumanoidVelocity, Practice
+from tests.policies.short_gauntlets import POLICIES
 
 ENVS, HORIZON = 8, 8
 ITERATION = ENVS * HORIZON
@@ -44,3 +46,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "trained"
     assert train.main(short(run)) == 0
     return run
+
+
+@pytest.fixture(scope="session")
+def walker() -> PolicyFile:
+    return PolicyFile.find(POLICIES / "HumanoidVelocity.onnx")
+
+
+@pytest.fixture(scope="session")
+def driver() -> PolicyFile:
+    return PolicyFile.find(POLICIES / "VehicleTrack.onnx")

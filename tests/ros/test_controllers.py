@@ -8,13 +8,13 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 
 import yaml
 
-from edge_runtime.contract import POSITION
-from edge_runtime.inference import Policy
-from sim2edge_ros import robot_file
+from edge_runtime.policy.contract import POSITION
+from edge_runtime.policy.inference import Policy
 from sim2edge_ros.commands.actuation import CommandPublisher
 from sim2edge_ros.messages import topics
-from sim2edge_ros.robot_file import default_policy
-from sim2edge_ros.up import default_parameters
+from sim2edge_ros.processes.up import default_parameters
+from sim2edge_ros.settings import robot_file
+from sim2edge_ros.settings.robot_file import default_policy
 
 FORWARD = "forward_command_controller/ForwardCommandController"
 

@@ -79,7 +79,7 @@ def test_the_car_drives(node: Any) -> None:
 
 
 def test_a_policy_of_another_robot_is_refused_in_a_line() -> None:
-    from sim2edge_ros.robot_file import default_policy
+    from sim2edge_ros.settings.robot_file import default_policy
 
     with up("humanoid", "--lockstep", "--policy", str(default_policy("vehicle"))) as graph:
         assert graph.process.wait(60.0) == 2

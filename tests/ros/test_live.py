@@ -14,7 +14,7 @@ from sensor_msgs.msg import JointState
 from watcher import TRUTH, Watcher
 
 from sim2edge_ros.messages import topics
-from sim2edge_ros.robot_file import default_policy
+from sim2edge_ros.settings.robot_file import default_policy
 
 pytestmark = pytest.mark.slow  # each starts a whole graph: ten seconds and more
 

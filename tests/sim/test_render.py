@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
+from sim.envs.vector_env import TaskVectorEnv
 from sim.render import FOLLOW_CAMERAS, Renderer
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
 
 WIDTH, HEIGHT = 160, 120
 

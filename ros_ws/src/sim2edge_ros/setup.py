@@ -38,9 +38,9 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "edge_node = sim2edge_ros.start:edge_node",
-            "recorder = sim2edge_ros.start:recorder",
-            "sim_node = sim2edge_ros.start:sim_node",
+            "edge_node = sim2edge_ros.processes.start:edge_node",
+            "recorder = sim2edge_ros.processes.start:recorder",
+            "sim_node = sim2edge_ros.processes.start:sim_node",
         ]
     },
 )

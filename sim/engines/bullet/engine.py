@@ -21,9 +21,9 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from sim.engines.bullet.fields import FIELDS
-from sim.engines.bullet.gaps import refuse_gaps
-from sim.engines.bullet.share import Share
-from sim.engines.bullet.shared import Layout, SharedArrays
+from sim.engines.bullet.shared_arrays import Layout, SharedArrays
+from sim.engines.bullet.unsupported import refuse_gaps
+from sim.engines.bullet.worker_job import Share
 from sim.engines.engine import Bool, Engine, Float, Rows
 from sim.urdf.robot import find_robot
 from sim.urdf.tree import Parts

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import UserError
-from sim.engines.bullet.share import Share
-from sim.engines.bullet.shared import SharedArrays
+from sim.engines.bullet.shared_arrays import SharedArrays
+from sim.engines.bullet.worker_job import Share
 from sim.engines.bullet.worlds import Worlds
 from sim.engines.engine import Float, Rows
 

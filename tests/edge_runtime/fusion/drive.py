@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Wheels
-from edge_runtime.fusion.wheeled import WheeledConfig, WheeledFilter
+from edge_runtime.fusion.wheeled.filter import WheeledConfig, WheeledFilter
 
 CAR = WheeledConfig(
     wheels=((2.6, 0.8), (2.6, -0.8), (0.0, 0.8), (0.0, -0.8)),

@@ -17,8 +17,8 @@ if sys.argv[2] == "plain":
 import numpy as np
 from dataclasses import replace
 from edge_runtime.fusion import compiled
-from edge_runtime.fusion.legged import LeggedFilter
-from edge_runtime.fusion.legged_config import LeggedConfig
+from edge_runtime.fusion.legged.filter import LeggedFilter
+from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.measurement import Feet
 from tests.edge_runtime.fusion.walker import Walker
 
@@ -53,10 +53,11 @@ def test_compiled_and_plain_give_the_same_numbers(tmp_path):
 
 
 def test_what_was_compiled_before_a_change_is_forgotten(tmp_path: Path):
-    cache = tmp_path / "__pycache__"
-    cache.mkdir()
-    stamps = {"callee.py": 200, "caller.py": 100, "__pycache__/old.nbi": 150}
-    for name, stamp in (stamps | {"__pycache__/new.nbi": 250}).items():
+    """The changed source lies in another room than the index of the function that calls it."""
+    cache = tmp_path / "legged" / "__pycache__"
+    cache.mkdir(parents=True)
+    stamps = {"lie.py": 200, "legged/caller.py": 100, "legged/__pycache__/old.nbi": 150}
+    for name, stamp in (stamps | {"legged/__pycache__/new.nbi": 250}).items():
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (stamp, stamp))
     forget_stale(tmp_path)

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.fusion.attitude_filter import AttitudeConfig, AttitudeFilter
-from edge_runtime.fusion.errors_against_reference import errors_against_reference
+from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.logs import Log
-from edge_runtime.fusion.logs.broad import broad
-from edge_runtime.fusion.logs.comma2k19 import RAV4, comma2k19
 from edge_runtime.fusion.measurement import Gnss
-from edge_runtime.fusion.replay import replay
-from edge_runtime.fusion.wheeled import WheeledConfig, WheeledFilter
+from edge_runtime.fusion.wheeled.filter import WheeledConfig, WheeledFilter
+from edge_runtime.replay.errors_against_reference import errors_against_reference
+from edge_runtime.replay.readers import Log
+from edge_runtime.replay.readers.broad import broad
+from edge_runtime.replay.readers.comma2k19 import RAV4, comma2k19
+from edge_runtime.replay.replay import replay
 from tests.edge_runtime.fusion.recordings import recordings
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.fusion.measurement import Gnss, Imu, Measurement
 from edge_runtime.fusion.timeline import TOO_LATE, TWICE, Timeline, place, slot
-from edge_runtime.fusion.wheeled import WheeledFilter
+from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from tests.edge_runtime.fusion.drive import CAR, drive, feed
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from policies.evaluation.suite_result import read_results
 from policies.report.markup import number
-from policies.suites.result import read_results
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.report.test_page import Reader
 

@@ -4,12 +4,12 @@ import re
 import numpy as np
 import pytest
 
-from policies.report.evaluation import Evaluation, worst_trials
+from policies.evaluation.quantities import kind_of_failure, named, unit
+from policies.evaluation.suite_result import PushResult, SuiteResult, TrialResult
+from policies.report.evaluation_report import Evaluation, worst_trials
 from policies.report.failure_map import SECTORS, Push, by_sector, by_strength, failure_map
-from policies.report.pushes import nice_rim, pushes_of, pushes_section
+from policies.report.pushes_section import nice_rim, pushes_of, pushes_section
 from policies.report.settings import fifths, influences
-from policies.report.words import kind_of_failure, named, unit
-from policies.suites.result import PushResult, SuiteResult, TrialResult
 
 
 def trial(

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
-from edge_runtime.signal import Array
-from policies.episodes import Episodes, make_world, play
-from policies.measures import MeasuredEnv
-from policies.report.episodes import EpisodesReport, as_trials
-from policies.report.film import HEIGHT, WIDTH, WayRecorder, small_film
-from policies.suites.result import SuiteResult
+from edge_runtime.signals import Array
+from policies.evaluation.episodes import Episodes, make_world, play
+from policies.evaluation.measures import MeasuredEnv
+from policies.evaluation.suite_result import SuiteResult
+from policies.film.small_film import HEIGHT, WIDTH, WayRecorder, small_film
+from policies.report.episodes_report import EpisodesReport, as_trials
 from sim.tasks import find_task
 from tests.policies.report.test_page import Reader
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.contract import Contract
 from edge_runtime.errors import UserError
-from edge_runtime.inference import Policy
-from policies.gate import Gate
-from policies.report.evaluation import Evaluation, Film, bounds_of
+from edge_runtime.policy.contract import Contract
+from edge_runtime.policy.inference import Policy
+from policies.evaluation.gate import Gate
+from policies.evaluation.quantities import with_unit
+from policies.evaluation.suite_result import PushResult, SuiteResult, TrialResult
+from policies.report.evaluation_report import Evaluation, Film, bounds_of
 from policies.report.page import page, write_report
 from policies.report.settings import influences
 from policies.report.style import STYLE
-from policies.report.words import with_unit
-from policies.suites.result import PushResult, SuiteResult, TrialResult
 
 HOSTILE = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;\x00"
 VOID = {"br", "col", "img", "meta"}

@@ -11,11 +11,12 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Float64MultiArray
 
-from edge_runtime.contract import Actuator
-from edge_runtime.robot import ActuatorCommand, Mode
+from edge_runtime.policy.contract import Actuator
+from edge_runtime.robot.robot import ActuatorCommand, Mode
 from sim2edge_ros.commands.actuation import CommandPublisher
-from sim2edge_ros.messages import topics, wire
-from sim2edge_ros.messages.intake import Intake
+from sim2edge_ros.messages import cdr as wire
+from sim2edge_ros.messages import topics
+from sim2edge_ros.messages.subscriber_thread import Intake
 
 ACTUATORS = tuple(Actuator(name, stiffness=50.0, damping=2.0) for name in ("hip", "knee"))
 PERIOD = 0.02

@@ -15,7 +15,7 @@ from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.duration import Duration
 from rclpy.node import Node
 
-from edge_runtime.contract import Command
+from edge_runtime.policy.contract import Command
 from sim2edge_ros.commands.cmd_vel import AUTO, CmdVel
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin

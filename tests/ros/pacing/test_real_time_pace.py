@@ -14,17 +14,17 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState
 
-from edge_runtime.deadline import sleep_until
-from edge_runtime.fusion.choice import find_fusion
-from edge_runtime.guard import Reaction
-from edge_runtime.inference import Policy
-from edge_runtime.loop import ControlLoop, LoopConfig
-from edge_runtime.robot import ActuatorCommand
-from edge_runtime.signal import ATTITUDE, BASE_VELOCITY
-from sim2edge_ros import robot_file
+from edge_runtime.estimators import find_fusion
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.deadline import sleep_until
+from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import ActuatorCommand
+from edge_runtime.safety.guard import Reaction
+from edge_runtime.signals import ATTITUDE, BASE_VELOCITY
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
-from sim2edge_ros.robot_file import default_policy
 from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
+from sim2edge_ros.settings import robot_file
+from sim2edge_ros.settings.robot_file import default_policy
 from tests.edge_runtime.leg import make_model
 
 pytestmark = pytest.mark.slow  # real time to a few ms, for which a machine must be quiet

@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from edge_runtime.fusion.attitude import AttitudeFusion
-from edge_runtime.guard import Reaction
-from edge_runtime.inference import Policy
-from edge_runtime.loop import ControlLoop, LoopConfig
-from sim2edge_ros.messages.bell import Bell
+from edge_runtime.fusion.attitude.fusion import AttitudeFusion
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.policy.inference import Policy
+from edge_runtime.safety.guard import Reaction
+from sim2edge_ros.messages.wake_up import Bell
 from sim2edge_ros.pacing import sampled_pace
 from sim2edge_ros.pacing.sampled_pace import SampledPace
 from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model

@@ -10,7 +10,6 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
-from sim2edge_ros import robot_file
 from sim2edge_ros.sensors.readers import (
     BadMessage,
     FixReader,
@@ -19,6 +18,7 @@ from sim2edge_ros.sensors.readers import (
     NotOurs,
     ScanReader,
 )
+from sim2edge_ros.settings import robot_file
 
 JOINTS = frozenset(("joint_pos", "joint_vel"))
 HUMANOID = robot_file.load("humanoid")

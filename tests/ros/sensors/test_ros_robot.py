@@ -12,9 +12,9 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState
 
-from edge_runtime.sensors import Sensors
-from sim2edge_ros import robot_file
+from edge_runtime.robot.sensors import Sensors
 from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
+from sim2edge_ros.settings import robot_file
 
 PERIOD = 0.02
 HUMANOID = robot_file.load("humanoid")

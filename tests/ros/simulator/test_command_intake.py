@@ -14,8 +14,8 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from edge_runtime.contract import POSITION, Actuator
-from edge_runtime.robot import ActuatorCommand, Mode
+from edge_runtime.policy.contract import POSITION, Actuator
+from edge_runtime.robot.robot import ActuatorCommand, Mode
 from sim2edge_ros.messages import topics
 from sim2edge_ros.simulator.command_intake import FORWARD, JOINT_TRAJECTORY, CommandIntake
 

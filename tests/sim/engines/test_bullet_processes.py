@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
-from edge_runtime.signal import Array
+from edge_runtime.signals import Array
 from sim.engines.bullet.engine import BulletEngine, WorkerDiedError
+from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
 
 pytest.importorskip("pybullet")
 
@@ -111,7 +111,7 @@ def test_no_process_outlives_the_program(number: signal.Signals) -> None:
     program = """
 import numpy as np
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
+from sim.envs.vector_env import TaskVectorEnv
 env = TaskVectorEnv(find_task("VehicleTrack"), 4, threads=2, engine="bullet")
 print(*env.engine.process_ids, flush=True)
 while True:

@@ -13,7 +13,7 @@ import sys
 sys.modules["pybullet"] = None  # cannot be imported
 from edge_runtime.errors import UserError
 from sim.tasks import find_task
-from sim.vector_env import TaskVectorEnv
+from sim.envs.vector_env import TaskVectorEnv
 task = find_task("VehicleTrack")
 TaskVectorEnv(task, 1, threads=1).close()
 try:

@@ -4,10 +4,10 @@ import mujoco
 import numpy as np
 import pytest
 
+from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.humanoid import humanoid
-from sim.tasks.humanoid_velocity import HumanoidVelocity
-from sim.vector_env import TaskVectorEnv
-from tests.sim.test_vector_env import exact
+from sim.tasks.walking.config import HumanoidVelocity
+from tests.sim.envs.test_vector_env import exact
 
 ROBOT = humanoid(0.3)
 MODEL = mujoco.MjModel.from_xml_path(str(ROBOT.model))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.kinematics import Leg
+from edge_runtime.fusion.legged.kinematics import Leg
 from sim.robots.humanoid import FEET, humanoid
 from sim.robots.leg_chains import leg_chains
 

@@ -7,12 +7,12 @@ import pytest
 
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.rotations import rotation_matrix
-from edge_runtime.signal import ATTITUDE, BASE_VELOCITY
-from policies.evaluate import EvaluateConfig, main
+from edge_runtime.signals import ATTITUDE, BASE_VELOCITY
+from policies.commands.evaluate import EvaluateConfig, main
+from sim.envs.vector_env import TaskVectorEnv
 from sim.sensors.estimates import EstimateErrors, Wander
-from sim.tasks.humanoid_velocity import HumanoidVelocity
-from sim.tasks.vehicle_track import VehicleTrack
-from sim.vector_env import TaskVectorEnv
+from sim.tasks.driving.config import VehicleTrack
+from sim.tasks.walking.config import HumanoidVelocity
 from tests.sim.sensors.test_readings import ROWS, environment
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sim.envs.vector_env import TaskVectorEnv
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
-from sim.tasks.humanoid_velocity import HumanoidVelocity, WalkingNoise
-from sim.vector_env import TaskVectorEnv
+from sim.tasks.walking.config import HumanoidVelocity, WalkingNoise
 
 ROWS = 400
 SILENT = {name: Noise() for name in ("imu_gyro", "imu_accel", "joint_pos", "joint_vel")}

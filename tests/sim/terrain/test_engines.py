@@ -8,12 +8,12 @@ import pybullet
 import pytest
 
 from sim.engines.bullet.ground import group_geoms, load_ground
+from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
-from sim.tasks.humanoid_velocity import HumanoidVelocity
-from sim.tasks.walking import WalkingTask
+from sim.tasks.walking.config import HumanoidVelocity
+from sim.tasks.walking.task import WalkingTask
 from sim.terrain.ground import on_terrain
 from sim.terrain.terrain import Terrain, TerrainConfig
-from sim.vector_env import TaskVectorEnv
 
 TERRAIN = TerrainConfig(("slope", "steps", "rough"), levels=2, curriculum=False)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from policies.policy_file import PolicyFile
+from policies.export.policy_file import PolicyFile
+from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
-from sim.tasks.humanoid_velocity import HumanoidVelocity
-from sim.tasks.walking import WalkingTask
+from sim.tasks.walking.config import HumanoidVelocity
+from sim.tasks.walking.task import WalkingTask
 from sim.terrain.terrain import Kind, TerrainConfig
-from sim.vector_env import TaskVectorEnv
 
 ALL: tuple[Kind, ...] = ("slope", "steps", "rough")
 

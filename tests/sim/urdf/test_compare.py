@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import UserError
+from sim.commands.urdf import load
 from sim.urdf import Difference, Parts, compare_models, write_urdf
 from sim.urdf.bullet_model import open_bullet
-from sim.urdf.command import load
 from sim.urdf.pose import turn
 from tests.sim.urdf.mjcf import HINGE, MOTOR, arm, floating, model
 

@@ -8,10 +8,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from edge_runtime.contract import Actuator
 from edge_runtime.errors import UserError
+from edge_runtime.policy.contract import Actuator
+from sim.commands.urdf import load
 from sim.urdf import Parts, convert, write, write_urdf
-from sim.urdf.command import load
 from tests.sim.urdf.mjcf import HINGE, INERTIAL, MOTOR, arm, floating, model
 
 ROBOTS = ("humanoid", "vehicle")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sim2edge_ros.launching import describe
+from sim2edge_ros.processes.launching import describe
 
 
 def generate_launch_description() -> Any:

@@ -11,11 +11,11 @@ from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 
-from edge_runtime.contract import Command
 from edge_runtime.errors import UserError
-from edge_runtime.signal import Array
-from sim2edge_ros.distro import ROSError, incompatible_qos
+from edge_runtime.policy.contract import Command
+from edge_runtime.signals import Array
 from sim2edge_ros.messages import topics
+from sim2edge_ros.settings.distro import ROSError, incompatible_qos
 
 AUTO = "auto"
 KINDS: dict[str, type[Any]] = {"twist": Twist, "twist_stamped": TwistStamped}

@@ -2,8 +2,8 @@
 
 import time
 
-from edge_runtime.deadline import next_release
-from edge_runtime.loop import ControlLoop
+from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.deadline import next_release
 from sim2edge_ros.sensors.ros_robot import RosRobot
 
 _PAUSE = 0.1  # share of the period for which the robot takes no message, once a sample is whole

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from edge_runtime.loop import ControlLoop
-from sim2edge_ros.messages.bell import Bell
+from edge_runtime.loop.control_loop import ControlLoop
+from sim2edge_ros.messages.wake_up import Bell
 
 _LOOK = 0.02  # s between two looks at the time when no sample comes
 _STANDSTILL = 2.0  # s without sample or time after which a loop that is to end does not wait

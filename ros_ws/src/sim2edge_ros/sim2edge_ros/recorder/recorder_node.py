@@ -18,12 +18,12 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.declaring import declare
-from sim2edge_ros.node_process import asked_to_end, initialize, refuse
-from sim2edge_ros.parameters import RecorderParameters
+from sim2edge_ros.processes.node_process import asked_to_end, initialize, refuse
 from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
+from sim2edge_ros.settings.declaring import declare
+from sim2edge_ros.settings.parameters import RecorderParameters
 
 _DEPTH = 200  # messages of a topic that may wait: a second of an IMU
 # Whichever namespace a robot has.

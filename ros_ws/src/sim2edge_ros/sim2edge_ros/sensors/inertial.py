@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.signal import Array
+from edge_runtime.signals import Array
 from sim2edge_ros.sensors.stamps import PeriodClock
 
 _LEARNING = 0.1  # share of a new spacing between two readings

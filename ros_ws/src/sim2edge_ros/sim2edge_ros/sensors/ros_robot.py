@@ -14,14 +14,12 @@ from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
-from edge_runtime.robot import ActuatorCommand, RobotDescription, Sample
-from edge_runtime.signal import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
-from edge_runtime.slots import LatestValue
-from sim2edge_ros.distro import incompatible_qos
+from edge_runtime.loop.handover import LatestValue
+from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from sim2edge_ros.messages import topics
-from sim2edge_ros.messages.bell import Bell
-from sim2edge_ros.messages.intake import Intake
-from sim2edge_ros.robot_file import RobotFile
+from sim2edge_ros.messages.subscriber_thread import Intake
+from sim2edge_ros.messages.wake_up import Bell
 from sim2edge_ros.sensors.inertial import Inertial, InertialPeriods
 from sim2edge_ros.sensors.not_finite import not_finite
 from sim2edge_ros.sensors.readers import (
@@ -38,6 +36,8 @@ from sim2edge_ros.sensors.readers import (
 )
 from sim2edge_ros.sensors.source import ANY_PACE, Pace, Reading, Source
 from sim2edge_ros.sensors.stamps import PeriodClock
+from sim2edge_ros.settings.distro import incompatible_qos
+from sim2edge_ros.settings.robot_file import RobotFile
 
 Float = npt.NDArray[np.float64]
 _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
@@ -77,7 +77,7 @@ def used_part(robot: RobotDescription, used: frozenset[str]) -> RobotDescription
 
 
 class RosRobot:
-    """Implements `edge_runtime.robot.Robot`.
+    """Implements `edge_runtime.robot.robot.Robot`.
 
     The intake's thread fills slots, one a topic. `read`, in the loop's thread, puts them together
     when the IMU has completed a control period. A sample is held back while another sensor's

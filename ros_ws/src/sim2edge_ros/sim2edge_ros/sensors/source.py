@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from edge_runtime.signal import Array
-from edge_runtime.slots import LatestValue
-from sim2edge_ros.messages import wire
+from edge_runtime.loop.handover import LatestValue
+from edge_runtime.signals import Array
+from sim2edge_ros.messages import cdr as wire
 from sim2edge_ros.sensors.readers import BadMessage, NotOurs
 from sim2edge_ros.sensors.stamps import StampGate
 

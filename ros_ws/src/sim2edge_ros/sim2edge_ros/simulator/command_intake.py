@@ -11,14 +11,15 @@ from rclpy.serialization import deserialize_message
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from edge_runtime.contract import POSITION, Actuator
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.wheeled_config import WheeledRobotConfig
-from edge_runtime.robot import ActuatorCommand, Mode
-from edge_runtime.signal import Array
-from edge_runtime.slots import LatestValue
-from sim2edge_ros.messages import topics, wire
-from sim2edge_ros.messages.intake import Intake
+from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
+from edge_runtime.loop.handover import LatestValue
+from edge_runtime.policy.contract import POSITION, Actuator
+from edge_runtime.robot.robot import ActuatorCommand, Mode
+from edge_runtime.signals import Array
+from sim2edge_ros.messages import cdr as wire
+from sim2edge_ros.messages import topics
+from sim2edge_ros.messages.subscriber_thread import Intake
 from sim2edge_ros.sensors.readers import BadMessage
 
 _AGAIN = 5.0  # s after which a refused message is told again

@@ -2,8 +2,8 @@
 
 import time
 
-from edge_runtime.robot import ActuatorCommand
-from sim.simulated_robot import SimulatedRobot, StopFlag
+from edge_runtime.robot.robot import ActuatorCommand
+from sim.server.simulated_robot import SimulatedRobot, StopFlag
 from sim2edge_ros.simulator.server import RosServer
 
 _PATIENCE = 5.0  # s by the system's clock for a command, before time goes on without it

@@ -10,17 +10,17 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from edge_runtime.robot import RobotDescription
-from edge_runtime.signal import ATTITUDE, BASE_VELOCITY
-from sim.description import describe
+from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.signals import ATTITUDE, BASE_VELOCITY
+from sim.commands.urdf import load
 from sim.robots.humanoid import FEET
 from sim.robots.vehicle import WHEELS
 from sim.tasks import find_task
-from sim.urdf.command import load
+from sim.tasks.description import describe
 from sim.urdf.tree import Parts
 from sim.urdf.write import convert, write
-from sim2edge_ros import robot_file
-from sim2edge_ros.robot_file import TASKS, RobotFile
+from sim2edge_ros.settings import robot_file
+from sim2edge_ros.settings.robot_file import TASKS, RobotFile
 
 _MESHES = "package://sim2edge_ros/robots"
 _OWN_ESTIMATES = (ATTITUDE, BASE_VELOCITY)  # which no sensor gives
@@ -61,7 +61,8 @@ def _is_root(model: mujoco.MjModel, body: int) -> bool:
 
 def main() -> int:
     """Write them all."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(robot_file.__file__).parent / "robots"
+    package = Path(__file__).parents[1]
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else package / "robots"
     for name in TASKS:
         robot_file.save(robot(name), folder / f"{name}.json")
         model, actuators = load(name)

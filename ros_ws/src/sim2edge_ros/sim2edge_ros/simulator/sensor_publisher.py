@@ -9,11 +9,9 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix, NavSatStatus
 
-from edge_runtime.robot import RobotDescription
-from edge_runtime.signal import IMU_BURST, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
-from sim2edge_ros.frames import Frames
+from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.signals import IMU_BURST, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
 from sim2edge_ros.messages import topics
-from sim2edge_ros.robot_file import RobotFile
 from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.sensors.readers import (
     FOOT_FORCE,
@@ -23,6 +21,8 @@ from sim2edge_ros.sensors.readers import (
     STEERING_ANGLE,
     WHEEL_SPEED,
 )
+from sim2edge_ros.settings.frames import Frames
+from sim2edge_ros.settings.robot_file import RobotFile
 
 _FIX_STAYS = 1_000_000_000  # ns after which a fix is given again though it is the same
 TRUTH = "ground_truth/odometry"  # nav_msgs/Odometry of the IMU, exact

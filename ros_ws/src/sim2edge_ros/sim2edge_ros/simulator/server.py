@@ -2,7 +2,7 @@
 
 import time
 
-from edge_runtime.robot import ActuatorCommand, Sample
+from edge_runtime.robot.robot import ActuatorCommand, Sample
 from sim2edge_ros.simulator.command_intake import CommandIntake
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 

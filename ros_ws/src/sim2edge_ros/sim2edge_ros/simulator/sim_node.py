@@ -8,17 +8,17 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from edge_runtime.errors import UserError
-from edge_runtime.realtime import RealtimeConfig, realtime
-from sim.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
+from edge_runtime.loop.realtime import RealtimeConfig, realtime
+from sim.server.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
 from sim.tasks import find_task
-from sim2edge_ros import robot_file
-from sim2edge_ros.declaring import declare
-from sim2edge_ros.frames import frames
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.node_process import initialize, refuse
-from sim2edge_ros.parameters import SimParameters
-from sim2edge_ros.robot_file import TASKS
+from sim2edge_ros.processes.node_process import initialize, refuse
 from sim2edge_ros.sensors.geodesy import Datum
+from sim2edge_ros.settings import robot_file
+from sim2edge_ros.settings.declaring import declare
+from sim2edge_ros.settings.frames import frames
+from sim2edge_ros.settings.parameters import SimParameters
+from sim2edge_ros.settings.robot_file import TASKS
 from sim2edge_ros.simulator.command_intake import CommandIntake
 from sim2edge_ros.simulator.lockstep import LockstepRobot
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher

@@ -1,0 +1,1 @@
+"""Measures the estimators on simulated robots, and peers of theirs on recordings."""

@@ -1,0 +1,1 @@
+"""Measures the ROS graph: latency, load, robots through DDS, parts that fail."""

@@ -1,0 +1,81 @@
+"""Listeners that come and go while the car drives. Part of `ros.py`.
+
+Each is a process as `ros2 topic echo` is, with the middleware's own settings. The peer is the same
+graph with these settings too, that is with shared memory.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from figures import Figure
+
+from ros_nodes.heard import Listener
+from ros_nodes.processes import running
+from ros_nodes.robots import Motion, up
+
+NEWCOMERS = 12
+_STARTING = 3.0  # s
+_STAYS = 0.5  # s after it heard the robot
+_COUNTS = ("missed", "ticks_without_sample")
+_OWN_SETTINGS = ("FASTDDS_BUILTIN_TRANSPORTS", "DEFAULT")
+_LISTENS = """
+import rclpy
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float64MultiArray
+rclpy.init()
+node = rclpy.create_node("newcomer")
+for kind, topic in (
+    (Imu, "imu/data"),
+    (JointState, "joint_states"),
+    (Float64MultiArray, "forward_position_controller/commands"),
+):
+    tell = lambda message, topic=topic: print("heard", topic, flush=True)
+    node.create_subscription(kind, topic, tell, qos_profile_sensor_data)
+rclpy.spin(node)
+"""
+
+
+def come_and_go() -> Figure:
+    """Ticks that were missed or had no sample while somebody came or went."""
+    ours = _lost_to_newcomers()
+    with _shared_memory():
+        theirs = _lost_to_newcomers()
+    return Figure(
+        f"missed or without a sample while {NEWCOMERS} listeners come and go",
+        ours,
+        "ticks",
+        0,
+        f"with Fast DDS's shared memory {theirs}",
+        at_least=False,
+    )
+
+
+def _lost_to_newcomers() -> int:
+    with up("vehicle", Motion()) as listener:
+        time.sleep(_STARTING)
+        before = _lost(listener)
+        for _ in range(NEWCOMERS):
+            with running([sys.executable, "-c", _LISTENS]) as newcomer:
+                for topic in ("imu/data", "forward_position_controller/commands"):
+                    newcomer.until_said(f"heard {topic}")
+                time.sleep(_STAYS)
+        return _lost(listener) - before
+
+
+def _lost(listener: Listener) -> int:
+    told = listener.diagnostics("control loop")
+    return sum(int(told[count]) for count in _COUNTS)
+
+
+@contextmanager
+def _shared_memory() -> Iterator[None]:
+    name, value = _OWN_SETTINGS
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]

@@ -1,0 +1,66 @@
+"""Hears a car's graph from a process of its own, and tells in lines what was sent when.
+
+The lines are `sample TIME SPEED`, `command TIME VELOCITY` (of the wheels), `status TIME MESSAGE`.
+Times are those of the senders, s since 1970, so that it does not matter when this process gets to
+hear of it; all network namespaces share the clock. A line `reset` on stdin calls the edge node's
+service.
+"""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from nav_msgs.msg import Odometry
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+
+from sim2edge_ros.messages import topics
+from sim2edge_ros.simulator.sensor_publisher import TRUTH
+
+
+def main() -> int:
+    """Until stdin ends."""
+    context = rclpy.Context()  # pyright: ignore[reportPrivateImportUsage]
+    rclpy.init(context=context)
+    node = Node("observer", context=context)
+    reset = node.create_client(Trigger, "edge_node/reset")
+
+    def hear(
+        kind: type, topic: str, what: str, value: Callable[[Any], object], qos: QoSProfile
+    ) -> None:
+        def tell(message: Any, about: dict[str, int]) -> None:
+            sent = about["source_timestamp"] * 1e-9
+            print(what, f"{sent:.6f}", value(message), flush=True)
+
+        taken: Any = tell  # rclpy's types do not know of the second argument
+        node.create_subscription(kind, topic, taken, qos)
+
+    hear(Odometry, TRUTH, "sample", lambda m: m.twist.twist.linear.x, topics.STATE)
+    hear(Float64MultiArray, topics.VELOCITY, "command", lambda m: m.data[0], topics.STATE)
+    hear(DiagnosticStatus, "edge_node/status", "status", lambda m: m.message, topics.LATCHED)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def spin() -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            executor.spin()
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    for line in sys.stdin:
+        if line.strip() == "reset":
+            reset.call_async(Trigger.Request())
+    rclpy.shutdown(context=context)
+    thread.join(2.0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Declares settings once, checks them, and reads and writes them as JSON and TOML."""

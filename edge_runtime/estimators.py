@@ -1,0 +1,162 @@
+"""The estimators, by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_runtime.errors import ContractError, UserError
+from edge_runtime.fusion import Fusion
+from edge_runtime.fusion.attitude.fusion import READING, AttitudeFusion
+from edge_runtime.fusion.no_fusion import NoFusion
+from edge_runtime.policy.contract import Contract
+from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.signals import (
+    ATTITUDE,
+    BASE_VELOCITY,
+    FOOT_FORCE,
+    IMU_ACCEL,
+    IMU_BURST,
+    IMU_GYRO,
+    JOINT_TORQUE,
+    POSITION,
+)
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An estimator: what it gives, whether a robot can have it, and how it is made for N rows."""
+
+    gives: frozenset[str]
+    fits: Callable[[RobotDescription], bool]
+    make: Callable[[Contract, RobotDescription, int], Fusion]
+
+
+def _has_imu(robot: RobotDescription) -> bool:
+    return {IMU_GYRO, IMU_ACCEL} <= {signal.name for signal in robot.signals}
+
+
+def _vqf(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
+    return AttitudeFusion(contract.control_period, _burst(robot), rows)
+
+
+def _robot(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
+    return NoFusion()
+
+
+# Imported when they are chosen: compiling takes a second that an attitude alone does not need.
+
+
+def _legged(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
+    from edge_runtime.fusion.legged.fusion import LeggedFusion  # noqa: PLC0415
+
+    if robot.legged is None:
+        raise ContractError(f"robot '{robot.name}' does not tell of its legs; {_ELSE}")
+    witnesses = _witnesses(robot)
+    if not witnesses:
+        raise ContractError(
+            f"robot '{robot.name}' has neither '{FOOT_FORCE}' nor '{JOINT_TORQUE}', which tell "
+            f"what foot stands; {_ELSE}"
+        )
+    arguments = (robot.legged, robot.joint_names, contract.control_period, _burst(robot))
+    LeggedFusion.compile(*arguments, witnesses)
+    return LeggedFusion(*arguments, rows, witnesses)
+
+
+def _wheeled(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
+    from edge_runtime.fusion.wheeled.fusion import WheeledFusion  # noqa: PLC0415
+
+    if robot.wheeled is None:
+        raise ContractError(f"robot '{robot.name}' does not tell of its wheels; {_ELSE}")
+    arguments = (robot.wheeled, contract.control_period, _burst(robot))
+    WheeledFusion.compile(*arguments)
+    return WheeledFusion(*arguments, rows)
+
+
+def _wheeled_lidar(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
+    from edge_runtime.fusion.wheeled.fusion import LIDAR, WheeledFusion  # noqa: PLC0415
+    from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometry  # noqa: PLC0415
+
+    if robot.wheeled is None or robot.wheeled.lidar is None:
+        raise ContractError(f"robot '{robot.name}' does not tell of wheels and a lidar; {_ELSE}")
+    arguments = (robot.wheeled, contract.control_period, _burst(robot))
+    WheeledFusion.compile(*arguments)
+    beams = next((s.size for s in robot.signals if s.name == LIDAR), 0)
+    lidar = LidarOdometry(robot.wheeled.lidar)
+    return WheeledFusion(*arguments, rows, lidar=lidar, beams=beams)
+
+
+_ELSE = "choose another estimator with --fusion"
+_MOTION = frozenset((ATTITUDE, BASE_VELOCITY))
+FUSIONS: dict[str, Choice] = {  # from the simplest to the one that knows most
+    "robot": Choice(frozenset(), lambda robot: True, _robot),
+    "vqf": Choice(frozenset((ATTITUDE,)), _has_imu, _vqf),
+    "legged": Choice(
+        _MOTION,
+        lambda robot: _has_imu(robot) and robot.legged is not None and bool(_witnesses(robot)),
+        _legged,
+    ),
+    "wheeled": Choice(
+        _MOTION | {POSITION},
+        lambda robot: _has_imu(robot) and robot.wheeled is not None,
+        _wheeled,
+    ),
+    "wheeled+lidar": Choice(
+        _MOTION | {POSITION},
+        lambda robot: (
+            _has_imu(robot) and robot.wheeled is not None and robot.wheeled.lidar is not None
+        ),
+        _wheeled_lidar,
+    ),
+}
+
+
+def find_fusion(name: str, contract: Contract, robot: RobotDescription, rows: int = 1) -> Fusion:
+    """The estimator of that name, for a policy on N robots of a kind.
+
+    Raises:
+        UserError: there is none of that name.
+        ContractError: the robot's sensors are not as it needs them.
+    """
+    return FUSIONS[find_name(name, contract, robot)].make(contract, robot, rows)
+
+
+def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
+    """The name itself, or what "auto" stands for.
+
+    That is the simplest that gives what the policy needs, and an attitude at least, by which the
+    guard knows a fall. Where none does, it is the robot's own signals; where they do not give it
+    all either, `bind` says what is missing.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in (AUTO, *FUSIONS):
+        raise UserError(f"unknown fusion '{name}'; there are: {AUTO}, {', '.join(FUSIONS)}")
+    if name != AUTO:
+        return name
+    needed = {ATTITUDE, *contract.estimator_outputs}
+    fitting = [name for name, choice in FUSIONS.items() if choice.fits(robot)]
+    found = next((name for name in fitting if needed <= FUSIONS[name].gives), "")
+    own = needed <= {signal.name for signal in robot.signals}
+    return found or ("robot" if own else "vqf")
+
+
+def _witnesses(robot: RobotDescription) -> tuple[str, ...]:
+    """What the robot has to tell which feet stand."""
+    return tuple(s.name for s in robot.signals if s.name in (FOOT_FORCE, JOINT_TORQUE))
+
+
+def _burst(robot: RobotDescription) -> int:
+    """IMU readings in a sample.
+
+    Raises:
+        ContractError: they are not whole.
+    """
+    size = next((s.size for s in robot.signals if s.name == IMU_BURST), 0)
+    if size % READING:
+        raise ContractError(
+            f"robot '{robot.name}': signal '{IMU_BURST}' has {size} entries; it must hold whole "
+            f"readings of gyroscope and accelerometer, {READING} entries each"
+        )
+    return size // READING

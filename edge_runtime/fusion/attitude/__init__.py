@@ -1,0 +1,1 @@
+"""Estimates which way is up from an IMU, with VQF."""

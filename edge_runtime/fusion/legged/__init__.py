@@ -1,0 +1,1 @@
+"""Estimates a legged robot's motion with a contact-aided invariant Kalman filter."""

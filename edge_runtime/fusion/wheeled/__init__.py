@@ -1,0 +1,1 @@
+"""Estimates a wheeled robot's motion with an error-state Kalman filter."""

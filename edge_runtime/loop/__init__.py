@@ -1,0 +1,1 @@
+"""Runs the control loop: one tick each period, inside a latency budget."""

@@ -1,0 +1,398 @@
+"""The control loop: sense → fuse → infer → guard → act, once a period, inside a budget."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from edge_runtime.errors import ContractError, UserError
+from edge_runtime.finite import all_finite
+from edge_runtime.fusion import Fusion
+from edge_runtime.loop.budget import Budget, BudgetConfig, Stage
+from edge_runtime.loop.deadline import next_release, sleep_until
+from edge_runtime.loop.handover import Handover, LatestValue
+from edge_runtime.loop.realtime import RealtimeConfig, realtime
+from edge_runtime.policy.contract import Contract
+from edge_runtime.policy.controller import Controller
+from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import ActuatorCommand, Mode, Robot
+from edge_runtime.robot.sensors import Sensors
+from edge_runtime.safety.guard import Fault, Guard, Reaction, Rule, default_rules
+from edge_runtime.safety.safe_targets import SafeTargets
+from edge_runtime.signals import ATTITUDE, JOINT_POS, Array, Signals
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How the loop runs."""
+
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
+    rules: tuple[Rule, ...] | None = None  # None: `guard.default_rules` of the policy
+    stop_seconds: float = 1.0  # length of a controlled stop
+    first_sample_seconds: float = 10.0  # how long the robot may take to give its first sample
+    # How long a legged robot's policy may take to come to a stand, in place of a controlled stop,
+    # where the fault leaves it sound.
+    rest_seconds: float = 2.0
+    phase: float = 0.1  # share of the period from a sample's arrival to the tick that uses it
+
+
+class Recorder(Protocol):
+    """Keeps what a loop does."""
+
+    def keep(
+        self, loop: "ControlLoop", began: int, missed: int, sent: ActuatorCommand | None
+    ) -> None:
+        """Called at the end of each tick by the loop's thread, which it must not keep waiting.
+
+        Args:
+            loop: whose buffers hold what the tick read, estimated and asked for.
+            began: when the tick began, ns by the loop's clock.
+            missed: periods skipped right before.
+            sent: the command; None before anything is known of the robot.
+        """
+        ...
+
+
+class ControlLoop:
+    """Drives a robot with a policy.
+
+    `start`, `stop` and `swap` are for the operator's thread; `tick` is one period, called by the
+    loop's own thread, or by hand for a run in lockstep.
+
+    Args:
+        policy: what drives the robot.
+        robot: what is driven.
+        fusion: the estimator.
+        config: how the loop runs.
+        clock: monotonic time in ns.
+
+    Raises:
+        ContractError: policy and robot do not fit.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        robot: Robot,
+        fusion: Fusion,
+        config: LoopConfig = LoopConfig(),
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.robot, self.fusion, self.config = robot, fusion, config
+        self._clock = clock
+        self.sensors = Sensors(robot.description)
+        self.signals: dict[str, Array] = {**self.sensors.signals, **fusion.estimates}
+        self.controller = Controller(policy, robot.description, fusion, self.signals)
+        contract = policy.contract
+        self.period = round(contract.control_period * 1e9)  # ns
+        self.budget = Budget(config.budget, self.period)
+        self.guard = Guard(default_rules(contract) if config.rules is None else config.rules)
+        self.safe = SafeTargets(
+            self.controller.actuators,
+            contract.control_period,
+            config.stop_seconds,
+            config.rest_seconds if contract.commands else 0.0,
+        )
+        self.command: LatestValue[Array] = LatestValue(self.controller.command[0].copy())
+        self._next_controller: Handover[Controller] = Handover()
+        self._attitude = self.signals.get(ATTITUDE)
+        self._joint_pos = self.signals.get(JOINT_POS)
+        self._marks = [0] * (len(Stage) + 1)
+        self._last_new = clock()  # when the newest sample was first seen
+        self._unfused = 0  # periods of samples that the estimator has not seen
+        self.fused = 0  # periods by which the estimator went on in the last tick
+        self.was_reset = False  # whether the estimator was reset before that
+        self.observed = False  # whether the policy observed in the last tick
+        self.drove = False  # and whether what was sent is what it wanted
+        self.recorder: Recorder | None = None  # to be set before the start
+        self.shadow: Recorder | None = None  # the same
+        self._rest = np.zeros_like(self.controller.command[0])  # what is asked of it in a stop
+        self._limp = np.zeros_like(self.controller.stiffness)
+        self._share = min(1.0, contract.control_period)  # of a period in a second's average
+        self.ticks, self.swaps, self.clipped = 0, 0, 0
+        self.reaction = Reaction.NONE
+        self.lost_because = ""  # what the estimator said when it was first lost
+        self.ticks_reacting = [0] * len(Reaction)
+        self.realtime_report: dict[str, str] = {}
+        self.error: BaseException | None = None  # what ended the loop, if not the operator
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
+        self._asked = False  # by the operator, since the last tick
+        self._begun = False  # whether anything was ever sent
+        self._to_begin = True  # at the start, and when the operator asked for a reset
+
+    # -- the operator's side ---------------------------------------------------------------
+
+    def start(self, pace: Callable[[], None] | None = None) -> None:
+        """Run in a thread of its own until `stop`.
+
+        Args:
+            pace: calls `tick` until `ended`; by default on a grid of absolute times.
+        """
+        arguments = (self._drive if pace is None else pace,)
+        self._thread = threading.Thread(
+            target=self._run, args=arguments, name="control loop", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask for a controlled stop; the loop ends with it. Returns at once."""
+        self._ending.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether the loop's thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the operator asked for the end."""
+        return self._ending.is_set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the operator asked for the end and the robot, if there ever was one, rests."""
+        return self._ending.is_set() and (self.safe.at_rest or not self._begun)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the loop's end; False after `timeout` seconds.
+
+        Raises:
+            BaseException: what ended the loop, if not the operator.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                return False
+        if self.error is not None:
+            raise self.error
+        return True
+
+    def reset(self) -> None:
+        """Let go of a latched reaction and let the policy drive again; the operator decides it.
+
+        All starts anew from the next good sample: where the joints are, what is up, history.
+        """
+        self._to_begin = True
+
+    def swap(self, policy: Policy, timeout: float = 5.0) -> None:
+        """Let another policy drive from the next tick on; it must be loaded, so it is warm.
+
+        Raises:
+            ContractError: it does not fit the robot or the running loop.
+            UserError: the loop did not take it within `timeout` seconds.
+        """
+        self._next_controller.give(self.controller_for(policy, self.signals))
+        self._asked = True
+        if self._thread is not None and not self._next_controller.wait(timeout):
+            raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
+
+    def controller_for(self, policy: Policy, signals: Signals) -> Controller:
+        """A policy bound to this loop's robot, if it may drive in place of the one that does.
+
+        Args:
+            policy: the policy.
+            signals: what it is to read: this loop's own, or a copy, as for `Controller`.
+
+        Raises:
+            ContractError: it does not fit the robot or the running loop.
+        """
+        if round(policy.contract.control_period * 1e9) != self.period:
+            raise ContractError(
+                f"{policy.source}: its control period is {policy.contract.control_period} s, the "
+                f"loop runs at {self.period * 1e-9:g} s; start a new run with it"
+            )
+        controller = Controller(policy, self.robot.description, self.fusion, signals)
+        _check_same_operation(self.controller.contract, policy)
+        return controller
+
+    # -- the loop's side -------------------------------------------------------------------
+
+    def tick(self, missed: int = 0) -> Reaction:
+        """One period.
+
+        Args:
+            missed: periods skipped right before this one.
+
+        Returns:
+            What the guard asked for; NONE when the policy drove.
+        """
+        clock, marks = self._clock, self._marks
+        marks[0] = clock()
+        if self._asked:
+            self._heed_operator()
+        sensors = self.sensors
+        self.was_reset = False
+        new = sensors.look(self.robot.read())
+        marks[1] = clock()
+        fit = sensors.not_finite == 0 or self._reads_finite()
+        if new:
+            self._last_new = marks[1]  # however long the robot took to give it
+            self._unfused += sensors.periods
+            if self._to_begin and sensors.not_finite == 0:
+                self._begin()
+        if not self._begun:
+            self._keep(marks[0], missed, None)
+            return Reaction.NONE  # nothing is known of the robot, so nothing is sent
+        self.fused = self._unfused if fit else 0
+        if self.fused:
+            self.fusion.update(sensors.signals, self.fused)
+            self._unfused = 0
+        marks[2] = clock()
+        controller = self.controller
+        controller.step += 1 + missed if self.ticks else 0
+        driven = fit and self._infer(controller)
+        marks[3] = clock()
+        reaction = self._check(marks[1], missed, fit)
+        if reaction is Reaction.NONE and driven:
+            mode = self.safe.follow(controller.target())
+        elif driven and self.guard.latched is Reaction.STOP and self.guard.trusts_policy:
+            mode = self.safe.rest(controller.target(), 1 + missed)
+        else:
+            mode = self.safe.react(reaction, 1 + missed)
+            driven = False
+        marks[4] = clock()
+        self.reaction, self.observed, self.drove = reaction, fit, driven
+        self._keep(marks[0], missed, self._write(mode))
+        marks[5] = clock()
+        self.budget.record(marks)
+        self.ticks_reacting[reaction] += 1
+        self.ticks += 1
+        return reaction
+
+    def _reads_finite(self) -> bool:
+        """Whether only such values of the sample are not finite as nobody here reads."""
+        readers = self.controller.contract.signals, self.fusion.reads
+        read = {JOINT_POS, ATTITUDE}.union(s.name for signals in readers for s in signals)
+        sensed = self.sensors.signals.items()
+        return all(all_finite(values[0]) for name, values in sensed if name in read)
+
+    def _heed_operator(self) -> None:
+        self._asked = False
+        following = self._next_controller.take()
+        if following is not None:
+            following.take_over(self.controller)
+            self.controller = following
+            self.safe.use(following.actuators)
+            self.swaps += 1
+            self._next_controller.confirm()
+
+    def _begin(self) -> None:
+        """Start, or after the operator's reset start anew, from a good sample."""
+        self._to_begin = False
+        if self._begun:
+            self.guard.reset()
+            self.fusion.reset()
+            self.was_reset = True
+            self._unfused = 1  # the estimator starts anew, so it has missed nothing
+            self.controller.restart()
+        self._begun = True
+        self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
+
+    def _infer(self, controller: Controller) -> bool:
+        """Observe and run the network; whether there is a new action to follow."""
+        measures = self.guard.measures
+        controller.ask(self._rest if self.guard.latched else self.command.get())
+        if not controller.observe():
+            measures[Fault.OBSERVATION_NOT_FINITE] += 1
+            return False
+        measures[Fault.OBSERVATION_NOT_FINITE] = 0
+        largest = controller.infer()
+        if not math.isfinite(largest):
+            measures[Fault.ACTION_NOT_FINITE] += 1
+            return False
+        measures[Fault.ACTION_NOT_FINITE] = 0
+        measures[Fault.ACTION_BEYOND_CLIP] = largest
+        self.clipped += largest > 1
+        return True
+
+    def _check(self, now: int, missed: int, fit: bool) -> Reaction:
+        measures, sensors = self.guard.measures, self.sensors
+        measures[Fault.MISSED] = missed
+        rate = measures[Fault.MISS_RATE]
+        measures[Fault.MISS_RATE] = min(1.0, rate + self._share * (missed * (1 - rate) - rate))
+        measures[Fault.STALE] = (now - self._last_new) * 1e-9
+        measures[Fault.FROZEN] = sensors.repeats
+        measures[Fault.SENSOR_NOT_FINITE] = sensors.not_finite
+        lost = Fault.ESTIMATOR_LOST
+        measures[lost] = measures[lost] + 1 if self.fusion.lost else 0
+        if measures[lost] == 1 and not self.lost_because:
+            self.lost_because = self.fusion.reason
+        if fit and self._attitude is not None:  # the robot's own may be NaN in an unfit sample
+            _w, x, y, _z = self._attitude[0].tolist()
+            measures[Fault.TILT] = math.acos(max(-1.0, 1 - 2 * (x * x + y * y)))
+        reaction = self.guard.check(self.ticks)
+        if self._ending.is_set():
+            reaction = max(reaction, Reaction.STOP)
+        return reaction
+
+    def _write(self, mode: Mode) -> ActuatorCommand:
+        controller = self.controller
+        stiffness = controller.stiffness if mode is Mode.RUN else self._limp
+        command = ActuatorCommand(
+            self.sensors.sequence, mode, self.safe.target, stiffness, controller.damping
+        )
+        self.robot.write(command)
+        return command
+
+    def _keep(self, began: int, missed: int, sent: ActuatorCommand | None) -> None:
+        for keeper in (self.recorder, self.shadow):
+            if keeper is not None:
+                keeper.keep(self, began, missed, sent)
+
+    def _run(self, pace: Callable[[], None]) -> None:
+        try:
+            with realtime(self.config.realtime) as self.realtime_report:
+                pace()
+        except BaseException as error:
+            self.error = error
+            if self._begun:
+                with suppress(Exception):  # the robot may be what failed
+                    self._write(self.safe.react(Reaction.DAMP))
+
+    def _drive(self) -> None:
+        release, missed = self._first_release(), 0
+        while not self.ended:
+            sleep_until(release)
+            self.budget.wake_up.record(self._clock() - release)
+            self.tick(missed)
+            release, missed = next_release(release, self._clock(), self.period)
+            self.budget.missed += missed
+
+    def _first_release(self) -> int:
+        """Wait for a new sample, so that ticks come soon after samples, not just before."""
+        patience = self._clock() + round(self.config.first_sample_seconds * 1e9)
+        before = self.robot.read()
+        known = None if before is None else before.sequence
+        while (sample := self.robot.read()) is None or sample.sequence == known:
+            if self._clock() > patience:
+                raise UserError(
+                    f"robot '{self.robot.description.name}' gave no sample for "
+                    f"{self.config.first_sample_seconds:g} s; is it switched on?"
+                )
+            if self._ending.wait(2e-4):
+                break
+        return self._clock() + round(self.config.phase * self.period)
+
+
+def _check_same_operation(running: Contract, following: Policy) -> None:
+    """The operator's commands mean the same to both, and the guard's limits hold for both."""
+    contract = following.contract
+    commands, wanted = ([(c.name, c.unit) for c in of.commands] for of in (contract, running))
+    if commands != wanted:
+        takes, asked = (", ".join(f"{n} {u}" for n, u in of) or "none" for of in (commands, wanted))
+        raise ContractError(
+            f"{following.source}: its commands are {takes}, the operator gives {asked}; "
+            "start a new run with it"
+        )
+    if contract.max_tilt != running.max_tilt:
+        raise ContractError(
+            f"{following.source}: its max_tilt is {contract.max_tilt:g} rad, the running guard's "
+            f"{running.max_tilt:g}; start a new run with it"
+        )

@@ -1,0 +1,1 @@
+"""Builds the policy's observation from named signals, on the robot and in the simulator."""

@@ -1,0 +1,1 @@
+"""Reads a policy file, checks its contract, and computes actions with it."""

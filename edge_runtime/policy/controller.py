@@ -1,0 +1,133 @@
+"""A policy bound to a robot: from signals to actuator targets in the robot's own order."""
+
+import math
+
+import numpy as np
+
+from edge_runtime.finite import all_finite
+from edge_runtime.fusion import Fusion
+from edge_runtime.observation.builder import ObservationBuilder
+from edge_runtime.policy.action_map import ActionMap
+from edge_runtime.policy.binding import PER_JOINT, bind
+from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.signals import (
+    COMMAND,
+    CONTROL_STEP,
+    DEFAULT_TARGET,
+    LAST_ACTION,
+    Array,
+    Signals,
+)
+
+
+class Controller:
+    """Runs one policy on one robot.
+
+    Args:
+        policy: the policy.
+        robot: what the robot has.
+        fusion: the estimator whose outputs are among `signals`.
+        signals: the robot's and the estimator's signals, (1, size): fixed buffers, in the
+            robot's order, that hold the newest values at each call.
+
+    Raises:
+        ContractError: they do not fit.
+    """
+
+    def __init__(
+        self, policy: Policy, robot: RobotDescription, fusion: Fusion, signals: Signals
+    ) -> None:
+        contract = policy.contract
+        binding = bind(contract, robot, fusion, policy.source)
+        self.policy = policy
+        self.contract = contract
+        self.actuators = tuple(contract.actuators[index] for index in binding.to_robot)
+        self.stiffness = np.array([a.stiffness for a in self.actuators], np.float32)
+        self.damping = np.array([a.damping for a in self.actuators], np.float32)
+        self.command = np.zeros((1, len(contract.commands)), np.float32)
+        self._asked: Array | None = None
+        self.last_action = np.zeros((1, len(contract.actuators)), np.float32)
+        self.step = np.zeros((1, 1), np.float32)
+        self._map = ActionMap(contract.actuators, contract.action_clip)
+        self._action_clip = contract.action_clip
+        self._to_robot = None if binding.same_order else binding.to_robot
+        self._to_policy = binding.to_policy
+        self._permuted: list[tuple[Array, Array]] = []  # from the robot's order to the policy's
+        self.signals = self._own_signals(signals)
+        self._builder = ObservationBuilder(
+            contract.observations, contract.signals, 1, policy.observation
+        )
+        self._lower = np.array([c.lower for c in contract.commands], np.float32)
+        self._upper = np.array([c.upper for c in contract.commands], np.float32)
+
+    def ask(self, command: Array) -> None:
+        """Take over the operator's command, (commands,), within the trained range.
+
+        An array that was given before must hold the same values.
+        """
+        if command is self._asked:
+            return
+        self._asked = command
+        np.clip(command, self._lower, self._upper, out=self.command[0])
+
+    def take_over(self, other: "Controller") -> None:
+        """Go on where another controller of the same robot is."""
+        self.step[:] = other.step
+        self.last_action[:] = other.last_action[:, _order(other, self)]
+
+    def followed(self) -> Array:
+        """The last action, (A,), in the robot's order: a copy, or a buffer of its own."""
+        last: Array = self.last_action[0]
+        return last if self._to_robot is None else np.take(last, self._to_robot)
+
+    def remember(self, followed: Array) -> None:
+        """Take an action, (A,) in the robot's order, for the last one."""
+        np.take(followed, self._to_policy, out=self.last_action[0])
+
+    def restart(self) -> None:
+        """Forget the past, as at the start of an episode; the gait clock goes on."""
+        self.last_action[:] = 0
+        self._builder.reset()
+
+    def observe(self) -> bool:
+        """Build the observation in the policy's own input; whether all of it is finite."""
+        for robot_order, policy_order in self._permuted:
+            np.take(robot_order, self._to_policy, axis=1, out=policy_order)
+        return all_finite(self._builder.build(self.signals)[0])
+
+    def infer(self) -> float:
+        """Run the network on the observation.
+
+        Returns:
+            The largest action as a multiple of the clip; not finite if any action is not.
+        """
+        self.policy.run()
+        actions = self.policy.action[0].tolist()
+        if not math.isfinite(sum(actions)):
+            return math.nan
+        return max(max(actions), -min(actions)) / self._action_clip
+
+    def target(self) -> Array:
+        """The target of the last action, (A,), in the robot's order; remembers the action."""
+        self._map.clip(self.policy.action, out=self.last_action)
+        target: Array = self._map.target(self.last_action)[0]
+        return target if self._to_robot is None else np.take(target, self._to_robot)
+
+    def _own_signals(self, signals: Signals) -> dict[str, Array]:
+        own = dict(signals)
+        if self._to_robot is not None:
+            for name in PER_JOINT:
+                if name in own:
+                    own[name] = np.zeros_like(own[name])
+                    self._permuted.append((signals[name], own[name]))
+        own[COMMAND] = self.command
+        own[LAST_ACTION] = self.last_action
+        own[CONTROL_STEP] = self.step
+        own[DEFAULT_TARGET] = self._map.default[None]
+        return own
+
+
+def _order(of: Controller, wanted: Controller) -> list[int]:
+    names = of.contract.joint_names
+    return [names.index(name) for name in wanted.contract.joint_names]

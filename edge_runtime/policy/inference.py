@@ -1,0 +1,199 @@
+"""A policy file made ready to run: checked, bound to fixed buffers, and warm."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from edge_runtime.errors import ContractError, UserError
+from edge_runtime.policy.contract import Contract, from_metadata
+from edge_runtime.signals import Array
+
+INPUT, OUTPUT = "obs", "actions"
+GOLDEN_TOLERANCE = 1e-5  # of a golden action, relative to max(1, |action|)
+_WARM_UP_RUNS = 20
+_NO_FOLDER = "/dev/null/none"  # below a file, so nothing can ever be there
+# Of a tensor's `external_data`: onnxruntime 1.23, the last for Python 3.10, follows any whole path.
+_ELSEWHERE = b"\n\x08location\x12"
+
+
+@dataclass(frozen=True)
+class ExecutionProvider:
+    """What computes a network, by onnxruntime's name and options."""
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+CPU = ExecutionProvider("CPUExecutionProvider")
+
+
+class Policy:
+    """One policy: `policy(obs)` runs it.
+
+    Inputs and outputs live in fixed buffers (`observation`, `action`), so that a call allocates
+    nothing; one thread that does not spin, so that it disturbs nobody.
+
+    Raises:
+        ContractError: the file is not a policy, was damaged or changed since export, or does not
+            compute the actions it says it does.
+        UserError: the execution provider cannot be had here.
+    """
+
+    def __init__(
+        self, model: bytes, source: str = "policy", provider: ExecutionProvider = CPU
+    ) -> None:
+        self.source, self.provider = source, provider
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        self._session = _session(model, source, provider)
+        self.contract = from_metadata(_metadata(self._session, source), source)
+        _check_border(self._session, self.contract, source)
+        self.observation = np.zeros((1, self.contract.observation_size), np.float32)
+        self.action = np.zeros((1, len(self.contract.actuators)), np.float32)
+        self._binding = self._session.io_binding()
+        self._binding.bind_input(
+            INPUT, "cpu", 0, np.float32, self.observation.shape, self.observation.ctypes.data
+        )
+        self._binding.bind_output(
+            OUTPUT, "cpu", 0, np.float32, self.action.shape, self.action.ctypes.data
+        )
+        # From `observation` to `action`.
+        self.run: Callable[[], None] = partial(self._session.run_with_iobinding, self._binding)
+        for _ in range(_WARM_UP_RUNS):
+            self.run()
+        error = self.golden_error()
+        if not error <= GOLDEN_TOLERANCE:
+            remedy = "so it was changed since export; export it again"
+            if provider != CPU:
+                remedy = f"if {provider.name} computes it; {GOLDEN_TOLERANCE:g} is allowed"
+            raise ContractError(
+                f"{source}: the network gives other actions than its golden vectors (off by "
+                f"{error:.3g}), {remedy}"
+            )
+
+    @classmethod
+    def load(cls, path: str | Path, provider: ExecutionProvider = CPU) -> "Policy":
+        """Read a policy file.
+
+        Raises:
+            UserError: it cannot be read, or as for the class.
+            ContractError: as for the class.
+        """
+        return cls(read_model(path), str(path), provider)
+
+    def __call__(self, observation: Array) -> Array:
+        """The action before the clip, (1, A), of an observation (1, n); a buffer that the next
+        call overwrites."""
+        np.copyto(self.observation, observation)
+        self.run()
+        return self.action
+
+    def golden_error(self) -> float:
+        """The largest difference from the file's golden actions, relative to max(1, |action|).
+
+        Raises:
+            ContractError: the file has no golden vectors, or of another size.
+        """
+        contract = self.contract
+        try:
+            observations = np.array(contract.golden_observations, np.float32)
+            actions = np.array(contract.golden_actions, np.float32)
+        except ValueError:
+            raise ContractError(
+                f"{self.source}: its golden vectors differ in length; export it again"
+            ) from None
+        rows = len(observations)
+        if rows == 0 or (observations.shape, actions.shape) != (
+            (rows, self.observation.shape[1]),
+            (rows, self.action.shape[1]),
+        ):
+            raise ContractError(
+                f"{self.source}: no golden vectors of its size, so it cannot be tested; "
+                "export it again"
+            )
+        given = np.concatenate([self(row[None]).copy() for row in observations])
+        return float(np.max(np.abs(given - actions) / np.maximum(1.0, np.abs(actions))))
+
+
+def read_model(path: str | Path) -> bytes:
+    """A policy file's bytes.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except IsADirectoryError:
+        raise UserError(
+            f"{path} is a folder; make a policy file of a run with 'sim2edge export {path}'"
+        ) from None
+    except OSError as error:
+        raise UserError(f"cannot read policy {path}: {error.strerror}") from None
+
+
+def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.InferenceSession:
+    if provider.name not in ort.get_available_providers():
+        raise UserError(
+            f"{source}: this onnxruntime {ort.__version__} was built without {provider.name}; "
+            "install one that has it, or run on the CPU"
+        )
+    if _ELSEWHERE in model:
+        raise ContractError(
+            f"{source}: its weights lie in another file, and a policy holds them itself; "
+            "copy or export it again"
+        )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    # The error raised below says it already; which library a provider lacks is said there alone.
+    options.log_severity_level = 4 if provider == CPU else 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Even from bytes, weights in other files would be looked up in the working folder.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", _NO_FOLDER
+    )
+    try:
+        session = ort.InferenceSession(
+            model, options, providers=[(provider.name, dict(provider.options))]
+        )
+    except Exception as error:  # onnxruntime's own kinds share no other base
+        reason = str(error).split(" : ")[-1].splitlines()[0].strip()
+        raise ContractError(
+            f"{source}: not a readable policy ({reason}); copy or export it again"
+        ) from None
+    if session.get_providers()[0] != provider.name:  # onnxruntime goes on without a word
+        raise UserError(
+            f"{source}: {provider.name} could not be started, although this onnxruntime "
+            f"{ort.__version__} has it: its driver or libraries are missing, or of another version"
+        )
+    return session
+
+
+def _metadata(session: ort.InferenceSession, source: str) -> dict[str, str]:
+    try:
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError:
+        raise ContractError(f"{source}: its metadata is damaged; copy or export it again") from None
+
+
+def _check_border(session: ort.InferenceSession, contract: Contract, source: str) -> None:
+    """The network's inputs and outputs are those that the contract promises."""
+
+    def border(nodes: Sequence[ort.NodeArg]) -> list[tuple[str, str, list[int]]]:
+        return [(node.name, node.type, list(node.shape)) for node in nodes]
+
+    for what, found, expected in (
+        ("input", border(session.get_inputs()), (INPUT, contract.observation_size)),
+        ("output", border(session.get_outputs()), (OUTPUT, len(contract.actuators))),
+    ):
+        name, size = expected
+        if found != [(name, "tensor(float)", [1, size])]:
+            has = "; ".join(f"{n} {t} {s}" for n, t, s in found)
+            raise ContractError(
+                f"{source}: the contract needs one {what} '{name}' tensor(float) [1, {size}], "
+                f"the network has {has}; export it again"
+            )

@@ -1,0 +1,112 @@
+"""`sim2edge inspect`: what a policy file needs, and whether it computes what it says."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.observation.terms import find_term
+from edge_runtime.policy.contract import Actuator, Contract
+from edge_runtime.policy.inference import GOLDEN_TOLERANCE, Policy
+
+
+@dataclass(frozen=True)
+class InspectConfig:
+    """Show what a policy file needs, and re-run its golden vectors."""
+
+    policy: Path
+    """The policy file (.onnx)."""
+    json: bool = False
+    """Print the contract and the golden error as JSON."""
+
+
+def main(config: InspectConfig) -> int:
+    """Run the command.
+
+    Raises:
+        ContractError: it is not a policy, or was damaged or changed since export.
+    """
+    policy = Policy.load(config.policy)
+    if config.json:
+        document = dataclasses.asdict(policy.contract)
+        print(json.dumps(document | {"golden_error": policy.golden_error()}, indent=2))
+    else:
+        print("\n".join(describe(policy)))
+    return 0
+
+
+def describe(policy: Policy) -> list[str]:
+    """The contract for people, a line each."""
+    contract = policy.contract
+    sections = [
+        _head(policy),
+        _columns(
+            f"observation ({contract.observation_size})",
+            ("term", "size", "unit", "frame", "scale", "history", "reads"),
+            [
+                (
+                    term.name,
+                    str(size),
+                    find_term(term.name).unit,
+                    find_term(term.name).frame,
+                    f"{term.scale:g}",
+                    str(term.history),
+                    ", ".join(find_term(term.name).reads),
+                )
+                for term, size in zip(contract.observations, contract.term_sizes)
+            ],
+        ),
+        _columns(
+            f"actuators ({len(contract.actuators)}), action within ±{contract.action_clip:g}",
+            ("joint", "target", "Kp", "Kd", "default", "scale", "limits", "max speed", "max force"),
+            [_actuator(a) for a in contract.actuators],
+        ),
+    ]
+    if contract.commands:
+        sections.append(
+            _columns(
+                "commands",
+                ("name", "unit", "from", "to"),
+                [(c.name, c.unit, f"{c.lower:g}", f"{c.upper:g}") for c in contract.commands],
+            )
+        )
+    return [line for section in sections for line in [*section, ""]][:-1]
+
+
+def _head(policy: Policy) -> list[str]:
+    contract: Contract = policy.contract
+    origin = contract.provenance
+    facts = {
+        "task": f"{contract.task} on robot '{contract.robot}'",
+        "rate": f"{1 / contract.control_period:g} Hz, trained over physics at "
+        f"{1 / contract.physics_period:g} Hz",
+        "estimator": ", ".join(contract.estimator_outputs) or "none needed",
+        "tilt": f"damps past {contract.max_tilt:g} rad",
+        "trained": f"{origin.algorithm or 'unknown algorithm'}, {origin.steps:,} steps in "
+        f"{origin.train_seconds:.0f} s, seed {origin.seed}, commit {origin.commit}",
+        "on": origin.hardware or "unknown hardware",
+        "by": origin.command or "unknown command",
+        "golden": f"{len(contract.golden_actions)} vectors, off by {policy.golden_error():.1e} "
+        f"(allowed {GOLDEN_TOLERANCE:g})",
+    }
+    return [policy.source, *(f"  {name:<10} {value}" for name, value in facts.items())]
+
+
+def _actuator(a: Actuator) -> tuple[str, ...]:
+    numbers = (a.stiffness, a.damping, a.default, a.action_scale)
+    return (
+        a.name,
+        a.mode,
+        *(f"{n:.4g}" for n in numbers),
+        f"{a.lower:.3g} to {a.upper:.3g}",
+        f"{a.max_velocity:.3g}",
+        f"{a.max_effort:.3g}",
+    )
+
+
+def _columns(title: str, names: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(names, *rows)]
+    return [title] + [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        for row in [names, *rows]
+    ]

@@ -1,0 +1,203 @@
+"""What computes the network, chosen by measurement at the start: TensorRT, CUDA or the CPU.
+
+A GPU is no faster by nature: a policy of some hundred kilobytes takes the CPU less than a GPU
+takes to be asked. So nothing but the CPU is used unless it is named, or was the fastest here.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from edge_runtime.errors import UserError
+from edge_runtime.files import make_folder
+from edge_runtime.policy.inference import CPU, ExecutionProvider, Policy, read_model
+
+# With TensorFloat-32 in place of single precision no golden vector would come out.
+_EXACT = {"NVIDIA_TF32_OVERRIDE": "0"}
+AUTO, ON_CPU = "auto", "cpu"
+TENSORRT, CUDA = "TensorrtExecutionProvider", "CUDAExecutionProvider"
+NAMES = {ON_CPU: CPU.name, "cuda": CUDA, "tensorrt": TENSORRT}
+_PATIENCE = 600.0  # s for one provider: TensorRT may build an engine for minutes, once
+_TRIAL = "edge_runtime.policy.provider_trial"
+_START = (
+    "import sys, runpy; sys.path[0] = sys.argv.pop(1); "
+    f"runpy.run_module({_TRIAL!r}, run_name='__main__', alter_sys=True)"
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one provider did with the policy's golden observations. Times in µs."""
+
+    provider: str
+    refused: str = ""  # why it cannot be used; empty if it can
+    p50: float = 0.0
+    p99: float = 0.0
+    golden_error: float = 0.0  # relative to max(1, |action|)
+    load_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What computes the network, and why."""
+
+    provider: str
+    wanted: str
+    measured: tuple[Measurement, ...] = ()
+    diagnostic: str = ""  # why others are not it; empty if all that was wanted can be had
+
+    def as_dictionary(self) -> dict[str, Any]:
+        """For the report."""
+        return asdict(self)
+
+    def described(self) -> str:
+        """For people, in a line."""
+        told = [
+            f"{_short(m.provider)} "
+            + (f"cannot: {m.refused}" if m.refused else f"p99 {m.p99:.0f} µs")
+            for m in self.measured
+        ]
+        return "; ".join([_short(self.provider), *told])
+
+
+def load(
+    path: Path, wanted: str = ON_CPU, cache: Path | None = None, patience: float = _PATIENCE
+) -> tuple[Policy, Choice]:
+    """A policy on the provider that is wanted, or else on the CPU.
+
+    Args:
+        path: the policy file.
+        wanted: 'cpu', 'cuda', 'tensorrt', an execution provider by onnxruntime's name, or 'auto'
+            for the one with the smallest p99 of those that are here.
+        cache: folder for what a provider compiles; `default_cache()` by default.
+        patience: s that a provider may take to be measured.
+
+    Raises:
+        UserError: the file cannot be read, or no such provider is known.
+        ContractError: it is no sound policy.
+    """
+    policy = Policy.load(path)  # on the CPU, which it must run on in any case
+    if wanted == ON_CPU:
+        return policy, Choice(CPU.name, wanted)
+    names = candidates(wanted)
+    folder = (cache or default_cache()) / f"{policy.sha256[:16]}-{ort.__version__}"
+    make_folder(folder)
+    model = read_model(path)
+    measured = [measure(model, find(name, folder), patience) for name in names]
+    choice = choose(wanted, measured)
+    if choice.provider == CPU.name:
+        return policy, choice
+    os.environ.update(_EXACT)
+    try:
+        return Policy(model, str(path), find(choice.provider, folder)), choice
+    except UserError as error:  # it was had a moment ago
+        measured = [m for m in choice.measured if m.provider != choice.provider]
+        failed = Measurement(choice.provider, f"it could be had but a moment ago: {error}")
+        return policy, Choice(CPU.name, wanted, (*measured, failed), failed.refused)
+
+
+def candidates(wanted: str) -> list[str]:
+    """The providers to be measured, by onnxruntime's names; the CPU is always among them.
+
+    Raises:
+        UserError: nothing is known by that name.
+    """
+    available = ort.get_available_providers()
+    if wanted == AUTO:
+        return [name for name in NAMES.values() if name in available]
+    name = NAMES.get(wanted, wanted)
+    if name not in ort.get_all_providers():
+        raise UserError(f"unknown provider '{wanted}'; take {', '.join([AUTO, *NAMES])}")
+    return list(dict.fromkeys((CPU.name, name)))
+
+
+def choose(wanted: str, measured: Sequence[Measurement]) -> Choice:
+    """The fastest by p99 of the sound ones, or the one that is wanted if it is sound."""
+    sound = [m for m in measured if not m.refused]
+    if wanted == AUTO:
+        best = min(sound, key=lambda m: m.p99).provider if sound else CPU.name
+        refused = "; ".join(f"{_short(m.provider)}: {m.refused}" for m in measured if m.refused)
+        return Choice(best, wanted, tuple(measured), refused)
+    name = NAMES.get(wanted, wanted)
+    why = next((m.refused for m in measured if m.provider == name), "it was not measured")
+    if not why:
+        return Choice(name, wanted, tuple(measured))
+    return Choice(CPU.name, wanted, tuple(measured), why)
+
+
+def find(name: str, folder: Path) -> ExecutionProvider:
+    """A provider with the options that a policy needs.
+
+    Args:
+        name: onnxruntime's.
+        folder: for what it compiles.
+    """
+    if name == CPU.name:
+        return CPU
+    if name == CUDA:
+        return ExecutionProvider(name, {"use_tf32": "0"})
+    if name == TENSORRT:
+        options = {
+            "trt_engine_cache_enable": "1",
+            "trt_engine_cache_path": str(folder),
+            "trt_timing_cache_enable": "1",
+            "trt_timing_cache_path": str(folder),
+        }
+        return ExecutionProvider(name, options)
+    return ExecutionProvider(name)
+
+
+def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIENCE) -> Measurement:
+    """What a provider does with a policy, in a process of its own: one that crashes or hangs
+    must not take the robot's along."""
+    house = str(Path(__file__).parents[2])
+    request = json.dumps([provider.name, dict(provider.options)])
+    process = subprocess.Popen(
+        [sys.executable, "-c", _START, house, request],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | _EXACT,
+    )
+    try:
+        answer, complaints = process.communicate(model, patience)
+    except subprocess.TimeoutExpired:
+        return Measurement(provider.name, f"it did not answer within {patience:g} s")
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode < 0:
+        return Measurement(provider.name, f"it crashed with signal {-process.returncode}")
+    lines = complaints.decode(errors="replace").strip().splitlines()
+    try:
+        found = Measurement(provider.name, **json.loads(answer.splitlines()[-1]))
+    except (IndexError, ValueError, TypeError):
+        why = lines[-1] if lines else f"exit code {process.returncode}"
+        return Measurement(provider.name, f"it failed: {why}")
+    if found.refused and lines:  # onnxruntime says on stderr which library it lacks
+        return replace(found, refused=f"{found.refused} ({_reason(lines)})")
+    return found
+
+
+def default_cache() -> Path:
+    """Where engines are kept from one start to the next."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "sim2edge" / "engines"
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """What onnxruntime's log says of a failure, without its colours and places in its source."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", next((x for x in lines if "rror" in x), lines[-1]))
+    return plain.split("] ")[-1].strip()
+
+
+def _short(name: str) -> str:
+    return name.removesuffix("ExecutionProvider")

@@ -1,0 +1,1 @@
+"""Writes the run log: what each tick read, estimated, wanted and sent."""

@@ -1,0 +1,161 @@
+"""`sim2edge fuse`: replay a recorded log through an estimator."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
+from edge_runtime.fusion.estimate import Health
+from edge_runtime.fusion.measurement import Float
+from edge_runtime.replay.errors_against_reference import (
+    Errors,
+    consistency,
+    errors_against_reference,
+    summary,
+)
+from edge_runtime.replay.plot import picture
+from edge_runtime.replay.readers import Log
+from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.run_log import NOT_TOLD, ReplayedFusion
+from edge_runtime.replay.replay import Run, choose, health_shares, make_estimator, replay
+
+
+@dataclass(frozen=True)
+class FuseConfig:
+    """Replay a recorded log through an estimator."""
+
+    log: Path
+    """The recording: the log of a run (`sim2edge run --log`), an estimator's own (.npz), a trial of
+    BROAD (.mat), a walk of Cassie or a drive of comma2k19 (.npz)."""
+    estimator: str = ""
+    """'attitude', 'legged' or 'wheeled'; by default the one that the log is meant for. With the log
+    of a run any that `sim2edge run --fusion` knows, by default the run's."""
+    out: Path = Path("out/fuse")
+    """Folder for the estimates (.npz, .csv) and the picture (.svg)."""
+    seed: int = 0
+    """Of the noise that is added to a log without any."""
+    picture: bool = True
+    """Draw estimate, reference and ±3 sigma."""
+
+
+def main(config: FuseConfig) -> int:
+    """Run the command.
+
+    Raises:
+        UserError: the log or the estimator is not what it should be.
+    """
+    log = read_log(config.log, config.seed)
+    name = config.estimator or choose(log)
+    estimator = make_estimator(name, log)
+    if not log.measurements:
+        raise UserError(f"'{config.log}' holds no measurement")
+    if isinstance(estimator, ReplayedFusion):
+        log = estimator.seen(log)
+    run = replay(estimator, log)
+    errors = errors_against_reference(run, log)
+    print("\n".join(describe(log, name, run, errors)))
+    if isinstance(estimator, ReplayedFusion):
+        print(f"{estimator.verdict()}\n")
+        estimator.close()
+    stem = config.out / f"{log.name or config.log.stem}_{name}"
+    export(stem, run, errors)
+    written = [f"{stem}.npz", f"{stem}.csv"]
+    if config.picture:
+        try:
+            write_file(stem.with_name(f"{stem.name}.svg"), picture(log, name, run, errors))
+            written.append(f"{stem}.svg")
+        except ModuleNotFoundError as error:
+            print(f"no picture, for {error.name} is missing: pip install 'sim2edge[replay]'")
+    print(f"written: {', '.join(written)}")
+    return 0
+
+
+def describe(log: Log, estimator: str, run: Run, errors: Errors | None) -> list[str]:
+    """What was replayed, how wrong it was and how it felt, a line each."""
+    arrived = log.arrivals[np.isfinite(log.arrivals)]
+    seconds = float(arrived.max() - arrived.min()) if len(arrived) else 0.0
+    kinds: dict[str, int] = {}
+    for measurement in log.measurements:
+        kind = type(measurement).__name__.lower()
+        kinds[kind] = kinds.get(kind, 0) + 1
+    held = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    lines = [f"{log.name or 'log'}: {seconds:.1f} s, {held}; estimator '{estimator}'", ""]
+    if errors is None:
+        lines += ["no reference: errors unknown"]
+    else:
+        lines += [f"  {s.what:<28} {s.value:9.3f} {s.unit}" for s in summary(errors, run)]
+        lines += [
+            f"  {f'{what} within 95 % bounds':<28} {100 * share:9.1f} %  "
+            f"(error² over expected {ratio:.2f})"
+            for what, share, ratio in consistency(errors, run)
+        ]
+    lines.append("")
+    for health, reason, share in health_shares(run):
+        why = f": {reason}" if reason else ""
+        name = health.name.lower() if reason != NOT_TOLD else _UNTOLD
+        lines.append(f"  {_percent(share):>7} {name}{why}")
+    for kind, (refused, of) in run.refused.items():
+        if refused:
+            lines.append(f"  {_percent(refused / of):>7} of {kind.lower()} not believed")
+    lines += [f"  {note}" for note in log.notes]
+    return [*lines, ""]
+
+
+_UNTOLD = "health not told"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share >= 0.001 else "<0.1 %"
+
+
+def export(stem: Path, run: Run, errors: Errors | None) -> None:
+    """Write the estimates as `.npz` and `.csv`, with sigmas and, where known, the truth."""
+    sigma = np.sqrt(np.maximum(np.einsum("kii->ki", run.covariance), 0.0))
+    columns: dict[str, Float] = {
+        "stamp": run.stamp,
+        "attitude": run.attitude,
+        "velocity": run.velocity,
+        "position": run.position,
+        "gyro_bias": run.gyro_bias,
+        "accel_bias": run.accel_bias,
+        "rotation_sigma": sigma[:, :3],
+        "velocity_sigma": sigma[:, 3:6],
+        "position_sigma": sigma[:, 6:],
+    }
+    if errors is not None:
+        columns["true_attitude"] = errors.truth.attitude
+        columns["true_velocity"] = errors.truth.velocity
+        columns["true_position"] = errors.truth.position
+    health = np.array([Health(h).name.lower() for h in range(len(Health))])[run.health]
+    reason = np.array(run.reasons)[run.reason]
+    health = np.where(reason == NOT_TOLD, _UNTOLD, health)
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        covariance=run.covariance,
+        health=health,
+        reason=reason,
+        allow_pickle=False,
+        **columns,
+    )
+    write_file(stem.with_name(f"{stem.name}.npz"), content.getvalue())
+    write_file(stem.with_name(f"{stem.name}.csv"), _csv(columns, health, reason))
+
+
+_AXES = {3: "xyz", 4: "wxyz"}
+
+
+def _csv(columns: dict[str, Float], health: np.ndarray, reason: np.ndarray) -> str:
+    names = []
+    for name, values in columns.items():
+        parts = "" if values.ndim == 1 else _AXES[values.shape[1]]
+        names += [f"{name}_{axis}" for axis in parts] or [name]
+    numbers = np.column_stack(list(columns.values()))
+    text = io.StringIO()
+    print(",".join([*names, "health", "reason"]), file=text)
+    for row, how, why in zip(numbers, health, reason):
+        print(",".join([*(f"{value:.9g}" for value in row), how, f'"{why}"']), file=text)
+    return text.getvalue()

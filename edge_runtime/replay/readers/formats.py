@@ -1,0 +1,46 @@
+"""Which reader a file needs, by what it holds."""
+
+import dataclasses
+from pathlib import Path
+
+from edge_runtime.errors import UserError
+from edge_runtime.recording.block_file import is_block_file
+from edge_runtime.replay.readers import Log
+from edge_runtime.replay.readers.arrays import load_arrays
+from edge_runtime.replay.readers.broad import broad
+from edge_runtime.replay.readers.cassie import cassie, is_cassie
+from edge_runtime.replay.readers.recording import is_recording, read_recording
+from edge_runtime.replay.readers.run_log import run_log
+
+SUFFIX = ".s2elog"  # of the log of a run, by custom
+
+
+def read_log(path: Path, seed: int = 0) -> Log:
+    """Read a log of any known format.
+
+    Args:
+        path: the file.
+        seed: of the noise that is added to one without.
+
+    Raises:
+        UserError: it is not there, damaged, or of an unknown format.
+    """
+    if path.suffix == ".mat":
+        return broad(path)
+    if path.suffix == SUFFIX or is_block_file(path):
+        return run_log(path)
+    data = load_arrays(path)
+    if is_recording(data):
+        return read_recording(path)
+    if is_cassie(data):
+        return cassie(path, seed=seed)
+    if "wheel_speed_t" in data:
+        from edge_runtime.replay.readers import comma2k19  # noqa: PLC0415  it compiles a filter
+
+        log = comma2k19.comma2k19(path)
+        named = dataclasses.replace(log, name=path.stem, estimator="wheeled")
+        return dataclasses.replace(named, config=comma2k19.RAV4)
+    raise UserError(
+        f"'{path}' is no log that can be replayed; it should be one of sim2edge's own, the log of "
+        "a run, a trial of BROAD (.mat), a walk of Cassie or a drive of comma2k19"
+    )

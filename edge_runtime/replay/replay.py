@@ -1,0 +1,187 @@
+"""Running a recorded log through an estimator."""
+
+import dataclasses
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
+from edge_runtime.fusion.estimate import Estimate, Estimator, Health
+from edge_runtime.fusion.measurement import Feet, Float, Gnss, Imu, Wheels
+from edge_runtime.recording.run_log import RunRecord
+from edge_runtime.replay.readers import Log
+from edge_runtime.replay.readers.run_log import ReplayedFusion
+
+ESTIMATORS = ("attitude", "legged", "wheeled")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an estimator said along a log, each time after taking in what arrived together."""
+
+    stamp: Float  # (K,) s, of the estimates
+    attitude: Float  # (K, 4)
+    velocity: Float  # (K, 3)
+    position: Float  # (K, 3)
+    gyro_bias: Float  # (K, 3)
+    accel_bias: Float  # (K, 3)
+    covariance: Float  # (K, 9, 9)
+    health: npt.NDArray[np.int_]  # (K,) of `Health`, int
+    reasons: tuple[str, ...]  # that occur
+    reason: npt.NDArray[np.int_]  # (K,) index into `reasons`
+    refused: Mapping[str, tuple[int, int]]  # by kind of measurement: not believed, of how many
+
+
+def choose(log: Log) -> str:
+    """The estimator that a log is meant for, or that makes most of what it holds."""
+    if log.estimator:
+        return log.estimator
+    kinds = {type(measurement) for measurement in log.measurements}
+    if Feet in kinds:
+        return "legged"
+    return "wheeled" if kinds & {Wheels, Gnss} else "attitude"
+
+
+def make_estimator(name: str, log: Log) -> Estimator:
+    """An estimator by name, with what the log says of its robot.
+
+    Raises:
+        UserError: there is no such estimator, or the log's config is not its own.
+    """
+    if isinstance(log.config, RunRecord):
+        return ReplayedFusion(log.config, name)
+    made, config_class = _classes(name)
+    config = log.config if choose(log) == name else None
+    if isinstance(config, dict):
+        config = _revived(config_class, config)
+    if config is None:
+        config = config_class()
+    if name == "legged" and log.config is None:
+        feet = next((len(m.contact) for m in log.measurements if isinstance(m, Feet)), 0)
+        if not feet:
+            raise UserError(f"the log '{log.name}' has no feet; choose another --estimator")
+        config = dataclasses.replace(config, feet=feet)
+    estimator: Estimator = made(config)
+    return estimator
+
+
+def _classes(name: str) -> tuple[Any, Any]:
+    """Filter and config; imported when needed, for some compile."""
+    if name == "attitude":
+        return AttitudeFilter, AttitudeConfig
+    if name == "legged":
+        from edge_runtime.fusion.legged.config import LeggedConfig  # noqa: PLC0415
+        from edge_runtime.fusion.legged.filter import LeggedFilter  # noqa: PLC0415
+
+        return LeggedFilter, LeggedConfig
+    if name == "wheeled":
+        from edge_runtime.fusion.wheeled.filter import WheeledConfig, WheeledFilter  # noqa: PLC0415
+
+        return WheeledFilter, WheeledConfig
+    raise UserError(f"unknown estimator '{name}'; there are: {', '.join(ESTIMATORS)}")
+
+
+def _revived(config_class: Any, values: Mapping[str, Any]) -> Any:
+    """A config dataclass from what JSON made of it."""
+    hints = typing.get_type_hints(config_class)
+    if not set(values) <= set(hints):
+        raise UserError(f"the log's config has unknown fields: {set(values) - set(hints)}")
+    return config_class(
+        **{
+            name: _revived(hints[name], value)
+            if dataclasses.is_dataclass(hints[name])
+            else _tuples(value)
+            for name, value in values.items()
+        }
+    )
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def replay(estimator: Estimator, log: Log) -> Run:
+    """Give an estimator all measurements of a log in the order of their arrival.
+
+    Its estimate is taken once all that arrived together has been taken in, from the first one on
+    that has a stamp.
+
+    Raises:
+        UserError: the estimator never began, for the log has no IMU reading that can be used.
+    """
+    rows = _Rows()
+    count: dict[str, list[int]] = {}
+    last = len(log.measurements) - 1
+    arrivals = log.arrivals.tolist()
+    for index, measurement in enumerate(log.measurements):
+        if isinstance(measurement, Imu):
+            estimator.predict(measurement)
+        else:
+            of_kind = count.setdefault(type(measurement).__name__, [0, 0])
+            of_kind[0] += not estimator.update(measurement)
+            of_kind[1] += 1
+        if index == last or arrivals[index + 1] != arrivals[index]:
+            rows.add(estimator.estimate)
+    if not rows.any:
+        said = f": {estimator.estimate.reason}" if estimator.estimate.reason else ""
+        raise UserError(f"the log '{log.name}' has no IMU reading to begin with{said}")
+    return rows.run({kind: (refused, of) for kind, (refused, of) in count.items()})
+
+
+class _Rows:
+    """The estimates so far; every other one is dropped when there are too many."""
+
+    def __init__(self, most: int = 200_000) -> None:
+        self._most, self._every, self._seen = most, 1, 0
+        self._estimates: list[Estimate] = []
+
+    @property
+    def any(self) -> bool:
+        return bool(self._estimates)
+
+    def add(self, estimate: Estimate) -> None:
+        if not math.isfinite(estimate.stamp):
+            return  # not begun, or begun anew and not yet there
+        if self._seen % self._every == 0:
+            self._estimates.append(estimate)
+            if len(self._estimates) > self._most:
+                del self._estimates[1::2]
+                self._every *= 2
+        self._seen += 1
+
+    def run(self, refused: Mapping[str, tuple[int, int]]) -> Run:
+        estimates = self._estimates
+        reasons = tuple(dict.fromkeys(estimate.reason for estimate in estimates))
+        return Run(
+            **{
+                name: np.array([getattr(estimate, name) for estimate in estimates])
+                for name in _COLUMNS
+            },
+            health=np.array([int(e.health) for e in estimates]),
+            reasons=reasons,
+            reason=np.array([reasons.index(e.reason) for e in estimates]),
+            refused=refused,
+        )
+
+
+_COLUMNS = (
+    *("stamp", "attitude", "velocity", "position"),
+    *("gyro_bias", "accel_bias", "covariance"),
+)
+
+
+def health_shares(run: Run) -> list[tuple[Health, str, float]]:
+    """How much of the estimates had which health and why, the best health and most first."""
+    pairs = np.stack([run.health, run.reason], axis=1)
+    kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+    shares = [
+        (Health(int(health)), run.reasons[reason], float(count) / len(pairs))
+        for (health, reason), count in zip(kinds, counts)
+    ]
+    return sorted(shares, key=lambda share: (-share[0], -share[2]))

@@ -1,0 +1,1 @@
+"""Reports how a run kept its budget."""

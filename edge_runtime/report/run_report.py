@@ -1,0 +1,211 @@
+"""What a run was like: a dictionary for machines, a table for people."""
+
+import os
+import platform
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.loop.budget import Stage
+from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.latency import LatencyHistogram, percentiles
+from edge_runtime.safety.guard import MEASURES, Fault, Reaction
+
+PERCENTS = (50.0, 99.0, 99.9)
+_BAR = 16  # characters
+
+
+@dataclass(frozen=True)
+class Row:
+    """Latencies of a stage, or of the whole tick, in ns."""
+
+    name: str
+    p50: int
+    p99: int
+    p999: int
+    max: int
+    share: float | None = None  # of the period that it may take
+    limit: int | None = None
+    over: int | None = None  # ticks in which it took more
+
+
+def rows(loop: ControlLoop) -> list[Row]:
+    """One a stage, then the tick, then the wake-up."""
+    budget = loop.budget
+    stages = [
+        _row(stage.name.lower(), budget.stages[stage], share, budget.limits[stage], over)
+        for stage, share, over in zip(Stage, budget.config.shares, budget.over_share)
+    ]
+    total = sum(budget.config.shares)
+    tick = _row("tick", budget.tick, total, round(total * budget.period), None)
+    return [*stages, tick, _row("wake-up", budget.wake_up, None, None, None)]
+
+
+def _row(
+    name: str,
+    histogram: LatencyHistogram,
+    share: float | None,
+    limit: int | None,
+    over: int | None,
+) -> Row:
+    p50, p99, p999 = percentiles(histogram, PERCENTS)
+    return Row(name, p50, p99, p999, histogram.max, share, limit, over)
+
+
+def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
+    """The report for machines; times in µs unless their name says otherwise."""
+    contract, sensors, guard = loop.controller.contract, loop.sensors, loop.guard
+    return {
+        "policy": {
+            "file": loop.controller.policy.source,
+            "task": contract.task,
+            "robot": contract.robot,
+            "commit": contract.provenance.commit,
+            "steps": contract.provenance.steps,
+        },
+        "robot": loop.robot.description.name,
+        "period_ms": loop.period * 1e-6,
+        "ticks": loop.ticks,
+        "missed": loop.budget.missed,
+        "latency_us": {row.name: _latency(row) for row in rows(loop)},
+        "samples": {
+            "new": sensors.new,
+            "lost": sensors.lost,
+            "ticks_without_new": sensors.nothing_new,
+        },
+        "ticks_with_clipped_actions": loop.clipped,
+        "swaps": loop.swaps,
+        "ticks_by_reaction": {r.name.lower(): loop.ticks_reacting[r] for r in Reaction},
+        "latched": guard.latched.name.lower(),
+        "rules": [
+            {
+                "fault": rule.fault.name.lower(),
+                "measure": MEASURES[rule.fault],
+                "limit": rule.limit,
+                "reaction": rule.reaction.name.lower(),
+                "latch": rule.latch,
+                "ticks": ticks,
+                "first_tick": first,
+            }
+            for rule, ticks, first in zip(guard.rules, guard.ticks_tripped, guard.first_tripped)
+        ],
+        "estimator": {
+            "gives": [signal.name for signal in loop.fusion.provides],
+            "lost_because": loop.lost_because,
+        },
+        "error": None if loop.error is None else _error(loop.error),
+        "realtime": dict(loop.realtime_report),
+        "machine": {
+            "system": f"{platform.system()} {platform.release()}",
+            "processor": platform.machine(),
+            "cpus": os.cpu_count(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+    }
+
+
+def _error(error: BaseException) -> dict[str, str]:
+    """What ended the loop."""
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return {"kind": type(error).__name__, "message": str(error), "traceback": "".join(lines)}
+
+
+def _latency(row: Row) -> dict[str, float | int | None]:
+    micro = {"p50": row.p50, "p99": row.p99, "p99.9": row.p999, "max": row.max}
+    latency: dict[str, float | int | None] = {k: round(v * 1e-3, 1) for k, v in micro.items()}
+    if row.limit is not None:
+        latency |= {"budget": row.limit * 1e-3, "share": row.share}
+    if row.over is not None:
+        latency["ticks_over_budget"] = row.over
+    return latency
+
+
+def table(loop: ControlLoop, color: bool) -> list[str]:
+    """The budget table for people, a line each, which a terminal of 80 columns holds."""
+    paint = _paint if color else _plain
+    lines = [
+        paint(
+            f"{'µs':<8}{'budget':>8}{'p50':>8}{'p99':>8}{'p99.9':>8}{'max':>8}{'over':>7}  "
+            "p99 of budget",
+            "2",
+        )
+    ]
+    for row in rows(loop):
+        limit = "" if row.limit is None else f"{row.limit / 1e3:.0f}"
+        over = "" if row.over is None else str(row.over)
+        cells = "".join(f"{v / 1e3:>8.0f}" for v in (row.p50, row.p99, row.p999, row.max))
+        line = f"{row.name:<8}{limit:>8}{cells}{over:>7}  "
+        if row.limit is not None:
+            line += paint(_bar(row.p99 / row.limit), _grade(row.p99 / row.limit))
+        lines.append(paint(line, "1") if row.name == "tick" else line)
+    return [*lines, *_summary(loop, paint)]
+
+
+def _summary(loop: ControlLoop, paint: Any) -> list[str]:
+    sensors = loop.sensors
+    missed = f"{loop.budget.missed} missed"
+    reaction = f"guard: {loop.reaction.name.lower()}" if loop.reaction else "policy drives"
+    if loop.stopping and not loop.guard.latched:
+        reaction = "stopped as asked"
+    counts = [
+        f"{loop.ticks} ticks",
+        paint(missed, "31" if loop.budget.missed else "32"),
+        f"{sensors.lost} samples lost",
+        f"{sensors.nothing_new} repeated",
+    ]
+    driving = [
+        f"{loop.clipped} clipped",
+        paint(reaction, "33" if loop.guard.latched else "32"),
+    ]
+    return ["  ".join(counts), "  ".join(driving)]
+
+
+def broken_rules(loop: ControlLoop) -> list[str]:
+    """Each rule that was broken, in the order in which they first were."""
+    guard = loop.guard
+    broken = [
+        (first, f"{MEASURES[rule.fault]} > {rule.limit:g}: {rule.reaction.name.lower()}", ticks)
+        for rule, first, ticks in zip(guard.rules, guard.first_tripped, guard.ticks_tripped)
+        if first is not None
+    ]
+    lines = [
+        f"tick {first}: {what} ({ticks} tick{'s' if ticks > 1 else ''})"
+        for first, what, ticks in sorted(broken)
+    ]
+    return lines + [f"estimator: {loop.lost_because}"] * bool(loop.lost_because)
+
+
+def reason(loop: ControlLoop) -> str:
+    """Why the guard reacts now, or why what is latched was; empty if it does not react."""
+    guard = loop.guard
+    index = guard.latched_by if guard.latched else guard.due_by
+    if not loop.reaction or index is None:
+        return ""
+    rule = guard.rules[index]
+    why = f"{MEASURES[rule.fault]} > {rule.limit:g}"
+    if rule.fault is not Fault.ESTIMATOR_LOST:
+        return why
+    return f"{why}: {loop.fusion.reason or loop.lost_because}"
+
+
+def _bar(share: float) -> str:
+    eighths = min(round(share * _BAR * 8), _BAR * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(
+        _BAR
+    ) + f" {min(share, 9.99):4.0%}"
+
+
+def _grade(share: float) -> str:
+    return "32" if share < 0.7 else "33" if share <= 1 else "31"
+
+
+def _paint(text: str, code: str) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def _plain(text: str, _code: str) -> str:
+    return text

@@ -1,0 +1,294 @@
+"""A robot in another process of this machine, over shared memory.
+
+Each direction is a ring of a few entries of which the newest counts, so neither side ever waits
+for the other, whatever becomes of it. An entry carries its number and a checksum over all of it:
+one that was overwritten while being read is recognized, on processors too that order memory
+writes more loosely than x86.
+"""
+
+import fcntl
+import json
+import mmap
+import os
+import struct
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.config.document import from_json, to_json
+from edge_runtime.errors import UserError
+from edge_runtime.robot.robot import ActuatorCommand, Mode, RobotDescription, Sample
+from edge_runtime.signals import Array
+
+_MAGIC = b"sim2edge robot 3"
+_HEADER = struct.Struct("<16sI")  # magic, length of the description
+_ENTRIES = 4
+_READS = 3  # attempts at an entry that is being overwritten
+_CACHE_LINE = 64
+_HEAD = struct.Struct("<QIIqd")  # of an entry: number, checksum, mode, sequence, stamp
+_CHECKSUM = struct.Struct("<I")
+_CHECKED = 12  # the checksum is of the number and of all that follows itself
+
+
+def segment_path(name: str) -> Path:
+    """Where the shared memory of that name lies."""
+    folder = Path("/dev/shm")  # POSIX shared memory; elsewhere a file that the page cache holds
+    return (folder if folder.is_dir() else Path(tempfile.gettempdir())) / f"sim2edge-{name}"
+
+
+class _Entry:
+    """A private copy of a ring's entry."""
+
+    def __init__(self, values: int) -> None:
+        self.bytes = bytearray(_HEAD.size + 4 * values)
+        self.memory = memoryview(self.bytes)
+        self.values: Array = np.frombuffer(self.bytes, np.float32, values, _HEAD.size)
+        self._checked = self.memory[_CHECKED:]
+
+    def seal(self, number: int, mode: int, sequence: int, stamp: float) -> None:
+        """Complete an entry whose values are filled in."""
+        _HEAD.pack_into(self.bytes, 0, number, 0, mode, sequence, stamp)
+        _CHECKSUM.pack_into(self.bytes, 8, self._sum(number))
+
+    def open(self, number: int) -> tuple[int, int, float] | None:
+        """Mode, sequence and stamp; None if it is not the whole entry of that number."""
+        found, checksum, mode, sequence, stamp = _HEAD.unpack_from(self.bytes)
+        if found != number or checksum != self._sum(number):
+            return None
+        return mode, sequence, stamp
+
+    def _sum(self, number: int) -> int:
+        return zlib.crc32(self._checked, number & 0xFFFFFFFF)
+
+
+class _Ring:
+    """One direction: the writer's or the reader's view of it."""
+
+    def __init__(self, memory: memoryview, offset: int, values: int) -> None:
+        size = _HEAD.size + 4 * values
+        self._newest = memory[offset : offset + 8].cast("Q")
+        first = offset + _CACHE_LINE
+        self._entries = [memory[first + i * size : first + (i + 1) * size] for i in range(_ENTRIES)]
+        self.entry, self._spare = _Entry(values), _Entry(values)
+        self._number = 0
+
+    @staticmethod
+    def bytes_needed(values: int) -> int:
+        """In shared memory."""
+        return _aligned(_CACHE_LINE + _ENTRIES * (_HEAD.size + 4 * values))
+
+    def publish(self, mode: int, sequence: int, stamp: float) -> None:
+        """Send `entry`, whose values the caller has filled in."""
+        number = self._number = self._number + 1
+        self.entry.seal(number, mode, sequence, stamp)
+        self._entries[number % _ENTRIES][:] = self.entry.memory
+        self._newest[0] = number
+
+    def refresh(self) -> tuple[int, int, float] | None:
+        """Take the newest into `entry`: its mode, sequence and stamp; None if there is no newer."""
+        for _ in range(_READS):
+            number = self._newest[0]
+            if number == self._number:
+                return None
+            spare = self._spare
+            spare.memory[:] = self._entries[number % _ENTRIES]
+            head = spare.open(number)
+            if head is not None:
+                self.entry, self._spare, self._number = spare, self.entry, number
+                return head
+        return None
+
+    def close(self) -> None:
+        """Let go of the shared memory."""
+        for view in (*self._entries, self._newest):
+            view.release()
+
+
+class SharedMemoryRobot:
+    """The control loop's side: a `Robot`.
+
+    Raises:
+        UserError: no robot is served under that name.
+    """
+
+    def __init__(self, name: str) -> None:
+        try:
+            file = os.open(segment_path(name), os.O_RDWR)
+        except OSError as error:
+            raise UserError(f"no robot is served as '{name}' ({error.strerror})") from None
+        try:
+            self._memory = mmap.mmap(file, 0)
+        finally:
+            os.close(file)
+        magic, length = _HEADER.unpack_from(self._memory)
+        if magic != _MAGIC:
+            raise UserError(f"'{name}' is not a robot of this version; restart its process")
+        document = json.loads(self._memory[_HEADER.size : _HEADER.size + length])
+        self.description = from_json(RobotDescription, document, name)
+        self._view = memoryview(self._memory)
+        self._samples, self._commands = _rings(self._view, self.description, length)
+        self._joints = len(self.description.joint_names)
+        self._sample: Sample | None = None
+
+    @classmethod
+    def wait_for(
+        cls, name: str, seconds: float, alive: Callable[[], bool] = lambda: True
+    ) -> "SharedMemoryRobot":
+        """Connect as soon as the robot is served.
+
+        Raises:
+            UserError: it was not within `seconds`, or `alive` said that its process has ended.
+        """
+        patience = time.monotonic() + seconds
+        while not segment_path(name).exists():
+            if not alive():
+                raise UserError("the robot's process ended before it served the robot")
+            if time.monotonic() > patience:
+                raise UserError(f"no robot was served as '{name}' within {seconds:g} s")
+            time.sleep(0.02)
+        return cls(name)
+
+    def read(self) -> Sample | None:
+        """The newest sample, whose values the next but one overwrites; None before the first."""
+        head = self._samples.refresh()
+        if head is not None:
+            self._sample = Sample(head[1], head[2], self._samples.entry.values)
+        return self._sample
+
+    def write(self, command: ActuatorCommand) -> None:
+        """Send a command; it is copied."""
+        values, count = self._commands.entry.values, self._joints
+        values[:count] = command.target
+        values[count : 2 * count] = command.stiffness
+        values[2 * count :] = command.damping
+        self._commands.publish(command.mode, command.sequence, time.monotonic())
+
+    def close(self) -> None:
+        """Let go of the memory; the last sample's values stay valid."""
+        _release(self._memory, self._view, self._samples, self._commands)
+
+
+class RobotServer:
+    """The robot's side. Use as a context manager: the end removes the memory.
+
+    Raises:
+        UserError: another process that lives serves a robot under that name.
+    """
+
+    def __init__(self, name: str, description: RobotDescription) -> None:
+        self.description = description
+        self.path = segment_path(name)
+        document = json.dumps(to_json(description)).encode()
+        samples, commands = _values(description)
+        size = _start(len(document)) + _Ring.bytes_needed(samples) + _Ring.bytes_needed(commands)
+        # Under its name it appears only when it is complete.
+        self._file, building = tempfile.mkstemp(prefix=f"{self.path.name}.", dir=self.path.parent)
+        try:
+            # The kernel lets go of the lock when the process ends, however it ends.
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            os.ftruncate(self._file, size)
+            self._memory = mmap.mmap(self._file, size)
+            self._memory[: _HEADER.size] = _HEADER.pack(_MAGIC, len(document))
+            self._memory[_HEADER.size : _HEADER.size + len(document)] = document
+            self._view = memoryview(self._memory)
+            self._samples, self._commands = _rings(self._view, description, len(document))
+            _take_name(Path(building), self.path, name)
+        except BaseException:
+            os.close(self._file)
+            raise
+        finally:
+            os.unlink(building)
+
+    def publish(self, sample: Sample) -> None:
+        """Give a new sample; it is copied."""
+        np.copyto(self._samples.entry.values, sample.values)
+        self._samples.publish(0, sample.sequence, sample.stamp)
+
+    def command(self) -> ActuatorCommand | None:
+        """The command that came since the last call; None if none did."""
+        head = self._commands.refresh()
+        if head is None:
+            return None
+        mode, sequence, _ = head
+        target, stiffness, damping = self._commands.entry.values.reshape(3, -1).copy()
+        return ActuatorCommand(sequence, Mode(mode), target, stiffness, damping)
+
+    def close(self) -> None:
+        """Remove the memory; those who have it open keep it until they close it."""
+        if _lies_at(self._file, self.path):
+            self.path.unlink()
+        os.close(self._file)
+        _release(self._memory, self._view, self._samples, self._commands)
+
+    def __enter__(self) -> "RobotServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _take_name(building: Path, path: Path, name: str) -> None:
+    """Let a complete file appear under its name, in place of what a dead process left there."""
+    while True:
+        try:
+            os.link(building, path)
+            return
+        except FileExistsError:
+            _remove_left_behind(path, name)
+
+
+def _remove_left_behind(path: Path, name: str) -> None:
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:  # its server has just ended
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _lies_at(file, path):  # and not another's that came meanwhile
+            path.unlink()
+    except BlockingIOError:
+        raise UserError(
+            f"a robot is served as '{name}' already; end its process or choose another name"
+        ) from None
+    finally:
+        os.close(file)
+
+
+def _lies_at(file: int, path: Path) -> bool:
+    """Whether an open file is the one of that path."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _rings(memory: memoryview, description: RobotDescription, document: int) -> tuple[_Ring, _Ring]:
+    """The rings of samples and of commands."""
+    samples, commands = _values(description)
+    start = _start(document)
+    after = start + _Ring.bytes_needed(samples)
+    return _Ring(memory, start, samples), _Ring(memory, after, commands)
+
+
+def _release(memory: mmap.mmap, view: memoryview, *rings: _Ring) -> None:
+    for ring in rings:
+        ring.close()
+    view.release()
+    memory.close()
+
+
+def _values(description: RobotDescription) -> tuple[int, int]:
+    """Numbers in a sample, and in a command: target, stiffness and damping of each joint."""
+    return description.sample_size, 3 * len(description.joint_names)
+
+
+def _start(document: int) -> int:
+    return _aligned(_HEADER.size + document)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _CACHE_LINE) * _CACHE_LINE

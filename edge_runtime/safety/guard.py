@@ -1,0 +1,140 @@
+"""What may go wrong in a tick, and what is then done: declared, ordered by severity, latched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from edge_runtime.policy.contract import Contract
+
+
+class Fault(IntEnum):
+    """What is measured every tick."""
+
+    MISSED = 0
+    MISS_RATE = 1
+    STALE = 2
+    FROZEN = 3
+    SENSOR_NOT_FINITE = 4
+    OBSERVATION_NOT_FINITE = 5
+    ACTION_NOT_FINITE = 6
+    ACTION_BEYOND_CLIP = 7
+    TILT = 8
+    ESTIMATOR_LOST = 9
+
+
+MEASURES = {
+    Fault.MISSED: "periods missed in one go",
+    Fault.MISS_RATE: "share of periods missed over about a second",
+    Fault.STALE: "seconds without a new sample",
+    Fault.FROZEN: "samples in a row in which a sensor repeats itself bit for bit",
+    Fault.SENSOR_NOT_FINITE: "samples in a row with a NaN or infinite value",
+    Fault.OBSERVATION_NOT_FINITE: "ticks in a row with a NaN or infinite observation",
+    Fault.ACTION_NOT_FINITE: "ticks in a row with a NaN or infinite action",
+    Fault.ACTION_BEYOND_CLIP: "largest action as a multiple of the clip",
+    Fault.TILT: "rad from upright",
+    Fault.ESTIMATOR_LOST: "ticks in a row in which the estimator does not trust itself",
+}
+
+
+class Reaction(IntEnum):
+    """From mild to severe; the most severe one that is due wins.
+
+    A stop keeps the robot in control, which a limp robot cannot get back safely: so damping is
+    the last resort, and nothing leads from it back to a stop.
+    """
+
+    NONE = 0
+    HOLD = 1  # repeat the last good target
+    STOP = 2  # come to rest under control, then damp
+    DAMP = 3  # no stiffness, damping only
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a fault's measure exceeds `limit`, react.
+
+    A latched reaction stays until `Guard.reset`; another ends with its fault. A fault that leaves
+    the robot's senses and the policy sound lets the policy bring the robot to rest.
+    """
+
+    fault: Fault
+    limit: float
+    reaction: Reaction
+    latch: bool = True
+    by_policy: bool = False  # a STOP, in ticks in which the policy knows what to do
+
+
+def default_rules(contract: Contract) -> tuple[Rule, ...]:
+    """Reactions for a robot that another can be hurt by.
+
+    A single bad sample is bridged by holding the last good target; one that lasts, and any bad
+    observation or action, stops the robot, for those are no sensor's slips; a fall or a lost sense
+    of what is up makes it limp. Late ticks, an operator's NaN and one of a sensor that the policy
+    does not read leave it sound, so it brings the robot to rest: who walks cannot do without.
+    """
+    period = contract.control_period
+    return (
+        Rule(Fault.MISSED, 10, Reaction.STOP, by_policy=True),
+        Rule(Fault.MISS_RATE, 0.3, Reaction.STOP, by_policy=True),
+        Rule(Fault.STALE, 2.5 * period, Reaction.HOLD, latch=False),
+        Rule(Fault.STALE, max(0.2, 5 * period), Reaction.STOP),
+        Rule(Fault.FROZEN, 5, Reaction.STOP),
+        Rule(Fault.SENSOR_NOT_FINITE, 0, Reaction.HOLD, latch=False, by_policy=True),
+        Rule(Fault.SENSOR_NOT_FINITE, 5, Reaction.STOP, by_policy=True),
+        Rule(Fault.OBSERVATION_NOT_FINITE, 0, Reaction.STOP, by_policy=True),
+        Rule(Fault.ACTION_NOT_FINITE, 0, Reaction.STOP),
+        Rule(Fault.ACTION_BEYOND_CLIP, 10, Reaction.STOP),
+        Rule(Fault.TILT, contract.max_tilt, Reaction.DAMP),
+        Rule(Fault.ESTIMATOR_LOST, 0, Reaction.HOLD, latch=False),
+        Rule(Fault.ESTIMATOR_LOST, 5, Reaction.DAMP),
+    )
+
+
+class Guard:
+    """Compares each tick's measures with the rules.
+
+    The loop writes `measures[fault]` as it goes through its stages, then calls `check`.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        self.measures = [0.0] * len(Fault)
+        self.ticks_tripped = [0] * len(self.rules)  # ticks in which each rule was broken
+        self.first_tripped: list[int | None] = [None] * len(self.rules)  # the tick number
+        self.latched = Reaction.NONE
+        self.latched_by: int | None = None  # index of the rule that did
+        self.due_by: int | None = None  # of the most severe rule that was broken last
+        self.trusts_policy = True  # whether all that is due leaves the policy sound
+        self._distrusts = False  # of what is latched
+        self._limits = [(index, rule.fault, rule.limit) for index, rule in enumerate(self.rules)]
+
+    def check(self, tick: int) -> Reaction:
+        """The reaction due in this tick; a measure that is NaN exceeds every limit."""
+        due = self.latched
+        measures = self.measures
+        self.trusts_policy = not self._distrusts
+        worst = Reaction.NONE
+        for index, fault, limit in self._limits:
+            if not measures[fault] <= limit:
+                reaction = self._trip(index, tick)
+                if reaction > worst:
+                    worst, self.due_by = reaction, index
+                due = max(due, reaction)
+                self.trusts_policy &= self.rules[index].by_policy
+        return due
+
+    def reset(self) -> None:
+        """Let go of what is latched; only the operator may decide this."""
+        self.latched, self.latched_by, self._distrusts = Reaction.NONE, None, False
+        self.measures[:] = [0.0] * len(Fault)
+
+    def _trip(self, index: int, tick: int) -> Reaction:
+        rule = self.rules[index]
+        self.ticks_tripped[index] += 1
+        if self.first_tripped[index] is None:
+            self.first_tripped[index] = tick
+        if rule.latch:
+            if rule.reaction > self.latched:
+                self.latched, self.latched_by = rule.reaction, index
+            self._distrusts |= not rule.by_policy
+        return rule.reaction

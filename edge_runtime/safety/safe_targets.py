@@ -1,0 +1,119 @@
+"""The targets a robot gets while the guard reacts: hold, controlled stop, damp."""
+
+import math
+
+import numpy as np
+
+from edge_runtime.policy.contract import POSITION, Actuator
+from edge_runtime.robot.robot import Mode
+from edge_runtime.safety.guard import Reaction
+from edge_runtime.signals import Array
+
+
+class SafeTargets:
+    """Turns the policy's target and the guard's reaction into what is sent.
+
+    A controlled stop ramps a legged robot to its default pose and then damps it. A robot with
+    velocity actuators is slowed to rest with its positions (the steering) held, and stays so.
+    Where the policy can be trusted still, it brings a legged robot to a stand, which is then
+    damped: no pose balances by itself. The other one steers by it while it slows.
+
+    Args:
+        actuators: in the robot's order.
+        period: s between two calls.
+        stop_seconds: length of the ramp.
+        rest_seconds: how long the policy of a legged robot may take to come to a stand; 0 where
+            it cannot be asked to.
+    """
+
+    def __init__(
+        self,
+        actuators: tuple[Actuator, ...],
+        period: float,
+        stop_seconds: float,
+        rest_seconds: float = 0.0,
+    ) -> None:
+        self.target = np.zeros(len(actuators), np.float32)  # what is sent, (A,)
+        self._from = self.target.copy()
+        self._steps = max(1, math.ceil(stop_seconds / period))
+        self._step = 0  # of the ramp
+        self._rest_steps = math.ceil(rest_seconds / period)
+        self._rested = 0  # steps for which the policy has come to a stand
+        self.use(actuators)
+
+    def use(self, actuators: tuple[Actuator, ...]) -> None:
+        """Go on with another policy's actuators."""
+        self._is_position = np.array([a.mode == POSITION for a in actuators])
+        self._all_position = bool(self._is_position.all())
+        self._default = np.array([a.default for a in actuators], np.float32)
+        self._lower = np.array([a.lower for a in actuators], np.float32)
+        self._upper = np.array([a.upper for a in actuators], np.float32)
+
+    def begin(self, measured: Array | None) -> None:
+        """Before the first good target, hold where the joints are, or else the default.
+
+        Args:
+            measured: finite positions, (A,) rad; held within the actuators' limits.
+        """
+        start = self._default if measured is None else measured
+        self.target = np.where(
+            self._is_position, np.clip(start, self._lower, self._upper), np.float32(0)
+        )
+        self._step = self._rested = 0
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether a controlled stop has come to its end."""
+        return self._step >= self._steps
+
+    def follow(self, target: Array) -> Mode:
+        """No reaction: the policy's target, which is this object's from here on."""
+        self.target = target
+        self._step = self._rested = 0
+        return Mode.RUN
+
+    def rest(self, target: Array, periods: int = 1) -> Mode:
+        """A controlled stop with a policy that was asked for rest and can be trusted.
+
+        Args:
+            target: the policy's, which is this object's from here on.
+            periods: since the last call.
+        """
+        if not self._all_position:
+            mode = self.react(Reaction.STOP, periods)
+            self.target = np.where(self._is_position, target, self.target)
+            return mode
+        if self._rest_steps == 0:
+            return self.react(Reaction.STOP, periods)
+        self._rested += periods
+        if self._rested > self._rest_steps:
+            self._step = self._steps
+            return Mode.DAMP
+        self.target = target
+        self._step = 0
+        return Mode.RUN
+
+    def react(self, reaction: Reaction, periods: int = 1) -> Mode:
+        """Set `target` to what the reaction asks for, and say in which mode it is sent.
+
+        Without a reaction there is no target either, so the last good one is held.
+
+        Args:
+            reaction: of the guard.
+            periods: since the last call; more than 1 after missed ones.
+        """
+        if reaction is Reaction.DAMP:
+            self._step = self._steps
+            # Damping works on a speed that is asked for, which must be none.
+            self.target = np.where(self._is_position, self.target, np.float32(0))
+            return Mode.DAMP
+        if reaction <= Reaction.HOLD:
+            return Mode.RUN
+        if self._step == 0:
+            np.copyto(self._from, self.target)
+        self._step = min(self._step + periods, self._steps)
+        end = self._default if self._all_position else np.where(self._is_position, self._from, 0)
+        np.copyto(
+            self.target, self._from + np.float32(self._step / self._steps) * (end - self._from)
+        )
+        return Mode.DAMP if self._all_position and self.at_rest else Mode.RUN

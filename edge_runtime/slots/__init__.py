@@ -1,0 +1,1 @@
+"""Holds the policies beside the one that drives: shadow, promotion, rollback."""

@@ -1,0 +1,1 @@
+"""Holds the commands of the front door that make and judge policies."""

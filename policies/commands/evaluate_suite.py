@@ -1,0 +1,168 @@
+"""`sim2edge eval --suite`: a policy's trials under stress, in one engine or in both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from edge_runtime.errors import UserError
+from policies.evaluation.gate import Gate
+from policies.evaluation.suite_result import OUTCOMES, SuiteResult, TrialResult, write_results
+from policies.export.policy_file import PolicyFile
+from policies.faults.fault_table import print_faults
+from policies.faults.suite import METRICS, run_faults
+from policies.film.small_film import HEIGHT, LETTERS, WIDTH
+from policies.film.trial_film import FilmConfig, film_trial
+from policies.gauntlet.gauntlet_table import print_results
+from policies.gauntlet.protocol import FAULTS, Protocol, find_protocol
+from policies.gauntlet.suite import figures_of, not_begun, run_gauntlet
+from policies.gauntlet.trial_env import Run
+from policies.report.evaluation_report import worst_trials
+from policies.report.suite_report import FILMED, FilmTrial, report_suite
+from sim.engines.choice import MUJOCO
+from sim.envs.vector_env import MODEL
+
+TRIALS = 100
+MISSED = 1  # exit code
+_MOST = 2**31  # number of a trial
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """What `sim2edge eval --suite` was asked for."""
+
+    policy: str
+    suite: str
+    trials: int | None = None
+    trial: int | None = None
+    seed: int = 0
+    engines: tuple[str, ...] = (MUJOCO,)
+    estimates: str = MODEL
+    json: Path | None = None
+    gate: Path | None = None
+    films: Path | None = None
+    report: Path | None = None
+
+
+def run_suite(asked: SuiteRun) -> int:
+    """Run the trials, and print, write and film what came out.
+
+    Returns:
+        0, or 1 when the gate was missed or trials are missing.
+
+    Raises:
+        UserError: an option, the policy or the suite cannot be used.
+    """
+    if asked.trials is not None and asked.trials < 1:
+        raise UserError("--trials must be positive")
+    if asked.trial is not None and not 0 <= asked.trial < _MOST:
+        raise UserError(f"--trial must not be negative, and below {_MOST}")
+    if asked.trial is not None and asked.trials is not None:
+        raise UserError("--trial runs one and --trials that many; leave one of them out")
+    protocol = find_protocol(asked.suite)
+    gate = Gate.read(asked.gate) if asked.gate else None
+    policy = PolicyFile.find(Path(asked.policy))
+    film, small = None, None
+    if protocol.suite == FAULTS:
+        _check_faults(asked)
+        if gate:
+            gate.check((*OUTCOMES, *METRICS))
+        results = [_faults(policy, asked)]
+    else:
+        _try_out(policy, protocol, asked.engines, gate)
+        results = _gauntlet(policy, protocol, asked)
+        look = FilmConfig(WIDTH, HEIGHT, letters=LETTERS)
+        film = partial(_film, policy, protocol, asked.estimates, FilmConfig())
+        small = partial(_film, policy, protocol, asked.estimates, look)
+    console = Console()
+    print_results(results, console)
+    if protocol.suite == FAULTS:
+        print_faults(results[0], console)
+    lines = [line for result in results for line in _verdicts(gate, result, len(results) > 1)]
+    for line in lines:
+        print(line)
+    if asked.json:
+        write_results(asked.json, tuple(results))
+    if asked.report:
+        print(report_suite(asked.report, results, policy.contract, gate, small))
+    if asked.films and film and not any(result.interrupted for result in results):
+        film_worst(results, film, asked.films)
+    missed = any(line.startswith("missed") for line in lines)
+    missing = any(len(result.trials) < result.planned for result in results)
+    return MISSED if missed or missing else 0
+
+
+def film_worst(results: Sequence[SuiteResult], film: FilmTrial, folder: Path) -> None:
+    """Film each engine's failed trials that say most, into that folder."""
+    for result in results:
+        if result.trials and result.success == 1.0:
+            print(f"no films of {result.engine}: no trial failed")
+        for trial in worst_trials(result, FILMED):
+            path = folder / f"{result.engine}-{trial.trial}.mp4"
+            film(trial, path)
+            print(f"{path}: {trial.why}")
+
+
+def _film(
+    policy: PolicyFile,
+    protocol: Protocol,
+    estimates: str,
+    look: FilmConfig,
+    trial: TrialResult,
+    path: Path,
+) -> Path:
+    run = Run([trial.trial], trial.seed, trial.engine, estimates)
+    return film_trial(policy, protocol, run, trial, path, look)
+
+
+def _try_out(
+    policy: PolicyFile, protocol: Protocol, engines: Sequence[str], gate: Gate | None
+) -> None:
+    """Refuse what a later engine cannot run, or the gate cannot judge, before anything runs."""
+    for engine in engines if gate else engines[1:]:
+        figures = figures_of(policy, protocol, engine)
+        if gate:
+            gate.check(figures)
+
+
+def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> list[SuiteResult]:
+    """In each engine, until all are through or the user has enough."""
+    numbers = range(asked.trials or TRIALS) if asked.trial is None else [asked.trial]
+    results: list[SuiteResult] = []
+    for engine in asked.engines:
+        run = Run(numbers, asked.seed, engine, asked.estimates)
+        if any(result.interrupted for result in results):
+            results.append(not_begun(policy, protocol, run))
+            continue
+        with Progress(transient=True) as progress:
+            task = progress.add_task(f"{protocol.suite} in {engine}", total=len(numbers))
+            told = partial(progress.advance, task)
+            results.append(run_gauntlet(policy, protocol, run, told))
+    return results
+
+
+def _check_faults(asked: SuiteRun) -> None:
+    if asked.engines != (MUJOCO,) or asked.films:
+        raise UserError("fault trials run in MuJoCo, without --films; leave out --engine")
+    if asked.estimates != MODEL:
+        raise UserError("fault trials run the robot's own estimator; leave out --estimates")
+
+
+def _faults(policy: PolicyFile, asked: SuiteRun) -> SuiteResult:
+    numbers = range(asked.trials) if asked.trials else None
+    with Progress(transient=True) as progress:
+        task = progress.add_task(FAULTS)
+
+        def told(done: int, planned: int) -> None:
+            progress.update(task, completed=done, total=planned)
+
+        one = None if asked.trial is None else [asked.trial]
+        return run_faults(policy, one or numbers, asked.seed, progress=told)
+
+
+def _verdicts(gate: Gate | None, result: SuiteResult, several: bool) -> list[str]:
+    verdicts = gate.judge(result.summary()).values() if gate else ()
+    return [f"{line} in {result.engine}" if several else line for line in verdicts]

@@ -1,0 +1,178 @@
+"""`sim2edge train`: train a policy for a task, or continue a training."""
+
+import dataclasses
+import errno
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
+from policies.export.export import export_run
+from policies.train.config import TrainConfig, check
+from policies.train.progress import Progress, make_display
+from policies.train.provenance import describe_origin
+from policies.train.recipes import RECIPES, recipe
+from policies.train.run_folder import CONFIG, POLICY, RECORD, RunFolder, config_to_json
+from policies.train.training import Training
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAY_CHANGE = ("steps", "minutes", "checkpoint_seconds", "resume")
+
+
+def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
+    """Where the command line starts from: a task's recipe, or the config of the run to resume.
+
+    Args:
+        options: the command line after `sim2edge train`.
+
+    Returns:
+        The config, and the options that remain to be read.
+
+    Raises:
+        UserError: no task is named, there is none of that name, there is no run to resume, or it
+            is of another task.
+    """
+    task = options[0] if options and not options[0].startswith("-") else None
+    rest = options if task is None else options[1:]
+    run = _resumed(rest)
+    if run is not None:
+        config = RunFolder.open(run).config
+        if task is not None and recipe(task).task.name != config.task.name:
+            raise UserError(f"{run} is a training of {config.task.name}, not of {task}")
+        return dataclasses.replace(config, resume=run), rest
+    if task is not None:
+        return recipe(task), rest
+    if "-h" in options or "--help" in options:
+        return recipe(next(iter(RECIPES))), options
+    raise UserError(
+        f"which task? 'sim2edge train TASK' with one of {', '.join(RECIPES)}; "
+        "or 'sim2edge train --resume RUN'"
+    )
+
+
+def main(config: TrainConfig) -> int:
+    """Run the command.
+
+    Raises:
+        UserError: the run cannot be started, resumed or saved.
+    """
+    check(config)
+    run = _begin(config) if config.resume is None else _resume(config, config.resume)
+    training = Training(config, run)
+    try:
+        if config.resume is not None:  # only now: a damaged checkpoint must not change its run
+            _record_resumption(config, run)
+        finished = _train(training, config)
+    except (OSError, UserError) as raised:
+        error = raised if isinstance(raised, OSError) else raised.__cause__
+        if not isinstance(error, OSError) or error.errno not in FULL:
+            raise
+        kept = "the last checkpoint is whole" if run.has_checkpoint else "nothing was saved yet"
+        go_on = f"--resume {run.path}" if run.has_checkpoint else config.task.name
+        raise UserError(
+            f"{run.path}: {error.strerror}; {kept}: make room, then 'sim2edge train {go_on}'"
+        ) from None
+    finally:
+        training.close()
+    if not finished:
+        print(
+            f"stopped after {training.steps:,} of {config.steps:,} steps; go on with:\n"
+            f"  sim2edge train --resume {run.path}"
+        )
+        return 0
+    result = run.path
+    if training.contract:
+        result = run.path / POLICY
+        write_file(result, export_run(run))
+    print(f"trained {training.steps:,} steps in {training.seconds / 60:.1f} min: {result}")
+    return 0
+
+
+def _train(training: Training, config: TrainConfig) -> bool:
+    """Iterate until done (True) or asked to stop (False); the state is saved either way."""
+    end = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
+    saved = time.monotonic()
+    progress = Progress(training.steps, config.steps)
+    title = f"{config.task.name}, {config.algorithm}, seed {config.seed}"
+    with _stop_signals() as stop, make_display(title, training.run.path) as display:
+        while training.steps < config.steps:
+            means = training.iterate()
+            progress.take(training.steps, means)
+            display.show(progress)
+            last = training.steps >= config.steps or stop.is_set() or time.monotonic() > end
+            if last or time.monotonic() - saved > config.checkpoint_seconds:
+                training.save()
+                saved = time.monotonic()
+            if last:
+                break
+    return training.steps >= config.steps
+
+
+def _begin(config: TrainConfig) -> RunFolder:
+    folder = config.run_dir
+    if folder is None:
+        folder = Path("runs") / config.task.name / time.strftime("%Y-%m-%d_%H-%M-%S")
+    origin = describe_origin()
+    initial = config.initial
+    before = [] if initial is None else RunFolder.open(initial).record.get("commands", [])
+    origin["commands"] = [*before, origin.pop("command")]
+    return RunFolder.create(folder, config, {"seed": config.seed, **origin})
+
+
+def _resume(config: TrainConfig, path: Path) -> RunFolder:
+    run = RunFolder.open(path)
+    stored = run.config
+    for field in dataclasses.fields(TrainConfig):
+        old, new = getattr(stored, field.name), getattr(config, field.name)
+        if old != new and field.name not in MAY_CHANGE:
+            raise UserError(
+                f"{path} was started with another --{field.name.replace('_', '-')}; a resumed run "
+                "keeps its settings, of which only --steps, --minutes and --checkpoint-seconds "
+                "may change"
+            )
+    return run
+
+
+def _record_resumption(config: TrainConfig, run: RunFolder) -> None:
+    write_file(run.path / CONFIG, config_to_json(config))
+    record = run.record
+    record["commands"] = [*record.get("commands", []), describe_origin()["command"]]
+    write_file(run.path / RECORD, json.dumps(record, indent=2) + "\n")
+
+
+def _resumed(options: list[str]) -> Path | None:
+    for i, option in enumerate(options):
+        if option == "--resume" and i + 1 < len(options):
+            return Path(options[i + 1])
+        if option.startswith("--resume="):
+            return Path(option.partition("=")[2])
+    return None
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one interrupts at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print("stopping after this iteration; once more to stop at once", file=sys.stderr)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    previous = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,161 @@
+"""Seeded episodes of a policy, all side by side, and what was measured in each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.signals import Array
+from policies.evaluation.measures import MeasuredEnv, Values, mean_of_known
+from policies.train.config import SEEDS
+from sim.engines.choice import MUJOCO
+from sim.engines.engine import Bool
+from sim.envs.vector_env import MODEL
+from sim.tasks.task import TaskConfig
+
+LAPPED = "lapped"  # metric of a car, which must lap besides surviving
+OUTCOMES = ("success", "survival", "return", "episode_seconds")
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What happened, by episode, for those E that came to their end."""
+
+    seconds: Values  # (E,) until its end
+    survived: Values  # (E,) 1 or 0
+    total_reward: Values  # (E,)
+    metrics: Mapping[str, Values]  # (E,) each; NaN where there is none
+    rows: npt.NDArray[np.intp]  # (E,) which simulation each is of
+    planned: int  # how many simulations there were
+    note: str = ""  # what a reader must know; empty when all went as planned
+
+    @property
+    def success(self) -> Values:
+        """1 for those that survived to the end, and lapped if they could, else 0; (E,)."""
+        return self.survived * (self.metrics.get(LAPPED, self.survived) > 0)
+
+    @property
+    def interrupted(self) -> bool:
+        """By the user, before all had ended."""
+        return len(self.rows) < self.planned
+
+    def figures(self) -> dict[str, Values]:
+        """All that was measured, by name, (E,) each."""
+        outcomes = (self.success, self.survived, self.total_reward, self.seconds)
+        return {**dict(zip(OUTCOMES, outcomes)), **self.metrics}
+
+    def summary(self) -> dict[str, float]:
+        """Means over the episodes, of a metric over those where it is known; NaN of none."""
+        return {name: mean_of_known(values) for name, values in self.figures().items()}
+
+
+def not_begun(planned: int) -> Episodes:
+    """None of them, for the user had enough, or the engine's workers ended again and again."""
+    none = np.zeros(0)
+    note = "not played, for the evaluation was interrupted"
+    return Episodes(none, none, none, {}, np.zeros(0, np.intp), planned, note)
+
+
+class EpisodesInterrupted(KeyboardInterrupt):
+    """Ctrl-C, while episodes were under way; `episodes` are those that had come to their end."""
+
+    def __init__(self, episodes: Episodes) -> None:
+        super().__init__()
+        self.episodes = episodes
+
+
+def make_world(
+    task: TaskConfig,
+    episodes: int,
+    seconds: float | None,
+    seed: int,
+    *,
+    randomize: bool = True,
+    engine: str = MUJOCO,
+    estimates: str = MODEL,
+) -> MeasuredEnv:
+    """The batch that a policy is evaluated on: one simulation for each episode.
+
+    No training sees its worlds, whatever the seeds of the two.
+    """
+    task = task.unseen(seed, episodes)
+    task = task if seconds is None else replace(task, episode_seconds=seconds)
+    task = task if randomize else task.nominal()
+    return MeasuredEnv(task, episodes, seed=unseen_seed(seed), engine=engine, estimates=estimates)
+
+
+def unseen_seed(seed: int) -> int:
+    """What an evaluation of that seed draws everything from; no training can have it."""
+    return SEEDS + seed
+
+
+def play(
+    env: MeasuredEnv,
+    act: Callable[[Array], Array],
+    seed: int,
+    progress: Callable[[], object] = lambda: None,
+) -> Episodes:
+    """One episode of each simulation, from the reset to its end.
+
+    Args:
+        env: the simulations, of `make_world`.
+        act: observations (N, n) -> actions (N, A).
+        seed: of the episodes.
+        progress: called after each control period.
+
+    Raises:
+        EpisodesInterrupted: by Ctrl-C.
+    """
+    record = _Record(env)
+    try:
+        observations, _ = env.reset(seed=unseen_seed(seed))
+        while record.alive.any():
+            observations, reward, terminated, truncated, _ = env.step(act(observations))
+            record.add(reward, terminated, truncated)
+            progress()
+    except KeyboardInterrupt:
+        raise EpisodesInterrupted(record.episodes()) from None
+    return record.episodes()
+
+
+class _Record:
+    """Takes down each simulation's first episode."""
+
+    def __init__(self, env: MeasuredEnv) -> None:
+        count, self._env = env.num_envs, env
+        self.alive = np.ones(count, bool)
+        self._steps, self._survived, self._total = (np.zeros(count) for _ in range(3))
+        self._measured: dict[int, Mapping[str, float]] = {}
+
+    def add(self, reward: Array, terminated: Bool, truncated: Bool) -> None:
+        """One control period of all."""
+        self._steps += self.alive
+        self._total += np.where(self.alive, reward, 0.0)
+        ended = self.alive & (terminated | truncated)
+        self._survived[ended & truncated] = 1.0
+        for row in np.flatnonzero(ended).tolist():
+            self._measured[row] = self._env.ended[row]
+        self.alive &= ~ended
+
+    def episodes(self) -> Episodes:
+        """Those that ended so far, in the order of their simulations."""
+        rows, count = np.array(sorted(self._measured), np.intp), len(self.alive)
+        measured = [self._measured[row] for row in rows.tolist()]
+        names = measured[0] if measured else ()
+        return Episodes(
+            seconds=self._steps[rows] * self._env.config.control_period,
+            survived=self._survived[rows],
+            total_reward=self._total[rows],
+            metrics={name: np.array([figures[name] for figures in measured]) for name in names},
+            rows=rows,
+            planned=count,
+            note="" if rows.size == count else _interrupted(rows.size, count),
+        )
+
+
+def _interrupted(ended: int, planned: int) -> str:
+    return (
+        f"interrupted: {ended} of {planned} episodes had ended; falls end an episode early, so the "
+        "share of those that survived is too low"
+    )

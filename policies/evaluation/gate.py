@@ -1,0 +1,107 @@
+"""Thresholds that a policy's evaluation must meet."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.config.text_file import read_document
+from edge_runtime.errors import UserError
+from policies.evaluation.quantities import unit
+
+AT_LEAST, AT_MOST = "at_least", "at_most"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Bounds on the means of an evaluation, by name.
+
+    [at_least]
+    survival = 0.95
+    [at_most]
+    velocity_error = { value = 0.15, unit = "m/s" }
+
+    A bound may say its unit, which must be the one that its figure is measured in.
+    """
+
+    source: str
+    at_least: Mapping[str, float]
+    at_most: Mapping[str, float]
+
+    @classmethod
+    def read(cls, path: Path) -> "Gate":
+        """The gate of a TOML or JSON file.
+
+        Raises:
+            UserError: it cannot be read, or holds something else.
+        """
+        document = _document(path)
+        unknown = sorted(set(document) - {AT_LEAST, AT_MOST})
+        if unknown or not document:
+            found = f"has '{unknown[0]}'" if unknown else "is empty"
+            raise UserError(f"{path} {found}; a gate has tables [{AT_LEAST}] and [{AT_MOST}]")
+        for table, given in document.items():
+            if not isinstance(given, dict) or not given:
+                raise UserError(f"{path}: [{table}] must hold thresholds, such as survival = 0.95")
+        bounds = {
+            table: {name: _bound(name, bound, f"{path}: {table}") for name, bound in given.items()}
+            for table, given in document.items()
+        }
+        return cls(str(path), bounds.get(AT_LEAST, {}), bounds.get(AT_MOST, {}))
+
+    def check(self, figures: Iterable[str]) -> None:
+        """Refuse a threshold for something that the evaluation does not measure.
+
+        Args:
+            figures: names of what it does.
+
+        Raises:
+            UserError: names it.
+        """
+        known = list(figures)
+        for name in (*self.at_least, *self.at_most):
+            if name not in known:
+                raise UserError(
+                    f"{self.source}: unknown figure '{name}'; this evaluation has "
+                    f"{', '.join(known)}"
+                )
+
+    def judge(self, means: Mapping[str, float]) -> dict[str, str]:
+        """For each threshold a line that begins with "met" or "missed".
+
+        A mean that is NaN or missing, as of trials that never began, meets nothing.
+        """
+        lines = {}
+        for sign, bounds in ((">=", self.at_least), ("<=", self.at_most)):
+            for name, bound in bounds.items():
+                mean = means.get(name, math.nan)
+                met = mean >= bound if sign == ">=" else mean <= bound
+                word = "met   " if met else "missed"
+                lines[f"{name} {sign}"] = f"{word} {name} {mean:.4g} {sign} {bound:g}"
+        return lines
+
+
+def _document(path: Path) -> dict[str, Any]:
+    document = read_document(path, "gate")
+    if not isinstance(document, dict):
+        raise UserError(f"gate {path} must have tables [{AT_LEAST}] and [{AT_MOST}]")
+    return document
+
+
+def _bound(name: str, given: Any, where: str) -> float:
+    """A number, or { value = ..., unit = ... } in the unit of that figure."""
+    measured = unit(name) or "1"
+    if isinstance(given, dict):
+        if set(given) != {"value", "unit"}:
+            raise UserError(
+                f'{where}.{name} must be a number or {{ value = ..., unit = "{measured}" }}'
+            )
+        if given["unit"] != measured:
+            raise UserError(
+                f"{where}.{name} is in '{given['unit']}', but is measured in '{measured}'"
+            )
+        given = given["value"]
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
+        raise UserError(f"{where}.{name} = {given!r} is not a number")
+    return float(given)

@@ -1,0 +1,62 @@
+"""What was measured as a table, the engines side by side, with the spread from one to the next."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from policies.evaluation.measures import Values, mean_of_known
+from policies.evaluation.quantities import unit
+
+_WIDE = 120  # characters, of a table that goes to a file or another program
+
+
+def print_side_by_side(
+    title: str, figures: Mapping[str, Mapping[str, Values]], console: Console | None = None
+) -> None:
+    """Print it.
+
+    Args:
+        title: above the table.
+        figures: by engine and name what each episode or trial measured, NaN where it has none.
+        console: where to; by default the terminal.
+    """
+    out = console or Console()
+    if not out.is_terminal:
+        out.width = max(out.width, _WIDE)
+    out.print(title, markup=False, highlight=False, soft_wrap=True, style="italic")
+    out.print(_table(figures))
+
+
+def _table(figures: Mapping[str, Mapping[str, Values]]) -> Table:
+    table = Table()
+    table.add_column("")
+    several = len(figures) > 1
+    for engine in figures:
+        heads = (engine, "5 to 95 %") if several else ("mean", "5 %", "median", "95 %")
+        for head in heads:
+            table.add_column(head, justify="right")
+    for name in dict.fromkeys(name for measured in figures.values() for name in measured):
+        cells: list[str] = []
+        for measured in figures.values():
+            cells += _cells(measured.get(name, np.array([])), several)
+        table.add_row(_named(name), *cells)
+    return table
+
+
+def _named(name: str) -> str:
+    """As a gate calls it, and its unit if the name does not end with it."""
+    measured = unit(name)
+    told = name.endswith(("seconds", f"_{measured.replace('/', '_')}"))
+    return f"{name} [dim]{measured}[/dim]" if measured and not told else name
+
+
+def _cells(values: Values, several: bool) -> list[str]:
+    """The mean, then 5 %, median and 95 %, or from where to where most are."""
+    known = values[np.isfinite(values)]
+    mean = f"{mean_of_known(values):.4g}" if known.size else "–"
+    if not known.size or np.isin(known, (0.0, 1.0)).all():  # a share has no spread
+        return [mean, ""] if several else [mean, "", "", ""]
+    low, middle, high = (f"{q:.3g}" for q in np.quantile(known, (0.05, 0.5, 0.95)))
+    return [mean, f"{low} to {high}"] if several else [mean, low, middle, high]

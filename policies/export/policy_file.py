@@ -1,0 +1,85 @@
+"""A policy to evaluate or film: from a file or a run, checked against its task, for N rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from edge_runtime.errors import ContractError
+from edge_runtime.policy.contract import Contract
+from edge_runtime.policy.inference import INPUT, Policy
+from edge_runtime.signals import Array
+from policies.export.export import export_run, find_run
+from policies.export.onnx_graph import free_batch
+from policies.train.provenance import cores
+from policies.train.run_folder import CHECKPOINT
+from sim.tasks import find_task
+from sim.tasks.task import TaskConfig
+
+Actor = Callable[[Array], Array]  # observations (N, n) -> actions before the clip (N, A)
+
+# What must agree between a policy's contract and the world it is let loose in.
+BORDER = (
+    "robot",
+    "control_period",
+    "action_clip",
+    "commands",
+    "observations",
+    "signals",
+    "actuators",
+)
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """A policy file's content, and the task it was trained for."""
+
+    source: str
+    model: bytes
+    task: TaskConfig
+    contract: Contract
+
+    @classmethod
+    def find(cls, path: Path) -> "PolicyFile":
+        """A policy file, or what a run or its checkpoint exports to.
+
+        Raises:
+            UserError: there is none, or it is damaged.
+        """
+        if path.is_dir() or path.name == CHECKPOINT:
+            run = find_run(path)
+            model, task = export_run(run), run.config.task
+            return cls(str(path), model, task, Policy(model, str(path)).contract)
+        policy = Policy.load(path)
+        task = find_task(policy.contract.task)
+        return cls(str(path), path.read_bytes(), task, policy.contract)
+
+    def actor(self, rows: int) -> Actor:
+        """What computes actions for that many rows; for one row, the file as a robot runs it."""
+        if rows == 1:
+            return Policy(self.model, self.source)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = cores()
+        session = ort.InferenceSession(
+            free_batch(self.model), options, providers=["CPUExecutionProvider"]
+        )
+
+        def act(observations: Array) -> Array:
+            return np.asarray(session.run(None, {INPUT: observations})[0], np.float32)
+
+        return act
+
+    def check(self, world: Contract) -> None:
+        """Refuse a world that the policy was not made for.
+
+        Raises:
+            ContractError: something at the border differs; the message says what.
+        """
+        for name in BORDER:
+            if getattr(self.contract, name) != getattr(world, name):
+                raise ContractError(
+                    f"{self.source}: its {name} differ from those of {world.task} here, so it was "
+                    "trained for another robot or version; train it anew, or give its run folder"
+                )

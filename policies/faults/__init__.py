@@ -1,0 +1,1 @@
+"""Injects faults into the runtime and checks the declared reactions."""

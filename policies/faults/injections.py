@@ -1,0 +1,218 @@
+"""What goes wrong with a robot or its loop, from a moment on."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signals
+
+IMU = (IMU_GYRO, IMU_ACCEL, IMU_BURST)
+_READING = 6  # entries of a reading in a burst
+
+
+class Victim(Protocol):
+    """What an injection may touch, beside the samples."""
+
+    noise: dict[str, float]  # standard deviation by signal, in its unit; of its mean for an IMU
+    rng: np.random.Generator
+    max_tilt: float  # rad
+
+    @property
+    def tilt(self) -> float:
+        """From upright, truly, rad."""
+        ...
+
+    def weaken(self, actuator: str, strength: float) -> None:
+        """Leave an actuator this share of its torque."""
+        ...
+
+    def push_over(self, torque: float) -> None:
+        """Turn the body about its forward axis, Nm; 0 lets go."""
+        ...
+
+
+class Injection:
+    """Nothing goes wrong; each kind overrides what it touches. Times are s since it struck."""
+
+    at_rest = False  # whether it is there from the start, on a robot that rests on a stand
+
+    def strike(self, victim: Victim) -> None:
+        """Once, between the last good tick and the first that meets the fault."""
+
+    def advance(self, victim: Victim) -> None:
+        """After each control period from then on."""
+
+    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+        """Change a sample.
+
+        Args:
+            signals: what the sensors read now, (1, size) each, to be written to.
+            good: the last sample before the fault.
+            since: the time.
+            victim: whose it is.
+        """
+
+    def silent(self, since: float) -> bool:
+        """Whether the robot gives no new sample."""
+        return False
+
+    def stamp(self, stamp: float, good: float) -> float:
+        """What stamp the sample carries; `good` is that of the last one before the fault."""
+        return stamp
+
+    def late(self, tick: int, period: float) -> float:
+        """By how much this tick since the fault begins late, s."""
+        return 0.0
+
+    def hangs(self, tick: int) -> float:
+        """How long the robot's `read` blocks in this tick, s."""
+        return 0.0
+
+    def act(self, action: Array) -> None:
+        """Change what the network gives, (1, A)."""
+
+    def command(self, command: Array) -> Array:
+        """What the operator asks for."""
+        return command
+
+
+@dataclass(frozen=True)
+class Frozen(Injection):
+    """Sensors repeat what they read last, under new numbers and stamps."""
+
+    sensors: tuple[str, ...]
+
+    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+        for name in self.sensors:
+            signals[name][:] = good[name]
+
+
+@dataclass(frozen=True)
+class Absent(Injection):
+    """A driver that has nothing of a sensor gives NaN, for a while."""
+
+    sensors: tuple[str, ...]
+    seconds: float = math.inf
+
+    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+        if since <= self.seconds:
+            for name in self.sensors:
+                signals[name][:] = np.nan
+
+
+@dataclass(frozen=True)
+class Noisy(Injection):
+    """White noise, so many times that of the sensor in good health."""
+
+    sensors: tuple[str, ...]
+    times: float = 10.0
+
+    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+        for name in self.sensors:
+            if name not in IMU:
+                self._add(signals[name], victim.noise[name], victim.rng)
+        if IMU_BURST in self.sensors:
+            burst = signals[IMU_BURST].reshape(-1, _READING)
+            for name, part in ((IMU_GYRO, burst[:, :3]), (IMU_ACCEL, burst[:, 3:])):
+                self._add(part, victim.noise[name] * math.sqrt(len(burst)), victim.rng)
+                signals[name][0] = part.mean(axis=0)
+
+    def _add(self, values: Array, std: float, rng: np.random.Generator) -> None:
+        more = std * math.sqrt(self.times**2 - 1)
+        values += (more * rng.standard_normal(values.shape)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Silent(Injection):
+    """No new samples at all, for a while."""
+
+    seconds: float = math.inf
+
+    def silent(self, since: float) -> bool:
+        return since <= self.seconds
+
+
+@dataclass(frozen=True)
+class OldStamp(Injection):
+    """New numbers on an old reading: the stamp stands still."""
+
+    def stamp(self, stamp: float, good: float) -> float:
+        return good
+
+
+@dataclass(frozen=True)
+class Late(Injection):
+    """Something else has the processor: ticks begin so late that whole periods are missed."""
+
+    periods: int
+    every: int = 0  # ticks; 0: once
+
+    def late(self, tick: int, period: float) -> float:
+        due = tick == 0 if self.every == 0 else tick % self.every == 0
+        return (self.periods + 0.5) * period if due else 0.0
+
+
+@dataclass(frozen=True)
+class Hung(Injection):
+    """One call of the driver's `read` does not return for so long."""
+
+    seconds: float
+
+    def hangs(self, tick: int) -> float:
+        return self.seconds if tick == 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Weak(Injection):
+    """An actuator has only a share of its torque; none at 0."""
+
+    actuator: str
+    strength: float
+
+    def strike(self, victim: Victim) -> None:
+        victim.weaken(self.actuator, self.strength)
+
+
+@dataclass(frozen=True)
+class BadAction(Injection):
+    """The network gives this for its first action."""
+
+    value: float
+
+    def act(self, action: Array) -> None:
+        action[0, 0] = self.value
+
+
+@dataclass(frozen=True)
+class BadCommand(Injection):
+    """The operator's station sends NaN."""
+
+    def command(self, command: Array) -> Array:
+        return np.full_like(command, np.nan)
+
+
+@dataclass(frozen=True)
+class WrongUnit(Injection):
+    """A sensor of the IMU comes in another unit, from the start."""
+
+    at_rest = True
+    sensor: str  # IMU_GYRO or IMU_ACCEL
+    factor: float
+
+    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+        signals[self.sensor][:] *= self.factor
+        burst = signals[IMU_BURST].reshape(-1, _READING)
+        burst[:, :3] *= self.factor if self.sensor == IMU_GYRO else 1.0
+        burst[:, 3:] *= self.factor if self.sensor == IMU_ACCEL else 1.0
+
+
+@dataclass(frozen=True)
+class Toppled(Injection):
+    """The robot is turned over."""
+
+    torque: float  # Nm
+
+    def advance(self, victim: Victim) -> None:
+        victim.push_over(self.torque if victim.tilt < 1.2 * victim.max_tilt else 0.0)

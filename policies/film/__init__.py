@@ -1,0 +1,1 @@
+"""Films a policy as MP4, with captions."""

@@ -1,0 +1,94 @@
+"""What is written into a film: the time, what was asked for, and what the robot does."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from edge_runtime.policy.contract import Command
+from edge_runtime.signals import COMMAND
+from sim.engines.engine import Float
+from sim.render import Picture
+from sim.tasks.driving.config import DrivingTask
+from sim.tasks.task import Task
+from sim.tasks.walking.task import WalkingTask
+
+SMOOTHING = 0.5  # s; a pelvis sways with each step, and nobody reads numbers that flicker
+
+
+class Caption:
+    """A panel in pictures of the first simulation of a batch.
+
+    Args:
+        commands: what the policy can be asked for.
+        period: s, of the control loop.
+        height: of the pictures, pixels.
+    """
+
+    def __init__(self, commands: Sequence[Command], period: float, height: int) -> None:
+        self._commands, self._period = commands, period
+        self._share = 1.0 - np.exp(-period / SMOOTHING)
+        self._font = ImageFont.load_default(size=height / 27)
+        self._margin = height // 36
+        self._seconds = -period
+        self._motion: Float | None = None  # smoothed, as `commands`
+        self._lines: list[str] = []
+
+    def watch(self, task: Task) -> None:
+        """Take in one control period."""
+        self._seconds += self._period
+        if isinstance(task, WalkingTask):
+            motion = self._smooth(np.array([*task.velocity[0, :2], task.yaw_rate[0]]))
+            self._lines = [
+                f"{c.name.replace('_', ' ')} {signed(value)} of {signed(asked)} {c.unit}"
+                for c, value, asked in zip(self._commands, motion, task.signals[COMMAND][0])
+            ]
+        elif isinstance(task, DrivingTask):
+            laps = max(0.0, task.metrics()["laps"][0])
+            self._lines = [
+                f"{3.6 * task.velocity[0, 0]:.0f} km/h",
+                f"lap {int(laps) + 1}, {100.0 * (laps % 1):.0f} %",
+            ]
+
+    def write(self, picture: Picture) -> Picture:
+        """The picture with its caption."""
+        image = Image.fromarray(picture).convert("RGBA")
+        panel = Image.new("RGBA", image.size, (0, 0, 0, 0))
+        draw = ImageDraw.Draw(panel)
+        room = image.width - 4 * self._margin
+        rows = [row for line in self.lines for row in self._wrapped(line, room)]
+        text, at = "\n".join(rows), (2 * self._margin, 2 * self._margin)
+        left, top, right, bottom = draw.multiline_textbbox(at, text, font=self._font)
+        edge = self._margin * 0.8
+        box = (left - edge, top - edge, right + edge, bottom + edge)
+        draw.rounded_rectangle(box, radius=edge, fill=(12, 16, 24, 150))
+        draw.multiline_text(at, text, font=self._font, fill=(240, 244, 250, 255))
+        return np.asarray(Image.alpha_composite(image, panel).convert("RGB"))
+
+    @property
+    def lines(self) -> list[str]:
+        """What it says."""
+        return [f"{self._seconds:5.1f} s", *self._lines]
+
+    def _wrapped(self, line: str, room: float) -> list[str]:
+        """The line in rows that fit into so many pixels, as far as its words do."""
+        first, *words = line.split(" ")
+        rows = [first]
+        for word in words:
+            longer = f"{rows[-1]} {word}"
+            if self._font.getlength(longer) <= room:
+                rows[-1] = longer
+            else:
+                rows.append(word)
+        return rows
+
+    def _smooth(self, now: Float) -> Float:
+        before = now if self._motion is None else self._motion
+        after: Float = before + self._share * (now - before)
+        self._motion = after
+        return after
+
+
+def signed(value: float) -> str:
+    """With two decimals, and no minus before a zero."""
+    return f"{round(float(value), 2) + 0.0:+.2f}"

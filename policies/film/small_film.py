@@ -1,0 +1,142 @@
+"""Films small enough to be part of a page, and films of plain episodes from where robots were."""
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import imageio_ffmpeg
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import UserError
+from edge_runtime.signals import Array
+from policies.evaluation.suite_result import TrialResult
+from policies.film.caption import Caption
+from policies.film.render import write_film
+from policies.report.evaluation_report import Film
+from sim.envs.vector_env import TaskVectorEnv
+from sim.render import Picture, Renderer
+
+WIDTH, HEIGHT = 480, 360
+LETTERS = 1.3  # times a film's usual size, for it is shown small
+FRAMES_PER_SECOND = 15
+SECONDS = 10.0  # of a trial's end that are shown
+STANDS = 1.0  # s that the last picture stays, to read what went wrong
+ROWS = 256  # robots whose ways are kept, 30 MB of them
+
+
+def small_film(path: Path, engine: str, trial: int) -> Film:
+    """The end of a film, small: some 100 to 200 KB.
+
+    Args:
+        path: MP4.
+        engine: what moved the robot.
+        trial: which trial it shows.
+
+    Raises:
+        UserError: it is no film.
+    """
+    with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
+        mp4, poster = Path(folder) / "film.mp4", Path(folder) / "poster.jpg"
+        look = f"fps={FRAMES_PER_SECOND},scale={WIDTH}:-2"
+        codec = ("-c:v", "libx264", "-preset", "slow", "-crf", "27", "-pix_fmt", "yuv420p")
+        end = ("-sseof", f"-{SECONDS + STANDS:g}", "-i", str(path))
+        _ffmpeg(path, *end, "-an", "-vf", look, *codec, "-movflags", "+faststart", str(mp4))
+        last = ("-sseof", f"-{STANDS / 2:g}", "-i", str(mp4))
+        _ffmpeg(path, *last, "-frames:v", "1", "-q:v", "6", str(poster))
+        return Film(engine, trial, mp4.read_bytes(), poster.read_bytes())
+
+
+class WayRecorder:
+    """An actor that remembers where the robots were when it was asked; of the first `ROWS` rows.
+
+    Args:
+        env: the simulations.
+        act: observations (N, n) -> actions (N, A), which it passes on.
+    """
+
+    def __init__(self, env: TaskVectorEnv, act: Callable[[Array], Array]) -> None:
+        self._env, self._act = env, act
+        self._start: dict[str, object] | None = None
+        self._qpos: list[npt.NDArray[np.float32]] = []
+
+    def __call__(self, observations: Array) -> Array:
+        if self._start is None:
+            self._start = self._env.state()
+        self._qpos.append(self._env.engine.qpos[:ROWS].astype(np.float32))
+        return self._act(observations)
+
+    def film(self, trials: Sequence[TrialResult]) -> list[Film]:
+        """Films of the ends of these trials, as far as they were recorded.
+
+        The simulations are put back to their start, for they have the scenes of then.
+
+        Raises:
+            UserError: this machine cannot draw.
+        """
+        if self._start is None:
+            return []
+        self._env.restore(self._start)
+        return [self._film(trial) for trial in trials if trial.trial < ROWS]
+
+    def _film(self, trial: TrialResult) -> Film:
+        with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
+            path = Path(folder) / "film.mp4"
+            write_film(path, self._frames(trial), FRAMES_PER_SECOND, (WIDTH, HEIGHT))
+            return small_film(path, trial.engine, trial.trial)
+
+    def _frames(self, trial: TrialResult) -> Iterator[Picture]:
+        period, row = self._env.config.control_period, trial.trial
+        steps = min(round(trial.seconds / period), len(self._qpos))
+        stride = max(1, round(1 / (FRAMES_PER_SECOND * period)))
+        first = max(0, steps - round(SECONDS / period))
+        shown = [*range(first, steps - 1, stride), steps - 1]
+        replay = _Replay(self._env, row, self._qpos[first][row])
+        caption = _EndCaption((), period, round(LETTERS * HEIGHT))
+        renderer = Renderer(replay, WIDTH, HEIGHT)
+        try:
+            picture = renderer.frame()
+            for step in shown:
+                replay.engine.qpos[0] = self._qpos[step][row]
+                picture = renderer.frame(skipped=stride - 1)
+                yield caption.at(step * period, picture)
+            last = caption.at(trial.seconds, picture, trial.why)
+            yield from [last] * round(STANDS * FRAMES_PER_SECOND)
+        finally:
+            renderer.close()
+
+
+class _Replay:
+    """One robot of a batch, in its scene, to be drawn wherever it was."""
+
+    def __init__(self, env: TaskVectorEnv, row: int, qpos: npt.NDArray[np.float32]) -> None:
+        speeds = np.zeros((1, env.engine.model.nv))  # none of them are seen
+        self.engine = SimpleNamespace(qpos=qpos[None].astype(np.float64), qvel=speeds)
+        self.metadata, self.camera = env.metadata, env.camera
+        self._env, self._row = env, row
+
+    def scene_key(self, sim: int) -> int:
+        return 0
+
+    def scene(self, sim: int) -> mujoco.MjSpec:
+        return self._env.scene(self._row)
+
+
+class _EndCaption(Caption):
+    """Tells the time, and at the end what went wrong."""
+
+    def at(self, seconds: float, picture: Picture, why: str = "") -> Picture:
+        """The picture with its caption."""
+        self._seconds, self._lines = seconds, [why] if why else []
+        return self.write(picture)
+
+
+def _ffmpeg(source: Path, *arguments: str) -> None:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()
+        raise UserError(f"{source} cannot be made a film of a report: {(reason or ['?'])[-1]}")

@@ -1,0 +1,1 @@
+"""Runs a policy through trials under stress: pushes, load, slopes, wind, lost sensors."""

@@ -1,0 +1,150 @@
+"""Runs the gauntlet: trials of one policy in one engine."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.policy.inference import Policy
+from policies.evaluation.suite_result import OUTCOMES, PUSHES, SURVIVAL, SuiteResult, TrialResult
+from policies.export.policy_file import PolicyFile
+from policies.gauntlet.driving import DrivingTrials
+from policies.gauntlet.protocol import Protocol
+from policies.gauntlet.trial_env import Run, TrialEnv
+from policies.gauntlet.walking import WalkingTrials
+from sim.engines.bullet.engine import WorkerDiedError
+from sim.engines.choice import MUJOCO
+from sim.tasks.driving.config import VehicleTrack
+from sim.tasks.walking.config import HumanoidVelocity
+
+_TRIES = 3  # of the trials that are left when a worker ends
+
+Progress = Callable[[int], object]  # told how many trials finished just now
+
+
+def run_gauntlet(
+    policy: PolicyFile, protocol: Protocol, run: Run, progress: Progress = lambda count: None
+) -> SuiteResult:
+    """Run the trials, by any means: interrupted, those that finished are kept.
+
+    Args:
+        policy: who drives.
+        protocol: what the trials are made of.
+        run: which of them.
+        progress: called as trials finish.
+
+    Raises:
+        UserError: there is no gauntlet for this robot, or the engine cannot simulate it.
+    """
+    finished: dict[int, TrialResult] = {}
+    notes: list[str] = []
+    interrupted = False
+    for tried in range(1, _TRIES + 1):
+        left = [trial for trial in run.trials if trial not in finished]
+        if not left:
+            break
+        try:
+            _run(policy, protocol, run, left, finished, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+            notes.append(
+                f"interrupted: {len(finished)} of {len(run.trials)} trials had finished; falls end "
+                "a trial early, so the share of completed ones is too low"
+            )
+            break
+        except WorkerDiedError as error:
+            lost = _listed([trial for trial in run.trials if trial not in finished])
+            end = f"reran {lost}" if tried < _TRIES else f"gave up, without {lost}"
+            notes.append(f"{str(error).partition(';')[0]}: {end}")
+    return replace(
+        not_begun(policy, protocol, run),
+        trials=tuple(finished[trial] for trial in sorted(finished)),
+        note="; ".join(notes),
+        interrupted=interrupted,
+    )
+
+
+def not_begun(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteResult:
+    """None of the trials, for the user had enough before."""
+    return SuiteResult(
+        suite=protocol.suite,
+        policy=policy.source,
+        task=policy.task.name,
+        engine=run.engine,
+        trials=(),
+        note="not begun, for the evaluation was interrupted",
+        seed=run.seed,
+        planned=len(run.trials),
+        source=protocol.source,
+        interrupted=True,
+        estimates=run.estimates,
+    )
+
+
+def figures_of(policy: PolicyFile, protocol: Protocol, engine: str = MUJOCO) -> tuple[str, ...]:
+    """Names of all that the gauntlet of this policy's robot measures in that engine.
+
+    Raises:
+        UserError: as for `run_gauntlet`.
+    """
+    env = make_trials(policy, protocol, Run([], engine=engine, threads=1), [], 1)
+    try:
+        pushes = (PUSHES,) if isinstance(env, WalkingTrials) else ()
+        return (*OUTCOMES, *pushes, SURVIVAL, *env.measures.names)
+    finally:
+        env.close()
+
+
+def make_trials(
+    policy: PolicyFile, protocol: Protocol, run: Run, trials: Iterable[int], rows: int
+) -> TrialEnv:
+    """The environment that runs these trials.
+
+    Raises:
+        UserError: as for `run_gauntlet`.
+    """
+    task = policy.task
+    if isinstance(task, HumanoidVelocity):
+        env: TrialEnv = WalkingTrials(task, protocol.walking, run, trials, rows)
+    elif isinstance(task, VehicleTrack):
+        env = DrivingTrials(task, protocol.driving, run, trials, rows)
+    else:
+        raise UserError(f"there is no gauntlet for {task.name}")
+    policy.check(env.contract())
+    return env
+
+
+def _run(
+    policy: PolicyFile,
+    protocol: Protocol,
+    run: Run,
+    trials: Sequence[int],
+    finished: dict[int, TrialResult],
+    progress: Progress,
+) -> None:
+    """Run trials until all have finished; whatever ends it, `finished` has those that did."""
+    rows = min(run.rows, len(trials))
+    env = make_trials(policy, protocol, run, trials, rows)
+    try:
+        # The file as a robot runs it, row by row: a matrix product over all rows at once gives
+        # each row bits that depend on how many there are.
+        act = Policy(policy.model, policy.source)
+        observations = env.begin()
+        actions = np.zeros((rows, len(policy.contract.actuators)), np.float32)
+        while env.running:
+            for row in range(rows):
+                actions[row] = act(observations[row : row + 1])[0]
+            observations, *_ = env.step(actions)
+            if env.finished:
+                finished.update({result.trial: result for result in env.finished})
+                progress(len(env.finished))
+                env.finished.clear()
+    finally:
+        env.close()
+
+
+def _listed(trials: Sequence[int]) -> str:
+    shown = ", ".join(str(trial) for trial in trials[:8])
+    more = f" and {len(trials) - 8} more" if len(trials) > 8 else ""
+    return f"trial{'s' * (len(trials) > 1)} {shown}{more}"

@@ -1,0 +1,213 @@
+"""Trials as rows of one vector environment: when one ends, the next begins in its place."""
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator, SeedSequence
+
+from edge_runtime.signals import Array
+from policies.evaluation.measures import MeasuredEnv
+from policies.evaluation.suite_result import SURVIVAL, PushResult, TrialResult, known
+from policies.gauntlet.row_random import RowGenerator
+from policies.train.config import SEEDS
+from sim.engines.choice import MUJOCO
+from sim.engines.engine import Bool, Float, Rows
+from sim.envs.vector_env import MODEL
+from sim.tasks.task import TaskConfig
+
+NOBODY = -1  # in a row that has no trial
+ROWS = 32  # trials side by side
+
+
+@dataclass(frozen=True)
+class Run:
+    """Which trials, where.
+
+    Args:
+        trials: their numbers.
+        seed: of the suite.
+        engine: what moves the robots.
+        estimates: as for `TaskVectorEnv`.
+        rows: how many side by side at most.
+        threads: for physics, 0 for all cores.
+    """
+
+    trials: Sequence[int]
+    seed: int = 0
+    engine: str = MUJOCO
+    estimates: str = MODEL
+    rows: int = ROWS
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended."""
+
+    success: bool
+    why: str
+    pushes: tuple[PushResult, ...] = ()
+
+
+class TrialEnv(MeasuredEnv):
+    """Runs the trials of a queue on N rows.
+
+    All that is random in a trial comes from the suite's seed and the trial's number, and rows do
+    not touch each other, so a trial has the same bits in any row of any batch.
+
+    Args:
+        task: what every trial simulates, already set as the protocol wants it.
+        run: where they run, and with which seed.
+        trials: numbers of those to run, in this order.
+        rows: N.
+        physics_period: as for `TaskVectorEnv`.
+    """
+
+    def __init__(
+        self,
+        task: TaskConfig,
+        run: Run,
+        trials: Iterable[int],
+        rows: int,
+        physics_period: float | None = None,
+    ) -> None:
+        self.finished: list[TrialResult] = []
+        self.trial = np.full(rows, NOBODY)  # which trial each row runs
+        self._queue, self._run = deque(trials), run
+        self._ready = False
+        super().__init__(
+            task,
+            rows,
+            threads=run.threads,
+            estimates=run.estimates,
+            physics_period=physics_period,
+            engine=run.engine,
+        )
+        self.operator = self.command = np.zeros((rows, len(task.commands)), np.float32)
+        self._settings: list[dict[str, float]] = [{} for _ in range(rows)]
+
+    def begin(self) -> Array:
+        """Start the first trials; returns the observations, (N, n)."""
+        self._ready = True
+        self._reset_rows(np.arange(self.num_envs))
+        return self._build()
+
+    @property
+    def running(self) -> bool:
+        """Whether a trial is under way."""
+        return bool((self.trial != NOBODY).any())
+
+    @property
+    def time(self) -> Float:
+        """s since each trial began, (N,)."""
+        return np.multiply(self.measures.steps, self.config.control_period, dtype=np.float64)
+
+    def advance(self, control: Float) -> None:
+        """As for `TaskVectorEnv`, with what the protocol does to robot and sensors."""
+        super().advance(self.disturb(control))
+        over = self.watch()
+        self.age[over] = np.maximum(self.age[over], self.max_steps)
+
+    def place(self, row: int, rng: Generator) -> None:
+        """Choose the ground that a new trial begins on, drawn from its own generator."""
+
+    @abstractmethod
+    def prepare(self, rows: Rows, rngs: list[Generator]) -> list[dict[str, float]]:
+        """Draw what is set for new trials, and set it.
+
+        Args:
+            rows: whose trials begin; their robots stand where the task starts them.
+            rngs: one for each, to draw from.
+
+        Returns:
+            For each the settings that its result names.
+        """
+
+    @abstractmethod
+    def disturb(self, control: Float) -> Float:
+        """What happens to the robots in this control period: forces, and other inputs.
+
+        Args:
+            control: inputs of each physics step, (N, substeps, A).
+        """
+
+    @abstractmethod
+    def watch(self) -> Bool:
+        """After the period: spoil sensors, steer the robots; says whose trial is over, (N,)."""
+
+    @abstractmethod
+    def happening(self, row: int) -> list[str]:
+        """What the protocol does to the robot in that row now, for a film."""
+
+    @abstractmethod
+    def outcome(self, row: int, fell: bool) -> Outcome:
+        """How the trial in that row ended; `fell`: the task says that it ended for good."""
+
+    def _generators(self, seed: SeedSequence) -> list[Generator]:
+        self._row_generators = [RowGenerator(self.num_envs) for _ in range(5)]
+        return [*self._row_generators]
+
+    def _reset_rows(self, rows: Rows) -> None:
+        rngs: list[Generator] = []
+        if self._ready:
+            self._collect(rows)
+            rngs = self._assign(rows)
+        with self._drawing_for(rows):
+            super()._reset_rows(rows)
+        if not self._ready:
+            return
+        self.command[rows] = 0.0  # until the trial says otherwise
+        for row, settings in zip(rows.tolist(), self.prepare(rows, rngs)):
+            self._settings[row] = settings
+
+    @contextmanager
+    def _drawing_for(self, rows: Rows) -> Iterator[None]:
+        for rng in self._row_generators:
+            rng.rows = rows.tolist()
+        yield
+        for rng in self._row_generators:
+            rng.rows = range(self.num_envs)
+
+    def _assign(self, rows: Rows) -> list[Generator]:
+        """Give these rows the next trials, with the chance that is theirs."""
+        rngs = []
+        for row in rows.tolist():
+            self.trial[row] = trial = self._queue.popleft() if self._queue else NOBODY
+            own, *others = trial_seeds(self._run.seed, trial)
+            for rng, child in zip(self._row_generators, others):
+                rng.seed(row, child)
+            rngs.append(np.random.default_rng(own))
+            self.place(row, rngs[-1])
+        return rngs
+
+    def _collect(self, rows: Rows) -> None:
+        """Keep the results of trials that ended."""
+        fallen = self.task.terminated()
+        for row in rows[self.trial[rows] != NOBODY].tolist():
+            outcome = self.outcome(row, bool(fallen[row]))
+            survival = {SURVIVAL: float(not fallen[row])}
+            self.finished.append(
+                TrialResult(
+                    trial=int(self.trial[row]),
+                    seed=self._run.seed,
+                    engine=self._run.engine,
+                    settings=self._settings[row],
+                    success=outcome.success,
+                    seconds=float(self.time[row]),
+                    why=outcome.why,
+                    metrics=survival | known(self.ended[row]),
+                    pushes=outcome.pushes,
+                )
+            )
+
+
+def trial_seeds(seed: int, trial: int) -> list[SeedSequence]:
+    """Of what is drawn for the trial, and of the environment's five generators.
+
+    No training and no plain evaluation has them.
+    """
+    return SeedSequence(SEEDS + seed, spawn_key=(trial + 1,)).spawn(6)

@@ -1,0 +1,103 @@
+"""What a report is made from: results by engine, a gate's bounds, films, how it came about."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from edge_runtime.policy.contract import Contract
+from policies.evaluation.gate import Gate
+from policies.evaluation.quantities import kind_of_failure
+from policies.evaluation.suite_result import SuiteResult, TrialResult
+from policies.report.figures import Share, share_of
+
+INTERRUPTED = "the evaluation was interrupted"  # why there are no more films
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One threshold of a gate, and what one engine's trials reached of it."""
+
+    engine: str
+    figure: str
+    measured: float  # NaN where nothing was
+    bound: float
+    at_least: bool  # else at most
+
+    @property
+    def margin(self) -> float:
+        """By how much it is met; negative by how much it is missed."""
+        over = self.measured - self.bound
+        return over if self.at_least else -over
+
+    @property
+    def met(self) -> bool:
+        """What is NaN meets nothing."""
+        return self.margin >= 0
+
+
+@dataclass(frozen=True)
+class Film:
+    """The film of a trial."""
+
+    engine: str
+    trial: int
+    mp4: bytes
+    poster: bytes = b""  # JPEG, shown until it is played
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that a page tells."""
+
+    results: tuple[SuiteResult, ...]  # one an engine
+    contract: Contract | None = None  # None for a driver that is no policy
+    bounds: tuple[Bound, ...] = ()  # none without a gate
+    films: tuple[Film, ...] = ()
+    goal: str = "completed"  # what a successful trial is said to have done
+    command: str = ""  # the command line that made it
+    replay: Callable[[SuiteResult, TrialResult], str] = SuiteResult.replay
+    """The command line that shows a trial again; "" where there is none."""
+    no_films: str = ""  # why there are none, where some were wanted
+    origin: Mapping[str, object] = field(default_factory=dict)
+    """Commit, hardware and versions of this evaluation, of `policies.train.provenance`."""
+
+
+def bounds_of(gate: Gate, means: Mapping[str, Mapping[str, float]]) -> tuple[Bound, ...]:
+    """Each threshold of a gate for each engine.
+
+    Args:
+        gate: what is asked for.
+        means: by engine the figures that the gate judges, by name; one not there is NaN.
+    """
+    tables = ((gate.at_least, True), (gate.at_most, False))
+    return tuple(
+        Bound(engine, name, figures.get(name, math.nan), float(bound), at_least)
+        for thresholds, at_least in tables
+        for name, bound in thresholds.items()
+        for engine, figures in means.items()
+    )
+
+
+def success_of(result: SuiteResult) -> Share:
+    """How many of its trials succeeded."""
+    return share_of(t.success for t in result.trials)
+
+
+def failures_by_kind(result: SuiteResult) -> dict[str, int]:
+    """How many trials failed in which way, the most frequent first."""
+    kinds: dict[str, int] = {}
+    for trial in result.trials:
+        if not trial.success:
+            kind = kind_of_failure(trial.why)
+            kinds[kind] = kinds.get(kind, 0) + 1
+    return dict(sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
+
+
+def worst_trials(result: SuiteResult, count: int) -> list[TrialResult]:
+    """The trials that failed soonest, but the soonest of each kind of failure before all others."""
+    failed = sorted((t for t in result.trials if not t.success), key=lambda t: (t.seconds, t.trial))
+    first: dict[str, TrialResult] = {}
+    for trial in failed:
+        first.setdefault(kind_of_failure(trial.why), trial)
+    taken = {t.trial for t in first.values()}
+    return [*first.values(), *(t for t in failed if t.trial not in taken)][:count]

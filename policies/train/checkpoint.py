@@ -1,0 +1,123 @@
+"""Everything that a training needs to go on as if it had never stopped."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.vec_env import VecNormalize
+
+from policies.train.algorithms import Algorithm
+from policies.train.ppo import BatchPPO
+from policies.train.sb3_env import BatchVecEnv
+
+# Attributes of SB3's algorithms that change from one iteration to the next.
+COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
+LAST = ("_last_obs", "_last_episode_starts", "_last_original_obs")
+REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+
+
+def capture(algorithm: Algorithm, scaled: VecNormalize) -> dict[str, Any]:
+    """The state between two iterations: networks, optimizers, simulations, random numbers."""
+    env = scaled.venv
+    assert isinstance(env, BatchVecEnv)
+    names, variables = algorithm._get_torch_save_params()
+    returns = scaled.ret_rms
+    state = {
+        "parameters": {name: _attribute(algorithm, name).state_dict() for name in names},
+        "variables": {name: _attribute(algorithm, name).detach() for name in variables},
+        "counters": {name: getattr(algorithm, name) for name in COUNTERS},
+        "last": {name: getattr(algorithm, name) for name in LAST},
+        "reward_scale": {
+            "mean": returns.mean,
+            "var": returns.var,
+            "count": returns.count,
+            "returns": scaled.returns,
+        },
+        "scaled_last": {"obs": scaled.old_obs, "reward": scaled.old_reward},
+        "env": env.env.state(),
+        "statistics": env.statistics.state(),
+        "random": {
+            "torch": torch.get_rng_state(),
+            "numpy": np.random.get_state(legacy=False),  # noqa: NPY002  as SB3 uses it
+            "action_space": env.action_space.np_random.bit_generator.state,
+        },
+    }
+    if not isinstance(algorithm, BatchPPO):
+        state["replay"] = _capture_replay(algorithm.replay_buffer)
+    return state
+
+
+def restore(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -> None:
+    """Go on from a `capture`."""
+    env = scaled.venv
+    assert isinstance(env, BatchVecEnv)
+    for name, value in state["parameters"].items():
+        _attribute(algorithm, name).load_state_dict(_tensors(value))
+    for name, value in state["variables"].items():
+        _attribute(algorithm, name).data.copy_(torch.from_numpy(value))
+    for name, value in (state["counters"] | state["last"]).items():
+        setattr(algorithm, name, value)
+    _restore_reward_scale(scaled, state["reward_scale"])
+    scaled.returns = state["reward_scale"]["returns"]
+    scaled.old_obs = state["scaled_last"]["obs"]
+    scaled.old_reward = state["scaled_last"]["reward"]
+    env.env.restore(state["env"])
+    env.statistics.restore(state["statistics"])
+    if not isinstance(algorithm, BatchPPO):
+        _restore_replay(algorithm.replay_buffer, state["replay"])
+    torch.set_rng_state(torch.from_numpy(state["random"]["torch"]))
+    np.random.set_state(state["random"]["numpy"])  # noqa: NPY002  as above
+    env.action_space.np_random.bit_generator.state = state["random"]["action_space"]
+
+
+def begin_with(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -> None:
+    """Take over from a `capture` what its policy has learnt; exploration starts anew.
+
+    Raises:
+        RuntimeError: its networks have another shape.
+    """
+    learnt = _tensors(state["parameters"]["policy"])
+    if isinstance(algorithm, BatchPPO):
+        learnt["log_std"] = algorithm.policy.log_std.detach()
+    algorithm.policy.load_state_dict(learnt)
+    _restore_reward_scale(scaled, state["reward_scale"])
+
+
+def spent(state: dict[str, Any]) -> tuple[int, float]:
+    """Steps and seconds in a checkpoint's policy, those of the runs it began with included."""
+    before = state["inherited"]
+    steps = int(state["counters"]["num_timesteps"]) + int(before["steps"])
+    return steps, float(state["train_seconds"]) + float(before["seconds"])
+
+
+def _attribute(algorithm: Algorithm, path: str) -> Any:
+    value: Any = algorithm
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _tensors(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _tensors(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_tensors(value) for value in tree]
+    return torch.from_numpy(tree) if isinstance(tree, np.ndarray) else tree
+
+
+def _restore_reward_scale(scaled: VecNormalize, saved: dict[str, Any]) -> None:
+    for name in ("mean", "var", "count"):
+        value = saved[name]
+        setattr(scaled.ret_rms, name, value[()] if isinstance(value, np.ndarray) else value)
+
+
+def _capture_replay(buffer: Any) -> dict[str, Any]:
+    filled = buffer.buffer_size if buffer.full else buffer.pos
+    arrays = {name: getattr(buffer, name)[:filled] for name in REPLAY}
+    return {"position": buffer.pos, "full": buffer.full, "arrays": arrays}
+
+
+def _restore_replay(buffer: Any, state: dict[str, Any]) -> None:
+    buffer.pos, buffer.full = state["position"], state["full"]
+    for name, array in state["arrays"].items():
+        getattr(buffer, name)[: len(array)] = array

@@ -1,0 +1,169 @@
+"""The folder of a training run.
+
+config.json     everything that was chosen
+run.json        where it comes from: commit, seed, versions, hardware, command line
+checkpoint.pt   all that is needed to go on, bit by bit
+policy.onnx     the trained policy, once the training is over
+events.out.*    TensorBoard
+"""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edge_runtime.config.document import from_json, to_json
+from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
+from policies.train.config import TrainConfig
+from sim.tasks import find_task
+
+CONFIG, RECORD, CHECKPOINT, POLICY = "config.json", "run.json", "checkpoint.pt", "policy.onnx"
+FORMAT = 2
+
+
+class RunFolder:
+    """A run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, config: TrainConfig, record: dict[str, Any]) -> "RunFolder":
+        """Start a run.
+
+        Raises:
+            UserError: there is one already, or the folder cannot be written.
+        """
+        if (path / CONFIG).exists():
+            raise UserError(
+                f"{path} holds a run already; continue it with "
+                f"'sim2edge train --resume {path}', or give another --run-dir"
+            )
+        try:
+            write_file(path / CONFIG, config_to_json(config))
+            write_file(path / RECORD, json.dumps(record, indent=2) + "\n")
+        except OSError as error:
+            raise UserError(
+                f"cannot start a run in {path}: {error.strerror}; give another --run-dir"
+            ) from None
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run.
+
+        Raises:
+            UserError: it is not one.
+        """
+        if not (path / CONFIG).is_file():
+            what = "is not a run folder" if path.exists() else "does not exist"
+            raise UserError(f"{path} {what} (no {CONFIG}); 'sim2edge train TASK' makes one")
+        return cls(path)
+
+    @property
+    def config(self) -> TrainConfig:
+        """What was chosen for this run.
+
+        Raises:
+            UserError: the file is damaged or from another version.
+        """
+        path = self.path / CONFIG
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}") from None
+        return config_from_json(text, str(path))
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether something was saved already."""
+        return (self.path / CHECKPOINT).is_file()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Where the run comes from; empty if the file is lost."""
+        try:
+            record: dict[str, Any] = json.loads((self.path / RECORD).read_text())
+        except (OSError, ValueError):
+            return {}
+        return record
+
+    def save(self, checkpoint: dict[str, Any]) -> None:
+        """Replace the checkpoint in one go; on failure the previous one is still there."""
+        content = io.BytesIO()
+        torch.save({"format": FORMAT, **_to_tensors(checkpoint)}, content)
+        write_file(self.path / CHECKPOINT, content.getvalue())
+
+    def load(self) -> dict[str, Any]:
+        """The checkpoint; as `load_checkpoint`."""
+        return load_checkpoint(self.path / CHECKPOINT)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint, its tensors given as numpy arrays.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; the run has saved nothing yet, start it anew")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:
+        checkpoint = None
+    if not isinstance(checkpoint, dict) or checkpoint.pop("format", None) != FORMAT:
+        raise UserError(
+            f"{path} is damaged or not a checkpoint of this version; restore it from a copy, "
+            "or train anew"
+        )
+    loaded: dict[str, Any] = _to_arrays(checkpoint)
+    return loaded
+
+
+def config_to_json(config: TrainConfig) -> str:
+    """The text of config.json."""
+    fields = to_json(config)
+    fields.pop("resume")
+    fields["task"] = {"name": config.task.name, **fields["task"]}
+    return json.dumps(fields, indent=2) + "\n"
+
+
+def config_from_json(text: str, where: str) -> TrainConfig:
+    """The config that a config.json holds.
+
+    Raises:
+        UserError: it does not fit this version.
+    """
+    try:
+        fields = json.loads(text)
+        task = fields.pop("task")
+        default = find_task(task.pop("name"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{where} is damaged; train anew") from None
+    built = from_json(type(default), task, f"{where}.task")
+    config = from_json(TrainConfig, {**fields, "task": None}, where)
+    return dataclasses.replace(config, task=built)
+
+
+def _to_tensors(tree: Any) -> Any:
+    """Numpy arrays as tensors, which can be loaded without running any code from the file."""
+    if isinstance(tree, dict):
+        return {key: _to_tensors(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_to_tensors(value) for value in tree)
+    if isinstance(tree, (np.ndarray, np.generic)):
+        return torch.from_numpy(np.array(tree))
+    return tree
+
+
+def _to_arrays(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _to_arrays(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_to_arrays(value) for value in tree)
+    return tree.numpy() if isinstance(tree, torch.Tensor) else tree

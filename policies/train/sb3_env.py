@@ -1,0 +1,85 @@
+"""The native batch as a Stable-Baselines3 vector environment."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from edge_runtime.signals import Array
+from policies.train.rollout_statistics import RolloutStatistics
+from sim.envs.batch import Batch
+
+
+class BatchVecEnv(VecEnv):
+    """Steps all simulations of a batch at once.
+
+    Observations are [actor's part, privileged part]. Only rows whose episode ended get an info
+    dict of their own; all others share one empty dict, which nobody may write to.
+    """
+
+    observation_space: spaces.Box
+    action_space: spaces.Box
+
+    def __init__(self, env: Batch, action_limit: float | None = None) -> None:
+        self.env = env
+        observations = env.single_observation_space
+        assert isinstance(observations, spaces.Box)
+        self.actor_size = observations.shape[0]
+        size = self.actor_size + env.privileged.shape[1]
+        actions = env.single_action_space
+        assert isinstance(actions, spaces.Box)
+        if action_limit is not None:
+            low = np.maximum(actions.low, -action_limit)
+            actions = spaces.Box(low, np.minimum(actions.high, action_limit), dtype=np.float32)
+        super().__init__(env.num_envs, spaces.Box(-np.inf, np.inf, (size,), np.float32), actions)
+        self.statistics = RolloutStatistics(env.num_envs)
+        self._infos: list[dict[str, Any]] = [{}] * env.num_envs
+        self._actions = np.zeros((env.num_envs, *actions.shape), np.float32)
+
+    def reset(self) -> VecEnvObs:
+        seed = self._seeds[0]
+        observation, _ = self.env.reset(seed=seed)
+        self._reset_seeds()
+        self._reset_options()
+        return self._join(observation, self.env.privileged)
+
+    def step_async(self, actions: np.ndarray) -> None:
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        observation, reward, terminated, truncated, info = self.env.step(self._actions)
+        done = terminated | truncated
+        ended = self.statistics.take(self.env, reward, terminated, done)
+        infos = self._infos
+        if ended.size:
+            infos = infos.copy()
+            final = self._join(info["final_obs"][ended], info["final_privileged"][ended])
+            timeout = truncated[ended] & ~terminated[ended]
+            for row, last, limit in zip(ended, final, timeout, strict=True):
+                infos[row] = {"terminal_observation": last, "TimeLimit.truncated": bool(limit)}
+        rewards = reward.astype(np.float32)
+        return self._join(observation, self.env.privileged), rewards, done, infos
+
+    def close(self) -> None:
+        self.env.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        return [getattr(self.env, attr_name, None)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        raise NotImplementedError("the simulations of a batch have no attributes of their own")
+
+    def env_method(
+        self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
+    ) -> list[Any]:
+        raise NotImplementedError("the simulations of a batch have no methods of their own")
+
+    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+        return [False] * len(list(self._get_indices(indices)))
+
+    @staticmethod
+    def _join(observation: npt.NDArray[Any], privileged: Array) -> Array:
+        return np.concatenate([observation, privileged], axis=1, dtype=np.float32)

@@ -1,0 +1,166 @@
+"""One training: the batch, the algorithm on it, and what is saved of both."""
+
+import time
+from pathlib import Path
+
+import torch
+from stable_baselines3.common.logger import configure
+
+from edge_runtime.errors import UserError
+from edge_runtime.policy.contract import to_metadata
+from edge_runtime.signals import Array
+from policies.train.actor_critic import AsymmetricSACPolicy, AsymmetricTQCPolicy, prior_matrix
+from policies.train.algorithms import action_limit, make_algorithm
+from policies.train.checkpoint import begin_with, capture, restore, spent
+from policies.train.config import TrainConfig
+from policies.train.ppo import BatchPPO
+from policies.train.provenance import cores
+from policies.train.run_folder import RunFolder
+from policies.train.sb3_env import BatchVecEnv
+from policies.train.symmetry import Mirror, find_mirror
+from sim.envs.batch import Batch, make_batch
+from sim.envs.vector_env import TaskVectorEnv
+
+OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
+_NEVER = 10**9
+
+
+class Training:
+    """Goes forward by iterations: a rollout, and the updates from it.
+
+    Args:
+        config: what to train and how.
+        run: where it is kept.
+
+    Raises:
+        UserError: the run's checkpoint is damaged.
+    """
+
+    def __init__(self, config: TrainConfig, run: RunFolder) -> None:
+        self._start = time.monotonic()  # first, for setting up takes its time too
+        self.config, self.run = config, run
+        threads = config.threads or cores()
+        torch.set_num_threads(threads)
+        # Numbers that are not finite are looked for once an iteration, not in every distribution.
+        torch.distributions.Distribution.set_default_validate_args(False)
+        task = config.task.for_training()
+        env = make_batch(task, config.num_envs, seed=config.seed, threads=threads, stagger=True)
+        self.contract: dict[str, str] = {}  # as metadata; empty for a task without a robot
+        self._prior: Array | None = None
+        if isinstance(env, TaskVectorEnv):
+            contract = env.contract()
+            self.contract = to_metadata(contract)
+            self._prior = prior_matrix(contract, task.action_prior)
+        self._env = BatchVecEnv(env, action_limit(config))
+        self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
+        if config.ppo.symmetry and isinstance(self.algorithm, BatchPPO):
+            self.algorithm.mirror = _mirror(config, env)
+        self._seconds_before = 0.0
+        self._inherited = {"steps": 0, "seconds": 0.0}  # of the runs that this one began with
+        self._started = False
+        if config.resume is not None:
+            self._resume()
+        elif config.initial is not None:
+            self._begin_with(config.initial)
+        self.algorithm.set_logger(configure(str(run.path), ["tensorboard"]))
+
+    @property
+    def steps(self) -> int:
+        """Control steps so far, over all simulations and sessions."""
+        return self.algorithm.num_timesteps
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, over all sessions, setting up included."""
+        return self._seconds_before + time.monotonic() - self._start
+
+    def iterate(self) -> dict[str, float]:
+        """One rollout and its updates; returns what there is to say about them.
+
+        Raises:
+            UserError: the weights are no longer finite.
+        """
+        algorithm, on_policy = self.algorithm, isinstance(self.algorithm, BatchPPO)
+        horizon = self.config.ppo.horizon if on_policy else OFF_POLICY_HORIZON
+        algorithm.learn(
+            horizon * self.config.num_envs,
+            log_interval=_NEVER,
+            reset_num_timesteps=not self._started,
+        )
+        self._started = True
+        if not isinstance(algorithm, BatchPPO):
+            policy = algorithm.policy
+            assert isinstance(policy, AsymmetricSACPolicy | AsymmetricTQCPolicy)
+            policy.normalizer.update(torch.from_numpy(algorithm._last_obs))
+        summary = self._env.statistics.summary()
+        if not all(bool(p.isfinite().all()) for p in algorithm.policy.parameters()):
+            raise UserError(
+                f"{self.run.path}: the training diverged after {self.steps:,} steps; the last "
+                "checkpoint is from before: train anew with a lower learning rate"
+            )
+        for name, value in summary.items():
+            algorithm.logger.record(name, value)
+        algorithm.logger.dump(self.steps)
+        return summary
+
+    def save(self) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            UserError: it cannot be written; the previous one is still there.
+        """
+        self.run.save(
+            {
+                **capture(self.algorithm, self._scaled),
+                "contract": self.contract,
+                "prior": self._prior,
+                "action_limit": self._env.action_space.high,
+                "train_seconds": self.seconds,
+                "inherited": self._inherited,
+            }
+        )
+
+    def close(self) -> None:
+        """Let go of the simulations and the log."""
+        self.algorithm.logger.close()
+        self._env.close()
+
+    def _begin_with(self, path: Path) -> None:
+        folder = RunFolder.open(path)
+        checkpoint = folder.load()
+        if folder.config.algorithm != self.config.algorithm:
+            raise UserError(
+                f"--initial {path} learns by {folder.config.algorithm}, and this run by "
+                f"{self.config.algorithm}; choose the same --algorithm"
+            )
+        try:
+            begin_with(self.algorithm, self._scaled, checkpoint)
+        except RuntimeError:
+            raise UserError(
+                f"--initial {path} has a network of another shape: it must be of the same task, "
+                "observations and layers"
+            ) from None
+        steps, seconds = spent(checkpoint)
+        self._inherited = {"steps": steps, "seconds": seconds}
+
+    def _resume(self) -> None:
+        checkpoint = self.run.load()
+        if checkpoint["contract"] != self.contract:
+            raise UserError(
+                f"{self.run.path}: the task or robot has changed since this run began, "
+                "so it cannot go on; train anew"
+            )
+        restore(self.algorithm, self._scaled, checkpoint)
+        self._seconds_before = float(checkpoint["train_seconds"])
+        self._inherited = checkpoint["inherited"]
+        self._started = True
+
+
+def _mirror(config: TrainConfig, env: Batch) -> Mirror:
+    signs = env.config.robot.mirror_signs if isinstance(env, TaskVectorEnv) else ()
+    if not (isinstance(env, TaskVectorEnv) and signs):
+        raise UserError(
+            f"--ppo.symmetry: the robot of {config.task.name} is not known to be symmetric; leave "
+            "it 0"
+        )
+    return find_mirror(env.contract(), signs)

@@ -1,0 +1,379 @@
+"""A policy on a robot behind ROS topics: what an edge node has from configuration to clean-up."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+from rclpy.node import Node
+
+from edge_runtime.errors import UserError
+from edge_runtime.estimators import find_fusion, find_name
+from edge_runtime.fusion.estimate import Estimate
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.realtime import RealtimeConfig
+from edge_runtime.policy import providers
+from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import ActuatorCommand
+from edge_runtime.signals import ATTITUDE, JOINT_POS, Array
+from edge_runtime.slots.shadow import Comparison, Shadow
+from sim2edge_ros.commands.actuation import CommandPublisher
+from sim2edge_ros.commands.cmd_vel import CmdVel
+from sim2edge_ros.commands.commanders import commanders
+from sim2edge_ros.edge.odometry import OdometryPublisher
+from sim2edge_ros.messages.publisher_thread import Outlet
+from sim2edge_ros.pacing.real_time_pace import RealTimePace
+from sim2edge_ros.pacing.sampled_pace import SampledPace
+from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
+from sim2edge_ros.settings import robot_file
+from sim2edge_ros.settings.distro import find_distro
+from sim2edge_ros.settings.frames import frames
+from sim2edge_ros.settings.parameters import EdgeParameters
+from sim2edge_ros.settings.robot_file import default_policy
+
+_SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
+_PATIENCE = 3.0  # s for a controlled stop, over its length
+_MATCHING = 1.0  # s for the robot to find who commands it
+_FRESH = 2.0  # s for a new sample to come, before anything is commanded
+_NEW = 5.0  # s for which an active node gives way to who commands the robot already
+_LOOK = 0.005  # s between two looks
+
+
+class Drive:
+    """Loads and checks everything; nothing is commanded before `start`.
+
+    `start`, `stop` and `close` are for the thread of the node's states, `watch` and `look_around`
+    for the one that spins `node`, what changes policies for a third; none waits long for another.
+
+    Args:
+        node: on which to subscribe and publish; its executor spins in a thread of its own.
+        parameters: of the edge node.
+
+    Raises:
+        UserError: policy, robot file, estimator or a parameter does not fit.
+    """
+
+    def __init__(self, node: Node, parameters: EdgeParameters) -> None:
+        self._node, self.parameters = node, parameters
+        self.simulated_time = bool(node.get_parameter("use_sim_time").value)
+        named = Path(parameters.policy) if parameters.policy else default_policy(parameters.robot)
+        policy = self._read(named.expanduser())
+        self._before: list[Policy] = []  # policies that drove before
+        contract = policy.contract
+        robot = robot_file.load(parameters.robot)
+        described = robot.description
+        self.fusion_name = find_name(parameters.fusion, contract, described)
+        self.robot_file = robot
+        with ExitStack() as stack:
+            self.fusion = find_fusion(self.fusion_name, contract, described)
+            stack.enter_context(closing(self.fusion))
+            readers = (contract.signals, self.fusion.reads)
+            used = frozenset(s.name for signals in readers for s in signals)
+            self.robot = RosRobot(
+                node,
+                robot,
+                used | {JOINT_POS} | ({ATTITUDE} if self.fusion_name == "robot" else set()),
+                RosRobotConfig(
+                    contract.control_period, parameters.sensor_timeout, parameters.scan_timeout
+                ),
+                self._send,
+            )
+            stack.enter_context(closing(self.robot))
+            _check_cpu(parameters.cpu)
+            wanted = RealtimeConfig(parameters.fifo, parameters.cpu, parameters.lock_memory)
+            self._loop_config = LoopConfig(
+                # In simulated time nobody waits, and it would take all the time there is.
+                realtime=RealtimeConfig() if self.simulated_time else wanted,
+                stop_seconds=parameters.stop_seconds,
+                phase=parameters.phase,
+            )
+            self.loop = self._make_loop(policy)  # refuses what does not fit before anything moves
+            self.cmd_vel = CmdVel(
+                node,
+                contract.commands,
+                parameters.cmd_vel_type,
+                "twist_stamped" if find_distro().stamped_cmd_vel else "twist",
+                parameters.cmd_vel_timeout,
+                self._ask,
+            )
+            stack.enter_context(closing(self.cmd_vel))
+            self._resources = stack.pop_all()
+        self._changing = threading.RLock()  # what is made and let go of below
+        self._closed = False
+        self._commands: CommandPublisher | None = None
+        self._odometry: OdometryPublisher | None = None
+        self._outlet: Outlet | None = None
+        self._shadow: Shadow | None = None
+        self._began = 0.0  # s
+        self._silent = False  # whether nothing is sent, because another commands the robot
+        self.active = False
+        self.others: list[str] = []  # who command the robot too
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that drives, or will."""
+        return self.loop.controller.policy
+
+    def start(self) -> None:
+        """Command the robot from its next sample on.
+
+        Raises:
+            UserError: sensors are missing, or somebody else commands it.
+        """
+        self._check_sensors()
+        with self._changing:
+            commands = self._make_publishers()
+        self._wait_for_the_robot(commands)
+        with self._changing:
+            self.loop = self._make_loop(self.policy)
+            self.loop.recorder = self._odometry
+            self._shadow = Shadow(self.loop, before=self._before)
+            self.fusion.reset()
+            self.cmd_vel.enabled = self.active = True
+            self._silent, self._began = False, time.monotonic()
+            if self.simulated_time:
+                self.loop.start(SampledPace(self.loop, self.robot.woken, self._now))
+            else:
+                self.loop.start(RealTimePace(self.loop, self.robot))
+
+    def watch(self) -> None:
+        """Some ten times a second: what is slower than the loop."""
+        with self._changing:
+            if self._closed:
+                return
+            self.cmd_vel.check_timeout()
+            if 0 < self.active_for < _NEW:
+                self._find_others()
+
+    def look_around(self) -> None:
+        """Once a second: who listens, and who commands."""
+        with self._changing:
+            if self._closed:
+                return
+            self.cmd_vel.follow_publishers()
+            self._find_others()
+            if self._commands is not None:
+                self._commands.look_for_listeners()
+
+    @property
+    def must_give_way(self) -> bool:
+        """Whether another was found to command the robot, which was there first."""
+        return bool(self.others) and 0 < self.active_for < _NEW
+
+    @property
+    def active_for(self) -> float:
+        """s since the start; 0 if it is not active."""
+        return time.monotonic() - self._began if self.active else 0.0
+
+    def fall_silent(self) -> None:
+        """Send nothing any more, for another commands the robot; then stop."""
+        self._silent = True
+
+    def stop(self) -> BaseException | None:
+        """Come to rest by the policy, then by a controlled stop; what ended the loop, if not this.
+
+        The policy gets two seconds for it: who walks cannot go straight to a pose.
+        """
+        loop = self.loop
+        if not self._silent:
+            self._stand_still(loop)
+        loop.stop()
+        error: BaseException | None = None
+        try:
+            if not loop.join(loop.config.stop_seconds + _PATIENCE):
+                error = UserError("the control loop did not stop in time")
+        except BaseException as failure:
+            error = failure
+        error = error or self._thread_error()
+        with self._changing:
+            if self._shadow is not None:
+                self._shadow.close()
+            if self._outlet is not None:
+                self._outlet.wake()
+                self._outlet.close()
+            for publisher in (self._commands, self._odometry):
+                if publisher is not None:
+                    publisher.close()
+            self._commands = self._odometry = self._outlet = self._shadow = None
+            self.active = False
+        return error
+
+    def close(self) -> None:
+        """Let go of topics and estimator; stop first."""
+        with self._changing:
+            self._closed = True
+            self._resources.close()
+
+    def last_estimate(self) -> Estimate | None:
+        """What the estimator knew last, if it tells; from any thread."""
+        return None if self._odometry is None else self._odometry.estimate
+
+    def load(self, path: Path) -> None:
+        """Let another policy file drive, from the next tick on if one drives.
+
+        Raises:
+            UserError: it fails its check or does not fit; the one before goes on.
+        """
+        policy = self._read(path)
+        with self._open():
+            if self._shadow is not None:
+                self._shadow.drive(policy)
+                return
+            driver = self.policy
+            self._take(policy)
+            self._before.append(driver)
+
+    def try_out(self, path: Path) -> None:
+        """Put a policy file in shadow of the one that drives, in place of what is there.
+
+        Raises:
+            UserError: it fails its check or does not fit, or nothing drives.
+        """
+        policy = self._read(path)
+        with self._open():
+            self._active_shadow().load(policy)
+
+    def promote(self) -> None:
+        """Let the policy in shadow drive from the next tick on.
+
+        Raises:
+            UserError: there is none, it gave what is not finite, or nothing drives.
+        """
+        with self._open():
+            self._active_shadow().promote()
+
+    def roll_back(self) -> None:
+        """Let the policy drive that did before the last `load` or `promote`.
+
+        Raises:
+            UserError: there is none.
+        """
+        with self._open():
+            if self._shadow is not None:
+                self._shadow.roll_back()
+                return
+            if not self._before:
+                raise UserError("no other policy was loaded, so there is none to go back to")
+            self._take(self._before[-1])
+            self._before.pop()
+
+    def comparison(self) -> Comparison | None:
+        """What the policy in shadow did so far, or the last one that was."""
+        shadow = self._shadow
+        return None if shadow is None else shadow.comparison()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the loop ended though nobody asked, or what brings samples or takes commands."""
+        return self.active and (not self.loop.running or self._thread_error() is not None)
+
+    def _check_sensors(self) -> None:
+        """Raises:
+        UserError: a sensor is missing, or no new sample comes.
+        """
+        robot = self.robot
+        before, until = robot.whole_at, time.monotonic() + _FRESH
+        while (trouble := robot.trouble()) or not robot.ready or robot.whole_at == before:
+            if trouble or time.monotonic() > until:
+                raise UserError("; ".join(trouble) or "the robot gives no whole sample")
+            time.sleep(_LOOK)
+
+    def _make_publishers(self) -> CommandPublisher:
+        contract, names = self.policy.contract, frames(self._node.get_namespace(), self.parameters)
+        self._commands = CommandPublisher(
+            self._node,
+            self.loop.controller.actuators,
+            contract.control_period,
+            self.robot_file.description.wheeled,
+            names.base,
+        )
+        rate = self.parameters.odometry_rate
+        self._odometry = OdometryPublisher(
+            self._node,
+            names.odom,
+            names.base,
+            self.robot_file.imu_in_base,
+            max(1, round(1.0 / (contract.control_period * rate))) if rate > 0 else 0,
+            self.parameters.publish_tf,
+            lambda: self.robot.shift,
+        )
+        self._outlet = Outlet((self._commands.send, self._odometry.send))
+        return self._commands
+
+    def _thread_error(self) -> Exception | None:
+        """What ended the thread that takes messages, or that which sends them."""
+        return self.robot.error or (None if self._outlet is None else self._outlet.error)
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """While a policy is changed; the node may have been cleaned up since it was asked for."""
+        with self._changing:
+            if self._closed:
+                raise UserError("the node was cleaned up meanwhile; configure it first")
+            yield
+
+    def _read(self, path: Path) -> Policy:
+        """A policy on the provider that is asked for, or else on the CPU; `choice` tells why."""
+        cache = self.parameters.provider_cache
+        wanted = self.parameters.provider
+        policy, self.choice = providers.load(path, wanted, Path(cache) if cache else None)
+        return policy
+
+    def _active_shadow(self) -> Shadow:
+        if self._shadow is None:
+            raise UserError("the node is not active, so there is nothing to compare a policy with")
+        return self._shadow
+
+    def _take(self, policy: Policy) -> None:
+        """For the next start; refuses what would be refused in motion."""
+        self.loop.controller_for(policy, self.loop.signals)
+        self.loop = self._make_loop(policy)
+
+    def _find_others(self) -> None:
+        self.others = commanders(self._node, self._commands.topics if self._commands else ())
+
+    def _wait_for_the_robot(self, commands: CommandPublisher) -> None:
+        """Until it can hear, lest the first commands are lost; one that never hears is no fault
+        of ours."""
+        until = time.monotonic() + _MATCHING
+        while not commands.heard and time.monotonic() < until:
+            time.sleep(_LOOK)
+
+    def _make_loop(self, policy: Policy) -> ControlLoop:
+        clock = self._now if self.simulated_time else time.monotonic_ns
+        return ControlLoop(policy, self.robot, self.fusion, self._loop_config, clock)
+
+    def _now(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def _ask(self, command: Array) -> None:
+        self.loop.command.put(command)
+
+    def _send(self, command: ActuatorCommand) -> None:
+        if self._commands is not None and self._outlet is not None and not self._silent:
+            self._commands.put(command)
+            self._outlet.wake()
+
+    def _stand_still(self, loop: ControlLoop) -> None:
+        self.cmd_vel.enabled = False
+        if not (loop.running and loop.ticks and loop.controller.contract.commands):
+            return
+        if loop.reaction:
+            return
+        command = loop.command.get()
+        for share in (0.75, 0.5, 0.25, 0.0):
+            loop.command.put(np.float32(share) * command)
+            time.sleep(_SLOWING / 4)
+        time.sleep(_STANDING)
+
+
+def _check_cpu(cpu: int) -> None:
+    """Raises:
+    UserError: there is none of this number.
+    """
+    last = (os.cpu_count() or 1) - 1  # not what the scheduler may use, which an isolated CPU is not
+    if cpu > last:
+        raise UserError(f"parameter 'cpu' is {cpu}, which is not there; the last is {last}")

@@ -1,0 +1,142 @@
+"""What the estimator knows, as nav_msgs/Odometry and TF (REP-105)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from geometry_msgs.msg import TransformStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+
+from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.handover import LatestValue
+from edge_runtime.robot.robot import ActuatorCommand
+from edge_runtime.rotations import rotation_matrix
+from edge_runtime.signals import IMU_GYRO
+from sim2edge_ros.messages import topics
+from sim2edge_ros.settings.distro import tf_message
+
+Float = npt.NDArray[np.float64]
+_ZERO = np.zeros(3)
+_NOWHERE = Estimate(
+    0.0, np.eye(4)[0], _ZERO, _ZERO, _ZERO, _ZERO, np.zeros((9, 9)), Health.INITIALISING
+)
+
+
+class OdometryPublisher:
+    """Keeps estimates in the loop's thread, as its `recorder`, and sends them in the publisher's.
+
+    Nothing is sent while the estimator gives no velocity and position, or is lost.
+
+    Args:
+        node: whose topics they are.
+        odom_frame: in which the pose is.
+        base_frame: whose pose it is, and in which the velocity is.
+        imu_in_base: m; where the IMU is, which is not turned against the base.
+        every: ticks from one to the next; 0 for none.
+        tf: whether to send the transform too.
+        shift: s, of the robot's stamps from those of the loop's samples.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        odom_frame: str,
+        base_frame: str,
+        imu_in_base: tuple[float, float, float],
+        every: int,
+        tf: bool,
+        shift: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._node, self._every, self._shift = node, every, shift
+        self._lever = np.array(imu_in_base)
+        self._newest: LatestValue[tuple[float, Estimate, Float] | None] = LatestValue(None)
+        self._sent: object = None
+        self._publisher = node.create_publisher(Odometry, topics.ODOMETRY, topics.STATE)
+        self._message = Odometry(child_frame_id=base_frame)
+        self._message.header.frame_id = odom_frame
+        self._tf: Any = None
+        kind = tf_message() if tf else None
+        if kind is not None:
+            self._transform = TransformStamped(child_frame_id=base_frame)
+            self._transform.header.frame_id = odom_frame
+            self._tf_message = kind(transforms=[self._transform])
+            self._tf = node.create_publisher(kind, topics.TF, topics.STATE)
+        # Once in advance: for the first product of matrices OpenBLAS asks for tens of MB, which
+        # takes the interpreter for 80 ms where memory is locked.
+        self._fill(0.0, _NOWHERE, _ZERO)
+
+    def keep(
+        self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None
+    ) -> None:
+        """Remember what is known after a tick; called by the loop's thread."""
+        if not self._every or loop.ticks % self._every or sent is None or loop.fusion.lost:
+            return
+        states = loop.fusion.states
+        if states:
+            rate = loop.signals[IMU_GYRO][0].astype(np.float64)
+            self._newest.put((loop.sensors.stamp + self._shift(), states[0], rate))
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The newest that was kept."""
+        newest = self._newest.get()
+        return None if newest is None else newest[1]
+
+    def send(self) -> None:
+        """Publish the newest, in the publisher's thread."""
+        newest = self._newest.get()
+        if newest is None or newest is self._sent:
+            return
+        self._sent = newest
+        stamp, estimate, rate = newest
+        if not (np.isfinite(estimate.position).all() and np.isfinite(estimate.velocity).all()):
+            return
+        self._fill(stamp, estimate, rate - estimate.gyro_bias)
+        self._publisher.publish(self._message)
+        if self._tf is not None:
+            self._send_transform()
+
+    def close(self) -> None:
+        self._node.destroy_publisher(self._publisher)
+        if self._tf is not None:
+            self._node.destroy_publisher(self._tf)
+
+    def _fill(self, stamp: float, estimate: Estimate, rate: Float) -> None:
+        turn = rotation_matrix(estimate.attitude[None])[0]  # body to world
+        message, pose, twist = self._message, self._message.pose, self._message.twist
+        seconds = int(stamp)
+        message.header.stamp.sec = seconds
+        message.header.stamp.nanosec = int((stamp - seconds) * 1e9)
+        place = estimate.position - turn @ self._lever
+        speed = turn.T @ estimate.velocity - np.cross(rate, self._lever)
+        at, to = pose.pose.position, pose.pose.orientation
+        at.x, at.y, at.z = place.tolist()
+        to.w, to.x, to.y, to.z = estimate.attitude.tolist()
+        linear, angular = twist.twist.linear, twist.twist.angular
+        linear.x, linear.y, linear.z = speed.tolist()
+        angular.x, angular.y, angular.z = rate.tolist()
+        pose.covariance, twist.covariance = covariances(estimate, turn)
+
+    def _send_transform(self) -> None:
+        pose, transform = self._message.pose.pose, self._transform.transform
+        self._transform.header.stamp = self._message.header.stamp
+        at, to = transform.translation, pose.position
+        at.x, at.y, at.z = to.x, to.y, to.z
+        transform.rotation = pose.orientation
+        self._tf.publish(self._tf_message)
+
+
+def covariances(estimate: Estimate, turn: Float) -> tuple[Float, Float]:
+    """Of pose (position, rotation) in the world and of velocity in the body frame, (36,) each.
+
+    The rate is what the gyroscope reads, whose covariance nobody estimates: 0, "unknown".
+    """
+    whole = estimate.covariance
+    order = [6, 7, 8, 0, 1, 2]
+    pose = whole[np.ix_(order, order)]
+    twist = np.zeros((6, 6))
+    twist[:3, :3] = turn.T @ whole[3:6, 3:6] @ turn
+    return pose.reshape(-1).copy(), twist.reshape(-1)

@@ -1,0 +1,176 @@
+"""What the launch files share: one graph for one robot, from the same parameters as `up`."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+
+from edge_runtime.errors import UserError
+from sim2edge_ros.processes.child_processes import GRACE
+from sim2edge_ros.processes.node_process import PARENT, REFUSED
+from sim2edge_ros.processes.up import default_parameters, parameter_files
+from sim2edge_ros.settings.robot_file import model
+
+_PACKAGE = "sim2edge_ros"
+_STATE_PUBLISHER = "robot_state_publisher"
+_RECORDER = "recorder"
+_YES = "true"
+_BOOLEAN = (_YES, "false")
+_CHOICES = {
+    "robot": ("sim", "real"),
+    "autostart": ("", *_BOOLEAN),
+    "clock": ("", *_BOOLEAN),
+    "respawn": _BOOLEAN,
+    _STATE_PUBLISHER: ("auto", *_BOOLEAN),
+}
+
+
+def describe(robot: str) -> Any:
+    """The launch description of a robot.
+
+    The edge node's life cycle is its own: with `autostart` it configures and activates itself, and
+    does so again after a respawn; without, a lifecycle manager or `ros2 lifecycle set` does.
+
+    Args:
+        robot: humanoid or vehicle.
+    """
+    declared = [
+        DeclareLaunchArgument(
+            name,
+            default_value=default,
+            description=description,
+            choices=_CHOICES.get(name),
+        )
+        for name, default, description in _arguments(robot)
+    ]
+
+    def nodes(context: Any) -> list[Any]:
+        names = (argument.name for argument in declared)
+        return _nodes(robot, {name: LaunchConfiguration(name).perform(context) for name in names})
+
+    return LaunchDescription([*declared, OpaqueFunction(function=nodes)])
+
+
+def _arguments(robot: str) -> tuple[tuple[str, str, str], ...]:
+    """Name, default and description of each."""
+    return (
+        ("robot", "sim", "the simulated one, or the real one, whose topics are there"),
+        ("policy", "", "the policy file (.onnx); empty as in params, else the product's own"),
+        ("params", "", f"parameters of the nodes (YAML), over {default_parameters(robot)}"),
+        ("namespace", "", "of all nodes and topics; one for each robot of a graph"),
+        ("autostart", "", "configure and activate the edge node by itself; empty as in params"),
+        ("respawn", _YES, "start a node again that failed"),
+        ("record", "", "folder for a recording (MCAP); empty for none"),
+        ("speed", "", "of the simulated robot, other than 1 needs clock; empty as in params"),
+        ("clock", "", "simulated time, which the simulated robot publishes; empty as in params"),
+        ("odometry_rate", "", "Hz of odometry/filtered and TF, 0 for none; empty as in params"),
+        ("provider", "", "computes the network: cpu, cuda, tensorrt, auto; empty as in params"),
+        (
+            _STATE_PUBLISHER,
+            "auto",
+            "start one with the robot's URDF; auto: with the simulated robot",
+        ),
+    )
+
+
+def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
+    """The nodes for these arguments."""
+    simulated = given["robot"] == "sim"
+    clock, time = dict[str, bool](), dict[str, bool]()
+    if given["clock"]:
+        clock["clock"] = time["use_sim_time"] = given["clock"] == _YES
+    shared = {
+        "namespace": given["namespace"],
+        "output": "screen",
+        "respawn": given["respawn"] == _YES,
+        "respawn_delay": 1.0,
+        "sigterm_timeout": str(GRACE),
+        "additional_env": {PARENT: str(os.getpid())},
+        # A simulated robot has a time of its own, as other robots of the graph have theirs.
+        "remappings": [("/clock", "clock")] if simulated else [],
+    }
+    failed: set[str] = set()
+    files = [str(file) for file in parameter_files(robot, given["params"] or None)]
+
+    def make(name: str, parameters: dict[str, Any], kind: Callable[..., Any] = Node) -> Any:
+        parts = [*files, parameters] if parameters else files
+        ended = partial(_ended, name, failed)
+        return kind(
+            package=_PACKAGE, executable=name, name=name, parameters=parts, on_exit=ended, **shared
+        )
+
+    edge: dict[str, Any] = {**_texts(given, "policy", "provider"), **time}
+    edge |= _numbers(given, "odometry_rate")
+    if given["autostart"]:
+        edge["autostart"] = given["autostart"] == _YES
+    made = [make("edge_node", edge, LifecycleNode)]
+    if simulated:
+        made.append(make("sim_node", {**clock, **_numbers(given, "speed")}))
+    if given["record"]:
+        made.append(make(_RECORDER, {"folder": given["record"], **time}))
+    wanted = given[_STATE_PUBLISHER]
+    if wanted == _YES or (wanted == "auto" and simulated):
+        made.append(_state_publisher(robot, given["namespace"], time, shared))
+    return made
+
+
+def _texts(given: dict[str, str], *names: str) -> dict[str, str]:
+    """The arguments among these that were given."""
+    return {name: given[name] for name in names if given[name]}
+
+
+def _numbers(given: dict[str, str], *names: str) -> dict[str, float]:
+    """The same for numbers.
+
+    Raises:
+        UserError: one is none.
+    """
+    try:
+        return {name: float(text) for name, text in _texts(given, *names).items()}
+    except ValueError as error:
+        raise UserError(f"{' or '.join(names)}: {error}") from None
+
+
+def _ended(node: str, failed: set[str], event: Any, context: Any) -> list[Any]:
+    """What comes of a node's end.
+
+    Args:
+        node: that ended.
+        failed: nodes that ended otherwise before.
+        event: how it ended.
+        context: of the launch.
+
+    Raises:
+        UserError: it was refused, and would be so again; that ends the launch, with exit code 1.
+    """
+    if event.returncode != REFUSED or context.is_shutdown:
+        failed.add(node)
+        return []
+    if node == _RECORDER and node in failed:  # its disk may be full
+        return [LogInfo(msg=f"{node}: the robot goes on without it")]
+    raise UserError(f"{node} was refused what it was given; its last line says why")
+
+
+def _state_publisher(
+    robot: str, namespace: str, time: dict[str, Any], shared: dict[str, Any]
+) -> Any:
+    """Frames of the links, behind the namespace as the nodes' own are."""
+    try:
+        get_package_prefix(_STATE_PUBLISHER)
+    except PackageNotFoundError:
+        return LogInfo(msg=f"{_STATE_PUBLISHER} is not installed: no frames of the robot's links")
+    prefix = namespace.strip("/")
+    parameters = {
+        "robot_description": model(robot).read_text(),
+        "frame_prefix": f"{prefix}/" if prefix else "",
+        **time,
+    }
+    return Node(
+        package=_STATE_PUBLISHER, executable=_STATE_PUBLISHER, parameters=[parameters], **shared
+    )

@@ -1,0 +1,206 @@
+"""`sim2edge up`: a robot's nodes as processes of their own, without `launch`."""
+
+import importlib.util
+import os
+import re
+import sys
+import threading
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import UserError
+from sim2edge_ros.settings.parameters import NODES, meant, names
+from sim2edge_ros.settings.robot_file import shipped
+
+_CLOCK = "/clock"
+_SIM, _EDGE, _RECORDER = ("sim_node", "edge_node", "recorder")
+_MODULES = {
+    _SIM: "sim2edge_ros.simulator.sim_node",
+    _EDGE: "sim2edge_ros.edge.edge_node",
+    _RECORDER: "sim2edge_ros.recorder.recorder_node",
+}
+_ACTIVE = re.compile(r"\bactive$")  # as the edge node tells it, whatever stands before it
+_LAST_DOMAIN = 232  # for the next, DDS would need ports beyond 65535
+_NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class UpConfig:
+    """Bring a robot up as ROS 2 nodes: simulated or real, estimator, policy and guard.
+
+    Raises:
+        UserError: a value makes no sense.
+    """
+
+    robot: str
+    """humanoid or vehicle."""
+    policy: Path | None = None
+    """The policy file (.onnx); by default what the parameters say, else the product's own."""
+    real: bool = False
+    """Do not start the simulated robot: its topics come from elsewhere."""
+    params: Path | None = None
+    """Parameters of the nodes (YAML), over those that come with the package."""
+    set: tuple[str, ...] = ()
+    """Parameters of the nodes, as NAME:=VALUE or NODE:NAME:=VALUE, over those of the file."""
+    record: Path | None = None
+    """Folder in which to record all topics, in MCAP bags that `ros2 bag` reads."""
+    namespace: str = ""
+    """Of all nodes and topics; one for each robot of a graph."""
+    domain: int | None = None
+    """The ROS domain; by default that of ROS_DOMAIN_ID."""
+    seconds: float = 0.0
+    """How long; 0 until interrupted."""
+    lockstep: bool = False
+    """Simulated time, as fast as the machine can, with /clock; else real time."""
+    respawn: bool = True
+    """Start a node again that failed."""
+
+    def __post_init__(self) -> None:
+        if self.domain is not None and not 0 <= self.domain <= _LAST_DOMAIN:
+            raise UserError(f"--domain {self.domain}: a ROS domain is from 0 to {_LAST_DOMAIN}")
+        if self.namespace and not _NAMESPACE.fullmatch(self.namespace):
+            raise UserError(
+                f"--namespace '{self.namespace}': write letters, digits and _, not beginning with "
+                "a digit, as 'h1' or 'fleet/h1'"
+            )
+        if not 0.0 <= self.seconds < float("inf"):
+            raise UserError(f"--seconds {self.seconds:g}: give 0, which is for ever, or more")
+
+
+def main(config: UpConfig) -> int:
+    """Run the command; 0 at the end.
+
+    1 if a node failed and was not started again, or the robot was not driven in the time given.
+
+    Raises:
+        UserError: ROS is not installed, an option does not fit, or a node refused its parameters.
+    """
+    commands = {name: _command(name, config) for name in _nodes(config)}
+    # They need ROS, which `_nodes` has found.
+    from sim2edge_ros.processes.child_processes import Processes  # noqa: PLC0415
+    from sim2edge_ros.processes.node_process import PARENT, asked_to_end  # noqa: PLC0415
+
+    environment = {**os.environ, PARENT: str(os.getpid())}
+    if config.domain is not None:
+        environment["ROS_DOMAIN_ID"] = str(config.domain)
+    ending = asked_to_end()
+    drove = threading.Event()
+
+    def listen(name: str, line: str) -> None:
+        if name == _EDGE and _ACTIVE.search(line):
+            drove.set()
+
+    processes = Processes(commands, environment, config.respawn, (_RECORDER,), listen)
+    try:
+        code = processes.run(config.seconds, ending)
+    finally:
+        processes.close()
+    if code == 0 and config.seconds and not ending.is_set() and not drove.is_set():
+        print(f"the robot was not active within {config.seconds:g} s", file=sys.stderr)
+        return 1
+    return code
+
+
+def default_parameters(robot: str) -> Path:
+    """The parameter file that comes with the package for one of its robots."""
+    return Path(str(files("sim2edge_ros") / "config" / f"{robot}.yaml"))
+
+
+def parameter_files(robot: str, given: str | Path | None) -> tuple[Path, ...]:
+    """The parameter files of a robot's nodes; what stands in a later one counts.
+
+    Raises:
+        UserError: the given one cannot be read, or is none.
+    """
+    shipped_file = default_parameters(robot)
+    return (shipped_file,) if given is None else (shipped_file, _checked(Path(given).expanduser()))
+
+
+def _checked(path: Path) -> Path:
+    import yaml  # noqa: PLC0415  rclpy brings it
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no text"
+        raise UserError(f"parameter file {path}: {why}; name a YAML file") from None
+    except yaml.YAMLError as error:
+        raise UserError(
+            f"parameter file {path} is no YAML: {' '.join(str(error).split())}"
+        ) from None
+    if not _of_nodes(content):
+        raise UserError(
+            f"parameter file {path}: under each node's name, as '/**/edge_node:', stands "
+            "'ros__parameters:', and under that its parameters"
+        )
+    return path
+
+
+def _of_nodes(content: Any) -> bool:
+    """Whether these are parameters of nodes, which may be in namespaces."""
+    if not isinstance(content, dict) or not content:
+        return False
+    return all(
+        isinstance(under, dict) if name == "ros__parameters" else _of_nodes(under)
+        for name, under in content.items()
+    )
+
+
+def _nodes(config: UpConfig) -> tuple[str, ...]:
+    if importlib.util.find_spec("rclpy") is None:
+        raise UserError("ROS 2 is not installed; pip install 'sim2edge[ros]', or source your ROS")
+    if config.robot not in shipped():
+        raise UserError(f"no robot '{config.robot}'; there are {', '.join(shipped())}")
+    if not config.real and importlib.util.find_spec("mujoco") is None:
+        raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
+    simulated = () if config.real else (_SIM,)
+    recorded = () if config.record is None else (_RECORDER,)
+    return (*recorded, *simulated, _EDGE)  # what is recorded is so from the beginning
+
+
+def _command(node: str, config: UpConfig) -> list[str]:
+    """A node's command line."""
+    command = [sys.executable, "-m", _MODULES[node], "--ros-args"]
+    for file in parameter_files(config.robot, config.params):
+        command += ["--params-file", str(file)]
+    for parameter in _given(node, config):
+        command += ["-p", parameter]
+    if not config.real:
+        command += ["-r", f"{_CLOCK}:={_CLOCK.strip('/')}"]  # each simulated robot has its own time
+    if config.namespace:
+        command += ["-r", f"__ns:=/{config.namespace.strip('/')}"]
+    return command
+
+
+def _given(node: str, config: UpConfig) -> list[str]:
+    """A node's parameters that the options say; what they leave out, the files say."""
+    given = [f"folder:={config.record}"] if node == _RECORDER else []
+    if node == _EDGE and config.policy is not None:
+        given.append(f"policy:={config.policy}")
+    if config.lockstep:
+        given += ["clock:=true", "speed:=0.0"] if node == _SIM else ["use_sim_time:=true"]
+    for setting in config.set:
+        of, name, value = _setting(setting)
+        if of == node or (not of and name in names(node)):
+            given.append(f"{name}:={value}")
+    return given
+
+
+def _setting(setting: str) -> tuple[str, str, str]:
+    """Of `--set`: the node, or nothing for each that has it; the parameter; its value.
+
+    Raises:
+        UserError: it is none.
+    """
+    left, separator, value = setting.partition(":=")
+    of, _, name = left.rpartition(":")
+    if not separator or not value:
+        raise UserError(f"--set {setting}: write NAME:=VALUE or NODE:NAME:=VALUE")
+    if of and of not in NODES:
+        raise UserError(f"--set {setting}: no node '{of}'; there are {', '.join(NODES)}")
+    known = list(dict.fromkeys(n for node in ([of] if of else NODES) for n in names(node)))
+    if name not in known:
+        raise UserError(f"--set {setting}: no parameter '{name}'{meant(name, known)}")
+    return of, name, value

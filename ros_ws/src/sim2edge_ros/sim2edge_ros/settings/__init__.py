@@ -1,0 +1,1 @@
+"""Declares the nodes' parameters and reads parameter and robot files."""

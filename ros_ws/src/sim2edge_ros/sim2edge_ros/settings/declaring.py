@@ -1,0 +1,81 @@
+"""Declares a node's parameters as `parameters` describes them, and refuses what does not fit."""
+
+import dataclasses
+from typing import Any, TypeVar, cast
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterUninitializedException,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from edge_runtime.errors import UserError
+from sim2edge_ros.settings.parameters import meant
+
+T = TypeVar("T")
+_KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+# Which rclpy declares when they are needed, or another release of it does.
+_OF_RCLPY = ("qos_overrides.", "start_type_description_service", "use_sim_time")
+
+
+def declare(node: Node, kind: type[T]) -> T:
+    """Declare all parameters of a node and read them.
+
+    Raises:
+        UserError: one is of the wrong type, beyond its range, or none of the node's.
+    """
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cast(Any, kind))
+    # Of what the node was given by files and arguments; rclpy has no public name for it.
+    given: dict[str, Parameter] = cast(Any, node)._parameter_overrides
+    known = [field.name for field in fields]
+    for name in given:
+        if name not in known and not name.startswith(_OF_RCLPY):
+            raise UserError(f"{node.get_name()} has no parameter '{name}'{meant(name, known)}")
+    for field in fields:
+        if isinstance(field.default, float) and field.name in given:
+            given[field.name] = _as_float(given[field.name])
+    return kind(**{field.name: _declare(node, field) for field in fields})
+
+
+def _as_float(parameter: Parameter) -> Parameter:
+    """A whole number is one too: `rate:=100`."""
+    if parameter.type_ != Parameter.Type.INTEGER:
+        return parameter
+    return Parameter(parameter.name, Parameter.Type.DOUBLE, float(cast(int, parameter.value)))
+
+
+def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+    about = field.metadata
+    descriptor = ParameterDescriptor(
+        description=about["description"], additional_constraints=about["allowed"]
+    )
+    lower, upper = about["lower"], about["upper"]
+    if lower is not None and isinstance(field.default, float):
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(lower), to_value=float(upper), step=0.0)
+        ]
+    elif lower is not None:
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(lower), to_value=int(upper), step=0)
+        ]
+    return descriptor
+
+
+def _declare(node: Node, field: dataclasses.Field[Any]) -> Any:
+    about = field.metadata
+    lower, upper = about["lower"], about["upper"]
+    allowed = "" if lower is None else f", which is from {lower:g} to {upper:g}"
+    try:
+        return node.declare_parameter(field.name, field.default, _descriptor(field)).value
+    except InvalidParameterValueException:
+        raise UserError(
+            f"parameter '{field.name}' is out of its range{allowed}: {about['description']}"
+        ) from None
+    except (InvalidParameterTypeException, ParameterUninitializedException):
+        raise UserError(
+            f"parameter '{field.name}' must be {_KINDS[type(field.default)]}{allowed}: "
+            f"{about['description']}"
+        ) from None

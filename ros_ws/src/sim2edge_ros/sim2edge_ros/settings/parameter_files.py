@@ -1,0 +1,64 @@
+"""Writes the parameter files that the package ships, from what the nodes declare.
+
+python -m sim2edge_ros.settings.parameter_files [FOLDER]
+"""
+
+import dataclasses
+import json
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.files import write_file
+from sim2edge_ros.settings.parameters import NODES, described
+
+_WIDTH = 96
+# What a robot's file says otherwise than the nodes by themselves.
+_STARTED = {
+    "edge_node": {"autostart": True, "fifo": 50, "lock_memory": True},
+    "sim_node": {"fifo": 49},
+}
+_OWN: dict[str, dict[str, dict[str, Any]]] = {
+    "humanoid": {"edge_node": {"odometry_rate": 50.0}},
+    # The policy needs no estimate of where the car is, but who navigates does.
+    "vehicle": {"edge_node": {"fusion": "wheeled", "odometry_rate": 25.0}},
+}
+
+
+def text(robot: str) -> str:
+    """The parameter file of a robot: each parameter with what it means and its range."""
+    lines = [
+        f"# All parameters of the nodes of a robot as '{robot}', for any namespace.",
+        "# `sim2edge up` and the launch files start from it. What is given in a file of one's own",
+        "# (`params`) comes before it, and an argument of the same name before both.",
+    ]
+    for node, kind in NODES.items():
+        own: dict[str, Any] = {**_STARTED.get(node, {}), **_OWN[robot].get(node, {})}
+        if node != "recorder":
+            own["robot"] = robot
+        lines += [f"/**/{node}:", "  ros__parameters:", *_parameters(kind, own)]
+    return "\n".join(lines) + "\n"
+
+
+def _parameters(kind: Any, own: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for field in dataclasses.fields(kind):
+        comment = textwrap.wrap(described(field), _WIDTH - 6)
+        lines += [f"    # {line}" for line in comment]
+        # JSON is YAML.
+        lines.append(f"    {field.name}: {json.dumps(own.get(field.name, field.default))}")
+    return lines
+
+
+def main() -> int:
+    """Write them all."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "config"
+    for robot in _OWN:
+        write_file(folder / f"{robot}.yaml", text(robot))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

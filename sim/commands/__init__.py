@@ -1,0 +1,1 @@
+"""Holds the front door's commands about robot models."""

@@ -1,0 +1,106 @@
+"""`sim2edge urdf`: a robot's URDF, for ROS and for other engines, from its MJCF."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+
+from edge_runtime.errors import UserError
+from edge_runtime.policy.contract import Actuator
+from sim.tasks import find_task
+from sim.urdf.compare import TOLERANCE, Difference, compare_models
+from sim.urdf.shapes import Capsules
+from sim.urdf.tree import Parts
+from sim.urdf.write import Conversion, convert, write
+
+DIFFERS = 1  # exit code of a check that fails
+_TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
+
+
+@dataclass(frozen=True)
+class UrdfConfig:
+    """Write a robot's URDF from its MJCF, and say what URDF cannot express."""
+
+    robot: str
+    """humanoid, vehicle, or an MJCF file."""
+    output: Path = Path("robot.urdf")
+    """The URDF; meshes go into a folder beside it."""
+    check: bool = False
+    """Load the file in PyBullet and compare it with MuJoCo's model; exit with 1 if they differ."""
+    root: str = ""
+    """The robot's first body, where several move."""
+    mesh_folder: str = ""
+    """What the file calls the folder it is in, such as package://my_robot/urdf; by default meshes
+    are found from the file's own place."""
+    frames: bool = True
+    """A link for each site: IMU, soles, antennas."""
+    visuals: bool = True
+    """What is seen, beside what collides."""
+    capsules: Capsules = "split"
+    """Capsules as a cylinder and two spheres, which every reader takes, or as Bullet's own."""
+
+
+def main(config: UrdfConfig) -> int:
+    """Run the command.
+
+    Raises:
+        UserError: there is no such robot, URDF cannot express it, or the file cannot be written.
+    """
+    model, actuators = load(config.robot)
+    parts = Parts(config.frames, config.visuals, config.capsules)
+    conversion = convert(model, actuators, root=config.root, parts=parts)
+    write(conversion, config.output, config.mesh_folder)
+    print("\n".join(_summary(conversion, config.output)))
+    if not config.check:
+        return 0
+    differences = compare_models(model, config.output, root=config.root, frames=config.frames)
+    print("\n".join(_table(differences)))
+    return 0 if all(difference.ok for difference in differences) else DIFFERS
+
+
+def load(robot: str) -> tuple[mujoco.MjModel, Sequence[Actuator]]:
+    """The model with all that is seen of it, and what is known of its drives.
+
+    Args:
+        robot: the name of one, or an MJCF file.
+
+    Raises:
+        UserError: there is none, or MuJoCo cannot compile it.
+    """
+    actuators: Sequence[Actuator] = ()
+    path = Path(robot)
+    if robot in _TASKS:
+        known = find_task(_TASKS[robot]).robot
+        path, actuators = known.model, known.actuators
+    elif not path.is_file():
+        raise UserError(f"no robot '{robot}': there are {', '.join(_TASKS)}, or give an MJCF file")
+    try:
+        spec = mujoco.MjSpec.from_file(str(path))
+        spec.compiler.discardvisual = False
+        return spec.compile(), actuators
+    except ValueError as error:
+        raise UserError(f"MuJoCo cannot read {path}: {error}") from None
+
+
+def _summary(conversion: Conversion, path: Path) -> list[str]:
+    tree = conversion.tree
+    moving = sum(joint.limits is not None for joint in tree.joints)
+    mass = sum(link.inertial.mass for link in tree.links)
+    head = f"{path}: {tree.name}, {len(tree.links)} links, {moving} joints that move, {mass:.6g} kg"
+    meshes = len(conversion.meshes)
+    if meshes:
+        head += f", {meshes} mesh{'es' if meshes > 1 else ''}"
+    return [head, *map(str, conversion.gaps)]
+
+
+def _table(differences: Sequence[Difference]) -> list[str]:
+    """The largest difference of each kind."""
+    largest: dict[str, Difference] = {}
+    for difference in differences:  # the largest come first
+        largest.setdefault(difference.quantity, difference)
+    lines = ["", f"MuJoCo and PyBullet differ at most by (allowed: {TOLERANCE:g})"]
+    for quantity, worst in largest.items():
+        mark = "ok" if worst.ok else "TOO MUCH"
+        lines.append(f"  {quantity:<22} {worst.value:8.1e} {worst.unit:<9} {worst.of:<28} {mark}")
+    return lines

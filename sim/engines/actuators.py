@@ -1,0 +1,90 @@
+"""How a target becomes motion: delayed by a bus, limited by the motor's torque and speed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.policy.contract import Actuator
+from edge_runtime.signals import Array
+from sim.engines.engine import Engine, Float, Rows
+
+# Full torque up to this share of the maximum speed; from there it falls to nothing, as a motor's
+# back-EMF eats its voltage.
+CORNER_SPEED = 0.7
+
+
+class Actuators:
+    """The actuators of N simulations.
+
+    Args:
+        engine: whose actuators these are.
+        actuators: in the order of the model's.
+        velocity_sensors: sensors of the actuators' speeds in the same order, or none to leave
+            torque independent of speed.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        actuators: Sequence[Actuator],
+        velocity_sensors: Sequence[str] = (),
+    ) -> None:
+        rows, count = engine.rows, len(actuators)
+        self._engine = engine
+        self.delay = np.zeros(rows, np.int64)  # physics steps until a new target arrives
+        self.strength = np.ones((rows, count))  # share of the nominal torque; `reset` heeds it
+        self._target = np.zeros((rows, 1, count))
+        self._control = np.zeros((rows, engine.substeps, count))
+        self._substeps = np.arange(engine.substeps)[None, :, None]
+        self._max_effort = np.array([a.max_effort for a in actuators])
+        self._effort = self.strength * self._max_effort
+        self._slope = 1.0 / ((1.0 - CORNER_SPEED) * np.array([a.max_velocity for a in actuators]))
+        self._knee = 1.0 / (1.0 - CORNER_SPEED)
+        self._velocity = engine.columns(*velocity_sensors) if velocity_sensors else None
+        self._range = engine.field("actuator_forcerange") if velocity_sensors else None
+
+    def reset(self, rows: Rows, target: Array) -> None:
+        """Start these simulations with nothing under way but `target`, (A,) or (n, A)."""
+        self._target[rows, 0] = target
+        self._effort[rows] = self.strength[rows] * self._max_effort
+        if self._range is not None:
+            self._range[rows, :, 0] = -self._effort[rows]
+            self._range[rows, :, 1] = self._effort[rows]
+
+    def control(self, target: Array) -> Float:
+        """Inputs of each physics step, (N, substeps, A), for new targets (N, A).
+
+        A buffer that the next call overwrites.
+        """
+        arrived = self._substeps >= self.delay[:, None, None]
+        self._control[:] = self._target
+        np.copyto(self._control, target[:, None], where=arrived)
+        self._target[:, 0] = target
+        return self._control
+
+    def limit_torque(self) -> None:
+        """Let the motors have the torque that their present speed leaves them."""
+        if self._velocity is None or self._range is None:
+            return
+        falling = self._engine.sensordata.take(self._velocity, axis=1)
+        falling *= self._slope
+        for share, limit in ((self._knee - falling, 1), (self._knee + falling, 0)):
+            np.minimum(share, 1.0, out=share)  # np.clip takes longer
+            np.maximum(share, 0.0, out=share)
+            np.multiply(self._effort, share, out=self._range[:, :, limit])
+        np.negative(self._range[:, :, 0], out=self._range[:, :, 0])
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit-equal."""
+        return {
+            "delay": self.delay.copy(),
+            "strength": self.strength.copy(),
+            "target": self._target.copy(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.delay[:], self.strength[:] = state["delay"], state["strength"]
+        self._target[:] = state["target"]
+        self._effort[:] = self.strength * self._max_effort

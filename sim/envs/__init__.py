@@ -1,0 +1,1 @@
+"""Steps a task on N simulations, behind Gymnasium's interfaces."""

@@ -1,0 +1,52 @@
+"""The tasks as Gymnasium ids: `gymnasium.make("sim:sim2edge/HumanoidVelocity-v0")`.
+
+Importing `sim` registers them. Gymnasium 1.0 gave up loading plugins by itself; whatever still
+reads its entry point `gymnasium.envs` finds `register_tasks` there.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gymnasium.envs.registration import register, registry
+
+if TYPE_CHECKING:  # to know the ids, no simulator need be loaded
+    from sim.envs.environment import TaskEnv
+    from sim.envs.vector_env import TaskVectorEnv
+    from sim.reference.humanoid_v5 import HumanoidV5VectorEnv
+
+IDS = {
+    "sim2edge/HumanoidVelocity-v0": "HumanoidVelocity",
+    "sim2edge/VehicleTrack-v0": "VehicleTrack",
+    "sim2edge/Humanoid-v5": "Humanoid-v5",
+}
+
+
+def register_tasks() -> None:
+    """Register every task, once."""
+    for id_, task in IDS.items():
+        if id_ in registry:
+            continue
+        register(
+            id=id_,
+            entry_point="sim.envs.registration:make_environment",
+            vector_entry_point="sim.envs.registration:make_vector_environment",
+            kwargs={"task": task},
+        )
+
+
+def make_environment(task: str, render_mode: str | None = None, **fields: Any) -> "TaskEnv":
+    """One simulation; `fields` replace those of the task's config."""
+    from sim.envs.environment import TaskEnv  # noqa: PLC0415  as above
+    from sim.tasks import find_task  # noqa: PLC0415
+
+    return TaskEnv(replace(find_task(task), **fields), render_mode)
+
+
+def make_vector_environment(
+    task: str, num_envs: int = 1, seed: int = 0, threads: int = 0, **fields: Any
+) -> "TaskVectorEnv | HumanoidV5VectorEnv":
+    """The native batch; `fields` replace those of the task's config."""
+    from sim.envs.batch import make_batch  # noqa: PLC0415  as above
+    from sim.tasks import find_task  # noqa: PLC0415
+
+    return make_batch(replace(find_task(task), **fields), num_envs, seed=seed, threads=threads)

@@ -1,0 +1,346 @@
+"""N simulations of one task, stepped together, as a Gymnasium vector environment."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium.vector.utils import batch_space
+
+from edge_runtime.config.check import flag
+from edge_runtime.errors import UserError
+from edge_runtime.estimators import find_fusion
+from edge_runtime.observation.builder import ObservationBuilder, signals_read
+from edge_runtime.policy.action_map import ActionMap
+from edge_runtime.policy.contract import Contract
+from edge_runtime.signals import (
+    COMMAND,
+    CONTROL_STEP,
+    DEFAULT_TARGET,
+    LAST_ACTION,
+    Array,
+    Signal,
+)
+from sim.engines.actuators import Actuators
+from sim.engines.choice import MUJOCO, make_engine
+from sim.engines.engine import Float, Rows
+from sim.sensors.estimates import (
+    ESTIMATED,
+    EstimateErrors,
+    Estimates,
+    FusedEstimates,
+    ModelledEstimates,
+)
+from sim.sensors.readings import Readings
+from sim.tasks.description import describe
+from sim.tasks.randomization import Randomizer
+from sim.tasks.task import State, TaskConfig
+
+MODEL, TRUTH = "model", "truth"  # where estimates come from, beside the estimators
+
+
+class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
+    """A batch of simulations that resets itself in the step an episode ends.
+
+    Args:
+        task: what to simulate.
+        num_envs: N.
+        seed: of everything random; `reset(seed=...)` starts over with another.
+        threads: for physics, 0 for all cores.
+        stagger: start the first episodes at random ages, so that a learner does not see all of
+            them end at once.
+        all_signals: read every sensor the robot has, and not only those that the policy reads.
+        estimates: where attitude and velocity come from: "model", the truth with an estimator's
+            measured errors; "truth"; or the name of an estimator, "auto" for the one the robot
+            would run.
+        engine: what moves the robots, one of `sim.engines.choice.ENGINES`.
+        physics_period: s, of a physics step; by default the model's.
+
+    Raises:
+        UserError: the task has a number that no simulation can have, or the engine cannot simulate
+            its robot.
+    """
+
+    def __init__(
+        self,
+        task: TaskConfig,
+        num_envs: int = 1,
+        *,
+        seed: int = 0,
+        threads: int = 0,
+        stagger: bool = False,
+        all_signals: bool = False,
+        estimates: str = MODEL,
+        engine: str = MUJOCO,
+        physics_period: float | None = None,
+    ) -> None:
+        task.check()
+        self.config, self.num_envs, self._stagger = task, num_envs, stagger
+        robot = task.robot
+        model = task.model()
+        model.opt.timestep = physics_period or model.opt.timestep
+        substeps = _substeps(task.control_period, model.opt.timestep)
+        self.max_steps = round(task.episode_seconds / task.control_period)
+        self._rngs = self._generators(np.random.SeedSequence(seed))
+        sensor_rng, estimate_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
+        self.engine = make_engine(engine, model, num_envs, substeps=substeps, threads=threads)
+        noise = task.sensor_noise if task.noise else {}
+        modelled = estimates in (MODEL, TRUTH)
+        wanted = signals_read(task.observations) if modelled and not all_signals else None
+        self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng, wanted)
+        self.action_map = ActionMap(robot.actuators, task.action_clip)
+        speeds = tuple(f"{a.name}_vel" for a in robot.actuators)
+        self.actuators = Actuators(self.engine, robot.actuators, speeds)
+        self._randomizer = Randomizer(
+            task.randomization,
+            self.engine,
+            self.actuators,
+            robot.main_body,
+            task.ground,
+            randomizer_rng,
+        )
+        sensed = self._readings.signals | _zeros(task.extra_signals, num_envs)
+        self._estimates = self._make_estimates(estimates, sensed, estimate_rng)
+        self.signals = sensed | self._estimates.signals | self._runtime_signals()
+        self.task = task.build(self.engine, self.signals, task_rng)
+        self._builder = ObservationBuilder(task.observations, self._used_signals(), num_envs)
+        self.privileged: Array = np.zeros((num_envs, self.task.privileged_size), np.float32)
+        self.age = np.zeros(num_envs, np.int64)  # control steps in this episode
+        self.operator: Array | None = None  # a standing command (commands,) instead of the task's
+        self.reward_terms: dict[str, Float] = {}  # of the last step, as the metrics
+        self.metrics: dict[str, Float] = {}
+        self._set_spaces()
+        self._reset_rows(np.arange(num_envs))
+
+    def _generators(self, seed: np.random.SeedSequence) -> list[np.random.Generator]:
+        """Of sensors, estimates, randomization, task and staggering."""
+        return [np.random.default_rng(child) for child in seed.spawn(5)]
+
+    def _make_estimates(
+        self, source: str, sensed: dict[str, Array], rng: np.random.Generator
+    ) -> Estimates:
+        task = self.config
+        if source in (MODEL, TRUTH):
+            exact = source == TRUTH or not task.noise
+            errors = EstimateErrors() if exact else task.estimate_errors
+            return ModelledEstimates(errors, self.engine, task.control_period, rng)
+        contract, robot = self.contract(), describe(task, self.engine.substeps)
+        estimates = FusedEstimates(
+            lambda: find_fusion(source, contract, robot), sensed, self.num_envs
+        )
+        missing = [name for name in contract.estimator_outputs if name not in estimates.signals]
+        if missing:
+            raise UserError(f"estimator '{source}' gives no '{missing[0]}', which the policy reads")
+        return estimates
+
+    def _runtime_signals(self) -> dict[str, Array]:
+        signals = _zeros(self._runtime, self.num_envs)
+        signals[DEFAULT_TARGET][:] = self.action_map.default
+        return signals
+
+    @property
+    def _runtime(self) -> tuple[Signal, ...]:
+        """What the runtime itself tells the terms."""
+        config, count = self.config, len(self.config.robot.actuators)
+        units = ", ".join(dict.fromkeys(c.unit for c in config.commands))
+        return (
+            Signal(COMMAND, len(config.commands), units, "body"),
+            Signal(LAST_ACTION, count, "1"),
+            Signal(CONTROL_STEP, 1, "1"),
+            Signal(DEFAULT_TARGET, count, "rad"),
+        )
+
+    def _used_signals(self) -> tuple[Signal, ...]:
+        """Specifications of the signals that the observation reads."""
+        config = self.config
+        provided = [s.signal for s in config.robot.sensors]
+        provided += [*config.extra_signals, *ESTIMATED, *self._runtime]
+        read = signals_read(config.observations)
+        return tuple(s for s in provided if s.name in read)
+
+    def _set_spaces(self) -> None:
+        count, clip = len(self.config.robot.actuators), self.config.action_clip
+        box = gymnasium.spaces.Box
+        self.single_observation_space = box(-np.inf, np.inf, (self._builder.size,), np.float32)
+        self.single_action_space = box(-clip, clip, (count,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.metadata = {
+            "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP,
+            "render_modes": ["rgb_array"],
+            "render_fps": round(1.0 / self.config.control_period),
+        }
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Array, dict[str, Any]]:
+        """Start all episodes anew; with a seed, exactly as a new environment with that seed."""
+        if seed is not None:
+            children = np.random.SeedSequence(seed).spawn(len(self._rngs))
+            for rng, child in zip(self._rngs, children):
+                rng.bit_generator.state = np.random.default_rng(child).bit_generator.state
+        self._reset_rows(np.arange(self.num_envs))
+        if self._stagger:
+            self.age[:] = self._stagger_rng.integers(0, self.max_steps, self.num_envs)
+        return self._build(), {}
+
+    def step(self, actions: Array) -> tuple[Array, Array, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance all simulations by one control period.
+
+        Args:
+            actions: (N, A); clipped to the action space.
+
+        Returns:
+            Observations (N, n) after any resets, rewards (N,), terminated (N,), truncated (N,),
+            and, where an episode ended, its last observation in info["final_obs"] (N, n), with
+            the mask info["_final_obs"] and the critic's part in info["final_privileged"].
+        """
+        action = self.action_map.clip(np.asarray(actions, np.float32))
+        self.advance(self.actuators.control(self.action_map.target(action)))
+        self.reward_terms = self.task.rewards(action)
+        reward: Array = np.add.reduce(list(self.reward_terms.values()), axis=0, dtype=np.float32)
+        self.signals[LAST_ACTION][:] = action
+        self.signals[CONTROL_STEP] += 1
+        terminated = self.task.terminated()
+        truncated = (self.age >= self.max_steps) & ~terminated
+        self.metrics = self.task.metrics()
+        self.task.advance()
+        done = terminated | truncated
+        info = self._finish(np.flatnonzero(done), done) if done.any() else {}
+        return self._build(), reward, terminated, truncated, info
+
+    def advance(self, control: Float) -> None:
+        """Let one control period pass and read all sensors; what `step` does without the learner.
+
+        Args:
+            control: inputs of each physics step, (N, substeps, A).
+        """
+        self.actuators.limit_torque()
+        self.engine.step(control)
+        self.age += 1
+        self._readings.read()
+        self.task.sense(None)
+        self._estimates.read()
+        self.task.observe(None)
+
+    def _finish(self, rows: Rows, done: np.ndarray) -> dict[str, Any]:
+        """Keep the last observation of ended episodes and start new ones."""
+        final = np.zeros((self.num_envs, self._builder.size), np.float32)
+        final[rows] = self._builder.peek(self.signals, rows)
+        self.task.privileged(self.privileged)
+        final_privileged = self.privileged.copy()
+        self._reset_rows(rows)
+        return {"final_obs": final, "_final_obs": done, "final_privileged": final_privileged}
+
+    def _reset_rows(self, rows: Rows) -> None:
+        randomize = self.config.randomization.enabled
+        if randomize:
+            self._randomizer.draw(rows)
+        qpos, qvel = self.task.start(rows)
+        self.actuators.reset(rows, self.action_map.default)
+        self.engine.reset(rows, qpos, qvel, constants_changed=randomize)
+        self.age[rows] = 0
+        self.signals[LAST_ACTION][rows] = 0
+        self.signals[CONTROL_STEP][rows] = 0
+        self._readings.reset(rows)
+        self.task.sense(rows)
+        self._estimates.reset(rows)
+        self.task.observe(rows)
+        self._builder.reset(rows)
+
+    def _build(self) -> Array:
+        if self.operator is not None:
+            self.signals[COMMAND][:] = self.operator
+        self.task.privileged(self.privileged)
+        return self._builder.build(self.signals).copy()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Let go of the engine's threads and processes."""
+        self.engine.close()
+
+    @property
+    def camera(self) -> str:
+        """The camera of `sim.render` it is filmed with."""
+        return self.task.camera
+
+    def scene_key(self, sim: int) -> int:
+        """A number that changes when the scene of that simulation does."""
+        return self.task.scene_key(sim)
+
+    def scene(self, sim: int) -> mujoco.MjSpec:
+        """The robot in that simulation's world, for `sim.render`."""
+        spec = mujoco.MjSpec.from_file(str(self.config.robot.model))
+        spec.compiler.discardvisual = False
+        self.task.decorate(spec, sim)
+        return spec
+
+    def contract(self) -> Contract:
+        """What a policy trained here needs, still without golden vectors and provenance."""
+        config = self.config
+        signals = self._used_signals()
+        return Contract(
+            task=config.name,
+            robot=config.robot.name,
+            actuators=config.robot.actuators,
+            observations=config.observations,
+            signals=signals,
+            commands=config.commands,
+            control_period=config.control_period,
+            physics_period=self.engine.model.opt.timestep,
+            action_clip=config.action_clip,
+            max_tilt=config.max_tilt,
+            estimator_outputs=tuple(s.name for s in signals if s in ESTIMATED),
+        )
+
+    def state(self) -> State:
+        """Everything needed to go on bit-equal; arrays and random states only."""
+        own = (COMMAND, LAST_ACTION, CONTROL_STEP)
+        extra = tuple(s.name for s in self.config.extra_signals)
+        return {
+            "engine": self.engine.state(),
+            "readings": self._readings.state(),
+            "estimates": self._estimates.state(),
+            "actuators": self.actuators.state(),
+            "task": self.task.state(),
+            "observation": self._builder.state(),
+            "signals": {name: self.signals[name].copy() for name in own + extra},
+            "age": self.age.copy(),
+            "random": [rng.bit_generator.state for rng in self._rngs],
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from the `state` of an environment of the same task and size."""
+        self.engine.restore(state["engine"])
+        self._readings.restore(state["readings"])
+        self._estimates.restore(state["estimates"])
+        self.actuators.restore(state["actuators"])
+        self.task.restore(state["task"])
+        self._builder.restore(state["observation"])
+        for name, value in state["signals"].items():
+            self.signals[name][:] = value
+        self.age[:] = state["age"]
+        for rng, saved in zip(self._rngs, state["random"]):
+            rng.bit_generator.state = saved
+        self.task.privileged(self.privileged)
+
+
+def _zeros(signals: Sequence[Signal], rows: int) -> dict[str, Array]:
+    return {s.name: np.zeros((rows, s.size), np.float32) for s in signals}
+
+
+def _substeps(control_period: float, physics_period: float) -> int:
+    ratio = control_period / physics_period
+    substeps = round(ratio)
+    if substeps < 1 or abs(ratio - substeps) > 1e-6:
+        below = max(math.floor(ratio), 1)
+        near = " or ".join(f"{k * physics_period:g}" for k in dict.fromkeys((below, below + 1)))
+        raise UserError(
+            f"{flag('control_period')} {control_period:g} is no whole multiple of the physics "
+            f"period, {physics_period:g} s; take {near}"
+        )
+    return substeps

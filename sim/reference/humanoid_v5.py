@@ -1,0 +1,256 @@
+"""Humanoid-v5: Gymnasium's own task on this engine, a reference that nobody here wrote.
+
+Observations, rewards and episode ends are those of `gymnasium.envs.mujoco.humanoid_v5`, from the
+same states and actions, in float64.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import Any, ClassVar
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium.vector.utils import batch_space
+
+from edge_runtime.config.check import check_numbers
+from edge_runtime.errors import UserError
+from edge_runtime.policy.contract import Contract
+from edge_runtime.signals import Array
+from sim.engines.engine import Float, Rows
+from sim.reference.runge_kutta import RungeKuttaEngine
+from sim.tasks.task import Bool, State
+
+_ASSET = files("gymnasium").joinpath("envs/mujoco/assets/humanoid.xml")
+_OBSERVED = ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
+
+
+@dataclass(frozen=True)
+class HumanoidV5:
+    """Walk forward as fast as possible without falling (Tassa, Erez and Todorov, 2012)."""
+
+    name: ClassVar[str] = "Humanoid-v5"
+
+    frame_skip: int = 5
+    """Physics steps of 3 ms per action."""
+    max_steps: int = 1000
+    """Actions in an episode."""
+    forward_weight: float = 1.25
+    """Reward per m/s of the centre of mass along x."""
+    healthy_reward: float = 5.0
+    """Reward of a step in which the torso stays in its range."""
+    control_weight: float = 0.1
+    """Cost of squared torque commands."""
+    contact_weight: float = 5e-7
+    """Cost of squared contact wrenches."""
+    contact_cost_max: float = 10.0
+    """What the contact cost is limited to."""
+    healthy_height: tuple[float, float] = (1.0, 2.0)
+    """Range of the torso's height in metres, outside of which the episode ends."""
+    reset_noise: float = 0.01
+    """Initial positions and velocities vary by ± this."""
+
+    def for_training(self) -> "HumanoidV5":
+        """Training sees the task as it is."""
+        return self
+
+    def check(self) -> None:
+        """Refuse numbers that no simulation can have.
+
+        Raises:
+            UserError: names the option.
+        """
+        check_numbers(
+            self,
+            positive=("frame_skip", "max_steps"),
+            not_negative=("reset_noise",),
+            infinite=("healthy_height",),
+        )
+
+
+class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
+    """N simulations of Humanoid-v5; resets itself in the step an episode ends.
+
+    It offers what `TaskVectorEnv` does, so that it is trained in the same way, but for a contract:
+    there is no robot to run it on. With one environment, a seed gives the episodes that it gives in
+    Gymnasium.
+
+    Args:
+        task: what to simulate.
+        num_envs: N.
+        seed: of the initial states; `reset(seed=...)` starts over with another.
+        threads: for physics, 0 for all cores.
+        stagger: start the first episodes at random ages.
+    """
+
+    def __init__(
+        self,
+        task: HumanoidV5,
+        num_envs: int = 1,
+        *,
+        seed: int = 0,
+        threads: int = 0,
+        stagger: bool = False,
+    ) -> None:
+        task.check()
+        self.config, self.num_envs, self._stagger = task, num_envs, stagger
+        self.max_steps = task.max_steps
+        self._rng = np.random.default_rng(seed)
+        with as_file(_ASSET) as path:
+            self.engine = RungeKuttaEngine(
+                path, num_envs, substeps=task.frame_skip, threads=threads
+            )
+        model = self.engine.model
+        self._initial = np.concatenate([model.qpos0, np.zeros(model.nv)])
+        self._mass = model.body_mass / model.body_mass.sum()
+        self._fields = {name: self.engine.bind(name) for name in _OBSERVED}
+        self._inertial_position = self.engine.bind("xipos")
+        self._period = model.opt.timestep * task.frame_skip
+        self.privileged: Array = np.zeros((num_envs, 0), np.float32)
+        self.age = np.zeros(num_envs, np.int64)  # actions in this episode
+        self.reward_terms: dict[str, Float] = {}
+        self.metrics: dict[str, Float] = {}
+        self._set_spaces()
+        self._observation: Float = np.zeros((num_envs, self._size))
+        self._mass_center: Float = np.zeros((num_envs, 2))
+        self._reset_rows(np.arange(num_envs))
+
+    def _set_spaces(self) -> None:
+        model, box = self.engine.model, gymnasium.spaces.Box
+        bodies = model.nbody - 1
+        self._size = model.nq - 2 + model.nv + bodies * (10 + 6 + 6) + model.nv - 6
+        low, high = model.actuator_ctrlrange.T.astype(np.float32)
+        self.single_observation_space = box(-np.inf, np.inf, (self._size,), np.float64)
+        self.single_action_space = box(low, high, dtype=np.float32)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.metadata = {
+            "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP,
+            "render_modes": ["rgb_array"],
+            "render_fps": round(1.0 / self._period),
+        }
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Float, dict[str, Any]]:
+        """Start all episodes anew; with a seed, exactly as a new environment with that seed."""
+        if seed is not None:
+            self._rng = np.random.default_rng(seed)
+        self._reset_rows(np.arange(self.num_envs))
+        if self._stagger:
+            self.age[:] = self._rng.integers(0, self.max_steps, self.num_envs)
+        return self._observation.copy(), {}
+
+    def step(self, actions: Array) -> tuple[Float, Float, Bool, Bool, dict[str, Any]]:
+        """Advance all simulations by one action.
+
+        Args:
+            actions: torque commands, (N, 17).
+
+        Returns:
+            As `TaskVectorEnv.step`, with observations (N, 348) and rewards (N,) in float64.
+        """
+        self.engine.step(np.asarray(actions, np.float64))
+        self.age += 1
+        self._observe()
+        reward = self._reward(np.asarray(actions, np.float64))
+        terminated = ~self._healthy()
+        truncated = self.age >= self.max_steps
+        done = terminated | truncated
+        info: dict[str, Any] = {}
+        if done.any():
+            rows = np.flatnonzero(done)
+            final = np.zeros_like(self._observation)
+            final[rows] = self._observation[rows]
+            info = {"final_obs": final, "_final_obs": done, "final_privileged": self.privileged}
+            self._reset_rows(rows)
+        return self._observation.copy(), reward, terminated, truncated, info
+
+    def _observe(self) -> None:
+        """Write the observation, (N, 348); every derived field without the world's own entry."""
+        fields = self._fields
+        parts = (
+            self.engine.qpos[:, 2:],
+            self.engine.qvel,
+            fields["cinert"][:, 1:].reshape(self.num_envs, -1),
+            fields["cvel"][:, 1:].reshape(self.num_envs, -1),
+            fields["qfrc_actuator"][:, 6:],
+            fields["cfrc_ext"][:, 1:].reshape(self.num_envs, -1),
+        )
+        np.concatenate(parts, axis=1, out=self._observation)
+
+    def _reward(self, action: Float) -> Float:
+        config = self.config
+        center = self._center_of_mass(slice(None))
+        velocity = (center - self._mass_center) / self._period
+        self._mass_center = center
+        contact = config.contact_weight * np.square(self._fields["cfrc_ext"]).sum(axis=(1, 2))
+        self.reward_terms = {
+            "survive": np.where(self._healthy(), config.healthy_reward, 0.0),
+            "forward": config.forward_weight * velocity[:, 0],
+            "ctrl": -config.control_weight * np.square(action).sum(axis=1),
+            "contact": -np.minimum(contact, config.contact_cost_max),
+        }
+        self.metrics = {"x_velocity": velocity[:, 0], "y_velocity": velocity[:, 1]}
+        reward: Float = np.sum(list(self.reward_terms.values()), axis=0)
+        return reward
+
+    def _healthy(self) -> Bool:
+        low, high = self.config.healthy_height
+        height = self.engine.qpos[:, 2]
+        healthy: Bool = (low < height) & (height < high)
+        return healthy
+
+    def _center_of_mass(self, rows: Rows | slice) -> Float:
+        """Of the whole body, in the world's horizontal plane, (n, 2)."""
+        position = self._inertial_position[rows, :, :2]
+        center: Float = np.einsum("b,nbj->nj", self._mass, position)
+        return center
+
+    def _reset_rows(self, rows: Rows) -> None:
+        model, noise = self.engine.model, self.config.reset_noise
+        size = (len(rows), model.nq + model.nv)
+        initial = self._initial + self._rng.uniform(-noise, noise, size)
+        self.engine.reset(rows, initial[:, : model.nq], initial[:, model.nq :])
+        self.age[rows] = 0
+        self._mass_center[rows] = self._center_of_mass(rows)
+        self._observe()
+
+    camera = "follow"  # of `sim.render`
+
+    def scene_key(self, sim: int) -> int:
+        """All simulations look alike."""
+        return 0
+
+    def scene(self, sim: int) -> mujoco.MjSpec:
+        """The robot in its world, for `sim.render`."""
+        with as_file(_ASSET) as path:
+            return mujoco.MjSpec.from_file(str(path))
+
+    def contract(self) -> Contract:
+        """There is none.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("Humanoid-v5 is a benchmark without a robot; its policies stay in the run")
+
+    def state(self) -> State:
+        """Everything needed to go on bit-equal; arrays and random states only."""
+        return {
+            "engine": self.engine.state(),
+            "mass_center": self._mass_center.copy(),
+            "age": self.age.copy(),
+            "random": self._rng.bit_generator.state,
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from the `state` of an environment of the same task and size."""
+        self.engine.restore(state["engine"])
+        self._mass_center[:] = state["mass_center"]
+        self.age[:] = state["age"]
+        self._rng.bit_generator.state = state["random"]

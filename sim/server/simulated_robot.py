@@ -1,0 +1,280 @@
+"""The robot border from the other side: one simulation that reads and acts as a robot does.
+
+`LockstepRobot` lives in the control loop's process and waits for it. As a program, this module
+serves a robot over shared memory in real time:
+
+    python -m sim.server.simulated_robot NAME TASK [--seed N] [--randomize] [--truth]
+        [--record FILE]
+"""
+
+import argparse
+import dataclasses
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
+from edge_runtime.loop.deadline import next_release, sleep_until
+from edge_runtime.loop.realtime import RealtimeConfig, realtime
+from edge_runtime.policy.contract import POSITION
+from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
+from edge_runtime.robot.shared_memory import RobotServer
+from edge_runtime.signals import Array, Signal
+from sim.engines.engine import Float
+from sim.envs.vector_env import TaskVectorEnv
+from sim.tasks import find_task
+from sim.tasks.description import describe
+from sim.tasks.task import TaskConfig
+
+COMMAND_TIMEOUT = 0.2  # s without a command after which the robot damps itself
+TRUTH = (  # of the IMU, at the moment of its last reading
+    Signal("true_attitude", 4, "1", "world"),
+    Signal("true_velocity", 3, "m/s", "body"),
+    Signal("true_position", 3, "m", "world"),
+)
+
+
+class SimulatedRobot:
+    """One simulation of a task's world, driven by actuator commands instead of actions.
+
+    Args:
+        task: the world; nothing ends an episode here.
+        seed: of everything random.
+        truth: give what only the physics knows too, as far as the model has such sensors.
+    """
+
+    def __init__(self, task: TaskConfig, seed: int = 0, truth: bool = False) -> None:
+        self.env = TaskVectorEnv(task, 1, seed=seed, threads=1, all_signals=True)
+        self.env.reset(seed=seed)
+        engine = self.env.engine
+        known = [s for s in TRUTH if truth and s.name in engine.sensor_names]
+        self._truth = {s.name: engine.sensor(s.name) for s in known}
+        described = describe(task, engine.substeps)
+        self.description = dataclasses.replace(described, signals=(*described.signals, *known))
+        self.sequence = 0
+        exact = {name: values.astype(np.float32) for name, values in self._truth.items()}
+        self.signals: Mapping[str, Array] = self.env.signals | exact
+        actuators = task.robot.actuators
+        self.target: Array = self.env.action_map.default.copy()  # that was commanded last, (A,)
+        self._is_position = np.array([a.mode == POSITION for a in actuators])
+        self._gain, self._bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
+        self._own = (self._gain.copy(), self._bias.copy())
+        self._stiffness = np.array([a.stiffness for a in actuators], np.float32)
+        self._damping = np.array([a.damping for a in actuators], np.float32)
+
+    def sample(self) -> Sample:
+        """What the sensors read; the stamp is simulated time."""
+        stamp = self.sequence * self.env.config.control_period
+        return Sample(self.sequence, stamp, self.description.join(self.signals))
+
+    def advance(self, control: Float) -> None:
+        """Let one control period pass.
+
+        Args:
+            control: what each physics step follows, (1, substeps, A).
+        """
+        self.env.advance(control)
+        self.env.task.advance()
+        for name, exact in self._truth.items():
+            self.signals[name][:] = exact
+        self.sequence += 1
+
+    def obey(self, command: ActuatorCommand) -> Array:
+        """Set the gains that a command asks for; the target to follow, (A,)."""
+        limp = command.mode is Mode.DAMP
+        gain, bias = self._own
+        asked = np.zeros_like(self._stiffness) if limp else command.stiffness
+        stiffness = _share(asked, self._stiffness)
+        damping = _share(command.damping, self._damping)
+        # A velocity actuator's gain is its damping.
+        self._gain[0, :, 0] = gain[0, :, 0] * np.where(self._is_position, stiffness, damping)
+        self._bias[0, :, 1] = bias[0, :, 1] * stiffness
+        self._bias[0, :, 2] = bias[0, :, 2] * damping
+        self.target[:] = np.where(limp & ~self._is_position, 0, command.target)
+        return self.target
+
+    def deserted(self, silence: float) -> bool:
+        """Whether a robot that got no command for `silence` s must act for itself."""
+        return silence >= COMMAND_TIMEOUT - 1e-9
+
+    def let_go(self) -> Array:
+        """Damp itself, as a driver does when commands cease; the target to follow, (A,)."""
+        own = self._stiffness, self._damping
+        return self.obey(ActuatorCommand(self.sequence, Mode.DAMP, self.target.copy(), *own))
+
+
+def _share(gain: Array, nominal: Array) -> Array:
+    """Of what the robot has, (A,); 1 where it has none."""
+    return np.divide(gain, nominal, out=np.ones_like(nominal), where=nominal > 0)
+
+
+class LockstepRobot:
+    """A `Robot` in the loop's own process: a command lets one control period pass.
+
+    `read` gives the sample of the present state; `write` acts on it without latency.
+    """
+
+    def __init__(self, simulated: SimulatedRobot) -> None:
+        self.simulated = simulated
+        self.description = simulated.description
+
+    def read(self) -> Sample:
+        robot = self.simulated
+        return robot.sample()
+
+    def write(self, command: ActuatorCommand) -> None:
+        robot = self.simulated
+        robot.advance(robot.env.actuators.control(robot.obey(command)[None]))
+
+    def close(self) -> None:
+        pass
+
+
+class Server(Protocol):
+    """Where a robot's samples go to and its commands come from; neither call blocks."""
+
+    def publish(self, sample: Sample) -> None:
+        """Give a sample to whoever reads."""
+        ...
+
+    def command(self) -> ActuatorCommand | None:
+        """The newest command, once."""
+        ...
+
+
+class RealTimeRobot:
+    """Serves a simulated robot at the pace of the clock.
+
+    At each physics step the newest command that has arrived counts; when none comes for
+    `COMMAND_TIMEOUT` the robot damps itself, until the next. A control period's physics is
+    computed at its end, so that a sample is of the moment at which it is published. Until the
+    first command the robot hangs still: its samples tell of the moment from which it will move.
+
+    Args:
+        simulated: the robot.
+        server: its border.
+        speed: simulated seconds in one of the clock.
+    """
+
+    def __init__(self, simulated: SimulatedRobot, server: Server, speed: float = 1.0) -> None:
+        self.simulated, self.server = simulated, server
+        engine = simulated.env.engine
+        self._substeps = engine.substeps
+        self._timestep = float(engine.model.opt.timestep)  # s, simulated
+        self._physics_period = round(self._timestep / speed * 1e9)  # ns
+        # The newest target at each physics step of the last control period and of this one.
+        self._targets = np.tile(simulated.target, (2 * self._substeps, 1))
+        self._hanging = True
+        self._silence = 0.0  # s since the last command; a simulator that is held up counts nothing
+        self.missed = 0  # physics steps that came too late to see the newest command
+        self.frames: list[Float] = []  # qpos and qvel after each control period
+
+    def run(self, stop: "StopFlag", record: bool = False) -> None:
+        """Serve until told to stop."""
+        robot = self.simulated
+        release = time.monotonic_ns()
+        sequence = 0
+        while not stop:
+            sample = robot.sample()
+            self.server.publish(Sample(sequence, release * 1e-9, sample.values))
+            sequence += 1
+            for substep in range(self._substeps):
+                release, missed = next_release(release, time.monotonic_ns(), self._physics_period)
+                self.missed += missed
+                sleep_until(release)
+                self._heed(self.server.command())
+                self._targets[self._substeps + substep] = robot.target
+            if not self._hanging:
+                self._advance()
+                if record:
+                    engine = robot.env.engine
+                    self.frames.append(np.concatenate([engine.qpos[0], engine.qvel[0]]))
+
+    def _heed(self, command: ActuatorCommand | None) -> None:
+        """Take in what came since the last physics step."""
+        self._silence += self._timestep
+        if command is not None:
+            self.simulated.obey(command)
+            self._hanging, self._silence = False, 0.0
+        elif self.simulated.deserted(self._silence):
+            self.simulated.let_go()
+
+    def _advance(self) -> None:
+        delay = int(self.simulated.env.actuators.delay[0])  # a control period at most
+        arrived = self._targets[self._substeps - delay : 2 * self._substeps - delay]
+        self.simulated.advance(arrived[None].astype(np.float64))
+        self._targets[: self._substeps] = self._targets[self._substeps :]
+
+
+class StopFlag:
+    """True once the process was asked to end, or lost its parent."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._parent = os.getppid()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+
+    def __bool__(self) -> bool:
+        return self._asked or os.getppid() != self._parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve a robot until SIGTERM, SIGINT, or the end of the parent process."""
+    parser = argparse.ArgumentParser(prog="sim.server.simulated_robot", description=main.__doc__)
+    parser.add_argument("name", help="the shared memory's name")
+    parser.add_argument("task", help="the world it lives in")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--randomize", action="store_true", help="draw another robot and pushes")
+    parser.add_argument("--truth", action="store_true", help="give what only the physics knows")
+    parser.add_argument("--fifo", type=int, default=0, help="priority under SCHED_FIFO")
+    parser.add_argument("--record", type=Path, help="write the motion to this .npz at the end")
+    parser.add_argument(
+        "--command", type=float, nargs="*", default=[], help="what it is told, for the recording"
+    )
+    options = parser.parse_args(arguments)
+    stop = StopFlag()
+    try:
+        _serve(options, stop)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
+    task = find_task(options.task)
+    if not options.randomize:
+        task = dataclasses.replace(task.nominal(), noise=task.noise)
+    simulated = SimulatedRobot(task, options.seed, options.truth)
+    with (
+        realtime(RealtimeConfig(fifo=options.fifo)),
+        RobotServer(options.name, simulated.description) as server,
+    ):
+        robot = RealTimeRobot(simulated, server)
+        robot.run(stop, options.record is not None)
+    if options.record is not None:
+        _save(options.record, robot.frames, simulated.env.engine.model.nq, options.command)
+
+
+def _save(path: Path, frames: list[Float], positions: int, command: list[float]) -> None:
+    content = io.BytesIO()
+    motion: Float = np.array(frames) if frames else np.zeros((0, positions))
+    qpos, qvel = motion[:, :positions], motion[:, positions:]
+    np.savez_compressed(content, qpos=qpos, qvel=qvel, command=np.array(command))
+    write_file(path, content.getvalue())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

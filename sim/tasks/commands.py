@@ -1,0 +1,75 @@
+"""What the operator asks for during an episode."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.policy.contract import Command
+from edge_runtime.signals import Array
+from sim.engines.engine import Rows
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class VelocityCommand:
+    """Velocities in the heading frame (x forward, y left), drawn anew now and then."""
+
+    forward: Range = (-0.4, 1.0)  # m/s
+    lateral: Range = (-0.3, 0.3)  # m/s
+    yaw_rate: Range = (-0.6, 0.6)  # rad/s
+    interval: Range = (3.0, 8.0)  # s between two commands
+    standing: float = 0.2  # share of commands that say to stand still
+    straight: float = 0.25  # share of commands that ask for forward speed alone
+    deadband: float = 0.1  # commands smaller than this in all components become zero
+
+    @property
+    def components(self) -> tuple[Command, ...]:
+        """As the contract lists them."""
+        return (
+            Command("forward", "m/s", *self.forward),
+            Command("lateral", "m/s", *self.lateral),
+            Command("yaw_rate", "rad/s", *self.yaw_rate),
+        )
+
+
+class VelocityCommands:
+    """Draws commands into a signal, (N, 3)."""
+
+    def __init__(
+        self, config: VelocityCommand, command: Array, period: float, rng: np.random.Generator
+    ) -> None:
+        self._config, self._command, self._rng = config, command, rng
+        ranges = np.array([config.forward, config.lateral, config.yaw_rate])
+        self._low, self._high = ranges.T
+        shortest, longest = (max(round(seconds / period), 1) for seconds in config.interval)
+        self._steps = (shortest, longest + 1)
+        self._wait = np.zeros(len(command), np.int64)  # control steps until the next command
+
+    def reset(self, rows: Rows) -> None:
+        """New commands for these simulations."""
+        count, config = len(rows), self._config
+        drawn = self._rng.uniform(self._low, self._high, (count, 3))
+        kind = self._rng.uniform(size=count)
+        drawn[kind < config.standing + config.straight, 1:] = 0.0
+        small = (np.abs(drawn) < config.deadband).all(axis=1)
+        drawn[small | (kind < config.standing)] = 0.0
+        self._command[rows] = drawn
+        self._wait[rows] = self._rng.integers(*self._steps, count)
+
+    def advance(self) -> None:
+        """One control step: new commands where it is time."""
+        self._wait -= 1
+        due = np.flatnonzero(self._wait <= 0)
+        if len(due):
+            self.reset(due)
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit-equal, beside the signal."""
+        return {"wait": self._wait.copy()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        self._wait[:] = state["wait"]

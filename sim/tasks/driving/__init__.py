@@ -1,0 +1,1 @@
+"""VehicleTrack: drives closed tracks fast without leaving them."""

@@ -1,0 +1,230 @@
+"""What a task is: how an episode starts, what is rewarded, when it ends. One file a task."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, TypeVar, cast
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.config.check import check_numbers, flag
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.legged.config import LeggedRobotConfig
+from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
+from edge_runtime.observation.builder import TermConfig
+from edge_runtime.policy.contract import Command
+from edge_runtime.signals import Array, Signal
+from sim.engines.engine import Engine, Float, Rows
+from sim.robots.robot import SimRobot
+from sim.sensors.estimates import EstimateErrors
+from sim.sensors.readings import Noise
+from sim.tasks.randomization import DomainRandomization
+
+Bool = npt.NDArray[np.bool_]
+State = dict[str, Any]
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class TaskConfig(ABC):
+    """What every task can be configured in; a task's own config adds to it."""
+
+    name: ClassVar[str]
+    # Fields, by dotted path, that `check` wants above 0, and those it wants not below.
+    positive: ClassVar[tuple[str, ...]] = (
+        "episode_seconds",
+        "control_period",
+        "action_clip",
+        "max_tilt",
+        "randomization.mass",
+    )
+    not_negative: ClassVar[tuple[str, ...]] = (
+        "randomization.friction",
+        "randomization.motor_strength",
+        "randomization.stiffness",
+        "randomization.damping",
+        "randomization.action_delay",
+    )
+
+    episode_seconds: float = 20.0
+    control_period: float = 0.02  # s, between two actions
+    action_clip: float = 5.0  # actions beyond ± this are clipped
+    max_tilt: float = 1.0  # rad from upright, past which the robot is damped
+    noise: bool = True  # sensor noise, bias and estimation error
+    randomization: DomainRandomization = DomainRandomization()
+
+    def check(self) -> None:
+        """Refuse numbers that no simulation can have.
+
+        Raises:
+            UserError: names the option.
+        """
+        check_numbers(self, self.positive, self.not_negative)
+        if self.episode_seconds < self.control_period:
+            raise UserError(
+                f"{flag('episode_seconds')} {self.episode_seconds:g} is shorter than one control "
+                f"period, {self.control_period:g} s"
+            )
+        delay = self.randomization.action_delay[1]
+        if self.randomization.enabled and delay > self.control_period:
+            raise UserError(
+                f"{flag('randomization.action_delay')} reaches {delay:g} s, but an action can be "
+                f"late by one control period at most, {self.control_period:g} s"
+            )
+
+    @property
+    @abstractmethod
+    def robot(self) -> SimRobot:
+        """The robot it is for."""
+
+    @property
+    @abstractmethod
+    def observations(self) -> tuple[TermConfig, ...]:
+        """What the policy sees."""
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """What the operator may ask for."""
+        return ()
+
+    @property
+    def sensor_noise(self) -> Mapping[str, Noise]:
+        """Error of each sensor, by signal."""
+        return {}
+
+    @property
+    def estimate_errors(self) -> EstimateErrors:
+        """What an estimator on this robot gets wrong, measured."""
+        return EstimateErrors()
+
+    @property
+    def legged(self) -> LeggedRobotConfig | None:
+        """What an estimator must know of the robot's legs; None without legs."""
+        return None
+
+    @property
+    def wheeled(self) -> WheeledRobotConfig | None:
+        """What an estimator must know of the robot's wheels; None without wheels."""
+        return None
+
+    @property
+    def extra_signals(self) -> tuple[Signal, ...]:
+        """Signals of sensors that the task itself simulates."""
+        return ()
+
+    @property
+    def ground(self) -> tuple[str, ...]:
+        """Geoms whose friction is randomized."""
+        return ("floor",)
+
+    def model(self) -> mujoco.MjModel:
+        """The robot in its world, compiled."""
+        return mujoco.MjModel.from_xml_path(str(self.robot.model))
+
+    @property
+    def action_prior(self) -> npt.NDArray[np.float64] | None:
+        """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
+        return None
+
+    def nominal(self) -> "TaskConfig":
+        """The same with the robot as it is drawn: no noise, no randomization, no pushes."""
+        randomization = replace(self.randomization, enabled=False)
+        return replace(self, noise=False, randomization=randomization)
+
+    def for_training(self) -> "TaskConfig":
+        """The same as training sees it: by default no other, or with more of what is hard."""
+        return self
+
+    def unseen(self, seed: int, episodes: int = 1) -> "TaskConfig":
+        """The same in worlds that no training has seen, another for each episode; to evaluate."""
+        return self
+
+    @abstractmethod
+    def build(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> "Task":
+        """The task, running on an engine."""
+
+
+class Task(ABC):
+    """A task running on N simulations.
+
+    Args:
+        engine: the physics.
+        signals: what the robot reads; a task writes `command` and its extra signals there.
+        rng: draws whatever the task leaves to chance.
+    """
+
+    camera: ClassVar[str] = "follow"  # the one it is filmed with, of `sim.render`
+    privileged_size: int  # columns of `privileged`
+    final_metrics: ClassVar[frozenset[str]] = frozenset()
+    """Metrics of which an episode's last value counts; of the others, the mean over its steps."""
+
+    def __init__(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> None:
+        self.engine, self.signals, self.rng = engine, signals, rng
+
+    @abstractmethod
+    def start(self, rows: Rows) -> tuple[Float, Float]:
+        """New episodes: initial qpos (n, nq) and qvel (n, nv)."""
+
+    def sense(self, rows: Rows | None) -> None:
+        """Write the signals of sensors that the task itself simulates; as `observe`, before it."""
+
+    @abstractmethod
+    def observe(self, rows: Rows | None) -> None:
+        """Bring what the terms read up to date, after a step (None: all rows) or a reset."""
+
+    @abstractmethod
+    def rewards(self, action: Array) -> dict[str, Float]:
+        """Each reward term, weighted, (N,)."""
+
+    @abstractmethod
+    def terminated(self) -> Bool:
+        """Episodes that ended for good, (N,); those that `engine.diverged` among them."""
+
+    def advance(self) -> None:
+        """Move on: new commands, pushes, and whatever else happens to the robot."""
+
+    @abstractmethod
+    def privileged(self, out: Array) -> None:
+        """Write what only a critic may see, (N, privileged_size)."""
+
+    @abstractmethod
+    def metrics(self) -> dict[str, Float]:
+        """What evaluation measures, of the last step, (N,)."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything needed to go on bit-equal."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """Go on from a `state`."""
+
+    def scene_key(self, row: int) -> int:
+        """A number that changes when the scene of that simulation does."""
+        return 0
+
+    def decorate(self, spec: mujoco.MjSpec, row: int) -> None:
+        """Add to the robot's scene what is seen of that simulation's world, but not simulated."""
+
+
+def changed(config: C, **values: Any) -> C:
+    """The dataclass with those of `values` that are not None."""
+    given = {name: value for name, value in values.items() if value is not None}
+    return replace(cast(Any, config), **given)
+
+
+def weighted_terms(
+    weights: Any, functions: Mapping[str, Callable[[Any], Float]], task: Task, period: float
+) -> dict[str, Float]:
+    """Every reward term of a weights dataclass, times its weight and the control period.
+
+    A field of `weights` names a function; a weight of 0 leaves the term out.
+    """
+    terms = {}
+    for field in fields(weights):
+        weight = getattr(weights, field.name)
+        if weight:
+            terms[field.name] = weight * period * functions[field.name](task)
+    return terms

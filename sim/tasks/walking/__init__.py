@@ -1,0 +1,1 @@
+"""HumanoidVelocity: walks as commanded."""

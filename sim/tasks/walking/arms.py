@@ -1,0 +1,57 @@
+"""What a robot's arms are burdened with: a load in a hand, or joints that are off their target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.engines.engine import Engine, Rows
+from sim.tasks.randomization import Range, add_mass
+
+
+@dataclass(frozen=True)
+class ArmConfig:
+    """In half of the episodes a hand carries something, in the others the arms are elsewhere."""
+
+    hand_mass: Range = (0.0, 0.0)  # kg, in one hand
+    offset: float = 0.0  # rad, to either side, of each arm joint's target
+
+
+class Arms:
+    """The arms of N simulations.
+
+    Args:
+        config: how much they are burdened.
+        engine: whose model fields are written.
+        hands: bodies that carry.
+        joints: actuators of the arms, by number.
+        rng: draws everything.
+    """
+
+    def __init__(
+        self,
+        config: ArmConfig,
+        engine: Engine,
+        hands: Sequence[str],
+        joints: Sequence[int],
+        rng: np.random.Generator,
+    ) -> None:
+        self._config, self._engine, self._rng = config, engine, rng
+        self._hands = np.array([engine.model.body(name).id for name in hands])
+        self._joints = np.array(joints)
+        self._free = config.offset == 0.0 and max(config.hand_mass) == 0.0
+
+    def burden(self, rows: Rows) -> None:
+        """New episodes, whose bodies are as new; derived constants must then be set anew."""
+        if self._free:
+            return
+        config, engine, rng, count = self._config, self._engine, self._rng, len(rows)
+        carries = rng.uniform(size=count) < 0.5
+        hand = self._hands[rng.integers(len(self._hands), size=count)]
+        add_mass(engine, rows, hand, rng.uniform(*config.hand_mass, count) * carries)
+        offset = rng.uniform(-config.offset, config.offset, (count, len(self._joints)))
+        offset[carries] = 0.0
+        at = np.ix_(rows, self._joints)
+        gain = engine.field("actuator_gainprm")[at][..., 0]
+        bias = engine.field("actuator_biasprm")
+        bias[rows[:, None], self._joints, 0] = gain * offset  # as another target would

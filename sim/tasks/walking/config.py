@@ -1,0 +1,206 @@
+"""HumanoidVelocity: walk at a commanded velocity, stand still on zero, survive pushes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.fusion.legged.config import LeggedRobotConfig
+from edge_runtime.observation.builder import TermConfig
+from edge_runtime.policy.contract import Command
+from edge_runtime.signals import Array
+from sim.engines.engine import Engine
+from sim.robots.humanoid import humanoid
+from sim.robots.robot import SimRobot
+from sim.sensors.estimates import EstimateErrors, Wander
+from sim.sensors.readings import Noise
+from sim.tasks.commands import VelocityCommand
+from sim.tasks.estimators import humanoid_estimator
+from sim.tasks.events import PushConfig
+from sim.tasks.randomization import Range
+from sim.tasks.task import TaskConfig, changed
+from sim.tasks.walking.arms import ArmConfig
+from sim.tasks.walking.rewards import WalkingRewards
+from sim.tasks.walking.task import WalkingTask
+from sim.terrain.ground import ground_geoms, on_terrain
+from sim.terrain.terrain import TerrainConfig
+
+
+@dataclass(frozen=True)
+class WalkingNoise:
+    """Errors of the humanoid's sensors."""
+
+    imu_gyro: Noise = Noise(0.02, 0.01)  # rad/s, mean over a control period
+    imu_accel: Noise = Noise(0.1, 0.1)  # m/s²
+    joint_pos: Noise = Noise(0.005, 0.01)  # rad; the bias is calibration
+    joint_vel: Noise = Noise(0.2, 0.0)  # rad/s
+    joint_torque: Noise = Noise(0.5, 0.5)  # Nm
+    foot_force: Noise = Noise(5.0, 5.0)  # N
+    estimates: EstimateErrors = EstimateErrors(Wander(0.012), Wander(0.04, 0.4))
+
+
+@dataclass(frozen=True)
+class Practice:
+    """What training has more of than life: starts and pushes, which else are too rare to learn."""
+
+    episode_seconds: float = 10.0
+    push_interval: tuple[float, float] = (2.0, 6.0)  # s
+    push_speed: tuple[float, float] = (0.1, 0.55)  # m/s
+    push_grow: bool = False  # from weak pushes to the strongest, as each simulation stands them
+    # As those of the same name in `randomization` and `arms`; None, for as they are there.
+    payload: Range | None = None
+    hand_mass: Range | None = None
+    arm_offset: float | None = None
+
+
+@dataclass(frozen=True)
+class HumanoidVelocity(TaskConfig):
+    """Track a commanded forward, lateral and yaw velocity."""
+
+    name: ClassVar[str] = "HumanoidVelocity"
+    positive: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.positive,
+        "action_scale",
+        "history",
+        "gait_steps",
+        "nominal_height",
+        "command.interval",
+        "pushes.interval",
+        "pushes.duration",
+        "practice.episode_seconds",
+        "practice.push_interval",
+        "terrain.levels",
+        "errors.estimates.attitude.time_constant",
+        "errors.estimates.velocity.time_constant",
+    )
+    not_negative: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.not_negative,
+        "catch_lean",
+        "catch_rate",
+        "recovery_seconds",
+        "swing_height",
+        "command.standing",
+        "command.straight",
+        "command.deadband",
+        "pushes.speed",
+        "practice.push_speed",
+        "practice.hand_mass",
+        "practice.arm_offset",
+        "arms",
+        "errors",
+        "terrain.slope",
+        "terrain.step",
+        "terrain.stone",
+    )
+
+    action_scale: float = 0.3  # rad per unit of action
+    history: int = 3  # control periods that tell speed and delay, which have no sensor
+    gait_steps: int = 32  # control periods in a gait cycle
+    catch_lean: float = 0.15  # rad of tilt, beyond which a standing robot steps to catch itself
+    catch_rate: float = 1.2  # rad/s of roll or pitch, likewise
+    swing_height: float = 0.08  # m, of the sole at mid swing
+    recovery_seconds: float = 1.0  # after a push, in which only balance counts
+    nominal_height: float = 0.755  # m, of the IMU while walking
+    command: VelocityCommand = VelocityCommand()
+    pushes: PushConfig = PushConfig()
+    arms: ArmConfig = ArmConfig()
+    errors: WalkingNoise = WalkingNoise()
+    rewards: WalkingRewards = field(default_factory=WalkingRewards)
+    practice: Practice = Practice()
+    terrain: TerrainConfig = TerrainConfig()
+
+    @property
+    def robot(self) -> SimRobot:
+        return humanoid(self.action_scale)
+
+    @property
+    def ground(self) -> tuple[str, ...]:
+        return ground_geoms(self.terrain)
+
+    def model(self) -> mujoco.MjModel:
+        return on_terrain(self.robot.model, self.terrain)
+
+    @property
+    def observations(self) -> tuple[TermConfig, ...]:
+        clock = {"steps": float(self.gait_steps), **self.stepping}
+        past = self.history
+        return (
+            TermConfig("angular_velocity", history=past),
+            TermConfig("projected_gravity"),
+            TermConfig("base_velocity"),
+            TermConfig("command"),
+            TermConfig("gait_clock", params=clock),
+            TermConfig("joint_pos_rel", history=past),
+            TermConfig("joint_vel"),
+            TermConfig("last_action", history=past),
+        )
+
+    @property
+    def stepping(self) -> dict[str, float]:
+        """When to step rather than stand, for `edge_runtime.observation.terms.should_step`."""
+        return {
+            "deadband": self.command.deadband / 2,
+            "lean": self.catch_lean,
+            "rate": self.catch_rate,
+        }
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        return self.command.components
+
+    @property
+    def sensor_noise(self) -> Mapping[str, Noise]:
+        names = ("imu_gyro", "imu_accel", "joint_pos", "joint_vel", "joint_torque", "foot_force")
+        return {name: getattr(self.errors, name) for name in names}
+
+    @property
+    def estimate_errors(self) -> EstimateErrors:
+        return self.errors.estimates
+
+    @property
+    def legged(self) -> LeggedRobotConfig:
+        return humanoid_estimator(self.sensor_noise, self.control_period)
+
+    @property
+    def action_prior(self) -> npt.NDArray[np.float64]:
+        """Stepping on the spot with swinging arms: (joints, 2) on the clock's sine and cosine."""
+        swing = {"hip_pitch": -0.15, "knee": 0.3, "ankle_pitch": -0.15}  # rad, on the sine
+        names = [a.name for a in self.robot.actuators]
+        prior = np.zeros((len(names), 2))
+        for side, sign in (("left", 1.0), ("right", -1.0)):
+            for joint, amplitude in swing.items():
+                prior[names.index(f"{side}_{joint}"), 0] = sign * amplitude
+            prior[names.index(f"{side}_shoulder_pitch"), 1] = -sign * 0.15
+        return prior / self.action_scale
+
+    def nominal(self) -> "HumanoidVelocity":
+        nominal = super().nominal()
+        assert isinstance(nominal, HumanoidVelocity)
+        return replace(nominal, pushes=replace(self.pushes, enabled=False))
+
+    def for_training(self) -> "HumanoidVelocity":
+        practice = self.practice
+        pushes = replace(
+            self.pushes,
+            interval=practice.push_interval,
+            speed=practice.push_speed,
+            grow=practice.push_grow,
+        )
+        return replace(
+            self,
+            episode_seconds=practice.episode_seconds,
+            pushes=pushes,
+            arms=changed(self.arms, hand_mass=practice.hand_mass, offset=practice.arm_offset),
+            randomization=changed(self.randomization, payload=practice.payload),
+        )
+
+    def unseen(self, seed: int, episodes: int = 1) -> "HumanoidVelocity":
+        return replace(self, terrain=self.terrain.unseen(seed))
+
+    def build(
+        self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator
+    ) -> WalkingTask:
+        return WalkingTask(self, engine, signals, rng)

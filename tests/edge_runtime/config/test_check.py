@@ -1,0 +1,88 @@
+"""Numbers that no simulation can have are refused by the option that sets them."""
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import pytest
+
+from edge_runtime.errors import UserError
+from sim.envs.batch import make_batch
+from sim.tasks import find_task
+
+
+def changed(config: Any, path: str, value: Any) -> Any:
+    """The config with one field, by its dotted path, set."""
+    name, _, inner = path.partition(".")
+    return replace(
+        config, **{name: changed(getattr(config, name), inner, value) if inner else value}
+    )
+
+
+WALK, DRIVE, REFERENCE = "HumanoidVelocity", "VehicleTrack", "Humanoid-v5"
+
+
+@pytest.mark.parametrize(
+    ("task", "path", "value", "words"),
+    [
+        (WALK, "gait_steps", 0, "must be positive"),
+        (WALK, "history", 0, "must be positive"),
+        (WALK, "episode_seconds", -1.0, "must be positive"),
+        (WALK, "episode_seconds", 0.01, "shorter than one control period, 0.02 s"),
+        (WALK, "episode_seconds", float("inf"), "must be finite"),
+        (WALK, "control_period", 0.0, "must be positive"),
+        (WALK, "control_period", 0.023, "take 0.02 or 0.025"),
+        (WALK, "command.forward", (1.0, -0.4), "1 -0.4 is no range"),
+        (WALK, "command.interval", (0.0, 1.0), "must be positive"),
+        (WALK, "pushes.interval", (8.0, 4.0), "8 4 is no range"),
+        (WALK, "errors.joint_pos.std", -0.1, "must not be negative"),
+        (WALK, "randomization.mass", (0.0, 1.0), "must be positive"),
+        (WALK, "randomization.friction", (-0.1, 1.0), "must not be negative"),
+        (WALK, "randomization.action_delay", (0.0, 0.03), "reaches 0.03 s"),
+        (DRIVE, "tracks", 0, "must be positive"),
+        (DRIVE, "track_seed", -1, "must not be negative"),
+        (DRIVE, "track.width", (float("nan"), 5.0), "must be a number"),
+        (DRIVE, "control_period", 0.0411, "no whole multiple of the physics period"),
+        (DRIVE, "start_speed", (6.0, 0.0), "6 0 is no range"),
+        (DRIVE, "lidar.beams", 0, "must be positive"),
+        (DRIVE, "gnss.white", -1.0, "must not be negative"),
+        (REFERENCE, "frame_skip", 0, "must be positive"),
+        (REFERENCE, "healthy_height", (2.0, 1.0), "2 1 is no range"),
+    ],
+)
+def test_a_number_that_cannot_be_is_one_line_that_names_its_flag(
+    task: str, path: str, value: Any, words: str
+) -> None:
+    config = changed(find_task(task), path, value)
+    with pytest.raises(UserError) as error:
+        make_batch(config, 1, threads=1)
+    message = str(error.value)
+    assert message.startswith("--task." + path.replace("_", "-") + " ")
+    assert words in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("task", [WALK, DRIVE])
+def test_what_is_checked_exists(task: str) -> None:
+    config = find_task(task)
+    for path in (*config.positive, *config.not_negative):
+        value = config
+        for name in path.split("."):
+            assert is_dataclass(value)
+            assert name in {f.name for f in fields(value)}, path
+            value = getattr(value, name)
+
+
+def test_a_delay_without_randomization_is_no_matter() -> None:
+    config = changed(find_task(WALK).nominal(), "randomization.action_delay", (0.0, 0.03))
+    make_batch(config, 1, threads=1)
+
+
+def test_a_control_period_holds_a_physics_step() -> None:
+    with pytest.raises(UserError, match=r"^--task.control-period 0.002 .*; take 0.005 or 0.01$"):
+        make_batch(changed(find_task(WALK).nominal(), "control_period", 0.002), 1, threads=1)
+
+
+def test_an_interval_may_be_one_number() -> None:
+    config = changed(find_task(WALK), "command.interval", (0.1, 0.1))
+    env = make_batch(changed(config, "pushes.interval", (0.1, 0.1)), 1, threads=1)
+    env.reset(seed=0)

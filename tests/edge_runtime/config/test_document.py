@@ -1,0 +1,63 @@
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.config.document import from_json, to_json
+from edge_runtime.errors import UserError
+
+
+@dataclass(frozen=True)
+class Inner:
+    pair: tuple[float, float] = (0.0, 1.0)
+    many: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner = Inner()
+    kind: Literal["a", "b"] = "a"
+    limit: float | None = None
+    where: Path | None = None
+    named: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    on: bool = True
+
+
+finite = st.floats(allow_nan=False)
+outers = st.builds(
+    Outer,
+    inner=st.builds(Inner, pair=st.tuples(finite, finite), many=st.lists(st.integers()).map(tuple)),
+    kind=st.sampled_from(["a", "b"]),
+    limit=st.none() | finite,
+    where=st.none() | st.just(Path("runs/x")),
+    named=st.dictionaries(st.text(), finite),
+    on=st.booleans(),
+)
+
+
+@given(outers)
+def test_a_config_survives_the_way_through_a_file(config: Outer) -> None:
+    assert from_json(Outer, json.loads(json.dumps(to_json(config))), "x") == config
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"nonsense": 1}, "unknown field 'nonsense'"),
+        ({"kind": "c"}, r"x\.kind"),
+        ({"on": 1}, r"x\.on"),
+        ({"limit": "much"}, r"x\.limit"),
+        ({"inner": 3}, r"x\.inner"),
+        ({"inner": {"pair": [1.0, "b"], "many": []}}, r"x\.inner\.pair"),
+        ({"inner": {"pair": [1.0], "many": []}}, r"x\.inner\.pair"),
+    ],
+)
+def test_what_does_not_fit_is_named(change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        from_json(Outer, {**to_json(Outer()), **change}, "x")

@@ -1,0 +1,136 @@
+"""`sim2edge fuse`, as a user types it."""
+
+import csv
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.attitude.fusion import AttitudeFusion
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.policy.inference import Policy
+from edge_runtime.recording.block_file import BlockFile
+from edge_runtime.recording.recorder import RunLog
+from edge_runtime.replay import fuse
+from edge_runtime.replay.fuse import FuseConfig
+from edge_runtime.replay.readers.recording import write_recording
+from tests.edge_runtime.fusion.recordings import recordings, turning_log
+from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("log") / "turning.npz"
+    write_recording(path, turning_log())
+    return path
+
+
+def sim2edge(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sim2edge", "fuse", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_prints_the_errors_and_exports_everything(log: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = sim2edge(log, "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("12.0 s", "estimator 'attitude'", "attitude", "heading", "tilt", "° RMS", "good"):
+        assert word in done.stdout
+    assert "initialising: the attitude is settling" in done.stdout
+    stem = tmp_path / "turning_attitude"
+    with np.load(f"{stem}.npz") as estimates:
+        assert estimates["attitude"].shape == estimates["true_attitude"].shape == (2400, 4)
+        assert estimates["covariance"].shape == (2400, 9, 9)
+        assert set(estimates["health"]) <= {"initialising", "degraded", "good"}
+        stamps = estimates["stamp"]
+    with open(f"{stem}.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2400
+    assert float(rows[-1]["stamp"]) == pytest.approx(stamps[-1])
+    assert rows[-1]["health"] in ("good", "degraded")
+    picture = ElementTree.parse(f"{stem}.svg").getroot()
+    assert picture.tag.endswith("svg")
+
+
+def test_the_same_log_gives_the_same_files(log: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for name in ("one", "two"):
+        assert fuse.main(FuseConfig(log, out=tmp_path / name)) == 0
+    for suffix in ("csv", "svg"):
+        one, two = ((tmp_path / n / f"turning_attitude.{suffix}") for n in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_without_matplotlib_there_is_no_picture_but_all_else(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert fuse.main(FuseConfig(log, out=tmp_path)) == 0
+    assert "no picture" in capsys.readouterr().out
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".csv", ".npz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("none.npz",), "there is no 'none.npz'"),
+        ((__file__,), "damaged or no .npz"),
+        ((), "log"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], said: str) -> None:
+    done = sim2edge(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr.lower()
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unfit_estimator_is_one_line(log: Path, tmp_path: Path) -> None:
+    for estimator, said in (("magic", "unknown estimator"), ("legged", "has no feet")):
+        done = sim2edge(log, "--estimator", estimator, "--out", tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_an_estimator_without_health_is_not_called_good(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot, path = LegRobot(), tmp_path / "run.s2elog"
+    fusion, policy = AttitudeFusion(0.02, BURST), Policy(make_model(make_contract()))
+    loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), HandClock())
+    with closing(BlockFile(path, 10**7)) as file:
+        loop.recorder = log = RunLog(file, loop, "vqf", every=0.002)
+        for tick in range(60):
+            if tick == 30:  # silent for so long that the attitude is a guess
+                robot.sequence += 50
+            loop.tick()
+        log.close()
+    assert fuse.main(FuseConfig(path, "vqf", tmp_path, picture=False)) == 0
+    said = capsys.readouterr().out
+    assert " health not told: " in said and " good" not in said
+    assert " lost: " in said
+    with np.load(tmp_path / "run_vqf.npz") as estimates:
+        assert set(estimates["health"]) == {"health not told", "lost"}
+    with pytest.raises(UserError, match="'leg' gives no 'attitude'.*--estimator"):
+        fuse.main(FuseConfig(path, "robot", tmp_path, picture=False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["cassie", "comma2k19"])
+def test_public_recordings(folder: str, tmp_path: Path) -> None:
+    path = recordings(folder, "*.npz")[0]
+    done = sim2edge(path, "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "velocity" in done.stdout
+    assert len(list(tmp_path.iterdir())) == 3

@@ -1,0 +1,172 @@
+"""`sim2edge eval --suite`, as a user calls it."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from policies.evaluation.suite_result import read_results
+from policies.faults.suite import parts
+from sim2edge.__main__ import main as sim2edge
+from tests.policies.short_gauntlets import POLICIES
+
+WALKER = POLICIES / "HumanoidVelocity.onnx"
+DRIVER = POLICIES / "VehicleTrack.onnx"
+SHORT = """
+suite = "gauntlet"
+[walking]
+physics_period = 0.005
+crane_seconds = 0.2
+waypoints = 1
+tour_seconds = { value = 2, unit = "s" }
+push_force = [2000, 2000]
+slope = 0
+step = 0
+[driving]
+lap_seconds = 1.0
+"""
+
+
+def evaluate(*words: object) -> int:
+    return sim2edge(["eval", *map(str, words)])
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    path = tmp_path / "a short one.toml"
+    path.write_text(SHORT)
+    return path
+
+
+def test_trials_are_told_kept_and_judged(
+    suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate, kept = tmp_path / "gate.json", tmp_path / "result.json"
+    gate.write_text('{"at_least": {"completed": 0.5}}')
+    words = (WALKER, "--suite", suite, "--trials", 2, "--seed", 5, "--estimates", "truth")
+    assert evaluate(*words, "--gate", gate, "--json", kept) == 1
+    told = capsys.readouterr().out
+    assert "missed completed 0 >= 0.5" in told and "2 trials in mujoco" in told
+    (result,) = read_results(kept)
+    assert [trial.trial for trial in result.trials] == [0, 1]
+    assert f"mujoco trial 1: {result.trials[1].why}" in told
+
+    alone = tmp_path / "alone.json"
+    replay = shlex.split(result.replay(result.trials[1]))[2:]
+    assert evaluate(*replay, "--json", alone) == 0
+    assert read_results(alone)[0].trials == result.trials[1:]
+
+
+def test_the_cars_gauntlet_runs_in_both_engines(suite: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pybullet")
+    kept = tmp_path / "result.json"
+    words = (DRIVER, "--suite", suite, "--trials", 2, "--engine", "both", "--json", kept)
+    assert evaluate(*words) == 0
+    here, there = read_results(kept)
+    assert (here.engine, there.engine) == ("mujoco", "bullet")
+    for one, other in zip(here.trials, there.trials):
+        assert one.settings == other.settings  # the same trial in another engine
+        assert one.seconds == pytest.approx(1.0, abs=0.2)
+        assert other.metrics["speed"] == pytest.approx(one.metrics["speed"], rel=0.2)
+
+
+def test_one_fault_trial_runs_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alone, few = tmp_path / "alone.json", tmp_path / "few.json"
+    assert evaluate(DRIVER, "--suite", "faults", "--trial", 1, "--json", alone) == 0
+    assert evaluate(DRIVER, "--suite", "faults", "--trials", 2, "--json", few) == 0
+    (one,), (both,) = read_results(alone), read_results(few)
+    assert [trial.trial for trial in one.trials] == [1] and len(both.trials) == 2
+    assert one.trials[0] == both.trials[1]
+    shown = capsys.readouterr().out
+    fault, fired, end = parts(both.trials[0])
+    assert fired.startswith("stop (frozen) after ") and "reaction_s s" not in shown
+    assert re.search(rf"{fault} .*{re.escape(fired)} .* ms .*100 % .*{end} ", shown)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--suite", "gantlet"), "unknown suite 'gantlet'"),
+        (("--suite", "gauntlet", "--trials", 0), "--trials must be positive"),
+        (("--suite", "gauntlet", "--trial", -1), "--trial must not be negative"),
+        (("--suite", "gauntlet", "--no-randomize"), "--no-randomize"),
+        (("--suite", "gauntlet", "--seconds", 3), "--seconds"),
+        (("--suite", "gauntlet", "--trial", 10**20), "--trial must not be negative, and below"),
+        (("--suite", "gauntlet", "--trial", 1, "--trials", 2), "leave one of them out"),
+        (("--suite", "faults", "--engine", "both"), "fault trials run in MuJoCo"),
+        (("--suite", "faults", "--estimates", "truth"), "leave out --estimates"),
+        (("--suite", "gauntlet", "--terrain", "steps"), "a suite has its own ground"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_line(
+    words: tuple[object, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(WALKER, *words) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("file", "option", "text", "message"),
+    [
+        ("suite.toml", "--suite", 'suite = "gauntlet"\n[walking]\npush = 1', "unknown key 'push'"),
+        (
+            "suite.toml",
+            "--suite",
+            'suite = "gauntlet"\n[walking]\nslope = { value = 5, unit = "rad" }',
+            "walking.slope is in 'rad', but is measured in 'deg'",
+        ),
+        (
+            "gate.toml",
+            "--gate",
+            "[at_most]\nspeed = 1",
+            "unknown figure 'speed'; this evaluation has",
+        ),
+        (
+            "gate.toml",
+            "--gate",
+            '[at_most]\nfoot_slip = { value = 5, unit = "cm/s" }',
+            "at_most.foot_slip is in 'cm/s', but is measured in 'm/s'",
+        ),
+        ("gate.toml", "--gate", "[at_moist]\nfoot_slip = 5", "has 'at_moist'"),
+    ],
+)
+def test_a_bad_file_is_refused_before_a_trial_runs(
+    file: str,
+    option: str,
+    text: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, kept = tmp_path / file, tmp_path / "kept.json"
+    path.write_text(text)
+    words = ("--suite", "gauntlet", option, path, "--trials", 10**6, "--json", kept)
+    assert evaluate(WALKER, *words) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error
+    assert not kept.exists()
+
+
+def test_an_engine_that_is_not_there_is_missed_before_the_other_has_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pybullet", None)  # cannot be imported
+    forever = (("--suite", "gauntlet", "--trials", 10**6), ("--seconds", 1e6))
+    for words in forever:
+        assert evaluate(WALKER, "--engine", "both", *words) == 2
+        assert "'bullet' needs PyBullet" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_worst_trials_are_filmed_with_what_went_wrong(
+    suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    films = tmp_path / "films"
+    assert evaluate(WALKER, "--suite", suite, "--trials", 1, "--films", films) == 0
+    (film,) = films.iterdir()
+    assert film.name == "mujoco-0.mp4" and film.stat().st_size > 5000
+    assert f"{film}: fell by a push at" in capsys.readouterr().out.replace("\n", "")

@@ -1,0 +1,71 @@
+"""What an edge node has from its configuration on, before a robot is there."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from std_msgs.msg import Float64MultiArray
+
+from edge_runtime.errors import UserError
+from edge_runtime.policy.inference import CPU
+from sim2edge_ros.commands.commanders import commanders
+from sim2edge_ros.edge.diagnostics import Diagnostics
+from sim2edge_ros.edge.drive import Drive
+from sim2edge_ros.messages import topics
+from sim2edge_ros.settings.parameters import EdgeParameters
+from sim2edge_ros.settings.robot_file import default_policy
+
+
+@contextmanager
+def drive(node: Any, **parameters: Any) -> Iterator[Drive]:
+    policy = str(default_policy("vehicle"))
+    given = EdgeParameters(robot="vehicle", policy=policy, **parameters)
+    with closing(Drive(node, given)) as made:
+        yield made
+
+
+def policy_status(made: Drive) -> tuple[DiagnosticStatus, dict[str, str]]:
+    statuses = Diagnostics("/edge_node", made).statuses(0.0)
+    (status,) = (s for s in statuses if s.name == "/edge_node: policy")
+    return status, {pair.key: pair.value for pair in status.values}
+
+
+def test_the_cpu_computes_unless_another_is_asked_for(node: Any) -> None:
+    with drive(node) as made:
+        status, values = policy_status(made)
+    assert status.level == DiagnosticStatus.OK
+    assert values["provider"] == CPU.name
+    assert "provider_measured" not in values
+
+
+def test_a_provider_that_is_not_here_leaves_the_cpu_and_says_so(node: Any) -> None:
+    """Nothing but the CPU is, where this runs."""
+    with drive(node, provider="tensorrt") as made:
+        status, values = policy_status(made)
+    assert status.level == DiagnosticStatus.WARN
+    assert "built without TensorrtExecutionProvider" in status.message
+    assert values["provider"] == CPU.name
+    assert "CPU p99" in values["provider_measured"]
+
+
+def test_an_unknown_provider_is_refused(node: Any) -> None:
+    with pytest.raises(UserError, match="unknown provider 'tensort'; take auto, cpu"):
+        drive(node, provider="tensort").__enter__()
+
+
+def test_a_cpu_that_is_not_there_is_refused(node: Any) -> None:
+    with pytest.raises(UserError, match="parameter 'cpu' is 1023, which is not there; the last is"):
+        drive(node, cpu=1023).__enter__()
+
+
+@pytest.mark.parametrize("topic", [topics.POSITION, topics.STIFFNESS, topics.DAMPING])
+def test_who_publishes_targets_or_gains_commands_the_robot(node: Any, topic: str) -> None:
+    """Stiffness zero lets a humanoid collapse."""
+    assert commanders(node) == []
+    node.create_publisher(Float64MultiArray, topic, topics.COMMAND)
+    assert commanders(node) == [f"/probe ({topic})"]

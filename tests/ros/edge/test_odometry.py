@@ -1,0 +1,125 @@
+"""The base's pose and velocity come from the IMU's, as Odometry and as a transform."""
+
+import copy
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.lie import quaternion_to_matrix, so3_exp
+from edge_runtime.signals import IMU_GYRO
+from sim2edge_ros.edge import odometry
+from sim2edge_ros.edge.odometry import OdometryPublisher, covariances
+
+LEVER = (0.1, -0.05, 0.3)  # m, of the IMU in the base
+BIAS = np.array((0.01, -0.02, 0.03))
+vectors = st.lists(st.floats(-2.0, 2.0), min_size=3, max_size=3).map(np.array)
+
+
+class Transforms:
+    """As tf2_msgs/TFMessage, which is not on PyPI."""
+
+    def __init__(self, transforms: list[Any]) -> None:
+        self.transforms = transforms
+
+
+class Wire:
+    """Takes a node's place, and keeps what is published."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, list[Any]] = {}
+
+    def create_publisher(self, kind: Any, topic: str, qos: Any) -> Any:
+        sent = self.sent[topic] = []
+        return SimpleNamespace(publish=lambda message: sent.append(copy.deepcopy(message)))
+
+
+def publisher(wire: Wire, every: int = 1) -> OdometryPublisher:
+    return OdometryPublisher(wire, "h1/odom", "h1/base_link", LEVER, every, tf=True)  # type: ignore[arg-type]
+
+
+def loop(estimate: Estimate, rate: np.ndarray, tick: int = 1, lost: bool = False) -> Any:
+    return SimpleNamespace(
+        ticks=tick,
+        fusion=SimpleNamespace(lost=lost, states=[estimate]),
+        signals={IMU_GYRO: (rate + BIAS)[None].astype(np.float32)},
+        sensors=SimpleNamespace(stamp=1795917000.25),
+    )
+
+
+def imu(attitude: np.ndarray, velocity: np.ndarray, position: np.ndarray) -> Estimate:
+    zero = np.zeros(3)
+    return Estimate(
+        0.0, attitude, velocity, position, BIAS, zero, np.diag(np.arange(1.0, 10.0)), Health.GOOD
+    )
+
+
+@pytest.fixture(autouse=True)
+def with_transforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(odometry, "tf_message", lambda: Transforms)
+
+
+def numbers(of: Any, axes: str = "xyz") -> np.ndarray:
+    return np.array([getattr(of, axis) for axis in axes])
+
+
+@settings(max_examples=50, deadline=None)
+@given(vectors, vectors, vectors, vectors)
+def test_the_base_is_where_a_rigid_body_has_it(
+    turn: np.ndarray, place: np.ndarray, speed: np.ndarray, rate: np.ndarray
+) -> None:
+    """The IMU of a base at `place` that moves at `speed` and turns at `rate`, in its own frame."""
+    rotation = so3_exp(turn)
+    half = np.linalg.norm(turn) / 2
+    attitude = np.array([np.cos(half), *(np.sinc(half / np.pi) / 2 * turn)])
+    np.testing.assert_allclose(quaternion_to_matrix(attitude), rotation, atol=1e-9)
+    velocity = rotation @ (speed + np.cross(rate, LEVER))
+    wire = Wire()
+    made = publisher(wire)
+    made.keep(loop(imu(attitude, velocity, place + rotation @ LEVER), rate), 0, 0, sent=Any)  # type: ignore[arg-type]
+    made.send()
+    made.send()  # nothing new
+    (message,) = wire.sent["odometry/filtered"]
+    np.testing.assert_allclose(numbers(message.pose.pose.position), place, atol=1e-6)
+    np.testing.assert_allclose(numbers(message.pose.pose.orientation, "wxyz"), attitude)
+    np.testing.assert_allclose(numbers(message.twist.twist.linear), speed, atol=1e-6)
+    np.testing.assert_allclose(numbers(message.twist.twist.angular), rate, atol=1e-6)
+    assert (message.header.frame_id, message.child_frame_id) == ("h1/odom", "h1/base_link")
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1795917000, 250_000_000)
+    ((transform,),) = (m.transforms for m in wire.sent["/tf"])
+    assert transform.header == message.header
+    assert transform.child_frame_id == "h1/base_link"
+    np.testing.assert_allclose(numbers(transform.transform.translation), place, atol=1e-6)
+    assert transform.transform.rotation == message.pose.pose.orientation
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    wire, level = Wire(), np.eye(4)[0]
+    made = publisher(wire, every=2)
+    known, unknown = imu(level, np.zeros(3), np.zeros(3)), np.full(3, np.nan)
+    for told in (
+        loop(known, np.zeros(3), tick=3),  # not its turn
+        loop(known, np.zeros(3), tick=4, lost=True),
+        loop(imu(level, np.zeros(3), unknown), np.zeros(3), tick=4),
+        loop(imu(level, unknown, np.zeros(3)), np.zeros(3), tick=4),
+    ):
+        made.keep(told, 0, 0, sent=Any)  # type: ignore[arg-type]
+        made.send()
+    assert wire.sent["odometry/filtered"] == []
+    made.keep(loop(known, np.zeros(3), tick=4), 0, 0, sent=Any)  # type: ignore[arg-type]
+    made.send()
+    assert len(wire.sent["odometry/filtered"]) == len(wire.sent["/tf"]) == 1
+
+
+def test_covariances_are_in_the_frames_of_the_message() -> None:
+    """Position before rotation in the world (REP-105), velocity in the base's frame."""
+    quarter = np.array((0.0, 0.0, np.pi / 2))
+    pose, twist = covariances(imu(np.eye(4)[0], quarter, quarter), so3_exp(quarter))
+    assert np.diag(pose.reshape(6, 6)).tolist() == [7.0, 8.0, 9.0, 1.0, 2.0, 3.0]
+    np.testing.assert_allclose(np.diag(twist.reshape(6, 6)), [5.0, 4.0, 6.0, 0.0, 0.0, 0.0])

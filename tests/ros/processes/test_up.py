@@ -1,0 +1,224 @@
+"""`sim2edge up` refuses in one line what cannot be meant, and leaves no robot driving behind it."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from ros_graph import GRACE, up
+from ros_nodes.faults import child
+from watcher import Watcher
+
+from edge_runtime.errors import UserError
+from sim2edge_ros.processes.node_process import without_sources
+from sim2edge_ros.processes.up import UpConfig, _command, default_parameters, parameter_files
+from sim2edge_ros.settings.robot_file import default_policy
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--domain", "233"), "--domain 233: a ROS domain is from 0 to 232"),
+        (("--domain", "-2"), "--domain -2: a ROS domain is from 0 to 232"),
+        (("--namespace", "1x"), "--namespace '1x': write letters, digits and _"),
+        (("--namespace", "a//b"), "--namespace 'a//b': write letters"),
+        (("--seconds", "-5"), "--seconds -5: give 0, which is for ever, or more"),
+        (("--seconds", "nan"), "--seconds nan: give 0"),
+        (("--set", "speed"), "--set speed: write NAME:=VALUE"),
+        (("--set", "odometry_rat:=5"), "no parameter 'odometry_rat'; did you mean 'odometry_rate'"),
+        (("--set", "sim_node:policy:=x"), "no parameter 'policy'; there are robot"),
+        (("--set", "lidar:rate:=5"), "no node 'lidar'; there are edge_node"),
+        (("--params", "nothing.yaml"), "parameter file nothing.yaml: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(options: tuple[str, ...], problem: str) -> None:
+    command = [sys.executable, "-m", "sim2edge", "up", "vehicle", *options]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=GRACE)
+    assert done.returncode == 2
+    assert done.stderr.startswith("sim2edge: ") and problem in done.stderr
+    assert done.stderr.count("\n") == 1 and not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("edge_node: [", "is no YAML"),
+        ("", "under each node's name"),
+        ("edge_node:\n  cpu: 1\n", "stands 'ros__parameters:'"),
+        ("a: 1\n", "under each node's name"),
+        (b"\xff\xfe\xff", "no text"),
+    ],
+)
+def test_a_parameter_file_that_is_none_is_refused(
+    tmp_path: Path, content: str | bytes, problem: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=problem):
+        parameter_files("vehicle", path)
+
+
+def after(command: list[str], flag: str) -> list[str]:
+    """What a command line says with a flag, each time."""
+    return [command[place + 1] for place, word in enumerate(command) if word == flag]
+
+
+def test_an_option_that_is_not_given_leaves_the_parameter_file_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("h1:\n  edge_node:\n    ros__parameters:\n      policy: other.onnx\n")
+    config = UpConfig("vehicle", params=mine)
+    command = _command("edge_node", config)
+    assert after(command, "--params-file") == [
+        str(default_parameters("vehicle")),
+        str(mine),
+    ]  # the last one counts
+    assert "-p" not in command
+    given = _command("edge_node", UpConfig("vehicle", policy=Path("a.onnx"), set=("fifo:=0",)))
+    assert after(given, "-p") == ["policy:=a.onnx", "fifo:=0"]
+
+
+def test_a_setting_goes_to_the_nodes_that_know_it() -> None:
+    config = UpConfig("vehicle", record=Path("bags"), set=("seed:=3", "fifo:=0", "total_mb:=9"))
+    taken = {
+        node: set(after(_command(node, config), "-p")) - {"folder:=bags"}
+        for node in ("edge_node", "sim_node", "recorder")
+    }
+    assert taken == {
+        "edge_node": {"fifo:=0"},
+        "sim_node": {"seed:=3", "fifo:=0"},
+        "recorder": {"total_mb:=9"},
+    }
+
+
+def node_says(module: str, *arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", f"sim2edge_ros.{module}", "--ros-args", *arguments]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=GRACE)
+    return done.returncode, done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "said"),
+    [
+        (
+            "edge_node",
+            "odometry_rat:=5.0",
+            "edge_node: edge_node has no parameter 'odometry_rat'; did you mean 'odometry_rate'?",
+        ),
+        ("simulator.sim_node", "seed:=much", "parameter 'seed' must be a whole number"),
+        ("recorder.recorder_node", "polcy:=x", "recorder has no parameter 'polcy'; there are"),
+        ("edge_node", "cmd_vel_timeout:=100", "parameter 'cmd_vel_timeout' is out of its range"),
+    ],
+)
+def test_a_node_refuses_in_its_last_line(module: str, given: str, said: str) -> None:
+    code, line = node_says(module, "-p", given)
+    assert code == 2
+    assert said in line
+
+
+def test_a_node_refuses_a_parameter_file_in_its_last_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("a: [\n")
+    code, line = node_says("edge_node", "--params-file", str(tmp_path / "bad.yaml"))
+    assert code == 2
+    assert line.startswith("edge_node: Couldn't parse params file")
+    assert "/src/" not in line
+
+
+def test_messages_of_rcl_end_before_its_sources() -> None:
+    told = "failed to initialize rcl: No rule: 'x', at /project/src/a.c:415, at ./b.c:1\n"
+    assert without_sources(told) == "No rule: 'x', at ./b.c:1"
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ends(pid: int, patience: float = GRACE) -> None:
+    until = time.monotonic() + patience
+    while alive(pid):
+        assert time.monotonic() < until, "it goes on"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_a_closed_terminal_or_a_kill_leaves_no_robot_driving(
+    node: Any, number: signal.Signals
+) -> None:
+    """The edge node brings it to rest, and says so to whoever listens."""
+    watcher = Watcher(node)
+    with up("vehicle") as graph:
+        graph.until("edge_node]: active")
+        nodes = [child(graph.process.pid, f"{name}") for name in ("edge_node", "sim_node")]
+        watcher.until(lambda: watcher.said("active"), "it drives")
+        graph.process.send_signal(number)
+        watcher.until(lambda: watcher.said("shut down"), "it comes to rest")
+        for pid in nodes:
+            ends(pid)
+        graph.process.wait(GRACE)
+    assert watcher.said("commands have ended")
+    assert graph.process.returncode == (0 if number == signal.SIGHUP else -number)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.3, 0.6, 1.0])
+def test_interrupted_while_it_starts_it_is_quiet(after: float) -> None:
+    """Its nodes import for a second."""
+    with up("vehicle", "--lockstep") as graph:
+        children = Path(f"/proc/{graph.process.pid}/task/{graph.process.pid}/children")
+        until = time.monotonic() + GRACE
+        while len(children.read_text().split()) < 2 and time.monotonic() < until:
+            time.sleep(0.005)
+        time.sleep(after)
+        graph.process.send_signal(signal.SIGINT)
+        code = graph.process.wait(GRACE)
+        time.sleep(0.2)
+    assert "Traceback" not in graph.output, graph.output
+    assert code == 0, graph.output
+
+
+def test_a_robot_that_is_not_there_is_told_by_the_exit_code() -> None:
+    with up("vehicle", "--real", "--seconds", "3") as graph:
+        assert graph.process.wait(GRACE) == 1
+        time.sleep(0.2)
+    assert "the robot was not active within 3 s" in graph.output
+
+
+@pytest.mark.slow
+def test_another_robots_policy_is_refused() -> None:
+    with up("vehicle", "--policy", str(default_policy("humanoid"))) as graph:
+        assert graph.process.wait(GRACE) == 2
+        time.sleep(0.2)
+    assert re.search(
+        r"sim2edge: not configured: .*HumanoidVelocity.onnx: drives joint", graph.output
+    )
+    assert "Traceback" not in graph.output
+
+
+@pytest.mark.slow
+def test_a_whole_number_will_do_and_the_file_has_the_first_word(tmp_path: Path) -> None:
+    """`autostart: false` of one's own file holds, though `up` starts by itself otherwise."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "/**/edge_node:\n  ros__parameters:\n    autostart: false\n    odometry_rate: 100\n"
+    )
+    with up("vehicle", "--real", "--params", str(mine), "--seconds", "4") as graph:
+        assert graph.process.wait(GRACE) == 1
+        time.sleep(0.2)
+    assert "edge_node]: unconfigured" in graph.output
+    assert "configured: VehicleTrack" not in graph.output
+
+
+@pytest.mark.parametrize(("options", "moved"), [({}, True), ({"real": True}, False)])
+def test_each_simulated_robot_has_a_clock_of_its_own(options: dict[str, bool], moved: bool) -> None:
+    """And whoever simulates in our place has `/clock`."""
+    command = _command("edge_node", UpConfig("vehicle", namespace="h1", lockstep=True, **options))
+    assert ("/clock:=clock" in after(command, "-r")) is moved

@@ -1,0 +1,79 @@
+"""The parameter files are what the nodes declare."""
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+
+from edge_runtime.estimators import FUSIONS
+from edge_runtime.policy import providers
+from sim2edge_ros.commands.cmd_vel import KINDS
+from sim2edge_ros.processes.up import default_parameters
+from sim2edge_ros.settings.declaring import declare
+from sim2edge_ros.settings.parameter_files import text
+from sim2edge_ros.settings.parameters import NODES, described
+from sim2edge_ros.settings.robot_file import shipped
+
+_FREE = ("base_frame", "odom_frame", "provider_cache", "folder")  # any text will do
+
+
+@pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
+def test_they_are_as_written(robot: str) -> None:
+    """Else: python -m sim2edge_ros.settings.parameter_files."""
+    assert default_parameters(robot).read_text() == text(robot)
+
+
+@pytest.mark.parametrize("kind", NODES.values())
+def test_each_parameter_is_described_and_its_default_is_in_its_range(kind: Any) -> None:
+    for field in dataclasses.fields(kind):
+        assert re.fullmatch(r"[A-Z'].*[.]", described(field)), field.name
+        lower, upper = field.metadata["lower"], field.metadata["upper"]
+        if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
+            assert lower <= field.default <= upper, field.name
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
+    """As `ros2 param describe` shows it: a range, or in words what a range does not say."""
+    kind = NODES[name]
+    declare(node, kind)
+    for field in dataclasses.fields(kind):
+        told = node.describe_parameter(field.name)
+        assert told.description == field.metadata["description"]
+        ranges = [*told.floating_point_range, *told.integer_range]
+        bounds = [(r.from_value, r.to_value) for r in ranges]
+        lower, upper = field.metadata["lower"], field.metadata["upper"]
+        assert bounds == ([] if lower is None else [(lower, upper)]), field.name
+        if isinstance(field.default, str) and field.name not in _FREE:
+            assert told.additional_constraints, field.name
+
+
+@pytest.mark.parametrize(
+    ("parameter", "names"),
+    [
+        ("robot", shipped()),
+        ("fusion", ("auto", *FUSIONS)),
+        ("provider", ("auto", *providers.NAMES)),
+        ("cmd_vel_type", ("auto", *KINDS)),
+    ],
+)
+def test_its_constraints_list_the_names_that_there_are(
+    parameter: str, names: tuple[str, ...]
+) -> None:
+    (field,) = (f for f in dataclasses.fields(NODES["edge_node"]) if f.name == parameter)
+    told = field.metadata["allowed"].partition(", or the path")[0].replace(" or ", " ")
+    assert set(re.split(r", *", told)) == set(names)
+
+
+def test_a_whole_number_will_do_for_any(node: Any) -> None:
+    from rclpy.parameter import Parameter
+
+    node._parameter_overrides = {
+        "odometry_rate": Parameter("odometry_rate", value=100),
+        "use_sim_time": Parameter("use_sim_time", value=False),
+    }
+    rate = declare(node, NODES["edge_node"]).odometry_rate
+    assert rate == 100.0 and isinstance(rate, float)

@@ -1,8 +1,7 @@
 """How a report calls things: engines, measured quantities with their units, kinds of failure."""
 
+import math
 import re
-
-from policies.report.markup import Markup, element, number
 
 _ENGINES = {"mujoco": "MuJoCo", "bullet": "PyBullet"}
 # Names that end with their unit, as settings do; else what the metrics of the tasks are in.
@@ -56,12 +55,6 @@ def _suffix(name: str) -> str:
     return next((s for s in _SUFFIXES if name.endswith(s) and name != s), "")
 
 
-def named(name: str) -> Markup:
-    """A quantity with its unit, for a table."""
-    shown = element("span", unit(name), class_="unit") if unit(name) else None
-    return element("span", title(name), " " if shown else None, shown, class_="quantity")
-
-
 def with_unit(name: str, value: float) -> str:
     """A value of a metric or setting as text; short times in milliseconds."""
     shown = unit(name)
@@ -79,3 +72,20 @@ def kind_of_failure(why: str) -> str:
     name, colon, _ = why.partition(":")
     start = name if colon else re.split(r"[\d,;(]", why, maxsplit=1)[0]
     return _TAIL.sub("", start.rstrip() + " ").strip() or "not told"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure for people: some significant digits, a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{digits}g}"
+    if "e" in text and 1e-4 <= abs(value) < 1e7:
+        text = f"{value:.0f}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share, in percent; a dash where there is none."""
+    return "–" if math.isnan(share) else f"{100 * share:.{digits}f} %"

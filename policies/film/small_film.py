@@ -3,6 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,6 @@ from edge_runtime.signals import Array
 from policies.evaluation.suite_result import TrialResult
 from policies.film.caption import Caption
 from policies.film.render import write_film
-from policies.report.evaluation_report import Film
 from sim.envs.vector_env import TaskVectorEnv
 from sim.render import Picture, Renderer
 
@@ -26,6 +26,16 @@ FRAMES_PER_SECOND = 15
 SECONDS = 10.0  # of a trial's end that are shown
 STANDS = 1.0  # s that the last picture stays, to read what went wrong
 ROWS = 256  # robots whose ways are kept, 30 MB of them
+
+
+@dataclass(frozen=True)
+class Film:
+    """The film of a trial."""
+
+    engine: str
+    trial: int
+    mp4: bytes
+    poster: bytes = b""  # JPEG, shown until it is played
 
 
 def small_film(path: Path, engine: str, trial: int) -> Film:

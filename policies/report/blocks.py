@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from policies.evaluation.quantities import title, unit
 from policies.report.markup import Child, Markup, element, join
 
 Row = Sequence[Child]
@@ -90,6 +91,12 @@ def mark(good: bool, word: str) -> Markup:
     """A verdict by sign, word and colour."""
     sign = element("span", "✓" if good else "✗", aria_hidden="true")
     return element("span", sign, " ", word, class_="good" if good else "fail")
+
+
+def named(name: str) -> Markup:
+    """A quantity with its unit, for a table."""
+    shown = element("span", unit(name), class_="unit") if unit(name) else None
+    return element("span", title(name), " " if shown else None, shown, class_="quantity")
 
 
 def _row(columns: Sequence[Column], row: Row) -> Markup:

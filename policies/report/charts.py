@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from policies.evaluation.quantities import number, percent
 from policies.report.figures import Share, Spread, Values, finite, nice_ticks, spread_of
-from policies.report.markup import Markup, element, join, number, percent
+from policies.report.markup import Markup, element, join
 
 BINS = 24
 DASHES = ("none", "7 4", "2 3")  # of the curves, in order

@@ -8,8 +8,8 @@ from edge_runtime.policy.contract import Contract
 from policies.evaluation.episodes import LAPPED, Episodes
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult, known
-from policies.film.small_film import WayRecorder
-from policies.report.evaluation_report import INTERRUPTED, Evaluation, Film, bounds_of, worst_trials
+from policies.film.small_film import Film, WayRecorder
+from policies.report.evaluation_report import INTERRUPTED, Evaluation, bounds_of, worst_trials
 from policies.report.page import write_report
 from policies.train.provenance import describe_origin
 from sim.engines.choice import MUJOCO

@@ -8,6 +8,7 @@ from edge_runtime.policy.contract import Contract
 from policies.evaluation.gate import Gate
 from policies.evaluation.quantities import kind_of_failure
 from policies.evaluation.suite_result import SuiteResult, TrialResult
+from policies.film.small_film import Film
 from policies.report.figures import Share, share_of
 
 INTERRUPTED = "the evaluation was interrupted"  # why there are no more films
@@ -33,16 +34,6 @@ class Bound:
     def met(self) -> bool:
         """What is NaN meets nothing."""
         return self.margin >= 0
-
-
-@dataclass(frozen=True)
-class Film:
-    """The film of a trial."""
-
-    engine: str
-    trial: int
-    mp4: bytes
-    poster: bytes = b""  # JPEG, shown until it is played
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from policies.evaluation.quantities import number, percent
 from policies.report.charts import label, svg
 from policies.report.figures import Share, nice_ticks
-from policies.report.markup import Markup, element, number, percent
+from policies.report.markup import Markup, element
 
 SECTORS = ("front", "front left", "left", "back left", "back", "back right", "right", "front right")
 BANDS = 4  # of strength, for the table beside the map

@@ -1,7 +1,6 @@
 """HTML and SVG that cannot be broken by what is put into it: everything but markup is escaped."""
 
 import html
-import math
 import re
 
 
@@ -53,23 +52,6 @@ def join(*children: Child) -> Markup:
 def escape(text: str) -> str:
     """Text for a page, in quotes too; what HTML cannot hold becomes a replacement sign."""
     return html.escape(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A figure for people: some significant digits, a dash where there is none."""
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:.{digits}g}"
-    if "e" in text and 1e-4 <= abs(value) < 1e7:
-        text = f"{value:.0f}"
-    return text.replace("-", "−", 1) if text.startswith("-") else text
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """A share, in percent; a dash where there is none."""
-    return "–" if math.isnan(share) else f"{100 * share:.{digits}f} %"
 
 
 def _text(value: str | float) -> str:

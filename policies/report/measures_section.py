@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from policies.evaluation.quantities import engine_name, named, title
+from policies.evaluation.quantities import engine_name, number, percent, title
 from policies.evaluation.suite_result import SuiteResult
-from policies.report.blocks import Column, folded, paragraph, section, table
+from policies.report.blocks import Column, folded, named, paragraph, section, table
 from policies.report.charts import common_axis, distribution
 from policies.report.evaluation_report import Evaluation
 from policies.report.figures import Spread, Values, finite, spread_of
-from policies.report.markup import Markup, element, join, number, percent
+from policies.report.markup import Markup, element, join
 
 SHOWN = 6  # distributions in view; the others are folded
 DURATION = "seconds"  # of a trial, told among its metrics

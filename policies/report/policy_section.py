@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from edge_runtime.observation.terms import find_term
 from edge_runtime.policy.contract import Contract
-from policies.evaluation.quantities import title
+from policies.evaluation.quantities import number, title
 from policies.report.blocks import (
     Column,
     Row,
@@ -17,7 +17,7 @@ from policies.report.blocks import (
     section,
     table,
 )
-from policies.report.markup import Markup, element, number
+from policies.report.markup import Markup, element
 
 
 def policy_section(contract: Contract | None, source: str) -> Markup:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from policies.evaluation.quantities import engine_name
+from policies.evaluation.quantities import engine_name, number, percent
 from policies.evaluation.suite_result import SuiteResult
 from policies.report.blocks import Column, folded, paragraph, section, table
 from policies.report.charts import share_bar
@@ -16,7 +16,7 @@ from policies.report.failure_map import (
     failure_map,
 )
 from policies.report.figures import Share, nice_ticks
-from policies.report.markup import Child, Markup, element, number, percent
+from policies.report.markup import Child, Markup, element
 
 
 def pushes_section(evaluation: Evaluation) -> Markup | None:

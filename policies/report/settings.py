@@ -7,13 +7,13 @@ from statistics import NormalDist
 
 import numpy as np
 
-from policies.evaluation.quantities import LABELS, engine_name, named, title
+from policies.evaluation.quantities import LABELS, engine_name, number, percent, title
 from policies.evaluation.suite_result import SuiteResult
-from policies.report.blocks import folded, paragraph, section
+from policies.report.blocks import folded, named, paragraph, section
 from policies.report.charts import common_axis, label, line, svg
 from policies.report.evaluation_report import Evaluation
 from policies.report.figures import Share, separation
-from policies.report.markup import Markup, element, join, number, percent
+from policies.report.markup import Markup, element, join
 
 SHOWN = 12  # of those that may be chance
 BINS = 5

@@ -9,8 +9,8 @@ from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Contract
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult
-from policies.film.small_film import small_film
-from policies.report.evaluation_report import INTERRUPTED, Evaluation, Film, bounds_of, worst_trials
+from policies.film.small_film import Film, small_film
+from policies.report.evaluation_report import INTERRUPTED, Evaluation, bounds_of, worst_trials
 from policies.report.page import write_report
 from policies.train.provenance import describe_origin
 

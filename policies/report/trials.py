@@ -6,20 +6,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from policies.evaluation.quantities import LABELS, engine_name, named, title, with_unit
+from policies.evaluation.quantities import LABELS, engine_name, number, percent, title, with_unit
 from policies.evaluation.suite_result import SuiteResult, TrialResult
+from policies.film.small_film import Film
 from policies.report.blocks import (
     Column,
     code,
     command_line,
     folded,
     mark,
+    named,
     paragraph,
     section,
     table,
 )
-from policies.report.evaluation_report import Evaluation, Film, worst_trials
-from policies.report.markup import Child, Markup, element, join, number, percent
+from policies.report.evaluation_report import Evaluation, worst_trials
+from policies.report.markup import Child, Markup, element, join
 from policies.report.measures_section import metric_names
 
 WORST = 6  # trials told of by name, for each engine

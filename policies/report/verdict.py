@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from policies.evaluation.quantities import engine_name, named, title
-from policies.report.blocks import Column, Row, mark, paragraph, section, table
+from policies.evaluation.quantities import engine_name, number, percent, title
+from policies.report.blocks import Column, Row, mark, named, paragraph, section, table
 from policies.report.charts import legend_line, share_bar, still_going
 from policies.report.evaluation_report import Bound, Evaluation, failures_by_kind, success_of
-from policies.report.markup import Markup, element, number, percent
+from policies.report.markup import Markup, element
 
 SUCCESS_FIGURES = ("completed", "success")  # bounds drawn beside the success share
 SURVIVED = "survived"  # a goal that is reached by survival alone, whose bound is drawn then

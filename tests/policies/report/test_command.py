@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from policies.evaluation.quantities import number
 from policies.evaluation.suite_result import read_results
-from policies.report.markup import number
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.report.test_page import Reader
 

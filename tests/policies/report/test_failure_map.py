@@ -4,8 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from policies.evaluation.quantities import kind_of_failure, named, unit
+from policies.evaluation.quantities import kind_of_failure, unit
 from policies.evaluation.suite_result import PushResult, SuiteResult, TrialResult
+from policies.report.blocks import named
 from policies.report.evaluation_report import Evaluation, worst_trials
 from policies.report.failure_map import SECTORS, Push, by_sector, by_strength, failure_map
 from policies.report.pushes_section import nice_rim, pushes_of, pushes_section

@@ -15,7 +15,8 @@ from edge_runtime.policy.inference import Policy
 from policies.evaluation.gate import Gate
 from policies.evaluation.quantities import with_unit
 from policies.evaluation.suite_result import PushResult, SuiteResult, TrialResult
-from policies.report.evaluation_report import Evaluation, Film, bounds_of
+from policies.film.small_film import Film
+from policies.report.evaluation_report import Evaluation, bounds_of
 from policies.report.page import page, write_report
 from policies.report.settings import influences
 from policies.report.style import STYLE

@@ -107,13 +107,17 @@ def node_says(module: str, *arguments: str) -> tuple[int, str]:
     ("module", "given", "said"),
     [
         (
-            "edge_node",
+            "edge.edge_node",
             "odometry_rat:=5.0",
             "edge_node: edge_node has no parameter 'odometry_rat'; did you mean 'odometry_rate'?",
         ),
         ("simulator.sim_node", "seed:=much", "parameter 'seed' must be a whole number"),
         ("recorder.recorder_node", "polcy:=x", "recorder has no parameter 'polcy'; there are"),
-        ("edge_node", "cmd_vel_timeout:=100", "parameter 'cmd_vel_timeout' is out of its range"),
+        (
+            "edge.edge_node",
+            "cmd_vel_timeout:=100",
+            "parameter 'cmd_vel_timeout' is out of its range",
+        ),
     ],
 )
 def test_a_node_refuses_in_its_last_line(module: str, given: str, said: str) -> None:
@@ -124,7 +128,7 @@ def test_a_node_refuses_in_its_last_line(module: str, given: str, said: str) -> 
 
 def test_a_node_refuses_a_parameter_file_in_its_last_line(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [\n")
-    code, line = node_says("edge_node", "--params-file", str(tmp_path / "bad.yaml"))
+    code, line = node_says("edge.edge_node", "--params-file", str(tmp_path / "bad.yaml"))
     assert code == 2
     assert line.startswith("edge_node: Couldn't parse params file")
     assert "/src/" not in line

@@ -10,7 +10,7 @@ from typing import Any
 from figures import Figure, parse_arguments, report
 
 HERE = Path(__file__).parent
-NO_SCRIPTS = ("all.py", "figures.py", "peers.py")
+NO_SCRIPTS = ("against.py", "all.py", "figures.py", "peers.py")
 SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.name not in NO_SCRIPTS)
 
 

@@ -1,0 +1,98 @@
+"""Compares every figure with that of an older commit, measured in turns in the same run.
+
+    python benchmarks/against.py v0.1.0 --quick control_loop.py fusion.py
+
+A figure counts as not worse when the median of its runs is no worse than the worst run of the old
+commit: what lies between is noise of the machine. One without a target is printed and not judged.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from all import SCRIPTS
+from figures import Figure, report
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (".", "ros_ws/src/sim2edge_ros")  # folders of a checkout that hold packages
+Runs = dict[str, list[dict[str, Any]]]  # rows of each run, by what they measure
+
+
+def main() -> int:
+    """Prints each figure beside the old commit's; returns 0 if none is worse."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("commit", help="the commit to compare with")
+    parser.add_argument("scripts", nargs="*", help="names of benchmarks; all by default")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each script on either side")
+    parser.add_argument("--quick", action="store_true", help="shorter and rougher")
+    parser.add_argument("--json", action="store_true", help="one JSON row per figure")
+    arguments = parser.parse_intermixed_args()
+    scripts = arguments.scripts or [path.name for path in SCRIPTS]
+    with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
+        old = Path(folder)
+        _unpack(arguments.commit, old)
+        figures = [
+            figure
+            for script in scripts
+            if (old / "benchmarks" / script).exists()
+            for figure in _compare(old, script, arguments.rounds, arguments.quick)
+        ]
+    return report(figures, arguments.json)
+
+
+def _unpack(commit: str, folder: Path) -> None:
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+
+
+def _compare(old: Path, script: str, rounds: int, quick: bool) -> Iterator[Figure]:
+    """The figures that both versions of a script print, with the old one as the target."""
+    before: Runs = {}
+    after: Runs = {}
+    for number in range(rounds):
+        print(f"{script}: round {number + 1} of {rounds} …", file=sys.stderr, flush=True)
+        for checkout, runs in ((old, before), (ROOT, after)):
+            for row in _run(checkout, script, quick):
+                runs.setdefault(row["what"], []).append(row)
+    for what in before:
+        if what in after:
+            yield _figure(f"{script}: {what}", before[what], after[what])
+
+
+def _run(checkout: Path, script: str, quick: bool) -> Iterable[dict[str, Any]]:
+    """The rows that a checkout's own script prints with that checkout's own packages."""
+    path = os.pathsep.join(str(checkout / folder) for folder in PACKAGES)
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{script}", "--json", *["--quick"] * quick],
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def _figure(what: str, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Figure:
+    more_is_better, judged = bool(after[0]["at_least"]), after[0]["target"] is not None
+    old = [row["value"] for row in before]
+    worst = min(old) if more_is_better else max(old)
+    return Figure(
+        what,
+        statistics.median(row["value"] for row in after),
+        after[0]["unit"],
+        worst if judged else None,
+        f"median before: {statistics.median(old):.4g}",
+        more_is_better,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

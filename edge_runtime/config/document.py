@@ -1,15 +1,48 @@
-"""Frozen dataclasses to JSON and back, with an error for whatever does not fit."""
+"""Frozen dataclasses to JSON and back, and from what a user writes as TOML or JSON."""
 
 import dataclasses
+import importlib
+import json
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_runtime.config.fields import about, is_range
 from edge_runtime.errors import UserError
 
 T = TypeVar("T")
+
+
+def read_document(path: Path, kind: str) -> Any:
+    """Read a file: JSON if its name ends in .json, else TOML.
+
+    Args:
+        path: the file.
+        kind: what it should be, for the error message.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise UserError(f"cannot read {kind} {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{kind} {path} is not a text file") from None
+    try:
+        return json.loads(text) if path.suffix == ".json" else _toml(text)
+    except ValueError as error:
+        raise UserError(f"{kind} {path} cannot be read: {error}") from None
+
+
+def _toml(text: str) -> Any:
+    try:
+        toml = importlib.import_module("tomllib")
+    except ModuleNotFoundError:
+        raise ValueError("TOML needs Python 3.11; write it as JSON in a file named .json") from None
+    return toml.loads(text)
 
 
 def to_json(value: Any) -> Any:
@@ -23,54 +56,111 @@ def to_json(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def from_json(kind: type[T], value: Any, where: str) -> T:
-    """The config of that class.
+def from_json(kind: type[T], value: Any, where: str, base: T | None = None) -> T:
+    """Build a config from what a document holds.
+
+    A number may say its unit, which must be the declared one: { value = 300, unit = "N" }.
 
     Args:
         kind: a dataclass.
-        value: what `to_json` gave.
-        where: the value's place, for the error message.
+        value: its fields by name, as `to_json` gives them.
+        where: the value's place, for the error message: a file, and where in it.
+        base: what holds for the fields that the document leaves out; by default the defaults.
 
     Raises:
-        UserError: a field is unknown or of the wrong type.
+        UserError: a field is unknown, missing or of the wrong type, or in another unit.
     """
-    built: T = _build(kind, value, where)
+    built: T = _build(kind, value, where, base, "")
     return built
 
 
-def _build(kind: Any, value: Any, where: str) -> Any:
+def in_unit(given: Any, unit: str, where: str) -> Any:
+    """The value of { value = ..., unit = ... }; anything else as it is.
+
+    Raises:
+        UserError: it is in another unit.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    if set(given) != {"value", "unit"}:
+        raise UserError(f'{where} must be a value or {{ value = ..., unit = "{unit}" }}')
+    if given["unit"] != unit:
+        raise UserError(f"{where} is in '{given['unit']}', but is measured in '{unit}'")
+    return given["value"]
+
+
+def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
+    if kind is Any and dataclasses.is_dataclass(base):
+        kind = type(base)
     if dataclasses.is_dataclass(kind):
-        return _build_dataclass(kind, value, where)
+        return _build_dataclass(kind, value, where, base)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple and isinstance(value, list):
+    if unit and origin is not Mapping:
+        value = in_unit(value, unit, where)
+    if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
         if len(kinds) == len(value):
-            return tuple(_build(k, v, where) for k, v in zip(kinds, value))
+            return tuple(_build(k, v, where, None, "") for k, v in zip(kinds, value))
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
-        return _build(next(a for a in args if a is not type(None)), value, where)
+        inner = next(a for a in args if a is not type(None))
+        return _build(inner, value, where, base, unit)
     if origin is typing.Literal and value in args:
         return value
-    if origin in (dict, Mapping) and isinstance(value, dict):
-        return {_build(args[0], k, where): _build(args[1], v, where) for k, v in value.items()}
+    if origin in (dict, Mapping) and isinstance(value, Mapping):
+        return {
+            _build(args[0], k, where, None, ""): _build(args[1], v, where, None, "")
+            for k, v in value.items()
+        }
     if kind is Path and isinstance(value, str):
         return Path(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and type(value) is int:
         return float(value)
+    if kind is int and type(value) is float and value.is_integer():
+        return int(value)
     if kind is Any or (isinstance(kind, type) and type(value) is kind):
         return value
-    raise UserError(f"{where}: {value!r} is not what belongs there ({kind})")
+    of_unit = f" in {unit}" if unit not in ("", "1") else ""
+    raise UserError(f"{where}: {value!r} is not {described(kind)}{of_unit}")
 
 
-def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
+def _build_dataclass(kind: Any, value: Any, where: str, base: Any) -> Any:
+    if not isinstance(value, Mapping):
         raise UserError(f"{where}: expected fields, found {value!r}")
     kinds = typing.get_type_hints(kind)
-    names = {f.name for f in dataclasses.fields(kind) if f.init}
-    unknown = sorted(set(value) - names)
-    if unknown:
-        raise UserError(
-            f"{where}: unknown field '{unknown[0]}'; there are: {', '.join(sorted(names))}"
-        )
-    return kind(**{k: _build(kinds[k], v, f"{where}.{k}") for k, v in value.items()})
+    known = {f.name: f for f in dataclasses.fields(kind) if f.init}
+    built = {}
+    for name, item in value.items():
+        if name not in known:
+            raise UserError(f"{where}: unknown key '{name}'; there are: {', '.join(known)}")
+        unit, before = about(known[name]).unit, getattr(base, name, None)
+        built[name] = _build(kinds[name], item, f"{where}.{name}", before, unit)
+    if base is not None:
+        return dataclasses.replace(base, **built)
+    for name, field in known.items():
+        if {field.default, field.default_factory} == {dataclasses.MISSING} and name not in built:
+            raise UserError(f"{where}: '{name}' is missing")
+    return kind(**built)
+
+
+_WORDS = {
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+}
+
+
+def described(kind: Any) -> str:
+    """What a value of this type is, in words."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if is_range(kind):
+        return "a range [low, high]"
+    if origin is typing.Literal:
+        return f"one of {', '.join(map(str, args))}"
+    if origin is tuple:
+        several = args[-1] is Ellipsis
+        return "a list" if several else f"a list of {len(args)}"
+    return _WORDS.get(kind, str(kind))

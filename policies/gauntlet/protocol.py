@@ -7,8 +7,8 @@ released from a crane, a tour of 12 waypoints in 60 s, pushed once in each segme
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edge_runtime.config.document import read_document
 from edge_runtime.config.quantity import Range, changed, quantity
-from edge_runtime.config.text_file import read_document
 from edge_runtime.errors import UserError
 
 GAUNTLET, FAULTS = "gauntlet", "faults"

@@ -9,7 +9,6 @@ import mujoco
 import numpy as np
 from gymnasium.vector.utils import batch_space
 
-from edge_runtime.config.check import flag
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion
 from edge_runtime.observation.builder import ObservationBuilder, signals_read
@@ -340,7 +339,7 @@ def _substeps(control_period: float, physics_period: float) -> int:
         below = max(math.floor(ratio), 1)
         near = " or ".join(f"{k * physics_period:g}" for k in dict.fromkeys((below, below + 1)))
         raise UserError(
-            f"{flag('control_period')} {control_period:g} is no whole multiple of the physics "
+            f"--task.control-period {control_period:g} is no whole multiple of the physics "
             f"period, {physics_period:g} s; take {near}"
         )
     return substeps

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
 
 Float = npt.NDArray[np.float64]
@@ -23,15 +24,19 @@ _COARSE = 4  # every so many points are looked at for sections that come too clo
 
 @dataclass(frozen=True)
 class TrackConfig:
-    """How tracks are drawn. Lengths in m."""
+    """How tracks are drawn."""
 
-    points: int = 512
-    length: tuple[float, float] = (100.0, 250.0)  # of the centre line
-    width: tuple[float, float] = (4.0, 5.5)  # between the walls
-    tightest: tuple[float, float] = (5.0, 8.0)  # radius of the centre line's tightest corner
-    corners: tuple[int, int] = (6, 10)
-    roughness: float = 0.75  # 0: corners on a circle; towards 1: some close to its centre
-    gap: float = 1.0  # at least between the walls of two sections side by side
+    points: int = setting(512, "Points of the centre line.", above=0)
+    length: Range = setting((100.0, 250.0), "Length of the centre line.", "m", above=0)
+    width: Range = setting((4.0, 5.5), "Width between the walls.", "m", above=0)
+    tightest: Range = setting((5.0, 8.0), "Radius of the tightest corner.", "m", above=0)
+    corners: tuple[int, int] = setting((6, 10), "Number of corners.", above=0)
+    roughness: float = setting(
+        0.75, "0: corners on a circle; towards 1: some close to its centre.", at_least=0
+    )
+    gap: float = setting(
+        1.0, "Least distance between the walls of two sections side by side.", "m", at_least=0
+    )
 
 
 @dataclass(frozen=True)

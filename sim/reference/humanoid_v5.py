@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from gymnasium.vector.utils import batch_space
 
-from edge_runtime.config.check import check_numbers
+from edge_runtime.config.fields import Range, check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Contract
 from edge_runtime.signals import Array
@@ -32,24 +32,19 @@ class HumanoidV5:
 
     name: ClassVar[str] = "Humanoid-v5"
 
-    frame_skip: int = 5
-    """Physics steps of 3 ms per action."""
-    max_steps: int = 1000
-    """Actions in an episode."""
-    forward_weight: float = 1.25
-    """Reward per m/s of the centre of mass along x."""
-    healthy_reward: float = 5.0
-    """Reward of a step in which the torso stays in its range."""
-    control_weight: float = 0.1
-    """Cost of squared torque commands."""
-    contact_weight: float = 5e-7
-    """Cost of squared contact wrenches."""
-    contact_cost_max: float = 10.0
-    """What the contact cost is limited to."""
-    healthy_height: tuple[float, float] = (1.0, 2.0)
-    """Range of the torso's height in metres, outside of which the episode ends."""
-    reset_noise: float = 0.01
-    """Initial positions and velocities vary by ± this."""
+    frame_skip: int = setting(5, "Physics steps of 3 ms per action.", above=0)
+    max_steps: int = setting(1000, "Actions in an episode.", above=0)
+    forward_weight: float = setting(1.25, "Reward per m/s of the centre of mass along x.")
+    healthy_reward: float = setting(5.0, "Reward of a step in which the torso stays in its range.")
+    control_weight: float = setting(0.1, "Cost of squared torque commands.")
+    contact_weight: float = setting(5e-7, "Cost of squared contact wrenches.")
+    contact_cost_max: float = setting(10.0, "Upper limit of the contact cost.")
+    healthy_height: Range = setting(
+        (1.0, 2.0), "Height of the torso, outside of which the episode ends.", "m", infinite=True
+    )
+    reset_noise: float = setting(
+        0.01, "Initial positions and velocities vary by ± this.", at_least=0
+    )
 
     def for_training(self) -> "HumanoidV5":
         """Training sees the task as it is."""
@@ -61,12 +56,7 @@ class HumanoidV5:
         Raises:
             UserError: names the option.
         """
-        check_numbers(
-            self,
-            positive=("frame_skip", "max_steps"),
-            not_negative=("reset_noise",),
-            infinite=("healthy_height",),
-        )
+        check(self, "--task.")
 
 
 class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):

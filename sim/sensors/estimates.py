@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion import Fusion
 from edge_runtime.rotations import multiply
@@ -27,8 +28,8 @@ ESTIMATED = {
 class Wander:
     """A first-order Gauss-Markov error."""
 
-    std: float = 0.0  # stationary, in the signal's unit
-    time_constant: float = 2.0  # s
+    std: float = setting(0.0, "Stationary standard deviation, in the signal's unit.", at_least=0)
+    time_constant: float = setting(2.0, "Time constant.", "s", above=0)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.config.fields import setting
 from edge_runtime.signals import Array
 from sim.engines.engine import Float, Rows
 
@@ -13,11 +14,11 @@ from sim.engines.engine import Float, Rows
 class GnssConfig:
     """A receiver with corrections (RTK float or SBAS)."""
 
-    period: float = 0.2  # s, between two fixes
-    white: float = 0.05  # m, of each fix, on each axis
-    wander: float = 0.5  # m, stationary standard deviation of the slow error
-    time_constant: float = 60.0  # s, of the slow error
-    velocity: float = 0.05  # m/s, of each fix
+    period: float = setting(0.2, "Time between two fixes.", "s", above=0)
+    white: float = setting(0.05, "White noise of each fix, on each axis.", "m", at_least=0)
+    wander: float = setting(0.5, "Standard deviation of the slow error.", "m", at_least=0)
+    time_constant: float = setting(60.0, "Time constant of the slow error.", "s", above=0)
+    velocity: float = setting(0.05, "White noise of each fix's velocity.", "m/s", at_least=0)
 
     def exact(self) -> "GnssConfig":
         """The same at the same pace without error."""

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.config.fields import Range, setting
 from edge_runtime.signals import Array
 from sim.racing.tracks import Float, Tracks
 
@@ -26,14 +27,17 @@ _SEARCH = 64  # cross sections looked at for the quad a beam starts in
 class LidarConfig:
     """Beams spread evenly over the field of view, the middle one forward, right to left."""
 
-    beams: int = 64
-    field_of_view: float = 4.71238898038469  # rad
-    max_range: float = 25.0  # m; also what a beam without an echo reads
-    wall_height: float = 0.6  # m
-    std: float = 0.02  # m, white noise of each range
-    dropout: float = 0.002  # chance of a beam to have no echo
-    # rad, width of a sector that gives none for a whole episode, drawn for each.
-    blind: tuple[float, float] = (0.0, 0.0)
+    beams: int = setting(64, "Number of beams.", above=0)
+    field_of_view: float = setting(4.71238898038469, "Angle from first to last.", "rad", above=0)
+    max_range: float = setting(
+        25.0, "Longest range, which a beam without an echo reads too.", "m", above=0
+    )
+    wall_height: float = setting(0.6, "Height of the walls.", "m", above=0)
+    std: float = setting(0.02, "White noise of each range.", "m", at_least=0)
+    dropout: float = setting(0.002, "Chance of a beam to have no echo.", at_least=0)
+    blind: Range = setting(
+        (0.0, 0.0), "Width of a sector without echoes for a whole episode.", "rad", at_least=0
+    )
 
 
 class Lidar:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.config.fields import setting
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from sim.engines.engine import Engine, Rows
 from sim.robots.robot import Sensor
@@ -18,8 +19,8 @@ _ALL = slice(None)
 class Noise:
     """Error of one sensor, in its unit."""
 
-    std: float = 0.0  # white, of each reading
-    bias: float = 0.0  # constant over an episode, drawn from ±bias
+    std: float = setting(0.0, "White noise of each reading.", at_least=0)
+    bias: float = setting(0.0, "Bias, constant over an episode, drawn from ± this.", at_least=0)
 
 
 class Readings:

@@ -6,24 +6,27 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.config.fields import Range, setting
 from edge_runtime.policy.contract import Command
 from edge_runtime.signals import Array
 from sim.engines.engine import Rows
-
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class VelocityCommand:
     """Velocities in the heading frame (x forward, y left), drawn anew now and then."""
 
-    forward: Range = (-0.4, 1.0)  # m/s
-    lateral: Range = (-0.3, 0.3)  # m/s
-    yaw_rate: Range = (-0.6, 0.6)  # rad/s
-    interval: Range = (3.0, 8.0)  # s between two commands
-    standing: float = 0.2  # share of commands that say to stand still
-    straight: float = 0.25  # share of commands that ask for forward speed alone
-    deadband: float = 0.1  # commands smaller than this in all components become zero
+    forward: Range = setting((-0.4, 1.0), "Commanded forward velocity.", "m/s")
+    lateral: Range = setting((-0.3, 0.3), "Commanded velocity to the left.", "m/s")
+    yaw_rate: Range = setting((-0.6, 0.6), "Commanded yaw rate.", "rad/s")
+    interval: Range = setting((3.0, 8.0), "Time between two commands.", "s", above=0)
+    standing: float = setting(0.2, "Share of commands to stand still.", at_least=0)
+    straight: float = setting(
+        0.25, "Share of commands that ask for forward speed alone.", at_least=0
+    )
+    deadband: float = setting(
+        0.1, "Commands smaller than this in all components become zero.", at_least=0
+    )
 
     @property
     def components(self) -> tuple[Command, ...]:

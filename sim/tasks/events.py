@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.config.fields import Range, setting
 from sim.engines.engine import Bool, Engine, Float, Rows
 
 
@@ -13,11 +14,15 @@ from sim.engines.engine import Bool, Engine, Float, Rows
 class PushConfig:
     """A horizontal force in a random direction, now and then."""
 
-    enabled: bool = True
-    interval: tuple[float, float] = (4.0, 8.0)  # s between two pushes
-    duration: float = 0.1  # s
-    speed: tuple[float, float] = (0.1, 0.5)  # m/s the push would give the free robot
-    grow: bool = False  # the strongest gets stronger with who stands an episode, else weaker
+    enabled: bool = setting(True, "Push the robot.")
+    interval: Range = setting((4.0, 8.0), "Time between two pushes.", "s", above=0)
+    duration: float = setting(0.1, "Length of a push.", "s", above=0)
+    speed: Range = setting(
+        (0.1, 0.5), "Speed that a push would give the free robot.", "m/s", at_least=0
+    )
+    grow: bool = setting(
+        False, "Strengthen the strongest push after an episode without a fall, else weaken it."
+    )
 
 
 _NEVER = 1 << 40  # control steps

@@ -8,25 +8,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime.config.fields import Range, setting
 from sim.engines.actuators import Actuators
 from sim.engines.engine import Engine, Float, Rows
-
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class DomainRandomization:
     """The ranges; `enabled=False` switches all of them off."""
 
-    enabled: bool = True
-    mass: Range = (0.9, 1.1)  # factor on each body's mass and inertia
-    payload: Range = (-1.0, 3.0)  # kg added to the main body
-    centre_of_mass: Range = (-0.02, 0.02)  # m, offset of the main body's, on each axis
-    friction: Range = (0.4, 1.2)  # sliding friction of the ground
-    motor_strength: Range = (0.9, 1.1)  # factor on each motor's torque limit
-    stiffness: Range = (0.85, 1.15)  # factor on each position gain
-    damping: Range = (0.85, 1.15)  # factor on each velocity gain, a velocity actuator's too
-    action_delay: Range = (0.0, 0.02)  # s, from the policy to the motor
+    enabled: bool = setting(True, "Vary the robot from episode to episode.")
+    mass: Range = setting((0.9, 1.1), "Factor on each body's mass and inertia.", above=0)
+    payload: Range = setting((-1.0, 3.0), "Mass added to the main body.", "kg")
+    centre_of_mass: Range = setting(
+        (-0.02, 0.02), "Offset of the main body's centre of mass, on each axis.", "m"
+    )
+    friction: Range = setting((0.4, 1.2), "Sliding friction of the ground.", at_least=0)
+    motor_strength: Range = setting((0.9, 1.1), "Factor on each motor's torque limit.", at_least=0)
+    stiffness: Range = setting((0.85, 1.15), "Factor on each position gain.", at_least=0)
+    damping: Range = setting(
+        (0.85, 1.15), "Factor on each velocity gain, a velocity actuator's too.", at_least=0
+    )
+    action_delay: Range = setting(
+        (0.0, 0.02), "Delay from the policy to the motor.", "s", at_least=0
+    )
 
 
 def add_mass(engine: Engine, rows: Rows, body: Rows | int, mass: Float | float) -> None:

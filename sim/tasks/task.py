@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.config.check import check_numbers, flag
+from edge_runtime.config.fields import check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
@@ -32,27 +32,13 @@ class TaskConfig(ABC):
     """What every task can be configured in; a task's own config adds to it."""
 
     name: ClassVar[str]
-    # Fields, by dotted path, that `check` wants above 0, and those it wants not below.
-    positive: ClassVar[tuple[str, ...]] = (
-        "episode_seconds",
-        "control_period",
-        "action_clip",
-        "max_tilt",
-        "randomization.mass",
+    episode_seconds: float = setting(20.0, "Length of an episode.", "s", above=0)
+    control_period: float = setting(0.02, "Time between two actions.", "s", above=0)
+    action_clip: float = setting(5.0, "Actions beyond ± this are clipped.", above=0)
+    max_tilt: float = setting(
+        1.0, "Tilt from upright, past which the robot is damped.", "rad", above=0
     )
-    not_negative: ClassVar[tuple[str, ...]] = (
-        "randomization.friction",
-        "randomization.motor_strength",
-        "randomization.stiffness",
-        "randomization.damping",
-        "randomization.action_delay",
-    )
-
-    episode_seconds: float = 20.0
-    control_period: float = 0.02  # s, between two actions
-    action_clip: float = 5.0  # actions beyond ± this are clipped
-    max_tilt: float = 1.0  # rad from upright, past which the robot is damped
-    noise: bool = True  # sensor noise, bias and estimation error
+    noise: bool = setting(True, "Simulate sensor noise, bias and estimation errors.")
     randomization: DomainRandomization = DomainRandomization()
 
     def check(self) -> None:
@@ -61,16 +47,16 @@ class TaskConfig(ABC):
         Raises:
             UserError: names the option.
         """
-        check_numbers(self, self.positive, self.not_negative)
+        check(self, "--task.")
         if self.episode_seconds < self.control_period:
             raise UserError(
-                f"{flag('episode_seconds')} {self.episode_seconds:g} is shorter than one control "
+                f"--task.episode-seconds {self.episode_seconds:g} is shorter than one control "
                 f"period, {self.control_period:g} s"
             )
         delay = self.randomization.action_delay[1]
         if self.randomization.enabled and delay > self.control_period:
             raise UserError(
-                f"{flag('randomization.action_delay')} reaches {delay:g} s, but an action can be "
+                f"--task.randomization.action-delay reaches {delay:g} s, but an action can be "
                 f"late by one control period at most, {self.control_period:g} s"
             )
 

@@ -13,14 +13,12 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.config.check import flag
-from edge_runtime.errors import UserError
+from edge_runtime.config.fields import setting
 from sim.terrain.patches import Box, Flat, Float, Patch, Rough, Slopes, Steps
 
 Kind = Literal["flat", "slope", "steps", "rough"]
 _UNSEEN = 1_000_000  # seeds from here on are not for training
 SPACING = 60.0  # m between the centres of two patches
-_STEEPEST = 0.8  # rad
 _NAME = "terrain_"
 _COLOUR = (0.52, 0.55, 0.5, 1.0)
 
@@ -29,13 +27,17 @@ _COLOUR = (0.52, 0.55, 0.5, 1.0)
 class TerrainConfig:
     """What ground there is; flat by default."""
 
-    kinds: tuple[Kind, ...] = ()  # of patches, such as slope steps rough; none: a plane
-    levels: int = 5  # of difficulty, up to what follows
-    slope: float = 0.0873  # rad, 5°
-    step: float = 0.02  # m, of each step
-    stone: float = 0.02  # m, of the highest stone on rough ground
-    seed: int = 0  # of what is laid at random
-    curriculum: bool = True  # from the easiest level to harder ones by the distance walked
+    kinds: tuple[Kind, ...] = setting(
+        (), "Kinds of patches, such as slope steps rough; none: a plane."
+    )
+    levels: int = setting(5, "Levels of difficulty, up to what follows.", above=0)
+    slope: float = setting(0.0873, "Steepest slope.", "rad", at_least=0, at_most=0.8)
+    step: float = setting(0.02, "Height of the highest step.", "m", at_least=0)
+    stone: float = setting(0.02, "Height of the highest stone on rough ground.", "m", at_least=0)
+    seed: int = setting(0, "Seed of what is laid at random.", at_least=0)
+    curriculum: bool = setting(
+        True, "Go from the easiest level to harder ones by the distance walked."
+    )
 
     @property
     def is_flat(self) -> bool:
@@ -48,15 +50,9 @@ class TerrainConfig:
 
 
 class Terrain:
-    """The ground of all simulations; the patch of a kind and a level stands at its `origin`.
-
-    Raises:
-        UserError: it is steeper than anything stands on.
-    """
+    """The ground of all simulations; the patch of a kind and a level stands at its `origin`."""
 
     def __init__(self, config: TerrainConfig) -> None:
-        if config.slope > _STEEPEST:
-            raise UserError(f"{flag('terrain.slope')} is in rad and at most {_STEEPEST:g}")
         self.config = config
         seeds = iter(np.random.SeedSequence(config.seed).spawn(len(config.kinds) * config.levels))
         self._patches: list[list[Patch]] = [

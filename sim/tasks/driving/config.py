@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import mujoco
 import numpy as np
 
+from edge_runtime.config.fields import Range, setting
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.rotations import about_vertical, yaw
@@ -31,7 +32,7 @@ from sim.sensors.lidar import Lidar, LidarConfig
 from sim.sensors.readings import Noise
 from sim.tasks.driving import rewards as driving
 from sim.tasks.estimators import VEHICLE_ESTIMATOR
-from sim.tasks.randomization import DomainRandomization, Range
+from sim.tasks.randomization import DomainRandomization
 from sim.tasks.task import Bool, State, Task, TaskConfig, changed, weighted_terms
 
 # Of each episode; zero at its start.
@@ -77,10 +78,15 @@ class DrivingRewards:
 class DrivingPractice:
     """What training has more of than life: a lidar in part blind, wet roads, load."""
 
-    # As those of the same name in `lidar` and `randomization`; None, for as they are there.
-    blind: Range | None = None
-    friction: Range | None = None
-    payload: Range | None = None
+    blind: Range | None = setting(
+        None, "Width of the lidar's blind sector; none: as in `lidar`.", "rad", at_least=0
+    )
+    friction: Range | None = setting(
+        None, "Sliding friction of the ground; none: as in `randomization`.", at_least=0
+    )
+    payload: Range | None = setting(
+        None, "Mass added to the main body; none: as in `randomization`.", "kg", at_least=0
+    )
 
 
 @dataclass(frozen=True)
@@ -88,41 +94,13 @@ class VehicleTrack(TaskConfig):
     """Drive closed tracks fast without leaving them."""
 
     name: ClassVar[str] = "VehicleTrack"
-    positive: ClassVar[tuple[str, ...]] = (
-        *TaskConfig.positive,
-        "tracks",
-        "track.points",
-        "track.length",
-        "track.width",
-        "track.tightest",
-        "track.corners",
-        "room",
-        "stuck_seconds",
-        "lidar.beams",
-        "lidar.field_of_view",
-        "lidar.max_range",
-        "lidar.wall_height",
-        "gnss.period",
-        "gnss.time_constant",
-        "errors.estimates.attitude.time_constant",
-        "errors.estimates.velocity.time_constant",
-    )
-    not_negative: ClassVar[tuple[str, ...]] = (
-        *TaskConfig.not_negative,
-        "track_seed",
-        "track.roughness",
-        "track.gap",
-        "start_speed",
-        "lidar",
-        "practice",
-        "gnss",
-        "errors",
-    )
 
-    episode_seconds: float = 40.0
-    control_period: float = 0.04
-    action_clip: float = 1.0
-    max_tilt: float = 0.6
+    episode_seconds: float = setting(40.0, "Length of an episode.", "s", above=0)
+    control_period: float = setting(0.04, "Time between two actions.", "s", above=0)
+    action_clip: float = setting(1.0, "Actions beyond ± this are clipped.", above=0)
+    max_tilt: float = setting(
+        0.6, "Tilt from upright, past which the robot is damped.", "rad", above=0
+    )
     randomization: DomainRandomization = DomainRandomization(
         mass=(0.95, 1.05),
         payload=(0.0, 25.0),
@@ -131,12 +109,16 @@ class VehicleTrack(TaskConfig):
         stiffness=(0.9, 1.1),
         damping=(0.9, 1.1),
     )
-    tracks: int = 256  # how many different ones
-    track_seed: int = 0  # of those; another seed gives tracks never seen
+    tracks: int = setting(256, "Number of different tracks.", above=0)
+    track_seed: int = setting(
+        0, "Seed of the tracks; another one gives tracks never seen.", at_least=0
+    )
     track: TrackConfig = TrackConfig()
-    start_speed: tuple[float, float] = (0.0, 6.0)  # m/s
-    room: float = 0.4  # m to a wall, from which on being near is a cost
-    stuck_seconds: float = 4.0  # without a metre of progress
+    start_speed: Range = setting((0.0, 6.0), "Speed at the start.", "m/s", at_least=0)
+    room: float = setting(0.4, "Distance to a wall, below which nearness costs.", "m", above=0)
+    stuck_seconds: float = setting(
+        4.0, "Time without a metre of progress after which an episode ends.", "s", above=0
+    )
     lidar: LidarConfig = LidarConfig()
     gnss: GnssConfig = GnssConfig()
     errors: VehicleNoise = VehicleNoise()

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime.config.fields import Range, setting
 from sim.engines.engine import Engine, Rows
-from sim.tasks.randomization import Range, add_mass
+from sim.tasks.randomization import add_mass
 
 
 @dataclass(frozen=True)
 class ArmConfig:
     """In half of the episodes a hand carries something, in the others the arms are elsewhere."""
 
-    hand_mass: Range = (0.0, 0.0)  # kg, in one hand
-    offset: float = 0.0  # rad, to either side, of each arm joint's target
+    hand_mass: Range = setting((0.0, 0.0), "Load in one hand.", "kg", at_least=0)
+    offset: float = setting(
+        0.0, "Offset of each arm joint's target, to either side.", "rad", at_least=0
+    )
 
 
 class Arms:

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.config.fields import Range, setting
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.policy.contract import Command
@@ -20,7 +21,6 @@ from sim.sensors.readings import Noise
 from sim.tasks.commands import VelocityCommand
 from sim.tasks.estimators import humanoid_estimator
 from sim.tasks.events import PushConfig
-from sim.tasks.randomization import Range
 from sim.tasks.task import TaskConfig, changed
 from sim.tasks.walking.arms import ArmConfig
 from sim.tasks.walking.rewards import WalkingRewards
@@ -46,14 +46,23 @@ class WalkingNoise:
 class Practice:
     """What training has more of than life: starts and pushes, which else are too rare to learn."""
 
-    episode_seconds: float = 10.0
-    push_interval: tuple[float, float] = (2.0, 6.0)  # s
-    push_speed: tuple[float, float] = (0.1, 0.55)  # m/s
-    push_grow: bool = False  # from weak pushes to the strongest, as each simulation stands them
-    # As those of the same name in `randomization` and `arms`; None, for as they are there.
-    payload: Range | None = None
-    hand_mass: Range | None = None
-    arm_offset: float | None = None
+    episode_seconds: float = setting(10.0, "Length of an episode.", "s", above=0)
+    push_interval: Range = setting((2.0, 6.0), "Time between two pushes.", "s", above=0)
+    push_speed: Range = setting(
+        (0.1, 0.55), "Speed that a push would give the free robot.", "m/s", at_least=0
+    )
+    push_grow: bool = setting(
+        False, "Go from weak pushes to the strongest, as each simulation withstands them."
+    )
+    payload: Range | None = setting(
+        None, "Mass added to the main body; none: as in `randomization`.", "kg"
+    )
+    hand_mass: Range | None = setting(
+        None, "Load in one hand; none: as in `arms`.", "kg", at_least=0
+    )
+    arm_offset: float | None = setting(
+        None, "Offset of each arm joint's target; none: as in `arms`.", "rad", at_least=0
+    )
 
 
 @dataclass(frozen=True)
@@ -61,49 +70,21 @@ class HumanoidVelocity(TaskConfig):
     """Track a commanded forward, lateral and yaw velocity."""
 
     name: ClassVar[str] = "HumanoidVelocity"
-    positive: ClassVar[tuple[str, ...]] = (
-        *TaskConfig.positive,
-        "action_scale",
-        "history",
-        "gait_steps",
-        "nominal_height",
-        "command.interval",
-        "pushes.interval",
-        "pushes.duration",
-        "practice.episode_seconds",
-        "practice.push_interval",
-        "terrain.levels",
-        "errors.estimates.attitude.time_constant",
-        "errors.estimates.velocity.time_constant",
-    )
-    not_negative: ClassVar[tuple[str, ...]] = (
-        *TaskConfig.not_negative,
-        "catch_lean",
-        "catch_rate",
-        "recovery_seconds",
-        "swing_height",
-        "command.standing",
-        "command.straight",
-        "command.deadband",
-        "pushes.speed",
-        "practice.push_speed",
-        "practice.hand_mass",
-        "practice.arm_offset",
-        "arms",
-        "errors",
-        "terrain.slope",
-        "terrain.step",
-        "terrain.stone",
-    )
 
-    action_scale: float = 0.3  # rad per unit of action
-    history: int = 3  # control periods that tell speed and delay, which have no sensor
-    gait_steps: int = 32  # control periods in a gait cycle
-    catch_lean: float = 0.15  # rad of tilt, beyond which a standing robot steps to catch itself
-    catch_rate: float = 1.2  # rad/s of roll or pitch, likewise
-    swing_height: float = 0.08  # m, of the sole at mid swing
-    recovery_seconds: float = 1.0  # after a push, in which only balance counts
-    nominal_height: float = 0.755  # m, of the IMU while walking
+    action_scale: float = setting(0.3, "Angle of each joint per unit of action.", "rad", above=0)
+    history: int = setting(
+        3, "Control periods that show speed and delay, which have no sensor.", above=0
+    )
+    gait_steps: int = setting(32, "Control periods in a gait cycle.", above=0)
+    catch_lean: float = setting(
+        0.15, "Tilt beyond which a standing robot steps to catch itself.", "rad", at_least=0
+    )
+    catch_rate: float = setting(1.2, "Roll or pitch rate, likewise.", "rad/s", at_least=0)
+    swing_height: float = setting(0.08, "Height of the sole at mid swing.", "m", at_least=0)
+    recovery_seconds: float = setting(
+        1.0, "Time after a push in which only balance counts.", "s", at_least=0
+    )
+    nominal_height: float = setting(0.755, "Height of the IMU while walking.", "m", above=0)
     command: VelocityCommand = VelocityCommand()
     pushes: PushConfig = PushConfig()
     arms: ArmConfig = ArmConfig()

@@ -49,7 +49,7 @@ def test_a_config_survives_the_way_through_a_file(config: Outer) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"nonsense": 1}, "unknown field 'nonsense'"),
+        ({"nonsense": 1}, "unknown key 'nonsense'"),
         ({"kind": "c"}, r"x\.kind"),
         ({"on": 1}, r"x\.on"),
         ({"limit": "much"}, r"x\.limit"),

@@ -1,0 +1,156 @@
+"""Declares a setting once: its default, sentence, unit and bounds.
+
+The command line, JSON and TOML files, ROS parameters and the generated reference all read them.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from edge_runtime.errors import UserError
+
+Range = tuple[float, float]  # (low, high)
+_KEY = "setting"
+_HELP = "help"  # where tyro looks for the sentence of an option
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is declared of a field beside its type and default."""
+
+    sentence: str = ""
+    unit: str = ""  # "1" for a number without one
+    above: float = -math.inf
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    infinite: bool = False
+    allowed: str = ""
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words, such as "above 0" or "from 0 to 1"; empty without any."""
+        least, most = shown(self.at_least), shown(self.at_most)
+        if self.above > -math.inf:
+            lower = f"above {shown(self.above)}"
+        elif self.at_least > -math.inf:
+            if self.at_most < math.inf:
+                return f"from {least} to {most}"
+            lower = f"at least {least}"
+        else:
+            lower = ""
+        upper = f"at most {most}" if self.at_most < math.inf else ""
+        return " and ".join(filter(None, (lower, upper)))
+
+    @property
+    def help(self) -> str:
+        """The sentence, and a second one with bounds and unit."""
+        unit = self.unit if self.unit != "1" else ""
+        limits = " ".join(filter(None, (self.bounds or (unit and "in"), unit)))
+        return " ".join(
+            filter(None, (self.sentence, limits and f"{limits[0].upper()}{limits[1:]}."))
+        )
+
+
+def setting(
+    default: Any = MISSING,
+    sentence: str = "",
+    unit: str = "",
+    *,
+    factory: Callable[[], Any] | Any = MISSING,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    at_most: float = math.inf,
+    infinite: bool = False,
+    allowed: str = "",
+) -> Any:
+    """Declare a field of a dataclass as a setting.
+
+    Bounds hold for each number of a tuple, of which there must then be one at least. A tuple of
+    two numbers is a range, the lower first; one of any length is a list.
+
+    Args:
+        default: its default; without one, nor a `factory`, it must be given.
+        sentence: what it means.
+        unit: what its numbers are measured in; "1" where saying that it has none is worth it.
+        factory: makes the default.
+        above: numbers must be greater than this.
+        at_least: numbers must not be smaller than this.
+        at_most: numbers must not be greater than this.
+        infinite: whether numbers may be infinite.
+        allowed: what else it must be, in words, for whoever only reads about it.
+    """
+    about = Setting(sentence, unit, above, at_least, at_most, infinite, allowed)
+    metadata = {_KEY: about, _HELP: about.help} if about.help else {_KEY: about}
+    return field(default=default, default_factory=factory, metadata=metadata)
+
+
+def about(of: "Field[Any]") -> Setting:
+    """What is declared of a field; of a plain one, nothing."""
+    found: Setting = of.metadata.get(_KEY, Setting())
+    return found
+
+
+def check(config: Any, where: str) -> None:
+    """Refuse numbers that are no numbers or out of bounds, and ranges in the wrong order.
+
+    Args:
+        config: a dataclass, others within it.
+        where: what stands before a field's path in the message: "--" or "--task." for options,
+            whose names have dashes; else a file and its table.
+
+    Raises:
+        UserError: names the option or key, and what it must be.
+    """
+    for path, declared, numbers, ordered in _numbers(config, ""):
+        name = where + (path.replace("_", "-") if where.startswith("-") else path)
+        if any(map(math.isnan, numbers)):
+            raise UserError(f"{name} must be a number")
+        if any(map(math.isinf, numbers)) and not declared.infinite:
+            raise UserError(f"{name} must be finite")
+        if ordered and numbers[0] > numbers[1]:
+            low, high = map(shown, numbers)
+            raise UserError(f"{name} {low} {high} is no range: put the lower first")
+        if declared.bounds and not numbers:
+            raise UserError(f"{name} is empty; give one number at least, {declared.bounds}")
+        for number in numbers:
+            _check_bounds(number, declared, name)
+
+
+def _check_bounds(number: float, declared: Setting, name: str) -> None:
+    if declared.at_least <= number <= declared.at_most and number > declared.above:
+        return
+    unit = f" {declared.unit}" if declared.unit not in ("", "1") else ""
+    words = {"above 0": "be positive", "at least 0": "not be negative"}
+    must = words.get(declared.bounds, f"be {declared.bounds}{unit}")
+    raise UserError(f"{name} is {shown(number)}{unit}; it must {must}")
+
+
+def _numbers(config: Any, path: str) -> Iterator[tuple[str, Setting, tuple[float, ...], bool]]:
+    """Every number or tuple of numbers in a dataclass: path, setting, values, whether a range."""
+    hints = get_type_hints(type(config))
+    for of in fields(config):
+        value, inner = getattr(config, of.name), f"{path}{of.name}"
+        if is_dataclass(value):
+            yield from _numbers(value, f"{inner}.")
+        elif isinstance(value, tuple) and all(map(_is_number, value)):
+            yield inner, about(of), value, is_range(hints[of.name])
+        elif _is_number(value):
+            yield inner, about(of), (value,), False
+
+
+def is_range(kind: Any) -> bool:
+    """Whether a field of this type holds two numbers, or may."""
+    if get_origin(kind) in (Union, UnionType):
+        return any(map(is_range, get_args(kind)))
+    return get_origin(kind) is tuple and get_args(kind) in ((float, float), (int, int))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def shown(number: float) -> str:
+    """A number as a message has it; whole ones with all their digits."""
+    return str(number) if isinstance(number, int) else f"{number:g}"

@@ -13,6 +13,7 @@ from figures import Figure, parse_arguments, report
 
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.recorder import RunLog
@@ -31,11 +32,9 @@ class TimedRecorder:
         self._log = log
         self.taken: list[float] = []  # µs
 
-    def keep(
-        self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None
-    ) -> None:
+    def observe(self, tick: Tick) -> None:
         started = time.thread_time_ns()
-        self._log.keep(loop, began, missed, sent)
+        self._log.observe(tick)
         self.taken.append((time.thread_time_ns() - started) * 1e-3)
 
 
@@ -63,13 +62,17 @@ def cost(stretches: int) -> list[Figure]:
         for stretch in range(stretches):
             on = stretch % 2 == 1
             # Every other time by itself, lest its clock counts for the log.
-            loop.recorder = (log if stretch % 4 == 1 else recorder) if on else None
+            timed = stretch % 4 == 3
+            observer = recorder if timed else log
+            if on:
+                loop.add_observer(observer)
             for _ in range(STRETCH):
                 started = time.perf_counter_ns()
                 loop.tick()
-                if loop.recorder is not recorder:
+                if not timed:
                     taken[on].append((time.perf_counter_ns() - started) * 1e-3)
                 robot.advance()
+            loop.remove_observer(observer)
         kept = log.as_dictionary()
     without, median = (np.median(taken[on][STRETCH:]) for on in (False, True))
     p99 = np.percentile(recorder.taken[STRETCH:], 99)

@@ -120,7 +120,8 @@ def main(config: RunConfig) -> int:
             loop.command.put(command)
             shadow = None if tried is None else Shadow.of(loop, tried)
             log = None if file is None else RunLog(file, loop, name)
-            loop.recorder = log
+            if log is not None:
+                loop.add_observer(log)
             try:
                 _drive(loop, config.seconds, interrupted)
             finally:
@@ -327,6 +328,8 @@ def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> N
     _show(table(loop, color=live), shown)
     for line in broken_rules(loop):
         print(f"guard: {line}")
+    for line in loop.observer_failures:
+        print(f"observer: {line}")
     for what, state in loop.realtime_report.items():
         if "refused" in state:
             print(f"{what}: {state}")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from edge_runtime.loop.budget import Budget, BudgetConfig, Stage
 from edge_runtime.loop.deadline import next_release, sleep_until
 from edge_runtime.loop.handover import Handover, LatestValue
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
+from edge_runtime.loop.tick import Observer, Tick
 from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy
@@ -40,23 +40,6 @@ class LoopConfig:
     # where the fault leaves it sound.
     rest_seconds: float = 2.0
     phase: float = 0.1  # share of the period from a sample's arrival to the tick that uses it
-
-
-class Recorder(Protocol):
-    """Keeps what a loop does."""
-
-    def keep(
-        self, loop: "ControlLoop", began: int, missed: int, sent: ActuatorCommand | None
-    ) -> None:
-        """Called at the end of each tick by the loop's thread, which it must not keep waiting.
-
-        Args:
-            loop: whose buffers hold what the tick read, estimated and asked for.
-            began: when the tick began, ns by the loop's clock.
-            missed: periods skipped right before.
-            sent: the command; None before anything is known of the robot.
-        """
-        ...
 
 
 class ControlLoop:
@@ -106,17 +89,14 @@ class ControlLoop:
         self._marks = [0] * (len(Stage) + 1)
         self._last_new = clock()  # when the newest sample was first seen
         self._unfused = 0  # periods of samples that the estimator has not seen
-        self.fused = 0  # periods by which the estimator went on in the last tick
-        self.was_reset = False  # whether the estimator was reset before that
-        self.observed = False  # whether the policy observed in the last tick
-        self.drove = False  # and whether what was sent is what it wanted
-        self.recorder: Recorder | None = None  # to be set before the start
-        self.shadow: Recorder | None = None  # the same
+        self.last_tick = Tick(self.sensors, fusion, self.controller)
+        self.observers: tuple[Observer, ...] = ()  # called in this order at the end of each tick
+        self.observer_failures: list[str] = []  # of observers that raised and were removed
+        self._changing_observers = threading.Lock()
         self._rest = np.zeros_like(self.controller.command[0])  # what is asked of it in a stop
         self._limp = np.zeros_like(self.controller.stiffness)
         self._share = min(1.0, contract.control_period)  # of a period in a second's average
         self.ticks, self.swaps, self.clipped = 0, 0, 0
-        self.reaction = Reaction.NONE
         self.lost_because = ""  # what the estimator said when it was first lost
         self.ticks_reacting = [0] * len(Reaction)
         self.realtime_report: dict[str, str] = {}
@@ -212,6 +192,21 @@ class ControlLoop:
         _check_same_operation(self.controller.contract, policy)
         return controller
 
+    def add_observer(self, observer: Observer) -> None:
+        """Let an observer see each tick from the next one on."""
+        with self._changing_observers:
+            self.observers = (*self.observers, observer)
+
+    def remove_observer(self, observer: Observer) -> None:
+        """Let an observer see no further tick; the one in progress may be its last."""
+        with self._changing_observers:
+            self.observers = tuple(o for o in self.observers if o is not observer)
+
+    @property
+    def reaction(self) -> Reaction:
+        """What the guard asked for in the last tick."""
+        return self.last_tick.reaction
+
     # -- the loop's side -------------------------------------------------------------------
 
     def tick(self, missed: int = 0) -> Reaction:
@@ -223,12 +218,13 @@ class ControlLoop:
         Returns:
             What the guard asked for; NONE when the policy drove.
         """
-        clock, marks = self._clock, self._marks
-        marks[0] = clock()
+        clock, marks, tick = self._clock, self._marks, self.last_tick
+        marks[0] = tick.began = clock()
+        tick.missed = missed
         if self._asked:
-            self._heed_operator()
+            self._handle_operator()
         sensors = self.sensors
-        self.was_reset = False
+        tick.was_reset = False
         new = sensors.look(self.robot.read())
         marks[1] = clock()
         fit = sensors.not_finite == 0 or self._reads_finite()
@@ -238,11 +234,11 @@ class ControlLoop:
             if self._to_begin and sensors.not_finite == 0:
                 self._begin()
         if not self._begun:
-            self._keep(marks[0], missed, None)
+            self._show_to_observers()
             return Reaction.NONE  # nothing is known of the robot, so nothing is sent
-        self.fused = self._unfused if fit else 0
-        if self.fused:
-            self.fusion.update(sensors.signals, self.fused)
+        tick.fused = self._unfused if fit else 0
+        if tick.fused:
+            self.fusion.update(sensors.signals, tick.fused)
             self._unfused = 0
         marks[2] = clock()
         controller = self.controller
@@ -258,8 +254,9 @@ class ControlLoop:
             mode = self.safe.react(reaction, 1 + missed)
             driven = False
         marks[4] = clock()
-        self.reaction, self.observed, self.drove = reaction, fit, driven
-        self._keep(marks[0], missed, self._write(mode))
+        tick.number, tick.reaction, tick.observed, tick.drove = self.ticks, reaction, fit, driven
+        tick.sent = self._write(mode)
+        self._show_to_observers()
         marks[5] = clock()
         self.budget.record(marks)
         self.ticks_reacting[reaction] += 1
@@ -273,12 +270,12 @@ class ControlLoop:
         sensed = self.sensors.signals.items()
         return all(all_finite(values[0]) for name, values in sensed if name in read)
 
-    def _heed_operator(self) -> None:
+    def _handle_operator(self) -> None:
         self._asked = False
         following = self._next_controller.take()
         if following is not None:
             following.take_over(self.controller)
-            self.controller = following
+            self.controller = self.last_tick.controller = following
             self.safe.use(following.actuators)
             self.swaps += 1
             self._next_controller.confirm()
@@ -289,7 +286,7 @@ class ControlLoop:
         if self._begun:
             self.guard.reset()
             self.fusion.reset()
-            self.was_reset = True
+            self.last_tick.was_reset = True
             self._unfused = 1  # the estimator starts anew, so it has missed nothing
             self.controller.restart()
         self._begun = True
@@ -341,10 +338,15 @@ class ControlLoop:
         self.robot.write(command)
         return command
 
-    def _keep(self, began: int, missed: int, sent: ActuatorCommand | None) -> None:
-        for keeper in (self.recorder, self.shadow):
-            if keeper is not None:
-                keeper.keep(self, began, missed, sent)
+    def _show_to_observers(self) -> None:
+        for observer in self.observers:
+            try:
+                observer.observe(self.last_tick)
+            except Exception as error:  # what only observes must not end the drive
+                self.remove_observer(observer)
+                self.observer_failures.append(
+                    f"{type(observer).__name__} failed: {type(error).__name__}: {error}"
+                )
 
     def _run(self, pace: Callable[[], None]) -> None:
         try:

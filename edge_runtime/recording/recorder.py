@@ -13,6 +13,7 @@ import numpy as np
 from edge_runtime.config.document import to_json
 from edge_runtime.errors import UserError
 from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.contract import to_metadata
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
@@ -29,7 +30,6 @@ from edge_runtime.recording.run_log import (
     Column,
     row_dtype,
 )
-from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.signals import Array, Signal
 
 WRITE_EVERY = 0.4  # s; what is not yet written is lost with the process
@@ -38,7 +38,7 @@ _NOT_SENT = -1  # in place of a mode: nothing is known of the robot yet
 
 
 class RunLog:
-    """Keeps what a loop does, as its `recorder`.
+    """Writes a row for each tick that it observes.
 
     Args:
         file: an empty one, to be closed after this.
@@ -53,7 +53,7 @@ class RunLog:
     def __init__(
         self, file: BlockFile, loop: ControlLoop, fusion: str, every: float = WRITE_EVERY
     ) -> None:
-        self._file, self._controller, self._fusion = file, loop.controller, loop.fusion
+        self._file, self._controller = file, loop.controller
         columns = _columns(loop)
         header = {
             "format": FORMAT,
@@ -70,39 +70,36 @@ class RunLog:
                 f"cannot write {file.path}: {error.strerror}; make room or write elsewhere"
             ) from None
         self._events: deque[dict[str, Any]] = deque()  # whose operations are atomic
-        estimates = (loop.fusion.estimates[s.name] for s in loop.fusion.provides)
-        self._known = (loop.sensors.values, *estimates)
-        self._nothing: Array = np.zeros(len(loop.robot.description.joint_names), np.float32)
+        joints = len(loop.robot.description.joint_names)
+        self._nothing: Array = np.zeros((3, joints), np.float32)  # in place of a command
         self._lost = False
         capacity = max(_RING_ROWS, math.ceil(_RING_SECONDS * 1e9 / loop.period))
         self._writer = RowWriter(row_dtype(columns).itemsize, capacity, self._write, every)
 
-    def keep(
-        self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None
-    ) -> None:
-        """Keep a tick; called by the loop's thread, for which it never waits."""
-        sensors, controller, lost = loop.sensors, loop.controller, self._fusion.lost
-        if controller is not self._controller or lost != self._lost:
-            self._note(loop, lost)
+    def observe(self, tick: Tick) -> None:
+        """Copy a tick; called by the loop's thread, for which it never waits."""
+        lost, sent = tick.lost, tick.sent
+        if tick.controller is not self._controller or lost != self._lost:
+            self._note(tick, lost)
         if sent is None:
-            mode, target, stiffness = _NOT_SENT, self._nothing, self._nothing
+            mode, target, stiffness, damping = _NOT_SENT, *self._nothing
         else:
-            mode, target, stiffness = sent.mode, sent.target, sent.stiffness
+            _, mode, target, stiffness, damping = sent
         head = HEAD.pack(
-            began,
-            sensors.sequence,
-            sensors.stamp,
+            tick.began,
+            tick.sequence,
+            tick.stamp,
             self._writer.given,
-            loop.ticks,
-            missed,
-            loop.fused,
-            loop.was_reset,
+            tick.number,
+            tick.missed,
+            tick.fused,
+            tick.was_reset,
             lost,
-            loop.reaction,
+            tick.reaction,
             mode,
         )
-        known, damping = self._known, controller.damping
-        row: tuple[Any, ...] = (head, *known, controller.command, target, stiffness, damping)
+        arrays = tick.sensed_and_estimated
+        row: tuple[Any, ...] = (head, *arrays, tick.command, target, stiffness, damping)
         self._writer.put(b"".join(row))
 
     def close(self, error: str = "") -> None:
@@ -132,15 +129,16 @@ class RunLog:
             return f"{kept} ended early: {report['ended_early']}; {lost:,} ticks are not in it"
         return f"{kept}; {lost:,} ticks lost, for the disk was too slow" if lost else kept
 
-    def _note(self, loop: ControlLoop, lost: bool) -> None:
-        """What happens so rarely that it may take a few microseconds more."""
-        if loop.controller is not self._controller:
-            self._controller = loop.controller
-            policy = loop.controller.policy
-            self._events.append({"event": "policy", "row": self._writer.given, "policy": policy})
+    def _note(self, tick: Tick, lost: bool) -> None:
+        """Note what happens so rarely that it may take a few microseconds more."""
+        if tick.controller is not self._controller:
+            self._controller = tick.controller
+            self._events.append(
+                {"event": "policy", "row": self._writer.given, "policy": tick.policy}
+            )
         if lost != self._lost:
             self._lost = lost
-            about = {"lost": bool(lost), "reason": loop.fusion.reason}
+            about = {"lost": bool(lost), "reason": tick.fusion.reason}
             self._events.append({"event": "estimator", "row": self._writer.given, **about})
 
     def _write(self, rows: bytes) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 from edge_runtime.errors import UserError
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.latency import LatencyHistogram, percentiles
+from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.row_writer import RowWriter
-from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.signals import Array
 
 # Tick, control step, whether the driver observed, acted on it, and had begun anew before that.
@@ -102,15 +102,15 @@ class Shadow:
         self._latest: _Trial | None = None  # what was there last
         self._before = [] if before is None else before
         self._using = threading.Lock()  # a policy's buffers; the loop never takes it
-        estimates = (loop.fusion.estimates[s.name] for s in loop.fusion.provides)
-        self._known = (loop.sensors.values, *estimates)
         joints = len(loop.robot.description.joint_names)
         commands = loop.controller.command.size
-        self._floats = sum(a.size for a in self._known) + commands + 2 * joints
+        self._floats = (
+            sum(a.size for a in loop.last_tick.sensed_and_estimated) + commands + 2 * joints
+        )
         self._row_size = _HEAD.size + 4 * self._floats
         capacity = max(8, round(_RING_SECONDS * 1e9 / loop.period))
         self._writer = RowWriter(self._row_size, capacity, self._see, every)
-        loop.shadow = self
+        loop.add_observer(self)
 
     @classmethod
     def of(cls, loop: ControlLoop, policy: Policy) -> "Shadow":
@@ -127,23 +127,15 @@ class Shadow:
             raise
         return shadow
 
-    def keep(
-        self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None
-    ) -> None:
+    def observe(self, tick: Tick) -> None:
         """Leave a tick for the shadow; called by the loop's thread, for which it never waits."""
+        sent = tick.sent
         if self._trial is None or sent is None:
             return
-        controller = loop.controller
-        head = _HEAD.pack(
-            loop.ticks, controller.step[0, 0], loop.observed, loop.drove, loop.was_reset
-        )
-        row: tuple[Any, ...] = (
-            head,
-            *self._known,
-            controller.command,
-            controller.followed(),
-            sent.target,
-        )
+        step = tick.controller.step[0, 0]
+        head = _HEAD.pack(tick.number, step, tick.observed, tick.drove, tick.was_reset)
+        arrays = tick.sensed_and_estimated
+        row: tuple[Any, ...] = (head, *arrays, tick.command, tick.action, sent.target)
         self._writer.put(b"".join(row))
 
     def load(self, policy: Policy) -> None:

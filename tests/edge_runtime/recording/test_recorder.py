@@ -66,7 +66,8 @@ def logged(path: Path) -> Iterator[Logged]:
     policy = Policy(make_model(make_contract()), "first.onnx")
     loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), HandClock())
     with closing(BlockFile(path, 10**7)) as file:
-        loop.recorder = log = RunLog(file, loop, "vqf", every=0.002)
+        log = RunLog(file, loop, "vqf", every=0.002)
+        loop.add_observer(log)
         yield loop, robot, log
         log.close()
 
@@ -185,7 +186,8 @@ def test_the_big_filters_are_replayed_to_the_bit_and_judged_by_the_truth(
     loop = ControlLoop(policy, robot, estimator, LoopConfig(rules=()))
     truth = []
     with closing(BlockFile(path, 10**7)) as file:
-        loop.recorder = log = RunLog(file, loop, fusion)
+        log = RunLog(file, loop, fusion)
+        loop.add_observer(log)
         for tick in range(150):
             truth.append(simulated.env.engine.sensor("true_position")[0].copy())
             simulated.sequence += 3 if tick == 40 else 0
@@ -332,7 +334,8 @@ def test_at_its_limit_the_log_ends_and_the_robot_drives_on(path: Path) -> None:
     policy = Policy(make_model(make_contract()))
     loop = ControlLoop(policy, robot, AttitudeFusion(0.02, BURST), LoopConfig(rules=()))
     with closing(BlockFile(path, 20_000)) as file:
-        loop.recorder = log = RunLog(file, loop, "vqf")
+        log = RunLog(file, loop, "vqf")
+        loop.add_observer(log)
         for _ in range(100):
             loop.tick()
             time.sleep(0.01)

@@ -110,7 +110,8 @@ def test_an_estimator_without_health_is_not_called_good(
     fusion, policy = AttitudeFusion(0.02, BURST), Policy(make_model(make_contract()))
     loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), HandClock())
     with closing(BlockFile(path, 10**7)) as file:
-        loop.recorder = log = RunLog(file, loop, "vqf", every=0.002)
+        log = RunLog(file, loop, "vqf", every=0.002)
+        loop.add_observer(log)
         for tick in range(60):
             if tick == 30:  # silent for so long that the attitude is a guess
                 robot.sequence += 50

@@ -44,12 +44,14 @@ def publisher(wire: Wire, every: int = 1) -> OdometryPublisher:
     return OdometryPublisher(wire, "h1/odom", "h1/base_link", LEVER, every, tf=True)  # type: ignore[arg-type]
 
 
-def loop(estimate: Estimate, rate: np.ndarray, tick: int = 1, lost: bool = False) -> Any:
+def tick(estimate: Estimate, rate: np.ndarray, number: int = 1, lost: bool = False) -> Any:
     return SimpleNamespace(
-        ticks=tick,
-        fusion=SimpleNamespace(lost=lost, states=[estimate]),
+        number=number,
+        lost=lost,
+        states=[estimate],
+        sent=Any,
         signals={IMU_GYRO: (rate + BIAS)[None].astype(np.float32)},
-        sensors=SimpleNamespace(stamp=1795917000.25),
+        stamp=1795917000.25,
     )
 
 
@@ -82,7 +84,7 @@ def test_the_base_is_where_a_rigid_body_has_it(
     velocity = rotation @ (speed + np.cross(rate, LEVER))
     wire = Wire()
     made = publisher(wire)
-    made.keep(loop(imu(attitude, velocity, place + rotation @ LEVER), rate), 0, 0, sent=Any)  # type: ignore[arg-type]
+    made.observe(tick(imu(attitude, velocity, place + rotation @ LEVER), rate))
     made.send()
     made.send()  # nothing new
     (message,) = wire.sent["odometry/filtered"]
@@ -104,15 +106,15 @@ def test_what_is_not_known_is_not_told() -> None:
     made = publisher(wire, every=2)
     known, unknown = imu(level, np.zeros(3), np.zeros(3)), np.full(3, np.nan)
     for told in (
-        loop(known, np.zeros(3), tick=3),  # not its turn
-        loop(known, np.zeros(3), tick=4, lost=True),
-        loop(imu(level, np.zeros(3), unknown), np.zeros(3), tick=4),
-        loop(imu(level, unknown, np.zeros(3)), np.zeros(3), tick=4),
+        tick(known, np.zeros(3), number=3),  # not its turn
+        tick(known, np.zeros(3), number=4, lost=True),
+        tick(imu(level, np.zeros(3), unknown), np.zeros(3), number=4),
+        tick(imu(level, unknown, np.zeros(3)), np.zeros(3), number=4),
     ):
-        made.keep(told, 0, 0, sent=Any)  # type: ignore[arg-type]
+        made.observe(told)
         made.send()
     assert wire.sent["odometry/filtered"] == []
-    made.keep(loop(known, np.zeros(3), tick=4), 0, 0, sent=Any)  # type: ignore[arg-type]
+    made.observe(tick(known, np.zeros(3), number=4))
     made.send()
     assert len(wire.sent["odometry/filtered"]) == len(wire.sent["/tf"]) == 1
 

@@ -129,7 +129,8 @@ class Drive:
         self._wait_for_the_robot(commands)
         with self._changing:
             self.loop = self._make_loop(self.policy)
-            self.loop.recorder = self._odometry
+            if self._odometry is not None:
+                self.loop.add_observer(self._odometry)
             self._shadow = Shadow(self.loop, before=self._before)
             self.fusion.reset()
             self.cmd_vel.enabled = self.active = True

@@ -10,9 +10,8 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.handover import LatestValue
-from edge_runtime.robot.robot import ActuatorCommand
+from edge_runtime.loop.tick import Tick
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signals import IMU_GYRO
 from sim2edge_ros.messages import topics
@@ -26,7 +25,7 @@ _NOWHERE = Estimate(
 
 
 class OdometryPublisher:
-    """Keeps estimates in the loop's thread, as its `recorder`, and sends them in the publisher's.
+    """Observes estimates in the loop's thread, and sends them in the publisher's.
 
     Nothing is sent while the estimator gives no velocity and position, or is lost.
 
@@ -68,16 +67,14 @@ class OdometryPublisher:
         # takes the interpreter for 80 ms where memory is locked.
         self._fill(0.0, _NOWHERE, _ZERO)
 
-    def keep(
-        self, loop: ControlLoop, began: int, missed: int, sent: ActuatorCommand | None
-    ) -> None:
+    def observe(self, tick: Tick) -> None:
         """Remember what is known after a tick; called by the loop's thread."""
-        if not self._every or loop.ticks % self._every or sent is None or loop.fusion.lost:
+        if not self._every or tick.number % self._every or tick.sent is None or tick.lost:
             return
-        states = loop.fusion.states
+        states = tick.states
         if states:
-            rate = loop.signals[IMU_GYRO][0].astype(np.float64)
-            self._newest.put((loop.sensors.stamp + self._shift(), states[0], rate))
+            rate = tick.signals[IMU_GYRO][0].astype(np.float64)
+            self._newest.put((tick.stamp + self._shift(), states[0], rate))
 
     @property
     def estimate(self) -> Estimate | None:

@@ -1,0 +1,109 @@
+"""One tick of the control loop as a value, and what may observe it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from edge_runtime.fusion import Fusion
+from edge_runtime.fusion.estimate import Estimate
+from edge_runtime.policy.controller import Controller
+from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import ActuatorCommand
+from edge_runtime.robot.sensors import Sensors
+from edge_runtime.safety.guard import Reaction
+from edge_runtime.signals import Array
+
+
+class Tick:
+    """What one tick read, estimated, wanted, decided and sent.
+
+    The loop owns a single object and refreshes it in each tick, so that a tick allocates nothing.
+    The arrays are views of the loop's own buffers, float32, valid during `Observer.observe` only.
+    """
+
+    __slots__ = (
+        *("began", "controller", "drove", "fused", "fusion", "missed", "number", "observed"),
+        *("reaction", "sensed_and_estimated", "sensors", "sent", "was_reset"),
+    )
+
+    def __init__(self, sensors: Sensors, fusion: Fusion, controller: Controller) -> None:
+        self.sensors, self.fusion = sensors, fusion
+        self.controller = controller  # the policy at work, bound to the robot
+        self.number = 0  # ticks before this one, counted from the first good sample
+        self.began = 0  # ns, by the loop's clock
+        self.missed = 0  # periods skipped right before
+        self.fused = 0  # periods by which the estimator went on; 0: it did not
+        self.was_reset = False  # whether the estimator was reset before that
+        self.observed = False  # whether the policy was given an observation
+        self.drove = False  # whether what was sent is what the policy wanted
+        self.reaction = Reaction.NONE  # what the guard asked for
+        self.sent: ActuatorCommand | None = None  # None before anything is known of the robot
+        # The sample, then each estimate in the order of `Fusion.provides`, (size,) each.
+        estimates = (fusion.estimates[signal.name][0] for signal in fusion.provides)
+        self.sensed_and_estimated: tuple[Array, ...] = (sensors.values, *estimates)
+
+    @property
+    def sequence(self) -> int:
+        """Number of the newest sample; the same as in the tick before if there was no new one."""
+        return self.sensors.sequence
+
+    @property
+    def stamp(self) -> float:
+        """When the newest sample was measured, s by the robot's clock."""
+        return self.sensors.stamp
+
+    @property
+    def signals(self) -> Mapping[str, Array]:
+        """The newest sample by the name of the sensor's signal, (1, size) each."""
+        return self.sensors.signals
+
+    @property
+    def estimates(self) -> Mapping[str, Array]:
+        """What the estimator provides, by name, (1, size) each."""
+        return self.fusion.estimates
+
+    @property
+    def states(self) -> Sequence[Estimate]:
+        """State and covariance of the estimator; empty if it does not give them."""
+        return self.fusion.states
+
+    @property
+    def lost(self) -> bool:
+        """Whether the estimator cannot be trusted."""
+        return self.fusion.lost
+
+    @property
+    def policy(self) -> Policy:
+        """The policy at work."""
+        return self.controller.policy
+
+    @property
+    def observation(self) -> Array:
+        """The network's input, (observation_size,), in the policy's order."""
+        observation: Array = self.controller.policy.observation[0]
+        return observation
+
+    @property
+    def command(self) -> Array:
+        """The operator's command within the trained range, (commands,)."""
+        command: Array = self.controller.command[0]
+        return command
+
+    @property
+    def action(self) -> Array:
+        """The last action after the clip, (joints,), in the robot's order."""
+        return self.controller.followed()
+
+
+class Observer(Protocol):
+    """Observes ticks: a log, a shadow, odometry, a learner, a meter, a viewer."""
+
+    def observe(self, tick: Tick) -> None:
+        """Take in a tick, at its end, in the loop's thread.
+
+        It may read everything and keep what it copies; it changes nothing. Its time is part of
+        the tick's budget (stage ACT), so it neither waits, takes a lock, nor writes to a file or
+        socket: what takes long belongs in another thread, behind a `RowWriter` or a
+        `LatestValue`. An observer that raises is removed and named in the loop's
+        `observer_failures`; the robot is driven on.
+        """
+        ...

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge_runtime.errors import ContractError, UserError
+from edge_runtime.errors import ContractError
 from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.attitude.fusion import READING, AttitudeFusion
 from edge_runtime.fusion.no_fusion import NoFusion
+from edge_runtime.plugins import Registry
 from edge_runtime.policy.contract import Contract
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.signals import (
@@ -24,7 +25,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Choice:
+class Estimator:
     """An estimator: what it gives, whether a robot can have it, and how it is made for N rows."""
 
     gives: frozenset[str]
@@ -88,27 +89,33 @@ def _wheeled_lidar(contract: Contract, robot: RobotDescription, rows: int) -> Fu
 
 _ELSE = "choose another estimator with --fusion"
 _MOTION = frozenset((ATTITUDE, BASE_VELOCITY))
-FUSIONS: dict[str, Choice] = {  # from the simplest to the one that knows most
-    "robot": Choice(frozenset(), lambda robot: True, _robot),
-    "vqf": Choice(frozenset((ATTITUDE,)), _has_imu, _vqf),
-    "legged": Choice(
-        _MOTION,
-        lambda robot: _has_imu(robot) and robot.legged is not None and bool(_witnesses(robot)),
-        _legged,
-    ),
-    "wheeled": Choice(
-        _MOTION | {POSITION},
-        lambda robot: _has_imu(robot) and robot.wheeled is not None,
-        _wheeled,
-    ),
-    "wheeled+lidar": Choice(
-        _MOTION | {POSITION},
-        lambda robot: (
-            _has_imu(robot) and robot.wheeled is not None and robot.wheeled.lidar is not None
-        ),
-        _wheeled_lidar,
-    ),
-}
+OWN_ESTIMATES = Estimator(frozenset(), lambda robot: True, _robot)
+VQF = Estimator(frozenset((ATTITUDE,)), _has_imu, _vqf)
+LEGGED = Estimator(
+    _MOTION,
+    lambda robot: _has_imu(robot) and robot.legged is not None and bool(_witnesses(robot)),
+    _legged,
+)
+WHEELED = Estimator(
+    _MOTION | {POSITION},
+    lambda robot: _has_imu(robot) and robot.wheeled is not None,
+    _wheeled,
+)
+WHEELED_LIDAR = Estimator(
+    _MOTION | {POSITION},
+    lambda robot: _has_imu(robot) and robot.wheeled is not None and robot.wheeled.lidar is not None,
+    _wheeled_lidar,
+)
+_ROBOT = "robot"  # its own estimates
+# Those that "auto" chooses from, the simplest first. Not those of other packages, so that
+# installing one never changes by which estimate a robot is driven.
+AUTOMATIC = (_ROBOT, "vqf", "legged", "wheeled", "wheeled+lidar")
+ESTIMATORS: Registry[Estimator] = Registry(
+    "sim2edge.estimators",
+    "fusion",
+    lambda thing: isinstance(thing, Estimator),
+    "an edge_runtime.estimators.Estimator",
+)
 
 
 def find_fusion(name: str, contract: Contract, robot: RobotDescription, rows: int = 1) -> Fusion:
@@ -118,7 +125,7 @@ def find_fusion(name: str, contract: Contract, robot: RobotDescription, rows: in
         UserError: there is none of that name.
         ContractError: the robot's sensors are not as it needs them.
     """
-    return FUSIONS[find_name(name, contract, robot)].make(contract, robot, rows)
+    return ESTIMATORS.find(find_name(name, contract, robot)).make(contract, robot, rows)
 
 
 def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
@@ -131,15 +138,16 @@ def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
     Raises:
         UserError: there is none of that name.
     """
-    if name not in (AUTO, *FUSIONS):
-        raise UserError(f"unknown fusion '{name}'; there are: {AUTO}, {', '.join(FUSIONS)}")
     if name != AUTO:
+        if name not in ESTIMATORS:
+            raise ESTIMATORS.unknown(name, (AUTO, *ESTIMATORS))
         return name
     needed = {ATTITUDE, *contract.estimator_outputs}
-    fitting = [name for name, choice in FUSIONS.items() if choice.fits(robot)]
-    found = next((name for name in fitting if needed <= FUSIONS[name].gives), "")
+    choices = {name: ESTIMATORS.find(name) for name in AUTOMATIC}
+    fitting = [name for name, choice in choices.items() if choice.fits(robot)]
+    found = next((name for name in fitting if needed <= choices[name].gives), "")
     own = needed <= {signal.name for signal in robot.signals}
-    return found or ("robot" if own else "vqf")
+    return found or (_ROBOT if own else "vqf")
 
 
 def _witnesses(robot: RobotDescription) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ So a robot without simulator or trainer still has `run` and `inspect`.
 
 import contextlib
 import dataclasses
-import difflib
 import errno
 import importlib
 import io
@@ -15,10 +14,12 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Annotated, Any, get_type_hints
 
-from edge_runtime.errors import UserError
+from edge_runtime.errors import UserError, suggestion
+from edge_runtime.plugins import import_everywhere
 from sim2edge.commands import COMMANDS, Command
 
 USER_ERROR = 2
+IMPORT_OPTION = "--import"
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _WAYS_OUT = {
     errno.ENOSPC: "make room or write elsewhere",
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return _run(arguments)
+        return _run(_import(arguments))
     except UserError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
@@ -65,9 +66,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     name, *options = arguments
     if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(COMMANDS)}"
-        raise UserError(f"unknown command '{name}'; {hint}")
+        raise UserError(f"unknown command '{name}'; {suggestion(name, COMMANDS)}")
     command = COMMANDS[name]
     try:
         module = importlib.import_module(command.module)
@@ -82,6 +81,25 @@ def _run(arguments: list[str]) -> int:
         ) from None
 
 
+def _import(arguments: list[str]) -> list[str]:
+    """Import what ``--import`` names, anywhere on the command line; the other arguments."""
+    rest: list[str] = []
+    modules: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option != IMPORT_OPTION:
+            rest.append(word)
+            continue
+        names = (value if equals else next(words, "")).split(",")
+        if not all(names) or names[0].startswith("-"):
+            raise UserError(f"{IMPORT_OPTION}: name a module, as in '{IMPORT_OPTION} my_robot'")
+        modules += names
+    if modules:
+        import_everywhere(modules)
+    return rest
+
+
 def _overview() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
@@ -91,7 +109,8 @@ def _overview() -> str:
             "",
             *lines,
             "",
-            "'sim2edge COMMAND --help' shows the options of one.",
+            "'sim2edge COMMAND --help' shows the options of one. Each takes '--import MODULE' too,",
+            "for a module of yours that registers robots, tasks, terms, estimators or algorithms.",
         ]
     )
 

@@ -1,6 +1,6 @@
 """Estimators: from what the sensors read to what the policy needs to know.
 
-Each is a module here with a class that fulfils `Fusion`, and a line in `choice.FUSIONS`. It works
+Each is a module here with a class that fulfils `Fusion`, and an `Estimator` in `edge_runtime.estimators`. It works
 on N rows, so that the simulator can run the very one that the robot does.
 """
 

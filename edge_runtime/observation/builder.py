@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from edge_runtime.errors import ContractError
-from edge_runtime.observation.terms import TermFunction, find_term
+from edge_runtime.observation.terms import TERMS, TermFunction
 from edge_runtime.signals import Array, Signal, Signals
 
 
@@ -32,7 +32,7 @@ def _evaluate(terms: Sequence[TermConfig], signals: Signals) -> list[Array]:
 
 def _bind(terms: Sequence[TermConfig]) -> list[tuple[TermFunction, tuple[str, ...]]]:
     """Each term's function, with its parameters, and the signals it reads."""
-    found = [(config, find_term(config.name)) for config in terms]
+    found = [(config, TERMS.find(config.name)) for config in terms]
     return [
         (partial(term.function, **config.params) if config.params else term.function, term.reads)
         for config, term in found
@@ -48,7 +48,7 @@ def term_sizes(terms: Sequence[TermConfig], signals: Sequence[Signal]) -> tuple[
 
 def _check_given(terms: Sequence[TermConfig], signals: Signals) -> None:
     for config in terms:
-        missing = [name for name in find_term(config.name).reads if name not in signals]
+        missing = [name for name in TERMS.find(config.name).reads if name not in signals]
         if missing:
             raise ContractError(
                 f"observation term '{config.name}' needs signal '{missing[0]}', which nothing "
@@ -58,7 +58,7 @@ def _check_given(terms: Sequence[TermConfig], signals: Signals) -> None:
 
 def signals_read(terms: Sequence[TermConfig]) -> tuple[str, ...]:
     """Names of all signals the terms read, sorted."""
-    return tuple(sorted({name for t in terms for name in find_term(t.name).reads}))
+    return tuple(sorted({name for t in terms for name in TERMS.find(t.name).reads}))
 
 
 class _Past:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import ContractError
+from edge_runtime.plugins import Registry
 from edge_runtime.signals import (
     ATTITUDE,
     BASE_VELOCITY,
@@ -31,7 +32,13 @@ class Term:
     frame: str
 
 
-TERMS: dict[str, Term] = {}
+TERMS: Registry[Term] = Registry(
+    "sim2edge.terms",
+    "observation term",
+    lambda thing: isinstance(thing, Term),
+    "a function decorated with @term",
+    ContractError,
+)
 
 
 def term(
@@ -40,22 +47,10 @@ def term(
     """Register a pure function `f(*signals, **params) -> (N, size)` as an observation term."""
 
     def register(function: TermFunction) -> TermFunction:
-        TERMS[function.__name__] = Term(function, reads, unit, frame)
+        TERMS.register(function.__name__, function.__module__)(Term(function, reads, unit, frame))
         return function
 
     return register
-
-
-def find_term(name: str) -> Term:
-    """The term of that name.
-
-    Raises:
-        ContractError: there is none.
-    """
-    if name not in TERMS:
-        known = ", ".join(sorted(TERMS))
-        raise ContractError(f"unknown observation term '{name}'; this runtime knows: {known}")
-    return TERMS[name]
 
 
 _FACTORS = np.array([0, 2, 1, 1, 0, 2, 2, 3, 1, 3, 1, 2])  # wyx xwy times yzx zxy

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from edge_runtime.errors import ContractError
 from edge_runtime.observation.builder import TermConfig, term_sizes
-from edge_runtime.observation.terms import find_term
+from edge_runtime.observation.terms import TERMS
 from edge_runtime.signals import Signal
 
 FORMAT = 1
@@ -121,7 +121,7 @@ def to_metadata(contract: Contract) -> dict[str, str]:
         "observation_terms_history_length": _numbers(t.history for t in contract.observations),
         "observation_terms_size": _numbers(contract.term_sizes),
         "observation_terms_unit": ",".join(
-            find_term(t.name).unit.replace(",", ";") for t in contract.observations
+            TERMS.find(t.name).unit.replace(",", ";") for t in contract.observations
         ),
         KEY: document,
         CHECKSUM_KEY: hashlib.sha256(document.encode()).hexdigest(),

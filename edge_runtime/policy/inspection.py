@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.observation.terms import find_term
+from edge_runtime.observation.terms import TERMS
 from edge_runtime.policy.contract import Actuator, Contract
 from edge_runtime.policy.inference import GOLDEN_TOLERANCE, Policy
 
@@ -47,11 +47,11 @@ def describe(policy: Policy) -> list[str]:
                 (
                     term.name,
                     str(size),
-                    find_term(term.name).unit,
-                    find_term(term.name).frame,
+                    TERMS.find(term.name).unit,
+                    TERMS.find(term.name).frame,
                     f"{term.scale:g}",
                     str(term.history),
-                    ", ".join(find_term(term.name).reads),
+                    ", ".join(TERMS.find(term.name).reads),
                 )
                 for term, size in zip(contract.observations, contract.term_sizes)
             ],

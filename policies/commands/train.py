@@ -18,7 +18,7 @@ from policies.export.export import export_run
 from policies.train.config import TrainConfig, check
 from policies.train.progress import Progress, make_display
 from policies.train.provenance import describe_origin
-from policies.train.recipes import RECIPES, recipe
+from policies.train.recipes import recipe, trainings
 from policies.train.run_folder import CONFIG, POLICY, RECORD, RunFolder, config_to_json
 from policies.train.training import Training
 
@@ -50,9 +50,9 @@ def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
     if task is not None:
         return recipe(task), rest
     if "-h" in options or "--help" in options:
-        return recipe(next(iter(RECIPES))), options
+        return recipe(trainings()[0]), options
     raise UserError(
-        f"which task? 'sim2edge train TASK' with one of {', '.join(RECIPES)}; "
+        f"which task? 'sim2edge train TASK' with one of {', '.join(trainings())}; "
         "or 'sim2edge train --resume RUN'"
     )
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from edge_runtime.observation.terms import find_term
+from edge_runtime.observation.terms import TERMS
 from edge_runtime.policy.contract import Contract
 from policies.evaluation.quantities import number, title
 from policies.report.blocks import (
@@ -80,7 +80,7 @@ def _observations(contract: Contract) -> Markup:
     columns += [Column("history"), Column("parameters", False), Column("reads", False)]
     rows: list[Row] = []
     for term, size in zip(contract.observations, contract.term_sizes):
-        found = find_term(term.name)
+        found = TERMS.find(term.name)
         parameters = ", ".join(f"{k} {number(v)}" for k, v in term.params.items())
         cells = (title(term.name), size, found.unit, number(term.scale), term.history)
         rows.append((*cells, parameters, ", ".join(found.reads)))

@@ -1,8 +1,9 @@
 """How each task is trained best, as far as we know: where `sim2edge train TASK` starts from."""
 
-from edge_runtime.errors import UserError
+from edge_runtime.plugins import Registry
 from policies.train.config import PPOConfig, TrainConfig
 from sim.reference.humanoid_v5 import HumanoidV5
+from sim.tasks import TASKS, find_task
 from sim.tasks.commands import VelocityCommand
 from sim.tasks.driving.config import DrivingPractice, VehicleTrack
 from sim.tasks.events import PushConfig
@@ -29,29 +30,41 @@ _BLIND = VehicleTrack(
     practice=DrivingPractice(blind=(0.0, 0.6), friction=(0.55, 1.1), payload=(0.0, 32.0))
 )
 
-RECIPES: dict[str, TrainConfig] = {
-    "HumanoidVelocity": TrainConfig(
-        task=HumanoidVelocity(), steps=11_500_000, ppo=PPOConfig(entropy=0.0002)
-    ),
-    "HumanoidGauntlet": TrainConfig(
-        task=_HARD,
-        steps=40_000_000,
-        ppo=PPOConfig(learning_rate=2e-4, initial_log_std=-1.2, symmetry=0.5),
-    ),
-    "VehicleTrack": TrainConfig(task=VehicleTrack(), steps=7_000_000),
-    "VehicleGauntlet": TrainConfig(
-        task=_BLIND, steps=4_000_000, ppo=PPOConfig(learning_rate=3e-4, initial_log_std=-2.4)
-    ),
-    "Humanoid-v5": TrainConfig(task=HumanoidV5(), steps=10_000_000),
-}
+HUMANOID_VELOCITY = TrainConfig(
+    task=HumanoidVelocity(), steps=11_500_000, ppo=PPOConfig(entropy=0.0002)
+)
+HUMANOID_GAUNTLET = TrainConfig(
+    task=_HARD,
+    steps=40_000_000,
+    ppo=PPOConfig(learning_rate=2e-4, initial_log_std=-1.2, symmetry=0.5),
+)
+VEHICLE_TRACK = TrainConfig(task=VehicleTrack(), steps=7_000_000)
+VEHICLE_GAUNTLET = TrainConfig(
+    task=_BLIND, steps=4_000_000, ppo=PPOConfig(learning_rate=3e-4, initial_log_std=-2.4)
+)
+HUMANOID_V5 = TrainConfig(task=HumanoidV5(), steps=10_000_000)
+
+RECIPES: Registry[TrainConfig] = Registry(
+    "sim2edge.recipes",
+    "training recipe",
+    lambda thing: isinstance(thing, TrainConfig),
+    "a policies.train.config.TrainConfig",
+)
+
+
+def trainings() -> list[str]:
+    """What `sim2edge train` can be asked for: every recipe, and every task."""
+    return sorted({*RECIPES, *TASKS})
 
 
 def recipe(name: str) -> TrainConfig:
-    """The training of that name; each task has one of its own name.
+    """The training of that name; a task without a recipe is trained with the defaults.
 
     Raises:
         UserError: there is none.
     """
-    if name not in RECIPES:
-        raise UserError(f"unknown task '{name}'; there are: {', '.join(RECIPES)}")
-    return RECIPES[name]
+    if name in RECIPES:
+        return RECIPES.find(name)
+    if name in TASKS:
+        return TrainConfig(task=find_task(name))
+    raise TASKS.unknown(name, trainings())

@@ -4,40 +4,48 @@ Importing `sim` registers them. Gymnasium 1.0 gave up loading plugins by itself;
 reads its entry point `gymnasium.envs` finds `register_tasks` there.
 """
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gymnasium.envs.registration import register, registry
+
+from sim.tasks import TASKS, find_task
 
 if TYPE_CHECKING:  # to know the ids, no simulator need be loaded
     from sim.envs.environment import TaskEnv
     from sim.envs.vector_env import TaskVectorEnv
     from sim.reference.humanoid_v5 import HumanoidV5VectorEnv
 
-IDS = {
-    "sim2edge/HumanoidVelocity-v0": "HumanoidVelocity",
-    "sim2edge/VehicleTrack-v0": "VehicleTrack",
-    "sim2edge/Humanoid-v5": "Humanoid-v5",
-}
+_VERSION = re.compile(r"-v\d+$")
 
 
 def register_tasks() -> None:
-    """Register every task, once."""
-    for id_, task in IDS.items():
-        if id_ in registry:
-            continue
-        register(
-            id=id_,
-            entry_point="sim.envs.registration:make_environment",
-            vector_entry_point="sim.envs.registration:make_vector_environment",
-            kwargs={"task": task},
-        )
+    """Register every task there is, and each that is registered from now on, once."""
+    for name in TASKS:
+        _register(name)
+    TASKS.observers.append(_register)
+
+
+def id_of(task: str) -> str:
+    """The Gymnasium id of a task: `sim2edge/NAME-v0`, where its name has no version itself."""
+    return f"sim2edge/{task}" if _VERSION.search(task) else f"sim2edge/{task}-v0"
+
+
+def _register(task: str) -> None:
+    if id_of(task) in registry:
+        return
+    register(
+        id=id_of(task),
+        entry_point="sim.envs.registration:make_environment",
+        vector_entry_point="sim.envs.registration:make_vector_environment",
+        kwargs={"task": task},
+    )
 
 
 def make_environment(task: str, render_mode: str | None = None, **fields: Any) -> "TaskEnv":
     """One simulation; `fields` replace those of the task's config."""
     from sim.envs.environment import TaskEnv  # noqa: PLC0415  as above
-    from sim.tasks import find_task  # noqa: PLC0415
 
     return TaskEnv(replace(find_task(task), **fields), render_mode)
 
@@ -47,6 +55,5 @@ def make_vector_environment(
 ) -> "TaskVectorEnv | HumanoidV5VectorEnv":
     """The native batch; `fields` replace those of the task's config."""
     from sim.envs.batch import make_batch  # noqa: PLC0415  as above
-    from sim.tasks import find_task  # noqa: PLC0415
 
     return make_batch(replace(find_task(task), **fields), num_envs, seed=seed, threads=threads)

@@ -1,15 +1,12 @@
 """The tasks, by name."""
 
-from importlib import import_module
 from typing import Any
 
 from edge_runtime.errors import UserError
+from edge_runtime.plugins import Registry
 
-_CONFIGS = {
-    "HumanoidVelocity": ("sim.tasks.walking.config", "HumanoidVelocity"),
-    "VehicleTrack": ("sim.tasks.driving.config", "VehicleTrack"),
-    "Humanoid-v5": ("sim.reference.humanoid_v5", "HumanoidV5"),
-}
+TASKS: Registry[Any] = Registry("sim2edge.tasks", "task", wanted="a task's config class")
+"""The config classes of tasks, or functions that give a config, by the tasks' names."""
 
 
 def find_task(name: str) -> Any:
@@ -20,9 +17,12 @@ def find_task(name: str) -> Any:
         `sim.envs.batch.make_batch`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or its package is broken.
     """
-    if name not in _CONFIGS:
-        raise UserError(f"unknown task '{name}'; there are: {', '.join(_CONFIGS)}")
-    module, config = _CONFIGS[name]
-    return getattr(import_module(module), config)()
+    task = TASKS.find(name)()
+    if task.name != name:
+        raise UserError(
+            f"the task registered as '{name}' calls itself '{task.name}'; "
+            "give it the same name in both places, by which runs and policies find it again"
+        )
+    return task

@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.config.document import from_json, to_json
 from edge_runtime.errors import ContractError, UserError
-from edge_runtime.estimators import FUSIONS, find_fusion, find_name
+from edge_runtime.estimators import ESTIMATORS, find_fusion, find_name
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.legged.fusion import LeggedFusion
@@ -215,5 +215,5 @@ def test_every_choice_tells_what_it_gives() -> None:
         ("VehicleTrack", "wheeled"),
     ):
         fusion = find_fusion(name, contract(task), robot(task))
-        assert {signal.name for signal in fusion.provides} == FUSIONS[name].gives
+        assert {signal.name for signal in fusion.provides} == ESTIMATORS.find(name).gives
         fusion.close()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,34 @@ def test_it_lists_every_command() -> None:
 
 def test_unknown_command() -> None:
     assert "did you mean 'train'" in refusal(sim2edge("trian"))
-    assert "there are train, eval" in refusal(sim2edge("fly"))
+    assert "there are: train, eval" in refusal(sim2edge("fly"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--import", "no_such_module", "inspect", "policy.onnx"),
+        ("inspect", "policy.onnx", "--import=no_such_module"),
+    ],
+)
+def test_a_module_to_import_that_is_not_there_is_refused(words: tuple[str, ...]) -> None:
+    assert "no module 'no_such_module' is installed or in" in refusal(sim2edge(*words))
+
+
+def test_a_module_to_import_must_be_named() -> None:
+    assert "name a module" in refusal(sim2edge("inspect", "policy.onnx", "--import"))
+
+
+def test_a_module_of_the_working_folder_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("print('imported')")
+    done = subprocess.run(
+        [sys.executable, "-m", "sim2edge", "--import", "mine", "inspect", "no.onnx"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2
+    assert done.stdout == "imported\n"
 
 
 FIRST_WORDS = {"train": ["HumanoidVelocity"], "demo": []}

@@ -4,12 +4,12 @@ import pytest
 
 from policies.gauntlet.protocol import Protocol
 from policies.train.config import check
-from policies.train.recipes import RECIPES, recipe
+from policies.train.recipes import recipe, trainings
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.walking.config import HumanoidVelocity
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", trainings())
 def test_every_recipe_is_sound(name: str) -> None:
     check(recipe(name))
 

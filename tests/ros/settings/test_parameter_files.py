@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from edge_runtime.estimators import FUSIONS
+from edge_runtime.estimators import ESTIMATORS
 from edge_runtime.policy import providers
 from sim2edge_ros.commands.cmd_vel import KINDS
 from sim2edge_ros.processes.up import default_parameters
@@ -55,7 +55,7 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
     ("parameter", "names"),
     [
         ("robot", shipped()),
-        ("fusion", ("auto", *FUSIONS)),
+        ("fusion", ("auto", *ESTIMATORS)),
         ("provider", ("auto", *providers.NAMES)),
         ("cmd_vel_type", ("auto", *KINDS)),
     ],

@@ -11,9 +11,10 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.utils.env_match import check_environments_match
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
-from sim.envs.registration import IDS
+from sim.envs.registration import id_of
+from sim.tasks import TASKS
 
-NAMES = list(IDS)
+NAMES = [id_of(task) for task in TASKS]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,7 +1,8 @@
 """Estimators: from what the sensors read to what the policy needs to know.
 
-Each is a module here with a class that fulfils `Fusion`, and an `Estimator` in `edge_runtime.estimators`. It works
-on N rows, so that the simulator can run the very one that the robot does.
+Each is a module here with a class that fulfils `Fusion`, and an `Estimator` by which
+`edge_runtime.estimators` makes it. It works on N rows, so that the simulator can run the very one
+that the robot does.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edge_runtime.config.fields import setting
 from edge_runtime.fusion.measurement import Imu
 
 GRAVITY = 9.80665  # m/s^2
@@ -38,35 +39,36 @@ class Verdict(NamedTuple):
 class ImuCheckConfig:
     """What an IMU can read."""
 
-    gyro_range: float = 34.9
-    """rad/s at which it saturates; most MEMS gyroscopes are set to 2000 deg/s."""
-    accel_range: float = 156.9
-    """m/s^2; most are set to 16 g."""
-    longest_bridge: float = 0.25
-    """s without a reading over which the next one may stand for the lost ones. A body turns by
+    gyro_range: float = setting(34.9, unit="rad/s", above=0)
+    """Turn rate at which the gyroscope saturates; most are set to 2000 deg/s."""
+    accel_range: float = setting(156.9, unit="m/s^2", above=0)
+    """Acceleration at which the accelerometer saturates; most are set to 16 g."""
+    longest_bridge: float = setting(0.25, unit="s", at_least=0)
+    """Time without a reading over which the next one may stand for the lost ones. A body turns by
     tens of degrees meanwhile, but an estimator that widens its covariance can mend that."""
-    confirmations: int = 5
+    confirmations: int = setting(5, above=0)
     """Readings in a row, each shortly after the one before, after which a clock that jumped is
     believed. Fewer would take packets that overtake each other for a new clock."""
-    frozen_after: float = 0.05
-    """s of bit-for-bit repeats of either sensor after which it counts as frozen, and at least five
-    readings: a fast bus may read a slow sensor several times, quantization repeats values at
+    frozen_after: float = setting(0.05, unit="s", at_least=0)
+    """Time of bit-for-bit repeats of either sensor after which it counts as frozen, and at least
+    five readings: a fast bus may read a slow sensor several times, quantization repeats values at
     rest, but not for so long. 0 for never (a simulator without noise)."""
-    gyro_jump: float = 3.0
-    """rad/s from one reading to the next that is never a spike."""
-    accel_jump: float = 30.0
-    """m/s^2 from one reading to the next that is never a spike."""
-    spike_ratio: float = 4.0
-    """A spike is also so many times larger than every jump of the recent past, so that whoever
+    gyro_jump: float = setting(3.0, unit="rad/s", at_least=0)
+    """Change from one reading to the next that is never a spike."""
+    accel_jump: float = setting(30.0, unit="m/s^2", at_least=0)
+    """Change from one reading to the next that is never a spike."""
+    spike_ratio: float = setting(4.0, at_least=0)
+    """A spike is also so many times larger than every jump of the recent past, so that a body that
     walks hard or is hit often is soon believed."""
-    spike_memory: float = 5.0
-    """s after which the recent past is forgotten to 1/e."""
+    spike_memory: float = setting(5.0, unit="s", above=0)
+    """Time after which the recent past is forgotten to 1/e."""
     check_units: bool = True
     """Look at the first second of rest for a gyroscope in deg/s or an accelerometer in g."""
-    largest_bias: float = 0.2
-    """rad/s (11 deg/s) that no gyroscope reads at rest on average."""
-    largest_noise: float = 0.03
-    """rad/s of standard deviation at rest: MEMS have 0.001 to 0.005, in deg/s 0.05 and more."""
+    largest_bias: float = setting(0.2, unit="rad/s", at_least=0)
+    """Mean that no gyroscope reads at rest: 11 deg/s."""
+    largest_noise: float = setting(0.03, unit="rad/s", at_least=0)
+    """Standard deviation at rest that no gyroscope has: MEMS have 0.001 to 0.005, in deg/s 0.05 and
+    more."""
 
 
 _QUARTER, _QUARTERS = 0.25, 4  # s; so many of stillness to judge units by

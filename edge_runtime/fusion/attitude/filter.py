@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from vqf import VQF
 
+from edge_runtime.config.fields import setting
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.measurement import Float, Imu, Magnetometer, Measurement
 from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck, ImuCheckConfig
@@ -28,31 +29,32 @@ UNKNOWN = 1e6  # variance of what this filter does not estimate, (m/s)^2 and m^2
 class AttitudeConfig:
     """VQF's time constants, and how wrong its sensors are."""
 
-    tau_acc: float = 4.0
-    """s over which the accelerometer decides what is down. VQF's default, 3, is as good, but half
-    of that is too little for a body that is shaken, while anything from 2 to 6 is well."""
-    tau_mag: float = 15.0
-    """s over which the magnetometer decides where north is. VQF's default is 9; a gyroscope whose
-    bias is estimated drifts by a degree in longer than that, while a building bends the field by
-    several degrees from one place to the next."""
-    delay: float = 0.002
-    """s by which the readings lag behind the motion: the group delay of the IMU's own low-pass,
+    tau_acc: float = setting(4.0, unit="s", above=0)
+    """Time constant with which the accelerometer decides what is down. VQF's default, 3, is as
+    good, but half of that is too little for a body that is shaken, while anything from 2 to 6 is
+    well."""
+    tau_mag: float = setting(15.0, unit="s", above=0)
+    """Time constant with which the magnetometer decides where north is. VQF's default is 9; a
+    gyroscope whose bias is estimated drifts by a degree in longer than that, while a building bends
+    the field by several degrees from one place to the next."""
+    delay: float = setting(0.002, unit="s", at_least=0)
+    """Time by which the readings lag behind the motion: the group delay of the IMU's own low-pass,
     1 to 4 ms with the usual settings of MEMS. The attitude is carried forward over it. 0 for an
     ideal IMU."""
-    period: float = 0.0
-    """s between IMU readings; 0 to learn it from the first ones."""
-    longest_loss: float = 0.25
-    """s of unusable readings after which the attitude is lost."""
-    accel_sigma: float = 0.05
-    """m/s^2 of accelerometer bias left over."""
-    push_sigma: float = 0.0007
-    """rad of tilt for each m/s^2 by which the accelerometer reads something else than gravity."""
-    scale_sigma: float = 0.0015
+    period: float = setting(0.0, unit="s", at_least=0)
+    """Time between IMU readings; 0 to learn it from the first ones."""
+    longest_loss: float = setting(0.25, unit="s", at_least=0)
+    """Time of unusable readings after which the attitude is lost."""
+    accel_sigma: float = setting(0.05, unit="m/s^2", at_least=0)
+    """Accelerometer bias left over."""
+    push_sigma: float = setting(0.0007, unit="rad s^2/m", at_least=0)
+    """Tilt error per acceleration that is not gravity."""
+    scale_sigma: float = setting(0.0015, at_least=0)
     """Share by which the gyroscope's scale and axes are off."""
-    delay_sigma: float = 0.0005
-    """s of `delay` left over."""
-    field_sigma: float = math.radians(4.0)
-    """rad by which a building bends the direction of the field."""
+    delay_sigma: float = setting(0.0005, unit="s", at_least=0)
+    """Error of `delay`."""
+    field_sigma: float = setting(math.radians(4.0), unit="rad", at_least=0)
+    """Angle by which a building bends the direction of the field."""
     imu: ImuCheckConfig = ImuCheckConfig()
 
 

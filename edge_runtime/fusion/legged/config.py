@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from edge_runtime.config.fields import setting
 from edge_runtime.fusion.plausibility import ImuCheckConfig
 
 Vector = tuple[float, float, float]
@@ -29,103 +30,105 @@ class LegChain:
 class LeggedConfig:
     """What is known of the robot and its sensors beforehand."""
 
-    feet: int = 2
-    """F: points that may stand on the ground, the points of a sole one after another."""
-    points: int = 1
+    feet: int = setting(2, above=0)
+    """Points F that may stand on the ground, the points of a sole one after another."""
+    points: int = setting(1, at_least=1, at_most=2)
     """Points of a sole: 1, or 2 (heel and toe) for a flat foot, which shows how the body turns
     about the vertical even on one leg."""
     # IMU. The defaults are a good MEMS sensor on a body that vibrates.
-    gyro_noise: float = 2e-4
-    """rad/s/sqrt(Hz); data sheets say 0.5e-4 to 2e-4."""
-    accel_noise: float = 3e-3
-    """m/s^2/sqrt(Hz); data sheets say 0.5e-3 to 3e-3."""
-    gyro_walk: float = 1e-5
-    """rad/s/sqrt(s), of the bias."""
-    accel_walk: float = 1e-4
-    """m/s^2/sqrt(s), of the bias."""
-    gyro_bias_std: float = 0.01
-    """rad/s at the start."""
-    accel_bias_std: float = 0.05
-    """m/s^2 at the start. What it is in the horizontal cannot be told from tilt while the robot
-    does not turn: 0.05 m/s^2 stay 0.3 degrees."""
+    gyro_noise: float = setting(2e-4, unit="rad/s/sqrt(Hz)", at_least=0)
+    """Noise density of the gyroscope; data sheets say 0.5e-4 to 2e-4."""
+    accel_noise: float = setting(3e-3, unit="m/s^2/sqrt(Hz)", at_least=0)
+    """Noise density of the accelerometer; data sheets say 0.5e-3 to 3e-3."""
+    gyro_walk: float = setting(1e-5, unit="rad/s/sqrt(s)", at_least=0)
+    """Random walk of the gyroscope's bias."""
+    accel_walk: float = setting(1e-4, unit="m/s^2/sqrt(s)", at_least=0)
+    """Random walk of the accelerometer's bias."""
+    gyro_bias_std: float = setting(0.01, unit="rad/s", at_least=0)
+    """Standard deviation of the gyroscope's bias at the start."""
+    accel_bias_std: float = setting(0.05, unit="m/s^2", at_least=0)
+    """Standard deviation of the accelerometer's bias at the start. Tilt hides the horizontal part
+    while the robot does not turn: 0.05 m/s^2 stay 0.3 degrees."""
     # Feet.
-    foot_noise: float = 0.005
-    """m, of each coordinate of a foot by kinematics: encoder noise times the leg's length."""
-    foot_walk: float = 0.007
-    """m/sqrt(s) by which a standing foot wanders: its sole rolls and gives. 5 mm in a stance."""
-    point_noise: float = 0.0015
-    """m, of each point of a sole besides: encoder noise times half the distance of heel and toe."""
-    point_walk: float = 0.003
-    """m/sqrt(s), likewise: the sole turns on the ground."""
-    slip_turn: float = 0.001
-    """rad/s by which the feet may turn on the ground all the time, in the same sense with every
-    step: what they tell of the gyroscope's bias about the vertical is believed no further. Flat
-    soles do 0.01 and more."""
-    rest_ratio: float = 1.5
-    """Of the variance of gyroscope and accelerometer over half a second to that of their noise, up
-    to which the body rests, so that the gyroscope reads its bias. 0 for never."""
-    contact_on: float = 0.9
-    """Probability of contact from which a foot stands, and"""
-    contact_off: float = 0.5
-    """below which it has lifted off. In between it counts for less: its walk is divided by it."""
+    foot_noise: float = setting(0.005, unit="m", at_least=0)
+    """Noise of each coordinate of a foot by kinematics: encoder noise times the leg's length."""
+    foot_walk: float = setting(0.007, unit="m/sqrt(s)", at_least=0)
+    """Random walk of a standing foot, whose sole rolls and gives: 5 mm in a stance."""
+    point_noise: float = setting(0.0015, unit="m", at_least=0)
+    """Noise of each point of a sole besides: encoder noise times half the distance of heel and
+    toe."""
+    point_walk: float = setting(0.003, unit="m/sqrt(s)", at_least=0)
+    """Random walk of each point of a sole besides, which turns on the ground."""
+    slip_turn: float = setting(0.001, unit="rad/s", at_least=0)
+    """Rate by which the feet may turn on the ground all the time, in the same sense with every
+    step. The gyroscope's bias about the vertical is believed no further. Flat soles do 0.01 and
+    more."""
+    rest_ratio: float = setting(1.5, at_least=0)
+    """Ratio of the variance of gyroscope and accelerometer over half a second to that of their
+    noise, up to which the body rests, so that the gyroscope reads its bias. 0 for never."""
+    contact_on: float = setting(0.9, at_least=0, at_most=1)
+    """Probability of contact from which a foot stands."""
+    contact_off: float = setting(0.5, at_least=0, at_most=1)
+    """Probability of contact below which a foot has lifted off. Between the two it counts for less:
+    its walk is divided by the probability."""
     # Slip and contradiction.
-    outlier_gate: float = 30.0
-    """Squared Mahalanobis distance of a reading that is not believed; chance has it once in
-    700,000 (chi-squared of three degrees)."""
-    slip_time: float = 0.02
-    """s over which the innovations of a foot are averaged: a slip is small in each of them."""
-    slip_gate: float = 30.0
-    """The same of that average, from which a foot slips."""
-    slip_walk: float = 0.3
-    """m/sqrt(s) by which a slipping foot wanders: it then says nothing of the velocity."""
-    slip_window: float = 0.1
-    """s after which a slipping foot is tested for having come to rest:"""
-    slip_speed: float = 0.1
-    """m/s below which it has."""
-    patience: float = 0.01
-    """s for which a foot's readings are refused before it is placed anew."""
-    all_slip_time: float = 0.5
-    """s for which every foot slips before it is rather the velocity that is thought wrong. For so
-    long the IMU alone holds it to some cm/s."""
+    outlier_gate: float = setting(30.0, at_least=0)
+    """Squared Mahalanobis distance of a reading that is refused; chance has it once in 700,000
+    (chi-squared of three degrees)."""
+    slip_time: float = setting(0.02, unit="s", at_least=0)
+    """Time over which the innovations of a foot are averaged: a slip is small in each of them."""
+    slip_gate: float = setting(30.0, at_least=0)
+    """Squared Mahalanobis distance of that average, from which a foot slips."""
+    slip_walk: float = setting(0.3, unit="m/sqrt(s)", at_least=0)
+    """Random walk of a slipping foot, which then says nothing of the velocity."""
+    slip_window: float = setting(0.1, unit="s", at_least=0)
+    """Time after which a slipping foot is tested for having come to rest."""
+    slip_speed: float = setting(0.1, unit="m/s", at_least=0)
+    """Speed below which a slipping foot has come to rest."""
+    patience: float = setting(0.01, unit="s", at_least=0)
+    """Time for which a foot's readings are refused before it is placed anew."""
+    all_slip_time: float = setting(0.5, unit="s", at_least=0)
+    """Time for which every foot slips before the velocity is taken to be wrong instead. For so long
+    the IMU alone holds it to some cm/s."""
     # Start, and what is good enough.
-    tilt_std: float = 0.2
-    """rad: an accelerometer's first word while the robot moves."""
-    velocity_std: float = 0.6
-    """m/s: the robot may walk already."""
-    good_tilt: float = 0.03
-    """rad of standard deviation, up to which health is good, and"""
-    good_velocity: float = 0.1
-    """m/s."""
-    lost_tilt: float = 0.3
-    """rad of standard deviation, from which the state is lost, or"""
-    lost_velocity: float = 1.0
-    """m/s."""
-    airborne: float = 0.5
-    """s without a standing foot after which health is degraded."""
-    longest_gap: float = 0.25
-    """s without the IMU after which the state is lost until the feet tell it anew."""
+    tilt_std: float = setting(0.2, unit="rad", at_least=0)
+    """Standard deviation of the tilt at the start, by the accelerometer of a moving robot."""
+    velocity_std: float = setting(0.6, unit="m/s", at_least=0)
+    """Standard deviation of the velocity at the start: the robot may walk already."""
+    good_tilt: float = setting(0.03, unit="rad", at_least=0)
+    """Standard deviation of the tilt up to which health is good."""
+    good_velocity: float = setting(0.1, unit="m/s", at_least=0)
+    """Standard deviation of the velocity up to which health is good."""
+    lost_tilt: float = setting(0.3, unit="rad", at_least=0)
+    """Standard deviation of the tilt from which the state is lost."""
+    lost_velocity: float = setting(1.0, unit="m/s", at_least=0)
+    """Standard deviation of the velocity from which the state is lost."""
+    airborne: float = setting(0.5, unit="s", at_least=0)
+    """Time without a standing foot after which health is degraded."""
+    longest_gap: float = setting(0.25, unit="s", at_least=0)
+    """Time without the IMU after which the state is lost until the feet determine it anew."""
     imu: ImuCheckConfig = ImuCheckConfig()
     # Late measurements.
-    history: int = 64
+    history: int = setting(64, above=0)
     """Events kept, so that a late one finds its place: 64 are 16 ms of IMU and feet at 2 kHz, 160
     ms at 200 Hz."""
-    horizon: float = 0.25
-    """s by which one may be late at most."""
+    horizon: float = setting(0.25, unit="s", at_least=0)
+    """Time by which a measurement may be late at most."""
 
 
 @dataclass(frozen=True)
 class ForceConfig:
     """From one witness's force under a foot to the probability that it stands."""
 
-    force: float
-    """N at which a foot stands as probably as not."""
-    width: float
-    """N from there to a probability of 0.73: the witness's noise."""
-    hysteresis: float
-    """N by which the force must fall below `force` for a standing foot, or rise above it for a
-    lifted one, to become as probable as not."""
-    surest: float = 10.0
-    """Log-odds that it gives at most, so that one that is broken can be overruled."""
+    force: float = setting(unit="N", at_least=0)
+    """Force at which a foot stands as probably as not."""
+    width: float = setting(unit="N", above=0)
+    """Force from there to a probability of 0.73: the witness's noise."""
+    hysteresis: float = setting(unit="N", at_least=0)
+    """Force by which `force` must be undercut by a standing foot, or exceeded by a lifted one, to
+    become as probable as not."""
+    surest: float = setting(10.0, above=0)
+    """Log-odds that the witness gives at most, so that a broken one can be overruled."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +140,9 @@ class ContactConfig:
     slides."""
     torque: ForceConfig = ForceConfig(80.0, 20.0, 80.0, surest=3.0)
     """More, for a leg that swings has torques of its own."""
-    damping: float = 0.02
-    """m of singular value of a leg's Jacobian, below which torque tells little of force: a
-    stretched knee carries any load without any."""
+    damping: float = setting(0.02, unit="m", at_least=0)
+    """Singular value of a leg's Jacobian below which torque says little of force: a stretched knee
+    carries any load without any."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from edge_runtime.config.fields import setting
 from edge_runtime.fusion.plausibility import ImuCheckConfig
 from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometryConfig
 
@@ -17,122 +18,129 @@ class WheeledConfig:
     """
 
     # The car.
-    wheels: tuple[tuple[float, float], ...] = ((2.7, 0.8), (2.7, -0.8), (0.0, 0.8), (0.0, -0.8))
-    """Place of each wheel before and left of the middle of the rear axle, m."""
-    rear_axle: Vector = (-1.4, 0.0, -0.5)
-    """Middle of the rear axle in the body frame (that of the IMU), m."""
-    antenna: Vector = (0.0, 0.0, 0.0)
-    """GNSS antenna in the body frame, m."""
-    wheelbase: float = 2.7
-    """m; 0 leaves the steering aside."""
-    understeer: float = 0.002
-    """(s/m)^2: 1 / characteristic speed squared, where a turn needs twice the steering. Cars have
-    20 to 30 m/s."""
+    wheels: tuple[tuple[float, float], ...] = setting(
+        ((2.7, 0.8), (2.7, -0.8), (0.0, 0.8), (0.0, -0.8)), unit="m"
+    )
+    """Place of each wheel before and left of the middle of the rear axle."""
+    rear_axle: Vector = setting((-1.4, 0.0, -0.5), unit="m")
+    """Middle of the rear axle in the body frame (that of the IMU)."""
+    antenna: Vector = setting((0.0, 0.0, 0.0), unit="m")
+    """GNSS antenna in the body frame."""
+    wheelbase: float = setting(2.7, unit="m", at_least=0)
+    """Distance of the axles; 0 leaves the steering aside."""
+    understeer: float = setting(0.002, unit="(s/m)^2")
+    """Inverse square of the characteristic speed, at which a turn needs twice the steering. Cars
+    have 20 to 30 m/s."""
     # IMU. The defaults are a MEMS sensor on a vibrating car.
-    gyro_noise: float = 1e-3
-    """rad/s/sqrt(Hz), twice to five times a data sheet's, for vibration."""
-    accel_noise: float = 0.02
-    """m/s^2/sqrt(Hz), likewise."""
-    gyro_walk: float = 3e-5
-    """rad/s/sqrt(s): a few thousandths of rad/s an hour."""
-    accel_walk: float = 1e-3
-    """m/s^2/sqrt(s)."""
-    gyro_bias_std: float = 0.02
-    """rad/s at the start; 0.1 if nothing calibrated it."""
-    accel_bias_std: float = 0.2
-    """m/s^2 at the start."""
-    tilt_std: float = 0.1
-    """rad from upright at the start: slopes, and how the IMU is mounted."""
-    start_push: float = 2.0
-    """m/s^2 with which the car may accelerate at the start; the accelerometer is wrong by that."""
-    mount_std: float = 0.02
-    """rad, of the IMU's pitch and yaw in the car; 0.07 for a phone in a holder."""
+    gyro_noise: float = setting(1e-3, unit="rad/s/sqrt(Hz)", at_least=0)
+    """Noise density of the gyroscope: twice to five times a data sheet's, for vibration."""
+    accel_noise: float = setting(0.02, unit="m/s^2/sqrt(Hz)", at_least=0)
+    """Noise density of the accelerometer, likewise."""
+    gyro_walk: float = setting(3e-5, unit="rad/s/sqrt(s)", at_least=0)
+    """Random walk of the gyroscope's bias: a few thousandths of rad/s an hour."""
+    accel_walk: float = setting(1e-3, unit="m/s^2/sqrt(s)", at_least=0)
+    """Random walk of the accelerometer's bias."""
+    gyro_bias_std: float = setting(0.02, unit="rad/s", at_least=0)
+    """Standard deviation of the gyroscope's bias at the start; 0.1 if nothing calibrated it."""
+    accel_bias_std: float = setting(0.2, unit="m/s^2", at_least=0)
+    """Standard deviation of the accelerometer's bias at the start."""
+    tilt_std: float = setting(0.1, unit="rad", at_least=0)
+    """Standard deviation of the tilt at the start: slopes, and how the IMU is mounted."""
+    start_push: float = setting(2.0, unit="m/s^2", at_least=0)
+    """Acceleration that the car may have at the start; the accelerometer is wrong by that."""
+    mount_std: float = setting(0.02, unit="rad", at_least=0)
+    """Standard deviation of the IMU's pitch and yaw in the car; 0.07 for a phone in a holder."""
     # Wheels and steering.
-    wheel_scale_std: float = 0.02
-    """Of the tyres' radius: wear and pressure."""
-    wheel_offset_std: float = 0.0
-    """m/s, where the wheel speed's zero is not certain, as with decoded CAN messages."""
-    wheel_scale_walk: float = 3e-4
-    """1/sqrt(s): slip and load change it by some thousandths a minute."""
-    wheel_std: float = 0.05
-    """m/s: tyres' slip and quantization."""
-    wheel_time: float = 0.3
-    """s for which such an error persists."""
-    wheel_spread: float = 0.3
-    """m/s from the other wheels at rest, beyond which a wheel spins or locks; more when fast."""
-    side_std: float = 0.05
-    """m/s sideways at the rear axle when straight."""
-    sideslip: float = 0.008
-    """rad of the rear tyres' slip angle per m/s^2 of lateral acceleration."""
-    up_std: float = 0.1
-    """m/s upwards at the rear axle: its springs."""
-    constraint_time: float = 0.5
-    """s for which sideways and upward errors persist: about that of the car's own motions."""
-    steering_std: float = 0.01
-    """rad of the front wheels, of the steering's zero."""
-    steering_walk: float = 1e-4
-    """rad/sqrt(s) of it: the road's camber and wind."""
-    rate_std: float = 0.01
-    """rad/s, of the bicycle model's yaw rate when straight."""
-    rate_share: float = 0.3
-    """The same in a turn, as a share of the yaw rate: understeer is not known better."""
-    rate_time: float = 1.0
-    """s for which the bicycle model's errors persist."""
-    still_speed: float = 0.2
-    """m/s, below which a wheel may stand still."""
-    still_time: float = 0.5
-    """s for which all wheels must, before the car is held to stand."""
-    still_std: float = 0.005
-    """m/s, of the car's speed then."""
-    still_rate_std: float = 0.01
-    """rad/s, of its turn rate then: people get in and out."""
+    wheel_scale_std: float = setting(0.02, at_least=0)
+    """Relative standard deviation of the tyres' radius: wear and pressure."""
+    wheel_offset_std: float = setting(0.0, unit="m/s", at_least=0)
+    """Standard deviation of the wheel speed's zero where it is not certain, as with decoded CAN
+    messages."""
+    wheel_scale_walk: float = setting(3e-4, unit="1/sqrt(s)", at_least=0)
+    """Random walk of the tyres' radius: slip and load change it by some thousandths a minute."""
+    wheel_std: float = setting(0.05, unit="m/s", at_least=0)
+    """Standard deviation of a wheel's speed: tyre slip and quantization."""
+    wheel_time: float = setting(0.3, unit="s", at_least=0)
+    """Time for which such an error persists."""
+    wheel_spread: float = setting(0.3, unit="m/s", at_least=0)
+    """Difference from the other wheels at rest, beyond which a wheel spins or locks; more when
+    fast."""
+    side_std: float = setting(0.05, unit="m/s", at_least=0)
+    """Standard deviation of the sideways velocity at the rear axle when straight."""
+    sideslip: float = setting(0.008, unit="rad s^2/m", at_least=0)
+    """Slip angle of the rear tyres per lateral acceleration."""
+    up_std: float = setting(0.1, unit="m/s", at_least=0)
+    """Standard deviation of the upward velocity at the rear axle: its springs."""
+    constraint_time: float = setting(0.5, unit="s", at_least=0)
+    """Time for which sideways and upward errors persist: about that of the car's own motions."""
+    steering_std: float = setting(0.01, unit="rad", at_least=0)
+    """Standard deviation of the steering's zero, at the front wheels."""
+    steering_walk: float = setting(1e-4, unit="rad/sqrt(s)", at_least=0)
+    """Random walk of the steering's zero: the road's camber and wind."""
+    rate_std: float = setting(0.01, unit="rad/s", at_least=0)
+    """Standard deviation of the bicycle model's yaw rate when straight."""
+    rate_share: float = setting(0.3, at_least=0)
+    """Standard deviation of the bicycle model's yaw rate in a turn, as a share of it: understeer is
+    not known better."""
+    rate_time: float = setting(1.0, unit="s", at_least=0)
+    """Time for which the bicycle model's errors persist."""
+    still_speed: float = setting(0.2, unit="m/s", at_least=0)
+    """Speed below which a wheel may stand still."""
+    still_time: float = setting(0.5, unit="s", at_least=0)
+    """Time for which all wheels must stand still before the car is held to stand."""
+    still_std: float = setting(0.005, unit="m/s", at_least=0)
+    """Standard deviation of a standing car's speed."""
+    still_rate_std: float = setting(0.01, unit="rad/s", at_least=0)
+    """Standard deviation of a standing car's turn rate: people get in and out."""
     # GNSS.
-    fix_std: float = 0.1
-    """m, below which no receiver's claim is believed, from fix to fix."""
-    fix_velocity_std: float = 0.05
-    """m/s of the GNSS velocity on any axis, where the receiver does not claim one itself: a
-    robot's signals hold none."""
-    wander_std: float = 1.0
-    """m, of the slow error: atmosphere, orbits, reflections."""
-    wander_time: float = 100.0
-    """s, its time constant."""
-    velocity_time: float = 0.1
-    """s for which errors of the GNSS velocity persist; Doppler's are white from fix to fix."""
-    delay_std: float = 0.0
-    """s, of the stamps of fixes, where the receiver's latency is only about known."""
-    heading_speed: float = 1.5
-    """m/s, above which the course tells the heading and the steering the yaw rate."""
-    heading_distance: float = 10.0
-    """m between two fixes that tell the heading, if the receiver gives no velocity."""
+    fix_std: float = setting(0.1, unit="m", at_least=0)
+    """Standard deviation from fix to fix, below which no receiver's claim is believed."""
+    fix_velocity_std: float = setting(0.05, unit="m/s", at_least=0)
+    """Standard deviation of the GNSS velocity on any axis, where the receiver does not claim one
+    itself: a robot's signals hold none."""
+    wander_std: float = setting(1.0, unit="m", at_least=0)
+    """Standard deviation of the slow GNSS error: atmosphere, orbits, reflections."""
+    wander_time: float = setting(100.0, unit="s", at_least=0)
+    """Time constant of the slow GNSS error."""
+    velocity_time: float = setting(0.1, unit="s", at_least=0)
+    """Time for which errors of the GNSS velocity persist; Doppler's are white from fix to fix."""
+    delay_std: float = setting(0.0, unit="s", at_least=0)
+    """Standard deviation of the stamps of fixes, where the receiver's latency is only about
+    known."""
+    heading_speed: float = setting(1.5, unit="m/s", at_least=0)
+    """Speed above which the course gives the heading and the steering the yaw rate."""
+    heading_distance: float = setting(10.0, unit="m", at_least=0)
+    """Distance between two fixes that give the heading, if the receiver gives no velocity."""
     # Lidar odometry.
-    motion_time: float = 0.1
-    """s for which errors of displacements persist."""
+    motion_time: float = setting(0.1, unit="s", at_least=0)
+    """Time for which errors of the lidar's displacements persist."""
     # Belief.
-    gate: float = 10.8
+    gate: float = setting(10.8, at_least=0)
     """Squared Mahalanobis distance of a scalar beyond which it is refused: 1 in 1000."""
-    patience: float = 5.0
-    """s of refusals in a row after which a sensor is believed again."""
-    horizon: float = 0.5
-    """s by which a measurement may come late."""
-    capacity: int = 1024
-    """Events kept for that; horizon times all sensors' rates, and some."""
+    patience: float = setting(5.0, unit="s", at_least=0)
+    """Time of refusals in a row after which a sensor is believed again."""
+    horizon: float = setting(0.5, unit="s", at_least=0)
+    """Time by which a measurement may come late."""
+    capacity: int = setting(1024, above=0)
+    """Events kept for that: horizon times all sensors' rates, and some."""
     # Health.
-    longest_gap: float = 2.0
-    """s without IMU after which everything but the calibration starts anew."""
-    silent: float = 2.0
-    """s without a believed fix (a quarter of it without wheels) after which it is degraded."""
-    degraded_position: float = 5.0
-    """m of horizontal standard deviation."""
-    lost_position: float = 50.0
-    """m of horizontal standard deviation, beyond which nobody can use it."""
-    degraded_heading: float = 0.1
-    """rad of standard deviation."""
-    degraded_tilt: float = 0.1
-    """rad of standard deviation of roll and pitch, which a car without GNSS is judged by."""
-    degraded_velocity: float = 0.5
-    """m/s of standard deviation on any axis."""
-    lost_velocity: float = 3.0
-    """m/s of standard deviation on any axis."""
+    longest_gap: float = setting(2.0, unit="s", at_least=0)
+    """Time without IMU after which everything but the calibration starts anew."""
+    silent: float = setting(2.0, unit="s", at_least=0)
+    """Time without a believed fix (a quarter of it without wheels) after which health is
+    degraded."""
+    degraded_position: float = setting(5.0, unit="m", at_least=0)
+    """Standard deviation of the horizontal position from which health is degraded."""
+    lost_position: float = setting(50.0, unit="m", at_least=0)
+    """Standard deviation of the horizontal position from which nobody can use it."""
+    degraded_heading: float = setting(0.1, unit="rad", at_least=0)
+    """Standard deviation of the heading from which health is degraded."""
+    degraded_tilt: float = setting(0.1, unit="rad", at_least=0)
+    """Standard deviation of roll and pitch, by which a car without GNSS is judged."""
+    degraded_velocity: float = setting(0.5, unit="m/s", at_least=0)
+    """Standard deviation of the velocity on any axis from which health is degraded."""
+    lost_velocity: float = setting(3.0, unit="m/s", at_least=0)
+    """Standard deviation of the velocity on any axis from which it is lost."""
     imu: ImuCheckConfig = ImuCheckConfig()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import Displacement, Float
 
@@ -22,34 +23,34 @@ from edge_runtime.fusion.measurement import Displacement, Float
 class LidarOdometryConfig:
     """A planar lidar on a car, and how to register its scans."""
 
-    field_of_view: float = 4.71238898038469
-    """rad; beams are spread evenly over it, right to left, the middle one forward."""
+    field_of_view: float = setting(4.71238898038469, unit="rad", above=0)
+    """Angle over which beams are spread evenly, right to left, the middle one forward."""
     mount: tuple[float, float, float] = (0.52, 0.0, 0.0)
-    """x, y in m and yaw in rad of the lidar in the body frame."""
-    max_range: float = 25.0
-    """m; what reads that much met nothing."""
-    range_std: float = 0.05
-    """m across a wall, of a point against a line between two others: the lidar's own noise, and
-    that walls between two beams are not straight."""
-    fewest_points: int = 20
+    """Place of the lidar in the body frame: x and y in m, yaw in rad."""
+    max_range: float = setting(25.0, unit="m", above=0)
+    """Range that a beam without an echo reads."""
+    range_std: float = setting(0.05, unit="m", above=0)
+    """Standard deviation across a wall, of a point against a line between two others: the lidar's
+    own noise, and that walls between two beams are not straight."""
+    fewest_points: int = setting(20, above=0)
     """Echoes in a scan that can be registered."""
-    reach: float = 1.0
-    """m between two points that may be the same wall."""
-    least_overlap: float = 0.5
-    """Share of points that must have found theirs."""
-    worst_fit: float = 3.0
+    reach: float = setting(1.0, unit="m", above=0)
+    """Distance between two points that may be the same wall."""
+    least_overlap: float = setting(0.5, at_least=0, at_most=1)
+    """Share of points that must find theirs."""
+    worst_fit: float = setting(3.0, above=0)
     """Residual over `range_std`, beyond which a registration is wrong."""
-    keyframe_distance: float = 2.0
-    """m from the keyframe, after which the scan becomes the next one."""
-    keyframe_angle: float = 0.4
-    """rad, likewise."""
-    degenerate: float = 0.02
-    """Information along the worst direction over that along the best, below which nothing is
-    known along it: a straight corridor."""
-    unknown_std: float = 5.0
-    """m, which then stands for nothing."""
-    longest_gap: float = 0.4
-    """s between two scans that can be told as one displacement."""
+    keyframe_distance: float = setting(2.0, unit="m", at_least=0)
+    """Distance from the keyframe after which the scan becomes the next one."""
+    keyframe_angle: float = setting(0.4, unit="rad", at_least=0)
+    """Angle from the keyframe, likewise."""
+    degenerate: float = setting(0.02, at_least=0)
+    """Information along the worst direction over that along the best, below which nothing is known
+    along it: a straight corridor."""
+    unknown_std: float = setting(5.0, unit="m", at_least=0)
+    """Standard deviation that stands for knowing nothing."""
+    longest_gap: float = setting(0.4, unit="s", at_least=0)
+    """Time between two scans that can be one displacement."""
 
 
 _HEIGHTS = 3  # copies of a scan one above the other, so that walls have normals

@@ -24,6 +24,7 @@ from edge_runtime.estimators import AUTO, find_fusion, find_name
 from edge_runtime.files import make_folder, write_file
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.loop.realtime import RealtimeConfig
+from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers
 from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import Policy
@@ -34,7 +35,8 @@ from edge_runtime.report.run_report import as_dictionary, broken_rules, table
 from edge_runtime.robot.robot import Robot
 from edge_runtime.robot.shared_memory import SharedMemoryRobot, segment_path
 from edge_runtime.signals import Array
-from edge_runtime.slots.shadow import Shadow
+from edge_runtime.slots.policy_slots import PolicySlots
+from edge_runtime.slots.trial import Comparison
 
 SIMULATED = "sim"  # the name of the simulated robot
 SIMULATOR = "sim.server.simulated_robot"  # started as a program: a robot's process, not a library
@@ -48,8 +50,6 @@ _START = (
 _STARTUP_SECONDS = 60.0
 _REFRESH_SECONDS = 0.5
 _WAKING_SECONDS = 0.01  # between two looks at whether the robot has woken up
-_SLOWING_SECONDS, _STANDING_SECONDS = 1.0, 1.0  # under the policy, before the controlled stop
-_PATIENCE_SECONDS = 3.0  # for a controlled stop, over its length
 STOPPED_BY_GUARD = 1  # exit code
 
 
@@ -115,22 +115,28 @@ def main(config: RunConfig) -> int:
     ):
         name = find_name(config.fusion, policy.contract, robot.description)
         fusion = find_fusion(name, policy.contract, robot.description)
-        with contextlib.closing(fusion):
-            loop = ControlLoop(policy, robot, fusion, LoopConfig(realtime=config.realtime))
+        with contextlib.closing(fusion), contextlib.ExitStack() as stack:
+            session = Session(policy, robot, fusion, LoopConfig(realtime=config.realtime))
+            loop = session.loop
             loop.command.put(command)
-            shadow = None if tried is None else Shadow.of(loop, tried)
+            slots = None
+            if tried is not None:
+                slots = stack.enter_context(contextlib.closing(PolicySlots(session)))
+                slots.shadow(tried)
             log = None if file is None else RunLog(file, loop, name)
             if log is not None:
                 loop.add_observer(log)
             try:
-                _drive(loop, config.seconds, interrupted)
+                _drive(session, config.seconds, interrupted)
             finally:
                 if log is not None:
                     log.close(str(loop.error or ""))
                     print(f"log: {log.described()}")
-                if shadow is not None:
-                    shadow.close()
-                    print(f"shadow: {shadow.described()}")
+                shadow = None
+                if slots is not None:
+                    slots.close()
+                    shadow = slots.comparison()
+                    print(f"shadow: {shadow.described() if shadow else 'nothing was in it'}")
                 print(f"report: {write_report(loop, config.report, choice, log, shadow)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
 
@@ -295,8 +301,9 @@ def interruptible() -> Iterator[threading.Event]:
         put_back()
 
 
-def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> None:
+def _drive(session: Session, seconds: float, interrupted: threading.Event) -> None:
     """Let the loop run its time and show how it does."""
+    loop = session.loop
     contract = loop.controller.contract
     live = sys.stdout.isatty()
     loop.start()
@@ -316,10 +323,10 @@ def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> N
             if live:
                 shown = _show(table(loop, color=True), shown)
         was_interrupted = interrupted.is_set()
-        _stand_still(loop, interrupted)
+        interrupted.clear()  # a second signal skips this
+        session.come_to_rest(interrupted)
     finally:
-        loop.stop()
-        _join(loop)
+        _end_session(session)
     if not loop.ticks and not was_interrupted:
         what = "only samples with NaN or infinity" if loop.sensors.new else "no sample"
         raise UserError(
@@ -335,38 +342,19 @@ def _drive(loop: ControlLoop, seconds: float, interrupted: threading.Event) -> N
             print(f"{what}: {state}")
 
 
-def _join(loop: ControlLoop) -> None:
-    """Wait for the loop's end, but not for ever.
+def _end_session(session: Session) -> None:
+    """Stop the robot under control.
 
     Raises:
         UserError: the robot's driver failed, or does not return from a call.
     """
-    name, patience = loop.robot.description.name, loop.config.stop_seconds + _PATIENCE_SECONDS
     try:
-        if not loop.join(patience):
-            raise UserError(
-                f"robot '{name}' did not stop within {patience:g} s: a call of its driver hangs; "
-                "cut its power if it does not damp itself"
-            )
+        session.end()
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{_failure(name, error)}; report.json has the traceback") from error
-
-
-def _stand_still(loop: ControlLoop, interrupted: threading.Event) -> None:
-    """Ask the policy to come to rest, which it does better than a ramp; a second signal skips it.
-
-    Whoever walks cannot go straight to a pose without falling.
-    """
-    if not (loop.running and loop.ticks and loop.controller.contract.commands) or loop.reaction:
-        return
-    command = loop.command.get()
-    interrupted.clear()
-    for share in (0.75, 0.5, 0.25, 0.0):
-        loop.command.put(np.float32(share) * command)
-        interrupted.wait(_SLOWING_SECONDS / 4)
-    interrupted.wait(_STANDING_SECONDS)
+        failure = _failure(session.robot.description.name, error)
+        raise UserError(f"{failure}; report.json has the traceback") from error
 
 
 def _show(lines: list[str], shown: int) -> int:
@@ -382,7 +370,7 @@ def write_report(
     folder: Path,
     choice: providers.Choice,
     log: RunLog | None = None,
-    shadow: Shadow | None = None,
+    shadow: Comparison | None = None,
 ) -> Path:
     """Write report.json and latency.svg; the folder."""
     content = {

@@ -162,15 +162,18 @@ class ControlLoop:
         self._to_begin = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
-        """Let another policy drive from the next tick on; it must be loaded, so it is warm.
+        """Let another policy drive, from the next tick on if a thread ticks; it is warm already.
 
         Raises:
             ContractError: it does not fit the robot or the running loop.
             UserError: the loop did not take it within `timeout` seconds.
         """
         self._next_controller.give(self.controller_for(policy, self.signals))
+        if self._thread is None:
+            self._handle_operator()
+            return
         self._asked = True
-        if self._thread is not None and not self._next_controller.wait(timeout):
+        if not self._next_controller.wait(timeout):
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
 
     def controller_for(self, policy: Policy, signals: Signals) -> Controller:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-import numpy as np
 from rclpy.node import Node
 
 from edge_runtime.errors import UserError
@@ -15,11 +14,13 @@ from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.loop.realtime import RealtimeConfig
+from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.signals import ATTITUDE, JOINT_POS, Array
-from edge_runtime.slots.shadow import Comparison, Shadow
+from edge_runtime.slots.policy_slots import PolicySlots
+from edge_runtime.slots.trial import Comparison
 from sim2edge_ros.commands.actuation import CommandPublisher
 from sim2edge_ros.commands.cmd_vel import CmdVel
 from sim2edge_ros.commands.commanders import commanders
@@ -34,8 +35,6 @@ from sim2edge_ros.settings.frames import frames
 from sim2edge_ros.settings.parameters import EdgeParameters
 from sim2edge_ros.settings.robot_file import default_policy
 
-_SLOWING, _STANDING = 1.0, 1.0  # s under the policy before the controlled stop
-_PATIENCE = 3.0  # s for a controlled stop, over its length
 _MATCHING = 1.0  # s for the robot to find who commands it
 _FRESH = 2.0  # s for a new sample to come, before anything is commanded
 _NEW = 5.0  # s for which an active node gives way to who commands the robot already
@@ -61,7 +60,6 @@ class Drive:
         self.simulated_time = bool(node.get_parameter("use_sim_time").value)
         named = Path(parameters.policy) if parameters.policy else default_policy(parameters.robot)
         policy = self._read(named.expanduser())
-        self._before: list[Policy] = []  # policies that drove before
         contract = policy.contract
         robot = robot_file.load(parameters.robot)
         described = robot.description
@@ -84,13 +82,16 @@ class Drive:
             stack.enter_context(closing(self.robot))
             _check_cpu(parameters.cpu)
             wanted = RealtimeConfig(parameters.fifo, parameters.cpu, parameters.lock_memory)
-            self._loop_config = LoopConfig(
+            loop_config = LoopConfig(
                 # In simulated time nobody waits, and it would take all the time there is.
                 realtime=RealtimeConfig() if self.simulated_time else wanted,
                 stop_seconds=parameters.stop_seconds,
                 phase=parameters.phase,
             )
-            self.loop = self._make_loop(policy)  # refuses what does not fit before anything moves
+            clock = self._now if self.simulated_time else time.monotonic_ns
+            # It refuses what does not fit before anything moves.
+            self.session = Session(policy, self.robot, self.fusion, loop_config, clock)
+            self._slots = stack.enter_context(closing(PolicySlots(self.session)))
             self.cmd_vel = CmdVel(
                 node,
                 contract.commands,
@@ -106,16 +107,20 @@ class Drive:
         self._commands: CommandPublisher | None = None
         self._odometry: OdometryPublisher | None = None
         self._outlet: Outlet | None = None
-        self._shadow: Shadow | None = None
         self._began = 0.0  # s
         self._silent = False  # whether nothing is sent, because another commands the robot
         self.active = False
         self.others: list[str] = []  # who command the robot too
 
     @property
+    def loop(self) -> ControlLoop:
+        """The loop of this activation, or of the last one."""
+        return self.session.loop
+
+    @property
     def policy(self) -> Policy:
         """The policy that drives, or will."""
-        return self.loop.controller.policy
+        return self.session.policy
 
     def start(self) -> None:
         """Command the robot from its next sample on.
@@ -125,14 +130,11 @@ class Drive:
         """
         self._check_sensors()
         with self._changing:
-            commands = self._make_publishers()
+            commands, odometry = self._make_publishers()
         self._wait_for_the_robot(commands)
         with self._changing:
-            self.loop = self._make_loop(self.policy)
-            if self._odometry is not None:
-                self.loop.add_observer(self._odometry)
-            self._shadow = Shadow(self.loop, before=self._before)
-            self.fusion.reset()
+            self.session.renew()
+            self.loop.add_observer(odometry)
             self.cmd_vel.enabled = self.active = True
             self._silent, self._began = False, time.monotonic()
             if self.simulated_time:
@@ -178,27 +180,26 @@ class Drive:
 
         The policy gets two seconds for it: who walks cannot go straight to a pose.
         """
-        loop = self.loop
+        self.cmd_vel.enabled = False
         if not self._silent:
-            self._stand_still(loop)
-        loop.stop()
+            self.session.come_to_rest()
         error: BaseException | None = None
         try:
-            if not loop.join(loop.config.stop_seconds + _PATIENCE):
-                error = UserError("the control loop did not stop in time")
+            self.session.end()
         except BaseException as failure:
             error = failure
         error = error or self._thread_error()
         with self._changing:
-            if self._shadow is not None:
-                self._shadow.close()
+            self._slots.drop()
+            if self._odometry is not None:
+                self.loop.remove_observer(self._odometry)
             if self._outlet is not None:
                 self._outlet.wake()
                 self._outlet.close()
             for publisher in (self._commands, self._odometry):
                 if publisher is not None:
                     publisher.close()
-            self._commands = self._odometry = self._outlet = self._shadow = None
+            self._commands = self._odometry = self._outlet = None
             self.active = False
         return error
 
@@ -220,12 +221,7 @@ class Drive:
         """
         policy = self._read(path)
         with self._open():
-            if self._shadow is not None:
-                self._shadow.drive(policy)
-                return
-            driver = self.policy
-            self._take(policy)
-            self._before.append(driver)
+            self._slots.load(policy)
 
     def try_out(self, path: Path) -> None:
         """Put a policy file in shadow of the one that drives, in place of what is there.
@@ -235,7 +231,8 @@ class Drive:
         """
         policy = self._read(path)
         with self._open():
-            self._active_shadow().load(policy)
+            self._check_active()
+            self._slots.shadow(policy)
 
     def promote(self) -> None:
         """Let the policy in shadow drive from the next tick on.
@@ -244,7 +241,8 @@ class Drive:
             UserError: there is none, it gave what is not finite, or nothing drives.
         """
         with self._open():
-            self._active_shadow().promote()
+            self._check_active()
+            self._slots.promote()
 
     def roll_back(self) -> None:
         """Let the policy drive that did before the last `load` or `promote`.
@@ -253,18 +251,11 @@ class Drive:
             UserError: there is none.
         """
         with self._open():
-            if self._shadow is not None:
-                self._shadow.roll_back()
-                return
-            if not self._before:
-                raise UserError("no other policy was loaded, so there is none to go back to")
-            self._take(self._before[-1])
-            self._before.pop()
+            self._slots.roll_back()
 
     def comparison(self) -> Comparison | None:
         """What the policy in shadow did so far, or the last one that was."""
-        shadow = self._shadow
-        return None if shadow is None else shadow.comparison()
+        return self._slots.comparison()
 
     @property
     def failed(self) -> bool:
@@ -282,7 +273,7 @@ class Drive:
                 raise UserError("; ".join(trouble) or "the robot gives no whole sample")
             time.sleep(_LOOK)
 
-    def _make_publishers(self) -> CommandPublisher:
+    def _make_publishers(self) -> tuple[CommandPublisher, OdometryPublisher]:
         contract, names = self.policy.contract, frames(self._node.get_namespace(), self.parameters)
         self._commands = CommandPublisher(
             self._node,
@@ -302,7 +293,7 @@ class Drive:
             lambda: self.robot.shift,
         )
         self._outlet = Outlet((self._commands.send, self._odometry.send))
-        return self._commands
+        return self._commands, self._odometry
 
     def _thread_error(self) -> Exception | None:
         """What ended the thread that takes messages, or that which sends them."""
@@ -323,15 +314,9 @@ class Drive:
         policy, self.choice = providers.load(path, wanted, Path(cache) if cache else None)
         return policy
 
-    def _active_shadow(self) -> Shadow:
-        if self._shadow is None:
+    def _check_active(self) -> None:
+        if not self.active:
             raise UserError("the node is not active, so there is nothing to compare a policy with")
-        return self._shadow
-
-    def _take(self, policy: Policy) -> None:
-        """For the next start; refuses what would be refused in motion."""
-        self.loop.controller_for(policy, self.loop.signals)
-        self.loop = self._make_loop(policy)
 
     def _find_others(self) -> None:
         self.others = commanders(self._node, self._commands.topics if self._commands else ())
@@ -343,10 +328,6 @@ class Drive:
         while not commands.heard and time.monotonic() < until:
             time.sleep(_LOOK)
 
-    def _make_loop(self, policy: Policy) -> ControlLoop:
-        clock = self._now if self.simulated_time else time.monotonic_ns
-        return ControlLoop(policy, self.robot, self.fusion, self._loop_config, clock)
-
     def _now(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
 
@@ -357,18 +338,6 @@ class Drive:
         if self._commands is not None and self._outlet is not None and not self._silent:
             self._commands.put(command)
             self._outlet.wake()
-
-    def _stand_still(self, loop: ControlLoop) -> None:
-        self.cmd_vel.enabled = False
-        if not (loop.running and loop.ticks and loop.controller.contract.commands):
-            return
-        if loop.reaction:
-            return
-        command = loop.command.get()
-        for share in (0.75, 0.5, 0.25, 0.0):
-            loop.command.put(np.float32(share) * command)
-            time.sleep(_SLOWING / 4)
-        time.sleep(_STANDING)
 
 
 def _check_cpu(cpu: int) -> None:

@@ -1,4 +1,4 @@
-"""A policy in shadow sees what the driver sees, drives nothing, and can be let drive and back."""
+"""A policy in shadow sees what the driver sees, drives nothing, and is promoted and rolled back."""
 
 import dataclasses
 import threading
@@ -13,9 +13,11 @@ import pytest
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Sample
-from edge_runtime.slots.shadow import Comparison, Shadow
+from edge_runtime.slots.policy_slots import PolicySlots
+from edge_runtime.slots.trial import Comparison
 from tests.edge_runtime.leg import BURST, JOINTS, HandClock, LegRobot, make_contract, make_model
 
 EVERY = 0.005
@@ -34,21 +36,29 @@ class Swinging(LegRobot):
         return sample
 
 
-def make_loop(robot: LegRobot, seed: int = 0) -> ControlLoop:
+class Endless(LegRobot):
+    """A robot that remembers no command."""
+
+    def write(self, command: ActuatorCommand) -> None:
+        pass
+
+
+def make_session(robot: LegRobot, seed: int = 0) -> Session:
     contract = make_contract()
     fusion = AttitudeFusion(contract.control_period, BURST)
-    loop = ControlLoop(Policy(make_model(contract, seed)), robot, fusion, LoopConfig(), HandClock())
-    loop.command.put(np.array(COMMAND, np.float32))
-    return loop
+    policy = Policy(make_model(contract, seed))
+    session = Session(policy, robot, fusion, LoopConfig(stop_seconds=0.1), HandClock())
+    session.loop.command.put(np.array(COMMAND, np.float32))
+    return session
 
 
 @pytest.fixture
-def shadowed() -> Iterator[tuple[ControlLoop, LegRobot, Shadow]]:
-    """A loop to be ticked by hand, and its shadow."""
+def shadowed() -> Iterator[tuple[ControlLoop, LegRobot, PolicySlots]]:
+    """A loop to be ticked by hand, and its slots."""
     robot = Swinging()
-    loop = make_loop(robot)
-    with closing(Shadow(loop, EVERY)) as shadow:
-        yield loop, robot, shadow
+    session = make_session(robot)
+    with closing(PolicySlots(session, EVERY)) as slots:
+        yield session.loop, robot, slots
 
 
 def ticked(loop: ControlLoop, count: int) -> None:
@@ -63,11 +73,11 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.005)
 
 
-def seen(shadow: Shadow, ticks: int) -> Comparison:
+def seen(slots: PolicySlots, ticks: int) -> Comparison:
     """The comparison after so many ticks, which the thread may need a moment for."""
 
     def comparison() -> Comparison:
-        found = shadow.comparison()
+        found = slots.comparison()
         assert found is not None
         return found
 
@@ -75,16 +85,16 @@ def seen(shadow: Shadow, ticks: int) -> Comparison:
     return comparison()
 
 
-Shadowed = tuple[ControlLoop, LegRobot, Shadow]
+Shadowed = tuple[ControlLoop, LegRobot, PolicySlots]
 
 
 def test_the_same_policy_does_the_same(shadowed: Shadowed) -> None:
     """History, gait clock, last action and command included: to the bit."""
-    loop, _, shadow = shadowed
+    loop, _, slots = shadowed
     ticked(loop, 3)
-    shadow.load(Policy(make_model(make_contract())))
+    slots.shadow(Policy(make_model(make_contract())))
     ticked(loop, 40)
-    found = seen(shadow, 38)  # the past before the first two is not known
+    found = seen(slots, 38)  # the past before the first two is not known
     assert found.ticks == 38
     assert list(found.largest) == list(JOINTS)
     assert max(found.largest.values()) == 0.0
@@ -94,24 +104,25 @@ def test_the_same_policy_does_the_same(shadowed: Shadowed) -> None:
 
 def test_joints_in_another_order_make_no_difference() -> None:
     robot = Swinging(("ankle", "hip", "knee"))
-    loop = make_loop(robot)
-    with closing(Shadow(loop, EVERY)) as shadow:
-        shadow.load(Policy(make_model(make_contract())))
+    session = make_session(robot)
+    loop = session.loop
+    with closing(PolicySlots(session, EVERY)) as slots:
+        slots.shadow(Policy(make_model(make_contract())))
         ticked(loop, 20)
-        assert max(seen(shadow, 18).largest.values()) == 0.0
+        assert max(seen(slots, 18).largest.values()) == 0.0
 
 
 def test_tells_how_far_another_policy_is(shadowed: Shadowed) -> None:
     """It is asked what it would do in the driver's place, and the robot never does it."""
-    loop, robot, shadow = shadowed
+    loop, robot, slots = shadowed
     plain = Swinging()
-    alone = make_loop(plain)
+    alone = make_session(plain).loop
     offset = 0.4  # of the action, so 0.1 rad of each target
     biased = Policy(make_model(make_contract(), bias=offset))
-    shadow.load(biased)
+    slots.shadow(biased)
     ticked(loop, 20)
     ticked(alone, 20)
-    found = seen(shadow, 18)
+    found = seen(slots, 18)
     for joint in JOINTS:
         assert found.rms[joint] == pytest.approx(0.25 * offset, rel=0.2)
         assert found.largest[joint] >= found.rms[joint]
@@ -122,8 +133,8 @@ def test_tells_how_far_another_policy_is(shadowed: Shadowed) -> None:
 
 
 def test_goes_on_over_an_operators_reset_and_held_ticks(shadowed: Shadowed) -> None:
-    loop, robot, shadow = shadowed
-    shadow.load(Policy(make_model(make_contract())))
+    loop, robot, slots = shadowed
+    slots.shadow(Policy(make_model(make_contract())))
     ticked(loop, 10)
     robot.values["joint_vel"][0, 0] = np.nan  # overwritten by the next read
     robot.dead = True
@@ -131,82 +142,102 @@ def test_goes_on_over_an_operators_reset_and_held_ticks(shadowed: Shadowed) -> N
     robot.dead = False
     loop.reset()
     ticked(loop, 10)
-    assert max(seen(shadow, 18).largest.values()) == 0.0
+    assert max(seen(slots, 18).largest.values()) == 0.0
 
 
 def test_promote_and_roll_back(shadowed: Shadowed) -> None:
-    loop, _, shadow = shadowed
+    loop, _, slots = shadowed
     before = loop.controller.policy
     better, best = (Policy(make_model(make_contract(), seed)) for seed in (1, 2))
     for policy in (better, best):
-        shadow.load(policy)
+        slots.shadow(policy)
         ticked(loop, 5)
-        shadow.promote()
+        slots.promote()
         loop.tick()
         assert loop.controller.policy is policy
-        assert not shadow.loaded
+        assert not slots.shadowing
     for policy in (better, before):
-        assert shadow.can_roll_back
-        shadow.roll_back()
+        assert slots.can_roll_back
+        slots.roll_back()
         loop.tick()
         assert loop.controller.policy is policy
     assert loop.swaps == 4
     with pytest.raises(UserError, match="none to go back to"):
-        shadow.roll_back()
+        slots.roll_back()
 
 
 def test_a_policy_may_drive_untried_beside_one_in_shadow(shadowed: Shadowed) -> None:
-    loop, _, shadow = shadowed
+    loop, _, slots = shadowed
     first, tried = loop.controller.policy, Policy(make_model(make_contract(), 1))
-    shadow.load(tried)
+    slots.shadow(tried)
     for seed in range(2, 14):
-        shadow.drive(Policy(make_model(make_contract(), seed)))
+        slots.load(Policy(make_model(make_contract(), seed)))
         loop.tick()
-    assert shadow.loaded
+    assert slots.shadowing
     with pytest.raises(UserError, match="it drives or did"):
-        shadow.drive(loop.controller.policy)
-    shadow.promote()
+        slots.load(loop.controller.policy)
+    slots.promote()
     loop.tick()
     assert loop.controller.policy is tried
     for _ in range(8):
-        shadow.roll_back()
+        slots.roll_back()
         loop.tick()
     assert loop.controller.policy is not first, "only the last few are kept"
-    assert not shadow.can_roll_back
+    assert not slots.can_roll_back
 
 
-def test_another_loops_shadow_goes_back_further(shadowed: Shadowed) -> None:
-    loop, robot, _ = shadowed
-    first, before = loop.controller.policy, []
-    with closing(Shadow(loop, EVERY, before)) as kept:
-        kept.drive(Policy(make_model(make_contract(), 1)))
-        loop.tick()
-    other = make_loop(robot, 2)
-    with closing(Shadow(other, EVERY, before)) as kept:
-        kept.roll_back()
-        other.tick()
-    assert other.controller.policy is first
+def test_goes_back_further_than_the_last_start() -> None:
+    """What is loaded between an end and the next start drives from there, and can be undone."""
+    session = make_session(Endless())
+    first = session.policy
+    with closing(PolicySlots(session, EVERY)) as slots:
+        slots.load(Policy(make_model(make_contract(), 1)))
+        session.loop.start()
+        session.end()
+        between = Policy(make_model(make_contract(), 2))
+        slots.load(between)
+        assert session.policy is between
+        session.renew()
+        assert session.policy is between
+        for _ in range(2):
+            slots.roll_back()
+        assert session.policy is first
+        slots.shadow(Policy(make_model(make_contract(), 3)))
+        ticked(session.loop, 5)
+        assert seen(slots, 3).lost == 0, "the slots observe the new loop too"
+
+
+def test_what_is_loaded_between_two_starts_is_checked_too() -> None:
+    session = make_session(Endless())
+    with closing(PolicySlots(session, EVERY)) as slots:
+        session.loop.start()
+        session.end()
+        first = session.policy
+        with pytest.raises(ContractError, match=r"max_tilt is 0\.5 rad"):
+            slots.load(Policy(make_model(make_contract(max_tilt=0.5))))
+        assert session.policy is first
+        assert not slots.can_roll_back
 
 
 def test_what_does_not_fit_leaves_all_as_it_is(shadowed: Shadowed) -> None:
-    loop, _, shadow = shadowed
+    loop, _, slots = shadowed
     driver = loop.controller.policy
     good = Policy(make_model(make_contract(), 1))
-    shadow.load(good)
+    slots.shadow(good)
     with pytest.raises(ContractError, match=r"control period is 0\.04 s"):
-        shadow.load(Policy(make_model(make_contract(control_period=0.04))))
+        slots.shadow(Policy(make_model(make_contract(control_period=0.04))))
     stranger = dataclasses.replace(make_contract().actuators[0], name="neck")
     actuators = (stranger, *make_contract().actuators[1:])
     with pytest.raises(ContractError, match="'neck'"):
-        shadow.load(Policy(make_model(make_contract(actuators=actuators))))
+        slots.shadow(Policy(make_model(make_contract(actuators=actuators))))
     with pytest.raises(UserError, match="it drives or did"):
-        shadow.load(driver)
+        slots.shadow(driver)
     ticked(loop, 6)
-    assert seen(shadow, 4).sha256 == good.sha256
+    assert seen(slots, 4).sha256 == good.sha256
     assert loop.controller.policy is driver
-    shadow.drop()
+    slots.drop()
     with pytest.raises(UserError, match="no policy is in shadow"):
-        shadow.promote()
+        slots.promote()
 
 
 def spiteful() -> Policy:
@@ -236,21 +267,22 @@ def spiteful() -> Policy:
 
 
 def test_what_gives_nan_is_counted_and_must_not_drive() -> None:
-    loop = make_loop(LegRobot())
-    with closing(Shadow(loop, EVERY)) as shadow:
-        shadow.load(spiteful())
+    session = make_session(LegRobot())
+    loop = session.loop
+    with closing(PolicySlots(session, EVERY)) as slots:
+        slots.shadow(spiteful())
         ticked(loop, 10)
-        assert seen(shadow, 10).not_finite == 10
+        assert seen(slots, 10).not_finite == 10
         with pytest.raises(UserError, match="10 of its actions in shadow were not finite"):
-            shadow.promote()
-        assert shadow.loaded
+            slots.promote()
+        assert slots.shadowing
         loop.tick()
         assert loop.swaps == 0
 
 
 def test_ticks_that_a_slow_shadow_missed_are_counted(shadowed: Shadowed) -> None:
     """And not compared, for the history is not the driver's then; what follows is."""
-    loop, _, shadow = shadowed
+    loop, _, slots = shadowed
     policy = Policy(make_model(make_contract()))
     run, held = policy.run, threading.Event()
 
@@ -259,37 +291,37 @@ def test_ticks_that_a_slow_shadow_missed_are_counted(shadowed: Shadowed) -> None
         run()
 
     policy.run = slow
-    shadow.load(policy)
+    slots.shadow(policy)
     ticked(loop, 400)  # more than it may lag behind
     held.set()
-    wait_for(lambda: shadow.comparison().ticks > 90)  # type: ignore[union-attr]
+    wait_for(lambda: slots.comparison().ticks > 90)  # type: ignore[union-attr]
     ticked(loop, 10)
-    found = seen(shadow, 105)
+    found = seen(slots, 105)
     assert found.lost > 200
     assert found.ticks + found.lost <= 410
     assert found.failure == ""
 
 
 def test_one_that_breaks_is_told_and_the_loop_goes_on(shadowed: Shadowed) -> None:
-    loop, _, shadow = shadowed
+    loop, _, slots = shadowed
     policy = Policy(make_model(make_contract()))
-    shadow.load(policy)
+    slots.shadow(policy)
     ticked(loop, 5)
-    seen(shadow, 3)
+    seen(slots, 3)
 
     def broken() -> None:
         raise RuntimeError("CUDA error 700: an illegal memory access")
 
     policy.run = broken
     ticked(loop, 5)
-    wait_for(lambda: not shadow.loaded)
-    found = shadow.comparison()
+    wait_for(lambda: not slots.shadowing)
+    found = slots.comparison()
     assert found is not None
     assert found.failure == "RuntimeError: CUDA error 700: an illegal memory access"
     assert "ended after 3 ticks" in found.described()
-    shadow.load(Policy(make_model(make_contract())))
+    slots.shadow(Policy(make_model(make_contract())))
     ticked(loop, 5)
-    assert seen(shadow, 3).failure == ""
+    assert seen(slots, 3).failure == ""
 
 
 class Paced(LegRobot):
@@ -313,7 +345,8 @@ def test_a_heavy_shadow_does_not_hold_up_the_loop() -> None:
     """Twenty times what a tick may take, in each tick: the shadow falls behind, not the loop."""
     contract = make_contract(control_period=0.005)
     fusion = AttitudeFusion(0.005, BURST)
-    loop = ControlLoop(Policy(make_model(contract)), Paced(), fusion, LoopConfig(rules=()))
+    session = Session(Policy(make_model(contract)), Paced(), fusion, LoopConfig(rules=()))
+    loop = session.loop
     heavy = Policy(make_model(contract))
     run = heavy.run
 
@@ -323,19 +356,19 @@ def test_a_heavy_shadow_does_not_hold_up_the_loop() -> None:
             run()
 
     heavy.run = slow
-    with closing(Shadow(loop, EVERY)) as shadow:
-        shadow.load(heavy)
+    with closing(PolicySlots(session, EVERY)) as slots:
+        slots.shadow(heavy)
         loop.start()
         wait_for(lambda: loop.ticks > 10)
         ticks, missed = loop.ticks, loop.budget.missed
         time.sleep(1.0)
         ticks, missed = loop.ticks - ticks, loop.budget.missed - missed
-        shadow.drop()
+        slots.drop()
         loop.stop()
         assert loop.join(30.0)
     # In the loop's own thread it would have missed 20 periods for each tick, on any machine.
     assert missed < 5 * ticks
-    found = shadow.comparison()
+    found = slots.comparison()
     assert found is not None
     assert found.over_share > 0
 
@@ -344,16 +377,17 @@ def test_promoted_and_rolled_back_in_motion() -> None:
     contract = make_contract(control_period=0.005)
     fusion = AttitudeFusion(0.005, BURST)
     first = Policy(make_model(contract))
-    loop = ControlLoop(first, Paced(), fusion, LoopConfig(rules=()))
-    with closing(Shadow(loop, EVERY)) as shadow:
+    session = Session(first, Paced(), fusion, LoopConfig(rules=()))
+    loop = session.loop
+    with closing(PolicySlots(session, EVERY)) as slots:
         loop.start()
         for seed in range(1, 4):
             policy = Policy(make_model(contract, seed))
-            shadow.load(policy)
-            seen(shadow, 3)
-            shadow.promote(30.0)
+            slots.shadow(policy)
+            seen(slots, 3)
+            slots.promote(30.0)
             assert loop.controller.policy is policy
-            shadow.roll_back(30.0)
+            slots.roll_back(30.0)
             assert loop.controller.policy is first
         loop.stop()
         assert loop.join(30.0)

@@ -1,0 +1,110 @@
+"""A robot at work with a policy, from the first sample until it is at rest."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion import Fusion
+from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import Robot
+
+_SLOWING_SECONDS, _STANDING_SECONDS = 1.0, 1.0  # under the policy, before the controlled stop
+_PATIENCE_SECONDS = 3.0  # for a controlled stop, over its length
+
+
+class Session:
+    """Joins robot, estimator and policy in a control loop, and brings the robot to rest.
+
+    All methods are for the operator's thread. Robot and estimator are the caller's to close.
+
+    Args:
+        policy: the policy that drives.
+        robot: the robot to drive.
+        fusion: the estimator of that robot.
+        config: how the loop runs.
+        clock: monotonic time, ns.
+
+    Raises:
+        ContractError: policy, estimator and robot do not fit together.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        robot: Robot,
+        fusion: Fusion,
+        config: LoopConfig,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.robot, self.fusion, self.config = robot, fusion, config
+        self._clock = clock
+        self.loop = self._make_loop(policy)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that drives, or will from the next start on."""
+        return self.loop.controller.policy
+
+    def renew(self) -> None:
+        """Make a new loop of the same policy and observers, to start again after an end."""
+        self.loop = self._make_loop(self.policy, self.loop)
+        self.fusion.reset()
+
+    def swap(self, policy: Policy, timeout: float = 5.0) -> None:
+        """Let another policy drive, from the next tick on or, after an end, from the next start.
+
+        Raises:
+            ContractError: it does not fit the robot or the running loop.
+            UserError: the loop did not take it within `timeout` s.
+        """
+        loop = self.loop
+        if loop.stopping and not loop.running:
+            loop.controller_for(policy, loop.signals)
+            self.loop = self._make_loop(policy, loop)
+        else:
+            loop.swap(policy, timeout)
+
+    def come_to_rest(self, hurry: threading.Event | None = None) -> None:
+        """Slow the robot down under its policy until it stands, within two seconds.
+
+        A walking robot that goes straight to a pose falls, so this comes before `end`. It does
+        nothing where the policy takes no command or does not drive.
+
+        Args:
+            hurry: skips what is left, once it is set.
+        """
+        loop, hurry = self.loop, threading.Event() if hurry is None else hurry
+        if not (loop.running and loop.ticks and loop.controller.contract.commands):
+            return
+        if loop.reaction:
+            return
+        command = loop.command.get()
+        for share in (0.75, 0.5, 0.25, 0.0):
+            loop.command.put(np.float32(share) * command)
+            hurry.wait(_SLOWING_SECONDS / 4)
+        hurry.wait(_STANDING_SECONDS)
+
+    def end(self) -> None:
+        """End the loop with a controlled stop.
+
+        Raises:
+            UserError: the robot's driver does not return from a call.
+            Exception: what the robot's driver raised, if that ended the loop.
+        """
+        self.loop.stop()
+        patience = self.config.stop_seconds + _PATIENCE_SECONDS
+        if not self.loop.join(patience):
+            raise UserError(
+                f"robot '{self.robot.description.name}' did not stop within {patience:g} s: a call "
+                "of its driver hangs; cut its power if it does not damp itself"
+            )
+
+    def _make_loop(self, policy: Policy, before: ControlLoop | None = None) -> ControlLoop:
+        loop = ControlLoop(policy, self.robot, self.fusion, self.config, self._clock)
+        for observer in () if before is None else before.observers:
+            loop.add_observer(observer)
+        return loop

@@ -1,0 +1,101 @@
+"""The policies of a session: the one that drives, one in shadow, and those that drove before."""
+
+from edge_runtime.errors import UserError
+from edge_runtime.loop.session import Session
+from edge_runtime.policy.inference import Policy
+from edge_runtime.slots.shadow import LOOK_EVERY, Shadow
+from edge_runtime.slots.trial import Comparison
+
+_KEPT = 8  # policies that drove before, to go back to
+
+
+class PolicySlots:
+    """Loads policies, tries one in shadow, promotes it, and rolls back.
+
+    All methods are for one operator's thread at a time. What fails changes nothing.
+
+    Args:
+        session: the session, which must not run yet: what gives the loop its priority must find
+            the shadow's thread.
+        every: s between two looks of the shadow at what the loop left for it.
+    """
+
+    def __init__(self, session: Session, every: float = LOOK_EVERY) -> None:
+        self._session = session
+        self._before: list[Policy] = []  # the newest last
+        self._shadow = Shadow(session, every)
+
+    @property
+    def shadowing(self) -> bool:
+        """Whether a policy is in shadow."""
+        return self._shadow.loaded
+
+    @property
+    def can_roll_back(self) -> bool:
+        """Whether another policy drove before."""
+        return bool(self._before)
+
+    def load(self, policy: Policy, timeout: float = 5.0) -> None:
+        """Let a policy drive, untried, from the next tick or start on; the shadow stays.
+
+        Raises:
+            ContractError: it does not fit the robot or the running loop.
+            UserError: it drives already or did before, or the loop did not take it within
+                `timeout` s.
+        """
+        self._check_unused(policy)
+        self._let_drive(policy, timeout)
+
+    def shadow(self, policy: Policy) -> None:
+        """Put a policy in shadow, in place of the one that is there.
+
+        Raises:
+            ContractError: it does not fit the robot or the running loop.
+            UserError: it drives already or did before.
+        """
+        self._check_unused(policy)
+        self._shadow.load(policy)
+
+    def drop(self) -> None:
+        """Empty the shadow's slot."""
+        self._shadow.drop()
+
+    def promote(self, timeout: float = 5.0) -> None:
+        """Let the policy in shadow drive from the next tick on.
+
+        Raises:
+            UserError: there is none, it gave actions that are not finite, or the loop did not
+                take it within `timeout` s.
+        """
+        with self._shadow.handing_over() as policy:
+            self._let_drive(policy, timeout)
+
+    def roll_back(self, timeout: float = 5.0) -> None:
+        """Let the policy drive that did before the last `load` or `promote`.
+
+        Raises:
+            UserError: there is none, or the loop did not take it within `timeout` s.
+        """
+        if not self._before:
+            raise UserError("no other policy drove before, so there is none to go back to")
+        self._session.swap(self._before[-1], timeout)
+        self._before.pop()
+
+    def comparison(self) -> Comparison | None:
+        """How far the policy in shadow, or the last one there, is from the driver; None without."""
+        return self._shadow.comparison()
+
+    def close(self) -> None:
+        """Compare what is left and end the shadow's thread; after the end of the session."""
+        self._shadow.close()
+
+    def _check_unused(self, policy: Policy) -> None:
+        """Refuse a policy that is in use: its buffers serve one controller at a time."""
+        if policy is self._session.policy or policy in self._before:
+            raise UserError(f"{policy.source}: it drives or did; load the file once more")
+
+    def _let_drive(self, policy: Policy, timeout: float) -> None:
+        driver = self._session.policy
+        self._session.swap(policy, timeout)
+        self._before.append(driver)
+        del self._before[:-_KEPT]

@@ -1,0 +1,131 @@
+"""How a session brings a robot to rest, and starts again."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.attitude.fusion import AttitudeFusion
+from edge_runtime.loop import session as session_module
+from edge_runtime.loop.control_loop import LoopConfig
+from edge_runtime.loop.session import Session
+from edge_runtime.loop.tick import Tick
+from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
+from edge_runtime.safety.guard import Reaction
+from tests.edge_runtime.leg import BURST, LegRobot, make_contract, make_model
+
+CONFIG = LoopConfig(stop_seconds=0.05, rules=())
+
+
+class PacedRobot(LegRobot):
+    """A robot whose sensors have a clock of their own: a sample each 5 ms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start = time.monotonic()
+        self.hangs = threading.Event()
+
+    def read(self) -> Sample | None:
+        due = int((time.monotonic() - self._start) / 0.005)
+        self.dead = due <= self.sequence
+        self.sequence = max(self.sequence, due - 1)
+        return super().read()
+
+    def write(self, command: ActuatorCommand) -> None:
+        super().write(command)
+        if self.hangs.is_set():
+            time.sleep(30.0)
+
+
+class Commands:
+    """Observes what the operator asks for, each once."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[float]] = []
+
+    def observe(self, tick: Tick) -> None:
+        command = tick.command.tolist()
+        if not self.seen or command != self.seen[-1]:
+            self.seen.append(command)
+
+
+def make_session() -> tuple[Session, PacedRobot]:
+    robot, contract = PacedRobot(), make_contract(control_period=0.005)
+    policy = Policy(make_model(contract))
+    return Session(policy, robot, AttitudeFusion(0.005, BURST), CONFIG), robot
+
+
+def wait_for_ticks(session: Session, ticks: int = 4) -> None:
+    until = time.monotonic() + 30.0
+    while session.loop.ticks < ticks:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_slows_down_under_the_policy_and_stops_under_control(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session_module, "_SLOWING_SECONDS", 0.8)
+    monkeypatch.setattr(session_module, "_STANDING_SECONDS", 0.2)
+    session, robot = make_session()
+    commands = Commands()
+    session.loop.add_observer(commands)
+    session.loop.command.put(np.array([0.8, 0.0, -0.4], np.float32))
+    session.loop.start()
+    wait_for_ticks(session)
+    session.come_to_rest()
+    shares = [forward / 0.8 for forward, _, _ in commands.seen]
+    assert shares == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])
+    assert session.loop.reaction is Reaction.NONE, "the policy still drives"
+    session.end()
+    assert not session.loop.running
+    assert robot.commands[-1].mode is Mode.DAMP
+
+
+def test_in_a_hurry_it_does_not_wait() -> None:
+    session, _ = make_session()
+    hurry = threading.Event()
+    session.loop.start()
+    wait_for_ticks(session)
+    hurry.set()
+    began = time.monotonic()
+    session.come_to_rest(hurry)
+    assert time.monotonic() - began < 1.0
+    assert session.loop.command.get().tolist() == [0.0, 0.0, 0.0]
+    session.end()
+
+
+def test_a_session_that_never_began_ends_at_once() -> None:
+    session, robot = make_session()
+    began = time.monotonic()
+    session.come_to_rest()
+    session.end()
+    assert time.monotonic() - began < 1.0
+    assert robot.commands == []
+
+
+def test_a_driver_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "_PATIENCE_SECONDS", 0.1)
+    session, robot = make_session()
+    session.loop.start()
+    wait_for_ticks(session)
+    robot.hangs.set()
+    with pytest.raises(UserError, match=r"robot 'leg' did not stop within 0\.15 s: a call of its"):
+        session.end()
+
+
+def test_starts_again_with_the_same_policy_and_observers() -> None:
+    session, robot = make_session()
+    observer = Commands()
+    session.loop.add_observer(observer)
+    for _ in range(2):
+        session.renew()
+        session.loop.start()
+        wait_for_ticks(session)
+        assert observer.seen
+        session.end()
+        assert robot.commands[-1].mode is Mode.DAMP
+        observer.seen.clear()

@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow test-ros-kilted check lint types format bench bench-quick wheel \
+.PHONY: help install demo test test-slow test-ros-kilted check lint types format docs bench bench-quick wheel \
 	train-humanoid train-car clean
 
 help: ## List the targets
@@ -83,6 +83,11 @@ format: $(VENV)/.installed ## Put the code into ruff's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# Without a network; a warning is an error. Python 3.11 or later.
+docs: $(VENV)/.installed ## Build the documentation into out/docs, with the Python reference
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --jobs $(JOBS) docs out/docs
+	@echo "Open out/docs/index.html"
+
 # A missed target fails at the end, not before the rest is printed.
 bench: install ## Print every figure of the README beside its peer (trains both robots: an hour)
 	@$(BIN)/python benchmarks/all.py
@@ -100,4 +105,4 @@ wheel: $(VENV)/.installed ## Build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## Remove what the targets here made, .venv too
-	rm -rf $(VENV) $(KILTED) build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(KILTED) build dist out docs/api *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

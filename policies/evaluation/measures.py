@@ -57,7 +57,7 @@ class MeasuredEnv(TaskVectorEnv):
 class Measures:
     """Adds up over the episode of each row: the task's own metrics, and what the robot spends.
 
-    Cost of transport is Σ |torque × speed| dt / (m g d), with d the way between looks a second
+    Cost of transport is `Σ |torque × speed| dt / (m g d)`, with d the way between looks a second
     apart, of a car the way driven; use of torque and of a joint's range is the 95th percentile of
     the share of the limit, over joints and time.
     """

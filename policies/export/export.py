@@ -148,7 +148,7 @@ def torch_actions(policy: Policy, observations: Array) -> Array:
 
 
 def parity(policy: EdgePolicy, observations: Array, expected: Array) -> float:
-    """The largest difference from the expected actions, relative to max(1, |action|)."""
+    """The largest difference from the expected actions, relative to `max(1, |action|)`."""
     given = np.concatenate([policy(row[None]).copy() for row in observations])
     return float(np.max(np.abs(given - expected) / np.maximum(1.0, np.abs(expected))))
 

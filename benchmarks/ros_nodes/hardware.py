@@ -28,9 +28,8 @@ from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.policy.contract import Contract
 from edge_runtime.signals import JOINT_POS, Array
 from ros_nodes.processes import FIFO
-from sim2edge_ros.messages import cdr as wire
-from sim2edge_ros.messages import topics
-from sim2edge_ros.messages.subscriber_thread import Intake
+from sim2edge_ros.messages import cdr, topics
+from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.frames import Frames
@@ -94,21 +93,21 @@ def serve(answered: Event, measuring: Event, stop: Event, to: Connection) -> Non
     """
     context = _context()
     node = Node("drivers", context=context)
-    intake, heard = Intake(node, "commands"), list[tuple[float, float]]()
+    subscriber, heard = SubscriberThread(node, "commands"), list[tuple[float, float]]()
     place = contract().joint_names.index(_JOINT)
 
     def take(data: bytes) -> None:
-        heard.append((time.monotonic(), float(wire.array(data)[place])))
+        heard.append((time.monotonic(), float(cdr.unpack_array(data)[place])))
         answered.set()
 
     for topic in (topics.STIFFNESS, topics.DAMPING):
-        intake.subscribe(Float64MultiArray, topic, lambda data: None, topics.COMMAND)
-    intake.subscribe(Float64MultiArray, topics.POSITION, take, topics.COMMAND)
+        subscriber.subscribe(Float64MultiArray, topic, lambda data: None, topics.COMMAND)
+    subscriber.subscribe(Float64MultiArray, topics.POSITION, take, topics.COMMAND)
     node.create_subscription(Odometry, topics.ODOMETRY, lambda message: None, topics.STATE)
-    intake.start()
+    subscriber.start()
     with realtime(RealtimeConfig(fifo=FIFO - 1)):
         stamps, missed = _publish(node, measuring, stop)
-    intake.close()
+    subscriber.close()
     to.send(Answers(_latencies(stamps, heard), len(stamps) - 2 * _STEPS, missed))
     node.destroy_node()
     rclpy.shutdown(context=context)

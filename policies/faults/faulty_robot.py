@@ -118,8 +118,8 @@ class FaultyRobot:
             if self._command is None:
                 self._began += self._period  # it hangs still until something is asked of it
                 continue
-            self.let_go = robot.deserted((at - self._commanded) * 1e-9)
-            target = robot.let_go() if self.let_go else robot.obey(self._command)
+            self.let_go = robot.is_without_commands((at - self._commanded) * 1e-9)
+            target = robot.damp() if self.let_go else robot.apply_command(self._command)
             robot.advance(robot.env.actuators.control(target[None]))
             if self.struck is not None:
                 self.injection.advance(self)

@@ -92,7 +92,9 @@ class Lidar:
         middle = rng.uniform(self._angle[0], self._angle[-1], (len(rows), 1))
         self.blind[rows] = np.abs(self._angle - middle) < 0.5 * width
 
-    def spoil(self, ranges: Array, rng: np.random.Generator, blind: Bool | None = None) -> Array:
+    def add_noise(
+        self, ranges: Array, rng: np.random.Generator, blind: Bool | None = None
+    ) -> Array:
         """Ranges, (n, B), with noise, some of them without an echo, among them the blind ones."""
         c = self.config
         noise: Array = rng.standard_normal(ranges.shape, np.float32)

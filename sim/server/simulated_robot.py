@@ -87,7 +87,7 @@ class SimulatedRobot:
             self.signals[name][:] = exact
         self.sequence += 1
 
-    def obey(self, command: ActuatorCommand) -> Array:
+    def apply_command(self, command: ActuatorCommand) -> Array:
         """Set the gains that a command asks for; the target to follow, (A,)."""
         limp = command.mode is Mode.DAMP
         gain, bias = self._own
@@ -101,14 +101,16 @@ class SimulatedRobot:
         self.target[:] = np.where(limp & ~self._is_position, 0, command.target)
         return self.target
 
-    def deserted(self, silence: float) -> bool:
+    def is_without_commands(self, silence: float) -> bool:
         """Whether a robot that got no command for `silence` s must act for itself."""
         return silence >= COMMAND_TIMEOUT - 1e-9
 
-    def let_go(self) -> Array:
+    def damp(self) -> Array:
         """Damp itself, as a driver does when commands cease; the target to follow, (A,)."""
         own = self._stiffness, self._damping
-        return self.obey(ActuatorCommand(self.sequence, Mode.DAMP, self.target.copy(), *own))
+        return self.apply_command(
+            ActuatorCommand(self.sequence, Mode.DAMP, self.target.copy(), *own)
+        )
 
 
 def _share(gain: Array, nominal: Array) -> Array:
@@ -132,7 +134,7 @@ class LockstepRobot:
 
     def write(self, command: ActuatorCommand) -> None:
         robot = self.simulated
-        robot.advance(robot.env.actuators.control(robot.obey(command)[None]))
+        robot.advance(robot.env.actuators.control(robot.apply_command(command)[None]))
 
     def close(self) -> None:
         pass
@@ -190,7 +192,7 @@ class RealTimeRobot:
                 release, missed = next_release(release, time.monotonic_ns(), self._physics_period)
                 self.missed += missed
                 sleep_until(release)
-                self._heed(self.server.command())
+                self._handle_command(self.server.command())
                 self._targets[self._substeps + substep] = robot.target
             if not self._hanging:
                 self._advance()
@@ -198,14 +200,14 @@ class RealTimeRobot:
                     engine = robot.env.engine
                     self.frames.append(np.concatenate([engine.qpos[0], engine.qvel[0]]))
 
-    def _heed(self, command: ActuatorCommand | None) -> None:
+    def _handle_command(self, command: ActuatorCommand | None) -> None:
         """Take in what came since the last physics step."""
         self._silence += self._timestep
         if command is not None:
-            self.simulated.obey(command)
+            self.simulated.apply_command(command)
             self._hanging, self._silence = False, 0.0
-        elif self.simulated.deserted(self._silence):
-            self.simulated.let_go()
+        elif self.simulated.is_without_commands(self._silence):
+            self.simulated.damp()
 
     def _advance(self) -> None:
         delay = int(self.simulated.env.actuators.delay[0])  # a control period at most

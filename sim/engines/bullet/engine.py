@@ -23,7 +23,7 @@ from edge_runtime.errors import UserError
 from sim.engines.bullet.fields import FIELDS
 from sim.engines.bullet.shared_arrays import Layout, SharedArrays
 from sim.engines.bullet.unsupported import refuse_gaps
-from sim.engines.bullet.worker_job import Share
+from sim.engines.bullet.worker_job import WorkerJob
 from sim.engines.engine import Bool, Engine, Float, Rows
 from sim.urdf.robot import find_robot
 from sim.urdf.tree import Parts
@@ -87,8 +87,8 @@ class BulletEngine(Engine):
         try:
             for share in shares:
                 own = slice(int(share[0]), int(share[-1]) + 1)
-                needs = Share(model, urdf, self._folder.name, layout, own, steps)
-                self._workers.append(_Worker(needs, self._memory.fd))
+                job = WorkerJob(model, urdf, self._folder.name, layout, own, steps)
+                self._workers.append(_Worker(job, self._memory.fd))
             os.close(self._memory.fd)  # it is mapped here, and open in the processes
             self._ask("start")
         except BaseException:
@@ -156,11 +156,11 @@ class BulletEngine(Engine):
 class _Worker:
     """A process, seen from who asks it."""
 
-    def __init__(self, share: Share, memory: int) -> None:
-        self.rows = share.rows
+    def __init__(self, job: WorkerJob, memory: int) -> None:
+        self.rows = job.rows
         self._number = 0  # of the newest request; an answer to an older one is out of date
         ours, theirs = Pipe()
-        self._complaints = Path(share.folder) / f"{share.rows.start}.txt"
+        self._complaints = Path(job.folder) / f"{job.rows.start}.txt"
         command = [sys.executable, "-m", "sim.engines.bullet.worker"]
         with self._complaints.open("wb") as complaints:
             self.process = subprocess.Popen(
@@ -173,7 +173,7 @@ class _Worker:
             )
         theirs.close()
         self.connection: Connection[Any, Any] = ours
-        self.connection.send(share)
+        self.connection.send(job)
 
     def send(self, name: str, arguments: tuple[Any, ...]) -> None:
         self._number += 1

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from sim.engines.bullet.shared_arrays import SharedArrays
-from sim.engines.bullet.worker_job import Share
+from sim.engines.bullet.worker_job import WorkerJob
 from sim.engines.bullet.worlds import Worlds
 from sim.engines.engine import Float, Rows
 
@@ -31,9 +31,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def serve(connection: "Connection[Any, Any]", share: Share, memory: int) -> None:
+def serve(connection: "Connection[Any, Any]", job: WorkerJob, memory: int) -> None:
     """Answer each (number, name, arguments) with (number, result or what the user must know)."""
-    server = _Server(share, memory)
+    server = _Server(job, memory)
     while True:
         number, name, arguments = connection.recv()
         try:
@@ -46,18 +46,18 @@ def serve(connection: "Connection[Any, Any]", share: Share, memory: int) -> None
 class _Server:
     """The requests that can be made."""
 
-    def __init__(self, share: Share, memory: int) -> None:
-        self._share = share
-        arrays = SharedArrays(share.layout, memory).arrays
+    def __init__(self, job: WorkerJob, memory: int) -> None:
+        self._job = job
+        arrays = SharedArrays(job.layout, memory).arrays
         self._arrays: Mapping[str, Float] = {
-            name: array[share.rows].view(np.float64) for name, array in arrays.items()
+            name: array[job.rows].view(np.float64) for name, array in arrays.items()
         }
 
     def start(self) -> None:
         """Build the worlds."""
-        share = self._share
-        folder = Path(share.folder)
-        self._worlds = Worlds(share.model, share.urdf, folder, self._arrays, share.inner)
+        job = self._job
+        folder = Path(job.folder)
+        self._worlds = Worlds(job.model, job.urdf, folder, self._arrays, job.inner)
 
     def step(self) -> None:
         self._worlds.step()

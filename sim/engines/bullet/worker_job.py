@@ -8,7 +8,7 @@ from sim.engines.bullet.shared_arrays import Layout
 
 
 @dataclass(frozen=True)
-class Share:
+class WorkerJob:
     """The worlds of one process."""
 
     model: mujoco.MjModel

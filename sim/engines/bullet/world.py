@@ -145,7 +145,7 @@ class World:
             one, other = (self._links[body] for body in pair)
             pybullet.setCollisionFilterPair(self._robot, self._robot, one, other, 1, **options)
 
-    def rub(self, friction: Float, ground_friction: Float) -> None:
+    def set_friction(self, friction: Float, ground_friction: Float) -> None:
         """Set sliding friction, of each body (nbody,) and of each body of the ground."""
         bodies, ground = friction.tolist(), ground_friction.tolist()
         options = self._options

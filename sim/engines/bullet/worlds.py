@@ -63,7 +63,7 @@ class Worlds:
         arrays = self._arrays
         control, burst = arrays["control"], arrays["burst"]
         arrays["diverged"][:] = 0.0
-        self._rub()
+        self._set_friction()
         for substep in range(control.shape[1]):
             self._advance(control[:, substep], burst[:, substep])
         arrays["sensordata"][:] = burst[:, -1]
@@ -157,14 +157,14 @@ class Worlds:
             self._file.write_bytes(text)
             world = self._worlds[row]
             world.build(self._file, moments)
-            world.rub(friction[row], ground[row])
+            world.set_friction(friction[row], ground[row])
             self._centre[row], self._principal[row] = world.centre, world.principal
 
-    def _rub(self) -> None:
+    def _set_friction(self) -> None:
         """Let friction count that was written since the last step."""
         friction, ground = self._contacts.friction(self._fields["geom_friction"][:, :, 0])
         for row, world in enumerate(self._worlds):
-            world.rub(friction[row], ground[row])
+            world.set_friction(friction[row], ground[row])
 
     def _place(self, rows: Rows, qpos: Float, qvel: Float) -> None:
         """From the model's coordinates to Bullet's, whose base is where its mass is."""

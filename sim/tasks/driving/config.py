@@ -307,7 +307,7 @@ class DrivingTask(Task):
         ranges, pose = self.signals["lidar"], self.engine.qpos[:, :7]
         self._lidar.cast(rows, self.locator.track, self.position.index, pose, ranges)
         if self.config.noise:
-            ranges[rows] = self._lidar.spoil(ranges[rows], self.rng, self._lidar.blind[rows])
+            ranges[rows] = self._lidar.add_noise(ranges[rows], self.rng, self._lidar.blind[rows])
 
     def rewards(self, action: Array) -> dict[str, Float]:
         self.previous_action[:] = self.action

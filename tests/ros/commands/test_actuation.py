@@ -14,9 +14,8 @@ from std_msgs.msg import Float64MultiArray
 from edge_runtime.policy.contract import Actuator
 from edge_runtime.robot.robot import ActuatorCommand, Mode
 from sim2edge_ros.commands.actuation import CommandPublisher
-from sim2edge_ros.messages import cdr as wire
-from sim2edge_ros.messages import topics
-from sim2edge_ros.messages.subscriber_thread import Intake
+from sim2edge_ros.messages import cdr, topics
+from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 
 ACTUATORS = tuple(Actuator(name, stiffness=50.0, damping=2.0) for name in ("hip", "knee"))
 PERIOD = 0.02
@@ -27,11 +26,11 @@ class Driver:
 
     def __init__(self, node: Any) -> None:
         self.heard: dict[str, list[list[float]]] = {topics.POSITION: [], topics.STIFFNESS: []}
-        self._intake = Intake(node, "commands")
+        self._subscriber_thread = SubscriberThread(node, "commands")
         for topic, values in self.heard.items():
-            take = lambda data, to=values: to.append(wire.array(data).tolist())  # noqa: E731
-            self._intake.subscribe(Float64MultiArray, topic, take, QoSProfile(depth=100))
-        self._intake.start()
+            take = lambda data, to=values: to.append(cdr.unpack_array(data).tolist())  # noqa: E731
+            self._subscriber_thread.subscribe(Float64MultiArray, topic, take, QoSProfile(depth=100))
+        self._subscriber_thread.start()
         self.publisher = CommandPublisher(node, ACTUATORS, PERIOD, None, "base_link")
         end = time.monotonic() + 20.0
         while node.count_subscribers(topics.POSITION) == 0 and time.monotonic() < end:
@@ -52,7 +51,7 @@ class Driver:
         """Once all is heard."""
         time.sleep(0.2)
         self.publisher.close()
-        self._intake.close()
+        self._subscriber_thread.close()
 
 
 def test_targets_come_each_time_and_the_same_gains_ten_times_a_second(node: Any) -> None:

@@ -29,7 +29,7 @@ class Transforms:
         self.transforms = transforms
 
 
-class Wire:
+class FakeNode:
     """Takes a node's place, and keeps what is published."""
 
     def __init__(self) -> None:
@@ -40,8 +40,8 @@ class Wire:
         return SimpleNamespace(publish=lambda message: sent.append(copy.deepcopy(message)))
 
 
-def publisher(wire: Wire, every: int = 1) -> OdometryPublisher:
-    return OdometryPublisher(wire, "h1/odom", "h1/base_link", LEVER, every, tf=True)  # type: ignore[arg-type]
+def publisher(node: FakeNode, every: int = 1) -> OdometryPublisher:
+    return OdometryPublisher(node, "h1/odom", "h1/base_link", LEVER, every, tf=True)  # type: ignore[arg-type]
 
 
 def tick(estimate: Estimate, rate: np.ndarray, number: int = 1, lost: bool = False) -> Any:
@@ -82,19 +82,19 @@ def test_the_base_is_where_a_rigid_body_has_it(
     attitude = np.array([np.cos(half), *(np.sinc(half / np.pi) / 2 * turn)])
     np.testing.assert_allclose(quaternion_to_matrix(attitude), rotation, atol=1e-9)
     velocity = rotation @ (speed + np.cross(rate, LEVER))
-    wire = Wire()
-    made = publisher(wire)
+    node = FakeNode()
+    made = publisher(node)
     made.observe(tick(imu(attitude, velocity, place + rotation @ LEVER), rate))
     made.send()
     made.send()  # nothing new
-    (message,) = wire.sent["odometry/filtered"]
+    (message,) = node.sent["odometry/filtered"]
     np.testing.assert_allclose(numbers(message.pose.pose.position), place, atol=1e-6)
     np.testing.assert_allclose(numbers(message.pose.pose.orientation, "wxyz"), attitude)
     np.testing.assert_allclose(numbers(message.twist.twist.linear), speed, atol=1e-6)
     np.testing.assert_allclose(numbers(message.twist.twist.angular), rate, atol=1e-6)
     assert (message.header.frame_id, message.child_frame_id) == ("h1/odom", "h1/base_link")
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1795917000, 250_000_000)
-    ((transform,),) = (m.transforms for m in wire.sent["/tf"])
+    ((transform,),) = (m.transforms for m in node.sent["/tf"])
     assert transform.header == message.header
     assert transform.child_frame_id == "h1/base_link"
     np.testing.assert_allclose(numbers(transform.transform.translation), place, atol=1e-6)
@@ -102,8 +102,8 @@ def test_the_base_is_where_a_rigid_body_has_it(
 
 
 def test_what_is_not_known_is_not_told() -> None:
-    wire, level = Wire(), np.eye(4)[0]
-    made = publisher(wire, every=2)
+    node, level = FakeNode(), np.eye(4)[0]
+    made = publisher(node, every=2)
     known, unknown = imu(level, np.zeros(3), np.zeros(3)), np.full(3, np.nan)
     for told in (
         tick(known, np.zeros(3), number=3),  # not its turn
@@ -113,10 +113,10 @@ def test_what_is_not_known_is_not_told() -> None:
     ):
         made.observe(told)
         made.send()
-    assert wire.sent["odometry/filtered"] == []
+    assert node.sent["odometry/filtered"] == []
     made.observe(tick(known, np.zeros(3), number=4))
     made.send()
-    assert len(wire.sent["odometry/filtered"]) == len(wire.sent["/tf"]) == 1
+    assert len(node.sent["odometry/filtered"]) == len(node.sent["/tf"]) == 1
 
 
 def test_covariances_are_in_the_frames_of_the_message() -> None:

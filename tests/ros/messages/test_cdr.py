@@ -15,7 +15,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
-from sim2edge_ros.messages import cdr as wire
+from sim2edge_ros.messages import cdr
 from sim2edge_ros.sensors.readers import ImuReader, read_foot
 
 number = st.floats(allow_nan=False, width=64)
@@ -40,7 +40,7 @@ def test_an_imu(frame: str, sec: int, nanosec: int, values: list[float]) -> None
     rate, force = message.angular_velocity, message.linear_acceleration
     rate.x, rate.y, rate.z, force.x, force.y, force.z = values
     data = serialize_message(message)
-    assert wire.stamp(data) == (sec, nanosec)
+    assert cdr.stamp(data) == (sec, nanosec)
     assert ImuReader("imu")(data).tolist() == values
 
 
@@ -49,10 +49,10 @@ def test_joints(frame: str, names: list[str], given_: st.DataObject) -> None:
     lists = [given_.draw(st.lists(number, max_size=4)) for _ in range(3)]
     message = JointState(name=names, position=lists[0], velocity=lists[1], effort=lists[2])
     data = serialize_message(headed(message, frame))
-    found, at = wire.strings(data, wire.after_header(data, 4))
+    found, at = cdr.strings(data, cdr.offset_after_header(data, 4))
     assert found == names
     for wanted in lists:
-        values, at = wire.doubles(data, at)
+        values, at = cdr.doubles(data, at)
         assert values.tolist() == wanted
 
 
@@ -66,13 +66,13 @@ def test_the_force_on_a_foot(frame: str, force: float) -> None:
 @given(st.lists(number, max_size=20), st.lists(text, max_size=3))
 def test_arrays(values: list[float], labels: list[str]) -> None:
     message = Float64MultiArray(data=values)
-    assert deserialize_message(wire.array_of(np.array(values)), Float64MultiArray) == message
+    assert deserialize_message(cdr.pack_array(np.array(values)), Float64MultiArray) == message
     message.layout.dim = [MultiArrayDimension(label=label, size=1, stride=2) for label in labels]
-    assert wire.array(serialize_message(message)).tolist() == values
+    assert cdr.unpack_array(serialize_message(message)).tolist() == values
 
 
 def test_another_byte_order_is_read_too() -> None:
     """Written by hand: no publisher on this machine sends it."""
     head, one, padding = bytes(12), b"\x00\x00\x00\x01", bytes(4)
     big = head + one + padding + np.array([math.pi], ">f8").tobytes()
-    assert wire.array(wire.plain(big, Float64MultiArray)).tolist() == [math.pi]
+    assert cdr.unpack_array(cdr.plain(big, Float64MultiArray)).tolist() == [math.pi]

@@ -1,4 +1,4 @@
-"""Messages come from another node over DDS into a thread of the intake's own."""
+"""Messages come from another node over DDS into a thread of the subscriber's own."""
 
 import threading
 import time
@@ -14,9 +14,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Float64MultiArray
 
-from sim2edge_ros.messages import cdr as wire
-from sim2edge_ros.messages import topics
-from sim2edge_ros.messages.subscriber_thread import Intake
+from sim2edge_ros.messages import cdr, topics
+from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 from sim2edge_ros.settings.distro import incompatible_qos
 
 DEEP = QoSProfile(depth=100)
@@ -48,36 +47,36 @@ def test_all_messages_come_in_their_order(node: Any, other: Any) -> None:
     threads = set()
 
     def take(data: bytes) -> None:
-        taken.extend(wire.array(data).tolist())
+        taken.extend(cdr.unpack_array(data).tolist())
         threads.add(threading.current_thread().name)
 
-    intake = Intake(node, "commands")
-    intake.subscribe(Float64MultiArray, "numbers", take, DEEP)
-    intake.start()
+    subscriber = SubscriberThread(node, "commands")
+    subscriber.subscribe(Float64MultiArray, "numbers", take, DEEP)
+    subscriber.start()
     publish(other, "numbers", range(80))
     assert wait_until(lambda: len(taken) == 80)
     assert taken == [float(n) for n in range(80)]
     assert threads == {"commands"}
-    intake.close()
-    assert intake.error is None
+    subscriber.close()
+    assert subscriber.error is None
     assert node.count_subscribers("numbers") == 0
 
 
 def test_a_publisher_that_does_not_fit_is_told(node: Any, other: Any) -> None:
     events: list[Any] = []
-    intake = Intake(node, "sensors")
+    subscriber = SubscriberThread(node, "sensors")
     qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    intake.subscribe(Float64MultiArray, "lasting", print, qos, incompatible_qos(events.append))
-    intake.start()
+    subscriber.subscribe(Float64MultiArray, "lasting", print, qos, incompatible_qos(events.append))
+    subscriber.start()
     other.create_publisher(Float64MultiArray, "lasting", topics.STATE)
     assert wait_until(lambda: len(events) == 1)
-    intake.close()
+    subscriber.close()
 
 
 def test_the_executor_sleeps_while_messages_wait(node: Any, other: Any) -> None:
     """It would wake for each, find nothing to do, and keep the control loop from its time."""
-    intake = Intake(node, "sensors")  # never started, so what comes stays where it is
-    intake.subscribe(Float64MultiArray, "waiting", print, DEEP, incompatible_qos(print))
+    subscriber = SubscriberThread(node, "sensors")  # never started, so what comes stays where it is
+    subscriber.subscribe(Float64MultiArray, "waiting", print, DEEP, incompatible_qos(print))
     publish(other, "waiting", range(10))
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
@@ -85,7 +84,7 @@ def test_the_executor_sleeps_while_messages_wait(node: Any, other: Any) -> None:
     began = time.thread_time()
     executor.spin_once(timeout_sec=0.5)
     assert time.thread_time() - began < 0.05
-    intake.close()
+    subscriber.close()
 
 
 def test_it_ends_with_its_context(node: Any) -> None:
@@ -94,11 +93,11 @@ def test_it_ends_with_its_context(node: Any) -> None:
     context = Context()
     init(context=context)
     own = Node("short", context=context)
-    intake = Intake(own, "sensors")
-    intake.subscribe(Float64MultiArray, "numbers", print, DEEP)
-    intake.start()
+    subscriber = SubscriberThread(own, "sensors")
+    subscriber.subscribe(Float64MultiArray, "numbers", print, DEEP)
+    subscriber.start()
     thread = next(t for t in threading.enumerate() if t.name == "sensors")
     shutdown(context=context)
     thread.join(5.0)
     assert not thread.is_alive()
-    assert intake.error is None
+    assert subscriber.error is None

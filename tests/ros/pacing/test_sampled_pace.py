@@ -12,14 +12,14 @@ from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.safety.guard import Reaction
-from sim2edge_ros.messages.wake_up import Bell
+from sim2edge_ros.messages.wake_up import WakeUp
 from sim2edge_ros.pacing import sampled_pace
 from sim2edge_ros.pacing.sampled_pace import SampledPace
 from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
 
 
-class Woken(Bell):
-    """A bell that counts how often somebody waited for it in vain."""
+class Woken(WakeUp):
+    """A wake-up that counts how often somebody waited for it in vain."""
 
     looks = 0
 
@@ -47,7 +47,7 @@ class World:
     def sample(self) -> None:
         """One that has come, and the tick that it makes."""
         ticks = self.loop.ticks
-        self.woken.ring()
+        self.woken.wake()
         self.until(lambda: self.loop.ticks == ticks + 1)
 
     @staticmethod
@@ -110,6 +110,6 @@ def test_it_ends_though_time_stands_still(world: World) -> None:
 def test_a_policy_is_swapped_between_two_samples(world: World) -> None:
     world.sample()
     other = Policy(make_model(make_contract(), 1))
-    threading.Timer(0.05, world.woken.ring).start()
+    threading.Timer(0.05, world.woken.wake).start()
     world.loop.swap(other)
     assert world.loop.controller.policy is other

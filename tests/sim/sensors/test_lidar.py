@@ -134,7 +134,7 @@ def test_noise_is_as_configured_and_stays_in_range() -> None:
     lidar = Lidar(LidarConfig(std=0.05, dropout=0.1), TRACKS, NO_MOUNT)
     exact = np.full((400, 64), 5.0, np.float32)
     exact[:, :8] = CONFIG.max_range  # no echo: nothing to disturb
-    noisy = lidar.spoil(exact, np.random.default_rng(0))
+    noisy = lidar.add_noise(exact, np.random.default_rng(0))
     lost = noisy[:, 8:] == CONFIG.max_range
     assert lost.mean() == pytest.approx(0.1, abs=0.01)
     assert (noisy[:, 8:][~lost] - 5.0).std() == pytest.approx(0.05, rel=0.05)
@@ -150,7 +150,7 @@ def test_a_blind_sector_gives_no_echo_for_a_whole_episode() -> None:
     lidar.reset(np.arange(rows), rng)
     exact = np.full((rows, config.beams), 3.0, np.float32)
     for _ in range(2):
-        seen = lidar.spoil(exact, rng, lidar.blind)
+        seen = lidar.add_noise(exact, rng, lidar.blind)
         assert (seen[lidar.blind] == config.max_range).all()
         assert (seen[~lidar.blind] < 4.0).mean() > 0.99
     spacing = config.field_of_view / (config.beams - 1)

@@ -34,7 +34,7 @@ def scans(track: int, speed: float, count: int) -> Iterator[tuple[Float, Float]]
         pose[0] = [x, y, 0.198, math.cos(psi / 2), 0.0, 0.0, math.sin(psi / 2)]
         ranges = np.zeros((1, lidar.config.beams), np.float32)
         lidar.cast(np.arange(1), np.array([track]), np.array([int(at)]), pose, ranges)
-        yield lidar.spoil(ranges, rng)[0].astype(np.float64), np.array([x, y, psi])
+        yield lidar.add_noise(ranges, rng)[0].astype(np.float64), np.array([x, y, psi])
 
 
 def moved(before: Float, after: Float) -> Float:

@@ -15,8 +15,7 @@ from edge_runtime.loop.handover import LatestValue
 from edge_runtime.policy.contract import POSITION, Actuator
 from edge_runtime.robot.robot import ActuatorCommand, Mode
 from edge_runtime.signals import Array
-from sim2edge_ros.messages import cdr as wire
-from sim2edge_ros.messages import topics
+from sim2edge_ros.messages import cdr, topics
 
 
 class CommandPublisher:
@@ -131,7 +130,7 @@ class CommandPublisher:
 
     def _send_array(self, topic: str, values: Array) -> None:
         if self._listeners.get(topic):
-            self._publishers[topic].publish(wire.array_of(values))
+            self._publishers[topic].publish(cdr.pack_array(values))
 
     def _send_twist(self, command: ActuatorCommand) -> None:
         assert self._wheeled is not None

@@ -25,7 +25,7 @@ from sim2edge_ros.commands.actuation import CommandPublisher
 from sim2edge_ros.commands.cmd_vel import CmdVel
 from sim2edge_ros.commands.commanders import commanders
 from sim2edge_ros.edge.odometry import OdometryPublisher
-from sim2edge_ros.messages.publisher_thread import Outlet
+from sim2edge_ros.messages.publisher_thread import PublisherThread
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
 from sim2edge_ros.pacing.sampled_pace import SampledPace
 from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
@@ -106,7 +106,7 @@ class Drive:
         self._closed = False
         self._commands: CommandPublisher | None = None
         self._odometry: OdometryPublisher | None = None
-        self._outlet: Outlet | None = None
+        self._publisher_thread: PublisherThread | None = None
         self._began = 0.0  # s
         self._silent = False  # whether nothing is sent, because another commands the robot
         self.active = False
@@ -193,13 +193,13 @@ class Drive:
             self._slots.drop()
             if self._odometry is not None:
                 self.loop.remove_observer(self._odometry)
-            if self._outlet is not None:
-                self._outlet.wake()
-                self._outlet.close()
+            if self._publisher_thread is not None:
+                self._publisher_thread.wake()
+                self._publisher_thread.close()
             for publisher in (self._commands, self._odometry):
                 if publisher is not None:
                     publisher.close()
-            self._commands = self._odometry = self._outlet = None
+            self._commands = self._odometry = self._publisher_thread = None
             self.active = False
         return error
 
@@ -292,12 +292,14 @@ class Drive:
             self.parameters.publish_tf,
             lambda: self.robot.shift,
         )
-        self._outlet = Outlet((self._commands.send, self._odometry.send))
+        self._publisher_thread = PublisherThread((self._commands.send, self._odometry.send))
         return self._commands, self._odometry
 
     def _thread_error(self) -> Exception | None:
         """What ended the thread that takes messages, or that which sends them."""
-        return self.robot.error or (None if self._outlet is None else self._outlet.error)
+        return self.robot.error or (
+            None if self._publisher_thread is None else self._publisher_thread.error
+        )
 
     @contextmanager
     def _open(self) -> Iterator[None]:
@@ -335,9 +337,9 @@ class Drive:
         self.loop.command.put(command)
 
     def _send(self, command: ActuatorCommand) -> None:
-        if self._commands is not None and self._outlet is not None and not self._silent:
+        if self._commands is not None and self._publisher_thread is not None and not self._silent:
             self._commands.put(command)
-            self._outlet.wake()
+            self._publisher_thread.wake()
 
 
 def _check_cpu(cpu: int) -> None:

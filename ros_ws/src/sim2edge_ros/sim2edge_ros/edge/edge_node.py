@@ -143,7 +143,7 @@ class EdgeNode(LifecycleNode):
     @told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self._drive is not None
-        self._heed_outsiders()
+        self._stop_autostart_if_asked()
         self.status.tell(OK, "coming to rest")
         damped = self._drive.loop.guard.latched is Reaction.DAMP
         error = self._drive.stop()
@@ -156,14 +156,14 @@ class EdgeNode(LifecycleNode):
 
     @told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._heed_outsiders()
+        self._stop_autostart_if_asked()
         self._clean_up()
         self.status.tell(OK, "unconfigured")
         return super().on_cleanup(state)
 
     @told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._heed_outsiders()
+        self._stop_autostart_if_asked()
         self._clean_up()
         self.status.tell(OK, "shut down")
         return super().on_shutdown(state)
@@ -296,7 +296,7 @@ class EdgeNode(LifecycleNode):
         }
         return EdgeParameters(**values)
 
-    def _heed_outsiders(self) -> None:
+    def _stop_autostart_if_asked(self) -> None:
         if not self._own_transition:
             self._by_itself = False
 

@@ -34,7 +34,7 @@ def stamp(data: bytes) -> tuple[int, int]:
     return seconds, nanoseconds
 
 
-def after_header(data: bytes, size: int) -> int:
+def offset_after_header(data: bytes, size: int) -> int:
     """Where the first field after a std_msgs/Header is.
 
     Args:
@@ -47,7 +47,7 @@ def after_header(data: bytes, size: int) -> int:
 def imu(data: bytes) -> tuple[float, ...]:
     """The numbers of a sensor_msgs/Imu, (37,): at 4, 16 and 28 begin the covariances of
     orientation (from 0), rate (from 13) and acceleration (from 25)."""
-    return _IMU.unpack_from(data, after_header(data, 8))
+    return _IMU.unpack_from(data, offset_after_header(data, 8))
 
 
 def double(data: bytes, at: int) -> float:
@@ -84,13 +84,13 @@ def doubles(data: bytes, at: int) -> tuple[Float, int]:
     return np.frombuffer(data, np.float64, count, at), at + 8 * count
 
 
-def array_of(values: npt.NDArray[np.floating[Any]]) -> bytes:
+def pack_array(values: npt.NDArray[np.floating[Any]]) -> bytes:
     """A std_msgs/Float64MultiArray without dimensions."""
     head = _ARRAY_HEAD.pack(_PLAIN, 0, 0, len(values))
     return head + values.astype(np.float64).tobytes()
 
 
-def array(data: bytes) -> Float:
+def unpack_array(data: bytes) -> Float:
     """The numbers of a std_msgs/Float64MultiArray, whatever dimensions it names."""
     (dimensions,) = _COUNT.unpack_from(data, _BODY)
     at = _BODY + 4

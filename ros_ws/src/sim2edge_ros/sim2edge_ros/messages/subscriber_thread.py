@@ -19,7 +19,7 @@ _SUBSCRIPTION = "subscription"
 
 
 class _Apart(CallbackGroup):
-    """What a node's executor leaves to the intake.
+    """What a node's executor leaves to the subscriber thread.
 
     The events too: in Fast DDS they share a condition with the messages, so who waits for the
     events wakes for each message, finds nothing to do, and does so again until it is taken.
@@ -35,7 +35,7 @@ class _Apart(CallbackGroup):
         pass
 
 
-class Intake:
+class SubscriberThread:
     """Subscribes, and calls back with each message's bytes in its own thread.
 
     Args:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from edge_runtime.loop.control_loop import ControlLoop
-from sim2edge_ros.messages.wake_up import Bell
+from sim2edge_ros.messages.wake_up import WakeUp
 
 _LOOK = 0.02  # s between two looks at the time when no sample comes
 _STANDSTILL = 2.0  # s without sample or time after which a loop that is to end does not wait
@@ -17,11 +17,11 @@ class SampledPace:
 
     Args:
         loop: which nobody else ticks; its clock must be the node's.
-        woken: rung when the robot has a new sample.
+        woken: woken when the robot has a new sample.
         clock: the node's, ns.
     """
 
-    def __init__(self, loop: ControlLoop, woken: Bell, clock: Callable[[], int]) -> None:
+    def __init__(self, loop: ControlLoop, woken: WakeUp, clock: Callable[[], int]) -> None:
         self._loop, self._woken, self._clock = loop, woken, clock
 
     def __call__(self) -> None:

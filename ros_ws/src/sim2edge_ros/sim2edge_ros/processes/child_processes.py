@@ -18,7 +18,7 @@ _LOOK = 0.1  # s between two looks at the processes
 _RESPAWN = 1.0  # s before a node that failed is started again
 
 
-class Processes:
+class ChildProcesses:
     """The processes of a graph's nodes.
 
     Args:

@@ -79,7 +79,7 @@ def main(config: UpConfig) -> int:
     """
     commands = {name: _command(name, config) for name in _nodes(config)}
     # They need ROS, which `_nodes` has found.
-    from sim2edge_ros.processes.child_processes import Processes  # noqa: PLC0415
+    from sim2edge_ros.processes.child_processes import ChildProcesses  # noqa: PLC0415
     from sim2edge_ros.processes.node_process import PARENT, asked_to_end  # noqa: PLC0415
 
     environment = {**os.environ, PARENT: str(os.getpid())}
@@ -92,7 +92,7 @@ def main(config: UpConfig) -> int:
         if name == _EDGE and _ACTIVE.search(line):
             drove.set()
 
-    processes = Processes(commands, environment, config.respawn, (_RECORDER,), listen)
+    processes = ChildProcesses(commands, environment, config.respawn, (_RECORDER,), listen)
     try:
         code = processes.run(config.seconds, ending)
     finally:

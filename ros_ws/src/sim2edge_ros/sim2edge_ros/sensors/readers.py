@@ -16,7 +16,7 @@ from sensor_msgs.msg import LaserScan, NavSatFix, NavSatStatus
 
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.signals import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
-from sim2edge_ros.messages import cdr as wire
+from sim2edge_ros.messages import cdr
 from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.settings.robot_file import RobotFile
 
@@ -57,16 +57,16 @@ class ImuReader:
         """Raises:
         BadMessage: it says itself that it has none (REP-145).
         """
-        numbers = wire.imu(data)
+        numbers = cdr.imu(data)
         if numbers[16] < 0 or numbers[28] < 0:  # the first of a covariance
             raise BadMessage("it says that it measures no angular velocity or no acceleration")
-        if not (self._found and data.startswith(self._found, wire.FRAME)):
+        if not (self._found and data.startswith(self._found, cdr.FRAME)):
             self._look_at_frame(data)
         return np.array(numbers[13:16] + numbers[25:28])
 
     def _look_at_frame(self, data: bytes) -> None:
-        frame, end = wire.string(data, wire.FRAME)
-        self._found = data[wire.FRAME : end]
+        frame, end = cdr.string(data, cdr.FRAME)
+        self._found = data[cdr.FRAME : end]
         fits = frame.split("/")[-1] == self._frame.split("/")[-1]
         self.remark = "" if fits else f"its frame is '{frame}', the robot file has '{self._frame}'"
 
@@ -107,15 +107,15 @@ class JointReader:
         return bool(signals & {JOINT_POS, JOINT_VEL, JOINT_TORQUE, WHEEL_SPEED, STEERING_ANGLE})
 
     def __call__(self, data: bytes) -> Mapping[str, Array]:
-        at = wire.after_header(data, 4)
+        at = cdr.offset_after_header(data, 4)
         if not (self._names and data.startswith(self._names, at)):
-            names, end = wire.strings(data, at)
+            names, end = cdr.strings(data, at)
             self._bind(names)
             self._names, self._count = data[at:end], len(names)
         at += len(self._names)
         values = {}
         for field in _FIELDS:
-            values[field], at = wire.doubles(data, at)
+            values[field], at = cdr.doubles(data, at)
         for field in self._fields:
             if len(values[field]) != self._count:
                 raise BadMessage(
@@ -186,7 +186,7 @@ class ScanReader:
 
 def read_foot(data: bytes) -> float:
     """N along the sole's normal, of a geometry_msgs/WrenchStamped."""
-    return wire.double(data, wire.after_header(data, 8) + 16)
+    return cdr.double(data, cdr.offset_after_header(data, 8) + 16)
 
 
 class FixReader:

@@ -18,8 +18,8 @@ from edge_runtime.loop.handover import LatestValue
 from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from sim2edge_ros.messages import topics
-from sim2edge_ros.messages.subscriber_thread import Intake
-from sim2edge_ros.messages.wake_up import Bell
+from sim2edge_ros.messages.subscriber_thread import SubscriberThread
+from sim2edge_ros.messages.wake_up import WakeUp
 from sim2edge_ros.sensors.inertial import Inertial, InertialPeriods
 from sim2edge_ros.sensors.not_finite import not_finite
 from sim2edge_ros.sensors.readers import (
@@ -79,9 +79,9 @@ def used_part(robot: RobotDescription, used: frozenset[str]) -> RobotDescription
 class RosRobot:
     """Implements `edge_runtime.robot.robot.Robot`.
 
-    The intake's thread fills slots, one a topic. `read`, in the loop's thread, puts them together
-    when the IMU has completed a control period. A sample is held back while another sensor's
-    newest reading is too far from it in time, so the guard sees no new samples and reacts.
+    The subscriber's thread fills slots, one a topic. `read`, in the loop's thread, puts them
+    together when the IMU has completed a control period. A sample is held back while another
+    sensor's newest reading is too far from it in time, so the guard sees no new samples and reacts.
 
     Args:
         node: on which to subscribe; messages are taken in a thread of the robot's own.
@@ -101,7 +101,7 @@ class RosRobot:
     ) -> None:
         self.description = used_part(robot.description, used | {IMU_GYRO, IMU_ACCEL})
         self._node, self._robot, self._send = node, robot, send
-        self._intake = Intake(node, "sensors")
+        self._subscriber_thread = SubscriberThread(node, "sensors")
         self._used = frozenset(s.name for s in self.description.signals)
         self._clock = PeriodClock(config.period)
         burst = next((s.size for s in self.description.signals if s.name == IMU_BURST), 6)
@@ -110,7 +110,7 @@ class RosRobot:
         self._joints_align = JointReader.reads(self._used)
         self.sources: list[Source] = []
         self.blocked = ""  # the topic for which samples are held back
-        self.woken = Bell()  # rung when all sensors have told of the newest period
+        self.woken = WakeUp()  # woken when all sensors have told of the newest period
         self.whole_at = 0  # ns by the monotonic clock, when that was
         self._places = self._lay_out()
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
@@ -133,7 +133,7 @@ class RosRobot:
         # Now that what they fill is there; the IMU, which completes a sample, is the last.
         for source in sorted(self.sources, key=lambda source: source is self._imu):
             self._subscribe(source)
-        self._intake.start()
+        self._subscriber_thread.start()
 
     # -- the control loop's side -----------------------------------------------------------
 
@@ -165,9 +165,9 @@ class RosRobot:
         self._send(command)
 
     def close(self) -> None:
-        self._intake.close()
+        self._subscriber_thread.close()
 
-    # -- the intake's side ---------------------------------------------------------------
+    # -- the subscriber's thread ---------------------------------------------------------------
 
     def trouble(self) -> list[str]:
         """What keeps samples from coming, a line each."""
@@ -206,7 +206,7 @@ class RosRobot:
     @property
     def error(self) -> Exception | None:
         """What ended the thread that takes messages."""
-        return self._intake.error
+        return self._subscriber_thread.error
 
     def _lay_out(self) -> dict[str, slice]:
         places, start = {}, 0
@@ -260,7 +260,9 @@ class RosRobot:
             source.incompatible = f"a publisher's quality of service does not fit ({policy})"
 
         events = incompatible_qos(tell)
-        self._intake.subscribe(source.kind, source.topic, source.take, topics.SENSOR, events)
+        self._subscriber_thread.subscribe(
+            source.kind, source.topic, source.take, topics.SENSOR, events
+        )
 
     def _look(self) -> None:
         """Wake who waits for a whole sample."""
@@ -273,7 +275,7 @@ class RosRobot:
             if reading is None or (part.timeout < math.inf and reading.stamp < oldest):
                 return
         self._told, self.whole_at = inertial, time.monotonic_ns()
-        self.woken.ring()
+        self.woken.wake()
         if self.pause:
             time.sleep(self.pause)
 

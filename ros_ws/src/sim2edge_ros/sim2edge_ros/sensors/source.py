@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from edge_runtime.loop.handover import LatestValue
 from edge_runtime.signals import Array
-from sim2edge_ros.messages import cdr as wire
+from sim2edge_ros.messages import cdr
 from sim2edge_ros.sensors.readers import BadMessage, NotOurs
 from sim2edge_ros.sensors.stamps import StampGate
 
@@ -32,7 +32,7 @@ ANY_PACE = Pace()
 
 
 class Source:
-    """Takes a topic's messages, in the intake's thread, into a slot that the loop reads.
+    """Takes a topic's messages, in the subscriber's thread, into a slot that the loop reads.
 
     Args:
         topic: its name, for people.
@@ -84,8 +84,8 @@ class Source:
 
     def _judge(self, data: bytes, now: float) -> str:
         """Use a message; or why it cannot be used."""
-        data = wire.plain(data, self.kind)
-        seconds, nanoseconds = wire.stamp(data)
+        data = cdr.plain(data, self.kind)
+        seconds, nanoseconds = cdr.stamp(data)
         stamp = seconds + nanoseconds * 1e-9
         found = self._read(data)  # first, so that a bad message's stamp moves nothing
         if not self.gate.passes(stamp, now):

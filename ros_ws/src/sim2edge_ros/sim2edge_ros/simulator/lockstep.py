@@ -32,14 +32,14 @@ class LockstepRobot:
             sequence += 1
             command = self._wait(_FIRST if hanging else _PATIENCE, stop)
             if command is not None:
-                robot.obey(command)
+                robot.apply_command(command)
                 hanging, silence = False, 0.0
             else:
                 silence += robot.env.config.control_period
             if hanging:
                 continue
-            if robot.deserted(silence):
-                robot.let_go()
+            if robot.is_without_commands(silence):
+                robot.damp()
             robot.advance(robot.env.actuators.control(robot.target[None]))
 
     def _wait(self, patience: float, stop: StopFlag) -> ActuatorCommand | None:

@@ -3,7 +3,7 @@
 import time
 
 from edge_runtime.robot.robot import ActuatorCommand, Sample
-from sim2edge_ros.simulator.command_intake import CommandIntake
+from sim2edge_ros.simulator.command_subscriber import CommandSubscriber
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 
 
@@ -50,7 +50,7 @@ class RosServer:
     def __init__(
         self,
         sensors: SensorPublisher,
-        commands: CommandIntake,
+        commands: CommandSubscriber,
         period: float,
         simulated_time: bool,
     ) -> None:

@@ -19,7 +19,7 @@ from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.frames import frames
 from sim2edge_ros.settings.parameters import SimParameters
 from sim2edge_ros.settings.robot_file import TASKS
-from sim2edge_ros.simulator.command_intake import CommandIntake
+from sim2edge_ros.simulator.command_subscriber import CommandSubscriber
 from sim2edge_ros.simulator.lockstep import LockstepRobot
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer
@@ -43,7 +43,7 @@ def make(node: Node, parameters: SimParameters) -> tuple[RealTimeRobot | Lockste
     simulated = SimulatedRobot(task, parameters.seed, truth=True)
     robot = robot_file.load(parameters.robot)
     wheeled = robot.description.wheeled
-    commands = CommandIntake(node, task.robot.actuators, parameters.interface, wheeled)
+    commands = CommandSubscriber(node, task.robot.actuators, parameters.interface, wheeled)
     sensors = SensorPublisher(
         node,
         robot,

@@ -17,23 +17,22 @@ from edge_runtime.loop.handover import LatestValue
 from edge_runtime.policy.contract import POSITION, Actuator
 from edge_runtime.robot.robot import ActuatorCommand, Mode
 from edge_runtime.signals import Array
-from sim2edge_ros.messages import cdr as wire
-from sim2edge_ros.messages import topics
-from sim2edge_ros.messages.subscriber_thread import Intake
+from sim2edge_ros.messages import cdr, topics
+from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 from sim2edge_ros.sensors.readers import BadMessage
 
 _AGAIN = 5.0  # s after which a refused message is told again
 FORWARD, ACKERMANN, JOINT_TRAJECTORY = "forward", "twist", "trajectory"
 
 
-class CommandIntake:
+class CommandSubscriber:
     """What drivers and controllers do with command topics.
 
     A message of the wrong length, of other joints or with NaN is left out, and named. Gains hold
     until others come; at first they are the robot's own.
 
     Args:
-        node: on which to subscribe; messages are taken in a thread of this intake's own.
+        node: on which to subscribe; messages are taken in a thread of its own.
         actuators: in the robot's order.
         interface: "forward", "trajectory" or "twist".
         wheeled: of a car, for "twist".
@@ -50,7 +49,7 @@ class CommandIntake:
         wheeled: WheeledRobotConfig | None,
     ) -> None:
         self._node, self._actuators, self._wheeled = node, actuators, wheeled
-        self._intake = Intake(node, "commands")
+        self._subscriber_thread = SubscriberThread(node, "commands")
         is_position = np.array([a.mode == POSITION for a in actuators])
         self._groups = {
             topics.POSITION: np.flatnonzero(is_position),
@@ -65,11 +64,11 @@ class CommandIntake:
         self._newest: LatestValue[ActuatorCommand | None] = LatestValue(None)
         self._taken: ActuatorCommand | None = None
         self._subscribe(interface)
-        self._intake.start()
+        self._subscriber_thread.start()
 
     def close(self) -> None:
         """Take no more commands."""
-        self._intake.close()
+        self._subscriber_thread.close()
 
     @property
     def has_commander(self) -> bool:
@@ -106,17 +105,17 @@ class CommandIntake:
     def _listen(self, kind: Any, topic: str, take: Callable[[bytes], None]) -> None:
         def guarded(data: bytes) -> None:
             try:
-                take(wire.plain(data, kind))
+                take(cdr.plain(data, kind))
             except Exception as error:  # whatever a message can do must not end the thread
                 self._node.get_logger().warning(
                     f"{topic}: refused, {error}", throttle_duration_sec=_AGAIN
                 )
 
-        self._intake.subscribe(kind, topic, guarded, topics.COMMAND)
+        self._subscriber_thread.subscribe(kind, topic, guarded, topics.COMMAND)
 
     def _gains(self, topic: str) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:
-            values = self._good(topic, wire.array(data))
+            values = self._good(topic, cdr.unpack_array(data))
             if topic == topics.STIFFNESS:
                 self._stiffness = values
             else:
@@ -129,7 +128,7 @@ class CommandIntake:
         last = topics.POSITION if len(self._groups[topics.POSITION]) else topics.VELOCITY
 
         def take(data: bytes) -> None:
-            self._target[self._groups[topic]] = self._good(topic, wire.array(data))
+            self._target[self._groups[topic]] = self._good(topic, cdr.unpack_array(data))
             if topic == last:
                 self._put()
 

@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from edge_runtime.policy.contract import POSITION, Actuator
 from edge_runtime.robot.robot import ActuatorCommand, Mode
 from sim2edge_ros.messages import topics
-from sim2edge_ros.simulator.command_intake import FORWARD, JOINT_TRAJECTORY, CommandIntake
+from sim2edge_ros.simulator.command_subscriber import FORWARD, JOINT_TRAJECTORY, CommandSubscriber
 
 NAMES = ("hip", "knee")
 ACTUATORS = tuple(Actuator(name, POSITION, stiffness=40.0, damping=2.0) for name in NAMES)
@@ -26,13 +26,13 @@ ACTUATORS = tuple(Actuator(name, POSITION, stiffness=40.0, damping=2.0) for name
 class Commander:
     """Publishes commands until the robot has heard one."""
 
-    def __init__(self, node: Any, intake: CommandIntake) -> None:
-        self.node, self.intake = node, intake
+    def __init__(self, node: Any, subscriber: CommandSubscriber) -> None:
+        self.node, self.subscriber = node, subscriber
 
     def say(self, topic: str, message: Any) -> ActuatorCommand:
         publisher = self.node.create_publisher(type(message), topic, topics.COMMAND)
         end = time.monotonic() + 20.0
-        while (command := self.intake.command()) is None:
+        while (command := self.subscriber.command()) is None:
             assert time.monotonic() < end, "the robot hears nothing"
             publisher.publish(message)
             time.sleep(0.02)
@@ -42,8 +42,8 @@ class Commander:
 
 @pytest.fixture
 def forward(node: Any) -> Iterator[Commander]:
-    with closing(CommandIntake(node, ACTUATORS, FORWARD, None)) as intake:
-        yield Commander(node, intake)
+    with closing(CommandSubscriber(node, ACTUATORS, FORWARD, None)) as subscriber:
+        yield Commander(node, subscriber)
 
 
 def test_targets_are_taken_in_the_robots_order(forward: Commander) -> None:
@@ -54,10 +54,10 @@ def test_targets_are_taken_in_the_robots_order(forward: Commander) -> None:
 
 
 def test_a_trajectory_is_taken_by_name(node: Any) -> None:
-    with closing(CommandIntake(node, ACTUATORS, JOINT_TRAJECTORY, None)) as intake:
+    with closing(CommandSubscriber(node, ACTUATORS, JOINT_TRAJECTORY, None)) as subscriber:
         points = [JointTrajectoryPoint(positions=[0.25, -0.5])]
         message = JointTrajectory(joint_names=["knee", "hip"], points=points)
-        command = Commander(node, intake).say(topics.TRAJECTORY, message)
+        command = Commander(node, subscriber).say(topics.TRAJECTORY, message)
     assert command.target.tolist() == [-0.5, 0.25]
 
 
@@ -84,7 +84,7 @@ def test_what_does_not_fit_moves_nothing_and_is_told(
         bad.publish(Float64MultiArray(data=values))
         time.sleep(0.02)
     assert lines[0] == f"{topics.POSITION}: {told}"
-    assert forward.intake.command() is None
+    assert forward.subscriber.command() is None
     forward.node.destroy_publisher(bad)
     command = forward.say(topics.POSITION, Float64MultiArray(data=[0.25, -0.5]))
     np.testing.assert_allclose(command.target, [0.25, -0.5])

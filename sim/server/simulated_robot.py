@@ -152,7 +152,7 @@ class Server(Protocol):
         ...
 
 
-class RealTimeRobot:
+class RealTimeSimulation:
     """Serves a simulated robot at the pace of the clock.
 
     At each physics step the newest command that has arrived counts; when none comes for
@@ -264,7 +264,7 @@ def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
         realtime(RealtimeConfig(fifo=options.fifo)),
         RobotServer(options.name, simulated.description) as server,
     ):
-        robot = RealTimeRobot(simulated, server)
+        robot = RealTimeSimulation(simulated, server)
         robot.run(stop, options.record is not None)
     if options.record is not None:
         _save(options.record, robot.frames, simulated.env.engine.model.nq, options.command)

@@ -15,7 +15,7 @@ from sim2edge_ros.sensors.readers import (
     FixReader,
     ImuReader,
     JointReader,
-    NotOurs,
+    OthersMessage,
     ScanReader,
 )
 from sim2edge_ros.settings import robot_file
@@ -69,7 +69,7 @@ def test_joints_that_do_not_fit_are_refused(change: object, complaint: str) -> N
 def test_joints_of_others_alone_are_nothing_to_us() -> None:
     """A gripper's driver may publish on the same topic; with some of ours among them it may not."""
     reader = JointReader(HUMANOID, JOINTS)
-    with pytest.raises(NotOurs):
+    with pytest.raises(OthersMessage):
         reader(serialize_message(joint_state(["finger", "thumb"])))
     with pytest.raises(BadMessage, match="is missing"):
         reader(serialize_message(joint_state(["finger", *NAMES[:5]])))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from sim2edge_ros.sensors.inertial import InertialPeriods
+from sim2edge_ros.sensors.inertial import ImuPeriods
 from sim2edge_ros.sensors.stamps import PeriodClock, StampGate
 
 PERIOD = 0.02
@@ -67,7 +67,7 @@ def readings(count: int, step: float, start: float = 0.0) -> list[tuple[float, n
 def test_an_imu_of_four_readings_a_period_is_put_together_in_order() -> None:
     clock = PeriodClock(PERIOD)
     clock.align(0.0)
-    periods = InertialPeriods(clock, 4)
+    periods = ImuPeriods(clock, 4)
     done = [periods.add(stamp, value) for stamp, value in readings(8, PERIOD / 4)]
     complete = [d for d in done if d is not None]
     assert [done.index(d) for d in complete] == [3, 7]
@@ -80,7 +80,7 @@ def test_an_imu_of_four_readings_a_period_is_put_together_in_order() -> None:
 def test_a_lost_reading_is_the_one_before_it() -> None:
     clock = PeriodClock(PERIOD)
     clock.align(0.0)
-    periods = InertialPeriods(clock, 4)
+    periods = ImuPeriods(clock, 4)
     rows = readings(8, PERIOD / 4)
     del rows[5]
     complete = [d for d in (periods.add(*row) for row in rows) if d is not None]
@@ -90,7 +90,7 @@ def test_a_lost_reading_is_the_one_before_it() -> None:
 def test_a_period_whose_last_reading_is_lost_comes_with_the_next() -> None:
     clock = PeriodClock(PERIOD)
     clock.align(0.0)
-    periods = InertialPeriods(clock, 4)
+    periods = ImuPeriods(clock, 4)
     rows = readings(12, PERIOD / 4)
     del rows[7]
     complete = [d for d in (periods.add(*row) for row in rows) if d is not None]
@@ -102,7 +102,7 @@ def test_a_period_whose_last_reading_is_lost_comes_with_the_next() -> None:
 def test_an_imu_at_any_rate_gives_each_period_at_most_once(faster: float) -> None:
     clock = PeriodClock(PERIOD)
     clock.align(0.0)
-    periods = InertialPeriods(clock, 4)
+    periods = ImuPeriods(clock, 4)
     step = PERIOD / 4 / faster
     rng = np.random.default_rng(0)
     rows = [(s + rng.uniform(-0.1, 0.1) * step, v) for s, v in readings(2000, step)]
@@ -154,7 +154,7 @@ def test_periods_go_on_over_any_jump(by: float, at: int, phase: float, joints_fi
     """Whoever jumps first, and wherever in a period: then they are as before."""
     clock = PeriodClock(PERIOD)
     clock.align(0.0)
-    periods = InertialPeriods(clock, 4)
+    periods = ImuPeriods(clock, 4)
     shift, complete, jumped = 0.0, [], False
     for n in range(1, 80):
         stamp = n * PERIOD / 4

@@ -18,7 +18,7 @@ from edge_runtime.robot.robot import ActuatorCommand, Mode
 from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot, segment_path
 from edge_runtime.safety.guard import Fault, Reaction
 from sim.envs.vector_env import TaskVectorEnv
-from sim.server.simulated_robot import LockstepRobot, RealTimeRobot, SimulatedRobot
+from sim.server.simulated_robot import LockstepRobot, RealTimeSimulation, SimulatedRobot
 from sim.tasks import find_task
 from sim.tasks.task import TaskConfig
 from tests.edge_runtime.leg import make_model
@@ -186,7 +186,7 @@ def test_a_robot_whose_commands_cease_damps_itself(
         command = ActuatorCommand(0, Mode.RUN, robot.target.copy(), *gains)
         client.write(command)
         robot.each_period = (lambda: None) if ceases else (lambda: client.write(command))
-        RealTimeRobot(robot, server).run(After(14), record=False)  # 0.28 s, or 0.56 s
+        RealTimeSimulation(robot, server).run(After(14), record=False)  # 0.28 s, or 0.56 s
         client.close()
     assert (robot._gain[0, robot._is_position, 0] == stiff * nominal).all()
 
@@ -222,7 +222,7 @@ def real_time(simulated: SimulatedRobot, name: str, target: np.ndarray, periods:
     """Serve a robot that has been commanded this target for some control periods."""
     joints = np.zeros((2, len(target)), np.float32)
     with RobotServer(name, simulated.description) as server:
-        robot = RealTimeRobot(simulated, server)
+        robot = RealTimeSimulation(simulated, server)
         client = SharedMemoryRobot.wait_for(name, 10.0)
         client.write(ActuatorCommand(0, Mode.RUN, target, *joints))
         robot.run(After(periods), record=False)

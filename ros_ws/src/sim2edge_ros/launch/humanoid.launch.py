@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sim2edge_ros.processes.launching import describe
+from sim2edge_ros.processes.launching import launch_description
 
 
 def generate_launch_description() -> Any:
-    """Of the simulated or the real robot, its edge node and, if asked for, a recorder."""
-    return describe("humanoid")
+    """Describes a graph of robot, edge node and, if asked for, a recorder."""
+    return launch_description("humanoid")

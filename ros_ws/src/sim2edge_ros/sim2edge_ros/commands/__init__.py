@@ -1,1 +1,1 @@
-"""What commands a robot, and who: to its actuators, and from the operator."""
+"""Sends commands to the actuators and receives those of the operator."""

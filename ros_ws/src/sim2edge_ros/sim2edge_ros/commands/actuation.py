@@ -1,4 +1,4 @@
-"""Actuator commands as the messages that ros2_control's stock controllers take, and back."""
+"""Publishes actuator commands as the messages that the controllers of ros2_control take."""
 
 import array
 import math
@@ -19,19 +19,19 @@ from sim2edge_ros.messages import cdr, topics
 
 
 class CommandPublisher:
-    """Publishes commands to whichever controllers listen.
+    """Publishes commands to the controllers that have subscribed.
 
-    Targets go to `forward_position_controller` and `forward_velocity_controller`, gains (which a
-    damped robot needs) to `forward_stiffness_controller` and `forward_damping_controller`; a robot
-    of positions alone also to `joint_trajectory_controller`, a car also to
-    `ackermann_steering_controller`.
+    Targets go to `forward_position_controller` and `forward_velocity_controller`; gains, which a
+    damped robot needs, to `forward_stiffness_controller` and `forward_damping_controller`. A robot
+    with position actuators alone is also served through `joint_trajectory_controller`, a car also
+    through `ackermann_steering_controller`.
 
     Args:
-        node: whose topics they are.
-        actuators: in the robot's order.
-        period: s, of the control loop.
-        wheeled: of a car, for the speed and turn of its reference.
-        base_frame: of that reference.
+        node: the node that owns the publishers.
+        actuators: the robot's actuators, in its order.
+        period: s, period of the control loop.
+        wheeled: geometry of a car, from which speed and yaw rate of its reference are computed.
+        base_frame: frame of that reference.
     """
 
     def __init__(
@@ -77,26 +77,28 @@ class CommandPublisher:
 
     @property
     def heard(self) -> bool:
-        """Whether anybody's subscription has been found."""
+        """Whether any controller's subscription has been found."""
         return any(p.get_subscription_count() for p in self._publishers.values())
 
     def put(self, command: ActuatorCommand) -> None:
-        """Take a command, in the loop's thread; its arrays are copied."""
+        """Takes a command over, in the loop's thread; its arrays are copied."""
         sequence, mode, target, stiffness, damping = command
         self.pending.put(
             ActuatorCommand(sequence, mode, target.copy(), stiffness.copy(), damping.copy())
         )
 
     def look_for_listeners(self) -> None:
-        """Learn who listens, so that nothing is made for nobody; once a second is enough."""
+        """Finds out which topics have subscribers, so that no other message is built; once a second
+        is enough."""
         for topic, publisher in self._publishers.items():
             self._listeners[topic] = publisher.get_subscription_count() > 0
 
     def send(self) -> None:
-        """Publish the newest command, in the publisher's thread.
+        """Publishes the newest command, in the publisher's thread.
 
-        Gains go first, so that a target is never followed with those of another. While the policy
-        drives with the same ones, they go ten times a second, for a driver that was started anew.
+        Gains go first, so that a target is never followed with the gains of an earlier command. As
+        long as the policy drives with the same gains, they are repeated ten times a second, for a
+        driver that was restarted.
         """
         command = self.pending.get()
         if command is None or command is self._sent:
@@ -126,7 +128,7 @@ class CommandPublisher:
 
     def _make_publisher(self, topic: str, kind: Any) -> None:
         self._publishers[topic] = self._node.create_publisher(kind, topic, topics.COMMAND)
-        self._listeners[topic] = True  # until it is known
+        self._listeners[topic] = True  # until `look_for_listeners` has counted them
 
     def _send_array(self, topic: str, values: Array) -> None:
         if self._listeners.get(topic):

@@ -1,4 +1,4 @@
-"""What the operator asks for: `cmd_vel` as the policy's commands."""
+"""Turns the operator's `cmd_vel` into the policy's commands."""
 
 import contextlib
 import math
@@ -20,30 +20,31 @@ from sim2edge_ros.settings.distro import ROSError, incompatible_qos
 AUTO = "auto"
 KINDS: dict[str, type[Any]] = {"twist": Twist, "twist_stamped": TwistStamped}
 _TYPES = {"geometry_msgs/msg/Twist": "twist", "geometry_msgs/msg/TwistStamped": "twist_stamped"}
-# Where a policy's command is in a Twist (REP-103: x forward, y left, z up).
+# Where each of a policy's commands is in a Twist (REP-103: x forward, y left, z up).
 _PLACES = {"forward": 0, "lateral": 1, "yaw_rate": 5}
 _AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
-_LETS_GO = 0.2  # s in which an executor lets go of a subscription
-_TOLD = 2.0  # s for which a complaint stays when nothing comes any more
+_LETS_GO = 0.2  # s that an executor needs to release a destroyed subscription
+_TOLD = 2.0  # s for which a complaint is shown after the last message
 
 
 class CmdVel:
-    """Takes velocity commands and asks for zero when they cease.
+    """Receives velocity commands and asks for zero velocity when they cease.
 
-    As ros2_control's controllers do, it refuses a stamped one that is older than the time-out, and
-    one that is as far ahead, whose age nobody knows; a stamp of zero is none. What is outside the
-    range in which the policy was trained is clipped by the controller; here it is told.
+    As the controllers of ros2_control do, it refuses a stamped command that is older than the time-
+    out, and one that lies as far in the future, for its age is unknown; a stamp of zero counts as
+    no stamp. The controller clips what is outside the range in which the policy was trained;
+    `complaint` says so.
 
     Args:
-        node: on which to subscribe.
-        commands: the policy's; there may be none, then nothing is subscribed.
-        kind: "twist", "twist_stamped", or "auto" for what somebody publishes.
-        default: the kind as long as nobody publishes.
-        timeout: s without a command after which zero is asked for.
+        node: the node that owns the subscription.
+        commands: the policy's commands; without any, nothing is subscribed.
+        kind: "twist", "twist_stamped", or "auto" for the type that is published.
+        default: the type as long as nothing is published.
+        timeout: s without a command after which zero velocity is asked for.
         ask: called with new commands, (commands,).
 
     Raises:
-        UserError: the policy has a command that is none of a Twist's, or there is no such kind.
+        UserError: a Twist has no field for one of the policy's commands, or `kind` is unknown.
     """
 
     def __init__(
@@ -71,20 +72,22 @@ class CmdVel:
         self._simulated_time = bool(node.get_parameter("use_sim_time").value)
         self._auto = kind == AUTO
         self.kind = ""
-        self.complaint = ""  # against the last message; if it was heeded, what is changed in it
-        self.incompatible = ""  # quality of service by which a publisher cannot be heard
+        self.complaint = ""  # what is wrong with the last message, or what was changed in it
+        self.incompatible = ""  # the quality of service of a publisher that cannot be received
         self.rejected = 0
-        self.enabled = True  # whether messages are heeded
-        self._last = self._arrived = -math.inf  # s, when the last good one came, and the last
+        self.enabled = True  # whether messages take effect
+        # S, when the last valid message came, and the last of all
+        self._last = self._arrived = -math.inf
         self._at_rest = True
         self._subscription: Any = None
-        self._free = -math.inf  # s by the monotonic clock, from when on the topic's type is free
+        # S on the monotonic clock, from when the topic may have another type
+        self._free = -math.inf
         self._wanted = default if self._auto else kind
         if commands:
             self._subscribe()
 
     def follow_publishers(self) -> None:
-        """Listen to what is published, if that is left to us; once a second is enough."""
+        """Subscribes to the published type if `kind` is "auto"; once a second is enough."""
         if not self._places:
             return
         if self._auto:
@@ -94,12 +97,13 @@ class CmdVel:
             if found and self._wanted not in found:
                 self._wanted = sorted(found)[0]
         if self.kind != self._wanted:
-            # It lives until the executor has let go of it, and so long none of another type can be
-            # made: `check_timeout` does.
+            # The old subscription lives until the executor has released it, and until then none of
+            # another type can be made; `check_timeout` makes it.
             self.close()
 
     def check_timeout(self) -> None:
-        """Ask for zero if commands have ceased, and listen again; some ten times a second."""
+        """Asks for zero velocity when commands have ceased, and subscribes anew; some ten calls a
+        second."""
         if self._places and self._subscription is None:
             self._subscribe()
         now = self._now()
@@ -124,18 +128,18 @@ class CmdVel:
 
         if time.monotonic() < self._free:
             return
-        with contextlib.suppress(ROSError):  # another type is still there
+        with contextlib.suppress(ROSError):  # a subscription of another type is still there
             self._subscription = self._node.create_subscription(
                 KINDS[self._wanted],
                 topics.CMD_VEL,
                 self._take,
-                topics.SENSOR,  # best effort hears every publisher
+                topics.SENSOR,  # best effort receives from every publisher
                 event_callbacks=incompatible_qos(tell),
             )
             self.kind = self._wanted
 
     def _now(self) -> float:
-        """s; by a clock that nobody sets, unless time is simulated."""
+        """Returns the time in s, of the monotonic clock unless time is simulated."""
         if not self._simulated_time:
             return time.monotonic()
         return self._stamped_now()

@@ -1,4 +1,4 @@
-"""Who commands a robot: two that do fight over it."""
+"""Finds the nodes that command a robot: two would fight over it."""
 
 from collections.abc import Iterable
 
@@ -6,15 +6,16 @@ from rclpy.node import Node
 
 from sim2edge_ros.messages import topics
 
-_UNKNOWN = "_NODE_NAME_UNKNOWN_"  # rmw's, until the node's own description comes
+_UNKNOWN = "_NODE_NAME_UNKNOWN_"  # rmw's name for a node whose description has not arrived yet
 
 
 def commanders(node: Node, own: Iterable[str] = ()) -> list[str]:
-    """Who else publishes commands to this robot: `/node (topic)`.
+    """Returns the other nodes that publish commands to this robot, each as `/node (topic)`.
 
     Args:
-        node: in whose namespace the robot is.
-        own: topics on which this node itself publishes; another of its name is somebody else.
+        node: a node in the robot's namespace.
+        own: topics on which this node itself publishes; on these a node of the same name is another
+            one.
     """
     me, own, found = node.get_fully_qualified_name(), set(own), set()
     for topic in topics.COMMANDING:

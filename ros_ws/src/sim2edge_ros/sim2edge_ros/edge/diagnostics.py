@@ -1,4 +1,4 @@
-"""How a drive does, for /diagnostics: loop and budget, sensors, estimator, policy."""
+"""Reports the state of a drive on /diagnostics: loop and budget, sensors, estimator, policy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,17 +11,17 @@ from edge_runtime.safety.guard import Reaction
 from sim2edge_ros.edge.drive import Drive
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-_SHARES = (50, 99, 100)  # of ticks, of which a shadow's latency is told
-_STANDS = 3.0  # s after the start from which on a loop without a tick stands still
-_LATE = 0.05  # share of the rate by which the loop may miss it before people are told
+_SHARES = (50, 99, 100)  # percentiles of a shadow's latency that are reported
+_STANDS = 3.0  # s after the start from which on a loop without a tick counts as standing still
+_LATE = 0.05  # share of the rate by which the loop may miss it before that is reported
 
 
 class Diagnostics:
-    """Statuses of a drive, each since the last call where it is a rate.
+    """Builds the statuses of a drive; rates are those since the last call.
 
     Args:
-        name: the node's, which each status begins with.
-        drive: whose they are.
+        name: the node's name, with which each status begins.
+        drive: the drive that is reported.
     """
 
     def __init__(self, name: str, drive: Drive) -> None:
@@ -30,10 +30,10 @@ class Diagnostics:
         self._then: float | None = None
 
     def statuses(self, now: float) -> list[DiagnosticStatus]:
-        """All of them.
+        """Returns all statuses.
 
         Args:
-            now: s, by any clock that goes on.
+            now: s, on any monotonic clock.
         """
         seconds = 0.0 if self._then is None else now - self._then
         self._then = now
@@ -56,7 +56,7 @@ class Diagnostics:
         )
 
     def _rate(self, what: str, count: int, seconds: float) -> float:
-        """Of a count that grows, per second; 0 at first."""
+        """Returns the growth of a count per second; 0 at first."""
         grown = count - self._counts.get(what, count)
         self._counts[what] = count
         return max(grown, 0) / seconds if seconds > 0 else 0.0
@@ -157,7 +157,7 @@ class Diagnostics:
             "clipped": self._drive.loop.clipped,
             "provider": policy.provider.name,
         }
-        choice = self._drive.choice  # of the file that was loaded last
+        choice = self._drive.choice  # for the policy file that was loaded last
         if choice.measured:
             values["provider_measured"] = choice.described()
         if choice.diagnostic:
@@ -165,7 +165,7 @@ class Diagnostics:
         return self._status("policy", OK, contract.task, values)
 
     def _shadow(self) -> DiagnosticStatus:
-        """What a policy in shadow does; differences are of targets, rad or rad/s."""
+        """Reports a policy in shadow; differences are those of targets, rad or rad/s."""
         found = self._drive.comparison()
         if found is None:
             return self._status("shadow", OK, "nothing was in it", {})

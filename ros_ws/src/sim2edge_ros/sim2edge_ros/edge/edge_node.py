@@ -1,8 +1,8 @@
-"""The managed node that drives a robot with a policy: `ros2 run sim2edge_ros edge_node`.
+"""Drives a robot with a policy, as a managed node: `ros2 run sim2edge_ros edge_node`.
 
-States: *configure* loads and checks policy, estimator and parameters and subscribes to the sensors;
-*activate* starts motion; *deactivate* brings the robot to rest and ends commanding; an error does
-so as far as the loop still can, and leads to unconfigured.
+*Configure* loads and checks policy, estimator and parameters and subscribes to the sensors;
+*activate* starts motion; *deactivate* brings the robot to rest and ends the commands. An error also
+brings the robot to rest, as far as the loop still can, and leads to unconfigured.
 """
 
 import functools
@@ -33,7 +33,7 @@ from sim2edge_ros.edge.policy_services import PolicyServices
 from sim2edge_ros.edge.status import ERROR, OK, WARN, Status
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.processes.node_process import REFUSED, asked_to_end, initialize, refuse
+from sim2edge_ros.processes.node_process import REFUSED, end_event, initialize, refuse
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.distro import ROSError, steady_clock
 from sim2edge_ros.settings.parameters import EdgeParameters
@@ -41,16 +41,16 @@ from sim2edge_ros.settings.parameters import EdgeParameters
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 FAILED = TransitionCallbackReturn.ERROR
 NAME = "edge_node"
-_DISCOVERY = 1.5  # s in which other nodes are found
-_GONE = 10.0  # s after its birth in which a node waits for another to be gone
-_ANY_TIME = ("candidate",)  # parameters that count whenever they are set
-_TIME = "use_sim_time"  # of rclpy, for each node of the process
+_DISCOVERY = 1.5  # s in which other nodes are discovered
+_GONE = 10.0  # s after its start during which a node waits for another to end
+_ANY_TIME = ("candidate",)  # parameters that may be set at any time
+_TIME = "use_sim_time"  # rclpy's parameter, for each node of the process
 _Asked = ParamSpec("_Asked")
 Transition = Callable[Concatenate["EdgeNode", _Asked], TransitionCallbackReturn]
 
 
-def told(transition: Transition[_Asked]) -> Transition[_Asked]:
-    """A transition of which rclpy would swallow an exception."""
+def reports_errors(transition: Transition[_Asked]) -> Transition[_Asked]:
+    """Reports the exception of a transition, which rclpy would swallow."""
 
     @functools.wraps(transition)
     def act(
@@ -60,20 +60,20 @@ def told(transition: Transition[_Asked]) -> Transition[_Asked]:
             return transition(node, *given, **more)
         except Exception as error:
             traceback.print_exc()
-            node.status.tell(ERROR, f"{type(error).__name__}: {error}")
+            node.status.report(ERROR, f"{type(error).__name__}: {error}")
             return FAILED
 
     return act
 
 
 class EdgeNode(LifecycleNode):
-    """Lifecycle, parameters, status; `Drive` does the work.
+    """Manages lifecycle, parameters and status; `Drive` does the work.
 
     Args:
-        context: of rclpy.
+        context: rclpy's context.
         io: the node of sensors and commands, spun by another thread.
-        policies: the node of the services that change policies, spun by a third.
-        name: its own.
+        policies: the node of the services that change policies, spun by a third thread.
+        name: name of this node.
     """
 
     def __init__(self, context: Context, io: Node, policies: Node, name: str = NAME) -> None:
@@ -83,13 +83,13 @@ class EdgeNode(LifecycleNode):
         self._drive: Drive | None = None
         self._diagnostics: Diagnostics | None = None
         self.parameters = declare(self, EdgeParameters)
-        self.status = Status(self, lambda: self.parameters.robot, self._about)
+        self.status = Status(self, lambda: self.parameters.robot, self._details)
         self._share_time()
         self.add_on_set_parameters_callback(self._check_parameters)
         PolicyServices(policies, self, lambda: self._drive)
         for service in self.services:
             if service.srv_type is ChangeState:
-                service.callback = self._legal(service.callback)
+                service.callback = self._only_legal(service.callback)
         self._diagnostics_topic = io.create_publisher(
             DiagnosticArray, topics.DIAGNOSTICS, topics.STATE
         )
@@ -97,84 +97,85 @@ class EdgeNode(LifecycleNode):
         self.create_timer(0.1, self._follow, clock=steady)
         io.create_timer(0.1, self._watch, clock=steady)
         io.create_timer(1.0, self._look_around, clock=steady)
-        # Whether it configures and activates itself; an outsider who takes it down ends that.
+        # Whether the node configures and activates itself, until someone else takes it down.
         self._by_itself = self.parameters.autostart
         self._own_transition = False
         self._next_try = 0.0
-        self._latched = Reaction.NONE  # as it was told last
-        self.refused = ""  # why it cannot be configured, where it starts by itself
-        self.status.tell(OK, "unconfigured")
+        self._latched = Reaction.NONE  # the reaction that was reported last
+        self.refused = ""  # why a node that starts by itself cannot be configured
+        self.status.report(OK, "unconfigured")
 
     # -- transitions -----------------------------------------------------------------------
 
-    @told
+    @reports_errors
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             self.parameters = self._read_parameters()
             self._share_time()
             drive = Drive(self._io, self.parameters)
         except UserError as error:
-            self.status.tell(ERROR, f"not configured: {error}")
+            self.status.report(ERROR, f"not configured: {error}")
             return FAILURE
         self._diagnostics = Diagnostics(self.get_fully_qualified_name(), drive)
         self._drive = drive
-        self.status.tell(OK, f"configured: {drive.policy.contract.task}")
+        self.status.report(OK, f"configured: {drive.policy.contract.task}")
         return super().on_configure(state)
 
-    @told
+    @reports_errors
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self._drive is not None
         time.sleep(max(0.0, _DISCOVERY - (time.monotonic() - self._born)))
         try:
             others = commanders(self)
             if others:
-                # A node that was killed is seen for a while. Who is there longer is to stay, and
-                # when a person takes it down, none must drive the robot in its place.
+                # A node that was killed stays visible for a while. The node that was there first is
+                # to stay, and when a person takes it down, no other may drive the robot in its
+                # place.
                 self._by_itself &= time.monotonic() - self._born < _GONE
                 raise UserError(f"{', '.join(others)} commands this robot already")
             self._drive.start()
         except UserError as error:
-            self.status.tell(WARN, f"not activated: {error}")
+            self.status.report(WARN, f"not activated: {error}")
             return FAILURE
         self._latched = Reaction.NONE
-        self.status.tell(OK, "active")
+        self.status.report(OK, "active")
         return super().on_activate(state)
 
-    @told
+    @reports_errors
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self._drive is not None
         self._stop_autostart_if_asked()
-        self.status.tell(OK, "coming to rest")
+        self.status.report(OK, "coming to rest")
         damped = self._drive.loop.guard.latched is Reaction.DAMP
         error = self._drive.stop()
         if error is not None:
-            self.status.tell(ERROR, f"the control loop failed: {type(error).__name__}: {error}")
+            self.status.report(ERROR, f"the control loop failed: {type(error).__name__}: {error}")
             return FAILED
         how = "the robot is damped" if damped else "stopped under control"
-        self.status.tell(OK, f"inactive: {how}, commands have ended")
+        self.status.report(OK, f"inactive: {how}, commands have ended")
         return super().on_deactivate(state)
 
-    @told
+    @reports_errors
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._stop_autostart_if_asked()
         self._clean_up()
-        self.status.tell(OK, "unconfigured")
+        self.status.report(OK, "unconfigured")
         return super().on_cleanup(state)
 
-    @told
+    @reports_errors
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._stop_autostart_if_asked()
         self._clean_up()
-        self.status.tell(OK, "shut down")
+        self.status.report(OK, "shut down")
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._by_itself = False  # what failed is for a person to look at
+        self._by_itself = False  # a person must look at what failed
         self._clean_up()
-        return SUCCESS  # unconfigured, from where it can be configured anew
+        return SUCCESS  # it becomes unconfigured and can be configured anew
 
     def trigger(self, transition: Callable[[], TransitionCallbackReturn]) -> bool:
-        """A transition that the node makes by itself; whether it came about."""
+        """Makes a transition on the node's own initiative; returns whether it succeeded."""
         self._own_transition = True
         try:
             return transition() is SUCCESS
@@ -184,7 +185,8 @@ class EdgeNode(LifecycleNode):
     # -- timers of this node's thread ------------------------------------------------------
 
     def _follow(self) -> None:
-        """Draw the conclusions of what goes on."""
+        """Reacts to failures, other commanders and the guard, and starts the node if it starts
+        itself."""
         drive = self._drive
         if drive is not None:
             if drive.failed:
@@ -192,29 +194,30 @@ class EdgeNode(LifecycleNode):
             elif drive.must_give_way:
                 self._give_way(drive)
             elif drive.active:
-                self._tell_reaction(drive)
+                self._report_reaction(drive)
         if self._by_itself and time.monotonic() > self._next_try:
             self._try_to_start()
-        self.status.publish()  # a transition's end, a policy that was loaded
+        self.status.publish()  # a transition may have ended, a policy may have been loaded
 
     def _give_way(self, drive: Drive) -> None:
-        """Two may begin before they find each other; who came last ends."""
+        """Ends the drive: two nodes may begin before they discover each other, and the later one
+        ends."""
         others = ", ".join(drive.others)
         drive.fall_silent()
         self.trigger(self.trigger_deactivate)
-        self.status.tell(ERROR, f"gave way: {others} commands this robot already")
+        self.status.report(ERROR, f"gave way: {others} commands this robot already")
 
-    def _tell_reaction(self, drive: Drive) -> None:
-        """Tell when the guard reacts, and when it does not any more."""
+    def _report_reaction(self, drive: Drive) -> None:
+        """Reports when the guard reacts, and when it has ended its reaction."""
         latched = drive.loop.guard.latched
         if latched is self._latched:
             return
         self._latched = latched
         if latched is Reaction.NONE:
-            self.status.tell(OK, "active")
+            self.status.report(OK, "active")
         else:
             why = f"{latched.name.lower()}: {reason(drive.loop)}"
-            self.status.tell(ERROR, f"{why}; call ~/reset to go on")
+            self.status.report(ERROR, f"{why}; call ~/reset to go on")
 
     def _try_to_start(self) -> None:
         label = self.label
@@ -223,7 +226,7 @@ class EdgeNode(LifecycleNode):
                 self.refused = self.status.message
         elif label == "inactive":
             self.trigger(self.trigger_activate)
-        # Two that begin at the same time give way to each other, and then not again.
+        # Two nodes that begin at the same time give way to each other, but not a second time.
         self._next_try = time.monotonic() + random.uniform(0.3, 0.6)
 
     # -- timers of the other node's thread, which go on during a transition ----------------
@@ -247,10 +250,10 @@ class EdgeNode(LifecycleNode):
 
     @property
     def label(self) -> str:
-        """The lifecycle's state."""
+        """The name of the lifecycle's state."""
         return str(self._state_machine.current_state[1])
 
-    def _about(self) -> dict[str, str]:
+    def _details(self) -> dict[str, str]:
         drive, policy = self._drive, self.parameters.policy
         values = {"state": self.label, "policy": policy}
         if drive is not None:
@@ -259,8 +262,9 @@ class EdgeNode(LifecycleNode):
             values["fusion"] = drive.fusion_name
         return values
 
-    def _legal(self, change: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        """rclpy raises where no such transition starts from the state, which would end the node."""
+    def _only_legal(self, change: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Refuses a transition that does not start from the present state, where rclpy would end
+        the node."""
 
         def serve(request: Any, response: Any) -> Any:
             try:
@@ -274,7 +278,8 @@ class EdgeNode(LifecycleNode):
         return serve
 
     def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        """What counts at configuration is not set later: it would do nothing."""
+        """Refuses to set a parameter that is read at configuration only: it would
+        have no effect."""
         late = [
             parameter.name
             for parameter in parameters
@@ -309,9 +314,9 @@ class EdgeNode(LifecycleNode):
 
 
 def split_name(arguments: list[str]) -> tuple[str, list[str]]:
-    """The node's name among the arguments, and the others.
+    """Returns the node's name among the arguments, and the other arguments.
 
-    A rule such as `-r __node:=NAME`, which `launch` writes, would hold for all of the process.
+    A rule such as `-r __node:=NAME`, which `launch` writes, would rename all nodes of the process.
     """
     name, rest = NAME, list[str]()
     for argument in arguments:
@@ -325,8 +330,8 @@ def split_name(arguments: list[str]) -> tuple[str, list[str]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the node until it is asked to end, and bring the robot to rest first."""
-    ending = asked_to_end()
+    """Runs the node until it is asked to end, and brings the robot to rest first."""
+    ending = end_event()
     context = Context()
     name, rest = split_name(sys.argv if arguments is None else arguments)
     try:
@@ -345,7 +350,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         while not ending.is_set() and not node.refused and not failures:
             executor.spin_once(timeout_sec=0.2)
-    except Exception as error:  # of a callback: who drives a robot brings it to rest first
+    except Exception as error:  # a callback's; a node that drives a robot brings it to rest first
         failures.append(error)
     for failure in failures:
         traceback.print_exception(failure)
@@ -357,7 +362,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _end(node: EdgeNode) -> None:
-    """Bring the robot to rest and say why, if the node was refused."""
+    """Brings the robot to rest, and prints why the node was refused if it was."""
     if node.label == "active":
         node.trigger(node.trigger_deactivate)
     if node.label in ("unconfigured", "inactive"):

@@ -1,4 +1,4 @@
-"""What the estimator knows, as nav_msgs/Odometry and TF (REP-105)."""
+"""Publishes the estimator's state as nav_msgs/Odometry and TF (REP-105)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,18 +25,18 @@ _NOWHERE = Estimate(
 
 
 class OdometryPublisher:
-    """Observes estimates in the loop's thread, and sends them in the publisher's.
+    """Observes ticks in the loop's thread and publishes estimates in the publisher's.
 
-    Nothing is sent while the estimator gives no velocity and position, or is lost.
+    Nothing is published while the estimator has no velocity and position, or is lost.
 
     Args:
-        node: whose topics they are.
-        odom_frame: in which the pose is.
-        base_frame: whose pose it is, and in which the velocity is.
-        imu_in_base: m; where the IMU is, which is not turned against the base.
-        every: ticks from one to the next; 0 for none.
-        tf: whether to send the transform too.
-        shift: s, of the robot's stamps from those of the loop's samples.
+        node: the node that owns the publishers.
+        odom_frame: frame in which the pose is given.
+        base_frame: frame whose pose it is, and in which the velocity is given.
+        imu_in_base: m, position of the IMU, whose axes are those of the base.
+        every: ticks from one message to the next; 0 for none.
+        tf: whether to publish the transform too.
+        shift: returns the offset of the robot's stamps from those of the loop's samples, s.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class OdometryPublisher:
             self._transform.header.frame_id = odom_frame
             self._tf_message = kind(transforms=[self._transform])
             self._tf = node.create_publisher(kind, topics.TF, topics.STATE)
-        # Once in advance: for the first product of matrices OpenBLAS asks for tens of MB, which
-        # takes the interpreter for 80 ms where memory is locked.
+        # Once in advance: for its first product of matrices OpenBLAS allocates tens of MB, which
+        # holds the interpreter for 80 ms where memory is locked.
         self._fill(0.0, _NOWHERE, _ZERO)
 
     def observe(self, tick: Tick) -> None:
-        """Remember what is known after a tick; called by the loop's thread."""
+        """Keeps the estimate of a tick; called by the loop's thread."""
         if not self._every or tick.number % self._every or tick.sent is None or tick.lost:
             return
         states = tick.states
@@ -78,12 +78,12 @@ class OdometryPublisher:
 
     @property
     def estimate(self) -> Estimate | None:
-        """The newest that was kept."""
+        """The newest estimate that was kept."""
         newest = self._newest.get()
         return None if newest is None else newest[1]
 
     def send(self) -> None:
-        """Publish the newest, in the publisher's thread."""
+        """Publishes the newest estimate, in the publisher's thread."""
         newest = self._newest.get()
         if newest is None or newest is self._sent:
             return
@@ -127,9 +127,10 @@ class OdometryPublisher:
 
 
 def covariances(estimate: Estimate, turn: Float) -> tuple[Float, Float]:
-    """Of pose (position, rotation) in the world and of velocity in the body frame, (36,) each.
+    """Returns covariances of pose (position, rotation) in the world and of velocity in the body,
+    (36,) each.
 
-    The rate is what the gyroscope reads, whose covariance nobody estimates: 0, "unknown".
+    The angular velocity is the gyroscope's, whose covariance is not estimated: 0, "unknown".
     """
     whole = estimate.covariance
     order = [6, 7, 8, 0, 1, 2]

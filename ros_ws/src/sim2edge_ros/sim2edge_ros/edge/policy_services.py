@@ -1,7 +1,7 @@
-"""The services that change the policy of a robot at work: load, shadow, promote, roll back, reset.
+"""Serves changes of the policy during operation: load, shadow, promote, roll back, reset.
 
-They have a node and a thread of their own: reading a policy may take minutes where a provider
-compiles it, and meanwhile the edge node's states, the operator and the diagnostics go on.
+The services have a node and a thread of their own: loading a policy may take minutes when a
+provider compiles it, and meanwhile the edge node's states, commands and diagnostics go on.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from sim2edge_ros.edge.drive import Drive
 
 
 class PolicyServices:
-    """Serves them under the edge node's name.
+    """Offers the services under the edge node's name.
 
     Args:
-        node: that serves, spun by a thread of its own.
+        node: the node that serves them, spun by a thread of its own.
         owner: the edge node, for its name, its log and the parameter `candidate`.
-        drive: the one that is configured, None without.
+        drive: returns the configured drive, or None.
     """
 
     def __init__(self, node: Node, owner: Node, drive: Callable[[], Drive | None]) -> None:
@@ -38,7 +38,7 @@ class PolicyServices:
             node.create_service(Trigger, topic, self._service(act))
 
     def _service(self, act: Callable[[Drive], str]) -> Callable[[Any, Any], Any]:
-        """A callback that answers with what was done, or why it was not."""
+        """Returns a callback that answers with what was done, or why it was not."""
 
         def serve(request: Any, response: Any) -> Any:
             try:
@@ -75,7 +75,7 @@ class PolicyServices:
         if not drive.active:
             raise UserError("the node is not active, so there is nothing to reset")
         if drive.loop.guard.latched is Reaction.NONE:
-            # The estimator would start anew too, and that it cannot while the robot moves.
+            # The estimator would start anew too, which it cannot while the robot moves.
             raise UserError("no reaction is latched, so there is nothing to reset")
         drive.loop.reset()
         return "starts anew from the next good sample"

@@ -1,4 +1,4 @@
-"""What a node tells of itself: on `~/status`, for late joiners too, and in the log."""
+"""Reports a node's state on `~/status`, for late joiners too, and in the log."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ _NUMBERS = re.compile(r"[\d.]+")
 
 
 class Status:
-    """Publishes what has changed.
+    """Publishes the state when it has changed.
 
     Args:
-        node: whose status it is.
-        hardware: the robot, for people.
-        values: what is told beside the message.
+        node: the node whose status it is.
+        hardware: returns the robot's name, for people.
+        values: returns what is published beside the message.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class Status:
         self._trouble = ""  # the last message that was not OK
         self._sent: object = None
 
-    def tell(self, level: bytes, message: str) -> None:
-        """Something happened; what differs in its numbers alone is not logged again."""
+    def report(self, level: bytes, message: str) -> None:
+        """Reports a state; a message that differs in its numbers alone is not logged again."""
         if _NUMBERS.sub("", message) != _NUMBERS.sub("", self.message):
             self._log(level, message)
         self.level, self.message = level, message
@@ -41,7 +41,7 @@ class Status:
 
     def _log(self, level: bytes, message: str) -> None:
         logger = self._node.get_logger()
-        if level == OK:  # not chosen first and called once: rclpy wants a severity for each line
+        if level == OK:  # one call per severity: rclpy allows each line of code one severity only
             logger.info(message)
         elif level == WARN:
             logger.warning(message)
@@ -49,14 +49,14 @@ class Status:
             logger.error(message)
 
     def publish(self) -> None:
-        """Send it if anything in it has changed."""
+        """Publishes the state if anything in it has changed."""
         status = self.current()
         if status != self._sent:
             self._sent = status
             self._publisher.publish(status)
 
     def current(self) -> DiagnosticStatus:
-        """As it is now."""
+        """Returns the present state."""
         values = {**self._values(), "last_trouble": self._trouble}
         return DiagnosticStatus(
             level=self.level,

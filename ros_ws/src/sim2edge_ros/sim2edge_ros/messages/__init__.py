@@ -1,1 +1,2 @@
-"""How messages come and go: their names, their bytes, the threads that take and send them."""
+"""Encodes and decodes messages, names their topics, and runs the threads that receive and send
+them."""

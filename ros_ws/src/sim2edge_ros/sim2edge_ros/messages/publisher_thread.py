@@ -1,4 +1,4 @@
-"""The publisher's thread: what the control loop gives goes out without making it wait."""
+"""Publishes in a thread of its own, so that the control loop does not wait for the middleware."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -7,26 +7,26 @@ from sim2edge_ros.messages.wake_up import WakeUp
 
 
 class PublisherThread:
-    """Runs senders whenever something was put into one of their slots.
+    """Runs the senders each time it is woken.
 
     Args:
-        senders: each sends the newest of what it is for, if there is something new.
+        senders: each publishes its newest value, if it has a new one.
     """
 
     def __init__(self, senders: Sequence[Callable[[], None]]) -> None:
         self._senders = tuple(senders)
         self._wake_up = WakeUp()
         self._ending = False
-        self.error: Exception | None = None  # that ended the thread
+        self.error: Exception | None = None  # the error that ended the thread
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something to send; never blocks."""
+        """Lets the senders run soon; never blocks."""
         self._wake_up.wake()
 
     def close(self) -> None:
-        """Send what is left and end."""
+        """Lets the senders run once more, then ends the thread."""
         self._ending = True
         self._wake_up.wake()
         self._thread.join()

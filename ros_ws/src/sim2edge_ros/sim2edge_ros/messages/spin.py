@@ -1,4 +1,4 @@
-"""An executor in a thread of its own."""
+"""Runs an executor in a thread of its own."""
 
 import threading
 from collections.abc import Callable
@@ -12,15 +12,16 @@ from rclpy.node import Node
 def spin(
     node: Node, name: str, failed: Callable[[Exception], None] = lambda error: None
 ) -> threading.Thread:
-    """Serve a node's callbacks until its context is shut down, or one of them fails.
+    """Serves a node's callbacks until its context is shut down or a callback raises.
 
     Args:
-        node: which no other executor has; other threads may make and destroy what it has.
-        name: of the thread.
-        failed: called with what a callback raised, after which nobody serves the node any more.
+        node: the node, which no other executor may serve; other threads may create and destroy its
+            entities.
+        name: name of the thread.
+        failed: called with the exception that a callback raised; the node is not served afterwards.
     """
-    # Not the EventsExecutor of `rclpy.experimental`: in Jazzy, making a subscription or shutting
-    # down from another thread than its own hangs in its `wake`.
+    # The EventsExecutor of `rclpy.experimental` does not serve here: in Jazzy its `wake` hangs when
+    # another thread creates a subscription or shuts down.
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     thread = threading.Thread(target=_spin, args=(executor, failed), name=name, daemon=True)
@@ -33,8 +34,9 @@ def _spin(executor: Any, failed: Callable[[Exception], None]) -> None:
         try:
             executor.spin()
         except (InvalidHandle, ExternalShutdownException):
-            # rclpy fails, in every release, on what another thread destroys while it looks at it:
-            # the node would be deaf from then on. The next look finds it gone.
+            # In every release rclpy raises when another thread destroys an entity while the
+            # executor looks at it, and would serve the node no more. The next pass finds the entity
+            # gone.
             continue
         except Exception as error:
             failed(error)

@@ -1,8 +1,8 @@
-"""A thread that takes messages as they come: what an executor does, in a tenth of its time.
+"""Receives messages in a thread of its own, in a tenth of the time that an executor takes.
 
-rclpy's executor builds a wait set of everything its node has for each message it takes, which costs
-more than a control loop's tick. This one waits for some subscriptions alone, and takes all that has
-come whenever it wakes.
+For each message rclpy's executor builds a wait set of all entities of its node, which costs more
+than a tick of the control loop. This thread waits for a few subscriptions alone and takes all that
+has arrived whenever it wakes.
 """
 
 import threading
@@ -14,15 +14,16 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
-_LOOK = 100_000_000  # ns between two looks at whether to end
+_LOOK = 100_000_000  # ns between two checks whether to end
 _SUBSCRIPTION = "subscription"
 
 
-class _Apart(CallbackGroup):
-    """What a node's executor leaves to the subscriber thread.
+class _OutsideExecutor(CallbackGroup):
+    """Keeps the node's executor from serving the subscriptions of a `SubscriberThread`.
 
-    The events too: in Fast DDS they share a condition with the messages, so who waits for the
-    events wakes for each message, finds nothing to do, and does so again until it is taken.
+    This includes their events: in Fast DDS these share a condition with the messages, so that an
+    executor that waits for the events would wake for each message, find nothing to do, and wake
+    again until the message is taken.
     """
 
     def can_execute(self, entity: Any) -> bool:
@@ -36,20 +37,20 @@ class _Apart(CallbackGroup):
 
 
 class SubscriberThread:
-    """Subscribes, and calls back with each message's bytes in its own thread.
+    """Subscribes to topics and passes each message's bytes to a callback in its own thread.
 
     Args:
-        node: whose subscriptions they are; its executor has nothing to do with them.
-        name: of the thread.
+        node: the node that owns the subscriptions; its executor does not serve them.
+        name: name of the thread.
     """
 
     def __init__(self, node: Node, name: str) -> None:
         self._node, self._name = node, name
-        self._group = _Apart()
+        self._group = _OutsideExecutor()
         self._takers: list[tuple[Any, Any, Callable[[bytes], None]]] = []
         self._ending = False
         self._thread: threading.Thread | None = None
-        self.error: Exception | None = None  # that ended the thread
+        self.error: Exception | None = None  # the error that ended the thread
 
     def subscribe(
         self,
@@ -59,14 +60,15 @@ class SubscriberThread:
         qos: Any,
         events: Any = None,
     ) -> None:
-        """Before `start`; what was subscribed first is taken first.
+        """Adds a subscription, before `start`; topics are served in the order in which they were
+        added.
 
         Args:
             kind: class of the messages.
-            topic: their topic.
-            take: called with each; it must not raise.
+            topic: name of the topic.
+            take: called with the bytes of each message; it must not raise.
             qos: quality of service.
-            events: callbacks of the middleware's events.
+            events: callbacks for the middleware's events.
         """
         subscription = self._node.create_subscription(
             kind,
@@ -80,12 +82,12 @@ class SubscriberThread:
         self._takers.append((subscription, kind, take))
 
     def start(self) -> None:
-        """Take messages from now on."""
+        """Starts to receive."""
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more."""
+        """Ends the thread and destroys the subscriptions."""
         self._ending = True
         if self._thread is not None:
             self._thread.join()
@@ -110,7 +112,7 @@ class SubscriberThread:
     def _take_all(self, context: Any) -> None:
         takers = [(s.handle, kind, take) for s, kind, take in self._takers]
         events = [event for s, _kind, _take in self._takers for event in s.event_handlers]
-        # As rclpy.wait_for_message makes it; there is no other way to wait without an executor.
+        # rclpy.wait_for_message does the same; there is no other way to wait without an executor.
         wait_set = rclpy_implementation.WaitSet(
             len(takers), 0, 0, 0, 0, len(events), context.handle
         )

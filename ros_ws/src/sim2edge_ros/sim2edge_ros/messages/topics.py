@@ -1,13 +1,14 @@
-"""Names and quality of service of the topics, where the ecosystem has them.
+"""Names the topics and their quality of service, as the ROS ecosystem does.
 
-All names are relative, so a namespace or a remapping moves them.
+All names are relative, so that a namespace or a remapping applies to them.
 """
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 IMU = "imu/data"  # sensor_msgs/Imu
-JOINTS = "joint_states"  # sensor_msgs/JointState, as of the joint_state_broadcaster
-FOOT = "{}/wrench"  # geometry_msgs/WrenchStamped, as of the force_torque_sensor_broadcaster
+JOINTS = "joint_states"  # sensor_msgs/JointState, as the joint_state_broadcaster publishes it
+# Geometry_msgs/WrenchStamped, as the force_torque_sensor_broadcaster publishes it
+FOOT = "{}/wrench"
 SCAN = "scan"  # sensor_msgs/LaserScan
 FIX = "fix"  # sensor_msgs/NavSatFix
 FIX_VELOCITY = "fix_velocity"  # geometry_msgs/TwistWithCovarianceStamped, east-north-up
@@ -16,7 +17,7 @@ ODOMETRY = "odometry/filtered"  # nav_msgs/Odometry
 TF = "/tf"
 DIAGNOSTICS = "/diagnostics"  # diagnostic_msgs/DiagnosticArray
 CLOCK = "/clock"
-# Of ros2_control's stock controllers.
+# Topics of the controllers that come with ros2_control.
 POSITION = "forward_position_controller/commands"  # std_msgs/Float64MultiArray, rad
 VELOCITY = "forward_velocity_controller/commands"  # rad/s
 STIFFNESS = "forward_stiffness_controller/commands"  # Nm/rad
@@ -24,13 +25,13 @@ DAMPING = "forward_damping_controller/commands"  # Nm s/rad
 TRAJECTORY = "joint_trajectory_controller/joint_trajectory"  # trajectory_msgs/JointTrajectory
 ACKERMANN = "ackermann_steering_controller/reference"  # geometry_msgs/TwistStamped
 MOVING = (POSITION, VELOCITY, TRAJECTORY, ACKERMANN)
-COMMANDING = (*MOVING, STIFFNESS, DAMPING)  # who publishes one commands the robot
+COMMANDING = (*MOVING, STIFFNESS, DAMPING)  # a node that publishes one of these commands the robot
 
 # Best effort, as SensorDataQoS, but deep enough for an IMU that is read in bursts.
 SENSOR = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=32, reliability=ReliabilityPolicy.BEST_EFFORT
 )
-# What the stock controllers and broadcasters take and give.
+# What the controllers and broadcasters of ros2_control use.
 COMMAND = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
 )

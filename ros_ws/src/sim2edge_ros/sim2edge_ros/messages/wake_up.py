@@ -1,14 +1,14 @@
-"""Wakes a thread that waits, with as little of the interpreter's time as it can."""
+"""Wakes a waiting thread while it holds the interpreter's lock as briefly as possible."""
 
 import threading
 from contextlib import suppress
 
 
 class WakeUp:
-    """Like a `threading.Event` that one thread waits for and that is cleared with it.
+    """Serves as a `threading.Event` for one waiting thread, cleared by its `wait`.
 
-    An event takes four locks to wake a thread, each of which may have to wait for the interpreter;
-    this one takes one.
+    An Event takes four locks to wake a thread, each of which may have to wait for the interpreter;
+    this class takes one.
     """
 
     def __init__(self) -> None:
@@ -16,10 +16,17 @@ class WakeUp:
         self._lock.acquire()
 
     def wake(self) -> None:
-        """Wake who waits, or who will wait next; never blocks. From any thread."""
+        """Wakes the thread that waits, or the next one that will; never blocks, from any thread."""
         with suppress(RuntimeError):  # it was woken already
             self._lock.release()
 
     def wait(self, timeout: float = -1.0) -> bool:
-        """Wait until it was woken since the last time; False after `timeout` s (-1: never)."""
+        """Waits until `wake` has been called since the last `wait`.
+
+        Args:
+            timeout: s; -1 waits for ever.
+
+        Returns:
+            False after the timeout.
+        """
         return self._lock.acquire(timeout=timeout)

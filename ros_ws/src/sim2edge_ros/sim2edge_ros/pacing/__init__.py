@@ -1,1 +1,1 @@
-"""When the control loop ticks: in real time, or by simulated time."""
+"""Decides when the control loop ticks: in real time or in simulated time."""

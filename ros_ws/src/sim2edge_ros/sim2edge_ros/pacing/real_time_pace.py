@@ -1,4 +1,4 @@
-"""Ticks a control loop in step with the robot's samples, on absolute deadlines: for real time."""
+"""Ticks a control loop with the robot's samples, on absolute deadlines, in real time."""
 
 import time
 
@@ -6,31 +6,31 @@ from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.deadline import next_release
 from sim2edge_ros.sensors.ros_robot import RosRobot
 
-_PAUSE = 0.1  # share of the period for which the robot takes no message, once a sample is whole
+_PAUSE = 0.1  # share of the period during which the robot receives nothing after a complete sample
 
 
 class RealTimePace:
-    """A tick as soon as a sample is whole, and at its deadline where none comes.
+    """Ticks as soon as a sample is complete, and at the deadline if none comes.
 
-    A sample is expected one period after the last. The deadline is `LoopConfig.phase` of a period
-    later: then the tick goes on without it, and the next one is expected where the grid has it, or
-    one period after the sample that was too late. So the loop follows a robot whose clock runs at
-    another pace, never ticks twice in a period to catch up, and a command leaves as early as it
+    A sample is expected one period after the last. The deadline lies `LoopConfig.phase` of a period
+    later: then the tick goes on without a sample, and the next one is expected on the grid, or one
+    period after the sample that came too late. The loop thus follows a robot whose clock runs at
+    another rate, never ticks twice in a period to catch up, and sends each command as early as it
     can.
 
     Args:
-        loop: which nobody else ticks; its clock is the monotonic one.
-        robot: what it drives.
+        loop: the control loop, which nothing else ticks, on the monotonic clock.
+        robot: the robot that it drives.
     """
 
     def __init__(self, loop: ControlLoop, robot: RosRobot) -> None:
         self._loop, self._robot = loop, robot
         self._patience = round(loop.config.phase * loop.period)  # ns
         robot.pause = _PAUSE * loop.period * 1e-9
-        self._without = 0  # when the last tick had to go on without a sample, ns; 0: it had one
+        self._without = 0  # ns, when the last tick had to go on without a sample; 0 if it had one
 
     def __call__(self) -> None:
-        """Until the loop has ended."""
+        """Ticks until the loop has ended."""
         loop, budget = self._loop, self._loop.budget
         release, missed = time.monotonic_ns(), 0
         while not loop.ended:
@@ -41,13 +41,17 @@ class RealTimePace:
             budget.missed += missed
 
     def _wait(self, expected: int) -> tuple[int, int]:
-        """Until a sample is whole, or its deadline.
+        """Waits until a sample is complete, or until its deadline.
+
+        Args:
+            expected: ns, when the sample is expected.
 
         Returns:
-            When the period began, from which the next sample is expected; when to have woken. ns.
+            When the period began, from which the next sample is expected, and when the thread
+            should have woken; both in ns.
         """
         robot, period = self._robot, self._loop.period
-        # What came in the first half of a period was too late for the tick before.
+        # A sample in the first half of a period was too late for the tick before.
         while robot.whole_at <= expected - period // 2:
             if 0 < self._without < robot.whole_at:
                 expected, self._without = max(expected, robot.whole_at + period), 0

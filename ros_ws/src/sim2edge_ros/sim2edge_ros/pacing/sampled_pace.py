@@ -1,4 +1,4 @@
-"""Ticks a control loop by the robot's samples instead of the system's clock: for simulated time."""
+"""Ticks a control loop with the robot's samples, in simulated time."""
 
 import time
 from collections.abc import Callable
@@ -6,26 +6,27 @@ from collections.abc import Callable
 from edge_runtime.loop.control_loop import ControlLoop
 from sim2edge_ros.messages.wake_up import WakeUp
 
-_LOOK = 0.02  # s between two looks at the time when no sample comes
-_STANDSTILL = 2.0  # s without sample or time after which a loop that is to end does not wait
+_LOOK = 0.02  # s between two looks at the clock while no sample comes
+# S without sample or progress of time after which a loop that is to end does not wait
+_STANDSTILL = 2.0
 
 
 class SampledPace:
-    """One tick a sample, and one a period of the node's clock where samples cease.
+    """Ticks once per sample, and once per period of the node's clock when samples cease.
 
-    Simulated time may stand still, and then nothing happens.
+    Nothing happens while simulated time stands still.
 
     Args:
-        loop: which nobody else ticks; its clock must be the node's.
+        loop: the control loop, which nothing else ticks, on the node's clock.
         woken: woken when the robot has a new sample.
-        clock: the node's, ns.
+        clock: returns the node's time in ns.
     """
 
     def __init__(self, loop: ControlLoop, woken: WakeUp, clock: Callable[[], int]) -> None:
         self._loop, self._woken, self._clock = loop, woken, clock
 
     def __call__(self) -> None:
-        """Until the loop has ended."""
+        """Ticks until the loop has ended."""
         loop, last, silent = self._loop, self._clock(), False
         ticked = time.monotonic()
         while not loop.ended:
@@ -35,10 +36,10 @@ class SampledPace:
                 silent = False
             elif now - last < 1.5 * loop.period:
                 if loop.stopping and time.monotonic() - ticked > _STANDSTILL:
-                    return  # who made the time has gone
+                    return  # the publisher of the time has gone
                 continue
             elif not silent:
-                silent = True  # /clock may be here before the sample of its time
+                silent = True  # /clock may arrive before the sample of its time
                 continue
             last, ticked = now, time.monotonic()
             loop.tick()

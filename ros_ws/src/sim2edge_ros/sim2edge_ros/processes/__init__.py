@@ -1,1 +1,1 @@
-"""Starts, watches and ends the nodes' processes."""
+"""Starts, supervises and ends the nodes' processes."""

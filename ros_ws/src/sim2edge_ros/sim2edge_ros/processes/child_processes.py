@@ -1,4 +1,4 @@
-"""Nodes as processes: started together, started again when they fail, ended in order."""
+"""Runs nodes as processes: starts them together, restarts those that fail, ends them in order."""
 
 import contextlib
 import signal
@@ -11,22 +11,22 @@ from typing import IO
 from edge_runtime.errors import UserError
 from sim2edge_ros.processes.node_process import REFUSED
 
-# s for a node to end. The edge node brings the robot to rest first, which takes 2 s, a controlled
-# stop of 10 s at most, and 3 s of patience.
+# s that a node gets to end. The edge node brings the robot to rest first, which takes 2 s, a
+# controlled stop of 10 s at most, and 3 s of patience.
 GRACE = 25.0
 _LOOK = 0.1  # s between two looks at the processes
-_RESPAWN = 1.0  # s before a node that failed is started again
+_RESPAWN = 1.0  # s before a node that failed is restarted
 
 
 class ChildProcesses:
-    """The processes of a graph's nodes.
+    """Supervises the processes of a graph's nodes.
 
     Args:
-        commands: of each node, in the order of starting.
-        environment: of all.
-        respawn: whether a node that fails is started again.
+        commands: command line of each node, in the order of starting.
+        environment: environment variables of all nodes.
+        respawn: whether a node that fails is restarted.
         keep_going: nodes without which the others go on, if they are refused after a failure.
-        listen: called with a node's name and each line of it, from threads of their own.
+        listen: called with a node's name and each line of its output, from threads of their own.
     """
 
     def __init__(
@@ -40,17 +40,25 @@ class ChildProcesses:
         self._commands, self._environment, self._respawn = commands, environment, respawn
         self._keep_going, self._listen = keep_going, listen
         self._processes: dict[str, subprocess.Popen[str]] = {}
-        self._again: dict[str, float] = {}  # when to start a node again
+        self._again: dict[str, float] = {}  # monotonic s at which a node is restarted
         self._respawned: set[str] = set()
-        self._said: dict[str, str] = {}  # the last line of each
+        self._last_line: dict[str, str] = {}  # the last line of each node's output
 
     def run(self, seconds: float, ending: threading.Event) -> int:
-        """Until the time is over, the end is asked for, or a node ends for good.
+        """Runs until the time is over, `ending` is set, or a node ends for good.
 
-        For the thread that lives longest: the nodes end with the thread that started them.
+        It must run in the longest-lived thread, for the nodes end with the thread that started
+        them.
+
+        Args:
+            seconds: how long to run; 0 for no limit.
+            ending: set when the end is asked for.
+
+        Returns:
+            The exit code: 1 if a node ended for good.
 
         Raises:
-            UserError: a node refused what it was given.
+            UserError: a node refused its parameters.
         """
         for name in self._commands:
             self._start(name)
@@ -66,11 +74,11 @@ class ChildProcesses:
         return 0
 
     def close(self) -> None:
-        """End what runs; the edge node first, which needs the robot to come to rest."""
+        """Ends the running nodes; the edge node first, while the robot is there to come to rest."""
         for name in reversed(list(self._processes)):
             process = self._processes[name]
             if process.poll() is None:
-                # Not SIGINT: one that is still importing would tell where it was interrupted.
+                # Not SIGINT: a node that is still importing would print where it was interrupted.
                 process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE)
@@ -79,7 +87,7 @@ class ChildProcesses:
                 process.wait()
 
     def _start(self, name: str) -> None:
-        # In sessions of their own, so that Ctrl-C reaches this process alone, which ends them.
+        # Sessions of their own let Ctrl-C reach this process alone, which ends them.
         process = subprocess.Popen(
             self._commands[name],
             env=self._environment,
@@ -91,22 +99,22 @@ class ChildProcesses:
         )
         self._processes[name] = process
         assert process.stdout is not None
-        threading.Thread(target=self._tell, args=(name, process.stdout), daemon=True).start()
+        threading.Thread(target=self._read_output, args=(name, process.stdout), daemon=True).start()
 
-    def _tell(self, name: str, output: IO[str]) -> None:
+    def _read_output(self, name: str, output: IO[str]) -> None:
         for line in output:
-            self._said[name] = line.strip()
+            self._last_line[name] = line.strip()
             self._listen(name, line.rstrip())
             _print(f"{name}: {line.rstrip()}")
 
     def _ended(self, name: str, code: int) -> bool:
-        """A node's process is gone; whether the others go on."""
+        """Handles the end of a node's process; returns whether the others go on."""
         del self._processes[name]
         if code == REFUSED:
-            time.sleep(_LOOK)  # for what it said last
+            time.sleep(_LOOK)  # lets its last line arrive
             if name not in self._keep_going or name not in self._respawned:
-                raise UserError(self._said.get(name, f"{name} refused its parameters"))
-            _print(f"{name}: the robot goes on without it")  # its disk may be full
+                raise UserError(self._last_line.get(name, f"{name} refused its parameters"))
+            _print(f"{name}: the robot goes on without it")  # the recorder's disk may be full
             return True
         how = f"signal {-code}" if code < 0 else f"code {code}"
         if not self._respawn:
@@ -119,5 +127,5 @@ class ChildProcesses:
 
 
 def _print(line: str) -> None:
-    with contextlib.suppress(OSError):  # of a terminal that was closed
+    with contextlib.suppress(OSError):  # the terminal was closed
         print(line, flush=True)

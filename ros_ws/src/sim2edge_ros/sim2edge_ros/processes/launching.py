@@ -1,4 +1,4 @@
-"""What the launch files share: one graph for one robot, from the same parameters as `up`."""
+"""Describes a robot's graph to `launch`, with the same parameters as `sim2edge up`."""
 
 import os
 from collections.abc import Callable
@@ -31,11 +31,11 @@ _CHOICES = {
 }
 
 
-def describe(robot: str) -> Any:
-    """The launch description of a robot.
+def launch_description(robot: str) -> Any:
+    """Returns the launch description of a robot.
 
-    The edge node's life cycle is its own: with `autostart` it configures and activates itself, and
-    does so again after a respawn; without, a lifecycle manager or `ros2 lifecycle set` does.
+    The edge node manages its own lifecycle: with `autostart` it configures and activates itself,
+    also after a respawn; without it, a lifecycle manager or `ros2 lifecycle set` does.
 
     Args:
         robot: humanoid or vehicle.
@@ -58,7 +58,7 @@ def describe(robot: str) -> Any:
 
 
 def _arguments(robot: str) -> tuple[tuple[str, str, str], ...]:
-    """Name, default and description of each."""
+    """Returns name, default and description of each argument."""
     return (
         ("robot", "sim", "the simulated one, or the real one, whose topics are there"),
         ("policy", "", "the policy file (.onnx); empty as in params, else the product's own"),
@@ -80,7 +80,7 @@ def _arguments(robot: str) -> tuple[tuple[str, str, str], ...]:
 
 
 def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
-    """The nodes for these arguments."""
+    """Returns the nodes for these arguments."""
     simulated = given["robot"] == "sim"
     clock, time = dict[str, bool](), dict[str, bool]()
     if given["clock"]:
@@ -92,7 +92,7 @@ def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
         "respawn_delay": 1.0,
         "sigterm_timeout": str(GRACE),
         "additional_env": {PARENT: str(os.getpid())},
-        # A simulated robot has a time of its own, as other robots of the graph have theirs.
+        # A simulated robot has its own time, as other robots of the graph have theirs.
         "remappings": [("/clock", "clock")] if simulated else [],
     }
     failed: set[str] = set()
@@ -121,15 +121,15 @@ def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
 
 
 def _texts(given: dict[str, str], *names: str) -> dict[str, str]:
-    """The arguments among these that were given."""
+    """Returns those of the named arguments that were given."""
     return {name: given[name] for name in names if given[name]}
 
 
 def _numbers(given: dict[str, str], *names: str) -> dict[str, float]:
-    """The same for numbers.
+    """Returns those of the named arguments that were given, as numbers.
 
     Raises:
-        UserError: one is none.
+        UserError: one of them is no number.
     """
     try:
         return {name: float(text) for name, text in _texts(given, *names).items()}
@@ -138,16 +138,16 @@ def _numbers(given: dict[str, str], *names: str) -> dict[str, float]:
 
 
 def _ended(node: str, failed: set[str], event: Any, context: Any) -> list[Any]:
-    """What comes of a node's end.
+    """Handles the end of a node.
 
     Args:
-        node: that ended.
-        failed: nodes that ended otherwise before.
-        event: how it ended.
-        context: of the launch.
+        node: the node that ended.
+        failed: nodes that have failed before.
+        event: how the process ended.
+        context: the launch context.
 
     Raises:
-        UserError: it was refused, and would be so again; that ends the launch, with exit code 1.
+        UserError: the node was refused, and would be again; this ends the launch with exit code 1.
     """
     if event.returncode != REFUSED or context.is_shutdown:
         failed.add(node)
@@ -160,7 +160,7 @@ def _ended(node: str, failed: set[str], event: Any, context: Any) -> list[Any]:
 def _state_publisher(
     robot: str, namespace: str, time: dict[str, Any], shared: dict[str, Any]
 ) -> Any:
-    """Frames of the links, behind the namespace as the nodes' own are."""
+    """Publishes the frames of the links, with the prefix of the nodes' own frames."""
     try:
         get_package_prefix(_STATE_PUBLISHER)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""How the process of a node begins, and by what it is asked to end."""
+"""Starts the process of a node and handles the requests to end it."""
 
 import ctypes
 import os
@@ -16,16 +16,17 @@ from edge_runtime.errors import UserError
 from sim2edge_ros.processes.transport import use_udp
 from sim2edge_ros.settings.distro import ROSError
 
-REFUSED = 2  # exit code of a node that will not do better the next time
-PARENT = "SIM2EDGE_PARENT"  # without which a node ends; `up` and the launch files set it
-_PR_SET_PDEATHSIG = 1  # of prctl
+REFUSED = 2  # exit code of a node that would be refused again
+PARENT = "SIM2EDGE_PARENT"  # process id with which a node ends; `up` and the launch files set it
+_PR_SET_PDEATHSIG = 1  # an option of prctl(2)
 
 
-def asked_to_end() -> threading.Event:
-    """Set by Ctrl-C, SIGTERM, a terminal that is closed, and the end of who started the nodes."""
+def end_event() -> threading.Event:
+    """Returns an event that is set by Ctrl-C, SIGTERM, a closed terminal and the end of
+    the parent."""
     event = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup has it ignored.
+        # nohup ignores SIGHUP.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: event.set())
     end_with_parent()
@@ -33,9 +34,9 @@ def asked_to_end() -> threading.Event:
 
 
 def end_with_parent() -> None:
-    """Get SIGTERM when the process that `PARENT` names ends, however it does.
+    """Asks the kernel for SIGTERM when the process named by `PARENT` ends, in whatever way.
 
-    Or the nodes of one that was killed would drive the robot for ever.
+    Otherwise nodes whose parent was killed would drive the robot for ever.
     """
     parent = int(os.environ.get(PARENT, 0))
     if not parent or not sys.platform.startswith("linux"):
@@ -43,12 +44,12 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     try:
         os.kill(parent, 0)
-    except ProcessLookupError:  # it had ended before
+    except ProcessLookupError:  # the parent had already ended
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def initialize(context: Context, arguments: Sequence[str] | None) -> None:
-    """rclpy with these arguments, messages over UDP, signals left to `asked_to_end`.
+    """Initializes rclpy with these arguments, messages over UDP, and signals left to `end_event`.
 
     Raises:
         UserError: an argument, a parameter file or the domain is wrong.
@@ -65,13 +66,13 @@ def initialize(context: Context, arguments: Sequence[str] | None) -> None:
 
 
 def refuse(context: Context, node: str, error: UserError) -> int:
-    """Say why a node does not start; its exit code."""
+    """Prints why a node does not start, and returns its exit code."""
     print(f"{node}: {error}", file=sys.stderr, flush=True)
     context.try_shutdown()
     return REFUSED
 
 
 def without_sources(message: str) -> str:
-    """A message of rcl's without where in its source it arose."""
+    """Removes from an rcl message the place in the source where it arose."""
     message = " ".join(message.split()).removeprefix("failed to initialize rcl: ")
     return re.sub(r",? at /\S+:\d+", "", message)

@@ -1,6 +1,6 @@
-"""Where the nodes' commands begin: Ctrl-C ends them quietly from the first moment on.
+"""Starts the nodes' commands so that Ctrl-C ends them quietly from the first moment on.
 
-Importing a node takes a second, in which Python would tell where it was interrupted.
+Importing a node takes a second, in which Python would print where it was interrupted.
 """
 
 import importlib
@@ -24,5 +24,5 @@ def recorder() -> int:
 
 
 def _run(module: str) -> int:
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # until the node has its own
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # until the node sets its own handler
     return int(importlib.import_module(module).main())

@@ -1,4 +1,4 @@
-"""`sim2edge up`: a robot's nodes as processes of their own, without `launch`."""
+"""Runs `sim2edge up`: a robot's nodes as processes of their own, without `launch`."""
 
 import importlib.util
 import os
@@ -21,8 +21,8 @@ _MODULES = {
     _EDGE: "sim2edge_ros.edge.edge_node",
     _RECORDER: "sim2edge_ros.recorder.recorder_node",
 }
-_ACTIVE = re.compile(r"\bactive$")  # as the edge node tells it, whatever stands before it
-_LAST_DOMAIN = 232  # for the next, DDS would need ports beyond 65535
+_ACTIVE = re.compile(r"\bactive$")  # the edge node's log line, whatever stands before it
+_LAST_DOMAIN = 232  # the next one would need UDP ports beyond 65535
 _NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", re.ASCII)
 
 
@@ -35,27 +35,27 @@ class UpConfig:
     """
 
     robot: str
-    """humanoid or vehicle."""
+    """The robot: humanoid or vehicle."""
     policy: Path | None = None
-    """The policy file (.onnx); by default what the parameters say, else the product's own."""
+    """The policy file (.onnx); by default the one in the parameters, else the product's own."""
     real: bool = False
-    """Do not start the simulated robot: its topics come from elsewhere."""
+    """Start no simulated robot: the topics come from a real one."""
     params: Path | None = None
-    """Parameters of the nodes (YAML), over those that come with the package."""
+    """A file with parameters of the nodes (YAML), over those that come with the package."""
     set: tuple[str, ...] = ()
     """Parameters of the nodes, as NAME:=VALUE or NODE:NAME:=VALUE, over those of the file."""
     record: Path | None = None
-    """Folder in which to record all topics, in MCAP bags that `ros2 bag` reads."""
+    """Record all topics in this folder, in MCAP bags that `ros2 bag` reads."""
     namespace: str = ""
-    """Of all nodes and topics; one for each robot of a graph."""
+    """The namespace of all nodes and topics; one for each robot of a graph."""
     domain: int | None = None
     """The ROS domain; by default that of ROS_DOMAIN_ID."""
     seconds: float = 0.0
-    """How long; 0 until interrupted."""
+    """How long to run, in seconds; 0 until interrupted."""
     lockstep: bool = False
-    """Simulated time, as fast as the machine can, with /clock; else real time."""
+    """Simulate in lockstep, as fast as the machine can, with /clock; else in real time."""
     respawn: bool = True
-    """Start a node again that failed."""
+    """Restart a node that failed."""
 
     def __post_init__(self) -> None:
         if self.domain is not None and not 0 <= self.domain <= _LAST_DOMAIN:
@@ -70,22 +70,23 @@ class UpConfig:
 
 
 def main(config: UpConfig) -> int:
-    """Run the command; 0 at the end.
+    """Runs the command.
 
-    1 if a node failed and was not started again, or the robot was not driven in the time given.
+    Returns:
+        The exit code: 1 if a node failed and was not restarted, or if the robot was never driven.
 
     Raises:
         UserError: ROS is not installed, an option does not fit, or a node refused its parameters.
     """
     commands = {name: _command(name, config) for name in _nodes(config)}
-    # They need ROS, which `_nodes` has found.
+    # These modules need ROS, which `_nodes` has found.
     from sim2edge_ros.processes.child_processes import ChildProcesses  # noqa: PLC0415
-    from sim2edge_ros.processes.node_process import PARENT, asked_to_end  # noqa: PLC0415
+    from sim2edge_ros.processes.node_process import PARENT, end_event  # noqa: PLC0415
 
     environment = {**os.environ, PARENT: str(os.getpid())}
     if config.domain is not None:
         environment["ROS_DOMAIN_ID"] = str(config.domain)
-    ending = asked_to_end()
+    ending = end_event()
     drove = threading.Event()
 
     def listen(name: str, line: str) -> None:
@@ -104,15 +105,15 @@ def main(config: UpConfig) -> int:
 
 
 def default_parameters(robot: str) -> Path:
-    """The parameter file that comes with the package for one of its robots."""
+    """Returns the parameter file that comes with the package for a robot."""
     return Path(str(files("sim2edge_ros") / "config" / f"{robot}.yaml"))
 
 
 def parameter_files(robot: str, given: str | Path | None) -> tuple[Path, ...]:
-    """The parameter files of a robot's nodes; what stands in a later one counts.
+    """Returns the parameter files of a robot's nodes; a later one overrides an earlier.
 
     Raises:
-        UserError: the given one cannot be read, or is none.
+        UserError: the given file cannot be read, or holds no parameters.
     """
     shipped_file = default_parameters(robot)
     return (shipped_file,) if given is None else (shipped_file, _checked(Path(given).expanduser()))
@@ -139,7 +140,7 @@ def _checked(path: Path) -> Path:
 
 
 def _of_nodes(content: Any) -> bool:
-    """Whether these are parameters of nodes, which may be in namespaces."""
+    """Whether the content is parameters of nodes, which may be in namespaces."""
     if not isinstance(content, dict) or not content:
         return False
     return all(
@@ -157,11 +158,11 @@ def _nodes(config: UpConfig) -> tuple[str, ...]:
         raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
     simulated = () if config.real else (_SIM,)
     recorded = () if config.record is None else (_RECORDER,)
-    return (*recorded, *simulated, _EDGE)  # what is recorded is so from the beginning
+    return (*recorded, *simulated, _EDGE)  # the recorder starts first, so that its bag is complete
 
 
 def _command(node: str, config: UpConfig) -> list[str]:
-    """A node's command line."""
+    """Returns a node's command line."""
     command = [sys.executable, "-m", _MODULES[node], "--ros-args"]
     for file in parameter_files(config.robot, config.params):
         command += ["--params-file", str(file)]
@@ -175,7 +176,7 @@ def _command(node: str, config: UpConfig) -> list[str]:
 
 
 def _given(node: str, config: UpConfig) -> list[str]:
-    """A node's parameters that the options say; what they leave out, the files say."""
+    """Returns a node's parameters from the options; files give the others."""
     given = [f"folder:={config.record}"] if node == _RECORDER else []
     if node == _EDGE and config.policy is not None:
         given.append(f"policy:={config.policy}")
@@ -189,10 +190,11 @@ def _given(node: str, config: UpConfig) -> list[str]:
 
 
 def _setting(setting: str) -> tuple[str, str, str]:
-    """Of `--set`: the node, or nothing for each that has it; the parameter; its value.
+    """Splits an argument of `--set` into node (empty for each that has the parameter), name and
+    value.
 
     Raises:
-        UserError: it is none.
+        UserError: the argument has another form.
     """
     left, separator, value = setting.partition(":=")
     of, _, name = left.rpartition(":")

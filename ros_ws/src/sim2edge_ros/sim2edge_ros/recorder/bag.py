@@ -1,4 +1,5 @@
-"""Writes messages into a bag: chunks that are on disk soon, files that rotate, a bound on all."""
+"""Writes messages into a bag of rotating files, whose chunks are soon on disk and whose size is
+bounded."""
 
 import errno
 import fcntl
@@ -13,11 +14,11 @@ from mcap.writer import CompressionType, Writer
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, sync_folder
-from sim2edge_ros.recorder.bag_folder import ACTIVE, describe, next_bag, prune, recover_all
+from sim2edge_ros.recorder.bag_folder import ACTIVE, next_bag, prune, recover_all, write_metadata
 
 _LIBRARY = "sim2edge"
 _LARGEST_CHUNK = 1 << 20  # bytes before compression
-_CHUNKS = 8  # a file takes at least so many
+_CHUNKS = 8  # a file holds at least so many
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,11 @@ class BagConfig:
     """Where bags are kept and how large they may become.
 
     Raises:
-        UserError: the sizes make no sense.
+        UserError: the sizes contradict each other.
     """
 
     folder: Path
-    total_mb: float = 2000.0  # of all bags in the folder; the oldest files make room
+    total_mb: float = 2000.0  # of all bags in the folder; the oldest files are removed
     file_mb: float = 100.0
 
     def __post_init__(self) -> None:
@@ -42,19 +43,19 @@ class BagConfig:
 
 @dataclass(frozen=True)
 class Topic:
-    """What a bag says of a topic."""
+    """A topic, as the bag describes it."""
 
     name: str
     type: str  # as 'sensor_msgs/msg/Imu'
-    definition: str  # as `definitions.definition` gives it
+    definition: str  # from `definitions.definition`
     qos: str = ""  # YAML, as rosbag2 writes it
 
 
 class Bag:
-    """A new bag in a folder of bags. All times are in ns since 1970.
+    """A new bag in a folder of bags; all times are in ns since 1970.
 
-    What was flushed survives the process, and a power cut: the file in progress is finished by the
-    next one that is made in the same folder (`recovered`).
+    What was flushed survives the end of the process and a power cut: the next bag in the same
+    folder finishes the file that was in progress (`recovered`).
 
     Raises:
         UserError: the folder cannot be written, its disk has no room for a file, or another
@@ -65,7 +66,7 @@ class Bag:
         self._config = config
         make_folder(config.folder)
         self._lock = _lock(config.folder)
-        self.removed: list[Path] = []  # files that made room, the oldest first
+        self.removed: list[Path] = []  # files that were removed, oldest first
         self.messages = 0
         self.pending = 0  # messages that may not be on the disk yet
         self._held = 0  # messages in the file in progress
@@ -87,11 +88,11 @@ class Bag:
             ) from None
 
     def add(self, topic: Topic) -> None:
-        """Make a topic known, before its first message."""
+        """Registers a topic, before its first message."""
         self._topics[topic.name] = topic
 
     def write(self, topic: str, data: bytes, log_time: int, publish_time: int) -> None:
-        """Write a message in CDR, with its header of 4 bytes.
+        """Writes a message in CDR, with its header of 4 bytes.
 
         Raises:
             OSError: the disk does not take it; `reopen` goes on with another file.
@@ -110,7 +111,7 @@ class Bag:
             self._open()
 
     def flush(self) -> None:
-        """Bring to the disk all that was written; at most once a fraction of a second.
+        """Brings all that was written to the disk; to be called at most every fraction of a second.
 
         Raises:
             OSError: the disk does not take it.
@@ -120,19 +121,19 @@ class Bag:
         self.pending = 0
 
     def reopen(self) -> None:
-        """Go on in another file after an OSError, with what can be saved of the one before.
+        """Goes on in another file after an OSError, and saves what it can of the one before.
 
         Raises:
             OSError: the disk still takes nothing.
-            UserError: the same, of the bag's description.
+            UserError: the disk does not take the bag's description.
         """
-        with suppress(OSError):  # of what is still buffered
+        with suppress(OSError):  # what is still buffered may fail too
             self._file.close()
         recover_all(self._config.folder)
         self._open()
 
     def close(self) -> None:
-        """Finish the bag.
+        """Finishes the bag.
 
         Raises:
             OSError: the disk does not take it; the next bag in the folder will finish it.
@@ -144,24 +145,24 @@ class Bag:
 
     @property
     def _room(self) -> int:
-        """Bytes that a file takes at most, with its last chunk and its summary."""
+        """Returns how many bytes a file takes at most, with its last chunk and its summary."""
         return self._file_size + self._file_size // 4
 
     def _open(self) -> None:
-        """Open the next file, for which the oldest ones make room within the bound on all.
+        """Opens the next file, after removing the oldest ones within the bound on all bags.
 
-        They make none for others: whoever fills the disk, what was recorded stays.
+        Nothing is removed to free a disk that others fill.
         """
         limit = round(self._config.total_mb * 1e6) - self._room
         self.removed += prune(self._config.folder, limit)
         if shutil.disk_usage(self._config.folder).free < self._room:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._config.folder))
-        self.path.mkdir(exist_ok=True)  # its last file may just have made room
+        self.path.mkdir(exist_ok=True)  # the bag's last file may just have been removed
         name = f"{self.path.name}_{self._index}.mcap{ACTIVE}"
         self._index += 1
         self.pending = 0
         self._held = 0
-        self._channels: dict[str, int] = {}  # what each topic is called in this file
+        self._channels: dict[str, int] = {}  # id of each topic's channel in this file
         self._schemas: dict[str, int] = {}
         self._file: IO[bytes] = (self.path / name).open("xb")
         self._writer: Writer = Writer(self._file, self._chunk_size, CompressionType.ZSTD)
@@ -169,7 +170,7 @@ class Bag:
         sync_folder(self.path)
 
     def _finish(self) -> None:
-        if self._file.closed:  # the disk took no new one; what it left is for `recover_all`
+        if self._file.closed:  # the disk took no new file; `recover_all` finishes what is there
             return
         path = Path(self._file.name)
         if self._held:
@@ -182,7 +183,7 @@ class Bag:
             self._file.close()
             path.unlink()
         self._held = 0
-        describe(self.path)
+        write_metadata(self.path)
         if self.path.exists():
             sync_folder(self.path)
 
@@ -197,7 +198,8 @@ class Bag:
 
 
 def _lock(folder: Path) -> int:
-    """Keep others out of a folder, for as long as this process lives or until it is closed."""
+    """Locks a folder against other recorders until this process ends or the
+    descriptor is closed."""
     lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

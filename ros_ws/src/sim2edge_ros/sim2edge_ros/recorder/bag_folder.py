@@ -1,10 +1,10 @@
-"""A folder of bags: their names, what rosbag2 wants to read of them, and how much disk they take.
+"""Manages a folder of bags: their names, their metadata for rosbag2, and the disk space they take.
 
     FOLDER/bag_00007/bag_00007_2.mcap          finished
                     /bag_00007_3.mcap.active   being written, or its writer was killed
                     /metadata.yaml             for `ros2 bag` and rosbags
 
-Numbers and not dates order them: a robot's clock may start in 1970.
+Numbers order them instead of dates, for a robot's clock may start in 1970.
 """
 
 import json
@@ -27,7 +27,7 @@ _FILE = re.compile(r"bag_(\d+)_(\d+)\.mcap")
 
 @dataclass(frozen=True, order=True)
 class BagFile:
-    """A finished file; older ones come first."""
+    """A finished file; sorts before newer ones."""
 
     bag: int
     index: int
@@ -36,7 +36,7 @@ class BagFile:
 
 
 def finished(folder: Path) -> list[BagFile]:
-    """All finished files in a folder of bags, oldest first."""
+    """Returns all finished files in a folder of bags, oldest first."""
     found = []
     for path in folder.glob("bag_*/bag_*.mcap"):
         if (name := _FILE.fullmatch(path.name)) is not None:
@@ -45,20 +45,20 @@ def finished(folder: Path) -> list[BagFile]:
 
 
 def next_bag(folder: Path) -> Path:
-    """The path of a new bag."""
+    """Returns the path of a new bag."""
     numbers = [int(n[1]) for p in folder.glob("bag_*") if (n := _BAG.fullmatch(p.name))]
     return folder / f"bag_{max(numbers, default=0) + 1:05d}"
 
 
 def recover_all(folder: Path) -> list[tuple[Path, int]]:
-    """Finish every file whose writer was killed; each one's path and how many messages it holds.
+    """Finishes every file whose writer was killed; returns each path with its number of messages.
 
-    One of which nothing can be read is removed. What a full disk kept from being described is so
-    now.
+    A file of which nothing can be read is removed. A bag that a full disk kept from being described
+    is described now.
 
     Raises:
-        OSError: one cannot be read or written; it is left for the next time.
-        UserError: a description cannot be written, for which the same holds.
+        OSError: a file cannot be read or written; it is left for the next time.
+        UserError: a description cannot be written; it is left for the next time.
     """
     recovered = []
     for path in sorted(folder.glob(f"bag_*/bag_*.mcap{ACTIVE}")):
@@ -70,31 +70,32 @@ def recover_all(folder: Path) -> list[tuple[Path, int]]:
             path.unlink()
         recovered.append((done, count))
     for bag in folder.glob("bag_*"):
-        if not _is_described(bag):
-            describe(bag)
+        if not _has_metadata(bag):
+            write_metadata(bag)
     return recovered
 
 
 def prune(folder: Path, limit: int) -> list[Path]:
-    """Remove the oldest finished files until all of them take `limit` bytes at most; which."""
+    """Removes the oldest finished files until the rest takes `limit` bytes at most; returns those
+    removed."""
     files = finished(folder)
     taken, removed = sum(f.size for f in files), list[Path]()
     for file in files:
         if taken <= limit:
             break
         file.path.unlink()
-        describe(file.path.parent)
+        write_metadata(file.path.parent)
         taken -= file.size
         removed.append(file.path)
     return removed
 
 
-def describe(bag: Path) -> None:
-    """Write a bag's metadata.yaml from its finished files, or remove a bag that has none left."""
+def write_metadata(bag: Path) -> None:
+    """Writes a bag's metadata.yaml from its finished files, or removes a bag that has none left."""
     numbered = [(int(n[2]), p) for p in bag.glob("*.mcap") if (n := _FILE.fullmatch(p.name))]
     summaries = [(p, s) for _, p in sorted(numbered) if (s := _summary(p)) is not None]
     if summaries:
-        # JSON is YAML that needs no library to write.
+        # JSON is valid YAML, and needs no further library.
         content = json.dumps({"rosbag2_bagfile_information": _information(summaries)}, indent=1)
         write_file(bag / "metadata.yaml", content + "\n")
     elif not list(bag.glob("*.mcap*")):
@@ -102,12 +103,12 @@ def describe(bag: Path) -> None:
         bag.rmdir()
 
 
-def _is_described(bag: Path) -> bool:
-    """Whether a bag's metadata.yaml is of its finished files."""
+def _has_metadata(bag: Path) -> bool:
+    """Whether a bag's metadata.yaml lists its finished files."""
     try:
         told = json.loads((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
         known = set(told["relative_file_paths"])
-    except (OSError, ValueError, KeyError, TypeError):  # none, or another's
+    except (OSError, ValueError, KeyError, TypeError):  # there is none, or another program wrote it
         known = set()
     return known == {path.name for path in bag.glob("*.mcap") if _FILE.fullmatch(path.name)}
 
@@ -121,7 +122,7 @@ def _summary(path: Path) -> Summary | None:
 
 
 def _information(summaries: list[tuple[Path, Summary]]) -> dict[str, Any]:
-    """As rosbag2 writes it in version 5, which Humble and all later ones read."""
+    """Returns the metadata in rosbag2's version 5, which Humble and all later ones read."""
     files: list[dict[str, Any]] = []
     topics: dict[str, dict[str, Any]] = {}
     for path, summary in summaries:

@@ -1,4 +1,4 @@
-"""Messages from a thread that never waits, to a bag on a disk that may be slow."""
+"""Passes messages from a thread that never waits to a bag on a disk that may be slow."""
 
 import threading
 import time
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from edge_runtime.errors import UserError
 from sim2edge_ros.recorder.bag import Bag, Topic
 
-# What is not yet on the disk is lost with the power: at most 0.05 + 0.4 s, and what a write takes.
+# A power cut loses what is not on the disk yet: at most 0.05 + 0.4 s and the duration of a write.
 _LOOK_EVERY, FLUSH_EVERY = 0.05, 0.4  # s
-_RETRY_EVERY = 2.0  # s, after the disk took nothing
-_HELD_MB = 64.0  # in memory, while the disk is slow
+_RETRY_EVERY = 2.0  # s, after the disk failed
+_HELD_MB = 64.0  # held in memory while the disk is slow
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,21 @@ class _Received:
 
 
 class BagWriter:
-    """Writes what it is given into a bag, in a thread of its own, and brings it to the disk.
+    """Writes messages into a bag in a thread of its own, and flushes them to the disk.
 
-    A disk that fails loses messages, which are counted, and is tried again.
+    While the disk fails, messages are lost and counted, and the disk is tried again.
 
     Args:
-        bag: to be closed by this.
-        held_mb: how much may wait in memory for the disk.
+        bag: the bag, which `close` closes.
+        held_mb: MB of messages that may wait in memory for the disk.
     """
 
     def __init__(self, bag: Bag, held_mb: float = _HELD_MB) -> None:
         self.bag = bag
-        self.lost = 0  # messages that the disk was too slow for, or perhaps did not take
-        self.failure = ""  # of the disk, while it lasts
-        self.slowest = 0.0  # s that a flush took
-        self._waiting: deque[Topic | _Received] = deque()  # whose operations are atomic
+        self.lost = 0  # messages for which the disk was too slow, or which it may not have taken
+        self.failure = ""  # the disk's failure, while it lasts
+        self.slowest = 0.0  # s, longest duration of a flush
+        self._waiting: deque[Topic | _Received] = deque()  # a deque's operations are atomic
         self._room = round(held_mb * 1e6)
         self._given, self._taken = 0, 0  # bytes, each written by one thread alone
         self._retry_at = 0.0
@@ -47,11 +47,11 @@ class BagWriter:
         self._thread.start()
 
     def add(self, topic: Topic) -> None:
-        """Make a topic known, before its first message."""
+        """Registers a topic, before its first message."""
         self._waiting.append(topic)
 
     def put(self, topic: str, data: bytes, now: int | None = None) -> None:
-        """Give a message, received at `now` in ns since 1970; never waits for the disk."""
+        """Takes a message, received at `now` in ns since 1970; never waits for the disk."""
         if self._given - self._taken + len(data) > self._room:
             self.lost += 1
             return
@@ -59,7 +59,8 @@ class BagWriter:
         self._waiting.append(_Received(topic, data, time.time_ns() if now is None else now))
 
     def close(self, patience: float = 10.0) -> bool:
-        """Write what is left and finish the bag; False if the disk hangs for so many seconds."""
+        """Writes what is left and finishes the bag; returns False if the disk hangs for `patience`
+        s."""
         self._ending.set()
         self._thread.join(patience)
         return not self._thread.is_alive()
@@ -87,7 +88,7 @@ class BagWriter:
             self.bag.write(given.topic, given.data, given.time, given.time)
 
     def _try(self, action: Callable[[], None]) -> None:
-        if self.failure and not self._mended():
+        if self.failure and not self._retry():
             return
         try:
             action()
@@ -96,8 +97,8 @@ class BagWriter:
             self.failure = _why(error)
             self._retry_at = time.monotonic() + _RETRY_EVERY
 
-    def _mended(self) -> bool:
-        """Try another file, now and then."""
+    def _retry(self) -> bool:
+        """Tries another file from time to time; returns whether the disk works again."""
         if time.monotonic() < self._retry_at:
             return False
         try:

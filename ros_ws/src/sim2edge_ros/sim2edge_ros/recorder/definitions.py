@@ -1,4 +1,4 @@
-"""A message type's definition with all that it is made of, as MCAP's `ros2msg` schemas want it."""
+"""Builds a message type's complete definition, as MCAP's `ros2msg` schemas require it."""
 
 import importlib.util
 import re
@@ -11,16 +11,17 @@ _PLAIN = {
 }
 _FIELD = re.compile(r"\s*([\w/]+)(?:<=\d+)?(?:\[[^\]]*\])?\s+[A-Za-z]\w*\s*(?:[^=\s].*)?$")
 _LINE = "=" * 80
-# Standing alone, these are meant of std_msgs.
+# Types of std_msgs that may be written without their package.
 _OF_STD_MSGS = {"Header": "std_msgs/Header"}
 
 
 def definition(type_name: str, find: Callable[[str, str], str] | None = None) -> str:
-    """The definition of a type such as 'sensor_msgs/msg/Imu', and of each type it is made of.
+    """Returns the definition of a type such as 'sensor_msgs/msg/Imu', and of each type it contains.
 
     Args:
         type_name: package, 'msg' and name.
-        find: gives the .msg file's content for a package and a name; by default the installed one.
+        find: returns the .msg file's content for a package and a name; by default the installed
+            one.
 
     Raises:
         LookupError: the definition of one of them is not installed.
@@ -28,7 +29,7 @@ def definition(type_name: str, find: Callable[[str, str], str] | None = None) ->
     find = find or installed
     package, _, name = type_name.split("/")
     content = find(package, name)
-    parts, waiting, known = [content], _made_of(content, package), {f"{package}/{name}"}
+    parts, waiting, known = [content], _compound_types(content, package), {f"{package}/{name}"}
     while waiting:
         needed = waiting.pop(0)
         if needed in known:
@@ -37,28 +38,28 @@ def definition(type_name: str, find: Callable[[str, str], str] | None = None) ->
         package, name = needed.split("/")
         content = find(package, name)
         parts.append(f"{_LINE}\nMSG: {needed}\n{content}")
-        waiting += _made_of(content, package)
+        waiting += _compound_types(content, package)
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
 def installed(package: str, name: str) -> str:
-    """The content of a .msg file that lies where its package was installed.
+    """Returns the content of an installed .msg file.
 
     Raises:
-        LookupError: it is not there.
+        LookupError: it is not installed.
     """
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         raise LookupError(f"package '{package}' is not installed")
-    for folder in Path(found.origin).parents:  # up to where `lib` and `share` lie side by side
+    for folder in Path(found.origin).parents:  # up to the folder that holds `lib` and `share`
         path = folder / "share" / package / "msg" / f"{name}.msg"
         if path.is_file():
             return path.read_text()
     raise LookupError(f"no definition of '{package}/{name}' is installed")
 
 
-def _made_of(content: str, package: str) -> list[str]:
-    """The types of a definition's fields that are no plain ones, as 'package/Name'."""
+def _compound_types(content: str, package: str) -> list[str]:
+    """Returns the compound types of a definition's fields, as 'package/Name'."""
     found = []
     for line in content.splitlines():
         field = _FIELD.fullmatch(line.partition("#")[0].rstrip())

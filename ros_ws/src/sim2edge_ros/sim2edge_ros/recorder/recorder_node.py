@@ -1,4 +1,4 @@
-"""`recorder_node`: records topics as they are on the wire, in a process of its own."""
+"""Records topics as serialized bytes, in a process of its own: `ros2 run sim2edge_ros recorder`."""
 
 import importlib
 import json
@@ -18,22 +18,22 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.processes.node_process import asked_to_end, initialize, refuse
+from sim2edge_ros.processes.node_process import end_event, initialize, refuse
 from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.parameters import RecorderParameters
 
-_DEPTH = 200  # messages of a topic that may wait: a second of an IMU
-# Whichever namespace a robot has.
+_DEPTH = 200  # messages of a topic that may wait: a second of an IMU's
+# Topics that lie outside a robot's namespace.
 _SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics", "/rosout")
 _NEVER = "/parameter_events"  # unless it is asked for by name
 
 
 @dataclass(frozen=True)
 class _Recorded:
-    """How a topic is heard."""
+    """The subscription of a recorded topic."""
 
     kind: str  # type, as 'sensor_msgs/msg/Imu'
     qos: QoSProfile
@@ -41,7 +41,7 @@ class _Recorded:
 
 
 class RecorderNode(Node):
-    """Subscribes to what appears, and hands over each message as it came.
+    """Subscribes to topics as they appear, and hands each message's bytes to the bag.
 
     Raises:
         UserError: a parameter is wrong, or the folder cannot be written.
@@ -62,21 +62,21 @@ class RecorderNode(Node):
         for path, count in self._bag.recovered:
             self.get_logger().info(f"recovered {path}: {count} messages")
         self._writer = BagWriter(self._bag)
-        self._unknown: dict[str, str] = {}  # what cannot be recorded, and why
+        self._unknown: dict[str, str] = {}  # topics that cannot be recorded, and why
         self._recorded: dict[str, _Recorded] = {}  # by topic
-        self._told_failure, self._told_removed = "", 0  # as they were logged last
+        self._logged_failure, self._logged_removed = "", 0  # as they were logged last
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(parameters.discovery_seconds, self.discover)
-        self.create_timer(1.0, self._tell)
+        self.create_timer(1.0, self._report)
         self.discover()
         self.get_logger().info(f"recording into {self._bag.path}")
 
     def discover(self) -> None:
-        """Subscribe to what has appeared since the last look."""
+        """Subscribes to the topics that have appeared since the last call."""
         for name, _types in self.get_topic_names_and_types():
             if not self._wants(name):
                 continue
-            # What is published, and not what others expect: a subscriber alone may be mistaken.
+            # Only publishers count: a subscriber alone may expect a type that nobody sends.
             offered: dict[str, list[QoSProfile]] = {}
             for info in self.get_publishers_info_by_topic(name):
                 offered.setdefault(info.topic_type, []).append(info.qos_profile)
@@ -84,7 +84,7 @@ class RecorderNode(Node):
                 self._follow(name, offered)
 
     def close(self) -> None:
-        """Finish the bag."""
+        """Finishes the bag."""
         if not self._writer.close():
             self.get_logger().error("the disk hangs; the next start finishes the bag")
         self.get_logger().info(f"{self._bag.path}: {self._described()}")
@@ -98,7 +98,7 @@ class RecorderNode(Node):
         return name.startswith(f"{namespace}/") or name in _SHARED
 
     def _follow(self, name: str, offered: dict[str, list[QoSProfile]]) -> None:
-        """Hear all who publish a topic, of the one type that a bag may hold of it."""
+        """Receives from all publishers of a topic, with the one type that a bag may hold of it."""
         recorded = self._recorded.get(name)
         most = max(sorted(offered), key=lambda kind: len(offered[kind]))
         kind = recorded.kind if recorded else most
@@ -106,10 +106,10 @@ class RecorderNode(Node):
             self._give_up(f"{name} [{other}]", f"{kind} is, and a bag holds one type of a topic")
         if kind not in offered:
             return
-        qos = suited(offered[kind])
+        qos = qos_for(offered[kind])
         if recorded is None:
             self._begin(name, kind, qos, offered[kind])
-        elif not _hears(recorded.qos, qos):
+        elif not _receives_all(recorded.qos, qos):
             self.destroy_subscription(recorded.subscription)
             self._subscribe(name, kind, qos)
 
@@ -136,22 +136,22 @@ class RecorderNode(Node):
             self.get_logger().warning(f"{what} is not recorded: {why}")
 
     def _log_changes(self) -> None:
-        """Of the disk, and what was removed: nobody should be surprised by either."""
+        """Logs failures of the disk and files that were removed."""
         logger, writer = self.get_logger(), self._writer
-        if writer.failure != self._told_failure:
+        if writer.failure != self._logged_failure:
             if writer.failure:
                 logger.error(f"the disk fails: {writer.failure}; it is tried again")
             else:
                 logger.info(f"the disk works again; {writer.lost} messages were lost")
-            self._told_failure = writer.failure
-        removed = self._bag.removed[self._told_removed :]
+            self._logged_failure = writer.failure
+        removed = self._bag.removed[self._logged_removed :]
         if removed:
-            self._told_removed += len(removed)
+            self._logged_removed += len(removed)
             names = ", ".join(path.name for path in removed)
             limit = f"{self.parameters.total_mb:g}"
             logger.warning(f"removed, for all bags may take {limit} MB (total_mb): {names}")
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._log_changes()
         writer = self._writer
         level, message = DiagnosticStatus.OK, "recording"
@@ -183,8 +183,9 @@ class RecorderNode(Node):
         return f"{self._bag.messages} messages, {self._writer.lost} lost"
 
 
-def suited(offered: list[QoSProfile]) -> QoSProfile:
-    """What hears all who publish with these: reliable or latched only if each of them is."""
+def qos_for(offered: list[QoSProfile]) -> QoSProfile:
+    """Returns the quality of service that receives from all: reliable or latched only if each of
+    them is."""
     reliable = all(q.reliability == ReliabilityPolicy.RELIABLE for q in offered)
     latched = all(q.durability == DurabilityPolicy.TRANSIENT_LOCAL for q in offered)
     return QoSProfile(
@@ -195,15 +196,16 @@ def suited(offered: list[QoSProfile]) -> QoSProfile:
     )
 
 
-def _hears(mine: QoSProfile, needed: QoSProfile) -> bool:
-    """Whether a subscription of `mine` hears all that one of `needed` does."""
+def _receives_all(mine: QoSProfile, needed: QoSProfile) -> bool:
+    """Whether a subscription with `mine` receives all that one with `needed` does."""
     too_strict = mine.reliability != needed.reliability == ReliabilityPolicy.BEST_EFFORT
     too_late = mine.durability != needed.durability == DurabilityPolicy.VOLATILE
     return not too_strict and not too_late
 
 
 def qos_yaml(offered: list[QoSProfile]) -> str:
-    """As rosbag2 writes it until Jazzy, which later ones read too; JSON is YAML."""
+    """Returns the offered profiles as rosbag2 writes them up to Jazzy, which later ones read; JSON
+    is YAML."""
 
     def seconds(duration: Any) -> dict[str, int]:
         whole, rest = divmod(duration.nanoseconds, 10**9)
@@ -227,8 +229,8 @@ def qos_yaml(offered: list[QoSProfile]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Record until it is asked to end."""
-    ending = asked_to_end()
+    """Records until the process is asked to end."""
+    ending = end_event()
     context = Context()
     try:
         initialize(context, arguments)

@@ -1,7 +1,7 @@
 """Finishes an MCAP file whose writer was killed, in place (mcap.dev/spec).
 
-What was written whole is kept, to the last chunk whose checksum is right; what follows is cut off,
-and the summary that readers look for is put in its place. Interrupted, it can be done once more.
+All records up to the last chunk with a correct checksum are kept; what follows is cut off and
+replaced by the summary that readers look for. If this is interrupted, it can be repeated.
 """
 
 import os
@@ -35,9 +35,9 @@ _MESSAGE = struct.Struct("<HIQ")  # channel, sequence and log time, at a message
 
 @dataclass
 class _Contents:
-    """What the summary must tell."""
+    """What the summary must list."""
 
-    end: int = 0  # of what is kept, bytes
+    end: int = 0  # bytes, end of what is kept
     tail: bytes = b""  # the last chunk's indexes, if they are not on disk
     schemas: dict[int, Schema] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
@@ -46,10 +46,11 @@ class _Contents:
 
 
 def recover(path: Path) -> int:
-    """Finish the file at `path`.
+    """Finishes the file at `path`.
 
     Returns:
-        How many messages it holds; 0 if nothing of it can be read, and then it is left as it is.
+        The number of messages it holds; 0 if nothing can be read, and then the file is left as it
+        is.
 
     Raises:
         OSError: it cannot be read or written.
@@ -76,7 +77,7 @@ def _read(file: IO[bytes]) -> _Contents:
         if opcode == Opcode.HEADER and not contents.end:
             contents.end = start + _HEAD.size + len(data)
         elif opcode == Opcode.CHUNK and contents.end == start:
-            if not _take_chunk(contents, start, data, file):
+            if not _add_chunk(contents, start, data, file):
                 break
         else:
             break
@@ -84,7 +85,7 @@ def _read(file: IO[bytes]) -> _Contents:
 
 
 def _records(file: IO[bytes], size: int) -> Iterator[tuple[int, int, bytes]]:
-    """Whole records from here on: opcode, where it starts, content."""
+    """Yields whole records from the present position: opcode, start, content."""
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
         opcode, length = _HEAD.unpack(head)
         start = file.tell() - _HEAD.size
@@ -93,8 +94,8 @@ def _records(file: IO[bytes], size: int) -> Iterator[tuple[int, int, bytes]]:
         yield opcode, start, file.read(length)
 
 
-def _take_chunk(contents: _Contents, start: int, data: bytes, file: IO[bytes]) -> bool:
-    """Take in a chunk and its indexes; whether what follows may be sound too."""
+def _add_chunk(contents: _Contents, start: int, data: bytes, file: IO[bytes]) -> bool:
+    """Takes a chunk and its indexes over; returns whether what follows may be valid too."""
     end = start + _HEAD.size + len(data)
     try:
         chunk = _parse_chunk(data)
@@ -103,7 +104,7 @@ def _take_chunk(contents: _Contents, start: int, data: bytes, file: IO[bytes]) -
         return False
     if zlib.crc32(records) != chunk.uncompressed_crc:
         return False
-    indexes = _look_through(contents, records)
+    indexes = _index_messages(contents, records)
     builder, offsets = RecordBuilder(), {}
     for channel, index in indexes.items():
         offsets[channel] = end + builder.count
@@ -141,8 +142,8 @@ def _parse_chunk(data: bytes) -> Chunk:
     return Chunk(compression, content, end, start, crc, size)
 
 
-def _look_through(contents: _Contents, records: bytes) -> dict[int, MessageIndex]:
-    """Remember a chunk's schemas and channels; its messages by channel, as a writer has them."""
+def _index_messages(contents: _Contents, records: bytes) -> dict[int, MessageIndex]:
+    """Collects a chunk's schemas and channels; returns its messages' index by channel."""
     indexes: dict[int, MessageIndex] = {}
     at = 0
     while at < len(records):
@@ -167,7 +168,7 @@ def _stream(data: bytes) -> ReadDataStream:
 
 
 def _summary(contents: _Contents, start: int) -> bytes:
-    """All that stands after the last chunk of a finished file, which begins at `start`."""
+    """Returns all that follows the last chunk of a finished file, which begins at `start`."""
     builder = RecordBuilder()
     DataEnd(0).write(builder)
     ended = builder.end()
@@ -199,7 +200,7 @@ def _summary(contents: _Contents, start: int) -> bytes:
     for offset in offsets:
         offset.write(builder)
     summary = builder.end()
-    # The checksum goes over the footer's beginning too.
+    # The checksum covers the footer's beginning too.
     footer = _HEAD.pack(Opcode.FOOTER, 20) + struct.pack("<QQ", start, offsets_start)
     Footer(start, offsets_start, zlib.crc32(footer, zlib.crc32(summary))).write(builder)
     return ended + summary + builder.end() + MCAP0_MAGIC

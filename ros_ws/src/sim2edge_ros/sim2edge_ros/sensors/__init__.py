@@ -1,1 +1,1 @@
-"""From sensor topics to a sample: checked, put in order by their stamps, put together."""
+"""Builds samples from sensor topics: checks messages, orders them by stamp, and joins them."""

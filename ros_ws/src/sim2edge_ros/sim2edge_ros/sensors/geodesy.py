@@ -1,4 +1,4 @@
-"""WGS 84 to a local east-north-up frame and back, exactly, by earth-centred coordinates."""
+"""Converts between WGS 84 and a local east-north-up frame by earth-centred coordinates."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _E2 = _F * (2 - _F)
 
 @dataclass(frozen=True)
 class Datum:
-    """Origin of a local frame: x east, y north, z up."""
+    """The origin of a local frame: x east, y north, z up (REP-103)."""
 
     latitude: float  # degrees
     longitude: float  # degrees
@@ -19,7 +19,7 @@ class Datum:
     def to_local(
         self, latitude: float, longitude: float, altitude: float
     ) -> tuple[float, float, float]:
-        """A place, m from the origin."""
+        """Returns east, north and up of a place, m from the origin."""
         x0, y0, z0 = _earth_centred(self.latitude, self.longitude, self.altitude)
         x, y, z = _earth_centred(latitude, longitude, altitude)
         dx, dy, dz = x - x0, y - y0, z - z0
@@ -31,7 +31,8 @@ class Datum:
         return east, north, up
 
     def to_geodetic(self, east: float, north: float, up: float) -> tuple[float, float, float]:
-        """Latitude and longitude in degrees and height in m of a place, m from the origin."""
+        """Returns latitude and longitude in degrees and height in m of a place, given in m from the
+        origin."""
         x0, y0, z0 = _earth_centred(self.latitude, self.longitude, self.altitude)
         phi, lam = math.radians(self.latitude), math.radians(self.longitude)
         sp, cp, sl, cl = math.sin(phi), math.cos(phi), math.sin(lam), math.cos(lam)
@@ -50,7 +51,7 @@ def _earth_centred(latitude: float, longitude: float, altitude: float) -> tuple[
 
 
 def _geodetic(x: float, y: float, z: float) -> tuple[float, float, float]:
-    """By Bowring's iteration on the latitude."""
+    """Solves for the latitude by Bowring's iteration."""
     across = math.hypot(x, y)
     phi = math.atan2(z, across * (1 - _E2))
     altitude = 0.0

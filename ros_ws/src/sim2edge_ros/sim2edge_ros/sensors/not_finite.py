@@ -1,4 +1,4 @@
-"""Which number of a sensor is none, for people; whether it matters the guard judges."""
+"""Names the value of a sensor that is not finite; the guard decides whether it matters."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ _AXES = ("x", "y", "z")
 
 
 def not_finite(signal: str, values: Array, robot: RobotFile) -> str:
-    """The first of a signal's values that is not finite, by name; empty if all are.
+    """Returns the name of the first of a signal's values that is not finite; empty if all are.
 
     Args:
-        signal: its name.
+        signal: name of the signal.
         values: (size,).
-        robot: whose it is.
+        robot: the robot whose joints, feet and axes are named.
     """
     places = np.flatnonzero(~np.isfinite(values))
     if not len(places):

@@ -1,7 +1,7 @@
-"""What sensor messages hold, as signals: checked for names and lengths, in the robot's order.
+"""Reads sensor messages as signals: names and lengths are checked, and put in the robot's order.
 
-A reader takes a message's bytes, in plain CDR. It raises `BadMessage` with one line for the
-diagnostics; what is NaN passes, for the guard judges it.
+A reader takes a message's bytes in plain CDR. It raises `BadMessage` with one line for the
+diagnostics; NaN passes, for the guard judges it.
 """
 
 import math
@@ -23,42 +23,45 @@ from sim2edge_ros.settings.robot_file import RobotFile
 WHEEL_SPEED, STEERING_ANGLE = "wheel_speed", "steering_angle"
 LIDAR, FOOT_FORCE = "lidar", "foot_force"
 GNSS_POSITION, GNSS_VELOCITY = "gnss_position", "gnss_velocity"
-_FIELDS = ("position", "velocity", "effort")  # of a sensor_msgs/JointState, after the names
-_NO_ECHO_SHARE = 0.1  # of a scan's beams that may be NaN and are read as without an echo
+_FIELDS = ("position", "velocity", "effort")  # fields of a sensor_msgs/JointState after the names
+_NO_ECHO_SHARE = 0.1  # share of a scan's beams that may be NaN; they count as beams without an echo
 
 
-class BadMessage(Exception):  # noqa: N818  it is what is wrong with the message
+class BadMessage(Exception):  # noqa: N818  the message is bad, not the program
     """A message that cannot be used; its text says why."""
 
 
-class NotOurs(Exception):  # noqa: N818  it is whose message it is
-    """A message of somebody else on the same topic, which is as none."""
+class OthersMessage(Exception):  # noqa: N818  it is no error
+    """A message for another receiver of the same topic; it counts as none."""
 
 
 class Reader(Protocol):
-    """Gives some of the robot's signals from a message."""
+    """Reads some of the robot's signals from a message."""
 
     def __call__(self, data: bytes) -> Mapping[str, Array]: ...
 
 
 class ImuReader:
-    """Gyroscope and accelerometer, (6,), of a sensor_msgs/Imu.
+    """Reads gyroscope and accelerometer, (6,), from a sensor_msgs/Imu.
 
     Args:
-        frame: the robot file's, which a namespace may precede.
+        frame: the robot file's frame of the IMU, which a namespace may precede.
     """
 
     def __init__(self, frame: str) -> None:
         self._frame = frame
-        self._found = b""  # the frame's bytes in the last message
+        self._found = b""  # bytes of the frame's name in the last message
         self.remark = ""  # what is unusual, but works
 
     def __call__(self, data: bytes) -> npt.NDArray[np.float64]:
-        """Raises:
-        BadMessage: it says itself that it has none (REP-145).
+        """Returns angular rate in rad/s and specific force in m/s^2.
+
+        Raises:
+            BadMessage: the message says that it has none of them (REP-145).
         """
         numbers = cdr.imu(data)
-        if numbers[16] < 0 or numbers[28] < 0:  # the first of a covariance
+        # A negative first covariance means that the value is missing
+        if numbers[16] < 0 or numbers[28] < 0:
             raise BadMessage("it says that it measures no angular velocity or no acceleration")
         if not (self._found and data.startswith(self._found, cdr.FRAME)):
             self._look_at_frame(data)
@@ -72,13 +75,13 @@ class ImuReader:
 
 
 class JointReader:
-    """Joints, wheels and steering from a sensor_msgs/JointState, by name.
+    """Reads joints, wheels and steering by name from a sensor_msgs/JointState.
 
-    Who publishes only joints of others, such as a gripper's driver, is not listened to.
+    A message with joints of others alone, such as that of a gripper's driver, is ignored.
 
     Args:
-        robot: its names.
-        signals: which are wanted.
+        robot: names of the joints.
+        signals: the signals that are needed.
     """
 
     def __init__(self, robot: RobotFile, signals: frozenset[str]) -> None:
@@ -96,14 +99,14 @@ class JointReader:
         self._known = self._needed.union(
             joints, robot.wheel_joints, robot.passive_joints, [robot.steering_joint]
         )
-        self._names = b""  # of the last good message, as they lie in it
+        self._names = b""  # bytes of the names in the last valid message
         self._count = 0
         self._fields: set[str] = {field for _signal, field, _names in self._wanted}
         self._index: list[npt.NDArray[np.intp]] = []
 
     @classmethod
     def reads(cls, signals: frozenset[str]) -> bool:
-        """Whether any of these comes from `joint_states`."""
+        """Whether any of these signals comes from `joint_states`."""
         return bool(signals & {JOINT_POS, JOINT_VEL, JOINT_TORQUE, WHEEL_SPEED, STEERING_ANGLE})
 
     def __call__(self, data: bytes) -> Mapping[str, Array]:
@@ -131,7 +134,7 @@ class JointReader:
         missing = sorted(self._needed.difference(names))
         extra = sorted(set(names).difference(self._known))
         if self._known.isdisjoint(names):
-            raise NotOurs
+            raise OthersMessage
         if twice:
             raise BadMessage(f"joint {_quoted(twice)} is there twice")
         if missing:
@@ -145,11 +148,11 @@ class JointReader:
 
 
 class ScanReader:
-    """Ranges of a sensor_msgs/LaserScan, right to left (REP-117).
+    """Reads ranges, right to left, from a sensor_msgs/LaserScan (REP-117).
 
     Args:
-        description: how many beams the policy knows, and over which angle.
-        max_range: m; what a beam without an echo reads.
+        description: how many beams the policy has, over which angle.
+        max_range: m, the value of a beam without an echo.
     """
 
     def __init__(self, description: RobotDescription, max_range: float) -> None:
@@ -171,7 +174,7 @@ class ScanReader:
         return {LIDAR: ranges if message.angle_increment > 0 else ranges[::-1].copy()}
 
     def _check_angles(self, message: LaserScan) -> None:
-        """Its beams must look where the policy's did, to half the angle between two."""
+        """Checks that the beams point where the policy's do, to half the angle between two."""
         if self._view is None:
             return
         first, last = sorted((message.angle_min, message.angle_max))
@@ -185,15 +188,15 @@ class ScanReader:
 
 
 def read_foot(data: bytes) -> float:
-    """N along the sole's normal, of a geometry_msgs/WrenchStamped."""
+    """Reads the force along the sole's normal in N from a geometry_msgs/WrenchStamped."""
     return cdr.double(data, cdr.offset_after_header(data, 8) + 16)
 
 
 class FixReader:
-    """A receiver's fix in the local east-north-up frame, of a sensor_msgs/NavSatFix.
+    """Reads a receiver's position in the local east-north-up frame from a sensor_msgs/NavSatFix.
 
     Args:
-        datum: origin of that frame; None for the first fix.
+        datum: origin of that frame; None takes the first fix.
     """
 
     def __init__(self, datum: Datum | None) -> None:
@@ -201,7 +204,7 @@ class FixReader:
 
     def __call__(self, data: bytes) -> Mapping[str, Array]:
         message = deserialize_message(data, NavSatFix)
-        # A driver that tells no status has, from Jazzy on, one that is less than none: unknown.
+        # From Jazzy on, a driver that sets no status sends one below "no fix": unknown.
         if message.status.status == NavSatStatus.STATUS_NO_FIX:
             raise BadMessage("the receiver has no fix")
         place = message.latitude, message.longitude, message.altitude
@@ -213,7 +216,7 @@ class FixReader:
 
 
 def read_fix_velocity(data: bytes) -> Mapping[str, Array]:
-    """East, north and up in m/s, of a geometry_msgs/TwistWithCovarianceStamped."""
+    """Reads east, north and up in m/s from a geometry_msgs/TwistWithCovarianceStamped."""
     velocity = deserialize_message(data, TwistWithCovarianceStamped).twist.twist.linear
     return {GNSS_VELOCITY: np.array((velocity.x, velocity.y, velocity.z), np.float32)}
 

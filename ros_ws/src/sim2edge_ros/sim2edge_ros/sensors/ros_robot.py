@@ -1,4 +1,4 @@
-"""A robot behind ROS topics, as the control loop sees it."""
+"""Presents a robot behind ROS topics to the control loop."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 from sim2edge_ros.messages.wake_up import WakeUp
-from sim2edge_ros.sensors.inertial import Inertial, InertialPeriods
+from sim2edge_ros.sensors.inertial import ImuPeriod, ImuPeriods
 from sim2edge_ros.sensors.not_finite import not_finite
 from sim2edge_ros.sensors.readers import (
     FOOT_FORCE,
@@ -41,31 +41,31 @@ from sim2edge_ros.settings.robot_file import RobotFile
 
 Float = npt.NDArray[np.float64]
 _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
-_SAME = 1e-3  # s between two stamps of one moment
-_SILENCE_OF_RECEIVERS = 2.5  # s; some give a fix a second
-_OTHER_RATE = 2.0  # times as fast or as slow, from which on people are told
-_TOO_FAST = 5.0  # times as fast as the loop, for what broadcasters give as fast as they can
+_SAME = 1e-3  # s, within which two stamps mean the same moment
+_SILENCE_OF_RECEIVERS = 2.5  # s without a fix that are too long; some receivers give one a second
+_OTHER_RATE = 2.0  # factor by which a rate may differ before it is reported
+_TOO_FAST = 5.0  # the same for broadcasters, which publish as fast as they can
 
 
 class _Part(NamedTuple):
-    """Where in a sample a source's signals go."""
+    """Where a source's signals go in a sample."""
 
     source: Source
     places: tuple[tuple[str, slice], ...]
-    timeout: float  # s by which it may differ from the IMU
+    timeout: float  # s by which its stamp may differ from the IMU's
 
 
 @dataclasses.dataclass(frozen=True)
 class RosRobotConfig:
-    """How sensors are put together."""
+    """How sensors are joined into a sample."""
 
     period: float  # s, of the control loop
-    sensor_timeout: float = 0.0  # s that joints and feet may be behind the IMU; 0: 2.5 periods
-    scan_timeout: float = 0.25  # s, of the lidar
+    sensor_timeout: float = 0.0  # s by which joints and feet may lag behind the IMU; 0: 2.5 periods
+    scan_timeout: float = 0.25  # s by which the lidar may lag
 
 
 def used_part(robot: RobotDescription, used: frozenset[str]) -> RobotDescription:
-    """The robot with the signals that somebody reads; nobody waits for the others."""
+    """Returns the robot with the signals that are read; the loop waits for no others."""
     signals = tuple(s for s in robot.signals if s.name in used)
     names = {s.name for s in signals}
     return dataclasses.replace(
@@ -77,17 +77,18 @@ def used_part(robot: RobotDescription, used: frozenset[str]) -> RobotDescription
 
 
 class RosRobot:
-    """Implements `edge_runtime.robot.robot.Robot`.
+    """Implements `edge_runtime.robot.robot.Robot` on ROS topics.
 
-    The subscriber's thread fills slots, one a topic. `read`, in the loop's thread, puts them
-    together when the IMU has completed a control period. A sample is held back while another
-    sensor's newest reading is too far from it in time, so the guard sees no new samples and reacts.
+    The subscriber's thread fills a slot per topic. `read`, in the loop's thread, joins them when
+    the IMU has completed a control period. A sample is held back while another sensor's newest
+    reading is too far from it in time, so that the guard sees no new samples and reacts.
 
     Args:
-        node: on which to subscribe; messages are taken in a thread of the robot's own.
-        robot: names and what its description is.
-        used: signals that are read by the policy, the estimator or the loop.
-        config: how sensors are put together.
+        node: the node that owns the subscriptions; messages are received in a thread of the robot's
+            own.
+        robot: names of joints and frames, and the description of a sample.
+        used: signals that the policy, the estimator or the loop reads.
+        config: how sensors are joined.
         send: called with each command in the loop's thread; it must not block.
     """
 
@@ -105,21 +106,23 @@ class RosRobot:
         self._used = frozenset(s.name for s in self.description.signals)
         self._clock = PeriodClock(config.period)
         burst = next((s.size for s in self.description.signals if s.name == IMU_BURST), 6)
-        self._periods = InertialPeriods(self._clock, burst // 6)
-        self._inertial: LatestValue[Inertial | None] = LatestValue(None)
+        self._periods = ImuPeriods(self._clock, burst // 6)
+        self._inertial: LatestValue[ImuPeriod | None] = LatestValue(None)
         self._joints_align = JointReader.reads(self._used)
         self.sources: list[Source] = []
         self.blocked = ""  # the topic for which samples are held back
-        self.woken = WakeUp()  # woken when all sensors have told of the newest period
-        self.whole_at = 0  # ns by the monotonic clock, when that was
+        self.woken = WakeUp()  # woken when all sensors have reported the newest period
+        self.whole_at = 0  # ns on the monotonic clock, when that happened
         self._places = self._lay_out()
         self._values: Array = np.zeros(self.description.sample_size, np.float32)
         self._sample: Sample | None = None
-        self.shift = 0.0  # s, of the robot's stamps from the samples', which never go back
-        self._taken: Inertial | None = None
-        # s for which no message is taken then: the loop ticks, and has the interpreter for itself.
+        # S, offset of the robot's stamps from those of the samples, which never go back
+        self.shift = 0.0
+        self._taken: ImuPeriod | None = None
+        # s after a complete sample for which no message is received: the loop ticks and has the
+        # interpreter for itself.
         self.pause = 0.0
-        self._told: Inertial | None = None  # for which somebody was woken
+        self._told: ImuPeriod | None = None  # the period for which the loop was woken
         self._read_imu = ImuReader(robot.imu_frame)
         rate = self._periods.readings / config.period
         self._imu = self._source(
@@ -130,12 +133,12 @@ class RosRobot:
             Pace(slow=rate / _OTHER_RATE, fast=rate * _OTHER_RATE),
         )
         self._parts = self._make_parts(robot, config)
-        # Now that what they fill is there; the IMU, which completes a sample, is the last.
+        # Subscribe now that the slots are there; the IMU, which completes a sample, comes last.
         for source in sorted(self.sources, key=lambda source: source is self._imu):
             self._subscribe(source)
         self._subscriber_thread.start()
 
-    # -- the control loop's side -----------------------------------------------------------
+    # -- called by the control loop's thread -----------------------------------------------
 
     def read(self) -> Sample | None:
         inertial = self._inertial.get()
@@ -167,20 +170,20 @@ class RosRobot:
     def close(self) -> None:
         self._subscriber_thread.close()
 
-    # -- the subscriber's thread ---------------------------------------------------------------
+    # -- called by the subscriber's thread -------------------------------------------------
 
     def trouble(self) -> list[str]:
-        """What keeps samples from coming, a line each."""
+        """Returns what keeps samples from coming, a line each."""
         found = [source.trouble for source in self.sources if source.trouble]
         if not found and self.blocked:
             found = [f"{self.blocked}: its stamps are too far from those of {topics.IMU}"]
         return found + self._no_numbers()
 
     def remarks(self, rates: Mapping[str, float]) -> list[str]:
-        """What is unusual, but works, a line each.
+        """Returns what is unusual but works, a line each.
 
         Args:
-            rates: of the topics' messages, 1/s; 0 if it is not known.
+            rates: measured rates of the topics' messages, 1/s; 0 if unknown.
         """
         remarks = [r for s in self.sources for r in s.remarks(rates.get(s.topic, 0.0))]
         frame = self._read_imu.remark
@@ -200,12 +203,12 @@ class RosRobot:
 
     @property
     def ready(self) -> bool:
-        """Whether every sensor that is needed has given something."""
+        """Whether every sensor that is needed has given a reading."""
         return self._inertial.get() is not None and all(p.source.slot.get() for p in self._parts)
 
     @property
     def error(self) -> Exception | None:
-        """What ended the thread that takes messages."""
+        """The error that ended the subscriber's thread."""
         return self._subscriber_thread.error
 
     def _lay_out(self) -> dict[str, slice]:
@@ -265,7 +268,7 @@ class RosRobot:
         )
 
     def _look(self) -> None:
-        """Wake who waits for a whole sample."""
+        """Wakes the loop when a sample is complete."""
         inertial = self._inertial.get()
         if inertial is None or inertial is self._told:
             return
@@ -302,7 +305,7 @@ class RosRobot:
             self._inertial.put(complete)
 
     def _feet(self, feet: tuple[str, ...], timeout: float) -> _Part:
-        """All soles are one signal, as old as the oldest."""
+        """Joins all soles into one signal, as old as the oldest."""
         forces = np.full(len(feet), np.nan, np.float32)
         stamps = np.full(len(feet), np.nan)
         both = Source(topics.FOOT.format("<foot>"), WrenchStamped, lambda data: None, self._now)
@@ -318,7 +321,8 @@ class RosRobot:
         return self._part(both, timeout, FOOT_FORCE)
 
     def _gnss(self) -> _Part:
-        """Fix and velocity of one moment; between two the last one holds, however old."""
+        """Joins position and velocity of one moment; between two fixes the last one holds, however
+        old."""
         both = Source(topics.FIX, NavSatFix, lambda data: None, self._now)
         halves: dict[str, Reading] = {}
 

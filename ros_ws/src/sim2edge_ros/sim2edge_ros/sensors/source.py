@@ -1,4 +1,4 @@
-"""A sensor topic: its newest good reading, and what is wrong with the others."""
+"""Keeps a sensor topic's newest valid reading, and what is wrong with the other messages."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,42 +7,43 @@ from typing import Any, NamedTuple
 from edge_runtime.loop.handover import LatestValue
 from edge_runtime.signals import Array
 from sim2edge_ros.messages import cdr
-from sim2edge_ros.sensors.readers import BadMessage, NotOurs
+from sim2edge_ros.sensors.readers import BadMessage, OthersMessage
 from sim2edge_ros.sensors.stamps import StampGate
 
-_FOREIGN = 1.0  # s from the node's clock, from which on the stamps are of another
+# S of difference to the node's clock from which on the stamps count as another clock's
+_FOREIGN = 1.0
 
 
 class Reading(NamedTuple):
-    """What a message told."""
+    """What a message holds."""
 
     stamp: float  # s, of its header
-    values: Mapping[str, Array]  # by signal
+    values: Mapping[str, Array]  # by name
 
 
 class Pace(NamedTuple):
-    """How often messages come, as far as it matters."""
+    """How often messages are expected."""
 
-    silence: float = 0.5  # s without any that are too long
-    slow: float = 0.0  # 1/s, less than which is told
-    fast: float = math.inf  # 1/s, more than which is told
+    silence: float = 0.5  # s without a message that are too long
+    slow: float = 0.0  # 1/s, a rate below is reported
+    fast: float = math.inf  # 1/s, a rate above is reported
 
 
 ANY_PACE = Pace()
 
 
 class Source:
-    """Takes a topic's messages, in the subscriber's thread, into a slot that the loop reads.
+    """Puts a topic's messages, in the subscriber's thread, into a slot that the loop reads.
 
     Args:
-        topic: its name, for people.
+        topic: name of the topic, for messages to people.
         kind: class of its messages, which begin with a std_msgs/Header.
-        read: what a message's bytes hold; raises `BadMessage`.
-        now: the node's clock, s.
-        use: called with the stamp and what was read of each message that can be used; gives what
-            the slot is filled with, None if it is not.
+        read: decodes a message's bytes; raises `BadMessage`.
+        now: returns the node's time in s.
+        use: called with the stamp and content of each valid message; returns what the slot is
+            filled with, or None to leave it.
         taken: called after that.
-        pace: that is expected.
+        pace: the expected rate.
     """
 
     def __init__(
@@ -60,20 +61,20 @@ class Source:
         self.gate = StampGate()
         self.slot: LatestValue[Reading | None] = LatestValue(None)
         self.received, self.rejected = 0, 0  # messages
-        self.complaint = ""  # against the last message
-        self.arrived = -math.inf  # s by the node's clock, of the last message of any kind
-        self.incompatible = ""  # quality of service by which a publisher cannot be heard
+        self.complaint = ""  # what is wrong with the last message
+        self.arrived = -math.inf  # s on the node's clock, when the last message of any kind came
+        self.incompatible = ""  # the quality of service of a publisher that cannot be received
 
     def take(self, data: bytes) -> None:
-        """A message, as it came; it never raises."""
+        """Takes a message's bytes as they came; never raises."""
         now = self._now()
         try:
             why = self._judge(data, now)
-        except NotOurs:
+        except OthersMessage:
             return
         except BadMessage as bad:
             why = str(bad)
-        except Exception as error:  # whatever else a message can do must not end the thread
+        except Exception as error:  # no message, whatever it holds, may end the thread
             why = f"{type(error).__name__}: {error}"
         self.arrived, self.complaint = now, why
         self.received += 1
@@ -83,11 +84,11 @@ class Source:
             self._taken()
 
     def _judge(self, data: bytes, now: float) -> str:
-        """Use a message; or why it cannot be used."""
+        """Uses a message and returns nothing, or returns why it cannot be used."""
         data = cdr.plain(data, self.kind)
         seconds, nanoseconds = cdr.stamp(data)
         stamp = seconds + nanoseconds * 1e-9
-        found = self._read(data)  # first, so that a bad message's stamp moves nothing
+        found = self._read(data)  # first, so that a bad message's stamp changes nothing
         if not self.gate.passes(stamp, now):
             return self.gate.complaint
         values = self._use(stamp, found)
@@ -97,7 +98,7 @@ class Source:
 
     @property
     def trouble(self) -> str:
-        """One line for people; empty if all is well."""
+        """Returns one line on what is wrong; empty if all is well."""
         if self.complaint:
             return f"{self.topic}: {self.complaint}"
         if self.incompatible:
@@ -109,10 +110,10 @@ class Source:
         return ""
 
     def remarks(self, rate: float) -> list[str]:
-        """What is unusual, but works.
+        """Returns what is unusual but works, a line each.
 
         Args:
-            rate: of the messages, 1/s; 0 if it is not known.
+            rate: measured rate of the messages, 1/s; 0 if unknown.
         """
         remarks = []
         offset = self.gate.offset

@@ -1,34 +1,34 @@
-"""Whether a message's stamp can be true, and which control period it belongs to."""
+"""Judges whether a message's stamp can be true, and finds the control period it belongs to."""
 
 import math
 
-_JUMP = 0.5  # s by which a stamp may leave the pace of the node's clock
-_REBASE = 1.0  # s after which a clock that went elsewhere is taken as it is
-_DRIFT = 0.01  # share of a difference that is learned with each message
+_JUMP = 0.5  # s by which a stamp may deviate from the node's clock
+_REBASE = 1.0  # s after which a changed clock is accepted
+_DRIFT = 0.01  # weight of a new difference in the learned one
 
 
 class StampGate:
-    """Lets a topic's messages through in the order of their stamps, at the pace of time.
+    """Lets a topic's messages pass in the order of their stamps, at the rate of the node's clock.
 
-    A constant offset from the node's clock is no fault: the robot may have a clock of its own. One
-    that jumps is, until it has stayed where it is for a second: then the robot's clock was set, or
-    its driver restarted. If the node's clock went back with it, it is a simulation that began anew.
+    A constant offset from the node's clock is no fault: the robot may have a clock of its own. A
+    jump is a fault until the new offset has stayed for a second: then the robot's clock was set, or
+    its driver restarted. If the node's clock went back too, a simulation began anew.
     """
 
     def __init__(self) -> None:
-        self.stamp = -math.inf  # s, of the last message let through
-        self.complaint = ""  # against the last message; empty if it was let through
+        self.stamp = -math.inf  # s, of the last message that passed
+        self.complaint = ""  # what is wrong with the last message; empty if it passed
         self.offset: float | None = None  # s, of the stamps from the node's clock
-        self.anew = False  # whether the last message is the first of another time
-        self._now = math.nan  # s by the node's clock, when the last message was let through
+        self.anew = False  # whether the last message is the first after a jump
+        self._now = math.nan  # s on the node's clock, when the last message passed
         self._new_offset, self._since = 0.0, math.nan  # of messages that were refused
 
     def passes(self, stamp: float, now: float) -> bool:
-        """Whether a message may be used.
+        """Returns whether a message may be used.
 
         Args:
-            stamp: of the message, s.
-            now: when it arrived by the node's clock, s.
+            stamp: the message's stamp, s.
+            now: when it arrived on the node's clock, s.
         """
         if not math.isfinite(stamp):
             return self._refuse("its stamps are no numbers")
@@ -52,7 +52,7 @@ class StampGate:
         return True
 
     def _settled(self, offset: float, now: float) -> bool:
-        """Whether the stamps have kept another pace for long enough."""
+        """Whether the stamps have kept their new offset for long enough."""
         if math.isnan(self._since) or abs(offset - self._new_offset) > 0.1 * _JUMP:
             self._new_offset, self._since = offset, now
         return now - self._since > _REBASE
@@ -63,10 +63,11 @@ class StampGate:
 
 
 class PeriodClock:
-    """Counts the robot's control periods by its stamps, and has a time that only goes on.
+    """Counts the robot's control periods by its stamps, on a time that never goes back.
 
-    Periods end where the slower sensors are read. Where the stamps are of another time, as when the
-    robot's clock was set, the next period follows, for estimators and the guard need both to grow.
+    Periods end where the slower sensors are read. After a jump of the stamps, as when the robot's
+    clock was set, the next period follows the last, for estimators and guard need a time that
+    grows.
 
     Args:
         period: s.
@@ -74,18 +75,18 @@ class PeriodClock:
 
     def __init__(self, period: float) -> None:
         self.period = period
-        self.time = math.nan  # s, of the last reading; the stamps of when it began
-        self._shift = 0.0  # s, of the stamps from this time
-        self._end: float | None = None  # s by the stamps, of some period
-        self._count: int | None = None  # periods from that to the last reading's
+        self.time = math.nan  # s, of the last reading; it begins with the first stamp
+        self._shift = 0.0  # s, offset of the stamps from this time
+        self._end: float | None = None  # s in stamps, the end of some period
+        self._count: int | None = None  # periods from there to the last reading's
         self._number = 0
 
     def align(self, stamp: float, anew: bool = False) -> None:
-        """Let a period end here, if none has yet.
+        """Lets a period end here, if none has yet.
 
         Args:
-            stamp: at which the slower sensors were read, s.
-            anew: whether it is the first of another time.
+            stamp: when the slower sensors were read, s.
+            anew: whether it is the first stamp after a jump.
         """
         if self._end is None or anew:
             self._end, self._count = stamp, None if self.aligned else 0
@@ -95,12 +96,12 @@ class PeriodClock:
         return self._end is not None
 
     def number(self, stamp: float, slack: float = 1e-5, anew: bool = False) -> int:
-        """Of the period a reading belongs to; the clock must be aligned.
+        """Returns the number of the period that a reading belongs to; the clock must be aligned.
 
         Args:
-            stamp: of the reading, s.
+            stamp: the reading's stamp, s.
             slack: s after a period's end that still belong to it, for stamps are not exact.
-            anew: whether the reading is the first of another time.
+            anew: whether the reading is the first after a jump.
         """
         assert self._end is not None
         if anew and not math.isnan(self.time):
@@ -112,7 +113,8 @@ class PeriodClock:
         return self._number
 
     def phase(self, stamp: float) -> float:
-        """How much of the period that `number` gave last has passed at a reading; 1 at its end."""
+        """Returns the share of the period last numbered that has passed at a reading; 1
+        at its end."""
         assert self._end is not None
         assert self._count is not None
         return (stamp - self._end) / self.period - self._count + 1.0

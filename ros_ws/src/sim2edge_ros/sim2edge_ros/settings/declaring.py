@@ -17,18 +17,18 @@ from sim2edge_ros.settings.parameters import meant
 
 T = TypeVar("T")
 _KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-# Which rclpy declares when they are needed, or another release of it does.
+# rclpy declares these itself, when they are needed or in another release.
 _OF_RCLPY = ("qos_overrides.", "start_type_description_service", "use_sim_time")
 
 
 def declare(node: Node, kind: type[T]) -> T:
-    """Declare all parameters of a node and read them.
+    """Declares all parameters of a node and reads them.
 
     Raises:
-        UserError: one is of the wrong type, beyond its range, or none of the node's.
+        UserError: a value has the wrong type or is out of range, or the node has no such parameter.
     """
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cast(Any, kind))
-    # Of what the node was given by files and arguments; rclpy has no public name for it.
+    # The parameters from files and arguments; rclpy has no public name for them.
     given: dict[str, Parameter] = cast(Any, node)._parameter_overrides
     known = [field.name for field in fields]
     for name in given:
@@ -41,7 +41,7 @@ def declare(node: Node, kind: type[T]) -> T:
 
 
 def _as_float(parameter: Parameter) -> Parameter:
-    """A whole number is one too: `rate:=100`."""
+    """Takes a whole number as a float: `rate:=100`."""
     if parameter.type_ != Parameter.Type.INTEGER:
         return parameter
     return Parameter(parameter.name, Parameter.Type.DOUBLE, float(cast(int, parameter.value)))

@@ -1,4 +1,4 @@
-"""What differs between Humble, Jazzy, Kilted and Lyrical: all of it, and only here."""
+"""Holds all that differs between the ROS distributions Humble, Jazzy, Kilted and Lyrical."""
 
 import importlib
 import importlib.metadata
@@ -11,18 +11,19 @@ from typing import Any
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.utilities import get_rmw_implementation_identifier
 
-ROSError: type[Exception] = rclpy_implementation.RCLError  # of rcl, which has no public name
+ROSError: type[Exception] = rclpy_implementation.RCLError  # rcl's error, which has no public name
 
 
 @dataclass(frozen=True)
 class Distro:
-    """A release of ROS 2, as far as the nodes must know it."""
+    """A ROS 2 distribution, as far as the nodes depend on it."""
 
     name: str
     rclpy: int  # major version of its rclpy
-    # What Nav2 publishes on `cmd_vel` unless it is told otherwise.
+    # Whether Nav2 publishes TwistStamped on `cmd_vel` by default.
     stamped_cmd_vel: bool
-    # Names the file of Fast DDS's settings: to 2.x, and from 3.0 on, which warns of the other.
+    # Variable that names the file of Fast DDS's settings: one up to 2.x, and another from 3.0 on,
+    # which warns of the first.
     profiles: str
 
 
@@ -39,35 +40,35 @@ DISTROS = {
 
 
 def find_distro() -> Distro:
-    """The one that runs here; an unknown one is taken for the newest that is known."""
+    """Returns the distribution that runs here; an unknown one is treated as the newest known."""
     name = os.environ.get("ROS_DISTRO")
     if name:
         return DISTROS.get(name, DISTROS["lyrical"])
-    # Where pip installed ROS nobody has set it, but each release has an rclpy of its own.
+    # pip's installation sets no ROS_DISTRO, but each distribution has an rclpy of its own.
     found = int(importlib.metadata.version("rclpy").partition(".")[0])
     return max((d for d in DISTROS.values() if d.rclpy <= found), key=lambda d: d.rclpy)
 
 
 def uses_fast_dds() -> bool:
-    """Whether Fast DDS carries the messages; others know nothing of its settings."""
+    """Whether Fast DDS transports the messages; other middlewares ignore its settings."""
     return "fastrtps" in (get_rmw_implementation_identifier() or "")
 
 
 def tf_message() -> Any | None:
-    """The class of `/tf`, where its package is installed; it is not on PyPI."""
+    """Returns the class of `/tf` where its package is installed; it is not on PyPI."""
     if importlib.util.find_spec("tf2_msgs") is None:
         return None
     return importlib.import_module("tf2_msgs.msg").TFMessage
 
 
 def steady_clock() -> Any:
-    """One that goes on while simulated time stands still; Humble has its kinds elsewhere."""
+    """Returns a clock that goes on while simulated time stands still; Humble has it elsewhere."""
     clock = importlib.import_module("rclpy.clock")
     return clock.Clock(clock_type=clock.ClockType.STEADY_TIME)
 
 
 def incompatible_qos(tell: Callable[[Any], None]) -> Any:
-    """Event callbacks of a subscription; Humble has them in another module."""
+    """Returns a subscription's event callbacks; Humble has their class in another module."""
     newer = importlib.util.find_spec("rclpy.event_handler") is not None
     module = importlib.import_module("rclpy.event_handler" if newer else "rclpy.qos_event")
     return module.SubscriptionEventCallbacks(incompatible_qos=tell)

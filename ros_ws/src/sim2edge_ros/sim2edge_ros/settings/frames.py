@@ -1,4 +1,4 @@
-"""Names of frames: /tf is one for all robots, so each robot's are behind its namespace."""
+"""Names the frames: /tf serves all robots, so each robot's frames carry its namespace."""
 
 from typing import NamedTuple
 
@@ -8,19 +8,20 @@ _ODOM, _BASE = "odom", "base_link"  # REP-105
 
 
 class Frames(NamedTuple):
-    """A robot's frames, as its nodes name them."""
+    """Names of a robot's frames, as its nodes use them."""
 
-    prefix: str  # of all, as `frame_prefix` of a robot_state_publisher: 'h1/', or nothing
+    # Prefix of all frames, as `frame_prefix` of a robot_state_publisher: 'h1/', or empty
+    prefix: str
     odom: str
     base: str
 
 
 def frames(namespace: str, parameters: RobotParameters) -> Frames:
-    """Those of a node.
+    """Returns the frames of a node.
 
     Args:
-        namespace: the node's, as '/h1' or '/'.
-        parameters: which may name some otherwise.
+        namespace: the node's namespace, as '/h1' or '/'.
+        parameters: may give frames other names.
     """
     own = namespace.strip("/")
     prefix = f"{own}/" if own else ""

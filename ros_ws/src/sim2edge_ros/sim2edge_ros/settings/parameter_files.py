@@ -15,20 +15,20 @@ from edge_runtime.files import write_file
 from sim2edge_ros.settings.parameters import NODES, described
 
 _WIDTH = 96
-# What a robot's file says otherwise than the nodes by themselves.
+# Values of a robot's file that differ from the nodes' defaults.
 _STARTED = {
     "edge_node": {"autostart": True, "fifo": 50, "lock_memory": True},
     "sim_node": {"fifo": 49},
 }
 _OWN: dict[str, dict[str, dict[str, Any]]] = {
     "humanoid": {"edge_node": {"odometry_rate": 50.0}},
-    # The policy needs no estimate of where the car is, but who navigates does.
+    # The policy needs no estimate of the car's position, but a navigator does.
     "vehicle": {"edge_node": {"fusion": "wheeled", "odometry_rate": 25.0}},
 }
 
 
 def text(robot: str) -> str:
-    """The parameter file of a robot: each parameter with what it means and its range."""
+    """Returns the parameter file of a robot: each parameter with its meaning and range."""
     lines = [
         f"# All parameters of the nodes of a robot as '{robot}', for any namespace.",
         "# `sim2edge up` and the launch files start from it. What is given in a file of one's own",
@@ -47,13 +47,13 @@ def _parameters(kind: Any, own: Mapping[str, Any]) -> list[str]:
     for field in dataclasses.fields(kind):
         comment = textwrap.wrap(described(field), _WIDTH - 6)
         lines += [f"    # {line}" for line in comment]
-        # JSON is YAML.
+        # JSON is valid YAML.
         lines.append(f"    {field.name}: {json.dumps(own.get(field.name, field.default))}")
     return lines
 
 
 def main() -> int:
-    """Write them all."""
+    """Writes the parameter files of all robots."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "config"
     for robot in _OWN:
         write_file(folder / f"{robot}.yaml", text(robot))

@@ -1,4 +1,4 @@
-"""What the nodes must know of a robot beside its topics: a JSON file."""
+"""Reads the robot file (JSON): what the nodes need to know of a robot beside its topics."""
 
 import json
 from dataclasses import dataclass
@@ -16,36 +16,34 @@ TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
 
 @dataclass(frozen=True)
 class RobotFile:
-    """A robot as ROS sees it.
-
-    Joint names are those of its URDF and of `joint_states`.
-    """
+    """A robot as ROS sees it; joint names are those of its URDF and of `joint_states`."""
 
     description: RobotDescription
     imu_frame: str = "imu"
-    imu_in_base: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m, from base_link; not turned
-    feet: tuple[str, ...] = ()  # a `<foot>/wrench` each, in the order of `foot_force`
+    # M, from base_link, whose axes the IMU has
+    imu_in_base: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    feet: tuple[str, ...] = ()  # each has a topic `<foot>/wrench`, in the order of `foot_force`
     wheel_joints: tuple[str, ...] = ()  # in the order of `wheel_speed`
-    steering_joint: str = ""  # whose position is `steering_angle`
-    passive_joints: tuple[str, ...] = ()  # in `joint_states`, but nothing of the policy's
+    steering_joint: str = ""  # its position is `steering_angle`
+    passive_joints: tuple[str, ...] = ()  # in `joint_states`, but not used by the policy
 
 
 def shipped() -> tuple[str, ...]:
-    """The robots that come with the package."""
+    """Returns the names of the robots that come with the package."""
     here = Path(str(files("sim2edge_ros") / _HERE))
     return tuple(sorted(path.stem for path in here.glob("*.json")))
 
 
 def model(robot: str) -> Path:
-    """The URDF of a robot that comes with the package."""
+    """Returns the URDF of a robot that comes with the package."""
     return Path(str(files("sim2edge_ros") / _HERE / f"{robot}.urdf"))
 
 
 def default_policy(robot: str) -> Path:
-    """The policy that comes with the product for one of the robots that come with the package.
+    """Returns the policy that comes with the product for a robot of the package.
 
     Raises:
-        UserError: for another robot there is none.
+        UserError: there is none for this robot.
     """
     if robot not in TASKS:
         raise UserError(
@@ -56,13 +54,13 @@ def default_policy(robot: str) -> Path:
 
 
 def load(robot: str) -> RobotFile:
-    """The file of a robot.
+    """Reads the file of a robot.
 
     Args:
-        robot: the name of one that comes with the package, or a path.
+        robot: name of a robot that comes with the package, or a path.
 
     Raises:
-        UserError: there is none, or it does not fit.
+        UserError: there is no such file, or it does not fit.
     """
     names = shipped()
     path = Path(str(files("sim2edge_ros") / _HERE / f"{robot}.json"))
@@ -79,5 +77,5 @@ def load(robot: str) -> RobotFile:
 
 
 def save(robot: RobotFile, path: Path) -> None:
-    """Write a robot's file."""
+    """Writes a robot's file."""
     write_file(path, json.dumps(to_json(robot), indent=1) + "\n")

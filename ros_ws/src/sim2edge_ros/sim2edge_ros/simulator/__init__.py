@@ -1,1 +1,2 @@
-"""The simulated robot as hardware looks from ROS; the only part here that needs the simulator."""
+"""Shows the simulated robot to ROS as hardware would appear; the only room here that needs the
+simulator."""

@@ -1,4 +1,4 @@
-"""The commands of ros2_control's stock controllers as the simulated robot's own."""
+"""Receives the commands of ros2_control's controllers for the simulated robot."""
 
 import math
 from collections.abc import Callable
@@ -21,21 +21,21 @@ from sim2edge_ros.messages import cdr, topics
 from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 from sim2edge_ros.sensors.readers import BadMessage
 
-_AGAIN = 5.0  # s after which a refused message is told again
+_AGAIN = 5.0  # s after which a refused message is reported again
 FORWARD, ACKERMANN, JOINT_TRAJECTORY = "forward", "twist", "trajectory"
 
 
 class CommandSubscriber:
-    """What drivers and controllers do with command topics.
+    """Acts as drivers and controllers do on command topics.
 
-    A message of the wrong length, of other joints or with NaN is left out, and named. Gains hold
+    A message of the wrong length, for other joints or with NaN is refused and reported. Gains hold
     until others come; at first they are the robot's own.
 
     Args:
-        node: on which to subscribe; messages are taken in a thread of its own.
-        actuators: in the robot's order.
+        node: the node that owns the subscriptions; messages are received in a thread of their own.
+        actuators: the robot's actuators, in its order.
         interface: "forward", "trajectory" or "twist".
-        wheeled: of a car, for "twist".
+        wheeled: geometry of a car, for "twist".
 
     Raises:
         UserError: the robot has no such interface.
@@ -67,17 +67,17 @@ class CommandSubscriber:
         self._subscriber_thread.start()
 
     def close(self) -> None:
-        """Take no more commands."""
+        """Receives no more commands."""
         self._subscriber_thread.close()
 
     @property
     def has_commander(self) -> bool:
-        """Whether somebody publishes what moves the robot."""
+        """Whether some node publishes a command that moves the robot."""
         count, resolve = self._node.count_publishers, self._node.resolve_topic_name
         return any(count(resolve(topic)) for topic in topics.MOVING)
 
     def command(self) -> ActuatorCommand | None:
-        """The newest command, once; for the thread that steps the robot."""
+        """Returns the newest command, once; for the thread that steps the robot."""
         newest = self._newest.get()
         if newest is self._taken:
             return None
@@ -86,7 +86,7 @@ class CommandSubscriber:
 
     def _subscribe(self, interface: str) -> None:
         has_velocity = len(self._groups[topics.VELOCITY]) > 0
-        for topic in (topics.STIFFNESS, topics.DAMPING):  # which are sent before the targets
+        for topic in (topics.STIFFNESS, topics.DAMPING):  # gains are sent before the targets
             self._listen(Float64MultiArray, topic, self._gains(topic))
         if interface == FORWARD:
             for topic in (topics.VELOCITY, topics.POSITION):
@@ -106,7 +106,7 @@ class CommandSubscriber:
         def guarded(data: bytes) -> None:
             try:
                 take(cdr.plain(data, kind))
-            except Exception as error:  # whatever a message can do must not end the thread
+            except Exception as error:  # no message, whatever it holds, may end the thread
                 self._node.get_logger().warning(
                     f"{topic}: refused, {error}", throttle_duration_sec=_AGAIN
                 )
@@ -124,7 +124,7 @@ class CommandSubscriber:
         return take
 
     def _targets(self, topic: str) -> Callable[[bytes], None]:
-        # A robot with both kinds moves on the last of the two, which is sent last.
+        # A robot with both kinds of actuators moves on the last of the two messages.
         last = topics.POSITION if len(self._groups[topics.POSITION]) else topics.VELOCITY
 
         def take(data: bytes) -> None:
@@ -153,7 +153,7 @@ class CommandSubscriber:
         if not math.isfinite(speed + turn):
             raise BadMessage("a number in it is none")
         steering = self._groups[topics.POSITION]
-        if speed != 0.0:  # else the wheels stay where they are
+        if speed != 0.0:  # at a standstill the wheels keep their angle
             wheelbase = self._wheeled.estimator.wheelbase
             self._target[steering] = math.atan(wheelbase * turn / speed)
         self._target[self._groups[topics.VELOCITY]] = speed / self._wheeled.wheel_radius

@@ -1,4 +1,4 @@
-"""A simulated robot that waits for each command: as fast as they come, on any machine alike."""
+"""Runs a simulated robot that waits for each command, with equal results on any machine."""
 
 import time
 
@@ -6,28 +6,29 @@ from edge_runtime.robot.robot import ActuatorCommand
 from sim.server.simulated_robot import SimulatedRobot, StopFlag
 from sim2edge_ros.simulator.server import RosServer
 
-_PATIENCE = 5.0  # s by the system's clock for a command, before time goes on without it
-_FIRST = 1.0  # s for the first, which who gives it may have sent before it found this robot
-_ALONE = 0.05  # s between samples while nobody publishes commands
-_LOOK = 2e-4  # s between two looks at whether a command has come
+_PATIENCE = 5.0  # s of the system's clock to wait for a command before time goes on without it
+_FIRST = 1.0  # s to wait for the first, which may have been sent before this robot was discovered
+_ALONE = 0.05  # s between samples while no node publishes commands
+_LOOK = 2e-4  # s between two checks for a command
 
 
-class LockstepRobot:
-    """Publishes a sample, takes the command that answers it, and lets a control period pass.
+class LockstepSimulation:
+    """Publishes a sample, waits for the command that answers it, and advances by a control period.
 
-    It hangs until the first command, as the robot of real time does. While nobody publishes
-    commands time goes on by itself, and a robot that was driven damps itself, so a controller that
-    ended is noticed. Who publishes them is waited for, however slow the machine.
+    The robot hangs until the first command, as the one in real time does. While no node publishes
+    commands time goes on by itself and a robot that was driven damps itself, so that the end of its
+    controller has consequences. A controller that publishes is waited for, however slow the
+    machine.
     """
 
     def __init__(self, simulated: SimulatedRobot, server: RosServer) -> None:
         self.simulated, self._server = simulated, server
 
     def run(self, stop: StopFlag) -> None:
-        """Serve until told to stop."""
+        """Serves until `stop` is set."""
         robot, silence, sequence, hanging = self.simulated, 0.0, 0, True
         while not stop:
-            self._server.command()  # what answers an earlier sample comes too late
+            self._server.command()  # a command that answers an earlier sample comes too late
             self._server.publish(robot.sample()._replace(sequence=sequence))
             sequence += 1
             command = self._wait(_FIRST if hanging else _PATIENCE, stop)

@@ -23,11 +23,11 @@ from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.robot_file import TASKS, RobotFile
 
 _MESHES = "package://sim2edge_ros/robots"
-_OWN_ESTIMATES = (ATTITUDE, BASE_VELOCITY)  # which no sensor gives
+_OWN_ESTIMATES = (ATTITUDE, BASE_VELOCITY)  # signals that no sensor measures
 
 
 def robot(name: str) -> RobotFile:
-    """What the simulator knows of a robot.
+    """Returns the robot file of one of the simulator's robots.
 
     Args:
         name: "humanoid" or "vehicle".
@@ -60,7 +60,7 @@ def _is_root(model: mujoco.MjModel, body: int) -> bool:
 
 
 def main() -> int:
-    """Write them all."""
+    """Writes the files of all robots."""
     package = Path(__file__).parents[1]
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else package / "robots"
     for name in TASKS:

@@ -1,4 +1,4 @@
-"""A simulated robot's samples as the sensor topics of a real one."""
+"""Publishes a simulated robot's samples on the sensor topics of a real one."""
 
 from typing import Any
 
@@ -24,25 +24,25 @@ from sim2edge_ros.sensors.readers import (
 from sim2edge_ros.settings.frames import Frames
 from sim2edge_ros.settings.robot_file import RobotFile
 
-_FIX_STAYS = 1_000_000_000  # ns after which a fix is given again though it is the same
+_FIX_STAYS = 1_000_000_000  # ns after which an unchanged fix is published again
 TRUTH = "ground_truth/odometry"  # nav_msgs/Odometry of the IMU, exact
 
 
 class SensorPublisher:
     """Publishes what a robot's drivers would, in the frames of its URDF.
 
-    An IMU has a reading at each physics step; they come together at the end of a control period,
-    as those of an IMU whose FIFO is read, each with its own stamp. A fix is published when it is
-    new, and once a second where it stays.
+    The IMU has a reading at each physics step. They are published together at the end of a control
+    period, as from an IMU whose FIFO is read, each with its own stamp. A fix is published when it
+    is new, and once a second while it stays.
 
     Args:
-        node: whose topics they are.
+        node: the node that owns the publishers.
         robot: names and frames.
-        description: what a sample of the simulated robot holds.
-        period: s between two samples.
-        datum: where the world's origin is.
-        clock: publish /clock too.
-        frames: in which they are; the truth is in that of odometry.
+        description: layout of a sample of the simulated robot.
+        period: s, between two samples.
+        datum: geodetic position of the world's origin.
+        clock: whether to publish /clock too.
+        frames: the frames' names; the true pose is published in the odometry frame.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class SensorPublisher:
         self._imu = make(Imu, topics.IMU, topics.SENSOR)
         self._imu_message = Imu()
         self._imu_message.header.frame_id = frames.prefix + robot.imu_frame
-        self._imu_message.orientation_covariance[0] = -1.0  # REP-145: it gives no orientation
+        self._imu_message.orientation_covariance[0] = -1.0  # REP-145: this IMU gives no orientation
         self._joints = make(JointState, topics.JOINTS, topics.STATE)
         self._joint_message = JointState(name=self._joint_names())
-        self._angle = np.zeros(len(robot.wheel_joints))  # of the wheels, rad
+        self._angle = np.zeros(len(robot.wheel_joints))  # rad, of the wheels
         self._feet: list[tuple[Any, WrenchStamped]] = []
         if FOOT_FORCE in names:
             for foot in robot.feet:
@@ -84,13 +84,18 @@ class SensorPublisher:
             self._fix_velocity = make(
                 TwistWithCovarianceStamped, topics.FIX_VELOCITY, topics.SENSOR
             )
-        self._last_fix, self._fixed = b"", 0  # and when, ns
+        self._last_fix, self._fixed = b"", 0  # the last fix, and when it was published, ns
         self._truth = make(Odometry, TRUTH, topics.STATE)
         self._truth_message = Odometry(child_frame_id=frames.prefix + robot.imu_frame)
         self._truth_message.header.frame_id = frames.odom
 
     def publish(self, stamp: int, values: Array) -> None:
-        """A sample of that moment, ns; the IMU comes last, for it completes a sample."""
+        """Publishes a sample; the IMU comes last, for it completes a sample.
+
+        Args:
+            stamp: ns.
+            values: the sample, laid out as the description says.
+        """
         signals = {name: v[0] for name, v in self._description.split(values).items()}
         if self._clock is not None:
             _set(self._clock_message.clock, stamp)
@@ -120,7 +125,8 @@ class SensorPublisher:
         if WHEEL_SPEED in signals:
             self._angle += self._period * signals[WHEEL_SPEED]
             steering, wheels = float(signals[STEERING_ANGLE][0]), signals[WHEEL_SPEED].tolist()
-            # No sensor reads them, but a robot_state_publisher draws no wheel without.
+            # No sensor measures these joints, but a robot_state_publisher draws no wheel without
+            # them.
             passive = [0.0] * len(self._robot.passive_joints)
             message.position = [steering, *self._angle.tolist(), *passive]
             message.velocity = [0.0, *wheels, *passive]

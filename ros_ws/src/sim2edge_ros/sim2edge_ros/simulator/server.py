@@ -1,4 +1,4 @@
-"""A simulated robot's border to ROS, as `RealTimeRobot` serves it."""
+"""Connects a simulated robot to ROS topics."""
 
 import time
 
@@ -8,11 +8,11 @@ from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 
 
 class RobotClock:
-    """A robot's clock in real time: it advances by a control period from sample to sample.
+    """Stamps a robot's samples in real time, one control period apart.
 
     A simulator that was held up for part of a period goes on from there, for its robot has not
     moved meanwhile; a clock that jumped would tear the IMU's readings from their periods. Whole
-    periods that were lost are left out, so it stays with the system's.
+    periods that were lost are left out, so that the clock stays with the system's.
 
     Args:
         period: ns, of the control loop.
@@ -23,11 +23,11 @@ class RobotClock:
         self._begun: int | None = None  # ns, the time of sample 0
 
     def stamp(self, sequence: int, now: int) -> int:
-        """Of a sample, ns.
+        """Returns the stamp of a sample, ns.
 
         Args:
-            sequence: of the sample.
-            now: the system's time for which it was meant, ns.
+            sequence: number of the sample.
+            now: the system's time at which the sample was due, ns.
         """
         if self._begun is None:
             self._begun = now - sequence * self._period
@@ -38,13 +38,13 @@ class RobotClock:
 
 
 class RosServer:
-    """What `RealTimeRobot` serves: samples to topics, commands from topics.
+    """Publishes samples and receives commands, for `RealTimeSimulation` and `LockstepSimulation`.
 
     Args:
-        sensors: publishes.
-        commands: subscribes.
+        sensors: publishes the samples.
+        commands: receives the commands.
         period: s, of the control loop, in simulated time.
-        simulated_time: stamp with it; else with the system's time.
+        simulated_time: whether stamps are simulated time; else they are the system's.
     """
 
     def __init__(
@@ -62,7 +62,8 @@ class RosServer:
 
     def publish(self, sample: Sample) -> None:
         if self._simulated:
-            stamp = (sample.sequence + 1) * self._period  # time 0 means none to ROS
+            # To ROS, time 0 means that there is no time
+            stamp = (sample.sequence + 1) * self._period
         else:
             stamp = self._clock.stamp(sample.sequence, round(sample.stamp * 1e9) + self._offset)
         self._sensors.publish(stamp, sample.values)
@@ -72,9 +73,9 @@ class RosServer:
 
     @property
     def has_commander(self) -> bool:
-        """Whether somebody publishes commands."""
+        """Whether some node publishes a command that moves the robot."""
         return self._commands.has_commander
 
     def close(self) -> None:
-        """Take no more commands."""
+        """Receives no more commands."""
         self._commands.close()

@@ -1,4 +1,4 @@
-"""The simulated robot in a process of its own: `ros2 run sim2edge_ros sim_node`."""
+"""Runs the simulated robot as a ROS node: `ros2 run sim2edge_ros sim_node`."""
 
 import dataclasses
 import sys
@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from edge_runtime.errors import UserError
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
-from sim.server.simulated_robot import RealTimeRobot, SimulatedRobot, StopFlag
+from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot, StopFlag
 from sim.tasks import find_task
 from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.processes.node_process import initialize, refuse
@@ -20,18 +20,20 @@ from sim2edge_ros.settings.frames import frames
 from sim2edge_ros.settings.parameters import SimParameters
 from sim2edge_ros.settings.robot_file import TASKS
 from sim2edge_ros.simulator.command_subscriber import CommandSubscriber
-from sim2edge_ros.simulator.lockstep import LockstepRobot
+from sim2edge_ros.simulator.lockstep import LockstepSimulation
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer
 
-LOCKSTEP = 0.0  # as speed
+LOCKSTEP = 0.0  # the `speed` that selects lockstep
 
 
-def make(node: Node, parameters: SimParameters) -> tuple[RealTimeRobot | LockstepRobot, RosServer]:
-    """The simulated robot, ready to run, and its border, to be closed after that.
+def make(
+    node: Node, parameters: SimParameters
+) -> tuple[RealTimeSimulation | LockstepSimulation, RosServer]:
+    """Builds the simulated robot, ready to run, and its server, which is to be closed afterwards.
 
     Raises:
-        UserError: there is none of that name, or a parameter does not fit.
+        UserError: there is no robot of that name, or a parameter does not fit.
     """
     if parameters.robot not in TASKS:
         raise UserError(f"no simulated robot '{parameters.robot}'; there are {', '.join(TASKS)}")
@@ -55,8 +57,8 @@ def make(node: Node, parameters: SimParameters) -> tuple[RealTimeRobot | Lockste
     )
     server = RosServer(sensors, commands, task.control_period, parameters.clock)
     if parameters.speed == LOCKSTEP:
-        return LockstepRobot(simulated, server), server
-    return RealTimeRobot(simulated, server, parameters.speed), server
+        return LockstepSimulation(simulated, server), server
+    return RealTimeSimulation(simulated, server, parameters.speed), server
 
 
 def _datum(text: str) -> Datum:
@@ -70,7 +72,7 @@ def _datum(text: str) -> Datum:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM, or the end of its parent."""
+    """Runs the node until SIGINT, SIGTERM or the end of its parent process."""
     stop = StopFlag()
     context = Context()
     try:
@@ -82,7 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
         return refuse(context, "sim_node", error)
     thread = spin(node, "parameters")
     node.get_logger().info(f"{parameters.robot}: hangs until the first command")
-    paced = parameters.speed != LOCKSTEP  # else it takes all the time there is
+    # Lockstep takes all the time there is, so it gets no priority
+    paced = parameters.speed != LOCKSTEP
     with realtime(RealtimeConfig(fifo=parameters.fifo if paced else 0)):
         robot.run(stop)
     server.close()

@@ -161,7 +161,7 @@ def test_a_parameter_that_would_do_nothing_is_refused(car: tuple[Operator, Graph
         answer = operator.try_to_set(name, value)
         assert not answer.successful
         assert answer.reason == (
-            f"'{name}' counts when the node is configured; deactivate and clean up first"
+            f"'{name}' is read when the node is configured; deactivate and clean up first"
         )
     assert operator.try_to_set("candidate", "other.onnx").successful
 

@@ -63,7 +63,7 @@ def test_a_killed_simulator_in_lockstep_begins_anew(node: Any) -> None:
         graph.until("edge_node]: active")
         watcher.until(lambda: watcher.time > 20.0 and watcher.speed > 3.0, "the car drives")
         os.kill(child(graph.process.pid, "sim_node"), signal.SIGKILL)
-        graph.until("sim_node: ended with signal 9; it is started again")
+        graph.until("sim_node: ended with signal 9; it is restarted")
         watcher.until(lambda: watcher.time < 5.0, "time begins anew")
         watcher.until(lambda: watcher.speed > 3.0, "the car drives again")
         watcher.drives(3.0)
@@ -89,7 +89,7 @@ def test_a_killed_recorder_is_started_again_and_nobody_minds(node: Any, tmp_path
         watcher.spin(1.0)  # until those are on the disk
         missed = watcher.value("control loop", "missed") or "0"
         os.kill(child(graph.process.pid, "recorder_node"), signal.SIGKILL)
-        graph.until("recorder: ended with signal 9; it is started again")
+        graph.until("recorder: ended with signal 9; it is restarted")
         graph.until("recovered ")
         watcher.until(lambda: recorded(watcher, "bag_00002") > 200, "it is recorded again")
         watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is told")
@@ -110,7 +110,7 @@ def test_a_killed_edge_node_is_started_again_and_the_car_drives_on(node: Any) ->
         watcher.until(lambda: watcher.time > 0 and watcher.speed > 5.0, "the car drives")
         os.kill(child(graph.process.pid, "sim2edge_ros.edge.edge_node"), signal.SIGKILL)
         watcher.until(lambda: watcher.speed < 4.0, "it slows down")
-        graph.until("edge_node: ended with signal 9; it is started again")
+        graph.until("edge_node: ended with signal 9; it is restarted")
         began = time.monotonic()
         watcher.until(lambda: graph.output.count("edge_node]: active") == 2, "it is active again")
         assert time.monotonic() - began < _AGAIN, graph.output

@@ -193,13 +193,13 @@ def test_says_what_it_removes(node: Any, tmp_path: Path) -> None:
     talker.talk(removed)
     talker.talk(for_seconds(1.5))
     said = recorder.end(signal.SIGINT)
-    assert "removed, for all bags may take 1 MB (total_mb): bag_00001_0.mcap" in said
+    assert "removed, because all bags may take 1 MB (total_mb): bag_00001_0.mcap" in said
 
 
 @pytest.mark.parametrize(
     ("parameters", "problem"),
     [
-        ({"topics": "'['"}, "parameter 'topics' is '[', no regular expression"),
+        ({"topics": "'['"}, "parameter 'topics' is '[', which is no regular expression"),
         ({"total_mb": 5.0, "file_mb": 4.0}, "bags of 5 MB in files of 4 MB make no sense"),
         ({"total_mb": 0.5}, "parameter 'total_mb'"),
     ],

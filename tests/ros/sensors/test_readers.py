@@ -49,8 +49,8 @@ def test_joints_come_in_the_robots_order_whatever_theirs_is() -> None:
     ("change", "complaint"),
     [
         (lambda m: m.name.remove("left_knee"), "joint 'left_knee' is missing"),
-        (lambda m: m.name.append("tail"), "joint 'tail' is none of the policy's"),
-        (lambda m: m.name.append("left_knee"), "joint 'left_knee' is there twice"),
+        (lambda m: m.name.append("tail"), "joint 'tail' is not one of the policy's"),
+        (lambda m: m.name.append("left_knee"), "joint 'left_knee' is listed twice"),
         (lambda m: m.position.pop(), "18 entries in 'position' for 19 joints"),
         (lambda m: setattr(m, "velocity", []), "0 entries in 'velocity' for 19 joints"),
     ],

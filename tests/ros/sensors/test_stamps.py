@@ -31,7 +31,7 @@ def test_stamps_in_order_pass() -> None:
         (1.02, "its stamps stand still"),
         (1.0, "its stamps go back"),
         (31.04, "its stamps jumped by +30 s"),
-        (math.nan, "its stamps are no numbers"),
+        (math.nan, "its stamps are not numbers"),
     ],
 )
 def test_a_stamp_that_cannot_be_true_is_refused(stamp: float, complaint: str) -> None:

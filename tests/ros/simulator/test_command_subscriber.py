@@ -65,7 +65,7 @@ def test_a_trajectory_is_taken_by_name(node: Any) -> None:
     ("values", "told"),
     [
         ([0.1], "refused, 1 numbers, the robot has 2"),
-        ([0.1, math.nan], "refused, number 1 is none"),
+        ([0.1, math.nan], "refused, value 1 is not a number"),
     ],
 )
 def test_what_does_not_fit_moves_nothing_and_is_told(

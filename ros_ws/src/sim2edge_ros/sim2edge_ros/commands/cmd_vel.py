@@ -165,7 +165,7 @@ class CmdVel:
 
     def _judge_numbers(self, values: tuple[float, ...]) -> str:
         wrong = [axis for axis, value in zip(_AXES, values) if not math.isfinite(value)]
-        return f"{wrong[0]} is no number" if wrong else ""
+        return f"{wrong[0]} is not a number" if wrong else ""
 
     def _judge_age(self, message: Any) -> str:
         if not isinstance(message, TwistStamped):
@@ -175,7 +175,7 @@ class CmdVel:
         if not stamp or abs(age) <= self._timeout:
             return ""
         off = f"{age:.3g} s old" if age > 0 else f"{-age:.3g} s ahead"
-        return f"its stamp is {off}, over cmd_vel_timeout; set the sender's clock"
+        return f"its stamp is {off}, more than cmd_vel_timeout; set the sender's clock"
 
     def _clipped(self, values: dict[str, float]) -> str:
         for axis, command in self._ranges.items():

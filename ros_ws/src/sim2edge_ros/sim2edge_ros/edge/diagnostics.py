@@ -168,7 +168,7 @@ class Diagnostics:
         """Reports a policy in shadow; differences are those of targets, rad or rad/s."""
         found = self._drive.comparison()
         if found is None:
-            return self._status("shadow", OK, "nothing was in it", {})
+            return self._status("shadow", OK, "no policy is in shadow", {})
         values: dict[str, Any] = {
             "file": found.source,
             "sha256": found.sha256,

@@ -288,7 +288,7 @@ class EdgeNode(LifecycleNode):
         ]
         if not late or self.label == "unconfigured":
             return SetParametersResult(successful=True)
-        why = f"'{late[0]}' counts when the node is configured; deactivate and clean up first"
+        why = f"'{late[0]}' is read when the node is configured; deactivate and clean up first"
         return SetParametersResult(successful=False, reason=why)
 
     def _share_time(self) -> None:

@@ -120,7 +120,7 @@ class ChildProcesses:
         if not self._respawn:
             _print(f"{name}: ended with {how}")
             return False
-        _print(f"{name}: ended with {how}; it is started again")
+        _print(f"{name}: ended with {how}; it is restarted")
         self._respawned.add(name)
         self._again[name] = time.monotonic() + _RESPAWN
         return True

@@ -60,21 +60,37 @@ def launch_description(robot: str) -> Any:
 def _arguments(robot: str) -> tuple[tuple[str, str, str], ...]:
     """Returns name, default and description of each argument."""
     return (
-        ("robot", "sim", "the simulated one, or the real one, whose topics are there"),
-        ("policy", "", "the policy file (.onnx); empty as in params, else the product's own"),
-        ("params", "", f"parameters of the nodes (YAML), over {default_parameters(robot)}"),
-        ("namespace", "", "of all nodes and topics; one for each robot of a graph"),
-        ("autostart", "", "configure and activate the edge node by itself; empty as in params"),
-        ("respawn", _YES, "start a node again that failed"),
-        ("record", "", "folder for a recording (MCAP); empty for none"),
-        ("speed", "", "of the simulated robot, other than 1 needs clock; empty as in params"),
-        ("clock", "", "simulated time, which the simulated robot publishes; empty as in params"),
-        ("odometry_rate", "", "Hz of odometry/filtered and TF, 0 for none; empty as in params"),
-        ("provider", "", "computes the network: cpu, cuda, tensorrt, auto; empty as in params"),
+        (
+            "robot",
+            "sim",
+            "Whether to start the simulated robot or to use the topics of a real one.",
+        ),
+        ("policy", "", "The policy file (.onnx); empty: as in params, else the product's own."),
+        ("params", "", f"A parameter file (YAML) that overrides {default_parameters(robot)}."),
+        ("namespace", "", "The namespace of all nodes and topics; one for each robot."),
+        ("autostart", "", "Let the edge node configure and activate itself; empty: as in params."),
+        ("respawn", _YES, "Restart a node that failed."),
+        ("record", "", "The folder for a recording (MCAP); empty: none."),
+        (
+            "speed",
+            "",
+            "Simulated seconds per second; other than 1 needs clock; empty: as in params.",
+        ),
+        ("clock", "", "Let the simulated robot publish simulated time; empty: as in params."),
+        (
+            "odometry_rate",
+            "",
+            "Rate of odometry/filtered and TF in Hz; 0: none; empty: as in params.",
+        ),
+        (
+            "provider",
+            "",
+            "What computes the network: cpu, cuda, tensorrt, auto; empty: as in params.",
+        ),
         (
             _STATE_PUBLISHER,
             "auto",
-            "start one with the robot's URDF; auto: with the simulated robot",
+            "Start a robot_state_publisher with the robot's URDF; auto: for the simulated robot.",
         ),
     )
 
@@ -154,7 +170,7 @@ def _ended(node: str, failed: set[str], event: Any, context: Any) -> list[Any]:
         return []
     if node == _RECORDER and node in failed:  # its disk may be full
         return [LogInfo(msg=f"{node}: the robot goes on without it")]
-    raise UserError(f"{node} was refused what it was given; its last line says why")
+    raise UserError(f"{node} refused its parameters; its last line says why")
 
 
 def _state_publisher(

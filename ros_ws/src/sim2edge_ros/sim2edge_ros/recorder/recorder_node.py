@@ -54,7 +54,8 @@ class RecorderNode(Node):
             self._wanted = re.compile(parameters.topics) if parameters.topics else None
         except re.error as error:
             raise UserError(
-                f"parameter 'topics' is {parameters.topics!r}, no regular expression: {error}"
+                f"parameter 'topics' is {parameters.topics!r}, which is no regular expression: "
+                f"{error}"
             ) from None
         os.nice(parameters.nice)
         folder = Path(parameters.folder).expanduser()
@@ -103,7 +104,9 @@ class RecorderNode(Node):
         most = max(sorted(offered), key=lambda kind: len(offered[kind]))
         kind = recorded.kind if recorded else most
         for other in sorted(offered.keys() - {kind}):
-            self._give_up(f"{name} [{other}]", f"{kind} is, and a bag holds one type of a topic")
+            self._give_up(
+                f"{name} [{other}]", f"{kind} is recorded, and a bag holds one type per topic"
+            )
         if kind not in offered:
             return
         qos = qos_for(offered[kind])
@@ -140,7 +143,7 @@ class RecorderNode(Node):
         logger, writer = self.get_logger(), self._writer
         if writer.failure != self._logged_failure:
             if writer.failure:
-                logger.error(f"the disk fails: {writer.failure}; it is tried again")
+                logger.error(f"the disk fails: {writer.failure}; writing is retried")
             else:
                 logger.info(f"the disk works again; {writer.lost} messages were lost")
             self._logged_failure = writer.failure
@@ -149,7 +152,7 @@ class RecorderNode(Node):
             self._logged_removed += len(removed)
             names = ", ".join(path.name for path in removed)
             limit = f"{self.parameters.total_mb:g}"
-            logger.warning(f"removed, for all bags may take {limit} MB (total_mb): {names}")
+            logger.warning(f"removed, because all bags may take {limit} MB (total_mb): {names}")
 
     def _report(self) -> None:
         self._log_changes()

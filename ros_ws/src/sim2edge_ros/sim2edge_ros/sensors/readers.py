@@ -136,13 +136,13 @@ class JointReader:
         if self._known.isdisjoint(names):
             raise OthersMessage
         if twice:
-            raise BadMessage(f"joint {_quoted(twice)} is there twice")
+            raise BadMessage(f"joint {_quoted(twice)} is listed twice")
         if missing:
             raise BadMessage(f"joint {_quoted(missing)} is missing")
         if extra:
             raise BadMessage(
-                f"joint {_quoted(extra)} is none of the policy's; "
-                "name it among passive_joints in the robot file if it may move as it likes"
+                f"joint {_quoted(extra)} is not one of the policy's; "
+                "list it under passive_joints in the robot file if the policy does not move it"
             )
         self._index = [np.array([names.index(n) for n in row[2]], np.intp) for row in self._wanted]
 
@@ -209,7 +209,7 @@ class FixReader:
             raise BadMessage("the receiver has no fix")
         place = message.latitude, message.longitude, message.altitude
         if not all(map(math.isfinite, place)):
-            raise BadMessage("the fix is no number")
+            raise BadMessage("the fix is not a number")
         if self.datum is None:
             self.datum = Datum(*place)
         return {GNSS_POSITION: np.array(self.datum.to_local(*place), np.float32)}

@@ -31,7 +31,7 @@ class StampGate:
             now: when it arrived on the node's clock, s.
         """
         if not math.isfinite(stamp):
-            return self._refuse("its stamps are no numbers")
+            return self._refuse("its stamps are not numbers")
         offset = stamp - now
         if self.offset is None:
             self.offset = offset

@@ -31,8 +31,8 @@ def text(robot: str) -> str:
     """Returns the parameter file of a robot: each parameter with its meaning and range."""
     lines = [
         f"# All parameters of the nodes of a robot as '{robot}', for any namespace.",
-        "# `sim2edge up` and the launch files start from it. What is given in a file of one's own",
-        "# (`params`) comes before it, and an argument of the same name before both.",
+        "# `sim2edge up` and the launch files start from it. A file of your own (`params`)",
+        "# overrides it, and an argument of the same name overrides both.",
     ]
     for node, kind in NODES.items():
         own: dict[str, Any] = {**_STARTED.get(node, {}), **_OWN[robot].get(node, {})}

@@ -40,15 +40,18 @@ class RobotParameters:
     robot: str = parameter(
         "humanoid",
         "The robot: 'humanoid', 'vehicle', or the path of a robot file (.json).",
-        allowed="humanoid, vehicle, or the path of a robot file that is there",
+        allowed="humanoid, vehicle, or the path of an existing robot file",
     )
     base_frame: str = parameter(
-        "", "Frame of the robot's base; empty: 'base_link', behind the namespace ('h1/base_link')."
+        "",
+        "The frame of the robot's base; empty: 'base_link', behind the namespace ('h1/base_link').",
     )
     odom_frame: str = parameter(
-        "", "Frame in which odometry is given (REP-105); empty: 'odom', behind the namespace."
+        "", "The frame in which odometry is given (REP-105); empty: 'odom', behind the namespace."
     )
-    fifo: int = parameter(0, "Priority under SCHED_FIFO of the paced thread; 0: normal.", 0, 99)
+    fifo: int = parameter(
+        0, "The priority of the paced thread under SCHED_FIFO; 0: normal scheduling.", 0, 99
+    )
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class EdgeParameters(RobotParameters):
     )
     fusion: str = parameter(
         "auto",
-        "The estimator, as of `sim2edge run --fusion`.",
+        "The estimator, as in `sim2edge run --fusion`.",
         allowed="auto, robot, vqf, legged, wheeled, or wheeled+lidar",
     )
     provider: str = parameter(
@@ -77,46 +80,63 @@ class EdgeParameters(RobotParameters):
         allowed="cpu, cuda, tensorrt, or auto",
     )
     provider_cache: str = parameter(
-        "", "Folder for what a provider compiles; empty: ~/.cache/sim2edge/engines."
+        "", "The folder for what a provider compiles; empty: ~/.cache/sim2edge/engines."
     )
     autostart: bool = parameter(
-        False, "Configure and activate by itself, again and again until the robot is there."
+        False,
+        "Whether the node configures and activates itself, repeatedly until the robot is there.",
     )
     cmd_vel_timeout: float = parameter(
-        0.5, "Seconds without `cmd_vel` after which zero velocity is asked for.", 0.05, 60.0
+        0.5,
+        "Time without `cmd_vel` after which zero velocity is asked for, in seconds.",
+        0.05,
+        60.0,
     )
     cmd_vel_type: str = parameter(
         "auto",
-        "'twist', 'twist_stamped', or 'auto': what is published, else the distro's.",
+        "The type of `cmd_vel`: 'twist', 'twist_stamped', or 'auto' for the one that is published.",
         allowed="twist, twist_stamped, or auto",
     )
     sensor_timeout: float = parameter(
         0.0,
-        "Seconds by which a paced sensor may lag behind the IMU before samples are held back; "
+        "How far a paced sensor may lag behind the IMU before samples are held back, in seconds; "
         "0: 2.5 control periods.",
         0.0,
         10.0,
     )
-    scan_timeout: float = parameter(0.25, "The same for `scan`, in seconds.", 0.01, 10.0)
+    scan_timeout: float = parameter(
+        0.25,
+        "How far `scan` may lag behind the IMU before samples are held back, in seconds.",
+        0.01,
+        10.0,
+    )
     phase: float = parameter(
         0.25,
-        "Share of the control period by which a sample may be late before the tick goes on "
-        "without it.",
+        "How late a sample may be before the tick goes on without it, as a share of the control "
+        "period.",
         0.0,
         0.4,
     )
-    stop_seconds: float = parameter(1.0, "Length of a controlled stop, in seconds.", 0.1, 10.0)
+    stop_seconds: float = parameter(
+        1.0, "The duration of a controlled stop, in seconds.", 0.1, 10.0
+    )
     odometry_rate: float = parameter(
         50.0,
-        "Rate of `odometry/filtered` and its TF in Hz, at most the control rate; 0: none.",
+        "The rate of `odometry/filtered` and its TF, in Hz, at most the control rate; 0: none.",
         0.0,
         1000.0,
     )
-    publish_tf: bool = parameter(True, "Send odom to base_link on /tf where tf2_msgs is there.")
-    cpu: int = parameter(
-        -1, "Run the control loop on this CPU alone; -1: any.", -1, 1023, "a CPU that is there"
+    publish_tf: bool = parameter(
+        True, "Whether to send odom to base_link on /tf where tf2_msgs is installed."
     )
-    lock_memory: bool = parameter(False, "Keep the node's memory from being paged out.")
+    cpu: int = parameter(
+        -1,
+        "The CPU on which alone the control loop runs; -1: any.",
+        -1,
+        1023,
+        "a CPU that is there",
+    )
+    lock_memory: bool = parameter(False, "Whether to keep the node's memory from being paged out.")
 
 
 @dataclass(frozen=True)
@@ -126,26 +146,30 @@ class SimParameters(RobotParameters):
     robot: str = parameter(
         "humanoid", "The robot: 'humanoid' or 'vehicle'.", allowed="humanoid or vehicle"
     )
-    seed: int = parameter(0, "Of the simulated world.", 0, 2**31 - 1)
-    randomize: bool = parameter(False, "Draw another robot by domain randomization, with pushes.")
+    seed: int = parameter(0, "The seed of the simulated world.", 0, 2**31 - 1)
+    randomize: bool = parameter(
+        False, "Whether to draw the robot by domain randomization, and to push it."
+    )
     speed: float = parameter(
         1.0,
-        "Simulated seconds in a second; 0: in lockstep, as fast as commands come. Other than 1 "
-        "needs `clock`, and nodes with use_sim_time.",
+        "Simulated seconds per second; 0: in lockstep, as fast as commands come. Other values than "
+        "1 need `clock`, and nodes with use_sim_time.",
         0.0,
         100.0,
         "1 without clock",
     )
-    clock: bool = parameter(False, "Publish /clock and stamp with simulated time.")
+    clock: bool = parameter(
+        False, "Whether to publish /clock and to stamp messages with simulated time."
+    )
     interface: str = parameter(
         "forward",
-        "The commands it takes: 'forward' (forward_*_controller), 'trajectory' "
+        "The commands that the robot takes: 'forward' (forward_*_controller), 'trajectory' "
         "(joint_trajectory_controller) or 'twist' (ackermann_steering_controller).",
         allowed="forward; trajectory for the humanoid; twist for the vehicle",
     )
     datum: str = parameter(
         "48.0 11.0 500.0",
-        "Latitude and longitude (degrees) and height (m) of the world's origin.",
+        "The latitude and longitude (degrees) and height (m) of the world's origin.",
         allowed="three numbers with spaces between",
     )
 
@@ -154,25 +178,29 @@ class SimParameters(RobotParameters):
 class RecorderParameters:
     """Of `recorder`."""
 
-    folder: str = parameter("bags", "Folder of the bags.")
+    folder: str = parameter("bags", "The folder of the bags.")
     topics: str = parameter(
         "",
-        "Which topics, as a regular expression of their whole names; empty: all of the node's "
-        "namespace, and /tf, /tf_static, /clock, /diagnostics and /rosout.",
-        allowed="a regular expression of Python's, or empty",
+        "The recorded topics, as a regular expression for their whole names; empty: all of the "
+        "node's namespace, and /tf, /tf_static, /clock, /diagnostics and /rosout.",
+        allowed="a Python regular expression, or empty",
     )
     total_mb: float = parameter(
         2000.0,
-        "MB that all bags of the folder may take; the oldest make room.",
+        "The size that all bags of the folder may take, in MB; the oldest files are removed.",
         1.0,
         1e7,
         "twice file_mb at least",
     )
-    file_mb: float = parameter(100.0, "MB of a file; so much and a quarter must be free.", 0.1, 1e6)
-    discovery_seconds: float = parameter(
-        0.5, "Seconds between two looks for new topics.", 0.05, 60.0
+    file_mb: float = parameter(
+        100.0, "The size of a file, in MB; so much and a quarter must be free.", 0.1, 1e6
     )
-    nice: int = parameter(5, "By how much this process gives way to the others.", 0, 19)
+    discovery_seconds: float = parameter(
+        0.5, "The time between two looks for new topics, in seconds.", 0.05, 60.0
+    )
+    nice: int = parameter(
+        5, "The nice value of this process, by which it gives way to others.", 0, 19
+    )
 
 
 NODES: dict[str, type[Any]] = {

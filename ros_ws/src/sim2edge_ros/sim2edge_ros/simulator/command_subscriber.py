@@ -151,7 +151,7 @@ class CommandSubscriber:
         message = deserialize_message(data, TwistStamped)
         speed, turn = message.twist.linear.x, message.twist.angular.z
         if not math.isfinite(speed + turn):
-            raise BadMessage("a number in it is none")
+            raise BadMessage("a value in it is not a number")
         steering = self._groups[topics.POSITION]
         if speed != 0.0:  # at a standstill the wheels keep their angle
             wheelbase = self._wheeled.estimator.wheelbase
@@ -164,7 +164,7 @@ class CommandSubscriber:
         if len(values) != wanted:
             raise BadMessage(f"{len(values)} numbers, the robot has {wanted}")
         if not np.isfinite(values).all():
-            raise BadMessage(f"number {int(np.argmin(np.isfinite(values)))} is none")
+            raise BadMessage(f"value {int(np.argmin(np.isfinite(values)))} is not a number")
         return values
 
     def _put(self) -> None:

@@ -38,7 +38,9 @@ def make(
     if parameters.robot not in TASKS:
         raise UserError(f"no simulated robot '{parameters.robot}'; there are {', '.join(TASKS)}")
     if parameters.speed != 1.0 and not parameters.clock:
-        raise UserError("parameter 'speed' other than 1 needs 'clock', or stamps would lie")
+        raise UserError(
+            "parameter 'speed' other than 1 needs 'clock', for stamps in real time would be wrong"
+        )
     task = find_task(TASKS[parameters.robot])
     if not parameters.randomize:
         task = dataclasses.replace(task.nominal(), noise=task.noise)

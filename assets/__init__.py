@@ -1,1 +1,1 @@
-"""Robot models (MJCF) and trained policies, as package data."""
+"""Holds robot models (MJCF) and trained policies, as package data."""

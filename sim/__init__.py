@@ -1,4 +1,4 @@
-"""Worlds: robots, physics engines, tasks, sensors, randomization, rendering."""
+"""Simulates worlds: robots, physics engines, tasks, sensors, randomization, rendering."""
 
 import importlib
 import os
@@ -9,10 +9,10 @@ from sim.envs.registration import register_tasks
 
 
 def _choose_graphics() -> None:
-    """Draw without a screen, unless MUJOCO_GL says otherwise; mujoco reads it when imported.
+    """Selects rendering without a screen, unless MUJOCO_GL is set; mujoco reads it when imported.
 
     Raises:
-        UserError: mujoco cannot be imported with what MUJOCO_GL says.
+        UserError: mujoco cannot be imported with this MUJOCO_GL.
     """
     kind = os.environ["MUJOCO_GL"] = os.environ.get("MUJOCO_GL", "").lower() or "egl"
     if kind == "egl":

@@ -1,4 +1,4 @@
-"""Pictures of one simulation of a batch, headless."""
+"""Renders pictures of one simulation of a batch, without a screen."""
 
 import importlib
 import os
@@ -18,7 +18,7 @@ Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 
 @dataclass(frozen=True)
 class FollowCamera:
-    """A camera that follows the robot smoothly, its sway and its steps left out."""
+    """A camera that follows the robot smoothly, without its sway and steps."""
 
     azimuth: float  # rad, direction of view, from the world's x axis or the robot's heading
     elevation: float  # rad
@@ -28,7 +28,7 @@ class FollowCamera:
 
 
 SUN_DISTANCE = 1.2  # extents from the robot; from farther away, shadows get speckled
-FLOOR_STRIDE = 20.0  # m; whole tiles of every floor, so that nobody sees it move
+FLOOR_STRIDE = 20.0  # m; a multiple of every floor's tile, so that its movement is invisible
 FOLLOW_CAMERAS = {
     "follow": FollowCamera(azimuth=2.4, elevation=-0.2, distance=1.4),
     "beside": FollowCamera(azimuth=1.57, elevation=-0.15, distance=1.6, turns=True),
@@ -39,22 +39,22 @@ FOLLOW_CAMERAS = {
 
 
 class Drawable(Protocol):
-    """What can be drawn: a batch of simulations that can describe its scenes."""
+    """A batch of simulations that can describe its scenes."""
 
     engine: Any
     metadata: dict[str, Any]
 
     @property
     def camera(self) -> str:
-        """The camera it is best filmed with."""
+        """The camera with which it is filmed best."""
         ...
 
     def scene_key(self, sim: int) -> int:
-        """A number that changes when the scene of that simulation does."""
+        """Returns a number that changes when the scene of that simulation does."""
         ...
 
     def scene(self, sim: int) -> mujoco.MjSpec:
-        """The robot in that simulation's world, with everything that is seen of it."""
+        """Returns the robot in that simulation's world, with everything visible in it."""
         ...
 
 
@@ -66,10 +66,10 @@ class Renderer:
         width: pixels.
         height: pixels.
         camera: one of `FOLLOW_CAMERAS`, or a camera of the robot's model; by default the task's.
-        contacts: draw contact points and forces.
+        contacts: whether to draw contact points and forces.
 
     Raises:
-        UserError: this machine cannot draw, or there is no such camera.
+        UserError: this machine cannot render, or there is no such camera.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class Renderer:
         self._load(0)
 
     def frame(self, sim: int = 0, *, skipped: int = 0) -> Picture:
-        """The present state of one simulation, (H, W, 3).
+        """Returns a picture of the present state of one simulation, (H, W, 3).
 
         Args:
             sim: which one.
-            skipped: control periods since the last frame that were not drawn, for the inertia of
-                a camera that follows.
+            skipped: control periods since the last frame that were not drawn, for the inertia of a
+                camera that follows.
         """
         shown = (sim, self._env.scene_key(sim))
         if shown != self._shown:
@@ -125,13 +125,13 @@ class Renderer:
         return picture[::-1]
 
     def close(self) -> None:
-        """Free what the graphics library holds."""
+        """Frees the resources of the graphics library."""
         self._gl.make_current()
         self._context.free()
         self._gl.free()
 
     def _load(self, sim: int) -> None:
-        """Build the scene of a simulation."""
+        """Builds the scene of a simulation."""
         self._shown = (sim, self._env.scene_key(sim))
         spec = self._env.scene(sim)
         spec.visual.global_.offwidth = self._rectangle.width
@@ -174,7 +174,7 @@ class Renderer:
         self._camera.distance = follow.distance * model.stat.extent
 
     def _move_surroundings(self) -> None:
-        """Let the sun stand over the robot, and endless floors lie under it.
+        """Moves the sun over the robot, and endless floors below it.
 
         Shadows are drawn around the sun only, and floors as far as one sees from their middle.
         """
@@ -189,7 +189,7 @@ class Renderer:
 
 
 def _gl_context(width: int, height: int) -> Any:
-    """A headless graphics context: EGL, or what MUJOCO_GL says."""
+    """Returns a graphics context without a screen: EGL, or what MUJOCO_GL says."""
     try:
         return importlib.import_module(f"mujoco.{_graphics()}").GLContext(width, height)
     except (ImportError, AttributeError, RuntimeError, OSError) as error:

@@ -91,7 +91,7 @@ def _summary(conversion: Conversion, path: Path) -> list[str]:
     meshes = len(conversion.meshes)
     if meshes:
         head += f", {meshes} mesh{'es' if meshes > 1 else ''}"
-    return [head, *map(str, conversion.gaps)]
+    return [head, *map(str, conversion.unsupported)]
 
 
 def _table(differences: Sequence[Difference]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How a target becomes motion: delayed by a bus, limited by the motor's torque and speed."""
+"""Models how a target becomes motion: delayed by a bus, limited by the motor's torque and speed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,19 +9,19 @@ from edge_runtime.policy.contract import Actuator
 from edge_runtime.signals import Array
 from sim.engines.engine import Engine, Float, Rows
 
-# Full torque up to this share of the maximum speed; from there it falls to nothing, as a motor's
-# back-EMF eats its voltage.
+# Full torque up to this share of the maximum speed; above it the torque falls to zero, as a motor's
+# back-EMF uses up its voltage.
 CORNER_SPEED = 0.7
 
 
 class Actuators:
-    """The actuators of N simulations.
+    """Models the actuators of N simulations.
 
     Args:
-        engine: whose actuators these are.
+        engine: the engine whose actuators these are.
         actuators: in the order of the model's.
-        velocity_sensors: sensors of the actuators' speeds in the same order, or none to leave
-            torque independent of speed.
+        velocity_sensors: sensors of the actuators' speeds in the same order; without any, torque
+            does not depend on speed.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Actuators:
         rows, count = engine.rows, len(actuators)
         self._engine = engine
         self.delay = np.zeros(rows, np.int64)  # physics steps until a new target arrives
-        self.strength = np.ones((rows, count))  # share of the nominal torque; `reset` heeds it
+        self.strength = np.ones((rows, count))  # share of the nominal torque; `reset` applies it
         self._target = np.zeros((rows, 1, count))
         self._control = np.zeros((rows, engine.substeps, count))
         self._substeps = np.arange(engine.substeps)[None, :, None]
@@ -45,7 +45,7 @@ class Actuators:
         self._range = engine.field("actuator_forcerange") if velocity_sensors else None
 
     def reset(self, rows: Rows, target: Array) -> None:
-        """Start these simulations with nothing under way but `target`, (A,) or (n, A)."""
+        """Starts these simulations with `target`, (A,) or (n, A), as the only one under way."""
         self._target[rows, 0] = target
         self._effort[rows] = self.strength[rows] * self._max_effort
         if self._range is not None:
@@ -53,9 +53,9 @@ class Actuators:
             self._range[rows, :, 1] = self._effort[rows]
 
     def control(self, target: Array) -> Float:
-        """Inputs of each physics step, (N, substeps, A), for new targets (N, A).
+        """Returns the inputs of each physics step, (N, substeps, A), for new targets (N, A).
 
-        A buffer that the next call overwrites.
+        The next call overwrites the returned buffer.
         """
         arrived = self._substeps >= self.delay[:, None, None]
         self._control[:] = self._target
@@ -64,7 +64,7 @@ class Actuators:
         return self._control
 
     def limit_torque(self) -> None:
-        """Let the motors have the torque that their present speed leaves them."""
+        """Limits each motor to the torque that it has at its present speed."""
         if self._velocity is None or self._range is None:
             return
         falling = self._engine.sensordata.take(self._velocity, axis=1)
@@ -76,7 +76,7 @@ class Actuators:
         np.negative(self._range[:, :, 0], out=self._range[:, :, 0])
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
         return {
             "delay": self.delay.copy(),
             "strength": self.strength.copy(),
@@ -84,7 +84,7 @@ class Actuators:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         self.delay[:], self.strength[:] = state["delay"], state["strength"]
         self._target[:] = state["target"]
         self._effort[:] = self.strength * self._max_effort

@@ -1,4 +1,4 @@
-"""The engines under `TaskVectorEnv`, by name."""
+"""Makes the engines under `TaskVectorEnv` by name."""
 
 import importlib.util
 from collections.abc import Callable
@@ -32,17 +32,17 @@ ENGINES: dict[str, Callable[[mujoco.MjModel, int, int, int], Engine]] = {
 def make_engine(
     name: str, model: mujoco.MjModel, rows: int, *, substeps: int, threads: int = 0
 ) -> Engine:
-    """The engine of that name.
+    """Makes an engine by name.
 
     Args:
         name: one of `ENGINES`.
         model: robot and ground.
         rows: N.
         substeps: physics steps per `step`.
-        threads: or processes, 0 for all cores.
+        threads: number of threads or processes, 0 for all cores.
 
     Raises:
-        UserError: there is none of that name, it is not installed, or it cannot simulate the model.
+        UserError: no engine has this name, it is not installed, or it cannot simulate the model.
     """
     if name not in ENGINES:
         raise UserError(f"unknown engine '{name}'; there are: {', '.join(ENGINES)}")

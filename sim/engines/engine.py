@@ -1,4 +1,4 @@
-"""What a physics engine is to the tasks: N simulations of one model, and their signals by name."""
+"""Defines what a physics engine offers to the tasks: N simulations of one model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ Bool = npt.NDArray[np.bool_]
 
 
 class Engine(ABC):
-    """Steps N simulations and gives their sensors by name.
+    """Steps N simulations and provides their sensors by name.
 
-    The compiled MJCF `model` is the only description of robot and ground: it names bodies, joints,
-    geoms, actuators and sensors, and orders what the arrays below hold, whatever steps them. All
-    arrays are live: an engine writes them, and reads those that are said to be writable. Units
-    and frames are MuJoCo's: SI, quaternions wxyz, a free joint's linear velocity in the world and
-    its angular velocity in the body.
+    The compiled MJCF `model` is the only description of robot and ground: whatever the engine, it
+    names bodies, joints, geoms, actuators and sensors, and orders the arrays below. All arrays are
+    live: an engine writes them, and reads those that are said to be writable. Units and frames are
+    MuJoCo's: SI, quaternions wxyz, a free joint's linear velocity in the world and its angular
+    velocity in the body.
     """
 
     model: mujoco.MjModel
@@ -36,42 +36,43 @@ class Engine(ABC):
     sensordata: Float
     """Newest values of all sensors, (N, nsensordata)."""
     burst: Float
-    """Their values at each physics step of the last `step`, (N, substeps, nsensordata)."""
+    """Values of all sensors at each physics step of the last `step`, (N, substeps, nsensordata)."""
     diverged: Bool
-    """Whose last `step` broke off, (N,)."""
+    """Whether the last `step` of a simulation broke off, (N,)."""
 
     @property
     def sensor_names(self) -> frozenset[str]:
-        """Of the model's sensors."""
+        """Names of the model's sensors."""
         return frozenset(self.model.sensor(k).name for k in range(self.model.nsensor))
 
     def columns(self, *sensors: str) -> Rows:
-        """Columns of these sensors, in this order, in `sensordata`."""
+        """Returns the columns of these sensors in `sensordata`, in this order."""
         found = [self.model.sensor(name) for name in sensors]
         return np.concatenate([np.arange(s.adr[0], s.adr[0] + s.dim[0]) for s in found])
 
     def sensor(self, name: str) -> Float:
-        """Live view of one sensor's newest values, (N, size)."""
+        """Returns a live view of one sensor's newest values, (N, size)."""
         found = self.columns(name)
         return self.sensordata[:, found[0] : found[-1] + 1]
 
     @abstractmethod
     def field(self, name: str) -> Float:
-        """Live per-simulation values of a model field, (N, ...), writable, for randomization.
+        """Returns live per-simulation values of a model field, (N, ...), writable, for
+        randomization.
 
-        Fields of actuators and friction count from the next `step` on, the others from the next
+        Fields of actuators and friction take effect from the next `step` on, others from the next
         `reset` with `constants_changed`.
 
         Raises:
-            UserError: the engine has that field for all simulations together only.
+            UserError: the engine has one value of this field for all simulations.
         """
 
     @abstractmethod
     def step(self, control: Float) -> None:
-        """Advance all simulations by `substeps`.
+        """Advances all simulations by `substeps`.
 
         Sensors describe the state before the last physics step, as `mj_step` leaves them. A
-        simulation that diverges goes on from the model's initial state; `diverged` tells which.
+        simulation that diverges restarts in the model's initial state; `diverged` says which.
 
         Args:
             control: actuator inputs for each physics step, (N, substeps, nu).
@@ -79,24 +80,24 @@ class Engine(ABC):
 
     @abstractmethod
     def reset(self, rows: Rows, qpos: Float, qvel: Float, *, constants_changed: bool) -> None:
-        """Put some simulations in a new state and read their sensors.
+        """Puts some simulations in a new state and reads their sensors.
 
         Args:
             rows: which simulations, (n,).
             qpos: (n, nq).
             qvel: (n, nv).
-            constants_changed: whether masses or other fields that derived constants depend on
-                were written since the last reset of these rows.
+            constants_changed: whether masses or other fields that derived constants depend on were
+                written since the last reset of these rows.
         """
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of threads and processes."""
+        """Ends threads and processes."""

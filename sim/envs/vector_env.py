@@ -32,7 +32,7 @@ from sim.sensors.estimates import (
     FusedEstimates,
     ModelledEstimates,
 )
-from sim.sensors.readings import Readings
+from sim.sensors.readings import SensorReadings
 from sim.tasks.description import describe
 from sim.tasks.randomization import Randomizer
 from sim.tasks.task import State, TaskConfig
@@ -88,7 +88,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         noise = task.sensor_noise if task.noise else {}
         modelled = estimates in (MODEL, TRUTH)
         wanted = signals_read(task.observations) if modelled and not all_signals else None
-        self._readings = Readings(self.engine, robot.sensors, noise, sensor_rng, wanted)
+        self._readings = SensorReadings(self.engine, robot.sensors, noise, sensor_rng, wanted)
         self.action_map = ActionMap(robot.actuators, task.action_clip)
         speeds = tuple(f"{a.name}_vel" for a in robot.actuators)
         self.actuators = Actuators(self.engine, robot.actuators, speeds)

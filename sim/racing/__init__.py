@@ -1,1 +1,1 @@
-"""Tracks, where a vehicle is on one, what it looks like, and a driver who knows it all."""
+"""Makes tracks, locates vehicles on them, draws them, and computes racing lines."""

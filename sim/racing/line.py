@@ -1,7 +1,7 @@
-"""The line of least curvature around a track.
+"""Computes the line of least curvature around a track.
 
 Braghin, Cheli, Melzi and Sabbioni, "Race driver model", Computers & Structures 86, 2008: the path
-between the walls whose summed squared curvature is least, close to the fastest one.
+between the walls with the least sum of squared curvature, close to the fastest one.
 """
 
 import numba
@@ -9,17 +9,18 @@ import numpy as np
 
 from sim.racing.tracks import Float, Tracks
 
-_STRIDES = (16, 8, 4, 2, 1)  # from coarse to fine, for bending spreads slowly on a fine path
+_STRIDES = (16, 8, 4, 2, 1)  # from coarse to fine, for a bend spreads slowly on a fine path
 _SWEEPS = 80
 _RELAXATION = 1.5
 
 
 def racing_lines(tracks: Tracks, margin: float) -> Float:
-    """Lines of least curvature, (K, P, 2) m; point i lies beside point i of the centre line.
+    """Returns lines of least curvature, (K, P, 2) m; point i lies beside point i of the centre
+    line.
 
     Args:
         tracks: K tracks; the number of points must be a multiple of 16.
-        margin: m, kept to the walls.
+        margin: m, distance kept to the walls.
     """
     across = np.stack([-np.sin(tracks.heading), np.cos(tracks.heading)], axis=-1)
     room = np.maximum(tracks.width / 2 - margin, 0.0)
@@ -31,7 +32,8 @@ def racing_lines(tracks: Tracks, margin: float) -> Float:
 
 @numba.njit(cache=True)
 def _relax(center: Float, across: Float, room: float, offset: Float) -> None:
-    """Coordinate descent on the summed squared second differences of center + offset * across."""
+    """Minimizes the sum of squared second differences of center + offset * across by coordinate
+    descent."""
     points = len(center)
     for stride in _STRIDES:
         count = points // stride
@@ -51,7 +53,8 @@ def _relax(center: Float, across: Float, room: float, offset: Float) -> None:
                 for axis in range(2):
                     path[i, axis] += (moved - offset[i]) * across[i, axis]
                 offset[i] = moved
-        for n in range(count):  # between the points of this stride, for the next finer one
+        # Interpolate between the points of this stride for the next finer one
+        for n in range(count):
             i, j = n * stride, (n + 1) * stride % points
             for step in range(1, stride):
                 share = step / stride

@@ -1,4 +1,5 @@
-"""Where cars are on their tracks: arc length, lateral offset, heading error, room to the walls."""
+"""Locates cars on their tracks: arc length, lateral offset, heading error, distance
+to the walls."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +12,19 @@ from sim.racing.tracks import Float, Tracks
 
 Index = npt.NDArray[np.int64]
 
-_WINDOW = 10  # points searched on either side of where a car was last
+_WINDOW = 10  # points searched to either side of a car's last position
 
 
 @dataclass(frozen=True)
 class TrackPosition:
-    """Of N cars. The point looked at is the chassis frame's origin, in the plane."""
+    """Positions of N cars; each is that of the chassis frame's origin, in the plane."""
 
     index: Index  # (N,), the centre line's point at or before the car
     along: Float  # (N,) m, arc length from the track's first point
     offset: Float  # (N,) m, left of the centre line
-    heading_error: Float  # (N,) rad, of the car's heading against the centre line's
+    heading_error: Float  # (N,) rad, of the car's heading relative to the centre line's
     curvature: Float  # (N,) 1/m, of the centre line there
-    clearance: Float  # (N,) m, from the car's outline to the nearer wall; negative: beyond it
+    clearance: Float  # (N,) m, from the car's outline to the nearer wall; negative beyond it
 
 
 class Locator:
@@ -37,22 +38,22 @@ class Locator:
 
     def __init__(self, tracks: Tracks, rows: int, outline: Float) -> None:
         self._tracks, self._outline = tracks, outline
-        self.track: Index = np.zeros(rows, np.int64)  # which one each car drives on
+        self.track: Index = np.zeros(rows, np.int64)  # the track of each car
         values = [np.zeros(rows) for _ in range(5)]
         self.position = TrackPosition(np.zeros(rows, np.int64), *values)
 
     def place(self, rows: Index, track: Index, index: Index) -> None:
-        """Tell that these cars were put on `track` near its point `index`."""
+        """Sets the track of these cars, and a point of it near which they were put."""
         self.track[rows] = track
         self.position.index[rows] = index
 
     def update(self, rows: Index, pose: Float) -> None:
-        """Bring `position` of these cars up to date.
+        """Updates `position` of these cars.
 
         Args:
             rows: (n,).
-            pose: x, y and heading of all N cars, (N, 3); none may have moved more than a few
-                points of its track since the last call.
+            pose: x, y and heading of all N cars, (N, 3); none may have moved more than a few points
+                of its track since the last call.
         """
         t, p = self._tracks, self.position
         _locate(
@@ -74,17 +75,17 @@ class Locator:
         )
 
     def state(self) -> dict[str, Index]:
-        """What `restore` needs beside the poses."""
+        """Returns what `restore` needs beside the poses."""
         return {"track": self.track.copy(), "index": self.position.index.copy()}
 
     def restore(self, state: Mapping[str, Index]) -> None:
-        """Go on from a `state`; call `update` next."""
+        """Restores a state that `state` returned; `update` must follow."""
         self.track[:], self.position.index[:] = state["track"], state["index"]
 
 
 @numba.njit(cache=True)
 def _nearest(center: Float, x: float, y: float, hint: int) -> int:
-    """Index of the point nearest to (x, y) within the window around `hint`."""
+    """Returns the index of the point nearest to (x, y) within the window around `hint`."""
     points = len(center)
     best, found = np.inf, hint
     for step in range(-_WINDOW, _WINDOW + 1):
@@ -98,7 +99,7 @@ def _nearest(center: Float, x: float, y: float, hint: int) -> int:
 
 @numba.njit(cache=True)
 def _project(center: Float, x: float, y: float, near: int) -> tuple[int, float, float]:
-    """Foot point on the two segments at `near`: its segment, share of it, and lateral offset."""
+    """Projects (x, y) on the two segments at `near`: segment, share of it, and lateral offset."""
     points = len(center)
     segment, share, offset, best = near, 0.0, 0.0, np.inf
     for i in (near, (near - 1) % points):
@@ -159,5 +160,5 @@ def _locate(
 
 @numba.njit(cache=True)
 def _wrapped(angle: float) -> float:
-    """The angle within ±pi."""
+    """Wraps an angle to ±pi."""
     return (angle + np.pi) % (2 * np.pi) - np.pi

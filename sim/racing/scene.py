@@ -1,6 +1,6 @@
-"""How a track looks: asphalt, edge lines, kerbs, barriers, grass, trees, sun and sky.
+"""Draws a track: asphalt, edge lines, kerbs, barriers, grass, trees, sun and sky.
 
-Only for pictures, and for checking the lidar: the physics knows nothing but flat ground.
+This serves pictures and a check of the lidar; the physics has nothing but flat ground.
 """
 
 import mujoco
@@ -15,12 +15,12 @@ _TRIANGLE = mujoco.mjtGeom.mjGEOM_MESH
 _THICKNESS = 0.15  # m, of the barriers
 _LINE = 0.12  # m, width of the edge lines
 _KERB = 0.45  # m, width of the kerbs
-_BEND = 1 / 25.0  # 1/m, kerbs and coloured barriers where it is bent more
+_BEND = 1 / 25.0  # 1/m, curvature above which there are kerbs and coloured barriers
 _TREES = 60
 
 
 def add_track(spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float) -> None:
-    """Draw track `k` into a scene that has the vehicle and a plane called `floor`."""
+    """Adds track `k` to a scene that has the vehicle and a plane called `floor`."""
     _set_light(spec)
     _add_materials(spec)
     floor = spec.geom("floor")
@@ -48,7 +48,7 @@ def add_track(spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float) -
 
 
 def add_walls(spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float) -> None:
-    """The walls as the lidar meets them, without thickness; for checking it against `mj_ray`."""
+    """Adds the walls as the lidar meets them, without thickness, for a check against `mj_ray`."""
     everywhere = np.ones(tracks.points, bool)
     for name, wall in (("left_wall", tracks.left[k]), ("right_wall", tracks.right[k])):
         faces = [_fence(wall, wall_height, everywhere), _fence(wall, wall_height, everywhere, True)]
@@ -64,17 +64,17 @@ class _Lines:
         self._left = np.stack([-np.sin(heading), np.cos(heading)], axis=1)
 
     def __call__(self, side: int, outward: float) -> Float:
-        """(P, 2); `side` is 1 for the left wall, -1 for the right."""
+        """Returns the line, (P, 2); `side` is 1 for the left wall, -1 for the right."""
         return self._center + side * (self._half + outward) * self._left
 
 
 def _widened(mask: Mask, by: int) -> Mask:
-    """True also up to `by` points before and after, around the lap."""
+    """Extends True by `by` points before and after, around the lap."""
     return np.any([np.roll(mask, step) for step in range(-by, by + 1)], axis=0)
 
 
 def _quads(a: Float, b: Float, c: Float, d: Float) -> tuple[Float, npt.NDArray[np.int64]]:
-    """Vertices and triangles of quads with corners a, b, c, d (Q, 3) counterclockwise."""
+    """Returns vertices and triangles of quads with corners a, b, c, d (Q, 3) counterclockwise."""
     vertices = np.stack([a, b, c, d], axis=1).reshape(-1, 3)
     first = 4 * np.arange(len(a))[:, None]
     halves = np.array([[0, 1, 2], [0, 2, 3]])
@@ -88,7 +88,7 @@ def _at(line: Float, height: float) -> Float:
 def _strip(
     right: Float, left: Float, height: float, where: Mask
 ) -> tuple[Float, npt.NDArray[np.int64]]:
-    """A flat band between two lines, facing up."""
+    """Adds a flat band between two lines, facing up."""
     r, s = _at(right, height), _at(left, height)
     r1, s1 = np.roll(r, -1, axis=0), np.roll(s, -1, axis=0)
     return _quads(r[where], r1[where], s1[where], s[where])
@@ -97,7 +97,7 @@ def _strip(
 def _fence(
     line: Float, height: float, where: Mask, to_the_left: bool = False
 ) -> tuple[Float, npt.NDArray[np.int64]]:
-    """An upright band along a line, facing right of it, or left."""
+    """Adds an upright band along a line, facing right of it, or left."""
     low, high = _at(line, 0.0), _at(line, height)
     low1, high1 = np.roll(low, -1, axis=0), np.roll(high, -1, axis=0)
     if to_the_left:
@@ -157,7 +157,7 @@ def _add_barriers(spec: mujoco.MjSpec, tracks: Tracks, k: int, height: float, be
 
 
 def _add_start(spec: mujoco.MjSpec, line: _Lines) -> None:
-    """A chequered line across the road at the first point."""
+    """Adds a chequered line across the road at the first point."""
     right, left = line(-1, 0.0)[0], line(1, 0.0)[0]
     along = line(-1, 0.0)[1] - right
     along *= 0.4 / np.linalg.norm(along)
@@ -175,7 +175,7 @@ def _add_start(spec: mujoco.MjSpec, line: _Lines) -> None:
 
 
 def _add_trees(spec: mujoco.MjSpec, tracks: Tracks, k: int) -> None:
-    """Trees on the grass, always the same for a track."""
+    """Adds trees on the grass, always the same for a track."""
     rng = np.random.default_rng(k)
     center = tracks.center[k]
     low, high = center.min(axis=0) - 22.0, center.max(axis=0) + 22.0
@@ -240,7 +240,8 @@ def _add_materials(spec: mujoco.MjSpec) -> None:
 def _add_ground(
     spec: mujoco.MjSpec, name: str, colour: list[float], mark: list[float], repeat: float
 ) -> None:
-    """A speckled material; `repeat` per metre for planes, 0 where the mesh says itself."""
+    """Adds a speckled material; `repeat` per metre for planes, 0 where the mesh has its own
+    coordinates."""
     spec.add_texture(
         name=name,
         type=mujoco.mjtTexture.mjTEXTURE_2D,

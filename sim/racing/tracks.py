@@ -1,8 +1,8 @@
-"""Closed race tracks made from a seed.
+"""Makes closed race tracks from a seed.
 
-A track is a smooth closed centre line of constant width between two walls. All tracks of a set
-have the same number of points, equally spaced by arc length, so that cars on different tracks
-are handled in one array.
+A track is a smooth closed centre line of constant width between two walls. All tracks of a set have
+the same number of points, equally spaced by arc length, so that cars on different tracks are
+handled in one array.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Complex = npt.NDArray[np.complex128]
 
 _CANDIDATES = 64  # drawn at once; about half are kept
 _FINE = 2048  # samples of a curve before it is spaced by arc length
-_COARSE = 4  # every so many points are looked at for sections that come too close
+_COARSE = 4  # every so many points are checked for sections that come too close
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,16 @@ class Tracks:
 
     @property
     def points(self) -> int:
-        """P."""
+        """P, the number of points of each track."""
         return int(self.center.shape[1])
 
 
 @cache
 def make_tracks(count: int, seed: int, config: TrackConfig = TrackConfig()) -> Tracks:
-    """Draw tracks; half of them run left, half right, in the mean.
+    """Draws tracks, of which on average half run left and half right.
 
-    Each is a random star-shaped polygon whose corners are rounded by arcs and blended a little,
-    scaled so that its tightest corner has a random radius, and kept if its length is in range and
+    Each is a random star-shaped polygon whose corners are rounded by arcs and smoothed a little,
+    scaled so that its tightest corner has a random radius. It is kept if its length is in range and
     no two sections come closer than their walls allow.
 
     Args:
@@ -96,7 +96,7 @@ def make_tracks(count: int, seed: int, config: TrackConfig = TrackConfig()) -> T
 
 
 def _candidates(rng: np.random.Generator, config: TrackConfig) -> tuple[Float, Float]:
-    """Random closed curves (C, P, 2), equally spaced, and widths (C,)."""
+    """Returns random closed curves (C, P, 2), equally spaced, and widths (C,)."""
     corners = int(rng.integers(config.corners[0], config.corners[1] + 1))
     shape = (_CANDIDATES, corners)
     angle = 2 * np.pi * (np.arange(corners) + rng.uniform(-0.35, 0.35, shape)) / corners
@@ -113,9 +113,9 @@ def _candidates(rng: np.random.Generator, config: TrackConfig) -> tuple[Float, F
 
 
 def _rounded(vertices: Complex, share: Float, most: Float) -> Complex:
-    """Polygons (C, V) with an arc at each corner, sampled, (C, F).
+    """Rounds each corner of polygons (C, V) by an arc, and samples them, (C, F).
 
-    An arc takes `share` of the room its edges leave, but no larger radius than `most`.
+    An arc takes `share` of the room that its edges leave, but no larger radius than `most`.
     """
     edge = np.roll(vertices, -1, axis=1) - vertices
     size = np.abs(edge)
@@ -135,7 +135,7 @@ def _rounded(vertices: Complex, share: Float, most: Float) -> Complex:
 
 
 def _trace(lengths: Float, turns: Float, heading: float) -> Complex:
-    """Sections of constant curvature, one after the other, sampled, (F,); closed."""
+    """Samples a closed chain of sections of constant curvature, (F,)."""
     ends = np.cumsum(lengths)
     along = (np.arange(_FINE) + 0.5) * ends[-1] / _FINE
     section = np.minimum(np.searchsorted(ends, along), len(lengths) - 1)
@@ -146,7 +146,7 @@ def _trace(lengths: Float, turns: Float, heading: float) -> Complex:
 
 
 def _blend(curve: Complex, reach: float = 0.006) -> Complex:
-    """Low-pass closed curves (C, F), so that curvature does not jump.
+    """Low-passes closed curves (C, F), so that curvature does not jump.
 
     Args:
         curve: equally spaced.
@@ -159,7 +159,7 @@ def _blend(curve: Complex, reach: float = 0.006) -> Complex:
 
 
 def _respace(curve: Complex, points: int) -> Complex:
-    """Closed curves (C, F) resampled to `points` at equal arc length."""
+    """Resamples closed curves (C, F) to `points` at equal arc length."""
     closed = np.concatenate([curve, curve[:, :1]], axis=1)
     along = np.cumsum(np.abs(np.diff(closed, axis=1)), axis=1)
     along = np.concatenate([np.zeros((len(curve), 1)), along], axis=1)
@@ -168,7 +168,7 @@ def _respace(curve: Complex, points: int) -> Complex:
 
 
 def _heading_and_curvature(center: Float) -> tuple[Float, Float]:
-    """By central differences, (C, P) each."""
+    """Returns heading and curvature by central differences, (C, P) each."""
     ahead, behind = np.roll(center, -1, axis=1), np.roll(center, 1, axis=1)
     chord, first, second = ahead - behind, center - behind, ahead - center
     cross = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
@@ -178,23 +178,23 @@ def _heading_and_curvature(center: Float) -> tuple[Float, Float]:
 
 
 def _perimeter(center: Float) -> Float:
-    """Lengths of closed polygons (C, P, 2), (C,)."""
+    """Returns the lengths of closed polygons (C, P, 2), (C,)."""
     return np.linalg.norm(np.roll(center, -1, axis=1) - center, axis=-1).sum(axis=1)
 
 
 def _drivable(center: Float, width: Float, config: TrackConfig) -> npt.NDArray[np.bool_]:
-    """Which curves have the length and keep the distance between sections, (C,)."""
+    """Whether curves have the right length and distance between sections, (C,)."""
     length = _perimeter(center)
     good = (config.length[0] <= length) & (length <= config.length[1])
     _, curvature = _heading_and_curvature(center)
-    good &= np.abs(curvature).max(axis=1) * width / 2 < 0.9  # or the inner wall would fold
+    good &= np.abs(curvature).max(axis=1) * width / 2 < 0.9  # otherwise the inner wall would fold
     for i in np.flatnonzero(good):
         coarse = center[i, ::_COARSE]
         apart = np.linalg.norm(coarse[:, None] - coarse[None], axis=-1)
         spacing = length[i] / len(coarse)
         steps = np.abs(np.subtract.outer(np.arange(len(coarse)), np.arange(len(coarse))))
         along = np.minimum(steps, len(coarse) - steps) * spacing
-        # A half circle across the clearance is the shortest way back beside oneself.
+        # A half circle across the clearance is the shortest way back beside itself.
         clearance = width[i] + config.gap
         good[i] = not ((along > np.pi / 2 * clearance + spacing) & (apart < clearance)).any()
     return good

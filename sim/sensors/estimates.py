@@ -1,7 +1,7 @@
-"""Attitude and velocity as a robot knows them: by an error model, or by the estimator itself.
+"""Provides attitude and velocity as a robot knows them: by an error model, or by its estimator.
 
-Training does not run N estimators; it turns and shifts the truth by the measured errors of one.
-Evaluation can run the very estimator that the robot does.
+Training does not run N estimators; it rotates and shifts the truth by the measured errors of one.
+Evaluation can run the robot's own estimator.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from edge_runtime.rotations import multiply
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array, Signal, Signals
 from sim.engines.engine import Engine, Float, Rows
 
-# Signals that come from an estimator, and the model's sensors that know the truth of them.
+# Signals that come from an estimator, and the model's sensors of their true values.
 ESTIMATED = {
     Signal(ATTITUDE, 4, "1", "world"): "true_attitude",
     Signal(BASE_VELOCITY, 3, "m/s", "body"): "true_velocity",
@@ -25,7 +25,7 @@ ESTIMATED = {
 
 
 @dataclass(frozen=True)
-class Wander:
+class GaussMarkov:
     """A first-order Gauss-Markov error."""
 
     std: float = setting(0.0, "Stationary standard deviation, in the signal's unit.", at_least=0)
@@ -34,10 +34,10 @@ class Wander:
 
 @dataclass(frozen=True)
 class EstimateErrors:
-    """What an estimator gets wrong."""
+    """Errors of an estimator."""
 
-    attitude: Wander = Wander()  # rad about each horizontal axis
-    velocity: Wander = Wander()  # m/s along each axis of the body
+    attitude: GaussMarkov = GaussMarkov()  # rad about each horizontal axis
+    velocity: GaussMarkov = GaussMarkov()  # m/s along each axis of the body
 
 
 class Estimates(Protocol):
@@ -46,29 +46,29 @@ class Estimates(Protocol):
     signals: dict[str, Array]  # (N, size) each, always the same arrays
 
     def reset(self, rows: Rows) -> None:
-        """These simulations were put elsewhere and their sensors read."""
+        """Restarts the estimates of simulations that were reset and whose sensors were read."""
         ...
 
     def read(self) -> None:
-        """Bring `signals` up to date after all sensors were read."""
+        """Updates `signals` after all sensors were read."""
         ...
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
         ...
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         ...
 
 
 class ModelledEstimates:
-    """The truth with modelled errors.
+    """Adds modelled errors to the truth.
 
     Args:
         errors: none by default.
-        engine: where the truth comes from.
-        period: s between two readings.
+        engine: provides the truth.
+        period: s, between two readings.
         rng: draws the errors.
     """
 
@@ -78,8 +78,8 @@ class ModelledEstimates:
         rows = engine.rows
         self._attitude = engine.sensor("true_attitude")
         self._velocity = engine.sensor("true_velocity")
-        self._tilt = _Wandering(errors.attitude, (rows, 2), period, rng)
-        self._shift = _Wandering(errors.velocity, (rows, 3), period, rng)
+        self._tilt = _GaussMarkovProcess(errors.attitude, (rows, 2), period, rng)
+        self._shift = _GaussMarkovProcess(errors.velocity, (rows, 3), period, rng)
         self.signals: dict[str, Array] = {
             signal.name: np.zeros((rows, signal.size), np.float32) for signal in ESTIMATED
         }
@@ -112,9 +112,9 @@ class ModelledEstimates:
             self.signals[name][:] = value
 
 
-class _Wandering:
+class _GaussMarkovProcess:
     def __init__(
-        self, config: Wander, shape: tuple[int, int], period: float, rng: np.random.Generator
+        self, config: GaussMarkov, shape: tuple[int, int], period: float, rng: np.random.Generator
     ) -> None:
         self.std, self._rng = config.std, rng
         self._keep = np.exp(-period / config.time_constant)
@@ -132,7 +132,7 @@ class _Wandering:
 
 
 def _turned(truth: Float, error: Float) -> Float:
-    """Attitudes (n, 4) turned by small angles about the horizontal axes, (n, 2) rad."""
+    """Rotates attitudes (n, 4) by small angles about the horizontal axes, (n, 2) rad."""
     half = np.zeros((len(error), 4))
     half[:, 0] = 1.0
     half[:, 1:3] = 0.5 * error
@@ -141,11 +141,11 @@ def _turned(truth: Float, error: Float) -> Float:
 
 
 class FusedEstimates:
-    """What the robot's own estimator makes of the sensors, one for each simulation.
+    """Runs the robot's own estimator, one for each simulation.
 
     Args:
-        make: an estimator of one robot.
-        sensed: what the sensors read, (N, size) each, always the same arrays.
+        make: makes an estimator of one robot.
+        sensed: readings of the sensors, (N, size) each, always the same arrays.
         rows: N.
     """
 
@@ -161,7 +161,7 @@ class FusedEstimates:
 
     def reset(self, rows: Rows) -> None:
         for row in rows.tolist():
-            # Another robot in another world, and not one that was lifted up.
+            # It is another robot in another world, not one that was lifted up.
             self._fusions[row] = self._make()
             self._update(row)
 
@@ -171,7 +171,7 @@ class FusedEstimates:
 
     @property
     def lost(self) -> np.ndarray:
-        """Which estimators say they do not know, (N,)."""
+        """Which estimators report that they are lost, (N,)."""
         return np.array([fusion.lost for fusion in self._fusions])
 
     def _update(self, row: int) -> None:
@@ -180,7 +180,7 @@ class FusedEstimates:
 
     def state(self) -> dict[str, Any]:
         raise UserError(
-            "a run with estimators in the loop cannot be kept; train with their errors "
+            "a run with estimators in the loop cannot be saved; train with their errors "
             "(--estimates model)"
         )
 

@@ -1,4 +1,4 @@
-"""A GNSS receiver in a local east-north-up frame: slow, with an error that wanders."""
+"""Simulates GNSS receivers in a local east-north-up frame: slow fixes with a drifting error."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,12 +21,12 @@ class GnssConfig:
     velocity: float = setting(0.05, "White noise of each fix's velocity.", "m/s", at_least=0)
 
     def exact(self) -> "GnssConfig":
-        """The same at the same pace without error."""
+        """Returns the receiver without errors, at the same rate."""
         return replace(self, white=0.0, wander=0.0, velocity=0.0)
 
 
-class Gnss:
-    """Fixes of N receivers; between two of them the last one holds.
+class GnssReceivers:
+    """Simulates N receivers; between two fixes the last one holds.
 
     Args:
         config: the receiver.
@@ -45,14 +45,14 @@ class Gnss:
         self._age = np.zeros(rows, np.int64)  # calls since the last fix
 
     def reset(self, rows: Rows) -> None:
-        """New errors; the next `read` of these rows is a fix."""
+        """Draws new errors; the next `read` of these rows gives a fix."""
         self._wander[rows] = self._rng.normal(0.0, self._config.wander, (len(rows), 3))
         self._age[rows] = self._every
 
     def read(
         self, rows: Rows, position: Float, velocity: Float, fix: Array, fix_velocity: Array
     ) -> None:
-        """Write new fixes, (N, 3) each, of those of `rows` whose time has come.
+        """Writes the fixes that are due, for simulations in `rows`.
 
         Args:
             rows: (n,).
@@ -73,9 +73,9 @@ class Gnss:
         fix_velocity[due] = velocity[due] + self._rng.normal(0.0, c.velocity, shape)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
         return {"wander": self._wander.copy(), "age": self._age.copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         self._wander[:], self._age[:] = state["wander"], state["age"]

@@ -1,9 +1,9 @@
-"""A planar lidar between the walls of a track, exact in three dimensions.
+"""Simulates a planar lidar between the walls of a track, exactly, in three dimensions.
 
 The track is a corridor of quads between its cross sections. A beam starts in one quad and walks
-from cross section to cross section until one of the two walls ends it, so its cost grows with the
-distance it travels and not with the number of walls; casting it against the walls as geoms of a
-physics engine gives the same ranges tens of times slower.
+from cross section to cross section until it meets one of the two walls. Its cost thus grows with
+the distance and not with the number of walls; casting it against the walls as geoms of a physics
+engine gives the same ranges tens of times slower.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,13 @@ Index = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Point = Float | tuple[float, float]
 
-_SEARCH = 64  # cross sections looked at for the quad a beam starts in
+_SEARCH = 64  # cross sections searched for the quad in which a beam starts
 
 
 @dataclass(frozen=True)
 class LidarConfig:
-    """Beams spread evenly over the field of view, the middle one forward, right to left."""
+    """Beams, evenly spaced over the field of view from right to left; the middle one points
+    forward."""
 
     beams: int = setting(64, "Number of beams.", above=0)
     field_of_view: float = setting(4.71238898038469, "Angle from first to last.", "rad", above=0)
@@ -41,12 +42,12 @@ class LidarConfig:
 
 
 class Lidar:
-    """Ranges for N cars on their tracks.
+    """Computes ranges for N cars on their tracks.
 
     Args:
         config: the beams.
-        tracks: whose walls stop them.
-        mount: where the lidar sits in the car's frame, (3,) m; it is not turned against it.
+        tracks: the tracks whose walls end the beams.
+        mount: position of the lidar in the car's frame, (3,) m; its axes are the car's.
         rows: N.
     """
 
@@ -59,7 +60,7 @@ class Lidar:
         self.beams: Float = np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (B, 2)
 
     def cast(self, rows: Index, track: Index, near: Index, pose: Float, out: Array) -> None:
-        """Write the exact ranges of these cars.
+        """Writes the exact ranges of these cars.
 
         Args:
             rows: (n,).
@@ -84,7 +85,7 @@ class Lidar:
         )
 
     def reset(self, rows: Index, rng: np.random.Generator) -> None:
-        """New episodes: draw the sectors that are blind."""
+        """Draws the blind sectors of new episodes."""
         low, high = self.config.blind
         if high <= 0.0:
             return
@@ -95,7 +96,8 @@ class Lidar:
     def add_noise(
         self, ranges: Array, rng: np.random.Generator, blind: Bool | None = None
     ) -> Array:
-        """Ranges, (n, B), with noise, some of them without an echo, among them the blind ones."""
+        """Returns ranges, (n, B), with noise; some beams, among them the blind ones,
+        have no echo."""
         c = self.config
         noise: Array = rng.standard_normal(ranges.shape, np.float32)
         noise *= np.float32(c.std)
@@ -122,7 +124,7 @@ def _side(dx: float, dy: float, ox: float, oy: float, p: Point) -> float:
 
 @numba.njit(cache=True)
 def _distance(dx: float, dy: float, ox: float, oy: float, a: Float, b: Float) -> float:
-    """Along the ray to the line through a and b."""
+    """Distance along the ray to the line through a and b."""
     ex, ey = b[0] - a[0], b[1] - a[1]
     across = _cross(dx, dy, ex, ey)
     if across == 0.0:
@@ -132,7 +134,8 @@ def _distance(dx: float, dy: float, ox: float, oy: float, a: Float, b: Float) ->
 
 @numba.njit(cache=True)
 def _quad(left: Float, right: Float, near: int, ox: float, oy: float) -> int:
-    """The quad that holds (ox, oy), between cross sections i and i + 1; -1 if it is in none."""
+    """Finds the quad that holds (ox, oy), between cross sections i and i + 1; -1 if
+    there is none."""
     points = len(left)
     i, p = near, (ox, oy)
     for _ in range(_SEARCH):
@@ -168,7 +171,7 @@ def _walk(left: Float, right: Float, i: int, ox: float, oy: float, dx: float, dy
     forward = left_ahead > 0 and right_ahead < 0
     step = 1 if forward else -1
     here = j if forward else i  # the cross section being passed
-    sign = 1.0 if forward else -1.0  # driving backward, the left wall is to the right
+    sign = 1.0 if forward else -1.0  # seen backward, the left wall is on the right
     for _ in range(points):
         ahead = (here + step) % points
         if sign * _side(dx, dy, ox, oy, left[ahead]) <= 0:
@@ -183,7 +186,7 @@ def _walk(left: Float, right: Float, i: int, ox: float, oy: float, dx: float, dy
 def _search(
     wall: Float, height: float, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
 ) -> float:
-    """Distance to the first segment of a wall met below its top, trying all of them."""
+    """Distance to the first wall segment met below its top, among all segments."""
     best = np.inf
     points = len(wall)
     for i in range(points):
@@ -197,7 +200,7 @@ def _search(
 
 @numba.njit(cache=True)
 def _rotation(w: float, x: float, y: float, z: float) -> Float:
-    """Body to world, (3, 3)."""
+    """Rotation from body to world, (3, 3)."""
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -226,7 +229,7 @@ def _cast(
         turn = _rotation(pose[n, 3], pose[n, 4], pose[n, 5], pose[n, 6])
         ox, oy, oz = pose[n, :3] + (turn * mount).sum(axis=1)  # without @, which needs scipy
         quad = _quad(left, right, int(near[n]), ox, oy)
-        # From below the top of the walls, a beam that passes over one has nothing left to meet.
+        # From below the top of the walls, a beam that passes over one can meet no other.
         walks = quad >= 0 and 0.0 <= oz <= height
         for b in range(len(beams)):
             x, y = beams[b]

@@ -1,4 +1,4 @@
-"""From the engine's exact sensors to what a robot reads: averaged, noisy, biased, float32."""
+"""Turns the engine's exact sensors into a robot's readings: averaged, noisy, biased, float32."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ _ALL = slice(None)
 
 @dataclass(frozen=True)
 class Noise:
-    """Error of one sensor, in its unit."""
+    """The error of one sensor, in its unit."""
 
     std: float = setting(0.0, "White noise of each reading.", at_least=0)
     bias: float = setting(0.0, "Bias, constant over an episode, drawn from ± this.", at_least=0)
 
 
-class Readings:
-    """The robot's sensors for N simulations.
+class SensorReadings:
+    """Reads the robot's sensors in N simulations.
 
-    An IMU is read at every physics step, as its own clock does on a robot: its signals are the
-    mean over the control period, and `imu_burst` (N, substeps * 6) keeps every gyroscope and
+    An IMU is read at every physics step, as its own clock does on a robot: its signals are the mean
+    over the control period, and `imu_burst` (N, substeps * 6) keeps every gyroscope and
     accelerometer reading since the last control step, oldest first, for fusion.
 
     Args:
-        engine: where the exact values come from.
-        sensors: what there is to read.
-        noise: by signal name; a signal that is not named is exact.
+        engine: provides the exact values.
+        sensors: the sensors that can be read.
+        noise: by signal name; a signal that is not listed is exact.
         rng: draws noise and biases.
         wanted: names of the signals to read; by default all of them, and `imu_burst`.
     """
@@ -59,14 +59,14 @@ class Readings:
             self.signals[IMU_BURST] = self._burst.reshape(engine.rows, -1)
 
     def reset(self, rows: Rows) -> None:
-        """Draw new biases for these simulations and read them."""
+        """Draws new biases for these simulations and reads them."""
         if self._noisy:
             for group in (self._plain, self._imu):
                 group.draw_bias(rows, self._rng)
         self._read(rows)
 
     def read(self) -> None:
-        """Read all sensors of all simulations into `signals`."""
+        """Reads all sensors of all simulations into `signals`."""
         self._read(_ALL)
 
     def _read(self, rows: Rows | slice) -> None:
@@ -76,7 +76,8 @@ class Readings:
         if self._noisy:
             plain.values[rows] += plain.error(rows, self._rng)
         if self._noisy and self._burst is not None:
-            # White noise of each reading, so that their mean has the noise of a control period.
+            # White noise is added to each reading, so that their mean has the noise of a control
+            # period.
             white = self._rng.standard_normal(burst.shape, dtype=np.float32)
             white *= imu.std * np.float32(np.sqrt(engine.substeps))
             burst += white
@@ -88,12 +89,12 @@ class Readings:
             imu.values[rows] += imu.error(rows, self._rng)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
         state = {"plain": self._plain.state(), "imu": self._imu.state()}
         return state if self._burst is None else {**state, "burst": self._burst.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         self._plain.restore(state["plain"])
         self._imu.restore(state["imu"])
         if self._burst is not None:
@@ -101,11 +102,11 @@ class Readings:
 
 
 class _Group:
-    """Sensors that are read together: where, with what error, and their newest values.
+    """Holds sensors that are read together: their columns, errors and newest values.
 
     Args:
-        engine: where the exact values come from.
-        sensors: which; there may be none.
+        engine: provides the exact values.
+        sensors: which sensors; there may be none.
         noise: by signal name.
     """
 
@@ -128,12 +129,12 @@ class _Group:
         }
 
     def draw_bias(self, rows: Rows, rng: np.random.Generator) -> None:
-        """For a new episode of these simulations."""
+        """Draws the biases for a new episode of these simulations."""
         draw = rng.uniform(-1, 1, (len(rows), len(self.columns)))
         self.bias[rows] = self._bias_range * draw.astype(np.float32)
 
     def error(self, rows: Rows | slice, rng: np.random.Generator) -> Array:
-        """Of one reading of these simulations, (n, columns)."""
+        """Returns the error of one reading of these simulations, (n, columns)."""
         bias = self.bias[rows]
         error: Array = rng.standard_normal(bias.shape, dtype=np.float32)
         error *= self.std
@@ -148,7 +149,7 @@ class _Group:
 
 
 def _mean(burst: Array) -> Array:
-    """Over the physics steps, (n, substeps, columns) -> (n, columns)."""
+    """Returns the mean over the physics steps, (n, substeps, columns) -> (n, columns)."""
     total = burst[:, 0].copy()
     for step in range(1, burst.shape[1]):  # a reduction over the middle axis takes longer
         total += burst[:, step]

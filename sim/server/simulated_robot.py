@@ -1,4 +1,4 @@
-"""The robot border from the other side: one simulation that reads and acts as a robot does.
+"""Simulates a robot behind the border that a real robot has: it is read and commanded.
 
 `LockstepRobot` lives in the control loop's process and waits for it. As a program, this module
 serves a robot over shared memory in real time:
@@ -47,8 +47,9 @@ class SimulatedRobot:
 
     Args:
         task: the world; nothing ends an episode here.
-        seed: of everything random.
-        truth: give what only the physics knows too, as far as the model has such sensors.
+        seed: seed of everything random.
+        truth: whether to provide the signals that only the physics knows, if the model has such
+            sensors.
     """
 
     def __init__(self, task: TaskConfig, seed: int = 0, truth: bool = False) -> None:
@@ -63,7 +64,7 @@ class SimulatedRobot:
         exact = {name: values.astype(np.float32) for name, values in self._truth.items()}
         self.signals: Mapping[str, Array] = self.env.signals | exact
         actuators = task.robot.actuators
-        self.target: Array = self.env.action_map.default.copy()  # that was commanded last, (A,)
+        self.target: Array = self.env.action_map.default.copy()  # the last command's target, (A,)
         self._is_position = np.array([a.mode == POSITION for a in actuators])
         self._gain, self._bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
         self._own = (self._gain.copy(), self._bias.copy())
@@ -71,15 +72,15 @@ class SimulatedRobot:
         self._damping = np.array([a.damping for a in actuators], np.float32)
 
     def sample(self) -> Sample:
-        """What the sensors read; the stamp is simulated time."""
+        """Returns the sensors' readings, stamped with simulated time."""
         stamp = self.sequence * self.env.config.control_period
         return Sample(self.sequence, stamp, self.description.join(self.signals))
 
     def advance(self, control: Float) -> None:
-        """Let one control period pass.
+        """Advances by one control period.
 
         Args:
-            control: what each physics step follows, (1, substeps, A).
+            control: the target of each physics step, (1, substeps, A).
         """
         self.env.advance(control)
         self.env.task.advance()
@@ -88,7 +89,7 @@ class SimulatedRobot:
         self.sequence += 1
 
     def apply_command(self, command: ActuatorCommand) -> Array:
-        """Set the gains that a command asks for; the target to follow, (A,)."""
+        """Sets the gains of a command and returns its target, (A,)."""
         limp = command.mode is Mode.DAMP
         gain, bias = self._own
         asked = np.zeros_like(self._stiffness) if limp else command.stiffness
@@ -102,11 +103,11 @@ class SimulatedRobot:
         return self.target
 
     def is_without_commands(self, silence: float) -> bool:
-        """Whether a robot that got no command for `silence` s must act for itself."""
+        """Whether a robot that got no command for `silence` s must damp itself."""
         return silence >= COMMAND_TIMEOUT - 1e-9
 
     def damp(self) -> Array:
-        """Damp itself, as a driver does when commands cease; the target to follow, (A,)."""
+        """Damps the robot, as a driver does when commands cease, and returns the target, (A,)."""
         own = self._stiffness, self._damping
         return self.apply_command(
             ActuatorCommand(self.sequence, Mode.DAMP, self.target.copy(), *own)
@@ -114,14 +115,14 @@ class SimulatedRobot:
 
 
 def _share(gain: Array, nominal: Array) -> Array:
-    """Of what the robot has, (A,); 1 where it has none."""
+    """Returns gains as shares of the robot's own, (A,); 1 where it has none."""
     return np.divide(gain, nominal, out=np.ones_like(nominal), where=nominal > 0)
 
 
 class LockstepRobot:
-    """A `Robot` in the loop's own process: a command lets one control period pass.
+    """A `Robot` in the loop's own process: each command advances it by one control period.
 
-    `read` gives the sample of the present state; `write` acts on it without latency.
+    `read` returns the sample of the present state; `write` takes effect without latency.
     """
 
     def __init__(self, simulated: SimulatedRobot) -> None:
@@ -141,29 +142,29 @@ class LockstepRobot:
 
 
 class Server(Protocol):
-    """Where a robot's samples go to and its commands come from; neither call blocks."""
+    """Publishes a robot's samples and receives its commands; neither call blocks."""
 
     def publish(self, sample: Sample) -> None:
-        """Give a sample to whoever reads."""
+        """Publishes a sample."""
         ...
 
     def command(self) -> ActuatorCommand | None:
-        """The newest command, once."""
+        """Returns the newest command, once."""
         ...
 
 
 class RealTimeSimulation:
-    """Serves a simulated robot at the pace of the clock.
+    """Runs a simulated robot in real time.
 
-    At each physics step the newest command that has arrived counts; when none comes for
-    `COMMAND_TIMEOUT` the robot damps itself, until the next. A control period's physics is
-    computed at its end, so that a sample is of the moment at which it is published. Until the
-    first command the robot hangs still: its samples tell of the moment from which it will move.
+    At each physics step the newest command that has arrived takes effect; when none comes for
+    `COMMAND_TIMEOUT` the robot damps itself, until the next. The physics of a control period is
+    computed at its end, so that a sample is of the moment at which it is published. Until the first
+    command the robot hangs still: its samples are of the moment from which it will move.
 
     Args:
         simulated: the robot.
-        server: its border.
-        speed: simulated seconds in one of the clock.
+        server: publishes its samples and receives its commands.
+        speed: simulated seconds per second of the clock.
     """
 
     def __init__(self, simulated: SimulatedRobot, server: Server, speed: float = 1.0) -> None:
@@ -172,15 +173,16 @@ class RealTimeSimulation:
         self._substeps = engine.substeps
         self._timestep = float(engine.model.opt.timestep)  # s, simulated
         self._physics_period = round(self._timestep / speed * 1e9)  # ns
-        # The newest target at each physics step of the last control period and of this one.
+        # The newest target at each physics step of the last control period and of the present one.
         self._targets = np.tile(simulated.target, (2 * self._substeps, 1))
         self._hanging = True
-        self._silence = 0.0  # s since the last command; a simulator that is held up counts nothing
+        # S since the last command; time for which the simulator is held up does not count
+        self._silence = 0.0
         self.missed = 0  # physics steps that came too late to see the newest command
         self.frames: list[Float] = []  # qpos and qvel after each control period
 
     def run(self, stop: "StopFlag", record: bool = False) -> None:
-        """Serve until told to stop."""
+        """Serves until `stop` is set."""
         robot = self.simulated
         release = time.monotonic_ns()
         sequence = 0
@@ -201,7 +203,7 @@ class RealTimeSimulation:
                     self.frames.append(np.concatenate([engine.qpos[0], engine.qvel[0]]))
 
     def _handle_command(self, command: ActuatorCommand | None) -> None:
-        """Take in what came since the last physics step."""
+        """Applies the command that has come since the last physics step."""
         self._silence += self._timestep
         if command is not None:
             self.simulated.apply_command(command)
@@ -217,7 +219,7 @@ class RealTimeSimulation:
 
 
 class StopFlag:
-    """True once the process was asked to end, or lost its parent."""
+    """Is true once the process was asked to end, or lost its parent."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -233,17 +235,21 @@ class StopFlag:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve a robot until SIGTERM, SIGINT, or the end of the parent process."""
+    """Serves a robot until SIGTERM, SIGINT or the end of the parent process."""
     parser = argparse.ArgumentParser(prog="sim.server.simulated_robot", description=main.__doc__)
     parser.add_argument("name", help="the shared memory's name")
-    parser.add_argument("task", help="the world it lives in")
+    parser.add_argument("task", help="the task whose world it lives in")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--randomize", action="store_true", help="draw another robot and pushes")
     parser.add_argument("--truth", action="store_true", help="give what only the physics knows")
     parser.add_argument("--fifo", type=int, default=0, help="priority under SCHED_FIFO")
     parser.add_argument("--record", type=Path, help="write the motion to this .npz at the end")
     parser.add_argument(
-        "--command", type=float, nargs="*", default=[], help="what it is told, for the recording"
+        "--command",
+        type=float,
+        nargs="*",
+        default=[],
+        help="the operator's command",
     )
     options = parser.parse_args(arguments)
     stop = StopFlag()

@@ -1,1 +1,1 @@
-"""Rough ground that every engine can have: boxes of one model that all simulations share."""
+"""Builds rough ground for every engine: boxes of one model that all simulations share."""

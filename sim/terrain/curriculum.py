@@ -1,4 +1,5 @@
-"""Which level each simulation walks on: up with those that walk where they are told, else down."""
+"""Chooses the level of ground for each simulation: up for those that walk as
+commanded, else down."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,18 +9,19 @@ import numpy as np
 from edge_runtime.signals import Array
 from sim.engines.engine import Bool, Float, Rows
 
-_LEAST = 1.0  # m that an episode must have asked for, to tell anything
-_ENOUGH, _TOO_LITTLE = 0.8, 0.5  # share of it that was walked, to go up or down
+_LEAST = 1.0  # m, least commanded distance of an episode that is judged
+# Share of it that must be walked to go up, and below which to go down
+_ENOUGH, _TOO_LITTLE = 0.8, 0.5
 
 
 class Curriculum:
-    """Levels of N simulations, each on ground of one kind.
+    """Holds the levels of N simulations, each on ground of one kind.
 
     Args:
         rows: N.
-        kinds: how many there are; the simulations take turns.
-        levels: how many there are.
-        climbs: whether levels depend on what was walked; else they are drawn evenly.
+        kinds: number of kinds; the simulations take turns.
+        levels: number of levels.
+        climbs: whether levels depend on the distance walked; otherwise they are drawn evenly.
         rng: draws levels.
     """
 
@@ -29,20 +31,20 @@ class Curriculum:
         self.kind: Rows = np.arange(rows) % kinds
         self.level: Rows = np.zeros(rows, np.intp)
         self._levels, self._climbs, self._rng = levels, climbs, rng
-        self._asked = np.zeros(rows)  # m, in this episode
-        self._walked = np.zeros(rows)  # m of it
+        self._asked = np.zeros(rows)  # m commanded in this episode
+        self._walked = np.zeros(rows)  # m walked of it
 
     def add(self, asked: Array, velocity: Float, period: float) -> None:
-        """One control step: the velocity asked for (N, 2) and the robot's (N, 2), m/s."""
+        """Adds a control step: the commanded velocity (N, 2) and the robot's (N, 2), m/s."""
         speed = np.hypot(asked[:, 0], asked[:, 1])
         along = np.einsum("ni,ni->n", asked, velocity) / np.maximum(speed, 1e-6)
         self._asked += speed * period
         self._walked += np.clip(along, 0.0, speed) * period
 
     def advance(self, rows: Rows, fallen: Bool) -> None:
-        """The level of the next episode of these simulations; `fallen` (n,) had to end.
+        """Chooses the level of these simulations' next episode; `fallen`, (n,), ended by a fall.
 
-        Who has mastered the hardest level goes on anywhere, so that nothing is forgotten.
+        A robot that has mastered the hardest level continues on any, so that nothing is forgotten.
         """
         if not self._climbs:
             self.level[rows] = self._rng.integers(0, self._levels, len(rows))
@@ -57,11 +59,11 @@ class Curriculum:
         self._asked[rows] = self._walked[rows] = 0.0
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
         names = ("level", "_asked", "_walked")
         return {name: getattr(self, name).copy() for name in names}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         for name, value in state.items():
             getattr(self, name)[:] = value

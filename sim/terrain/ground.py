@@ -1,4 +1,4 @@
-"""The ground under N robots: where each stands, how high it is, and when it gets harder."""
+"""Holds the ground under N robots: where each stands, its height, and its level of difficulty."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,17 +14,17 @@ from sim.terrain.terrain import TerrainConfig, find_terrain
 
 FLOOR = "floor"  # the plane's geom
 _SPREAD = 3.0  # m, to either side of a patch's centre, within which robots start
-_FOOTPRINT = 0.3  # m, likewise, of what a standing robot may touch
+_FOOTPRINT = 0.3  # m, to either side of a robot that stands, what it may touch
 _POINTS = 7  # of the footprint, along each axis
 
 
 def ground_geoms(config: TerrainConfig) -> tuple[str, ...]:
-    """All geoms that robots stand on."""
+    """Names all geoms on which robots stand."""
     return (FLOOR,) if config.is_flat else (FLOOR, *find_terrain(config).names())
 
 
 def on_terrain(scene: Path, config: TerrainConfig) -> mujoco.MjModel:
-    """A scene with its floor, compiled with the terrain on it."""
+    """Compiles a scene with its floor and the terrain on it."""
     if config.is_flat:
         return mujoco.MjModel.from_xml_path(str(scene))
     spec = mujoco.MjSpec.from_file(str(scene))
@@ -33,12 +33,12 @@ def on_terrain(scene: Path, config: TerrainConfig) -> mujoco.MjModel:
 
 
 class Ground:
-    """Flat by default; then it changes nothing and draws nothing.
+    """The ground of N robots; flat ground by default, which changes and draws nothing.
 
     Args:
-        config: what ground there is.
+        config: the kinds and levels of ground.
         rows: N.
-        rng: draws levels and places to start.
+        rng: draws levels and starting places.
     """
 
     def __init__(self, config: TerrainConfig, rows: int, rng: np.random.Generator) -> None:
@@ -48,12 +48,12 @@ class Ground:
         self.curriculum = Curriculum(rows, kinds, config.levels, config.curriculum, rng)
 
     def place(self, rows: Rows, fallen: Bool, qpos: Float) -> None:
-        """Move robots that start to their patches, on top of what is below them.
+        """Moves robots that start to their patches, on top of the ground there.
 
         Args:
             rows: which simulations, (n,).
             fallen: whose last episode ended by a fall, (n,).
-            qpos: where they would stand on a plane, (n, nq); written.
+            qpos: state in which they would stand on a plane, (n, nq); written.
         """
         if self._terrain is None:
             return
@@ -66,32 +66,33 @@ class Ground:
         qpos[:, 2] += self._terrain.height(qpos[:, None, :2] + footprint).max(axis=1)
 
     def above(self, points: Float) -> Float:
-        """How high points (..., 3) are above the ground below them, (...) m."""
+        """Returns the height of points (..., 3) above the ground below them, (...) m."""
         height: Float = points[..., 2]
         if self._terrain is not None:
             height = height - self._terrain.height(points[..., :2])
         return height
 
     def walk(self, asked: Array, velocity: Float, period: float) -> None:
-        """One control step, for the curriculum: both velocities (N, 2) in the same frame, m/s."""
+        """Adds a control step to the curriculum: commanded and actual velocity (N, 2) in the same
+        frame, m/s."""
         if self._terrain is not None:
             self.curriculum.add(asked, velocity, period)
 
     def metrics(self) -> dict[str, Float]:
-        """The level that each robot walks on, (N,); nothing on flat ground."""
+        """Returns the level on which each robot walks, (N,); nothing on flat ground."""
         if self._terrain is None:
             return {}
         return {"terrain_level": self.curriculum.level.astype(np.float64)}
 
     def decorate(self, spec: mujoco.MjSpec) -> None:
-        """Add what is there to a scene that is drawn."""
+        """Adds the terrain to a scene that is drawn."""
         if self._terrain is not None:
             self._terrain.add_to(spec, FLOOR)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
         return self.curriculum.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         self.curriculum.restore(state)

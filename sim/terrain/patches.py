@@ -1,7 +1,7 @@
-"""Patches of ground, each of one kind and one difficulty, and how high they are anywhere.
+"""Describes patches of ground, each of one kind and difficulty, and their height anywhere.
 
-All are made of boxes, for a flat sole on a box has the same few contact points in any engine, and
-costs little; a height field has many, in each engine others. At its border a patch is level with
+All consist of boxes: a flat sole on a box has the same few contact points in any engine, at little
+cost, while a height field has many, and others in each engine. At its border a patch is level with
 the plane around it, or ends in a step no higher than its own.
 """
 
@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 Float = npt.NDArray[np.float64]
-REACH = 24.0  # m from its centre to the border of a patch: farther than a robot walks
-DEPTH = 0.1  # m, of a box below the lowest ground
+REACH = 24.0  # m from the centre to the border of a patch, farther than a robot walks
+DEPTH = 0.1  # m, depth of a box below the lowest ground
 
 
 @dataclass(frozen=True)
 class Box:
-    """One box in its patch's frame, turned first about y, then about z."""
+    """A box in its patch's frame, rotated first about y, then about z."""
 
     centre: tuple[float, float, float]  # m
     half: tuple[float, float, float]  # m
@@ -31,17 +31,17 @@ class Patch(Protocol):
     """Ground around an origin."""
 
     def boxes(self) -> list[Box]:
-        """What it is made of."""
+        """Returns the boxes of which it consists."""
         ...
 
     def height(self, x: Float, y: Float) -> Float:
-        """Of the ground above the plane at these places, m."""
+        """Returns the ground's height above the plane at these places, m."""
         ...
 
 
 @dataclass(frozen=True)
 class Flat:
-    """The plane alone."""
+    """Flat ground: the plane alone."""
 
     def boxes(self) -> list[Box]:
         return []
@@ -52,7 +52,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Ridges and valleys across x, which a robot climbs, goes down, and walks along."""
+    """Ridges and valleys across x, which a robot climbs, descends, and walks along."""
 
     angle: float  # rad
     run: float = 3.0  # m from a valley to a ridge
@@ -61,7 +61,7 @@ class Slopes:
         rise, slant = self.run * math.tan(self.angle), self.run / math.cos(self.angle)
         boxes = []
         for k in range(round(2 * REACH / self.run)):
-            pitch = -self.angle if k % 2 == 0 else self.angle  # about y: positive is downhill
+            pitch = -self.angle if k % 2 == 0 else self.angle  # about y: positive slopes down
             x, z = -REACH + (k + 0.5) * self.run, rise / 2
             below = (x - DEPTH * math.sin(pitch), 0.0, z - DEPTH * math.cos(pitch))
             boxes.append(Box(below, (slant / 2, REACH, DEPTH), pitch=pitch))
@@ -76,7 +76,7 @@ class Slopes:
 
 @dataclass(frozen=True)
 class Steps:
-    """Stairs across x: a few up, as many down, again and again."""
+    """Stairs across x: a few steps up and as many down, repeated."""
 
     rise: float  # m, of each step
     tread: float = 0.6  # m
@@ -103,20 +103,20 @@ class Steps:
         return 2 * self.count * self.tread
 
     def _half_length(self, step: int) -> float:
-        """Of the box whose top is that step's, from the middle of the stairs."""
+        """Returns half the length of the box under a step, from the middle of the stairs, m."""
         return (self.count - step + 0.5) * self.tread
 
 
 class Rough:
-    """Flat stones of random size, height and direction, some on others.
+    """Flat stones of random size, height and direction, some on top of others.
 
     Args:
-        height: of the highest, m.
-        rng: lays them.
+        height: height of the highest stone, m.
+        rng: draws the stones.
     """
 
-    REACH = 8.0  # m, shorter than of other patches: at the border is a small step alone
-    COUNT = 150  # every box costs each physics step of each simulation 20 ns
+    REACH = 8.0  # m, shorter than other patches', whose border has but a small step
+    COUNT = 150  # each box costs each physics step of each simulation 20 ns
     CELL = 0.03  # m, of the map of heights
 
     def __init__(self, height: float, rng: np.random.Generator) -> None:
@@ -145,7 +145,7 @@ class Rough:
         return np.where(inside, self._map[i.clip(0, size - 1), j.clip(0, size - 1)], 0.0)
 
     def _lay(self, stone: Box) -> None:
-        """Raise the map where the stone is higher."""
+        """Raises the map of heights where the stone is higher."""
         (x, y, z), (a, b, c) = stone.centre, stone.half
         corner, middle = math.hypot(a, b), len(self._map) // 2
         first, last = (

@@ -1,4 +1,4 @@
-"""A map of patches: one kind beside the other along y, harder and harder along x.
+"""Lays patches on a map: the kinds side by side along y, harder and harder along x.
 
 The simulations of a batch share one model and do not meet, so each starts on the patch of its kind
 and level (Rudin et al., "Learning to Walk in Minutes Using Massively Parallel Deep Reinforcement
@@ -25,7 +25,7 @@ _COLOUR = (0.52, 0.55, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class TerrainConfig:
-    """What ground there is; flat by default."""
+    """The ground of a task; flat by default."""
 
     kinds: tuple[Kind, ...] = setting(
         (), "Kinds of patches, such as slope steps rough; none: a plane."
@@ -41,16 +41,16 @@ class TerrainConfig:
 
     @property
     def is_flat(self) -> bool:
-        """Whether there is the plane alone."""
+        """Whether the ground is the plane alone."""
         return not self.kinds
 
     def unseen(self, seed: int) -> "TerrainConfig":
-        """Other ground of the same kinds, all levels alike, as no training has seen."""
+        """Returns other ground of the same kinds, levels drawn evenly, as no training has seen."""
         return replace(self, seed=_UNSEEN + seed, curriculum=False)
 
 
 class Terrain:
-    """The ground of all simulations; the patch of a kind and a level stands at its `origin`."""
+    """The ground of all simulations; the patch of a kind and level lies at its `origin`."""
 
     def __init__(self, config: TerrainConfig) -> None:
         self.config = config
@@ -72,12 +72,12 @@ class Terrain:
         return Rough(share * config.stone, rng) if kind == "rough" else Flat()
 
     def origin(self, kind: npt.NDArray[np.intp], level: npt.NDArray[np.intp]) -> Float:
-        """The centres of patches by kind (n,) and level (n,), (n, 2) m."""
+        """Returns the centres of patches by kind (n,) and level (n,), (n, 2) m."""
         centres: Float = SPACING * np.stack([level, kind], axis=-1).astype(np.float64)
         return centres
 
     def height(self, xy: Float) -> Float:
-        """Of the ground at these places (..., 2), m."""
+        """Returns the ground's height at these places (..., 2), m."""
         level, kind = (
             np.rint(xy[..., axis] / SPACING).astype(np.intp).clip(0, count - 1)
             for axis, count in enumerate((self.config.levels, len(self._patches)))
@@ -92,12 +92,12 @@ class Terrain:
         return height
 
     def names(self) -> tuple[str, ...]:
-        """Of its geoms."""
+        """Names its geoms."""
         count = sum(len(patch.boxes()) for row in self._patches for patch in row)
         return tuple(f"{_NAME}{number}" for number in range(count))
 
     def add_to(self, spec: mujoco.MjSpec, floor: str) -> None:
-        """Add its geoms to a scene, which touch as the geom `floor` does."""
+        """Adds its geoms to a scene; they collide as the geom `floor` does."""
         ground = spec.geom(floor)
         for number, (x, y, box) in enumerate(self._placed()):
             bx, by, bz = box.centre
@@ -118,7 +118,7 @@ class Terrain:
             )
 
     def _placed(self) -> list[tuple[float, float, Box]]:
-        """Every box, and where its patch is."""
+        """Every box, and the position of its patch."""
         return [
             (SPACING * level, SPACING * kind, box)
             for kind, row in enumerate(self._patches)
@@ -129,12 +129,12 @@ class Terrain:
 
 @cache
 def find_terrain(config: TerrainConfig) -> Terrain:
-    """The terrain of a config, laid once."""
+    """Returns the terrain of a config, built once."""
     return Terrain(config)
 
 
 def _quaternion(box: Box) -> list[float]:
-    """Of a turn about y, then about z, wxyz."""
+    """Returns the quaternion wxyz of a rotation about y, then about z."""
     cp, sp = np.cos(box.pitch / 2), np.sin(box.pitch / 2)
     cy, sy = np.cos(box.yaw / 2), np.sin(box.yaw / 2)
     return [float(v) for v in (cy * cp, -sy * sp, cy * sp, sy * cp)]

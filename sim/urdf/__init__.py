@@ -2,14 +2,14 @@
 
 from sim.urdf.compare import Difference, compare_models
 from sim.urdf.tree import Parts
-from sim.urdf.unsupported import Gap
+from sim.urdf.unsupported import Unsupported
 from sim.urdf.write import Conversion, convert, write, write_urdf
 
 __all__ = [
     "Conversion",
     "Difference",
-    "Gap",
     "Parts",
+    "Unsupported",
     "compare_models",
     "convert",
     "write",

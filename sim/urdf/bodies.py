@@ -8,17 +8,17 @@ from sim.urdf.pose import Float
 
 
 @dataclass(frozen=True)
-class Frames:
+class BodyFrames:
     """Where named frames are: origins (P, L, 3) m and rotation matrices (P, L, 3, 3)."""
 
     names: tuple[str, ...]
     position: Float
     rotation: Float
 
-    def seen_from(self, position: Float, rotation: Float) -> "Frames":
+    def seen_from(self, position: Float, rotation: Float) -> "BodyFrames":
         """The same in a frame at (P, 3), turned by (P, 3, 3)."""
         apart = self.position - position[:, None]
-        return Frames(
+        return BodyFrames(
             self.names,
             np.einsum("pji,plj->pli", rotation, apart),
             np.einsum("pji,pljk->plik", rotation, self.rotation),
@@ -29,7 +29,7 @@ class Frames:
 class Masses:
     """What is heavy: principal axes at each centre of mass, and mass and moments along them."""
 
-    axes: Frames
+    axes: BodyFrames
     mass: Float  # (L,) kg
     moments: Float  # (L, 3) kg m²
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.rotations import rotation_matrix
-from sim.urdf.bodies import Frames, Masses
+from sim.urdf.bodies import BodyFrames, Masses
 from sim.urdf.pose import Float
 
 
@@ -52,7 +52,7 @@ class BulletModel:
             if info[2] != bullet.JOINT_FIXED
         }
 
-    def move(self, joints: Sequence[str], positions: Float) -> tuple[Frames, Masses]:
+    def move(self, joints: Sequence[str], positions: Float) -> tuple[BodyFrames, Masses]:
         """Every link in each of P poses, in the base link's frame.
 
         Args:
@@ -80,7 +80,7 @@ class BulletModel:
             np.broadcast_to(inertial.rotation, axes.rotation.shape),
         )
         position = axes.position - np.einsum("plij,plj->pli", rotation, inertial.position)
-        frames = Frames(self.names, position, rotation)
+        frames = BodyFrames(self.names, position, rotation)
         origin = frames.position[:, 0], frames.rotation[:, 0]
         mass, moments = np.array([d[0] for d in dynamics]), np.array([d[2] for d in dynamics])
         return frames.seen_from(*origin), Masses(axes.seen_from(*origin), mass, moments)
@@ -94,10 +94,10 @@ class BulletModel:
         return lengths
 
 
-def _frames(names: tuple[str, ...], values: Float) -> Frames:
+def _frames(names: tuple[str, ...], values: Float) -> BodyFrames:
     """From positions and quaternions xyzw, (P, L, 7)."""
     rotation = rotation_matrix(values[..., [6, 3, 4, 5]].reshape(-1, 4))
-    return Frames(names, values[..., :3], rotation.reshape(*values.shape[:2], 3, 3))
+    return BodyFrames(names, values[..., :3], rotation.reshape(*values.shape[:2], 3, 3))
 
 
 @contextlib.contextmanager

@@ -8,11 +8,11 @@ import mujoco
 import numpy as np
 
 from edge_runtime.errors import UserError
-from sim.urdf.bodies import Frames, Masses
+from sim.urdf.bodies import BodyFrames, Masses
 from sim.urdf.bullet_model import BulletModel, open_bullet
 from sim.urdf.names import Names, find_names
 from sim.urdf.pose import Float
-from sim.urdf.robot import Robot, find_robot
+from sim.urdf.robot import ModelRobot, find_robot
 from sim.urdf.tree import link_frame
 
 POSES = 1000
@@ -80,7 +80,7 @@ def compare_models(
 
 
 def _random_positions(
-    model: mujoco.MjModel, robot: Robot, poses: int, rng: np.random.Generator
+    model: mujoco.MjModel, robot: ModelRobot, poses: int, rng: np.random.Generator
 ) -> Float:
     """Joint positions within their ranges, (P, J)."""
     columns = []
@@ -94,11 +94,11 @@ def _random_positions(
 
 def _move(
     model: mujoco.MjModel,
-    robot: Robot,
+    robot: ModelRobot,
     links: Mapping[int, str],
     frames: Mapping[int, str],
     positions: Float,
-) -> tuple[Frames, Masses]:
+) -> tuple[BodyFrames, Masses]:
     """Links, by body, and frames, by site, as MuJoCo has them in each pose, seen from the root."""
     data, root = mujoco.MjData(model), robot.root
     bodies, sites = list(links), list(frames)
@@ -118,7 +118,7 @@ def _move(
         origin.append((data.xpos[root].copy(), data.xmat[root].reshape(3, 3).copy()))
     called = (*links.values(), *frames.values())
     seen, heavy = (
-        Frames(called, *_stacked(part)).seen_from(*_stacked(origin)) for part in (place, axes)
+        BodyFrames(called, *_stacked(part)).seen_from(*_stacked(origin)) for part in (place, axes)
     )
     return seen, Masses(heavy, model.body_mass[bodies], model.body_inertia[bodies])
 
@@ -136,7 +136,7 @@ def _mass_differences(own: Masses, theirs: Masses) -> Iterator[Difference]:
     yield Difference("inertia about the base", "robot", float(inertia), "kg m²")
 
 
-def _frame_differences(own: Frames, theirs: Frames, urdf: Path) -> Iterator[Difference]:
+def _frame_differences(own: BodyFrames, theirs: BodyFrames, urdf: Path) -> Iterator[Difference]:
     for number, name in enumerate(own.names):
         if name not in theirs.names:
             raise UserError(f"{urdf} has no link '{name}'; write it anew from the model")

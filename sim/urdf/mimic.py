@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from sim.urdf.robot import Robot
+from sim.urdf.robot import ModelRobot
 
 _POINTS = 101  # of the leader's range, to find how far the linear part is off
 _FREE_RANGE = 1.0  # rad or m, to either side of a joint without limits
@@ -21,7 +21,7 @@ class Mimic:
     deviation: float  # the most that the model's own polynomial differs, over the leader's range
 
 
-def mimics(model: mujoco.MjModel, robot: Robot) -> dict[int, Mimic]:
+def mimics(model: mujoco.MjModel, robot: ModelRobot) -> dict[int, Mimic]:
     """What each joint of a robot follows, by the follower.
 
     The tangent at the leader's reference is taken, so that a wheel that stands straight in the

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import mujoco
 
-from sim.urdf.robot import WORLD, Robot
+from sim.urdf.robot import WORLD, ModelRobot
 
 BASE = "base_link"  # REP-105
 _FOREIGN = re.compile(r"[^A-Za-z0-9_./-]")
@@ -38,7 +38,7 @@ class Names:
     changes: tuple[Change, ...]
 
 
-def find_names(model: mujoco.MjModel, robot: Robot) -> Names:
+def find_names(model: mujoco.MjModel, robot: ModelRobot) -> Names:
     """The names of a robot's parts, the same for the same model."""
     links, joints = _Given(), _Given()
     bodies = {body: _name(model.body(body).name, "body", body) for body in robot.bodies}

@@ -11,7 +11,7 @@ WORLD = 0
 
 
 @dataclass(frozen=True)
-class Robot:
+class ModelRobot:
     """A tree of bodies. Its parts are by their number in the model, parents first."""
 
     root: int
@@ -22,7 +22,7 @@ class Robot:
     floats: bool  # whether the root has a free joint
 
 
-def find_robot(model: mujoco.MjModel, root: str = "") -> Robot:
+def find_robot(model: mujoco.MjModel, root: str = "") -> ModelRobot:
     """The robot in a scene.
 
     Args:
@@ -60,7 +60,7 @@ def _named(model: mujoco.MjModel, name: str) -> int:
     return roots[names.index(name)]
 
 
-def _tree(model: mujoco.MjModel, root: int) -> Robot:
+def _tree(model: mujoco.MjModel, root: int) -> ModelRobot:
     inside = {root}
     for body in range(root + 1, model.nbody):  # a child's number is above its parent's
         if int(model.body_parentid[body]) in inside:
@@ -73,7 +73,7 @@ def _tree(model: mujoco.MjModel, root: int) -> Robot:
     if not floating and model.body_jntnum[root]:
         root = WORLD  # its joints must turn against something that stands
         inside.add(root)
-    return Robot(
+    return ModelRobot(
         root=root,
         bodies=tuple(sorted(inside)),
         joints=tuple(j for j in joints if j not in floating),

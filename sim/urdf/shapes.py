@@ -35,7 +35,7 @@ def collides(model: mujoco.MjModel, geom: int) -> bool:
     return bool(np.any(model.pair_geom1 == geom) or np.any(model.pair_geom2 == geom))
 
 
-def is_seen(model: mujoco.MjModel, geom: int) -> bool:
+def is_visible(model: mujoco.MjModel, geom: int) -> bool:
     """Whether it is drawn: shapes for collision alone are kept in higher groups."""
     return int(model.geom_group[geom]) < _HIDDEN_GROUP and _look(model, geom)[1][3] > 0.0
 

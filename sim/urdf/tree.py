@@ -11,8 +11,8 @@ from sim.urdf.limits import Limits, joint_limits
 from sim.urdf.mimic import Mimic, mimics
 from sim.urdf.names import Names
 from sim.urdf.pose import Float, Pose, pose, shift, turn
-from sim.urdf.robot import Robot
-from sim.urdf.shapes import Capsules, Shape, collides, is_seen, shapes
+from sim.urdf.robot import ModelRobot
+from sim.urdf.shapes import Capsules, Shape, collides, is_visible, shapes
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Parts:
 EVERYTHING = Parts()
 
 
-def link_frame(model: mujoco.MjModel, robot: Robot, body: int) -> Pose:
+def link_frame(model: mujoco.MjModel, robot: ModelRobot, body: int) -> Pose:
     """A body's link in the body's own frame: displaced to the anchor of its last hinge.
 
     URDF has a joint's axis pass through the origin of the link that it moves.
@@ -87,7 +87,7 @@ def link_frame(model: mujoco.MjModel, robot: Robot, body: int) -> Pose:
 
 def build_tree(
     model: mujoco.MjModel,
-    robot: Robot,
+    robot: ModelRobot,
     names: Names,
     actuators: Mapping[str, Actuator],
     parts: Parts,
@@ -113,7 +113,7 @@ class _Builder:
     def __init__(
         self,
         model: mujoco.MjModel,
-        robot: Robot,
+        robot: ModelRobot,
         names: Names,
         actuators: Mapping[str, Actuator],
         parts: Parts,
@@ -184,7 +184,7 @@ class _Builder:
         inverse = shift(-frame.position)
         geoms = [g for g in self._robot.geoms if model.geom_bodyid[g] == body]
         hard = [s for g in geoms if collides(model, g) for s in self._shapes(g, inverse)]
-        seen = [s for g in geoms if is_seen(model, g) for s in self._shapes(g, inverse, True)]
+        seen = [s for g in geoms if is_visible(model, g) for s in self._shapes(g, inverse, True)]
         at = inverse @ pose(model.body_ipos[body], model.body_iquat[body])
         x, y, z = (float(moment) for moment in model.body_inertia[body])
         return Link(
@@ -217,7 +217,7 @@ class _Builder:
         self.joints.append(Joint(self._names.fixed[child], parent, child, at))
 
 
-def _joints_of(model: mujoco.MjModel, robot: Robot, body: int) -> list[int]:
+def _joints_of(model: mujoco.MjModel, robot: ModelRobot, body: int) -> list[int]:
     return [joint for joint in robot.joints if int(model.jnt_bodyid[joint]) == body]
 
 

@@ -9,7 +9,7 @@ import mujoco
 from sim.urdf.limits import UNKNOWN_VELOCITY, driving
 from sim.urdf.mimic import Mimic, mimics
 from sim.urdf.names import Names
-from sim.urdf.robot import Robot
+from sim.urdf.robot import ModelRobot
 from sim.urdf.shapes import collides
 from sim.urdf.tree import Tree
 
@@ -20,7 +20,7 @@ _MANY = 6  # names, before the rest is counted
 
 
 @dataclass(frozen=True)
-class Gap:
+class Unsupported:
     """One thing that differs: an error stops, a warning moves differently, a note hardly does."""
 
     severity: Severity
@@ -31,7 +31,9 @@ class Gap:
         return f"{self.severity}: {self.what}: {self.nearest}"
 
 
-def find_gaps(model: mujoco.MjModel, robot: Robot, names: Names, tree: Tree) -> tuple[Gap, ...]:
+def find_unsupported(
+    model: mujoco.MjModel, robot: ModelRobot, names: Names, tree: Tree
+) -> tuple[Unsupported, ...]:
     """All of a robot's, the worst first."""
     found = [
         *_joints(model, robot),
@@ -45,21 +47,21 @@ def find_gaps(model: mujoco.MjModel, robot: Robot, names: Names, tree: Tree) -> 
     return tuple(sorted(found, key=lambda gap: ORDER.index(gap.severity)))
 
 
-def ball_joints(model: mujoco.MjModel, robot: Robot) -> list[int]:
+def ball_joints(model: mujoco.MjModel, robot: ModelRobot) -> list[int]:
     """The joints that no URDF joint can stand for."""
     return [j for j in robot.joints if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_BALL]
 
 
-def ball_gap(model: mujoco.MjModel, joints: list[int]) -> Gap:
+def unsupported_ball(model: mujoco.MjModel, joints: list[int]) -> Unsupported:
     """What to say of them."""
-    return Gap(
+    return Unsupported(
         "error",
-        _called("ball joint", joints, model.joint),
+        _named("ball joint", joints, model.joint),
         "URDF has none; the nearest are three hinges about x, y and z in the same body",
     )
 
 
-def _joints(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+def _joints(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
     dof = {j: int(model.jnt_dofadr[j]) for j in robot.joints}
     kinds = (
         (
@@ -80,14 +82,14 @@ def _joints(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
     )
     for kind, joints, nearest in kinds:
         if joints:
-            yield Gap("warning", _called(kind, joints, model.joint), nearest)
+            yield Unsupported("warning", _named(kind, joints, model.joint), nearest)
 
 
-def _constraints(model: mujoco.MjModel, robot: Robot, names: Names) -> Iterator[Gap]:
+def _constraints(model: mujoco.MjModel, robot: ModelRobot, names: Names) -> Iterator[Unsupported]:
     following = mimics(model, robot)
     for follower, mimic in following.items():
         if mimic.deviation > _EXACT:
-            yield Gap(
+            yield Unsupported(
                 "warning",
                 f"joint '{names.joint[follower]}' follows '{names.joint[mimic.leader]}' by a curve",
                 f"its tangent is written as mimic, {mimic.deviation:.2g} rad or m off at most; an "
@@ -96,16 +98,16 @@ def _constraints(model: mujoco.MjModel, robot: Robot, names: Names) -> Iterator[
     equalities = [e for e in range(model.neq) if model.eq_active0[e]]
     others = [e for e in equalities if not _is_mimic(model, e, following)]
     if others:
-        yield Gap(
+        yield Unsupported(
             "warning",
-            _called("equality constraint", others, model.equality),
+            _named("equality constraint", others, model.equality),
             "left out, as URDF is a tree; an engine must add a constraint of its own",
         )
-    pulled = [t for t in range(model.ntendon) if _acts(model, t)]
+    pulled = [t for t in range(model.ntendon) if _is_active(model, t)]
     if pulled:
-        yield Gap(
+        yield Unsupported(
             "warning",
-            _called("spring, damper or limit of tendon", pulled, model.tendon),
+            _named("spring, damper or limit of tendon", pulled, model.tendon),
             "left out; the nearest is damping and a range on each of its joints",
         )
 
@@ -115,15 +117,15 @@ def _is_mimic(model: mujoco.MjModel, equality: int, following: Mapping[int, Mimi
     return bool(is_joint and int(model.eq_obj1id[equality]) in following)
 
 
-def _acts(model: mujoco.MjModel, tendon: int) -> bool:
+def _is_active(model: mujoco.MjModel, tendon: int) -> bool:
     """Whether a tendon does anything without an actuator."""
     forces = (model.tendon_stiffness, model.tendon_damping, model.tendon_frictionloss)
     return bool(model.tendon_limited[tendon] or any(f[tendon].any() for f in forces))
 
 
-def _drives(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+def _drives(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
     if not model.nu:
-        yield Gap("warning", "there are no actuators", "every joint's effort limit is 0")
+        yield Unsupported("warning", "there are no actuators", "every joint's effort limit is 0")
     every, on_joint = (
         range(model.nu),
         (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT),
@@ -132,60 +134,60 @@ def _drives(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
     muscles = [a for a in every if model.actuator_gaintype[a] == mujoco.mjtGain.mjGAIN_MUSCLE]
     idle = [a for a in every if a not in driven and a not in muscles]
     if muscles:
-        yield Gap(
+        yield Unsupported(
             "warning",
-            _called("muscle", muscles, model.actuator),
+            _named("muscle", muscles, model.actuator),
             "left out; the nearest is a motor of its peak force on each joint it spans",
         )
     odd = [a for a in idle if int(model.actuator_trntype[a]) not in on_joint]
     if odd:
-        yield Gap(
+        yield Unsupported(
             "warning",
-            _called("actuator", odd, model.actuator),
+            _named("actuator", odd, model.actuator),
             "it moves no joint directly and is left out; the nearest is a motor on a joint",
         )
     shared = [a for a in driven if model.actuator_trntype[a] == mujoco.mjtTrn.mjTRN_TENDON]
     if shared:
-        yield Gap(
+        yield Unsupported(
             "warning",
-            _called("actuator", shared, model.actuator),
+            _named("actuator", shared, model.actuator),
             "it drives several joints by a tendon; each joint has its share of the force as limit",
         )
 
 
-def _unknown_limits(tree: Tree) -> Iterator[Gap]:
+def _unknown_limits(tree: Tree) -> Iterator[Unsupported]:
     moving = [(j.name, j.limits) for j in tree.joints if j.limits is not None]
     weak = [name for name, limits in moving if not limits.knows_effort]
     if weak:
-        yield Gap(
+        yield Unsupported(
             "warning",
             f"greatest effort of joint {_some(weak)}",
             "not known and written as 0; give its actuator a forcerange",
         )
     slow = [name for name, limits in moving if not limits.knows_velocity]
     if slow:
-        yield Gap(
+        yield Unsupported(
             "note",
             f"greatest speed of joint {_some(slow)}",
             f"not known, as MJCF has none; {UNKNOWN_VELOCITY:g} rad/s or m/s is written",
         )
 
 
-def _bodies(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+def _bodies(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
     lifted = [b for b in robot.bodies if model.body_gravcomp[b]]
     if lifted:
-        yield Gap(
+        yield Unsupported(
             "warning",
-            _called("gravity compensation of body", lifted, model.body),
+            _named("gravity compensation of body", lifted, model.body),
             "left out; an engine must apply the body's weight as a force upwards",
         )
     kinds = mujoco.mjtGeom
     endless = (kinds.mjGEOM_PLANE, kinds.mjGEOM_HFIELD)
     flat = [g for g in robot.geoms if int(model.geom_type[g]) in endless]
     if flat:
-        yield Gap(
+        yield Unsupported(
             "warning",
-            _called("plane or height field", flat, model.geom),
+            _named("plane or height field", flat, model.geom),
             "left out; the nearest is a thin box",
         )
     round_ = [
@@ -194,30 +196,32 @@ def _bodies(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
         if model.geom_type[g] == kinds.mjGEOM_ELLIPSOID and collides(model, g)
     ]
     if round_:
-        yield Gap(
-            "note", _called("ellipsoid", round_, model.geom), "a mesh of 512 triangles is written"
+        yield Unsupported(
+            "note", _named("ellipsoid", round_, model.geom), "a mesh of 512 triangles is written"
         )
     if model.nflex or model.nskin:
-        yield Gap("warning", f"{model.nflex} flexible bodies, {model.nskin} skins", "left out")
+        yield Unsupported(
+            "warning", f"{model.nflex} flexible bodies, {model.nskin} skins", "left out"
+        )
 
 
-def _contacts(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+def _contacts(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
     if any(collides(model, geom) for geom in robot.geoms):
-        yield Gap(
+        yield Unsupported(
             "note",
             "friction and softness of surfaces, and which shapes may touch which",
             "URDF has neither; an engine must set them",
         )
 
 
-def _changed_names(names: Names) -> Iterator[Gap]:
+def _changed_names(names: Names) -> Iterator[Unsupported]:
     for kind in dict.fromkeys(change.kind for change in names.changes):
         changed = [f"'{c.own}' is '{c.given}'" for c in names.changes if c.kind == kind]
         severity: Severity = "note" if kind == "site" else "warning"
-        yield Gap(severity, f"name of {kind}", _some(changed))
+        yield Unsupported(severity, f"name of {kind}", _some(changed))
 
 
-def _called(kind: str, numbers: Iterable[int], named: Callable[[int], Any]) -> str:
+def _named(kind: str, numbers: Iterable[int], named: Callable[[int], Any]) -> str:
     return f"{kind} {_some([repr(named(n).name) if named(n).name else str(n) for n in numbers])}"
 
 

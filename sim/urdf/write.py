@@ -12,9 +12,9 @@ from edge_runtime.policy.contract import Actuator
 from sim.urdf.document import urdf_text
 from sim.urdf.meshes import stl, triangles
 from sim.urdf.names import Names, find_names
-from sim.urdf.robot import Robot, find_robot
+from sim.urdf.robot import ModelRobot, find_robot
 from sim.urdf.tree import EVERYTHING, Parts, Tree, build_tree
-from sim.urdf.unsupported import Gap, ball_gap, ball_joints, find_gaps
+from sim.urdf.unsupported import Unsupported, ball_joints, find_unsupported, unsupported_ball
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Conversion:
     """A model as URDF, before it is written."""
 
     model: mujoco.MjModel
-    robot: Robot
+    robot: ModelRobot
     names: Names
     tree: Tree
-    gaps: tuple[Gap, ...]  # what differs, the worst first
+    unsupported: tuple[Unsupported, ...]  # what differs, most severe first
 
     @property
     def meshes(self) -> tuple[str, ...]:
@@ -55,11 +55,11 @@ def convert(
     robot = find_robot(model, root)
     balls = ball_joints(model, robot)
     if balls:
-        gap = ball_gap(model, balls)
+        gap = unsupported_ball(model, balls)
         raise UserError(f"{gap.what}: {gap.nearest}")
     names = find_names(model, robot)
     tree = build_tree(model, robot, names, {a.name: a for a in actuators}, parts)
-    return Conversion(model, robot, names, tree, find_gaps(model, robot, names, tree))
+    return Conversion(model, robot, names, tree, find_unsupported(model, robot, names, tree))
 
 
 def write(conversion: Conversion, path: Path, mesh_folder: str = "") -> Path:

@@ -1,1 +1,1 @@
-"""PyBullet as a second engine: N worlds shared among processes."""
+"""Runs PyBullet as a second engine: N worlds in several processes."""

@@ -1,8 +1,8 @@
-"""PyBullet under the tasks: N worlds in processes that live as long as the engine.
+"""Runs PyBullet under the tasks: N worlds in processes that live as long as the engine.
 
-Coordinates, sensors and their columns are the model's, so tasks don't see what steps them. Bullet
-computes motion and contacts, with its default solver; `forces` the torques of motors, springs and
-couplings; `sensors` what the model's sensors read of that motion.
+Coordinates, sensors and their columns are the model's, so a task does not depend on the engine.
+Bullet computes motion and contacts with its default solver, `forces` the torques of motors, springs
+and couplings, and `state_sensors` what the model's sensors read of that motion.
 """
 
 import math
@@ -22,19 +22,19 @@ import numpy as np
 from edge_runtime.errors import UserError
 from sim.engines.bullet.fields import FIELDS
 from sim.engines.bullet.shared_arrays import Layout, SharedArrays
-from sim.engines.bullet.unsupported import refuse_gaps
+from sim.engines.bullet.unsupported import refuse_unsupported
 from sim.engines.bullet.worker_job import WorkerJob
 from sim.engines.engine import Bool, Engine, Float, Rows
 from sim.urdf.robot import find_robot
 from sim.urdf.tree import Parts
 from sim.urdf.write import write_urdf
 
-LONGEST = 0.0025  # s, of Bullet's own steps, of which a physics step has as many as that takes
-PATIENCE = 600.0  # s, for an answer; thousands of worlds on rough ground take minutes to build
+MAX_PERIOD = 0.0025  # s, longest of Bullet's own steps; a physics step has as many as it takes
+ANSWER_TIMEOUT = 600.0  # s; thousands of worlds on rough ground take minutes to build
 
 
 class WorkerDiedError(UserError):
-    """A process ended, or answers no more; `rows` are the simulations that went with it."""
+    """A process ended or stopped answering; `rows` are the simulations that it had."""
 
     def __init__(self, message: str, rows: Rows) -> None:
         super().__init__(message)
@@ -48,12 +48,12 @@ class BulletEngine(Engine):
         model: robot and ground.
         rows: N.
         substeps: physics steps per `step`.
-        processes: 0 for as many as cores.
-        inner: Bullet's steps within a physics step, over which motors go on looking at joints; by
-            default so many that none is longer than `LONGEST`.
+        processes: number of processes, 0 for one per core.
+        inner: Bullet's steps within a physics step, in each of which motors read the joints; by
+            default the least number that keeps them below `MAX_PERIOD`.
 
     Raises:
-        UserError: the model has something that Bullet cannot simulate.
+        UserError: the model has an element that Bullet cannot simulate.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class BulletEngine(Engine):
         processes: int = 0,
         inner: int | None = None,
     ) -> None:
-        refuse_gaps(model, find_robot(model))
+        refuse_unsupported(model, find_robot(model))
         self.model, self.rows, self.substeps = model, rows, substeps
         layout = _layout(model, rows, substeps)
         self._memory = SharedArrays(layout)
@@ -80,7 +80,7 @@ class BulletEngine(Engine):
         self._folder = tempfile.TemporaryDirectory(prefix="sim2edge-bullet-")
         urdf = _urdf(model, Path(self._folder.name))
         count = min(processes or len(os.sched_getaffinity(0)), rows)
-        steps = inner or max(1, math.ceil(model.opt.timestep / LONGEST - 1e-9))
+        steps = inner or max(1, math.ceil(model.opt.timestep / MAX_PERIOD - 1e-9))
         shares = np.array_split(np.arange(rows), count)
         self._workers: list[_Worker] = []
         self._close = weakref.finalize(self, _end, self._workers, self._folder)
@@ -89,7 +89,7 @@ class BulletEngine(Engine):
                 own = slice(int(share[0]), int(share[-1]) + 1)
                 job = WorkerJob(model, urdf, self._folder.name, layout, own, steps)
                 self._workers.append(_Worker(job, self._memory.fd))
-            os.close(self._memory.fd)  # it is mapped here, and open in the processes
+            os.close(self._memory.fd)  # the memory is mapped here, and open in the processes
             self._ask("start")
         except BaseException:
             self._close()
@@ -97,11 +97,10 @@ class BulletEngine(Engine):
 
     @property
     def process_ids(self) -> list[int]:
-        """Of the processes, in the order of the simulations they step."""
+        """Ids of the processes, in the order of the simulations they step."""
         return [worker.process.pid for worker in self._workers]
 
     def field(self, name: str) -> Float:
-        """Live per-simulation values of a model field, (N, ...), for randomization."""
         if name not in FIELDS:
             raise UserError(
                 f"Bullet's simulations cannot differ in {name}; they can in {', '.join(FIELDS)}"
@@ -109,13 +108,12 @@ class BulletEngine(Engine):
         return self._arrays[name]
 
     def step(self, control: Float) -> None:
-        """Advance all simulations by `substeps`; see `Engine.step`."""
         self._arrays["control"][:] = control
         self._ask("step")
         np.not_equal(self._arrays["diverged"], 0.0, out=self.diverged)
 
     def reset(self, rows: Rows, qpos: Float, qvel: Float, *, constants_changed: bool) -> None:
-        """Put some simulations in a new state; they are built anew, whatever changed."""
+        """Puts some simulations in a new state; their worlds are built anew in any case."""
         arguments: list[tuple[Any, ...] | None] = []
         for worker in self._workers:
             first, last = worker.rows.start, worker.rows.stop
@@ -125,23 +123,20 @@ class BulletEngine(Engine):
         self.diverged[rows] = False
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
         arrays = {name: array.copy() for name, array in self._arrays.items()}
         return {"arrays": arrays, "worlds": [s for own in self._ask("state") for s in own]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
         for name, array in state["arrays"].items():
             self._arrays[name][:] = array
         np.not_equal(self._arrays["diverged"], 0.0, out=self.diverged)
         self._ask("restore", [(state["worlds"][w.rows],) for w in self._workers])
 
     def close(self) -> None:
-        """End the processes."""
         self._close()
 
     def _ask(self, name: str, arguments: list[tuple[Any, ...] | None] | None = None) -> list[Any]:
-        """Let all processes do something, at the same time; None leaves one out."""
+        """Requests something from all processes at once; an entry of None leaves one out."""
         each = arguments or [()] * len(self._workers)
         asked = [(worker, given) for worker, given in zip(self._workers, each) if given is not None]
         for worker, given in asked:
@@ -154,21 +149,21 @@ class BulletEngine(Engine):
 
 
 class _Worker:
-    """A process, seen from who asks it."""
+    """A process, as seen by the engine."""
 
     def __init__(self, job: WorkerJob, memory: int) -> None:
         self.rows = job.rows
-        self._number = 0  # of the newest request; an answer to an older one is out of date
+        self._number = 0  # number of the newest request; answers to older ones are discarded
         ours, theirs = Pipe()
-        self._complaints = Path(job.folder) / f"{job.rows.start}.txt"
+        self._stderr = Path(job.folder) / f"{job.rows.start}.txt"
         command = [sys.executable, "-m", "sim.engines.bullet.worker"]
-        with self._complaints.open("wb") as complaints:
+        with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [*command, str(theirs.fileno()), str(memory)],
                 pass_fds=(theirs.fileno(), memory),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # Bullet chats
-                stderr=complaints,
+                stdout=subprocess.DEVNULL,  # Bullet prints notices
+                stderr=stderr,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         theirs.close()
@@ -183,12 +178,12 @@ class _Worker:
             raise self._died() from None
 
     def receive(self) -> Any:
-        """The answer to the newest request."""
+        """Returns the answer to the newest request."""
         while True:
             try:
-                if not self.connection.poll(PATIENCE):
+                if not self.connection.poll(ANSWER_TIMEOUT):
                     self.process.kill()
-                    raise self._died(f"gave no answer for {PATIENCE:g} s")
+                    raise self._died(f"gave no answer for {ANSWER_TIMEOUT:g} s")
                 number, answer = self.connection.recv()
             except (EOFError, OSError):
                 raise self._died() from None
@@ -200,7 +195,7 @@ class _Worker:
         how = how or f"ended {f'by signal {-code}' if code < 0 else f'with exit code {code}'}"
         first, last = self.rows.start, self.rows.stop - 1
         which = f"simulation {first}" if first == last else f"simulations {first} to {last}"
-        said = self._complaints.read_text(errors="replace").strip().splitlines()
+        said = self._stderr.read_text(errors="replace").strip().splitlines()
         why = f" ({said[-1]})" if code > 0 and said else ""
         return WorkerDiedError(
             f"the physics process of {which} {how}{why}; run it again, with fewer "
@@ -215,7 +210,7 @@ def _urdf(model: mujoco.MjModel, folder: Path) -> str:
 
 
 def _end(workers: list[_Worker], folder: "tempfile.TemporaryDirectory[str]") -> None:
-    """Processes end when they are left alone; those that don't, are made to."""
+    """Ends the processes, which end when their connection closes, and kills those that do not."""
     for worker in workers:
         worker.connection.close()
     for worker in workers:

@@ -1,4 +1,4 @@
-"""Fields of the model that Bullet's worlds may differ in."""
+"""Names the fields of the model in which Bullet's worlds may differ."""
 
 FORCES = (
     "actuator_gainprm",
@@ -9,5 +9,5 @@ FORCES = (
 )
 FRICTION = "geom_friction"
 AT_RESET = ("body_mass", "body_inertia", "body_ipos", "dof_armature")
-"""Count from a reset on; the others from the next step on."""
+"""These take effect from a reset on; the others from the next step on."""
 FIELDS = (*FORCES, FRICTION, *AT_RESET)

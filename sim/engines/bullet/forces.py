@@ -1,7 +1,7 @@
-"""What acts on the joints: motors, springs, dampers and couplings, as the MJCF describes them.
+"""Computes the torques of motors, springs, dampers and couplings, as the MJCF describes them.
 
 PyBullet's own motors are velocity constraints, which hold against any load; an MJCF actuator is a
-force law. So all of these are computed here and handed over as joint torques.
+force law. So all of these are computed here and passed to Bullet as joint torques.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from sim.engines.engine import Float
 
 @dataclass(frozen=True)
 class _Coupling:
-    """A joint that follows a polynomial of another: a spring and a damper between the two."""
+    """A joint that follows a polynomial of another, by a spring and a damper between the two."""
 
     position: tuple[int, int]  # of the follower and the leader, in qpos
-    velocity: tuple[int, int]  # and in qvel
+    velocity: tuple[int, int]  # of the follower and the leader, in qvel
     rest: tuple[float, float]  # their positions in the reference pose
     polynomial: Float  # (5,), lowest power first
     stiffness: float
@@ -27,13 +27,13 @@ class _Coupling:
 
 
 class JointForces:
-    """Joint torques of many worlds.
+    """Computes the joint torques of many worlds.
 
     Args:
         model: the robot.
 
     Raises:
-        UserError: it has actuators or couplings that Bullet's joints cannot have.
+        UserError: the robot has actuators or couplings that Bullet's joints cannot have.
     """
 
     def __init__(self, model: mujoco.MjModel) -> None:
@@ -52,13 +52,13 @@ class JointForces:
     def actuators(
         self, qpos: Float, qvel: Float, control: Float, fields: dict[str, Float]
     ) -> tuple[Float, Float]:
-        """Speed and force of each actuator, (K, nu) each.
+        """Returns speed and force of each actuator, (K, nu) each.
 
         Args:
             qpos: (K, nq).
             qvel: (K, nv).
             control: (K, nu).
-            fields: of the model, (K, ...) each.
+            fields: values of the model's fields, (K, ...) each.
         """
         moment = self._moment[:, self._velocity]
         length = qpos[:, self._position] @ moment.T
@@ -72,13 +72,13 @@ class JointForces:
         return speed, np.clip(force, limit[:, :, 0], limit[:, :, 1])
 
     def torques(self, qpos: Float, qvel: Float, force: Float, fields: dict[str, Float]) -> Float:
-        """Torque or force on every degree of freedom, (K, nv), that the joints do to each other.
+        """Returns the torque or force on every degree of freedom, (K, nv).
 
         Args:
             qpos: (K, nq).
             qvel: (K, nv).
             force: of the actuators, (K, nu).
-            fields: of the model, (K, ...) each.
+            fields: values of the model's fields, (K, ...) each.
         """
         torque: Float = force @ self._moment
         torque -= fields["dof_damping"] * qvel
@@ -122,7 +122,7 @@ _ALL = np.array([-np.inf, np.inf])
 
 
 def _moment(model: mujoco.MjModel) -> Float:
-    """Torque on each degree of freedom per force of each actuator, (nu, nv)."""
+    """Returns the torque on each degree of freedom per force of each actuator, (nu, nv)."""
     moment = np.zeros((model.nu, model.nv))
     kinds = mujoco.mjtTrn
     for a in range(model.nu):
@@ -141,7 +141,7 @@ def _moment(model: mujoco.MjModel) -> Float:
 
 
 def _tendon(model: mujoco.MjModel, tendon: int) -> Float:
-    """Length of a fixed tendon per joint position, (nv,)."""
+    """Returns the change of a fixed tendon's length per joint position, (nv,)."""
     row = np.zeros(model.nv)
     first, count = int(model.tendon_adr[tendon]), int(model.tendon_num[tendon])
     for wrap in range(first, first + count):
@@ -153,7 +153,7 @@ def _tendon(model: mujoco.MjModel, tendon: int) -> Float:
 
 
 def _coupling(model: mujoco.MjModel, equality: int) -> _Coupling:
-    """MuJoCo's soft constraint as a spring and a damper on the inertia it holds.
+    """Converts MuJoCo's soft constraint to a spring and a damper on the inertia that it moves.
 
     `solref` is a time constant and a damping ratio; see "Solver parameters" in MuJoCo's manual.
     """

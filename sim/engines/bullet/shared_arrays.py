@@ -1,4 +1,4 @@
-"""Arrays that several processes see, in memory that goes with the last of them."""
+"""Shares arrays among processes, in memory that is freed with the last of them."""
 
 import mmap
 import os
@@ -15,8 +15,8 @@ class SharedArrays:
     """Named arrays in anonymous shared memory, zero at first.
 
     Args:
-        layout: of the arrays, the same in all processes.
-        fd: of memory that another process made; by default it is made here.
+        layout: shapes and types of the arrays, the same in all processes.
+        fd: file descriptor of memory that another process made; by default new memory is made.
     """
 
     def __init__(self, layout: Layout, fd: int | None = None) -> None:

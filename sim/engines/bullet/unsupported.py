@@ -1,4 +1,4 @@
-"""What moves a model in MuJoCo and nowhere else: refused by name, rather than left out."""
+"""Refuses elements of a model that only MuJoCo can simulate, instead of leaving them out."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from edge_runtime.errors import UserError
 from sim.engines.engine import Bool
-from sim.urdf.robot import WORLD, Robot
+from sim.urdf.robot import WORLD, ModelRobot
 
-_SLIDING = 3  # condim of a contact with friction that does not resist twisting and rolling
-_FLAGS = (  # of what Bullet has and cannot be without
+_SLIDING = 3  # condim of a contact whose friction resists sliding, but neither twisting nor rolling
+_FLAGS = (  # what Bullet always simulates
     "actuation",
     "clampctrl",
     "constraint",
@@ -26,21 +26,25 @@ _FLAGS = (  # of what Bullet has and cannot be without
     "spring",
 )
 
-Gap = tuple[str, Bool, Callable[[int], Any], str]
-"""Elements, which of them, what they are called, and the nearest that both engines have."""
+_Check = tuple[str, Bool, Callable[[int], Any], str]
+"""Kind of element, which of them (n,), access by number, and the nearest that both engines have."""
 
 
-def refuse_gaps(model: mujoco.MjModel, robot: Robot) -> None:
-    """Let a model through if Bullet leaves nothing of it out.
+def refuse_unsupported(model: mujoco.MjModel, robot: ModelRobot) -> None:
+    """Accepts a model of which Bullet leaves nothing out.
 
     Args:
         model: robot and ground.
-        robot: within it.
+        robot: the robot within it.
 
     Raises:
-        UserError: names the first element that is left out, and the nearest to it.
+        UserError: an element would be left out; the message names the nearest supported one.
     """
-    for what, found, named, nearest in (*_joints(model), *_drives(model), *_shapes(model, robot)):
+    for what, found, named, nearest in (
+        *_joints(model),
+        *_transmissions(model),
+        *_shapes(model, robot),
+    ):
         if found.any():
             number = int(np.flatnonzero(found)[0])
             name = named(number).name or number
@@ -48,7 +52,7 @@ def refuse_gaps(model: mujoco.MjModel, robot: Robot) -> None:
     _refuse_options(model)
 
 
-def _joints(model: mujoco.MjModel) -> Iterator[Gap]:
+def _joints(model: mujoco.MjModel) -> Iterator[_Check]:
     free, joint = model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE), model.joint
     held = _nonzero(model.dof_damping) | _nonzero(model.dof_frictionloss)
     held = _joints_of(model, held | _nonzero(model.dof_armature)) | _nonzero(model.jnt_stiffness)
@@ -65,7 +69,7 @@ def _joints(model: mujoco.MjModel) -> Iterator[Gap]:
     yield "actuatorfrcrange of joint", limited, joint, "a forcerange of each actuator"
 
 
-def _drives(model: mujoco.MjModel) -> Iterator[Gap]:
+def _transmissions(model: mujoco.MjModel) -> Iterator[_Check]:
     tendons = ("stiffness", "stiffnesspoly", "damping", "dampingpoly", "frictionloss", "armature")
     acts = _nonzero(model.tendon_limited)
     for field in tendons:
@@ -84,7 +88,7 @@ def _drives(model: mujoco.MjModel) -> Iterator[Gap]:
     yield "delay of actuator", late, model.actuator, "the action delay of a task's robot"
 
 
-def _shapes(model: mujoco.MjModel, robot: Robot) -> Iterator[Gap]:
+def _shapes(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[_Check]:
     touches = (model.geom_contype > 0) | (model.geom_conaffinity > 0)
     elsewhere = touches & ~np.isin(model.geom_bodyid, (WORLD, *robot.bodies))
     yield (
@@ -123,13 +127,13 @@ def _refuse_options(model: mujoco.MjModel) -> None:
 
 
 def _nonzero(values: npt.NDArray[Any]) -> Bool:
-    """Which of n elements have any value but 0, (n,)."""
+    """Returns which of n elements have any value but 0, (n,)."""
     found: Bool = (values != 0).any(axis=tuple(range(1, values.ndim)))
     return found
 
 
 def _joints_of(model: mujoco.MjModel, dofs: Bool) -> Bool:
-    """Which joints have one of these degrees of freedom, (njnt,)."""
+    """Returns which joints have one of these degrees of freedom, (njnt,)."""
     found = np.zeros(model.njnt, bool)
     found[model.dof_jntid[dofs]] = True
     return found

@@ -1,6 +1,6 @@
-"""A process that steps a share of the worlds: `python -m sim.engines.bullet.worker SOCKET MEMORY`.
+"""Steps some of the worlds in a process: `python -m sim.engines.bullet.worker SOCKET MEMORY`.
 
-It lives as long as its other end of the socket.
+The process lives as long as the other end of its socket.
 """
 
 import signal
@@ -20,8 +20,9 @@ from sim.engines.engine import Float, Rows
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until the other end goes away."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks, not for who serves
+    """Serves until the other end closes."""
+    # Ctrl-C ends the engine's process, which ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     socket, memory = (int(number) for number in arguments)
     connection = Connection(socket)
     try:
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
 
 
 def serve(connection: "Connection[Any, Any]", job: WorkerJob, memory: int) -> None:
-    """Answer each (number, name, arguments) with (number, result or what the user must know)."""
+    """Answers each (number, name, arguments) with (number, result or UserError)."""
     server = _Server(job, memory)
     while True:
         number, name, arguments = connection.recv()
@@ -44,7 +45,7 @@ def serve(connection: "Connection[Any, Any]", job: WorkerJob, memory: int) -> No
 
 
 class _Server:
-    """The requests that can be made."""
+    """The requests that the engine can make."""
 
     def __init__(self, job: WorkerJob, memory: int) -> None:
         self._job = job
@@ -54,7 +55,7 @@ class _Server:
         }
 
     def start(self) -> None:
-        """Build the worlds."""
+        """Builds the worlds."""
         job = self._job
         folder = Path(job.folder)
         self._worlds = Worlds(job.model, job.urdf, folder, self._arrays, job.inner)

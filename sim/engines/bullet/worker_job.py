@@ -1,4 +1,4 @@
-"""What a process of the Bullet engine needs to know of its share of the worlds."""
+"""Describes the worlds that one process of the Bullet engine simulates."""
 
 from dataclasses import dataclass
 
@@ -15,5 +15,5 @@ class WorkerJob:
     urdf: str
     folder: str  # for its files
     layout: Layout  # of the arrays of all worlds
-    rows: slice  # of all worlds, which are its own
+    rows: slice  # its own among all worlds
     inner: int  # Bullet's steps within a physics step

@@ -1,4 +1,4 @@
-"""One world: a Bullet physics client with the ground and one robot."""
+"""Simulates one world: a Bullet physics client with the ground and one robot."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,39 +10,39 @@ import pybullet
 
 from edge_runtime.errors import UserError
 from sim.engines.bullet.contact_rules import ContactRules
-from sim.engines.bullet.ground import load_ground
-from sim.engines.bullet.robot_file import RobotFile
-from sim.engines.bullet.sensors import Contact
+from sim.engines.bullet.ground_bodies import load_ground
+from sim.engines.bullet.state_sensors import Contact
+from sim.engines.bullet.world_urdf import WorldUrdf
 from sim.engines.engine import Float
 
 _GROUND, _ROBOT = 1, 2  # collision groups
-_NEVER_REACHED = 1e6  # rad/s; Bullet would clip joint speeds at 100
+_MAX_JOINT_SPEED = 1e6  # rad/s, never reached; Bullet's default clips joint speeds at 100
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorldConfig:
     """What all worlds of a process have in common."""
 
     model: mujoco.MjModel
-    robot: RobotFile
+    robot: WorldUrdf
     contacts: ContactRules
     period: float  # s, of Bullet's own steps
 
 
 class World:
-    """Steps one robot; joints are in the order of the model's, without the free joint.
+    """Steps one robot; joints are in the model's order, without the free joint.
 
     Args:
-        plan: what to build.
+        config: what to build.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, config: WorldConfig) -> None:
+        self._config = config
         self._client = pybullet.connect(pybullet.DIRECT)
         if self._client < 0:
             raise UserError("Bullet has no room for more worlds in one process; use more processes")
         self._options = {"physicsClientId": self._client}
-        model, robot = plan.model, plan.robot
+        model, robot = config.model, config.robot
         self._joint_numbers = sorted(robot.joint_of, key=lambda j: int(model.jnt_dofadr[j]))
         self._limits = [
             model.jnt_range[j] if model.jnt_limited[j] else None for j in self._joint_numbers
@@ -55,49 +55,50 @@ class World:
         self._ground_friction: list[float] = []
 
     def build(self, robot: Path, moments: Mapping[str, Float]) -> None:
-        """Start over: nothing of what happened before has any effect.
+        """Builds the world anew: nothing that happened before has any effect.
 
         Args:
-            robot: its URDF.
-            moments: of inertia, (3,) of each link by name.
+            robot: the robot's URDF file.
+            moments: moments of inertia, (3,) of each link by name.
         """
-        options, plan = self._options, self._plan
-        # The ground too: a world that lost its robot finds contacts in another order.
-        self._ground = self._lay_ground(robot)
+        options, config = self._options, self._config
+        # The ground is rebuilt too: a world that only lost its robot finds contacts in another
+        # order.
+        self._ground = self._load_ground(robot)
         flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_MAINTAIN_LINK_ORDER
-        flags |= pybullet.URDF_USE_SELF_COLLISION if plan.contacts.pairs else 0
+        flags |= pybullet.URDF_USE_SELF_COLLISION if config.contacts.pairs else 0
         self._robot = pybullet.loadURDF(str(robot), flags=flags, **options)
         self._find_links()
         for name, own in moments.items():
             pybullet.changeDynamics(
                 self._robot, self._numbers[name], localInertiaDiagonal=own.tolist(), **options
             )
-        self._quieten_links()
+        self._disable_extras()
         self._filter_collisions()
         self._bodies_friction, self._ground_friction = [], []
 
-    def _lay_ground(self, robot: Path) -> list[int]:
-        options, plan = self._options, self._plan
+    def _load_ground(self, robot: Path) -> list[int]:
+        options, config = self._options, self._config
         pybullet.resetSimulation(**options)
-        pybullet.setTimeStep(plan.period, **options)
-        pybullet.setGravity(*plan.model.opt.gravity, **options)
+        pybullet.setTimeStep(config.period, **options)
+        pybullet.setGravity(*config.model.opt.gravity, **options)
         pybullet.setPhysicsEngineParameter(
             deterministicOverlappingPairs=1,
-            enableFileCaching=0,  # or a file that changed would be loaded as it was
+            enableFileCaching=0,  # a changed file must be read anew
             **options,
         )
         return [
-            load_ground(plan.model, group, robot.with_suffix(f".{number}.urdf"), options)
-            for number, group in enumerate(plan.contacts.ground)
+            load_ground(config.model, group, robot.with_suffix(f".{number}.urdf"), options)
+            for number, group in enumerate(config.contacts.ground)
         ]
 
     def _find_links(self) -> None:
-        plan, options = self._plan, self._options
+        config, options = self._config, self._options
         links, joints = {}, {}
         for number in range(pybullet.getNumJoints(self._robot, **options)):
             info = pybullet.getJointInfo(self._robot, number, **options)
             joints[info[1].decode()], links[info[12].decode()] = number, number
-        robot = plan.robot
+        robot = config.robot
         links[robot.link_of[robot.root]] = -1
         self._numbers = links
         self._links = {b: links[name] for b, name in robot.link_of.items()}
@@ -106,10 +107,11 @@ class World:
         self._count = len(joints)
         inertial = pybullet.getDynamicsInfo(self._robot, -1, **options)
         self.centre: Float = np.array(inertial[3])  # of mass, in the root's frame
-        self.principal: Float = np.array(inertial[4])[[3, 0, 1, 2]]  # of its axes, wxyz, likewise
+        # Orientation of its principal axes, wxyz, in the root's frame
+        self.principal: Float = np.array(inertial[4])[[3, 0, 1, 2]]
 
-    def _quieten_links(self) -> None:
-        """Switch off what Bullet adds: air drag, clipped speeds, and motors that hold joints."""
+    def _disable_extras(self) -> None:
+        """Switches off what Bullet adds: air drag, clipped speeds, and motors that hold joints."""
         robot, options = self._robot, self._options
         for link in range(-1, self._count):
             pybullet.changeDynamics(
@@ -121,7 +123,7 @@ class World:
                 restitution=0.0,
                 rollingFriction=0.0,
                 spinningFriction=0.0,
-                maxJointVelocity=_NEVER_REACHED,
+                maxJointVelocity=_MAX_JOINT_SPEED,
                 **options,
             )
         velocity = pybullet.VELOCITY_CONTROL
@@ -135,7 +137,7 @@ class World:
             )
 
     def _filter_collisions(self) -> None:
-        rules, options = self._plan.contacts, self._options
+        rules, options = self._config.contacts, self._options
         for body, link in self._links.items():
             mask = _GROUND if body in rules.bodies_on_ground else 0
             pybullet.setCollisionFilterGroupMask(self._robot, link, _ROBOT, mask, **options)
@@ -146,7 +148,7 @@ class World:
             pybullet.setCollisionFilterPair(self._robot, self._robot, one, other, 1, **options)
 
     def set_friction(self, friction: Float, ground_friction: Float) -> None:
-        """Set sliding friction, of each body (nbody,) and of each body of the ground."""
+        """Sets the sliding friction of each body, (nbody,), and of each body of the ground."""
         bodies, ground = friction.tolist(), ground_friction.tolist()
         options = self._options
         if bodies == self._bodies_friction and ground == self._ground_friction:
@@ -155,12 +157,12 @@ class World:
             pybullet.changeDynamics(self._robot, link, lateralFriction=bodies[body], **options)
         for geom, value in zip(self._ground, ground):
             pybullet.changeDynamics(geom, -1, lateralFriction=value, **options)
-            # Ends its contacts, which would keep the friction that they began with.
+            # This ends its contacts, which would keep their former friction.
             pybullet.setCollisionFilterGroupMask(geom, -1, _GROUND, _ROBOT, **options)
         self._bodies_friction, self._ground_friction = bodies, ground
 
     def place(self, base: Float, joints: Float, speeds: Float) -> None:
-        """Put the robot somewhere.
+        """Puts the robot in a state.
 
         Args:
             base: position and quaternion xyzw of the root's principal axes, their velocity and
@@ -176,19 +178,20 @@ class World:
         )
 
     def joints(self, positions: Float, speeds: Float) -> None:
-        """Write the joints' state, (joints,) each."""
+        """Writes the joints' positions and speeds, (joints,) each."""
         states = pybullet.getJointStates(self._robot, self._joints, **self._options) or ()
         positions[:] = [state[0] for state in states]
         speeds[:] = [state[1] for state in states]
 
     def base(self, out: Float) -> None:
-        """Write the root's state as `place` takes it, (13,)."""
+        """Writes the root's state as `place` takes it, (13,)."""
         pose = pybullet.getBasePositionAndOrientation(self._robot, **self._options)
         velocity = pybullet.getBaseVelocity(self._robot, **self._options)
         out[:] = (*pose[0], *pose[1], *velocity[0], *velocity[1])
 
     def push(self, body: int, wrench: list[float]) -> None:
-        """Force and torque on a body at its centre of mass in the next step, in the world."""
+        """Applies force and torque to a body's centre of mass in the next step, in the
+        world frame."""
         robot, link, options = self._robot, self._links[body], self._options
         if link < 0:
             centre = pybullet.getBasePositionAndOrientation(robot, **options)[0]
@@ -200,7 +203,7 @@ class World:
             pybullet.applyExternalTorque(robot, link, wrench[3:], world, **options)
 
     def step(self, torques: Float) -> None:
-        """Advance by Bullet's period under these joint torques, (joints,)."""
+        """Advances by Bullet's period under these joint torques, (joints,)."""
         pybullet.setJointMotorControlArray(
             self._robot,
             self._joints,
@@ -211,7 +214,8 @@ class World:
         pybullet.stepSimulation(**self._options)
 
     def contacts(self, bodies: Collection[int], share: float) -> list[Contact]:
-        """Those on these bodies in the last step, their forces times `share`."""
+        """Returns the contacts of these bodies in the last step, with their forces
+        times `share`."""
         contacts: list[Contact] = []
         for c in pybullet.getContactPoints(self._robot, **self._options):
             force = share * c[9]
@@ -225,12 +229,12 @@ class World:
         return contacts
 
     def save(self, file: Path) -> bytes:
-        """Everything that Bullet needs to go on bit-equal; `file` is written and left."""
+        """Returns Bullet's state for a bit-equal continuation; `file` is written and left."""
         pybullet.saveBullet(str(file), **self._options)
         return file.read_bytes()
 
     def restore(self, file: Path, state: bytes) -> None:
-        """Go on from a `state` of a world built alike."""
+        """Restores a state of a world that was built alike."""
         file.write_bytes(state)
         pybullet.restoreState(fileName=str(file), **self._options)
 

@@ -1,4 +1,4 @@
-"""A process's share of the worlds, stepped one after the other; arithmetic for all at once."""
+"""Steps the worlds of one process in turn, and computes what they share in one array."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,22 +11,22 @@ from edge_runtime.rotations import multiply, rotation_matrix
 from sim.engines.bullet.contact_rules import ContactRules
 from sim.engines.bullet.fields import AT_RESET, FIELDS
 from sim.engines.bullet.forces import JointForces
-from sim.engines.bullet.robot_file import RobotFile
-from sim.engines.bullet.sensors import Contact, StateSensors
-from sim.engines.bullet.world import Plan, World
+from sim.engines.bullet.state_sensors import Contact, StateSensors
+from sim.engines.bullet.world import World, WorldConfig
+from sim.engines.bullet.world_urdf import WorldUrdf
 from sim.engines.engine import Float, Rows
 
-_LOST = 1e4  # rad/s or m/s, beyond which a simulation is nowhere near a robot
+_DIVERGED = 1e4  # rad/s or m/s, far beyond any robot's speed
 
 
 class Worlds:
-    """K worlds of one model.
+    """Steps K worlds of one model.
 
     Args:
         model: robot and ground.
-        urdf: of the robot.
+        urdf: the robot's URDF.
         folder: where to write the worlds' own robots.
-        arrays: of K rows each, seen by other processes too; named as in `BulletEngine`.
+        arrays: K rows each, shared with other processes; named as in `BulletEngine`.
         inner: Bullet's steps within a physics step.
     """
 
@@ -41,12 +41,12 @@ class Worlds:
         self._model, self._arrays, self._inner = model, arrays, inner
         self._fields = {name: arrays[name] for name in FIELDS}
         self._qpos, self._qvel = arrays["qpos"], arrays["qvel"]
-        self._robot, self._contacts = RobotFile(model, urdf), ContactRules(model)
+        self._robot, self._contacts = WorldUrdf(model, urdf), ContactRules(model)
         self._forces, self._sensors = JointForces(model), StateSensors(model)
         self._period = model.opt.timestep
-        plan = Plan(model, self._robot, self._contacts, self._period / inner)
+        config = WorldConfig(model, self._robot, self._contacts, self._period / inner)
         count = len(self._qpos)
-        self._worlds = [World(plan) for _ in range(count)]
+        self._worlds = [World(config) for _ in range(count)]
         self._file = folder / f"{os.getpid()}.urdf"
         self._moving = [j for j in range(model.njnt) if j in self._robot.joint_of]
         self._joint_qpos = model.jnt_qposadr[self._moving]
@@ -59,7 +59,7 @@ class Worlds:
         self.reset(np.arange(count), np.tile(model.qpos0, (count, 1)), still)
 
     def step(self) -> None:
-        """Advance all worlds by as many physics steps as `control` has."""
+        """Advances all worlds by as many physics steps as `control` has."""
         arrays = self._arrays
         control, burst = arrays["control"], arrays["burst"]
         arrays["diverged"][:] = 0.0
@@ -69,17 +69,17 @@ class Worlds:
         arrays["sensordata"][:] = burst[:, -1]
 
     def _advance(self, control: Float, sensordata: Float) -> None:
-        """One physics step of all worlds."""
+        """Advances all worlds by one physics step."""
         rows = np.arange(len(self._worlds))
         qpos, qvel = self._qpos.copy(), self._qvel.copy()
         contacts: list[list[Contact]] = [[] for _ in self._worlds]
-        speed, force = self._turn(control)
+        speed, force = self._joint_torques(control)
         sensed = speed.copy(), force.copy()
         touched = self._sensors.touched
         pushed = np.argwhere(self._arrays["external_force"].any(axis=2)).tolist()
         for inner in range(self._inner):
             if inner:
-                _, force = self._turn(control)
+                _, force = self._joint_torques(control)
             torques = self._forces.torques(self._qpos, self._qvel, force, self._fields)
             torques = torques[:, self._joint_qvel]
             for row, body in pushed:
@@ -90,19 +90,21 @@ class Worlds:
                 if touched:
                     contacts[row] += world.contacts(touched, 1.0 / self._inner)
             self._read(rows)
-        self._restart_lost()
+        self._restart_diverged()
         acceleration = (self._qvel - qvel) / self._period
         for row in range(len(qpos)):
             state = qpos[row], qvel[row], acceleration[row], sensed[0][row], sensed[1][row]
             self._sensors.read(*state, contacts[row], sensordata[row])
 
-    def _turn(self, control: Float) -> tuple[Float, Float]:
+    def _joint_torques(self, control: Float) -> tuple[Float, Float]:
         return self._forces.actuators(self._qpos, self._qvel, control, self._fields)
 
-    def _restart_lost(self) -> None:
-        """Put worlds that blew up back to where the model starts."""
+    def _restart_diverged(self) -> None:
+        """Puts worlds that diverged back in the model's initial state."""
         with np.errstate(invalid="ignore"):
-            sound = (np.abs(self._qvel) < _LOST).all(axis=1) & np.isfinite(self._qpos).all(axis=1)
+            sound = (np.abs(self._qvel) < _DIVERGED).all(axis=1) & np.isfinite(self._qpos).all(
+                axis=1
+            )
         lost = np.flatnonzero(~sound)
         if len(lost):
             self._arrays["diverged"][lost] = 1.0
@@ -112,17 +114,18 @@ class Worlds:
             self._place(lost, start, np.zeros((count, self._model.nv)))
 
     def reset(self, rows: Rows, qpos: Float, qvel: Float) -> None:
-        """Build these worlds anew, with their fields of now, in this state, and read it.
+        """Builds these worlds anew with their present fields, in this state, and reads their
+        sensors.
 
-        Accelerations and contact forces are known after a step only: one is tried, without
-        command, and taken back.
+        Accelerations and contact forces are known only after a step: one is tried without command,
+        and taken back.
         """
         self._build(rows)
         self._place(rows, qpos, qvel)
         self._arrays["external_force"][rows] = 0.0
         self._arrays["diverged"][rows] = 0.0
         control = np.zeros((len(self._worlds), self._model.nu))
-        speed, force = self._turn(control)
+        speed, force = self._joint_torques(control)
         torques = self._forces.torques(self._qpos, self._qvel, force, self._fields)
         torques = torques[:, self._joint_qvel]
         for row in rows:
@@ -138,11 +141,11 @@ class Worlds:
         self._place(rows, qpos, qvel)
 
     def state(self) -> list[bytes]:
-        """What `restore` needs of each world beside the arrays."""
+        """Returns what `restore` needs of each world beside the arrays."""
         return [world.save(self._file.with_suffix(".bullet")) for world in self._worlds]
 
     def restore(self, states: Sequence[bytes]) -> None:
-        """Go on from a `state`, with the arrays as they were then."""
+        """Restores states that `state` returned, with the arrays as they were then."""
         self._build(np.arange(len(self._worlds)))
         qpos, qvel = self._qpos.copy(), self._qvel.copy()
         self._place(np.arange(len(self._worlds)), qpos, qvel)
@@ -161,13 +164,14 @@ class Worlds:
             self._centre[row], self._principal[row] = world.centre, world.principal
 
     def _set_friction(self) -> None:
-        """Let friction count that was written since the last step."""
+        """Applies friction that was written since the last step."""
         friction, ground = self._contacts.friction(self._fields["geom_friction"][:, :, 0])
         for row, world in enumerate(self._worlds):
             world.set_friction(friction[row], ground[row])
 
     def _place(self, rows: Rows, qpos: Float, qvel: Float) -> None:
-        """From the model's coordinates to Bullet's, whose base is where its mass is."""
+        """Converts the model's coordinates to Bullet's, whose base is at the root's
+        centre of mass."""
         self._qpos[rows], self._qvel[rows] = qpos, qvel
         turn = rotation_matrix(qpos[:, 3:7])
         lever = np.einsum("nij,nj->ni", turn, self._centre[rows])
@@ -183,7 +187,7 @@ class Worlds:
             self._worlds[row].place(base[i], *joints)
 
     def _read(self, rows: Rows) -> None:
-        """From Bullet's coordinates to the model's."""
+        """Converts Bullet's coordinates to the model's."""
         positions, speeds = self._joints
         for row in rows:
             world = self._worlds[row]

@@ -26,8 +26,8 @@ from sim.robots.vehicle import (
     WHEELS,
     vehicle,
 )
-from sim.sensors.estimates import EstimateErrors, Wander
-from sim.sensors.gnss import Gnss, GnssConfig
+from sim.sensors.estimates import EstimateErrors, GaussMarkov
+from sim.sensors.gnss import GnssConfig, GnssReceivers
 from sim.sensors.lidar import Lidar, LidarConfig
 from sim.sensors.readings import Noise
 from sim.tasks.driving import rewards as driving
@@ -58,7 +58,7 @@ class VehicleNoise:
     imu_accel: Noise = Noise(0.15, 0.15)  # m/s²
     wheel_speed: Noise = Noise(0.2, 0.0)  # rad/s
     steering_angle: Noise = Noise(0.002, 0.01)  # rad; the bias is alignment
-    estimates: EstimateErrors = EstimateErrors(Wander(0.01), Wander(0.06, 0.4))
+    estimates: EstimateErrors = EstimateErrors(GaussMarkov(0.01), GaussMarkov(0.06, 0.4))
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class DrivingTask(Task):
         self.position = self.locator.position
         self._lidar = Lidar(config.lidar, self.tracks, LIDAR_POSITION, rows)
         gnss = config.gnss if config.noise else config.gnss.exact()
-        self._gnss = Gnss(gnss, rows, config.control_period, rng)
+        self._gnss = GnssReceivers(gnss, rows, config.control_period, rng)
         self._antenna = engine.sensor("gnss_position"), engine.sensor("gnss_velocity")
         model = engine.model
         self._tyre, self._chassis = model.geom(f"{WHEELS[0]}_tyre").id, model.body("chassis").id

@@ -16,7 +16,7 @@ from edge_runtime.signals import Array
 from sim.engines.engine import Engine
 from sim.robots.humanoid import humanoid
 from sim.robots.robot import SimRobot
-from sim.sensors.estimates import EstimateErrors, Wander
+from sim.sensors.estimates import EstimateErrors, GaussMarkov
 from sim.sensors.readings import Noise
 from sim.tasks.commands import VelocityCommand
 from sim.tasks.estimators import humanoid_estimator
@@ -39,7 +39,7 @@ class WalkingNoise:
     joint_vel: Noise = Noise(0.2, 0.0)  # rad/s
     joint_torque: Noise = Noise(0.5, 0.5)  # Nm
     foot_force: Noise = Noise(5.0, 5.0)  # N
-    estimates: EstimateErrors = EstimateErrors(Wander(0.012), Wander(0.04, 0.4))
+    estimates: EstimateErrors = EstimateErrors(GaussMarkov(0.012), GaussMarkov(0.04, 0.4))
 
 
 @dataclass(frozen=True)

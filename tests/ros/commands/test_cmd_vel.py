@@ -82,7 +82,7 @@ def test_what_is_beyond_the_policys_range_is_told(
 
 def test_a_command_that_is_no_number_is_refused(command: CmdVel, asked: list[list[float]]) -> None:
     command._take(twist(0.5, math.nan))
-    assert command.complaint == "angular.z is no number"
+    assert command.complaint == "angular.z is not a number"
     assert asked == []
     assert command.rejected == 1
 
@@ -92,7 +92,7 @@ def test_a_command_of_another_time_is_refused_and_one_without_a_stamp_heeded(
     node: Any, command: CmdVel, asked: list[list[float]], age: float, told: str
 ) -> None:
     command._take(stamped(node, age))
-    assert f"{told}, over cmd_vel_timeout" in command.complaint
+    assert f"{told}, more than cmd_vel_timeout" in command.complaint
     assert asked == []
     command._take(stamped(node, 0.05))
     command._take(TwistStamped(twist=twist(0.25)))

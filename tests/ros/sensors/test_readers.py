@@ -168,5 +168,5 @@ def test_a_receiver_without_a_fix_gives_none() -> None:
     with pytest.raises(BadMessage, match="no fix"):
         reader(serialize_message(message))
     message.status.status, message.latitude = 0, math.nan
-    with pytest.raises(BadMessage, match="no number"):
+    with pytest.raises(BadMessage, match="not a number"):
         reader(serialize_message(message))

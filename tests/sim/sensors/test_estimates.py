@@ -10,14 +10,14 @@ from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY
 from policies.commands.evaluate import EvaluateConfig, main
 from sim.envs.vector_env import TaskVectorEnv
-from sim.sensors.estimates import EstimateErrors, Wander
+from sim.sensors.estimates import EstimateErrors, GaussMarkov
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.walking.config import HumanoidVelocity
 from tests.sim.sensors.test_readings import ROWS, environment
 
 
 def test_the_estimated_attitude_wanders_around_the_truth() -> None:
-    env = environment(estimates=EstimateErrors(Wander(std=0.02, time_constant=0.2)))
+    env = environment(estimates=EstimateErrors(GaussMarkov(std=0.02, time_constant=0.2)))
     tilts = []
     for _ in range(40):
         env.step(np.zeros((ROWS, 19)))
@@ -33,7 +33,7 @@ def test_the_estimated_attitude_wanders_around_the_truth() -> None:
 
 
 def test_the_estimated_velocity_wanders_around_the_truth() -> None:
-    wander = Wander(std=0.04, time_constant=0.2)
+    wander = GaussMarkov(std=0.04, time_constant=0.2)
     env = environment(estimates=EstimateErrors(velocity=wander))
     errors = []
     for _ in range(40):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from sim.sensors.gnss import Gnss, GnssConfig
+from sim.sensors.gnss import GnssConfig, GnssReceivers
 
 ROWS = 500
 ALL = np.arange(ROWS)
 
 
 def test_fixes_come_at_their_rate_and_hold_between() -> None:
-    gnss = Gnss(GnssConfig(period=0.2), ROWS, 0.04, np.random.default_rng(0))
+    gnss = GnssReceivers(GnssConfig(period=0.2), ROWS, 0.04, np.random.default_rng(0))
     gnss.reset(ALL)
     fix, velocity = np.zeros((ROWS, 3), np.float32), np.zeros((ROWS, 3), np.float32)
     changes = []
@@ -25,7 +25,7 @@ def test_fixes_come_at_their_rate_and_hold_between() -> None:
 
 def test_errors_are_as_configured() -> None:
     config = GnssConfig(period=0.04, white=0.1, wander=0.4, time_constant=1.0)
-    gnss = Gnss(config, ROWS, 0.04, np.random.default_rng(1))
+    gnss = GnssReceivers(config, ROWS, 0.04, np.random.default_rng(1))
     gnss.reset(ALL)
     fix, velocity = np.zeros((ROWS, 3), np.float32), np.zeros((ROWS, 3), np.float32)
     zero = np.zeros((ROWS, 3))
@@ -41,7 +41,7 @@ def test_errors_are_as_configured() -> None:
 
 def test_goes_on_as_if_never_stopped() -> None:
     rng = np.random.default_rng(2)
-    gnss = Gnss(GnssConfig(), 3, 0.04, rng)
+    gnss = GnssReceivers(GnssConfig(), 3, 0.04, rng)
     gnss.reset(np.arange(3))
     fix, velocity = np.zeros((3, 3), np.float32), np.zeros((3, 3), np.float32)
     truth = np.ones((3, 3))

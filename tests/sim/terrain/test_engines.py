@@ -7,7 +7,7 @@ import numpy as np
 import pybullet
 import pytest
 
-from sim.engines.bullet.ground import group_geoms, load_ground
+from sim.engines.bullet.ground_bodies import group_geoms, load_ground
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
 from sim.tasks.walking.config import HumanoidVelocity

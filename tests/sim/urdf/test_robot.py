@@ -69,7 +69,7 @@ def test_names_that_ros_cannot_take_are_changed_and_told() -> None:
     conversion = convert(model(floating(spaced)))
     assert [j.name for j in conversion.tree.joints] == ["left_hip", "torso_fixed"]
     assert {link.name for link in conversion.tree.links} >= {"left_thigh"}
-    told = [str(gap) for gap in conversion.gaps]
+    told = [str(gap) for gap in conversion.unsupported]
     assert "warning: name of joint: 'left hip' is 'left_hip'" in told
     assert "warning: name of body: 'left thigh' is 'left_thigh'" in told
 

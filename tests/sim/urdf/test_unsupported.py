@@ -124,7 +124,7 @@ def test_is_named_with_the_nearest(
 ) -> None:
     if "tip2" in rest:
         bodies = bodies.replace("<freejoint/>", '<freejoint/><site name="tip2"/>')
-    gaps = convert(model(bodies, rest)).gaps
+    gaps = convert(model(bodies, rest)).unsupported
     found = [gap for gap in gaps if what in gap.what]
     assert found, [str(gap) for gap in gaps]
     assert found[0].severity == severity
@@ -138,21 +138,21 @@ def test_a_ball_joint_is_refused() -> None:
 
 
 def test_a_plain_robot_has_only_notes() -> None:
-    gaps = convert(model(floating('<geom size="0.1"/>' + arm(HINGE)), MOTOR)).gaps
+    gaps = convert(model(floating('<geom size="0.1"/>' + arm(HINGE)), MOTOR)).unsupported
     assert {gap.severity for gap in gaps} == {"note"}
 
 
 def test_an_exact_mimic_is_no_gap() -> None:
     line = '<equality><joint joint1="elbow" joint2="shoulder" polycoef="0.5 2 0 0 0"/></equality>'
     conversion = convert(model(TWO, MOTOR + line))
-    assert not [gap for gap in conversion.gaps if "follows" in gap.what]
+    assert not [gap for gap in conversion.unsupported if "follows" in gap.what]
     mimic = next(j.mimic for j in conversion.tree.joints if j.name == "elbow")
     assert mimic is not None and (mimic.multiplier, mimic.offset) == (2.0, 0.5)
 
 
 def test_the_cars_are_named() -> None:
     built, actuators = load("vehicle")
-    warnings = [str(g) for g in convert(built, actuators).gaps if g.severity == "warning"]
+    warnings = [str(g) for g in convert(built, actuators).unsupported if g.severity == "warning"]
     assert [w.split(" of joint")[0] for w in warnings[:2]] == [
         "warning: spring",
         "warning: armature",
@@ -162,5 +162,5 @@ def test_the_cars_are_named() -> None:
 
 
 def test_the_worst_come_first() -> None:
-    severities = [gap.severity for gap in convert(load("vehicle")[0]).gaps]
+    severities = [gap.severity for gap in convert(load("vehicle")[0]).unsupported]
     assert severities == sorted(severities, key=("error", "warning", "note").index)

@@ -1,8 +1,8 @@
-"""The model's sensors, read from a state that Bullet has computed.
+"""Reads the model's sensors from a state that Bullet has computed.
 
-What a sensor of the MJCF is, its frame, sign, unit and cutoff, is defined once, by MuJoCo's sensor
-functions. They are fed with what another engine moved: positions and velocities, accelerations as
-the change of velocity over a physics step, motor forces, contact forces. No dynamics is MuJoCo's.
+MuJoCo's sensor functions alone define what a sensor of the MJCF is: its frame, sign, unit and
+cutoff. They are given Bullet's motion: positions and velocities, accelerations as the change of
+velocity over a physics step, motor forces and contact forces. No dynamics is MuJoCo's.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from edge_runtime.errors import UserError
 from sim.engines.engine import Float
 
 _KIND = mujoco.mjtSensor
-# Of those that depend on accelerations and forces, the ones that can be told from Bullet's state.
+# Sensors of accelerations and forces that can be computed from Bullet's state.
 _FORCE_SENSORS = (
     _KIND.mjSENS_TOUCH,
     _KIND.mjSENS_ACCELEROMETER,
@@ -31,10 +31,10 @@ class StateSensors:
     """Reads all sensors of one state at a time.
 
     Args:
-        model: whose sensors.
+        model: the model that has the sensors.
 
     Raises:
-        UserError: it has a sensor that cannot be told from Bullet's state.
+        UserError: a sensor cannot be computed from Bullet's state.
     """
 
     def __init__(self, model: mujoco.MjModel) -> None:
@@ -51,7 +51,8 @@ class StateSensors:
             if kind == _KIND.mjSENS_TOUCH:
                 site = int(model.sensor_objid[s])
                 self._touch.append((adr, site, int(model.site_bodyid[site])))
-        self.touched = frozenset(body for _, _, body in self._touch)  # whose contacts count
+        # Bodies whose contacts are read
+        self.touched = frozenset(body for _, _, body in self._touch)
 
     def read(
         self,
@@ -63,7 +64,7 @@ class StateSensors:
         contacts: Iterable[Contact],
         out: Float,
     ) -> None:
-        """Write the sensors of one state.
+        """Writes the values of all sensors in one state.
 
         Args:
             qpos: (nq,).
@@ -92,7 +93,8 @@ class StateSensors:
             out[column] = self._touched(site, body, contacts)
 
     def _touched(self, site: int, body: int, contacts: Iterable[Contact]) -> float:
-        """Sum of the forces whose line meets the site's shape, as MuJoCo has it, N."""
+        """Returns the sum of the forces whose line meets the site's shape, as MuJoCo defines it, in
+        N."""
         model, data, total = self._model, self._data, 0.0
         at, turn = data.site_xpos[site], data.site_xmat[site]
         size, shape = model.site_size[site], int(model.site_type[site])

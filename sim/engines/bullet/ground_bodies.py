@@ -1,7 +1,7 @@
-"""What stands still: the world's geoms as bodies that never move.
+"""Loads the world's geoms as bodies that never move.
 
-A plane is a body of its own. Of all other geoms those of equal friction are one body, for a ground
-may be laid of thousands of boxes.
+A plane is a body of its own. Other geoms of equal friction are one body, for a ground may consist
+of thousands of boxes.
 """
 
 import xml.etree.ElementTree as ET
@@ -20,10 +20,10 @@ _SHAPES = mujoco.mjtGeom
 
 
 def group_geoms(model: mujoco.MjModel, geoms: Sequence[int]) -> list[Group]:
-    """Bodies to make of geoms of the world.
+    """Groups geoms of the world into bodies.
 
     Raises:
-        UserError: a geom has a shape that not both engines can have on the ground.
+        UserError: a geom has a shape that only one of the engines can have on the ground.
     """
     alike: dict[tuple[float, ...], list[int]] = {}
     for geom in geoms:
@@ -41,7 +41,8 @@ def group_geoms(model: mujoco.MjModel, geoms: Sequence[int]) -> list[Group]:
 
 
 def load_ground(model: mujoco.MjModel, group: Group, file: Path, options: dict[str, int]) -> int:
-    """A group as a body; `file` holds its shapes, and is written if it is not there."""
+    """Loads a group as a body and returns its id; `file` holds its shapes, and is written if
+    missing."""
     if _SHAPES(model.geom_type[group[0]]) != _SHAPES.mjGEOM_PLANE:
         if not file.exists():
             file.write_bytes(_text(model, group))
@@ -61,7 +62,7 @@ _TAGS = {
 
 
 def _text(model: mujoco.MjModel, group: Group) -> bytes:
-    """URDF of one link with all shapes."""
+    """Returns the URDF of one link with all shapes."""
     robot = ET.Element("robot", name="ground")
     link = ET.SubElement(robot, "link", name="ground")
     inertial = ET.SubElement(link, "inertial")
@@ -78,7 +79,7 @@ def _text(model: mujoco.MjModel, group: Group) -> bytes:
         elif tag == "sphere":
             del sizes["length"]
         ET.SubElement(ET.SubElement(collision, "geometry"), tag, sizes)
-    ET.indent(robot)  # Bullet cuts lines at 8192 characters
+    ET.indent(robot)  # Bullet truncates lines at 8192 characters
     return ET.tostring(robot)
 
 

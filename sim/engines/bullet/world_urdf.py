@@ -1,9 +1,9 @@
-"""The robot's URDF as one world loads it: with that world's masses, without what only is seen.
+"""Writes a robot's URDF for one world: with that world's masses, without visual shapes.
 
-Bullet has no armature (a rotor's inertia behind its gear, which resists the joint's turning alone).
-The nearest is inertia of the moving link about the joint's axis. It is exact for the joint itself;
-joints further up the chain feel it too, where in MuJoCo they don't: for the humanoid's hips, less
-than a tenth of a leg's inertia.
+Bullet has no armature (a rotor's inertia behind its gear, which resists only the joint's own
+rotation). The nearest is inertia of the moving link about the joint's axis. It is exact for the
+joint itself; unlike in MuJoCo, joints further up the chain feel it too: for the humanoid's hips,
+less than a tenth of a leg's inertia.
 """
 
 import xml.etree.ElementTree as ET
@@ -16,32 +16,32 @@ from edge_runtime.errors import UserError
 from sim.engines.engine import Float
 from sim.urdf.names import find_names
 from sim.urdf.pose import Pose, pose
-from sim.urdf.robot import Robot, find_robot
+from sim.urdf.robot import ModelRobot, find_robot
 
 _ENTRIES = ("xx", "xy", "xz", "yy", "yz", "zz")
 
 
-class RobotFile:
+class WorldUrdf:
     """Writes the URDF of each world.
 
     Args:
-        model: the robot's.
-        urdf: of the same robot, as `sim.urdf` writes it.
+        model: the robot's model.
+        urdf: URDF of the same robot, as `sim.urdf` writes it.
 
     Raises:
-        UserError: the robot has something that Bullet's cannot have.
+        UserError: the robot has an element that Bullet's robots cannot have.
     """
 
     def __init__(self, model: mujoco.MjModel, urdf: str) -> None:
         self._model = model
         robot = find_robot(model)
-        _check_that_all_is_one_robot(model, robot)
+        _check_single_robot(model, robot)
         names = find_names(model, robot)
         self.root = robot.root
         self.link_of = names.link  # by body
         self.joint_of = names.joint  # by joint
         self._tree = ET.fromstring(urdf)
-        _drop_what_is_not_needed(self._tree)
+        _drop_unused(self._tree)
         links = {link.attrib["name"]: link for link in self._tree.iter("link")}
         self._origin = {b: _origin(links[name]) for b, name in names.link.items()}
         self._between = names.between  # by joint
@@ -51,13 +51,13 @@ class RobotFile:
         self._last_joint = {body: last.get(body) for body in names.link}
 
     def load(self, fields: Mapping[str, Float]) -> tuple[bytes, dict[str, Float]]:
-        """The file's content for one world, and moments of inertia by link.
+        """Returns the file's content for one world, and moments of inertia by link.
 
-        The moments are about the axes that the file gives. They are kept out of it, for Bullet
-        refuses in a file what no rigid body has: a rotor's inertia about one axis alone.
+        The moments are about the axes in the file. They are not in the file, for Bullet refuses
+        there what no rigid body has: a rotor's inertia about one axis alone.
 
         Args:
-            fields: of the model in that world, those of `AT_RESET`.
+            fields: values of the model's `AT_RESET` fields in that world.
         """
         model = self._model
         rotors = {joint: self._rotor(joint, fields["dof_armature"]) for joint in self.joint_of}
@@ -74,7 +74,7 @@ class RobotFile:
         return ET.tostring(self._tree), moments
 
     def _rotor(self, joint: int, armature: Float) -> Float:
-        """Its inertia in the frame of the link that the joint moves, (3, 3)."""
+        """Returns a rotor's inertia in the frame of the link that the joint moves, (3, 3)."""
         model, inertia = self._model, float(armature[self._model.jnt_dofadr[joint]])
         kind = mujoco.mjtJoint(model.jnt_type[joint])
         if inertia and kind != mujoco.mjtJoint.mjJNT_HINGE:
@@ -85,7 +85,7 @@ class RobotFile:
         return inertia * np.outer(model.jnt_axis[joint], model.jnt_axis[joint])
 
     def _write(self, link: str, mass: float, at: Float, own: Float, rotor: Float) -> Float:
-        """Write a link's mass and axes; its moments about them, (3,)."""
+        """Writes a link's mass and axes, and returns its moments about them, (3,)."""
         moments, axes = _principal(own + rotor)
         element = self._inertial[link]
         element.clear()
@@ -98,8 +98,9 @@ class RobotFile:
         return moments
 
 
-def _check_that_all_is_one_robot(model: mujoco.MjModel, robot: Robot) -> None:
-    """Its coordinates are then the model's: a free joint's, and those of its joints."""
+def _check_single_robot(model: mujoco.MjModel, robot: ModelRobot) -> None:
+    """Checks that the model's coordinates are the robot's alone: a free joint's and those of its
+    joints."""
     if not robot.floats:
         raise UserError("the robot must float: give its root body a free joint")
     others = set(range(model.njnt)) - set(robot.joints) - {int(model.body_jntadr[robot.root])}
@@ -109,8 +110,8 @@ def _check_that_all_is_one_robot(model: mujoco.MjModel, robot: Robot) -> None:
         raise UserError(f"joint '{name}' is not the robot's; Bullet simulates a robot alone")
 
 
-def _drop_what_is_not_needed(robot: ET.Element) -> None:
-    """Looks, names for places, and joint damping, which is among the forces of `JointForces`."""
+def _drop_unused(robot: ET.Element) -> None:
+    """Drops visual shapes, empty links, and joint damping, which `JointForces` computes."""
     for joint in robot.findall("joint"):
         for dynamics in joint.findall("dynamics"):
             joint.remove(dynamics)
@@ -141,7 +142,7 @@ def _origin(link: ET.Element) -> Float:
 
 
 def _principal(inertia: Float) -> tuple[Float, Float]:
-    """Moments (3,) and a rotation to the axes they are about, (3, 3)."""
+    """Returns moments (3,) and the rotation to the axes they are about, (3, 3)."""
     if not np.any(inertia - np.diag(np.diag(inertia))):
         return np.diag(inertia).copy(), np.eye(3)
     moments, axes = np.linalg.eigh(inertia)

@@ -21,7 +21,7 @@ def _choose_graphics() -> None:
         importlib.import_module("mujoco")
     except (AttributeError, ImportError, RuntimeError) as error:
         raise UserError(
-            f"MUJOCO_GL={kind} does not work on this machine ({error}); unset it to draw by EGL"
+            f"MUJOCO_GL={kind} does not work on this machine ({error}); unset it to render with EGL"
         ) from None
 
 

@@ -203,10 +203,10 @@ def _graphics() -> str:
 def _no_graphics(error: Exception) -> UserError:
     if _graphics() != "egl":
         return UserError(
-            f"cannot draw on this machine: MUJOCO_GL={_graphics()} gives no graphics ({error}); "
-            "unset it to draw by EGL"
+            f"cannot render on this machine: MUJOCO_GL={_graphics()} gives no graphics ({error}); "
+            "unset it to render with EGL"
         )
     return UserError(
-        f"cannot draw on this machine: EGL gives no graphics ({error}); install it with "
+        f"cannot render on this machine: EGL gives no graphics ({error}); install it with "
         "'apt install libegl1 libgl1 libgl1-mesa-dri libopengl0'"
     )

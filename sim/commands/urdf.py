@@ -1,4 +1,4 @@
-"""`sim2edge urdf`: a robot's URDF, for ROS and for other engines, from its MJCF."""
+"""Runs `sim2edge urdf`: writes a robot's URDF, for ROS and other engines, from its MJCF."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,29 +20,30 @@ _TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
 
 @dataclass(frozen=True)
 class UrdfConfig:
-    """Write a robot's URDF from its MJCF, and say what URDF cannot express."""
+    """Write a robot's URDF from its MJCF, and list what URDF cannot express."""
 
     robot: str
-    """humanoid, vehicle, or an MJCF file."""
+    """The robot: humanoid, vehicle, or an MJCF file."""
     output: Path = Path("robot.urdf")
-    """The URDF; meshes go into a folder beside it."""
+    """The URDF file; meshes go into a folder beside it."""
     check: bool = False
     """Load the file in PyBullet and compare it with MuJoCo's model; exit with 1 if they differ."""
     root: str = ""
-    """The robot's first body, where several move."""
+    """The robot's first body, if several move."""
     mesh_folder: str = ""
-    """What the file calls the folder it is in, such as package://my_robot/urdf; by default meshes
-    are found from the file's own place."""
+    """What the file calls its own folder, such as package://my_robot/urdf; by default meshes are
+    found relative to the file."""
     frames: bool = True
-    """A link for each site: IMU, soles, antennas."""
+    """Write a link for each site: IMU, soles, antennas."""
     visuals: bool = True
-    """What is seen, beside what collides."""
+    """Write visual shapes beside the collision shapes."""
     capsules: Capsules = "split"
-    """Capsules as a cylinder and two spheres, which every reader takes, or as Bullet's own."""
+    """Write capsules as a cylinder and two spheres, which every reader supports, or as Bullet's
+    own."""
 
 
 def main(config: UrdfConfig) -> int:
-    """Run the command.
+    """Runs the command.
 
     Raises:
         UserError: there is no such robot, URDF cannot express it, or the file cannot be written.
@@ -60,10 +61,10 @@ def main(config: UrdfConfig) -> int:
 
 
 def load(robot: str) -> tuple[mujoco.MjModel, Sequence[Actuator]]:
-    """The model with all that is seen of it, and what is known of its drives.
+    """Loads the model with all its visual shapes, and the properties of its actuators.
 
     Args:
-        robot: the name of one, or an MJCF file.
+        robot: name of a robot, or an MJCF file.
 
     Raises:
         UserError: there is none, or MuJoCo cannot compile it.
@@ -95,7 +96,7 @@ def _summary(conversion: Conversion, path: Path) -> list[str]:
 
 
 def _table(differences: Sequence[Difference]) -> list[str]:
-    """The largest difference of each kind."""
+    """Returns the largest difference of each kind."""
     largest: dict[str, Difference] = {}
     for difference in differences:  # the largest come first
         largest.setdefault(difference.quantity, difference)

@@ -237,11 +237,11 @@ class StopFlag:
 def main(arguments: list[str] | None = None) -> int:
     """Serves a robot until SIGTERM, SIGINT or the end of the parent process."""
     parser = argparse.ArgumentParser(prog="sim.server.simulated_robot", description=main.__doc__)
-    parser.add_argument("name", help="the shared memory's name")
+    parser.add_argument("name", help="name of the shared memory")
     parser.add_argument("task", help="the task whose world it lives in")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--randomize", action="store_true", help="draw another robot and pushes")
-    parser.add_argument("--truth", action="store_true", help="give what only the physics knows")
+    parser.add_argument("--truth", action="store_true", help="add signals of the physics alone")
     parser.add_argument("--fifo", type=int, default=0, help="priority under SCHED_FIFO")
     parser.add_argument("--record", type=Path, help="write the motion to this .npz at the end")
     parser.add_argument(

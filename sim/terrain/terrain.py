@@ -34,7 +34,7 @@ class TerrainConfig:
     slope: float = setting(0.0873, "Steepest slope.", "rad", at_least=0, at_most=0.8)
     step: float = setting(0.02, "Height of the highest step.", "m", at_least=0)
     stone: float = setting(0.02, "Height of the highest stone on rough ground.", "m", at_least=0)
-    seed: int = setting(0, "Seed of what is laid at random.", at_least=0)
+    seed: int = setting(0, "Seed of the random ground.", at_least=0)
     curriculum: bool = setting(
         True, "Go from the easiest level to harder ones by the distance walked."
     )

@@ -1,4 +1,5 @@
-"""The MJCF model is the only source: its URDF for other engines and for ROS, and its proof."""
+"""Converts the MJCF model, the only source, to URDF for ROS and other engines, and compares the
+two."""
 
 from sim.urdf.compare import Difference, compare_models
 from sim.urdf.tree import Parts

@@ -1,4 +1,4 @@
-"""Links of a robot in many poses, in the frame of its base, whichever engine they come from."""
+"""Describes a robot's links in many poses, in the frame of its base, for any engine."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from sim.urdf.pose import Float
 
 @dataclass(frozen=True)
 class BodyFrames:
-    """Where named frames are: origins (P, L, 3) m and rotation matrices (P, L, 3, 3)."""
+    """Named frames: origins (P, L, 3) m and rotation matrices (P, L, 3, 3)."""
 
     names: tuple[str, ...]
     position: Float
     rotation: Float
 
     def seen_from(self, position: Float, rotation: Float) -> "BodyFrames":
-        """The same in a frame at (P, 3), turned by (P, 3, 3)."""
+        """Returns the same in a frame at (P, 3), rotated by (P, 3, 3)."""
         apart = self.position - position[:, None]
         return BodyFrames(
             self.names,
@@ -27,18 +27,18 @@ class BodyFrames:
 
 @dataclass(frozen=True)
 class Masses:
-    """What is heavy: principal axes at each centre of mass, and mass and moments along them."""
+    """Masses: principal axes at each centre of mass, and mass and moments along them."""
 
     axes: BodyFrames
     mass: Float  # (L,) kg
     moments: Float  # (L, 3) kg m²
 
     def centre(self) -> Float:
-        """The centre of mass of all, (P, 3) m."""
+        """Returns the centre of mass of all, (P, 3) m."""
         return np.einsum("l,pli->pi", self.mass, self.axes.position) / self.mass.sum()
 
     def inertia(self) -> Float:
-        """The inertia of all about the origin, (P, 3, 3) kg m²."""
+        """Returns the inertia of all about the origin, (P, 3, 3) kg m²."""
         rotation, at = self.axes.rotation, self.axes.position
         own = np.einsum("plij,lj,plkj->pik", rotation, self.moments, rotation)
         square = np.einsum("l,pli,pli->p", self.mass, at, at)

@@ -1,4 +1,4 @@
-"""A URDF file as PyBullet loads it."""
+"""Loads a URDF file in PyBullet."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from sim.urdf.pose import Float
 
 @dataclass(frozen=True)
 class JointData:
-    """What PyBullet knows of a joint that moves; range in rad or m, none if it turns freely."""
+    """PyBullet's data of a movable joint; the range is in rad or m, None if it turns freely."""
 
     number: int
     range: tuple[float, float] | None
@@ -27,12 +27,12 @@ class JointData:
 
 
 class BulletModel:
-    """One robot in a PyBullet client of its own.
+    """A robot in a PyBullet client of its own.
 
     Args:
         bullet: the module.
-        client: of the module, connected.
-        body: the robot's number there.
+        client: id of a connected client.
+        body: the robot's id in that client.
     """
 
     def __init__(self, bullet: Any, client: int, body: int) -> None:
@@ -53,7 +53,7 @@ class BulletModel:
         }
 
     def move(self, joints: Sequence[str], positions: Float) -> tuple[BodyFrames, Masses]:
-        """Every link in each of P poses, in the base link's frame.
+        """Returns all links in each of P poses, in the base link's frame.
 
         Args:
             joints: names, J of them.
@@ -86,8 +86,9 @@ class BulletModel:
         return frames.seen_from(*origin), Masses(axes.seen_from(*origin), mass, moments)
 
     def rays(self, starts: Float, ends: Float) -> Float:
-        """How far from its start each ray (R, 3) to (R, 3) meets what collides; NaN for none, m."""
-        self._bullet.performCollisionDetection(physicsClientId=self._client)  # finds where all is
+        """Returns the distance at which each ray (R, 3) to (R, 3) meets a collision shape; NaN for
+        none, m."""
+        self._bullet.performCollisionDetection(physicsClientId=self._client)  # updates positions
         hits = self._bullet.rayTestBatch(starts, ends, physicsClientId=self._client)
         shares = np.array([hit[2] if hit[0] == self._body else np.nan for hit in hits])
         lengths: Float = shares * np.linalg.norm(ends - starts, axis=1)
@@ -95,14 +96,14 @@ class BulletModel:
 
 
 def _frames(names: tuple[str, ...], values: Float) -> BodyFrames:
-    """From positions and quaternions xyzw, (P, L, 7)."""
+    """Builds frames from positions and quaternions xyzw, (P, L, 7)."""
     rotation = rotation_matrix(values[..., [6, 3, 4, 5]].reshape(-1, 4))
     return BodyFrames(names, values[..., :3], rotation.reshape(*values.shape[:2], 3, 3))
 
 
 @contextlib.contextmanager
 def open_bullet(urdf: Path) -> Iterator[BulletModel]:
-    """Load a file, with the inertias that it says.
+    """Loads a file with the inertias that it specifies.
 
     Raises:
         UserError: PyBullet is not installed, or cannot load the file.
@@ -119,7 +120,8 @@ def open_bullet(urdf: Path) -> Iterator[BulletModel]:
     client = bullet.connect(bullet.DIRECT)
     try:
         with _silence():
-            flags = bullet.URDF_USE_INERTIA_FROM_FILE  # else it takes that of the shapes
+            # Otherwise inertias are computed from the shapes
+            flags = bullet.URDF_USE_INERTIA_FROM_FILE
             body = bullet.loadURDF(str(urdf), flags=flags, physicsClientId=client)
         yield BulletModel(bullet, client, body)
     except bullet.error as error:
@@ -130,7 +132,7 @@ def open_bullet(urdf: Path) -> Iterator[BulletModel]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep what a C library prints off both streams."""
+    """Suppresses what a C library prints on stdout and stderr."""
     streams = (sys.stdout, sys.stderr)
     for stream in streams:
         stream.flush()

@@ -1,4 +1,4 @@
-"""Whether both engines have the same robot: MuJoCo from its MJCF, PyBullet from the URDF."""
+"""Compares the robot in both engines: MuJoCo's from its MJCF, PyBullet's from the URDF."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from sim.urdf.tree import link_frame
 
 POSES = 1000
 TOLERANCE = 1e-6  # relative to 1 m, 1 rad, 1 kg
-_TURNS_FREELY = np.pi  # rad to either side, of a joint without limits
-_SLIDES_FREELY = 1.0  # m, likewise
+_TURNS_FREELY = np.pi  # rad, half the range of a joint without limits
+_SLIDES_FREELY = 1.0  # m, half the range of a slide without limits
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one quantity of the two models is apart at most, over all poses."""
+    """The largest difference of one quantity between the two models, over all poses."""
 
     quantity: str
     of: str  # the link, the joint, or the robot
@@ -32,7 +32,7 @@ class Difference:
 
     @property
     def ok(self) -> bool:
-        """Whether the models agree in it."""
+        """Whether the models agree in this quantity."""
         return self.value <= TOLERANCE
 
 
@@ -45,22 +45,22 @@ def compare_models(
     poses: int = POSES,
     seed: int = 0,
 ) -> tuple[Difference, ...]:
-    """Load both, move all joints to the same random positions, and measure what differs.
+    """Loads both, moves all joints to the same random positions, and measures the differences.
 
-    Compared are the total mass, and in every pose the centre of mass, the inertia about the base
-    and the place of every body and every named site, all in the base's frame; of each joint the
-    range, damping and friction.
+    It compares the total mass; in every pose the centre of mass, the inertia about the base, and
+    the place of every body and every named site, all in the base's frame; and the range, damping
+    and friction of each joint.
 
     Args:
         mjcf: the source, or its compiled model.
         urdf: the file written from it.
-        root: the robot's first body, as it was given to write the file.
+        root: the robot's first body, as given when the file was written.
         frames: whether the file has the sites.
-        poses: how many.
-        seed: of the poses.
+        poses: number of poses.
+        seed: seed of the poses.
 
     Returns:
-        Everything that was compared, the largest difference first; `ok` tells which agree.
+        Everything that was compared, the largest difference first; `ok` says which agree.
 
     Raises:
         UserError: PyBullet cannot load the file, or lacks a link or joint of the model.
@@ -82,7 +82,7 @@ def compare_models(
 def _random_positions(
     model: mujoco.MjModel, robot: ModelRobot, poses: int, rng: np.random.Generator
 ) -> Float:
-    """Joint positions within their ranges, (P, J)."""
+    """Draws joint positions within their ranges, (P, J)."""
     columns = []
     for joint in robot.joints:
         slides = model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE
@@ -99,7 +99,8 @@ def _move(
     frames: Mapping[int, str],
     positions: Float,
 ) -> tuple[BodyFrames, Masses]:
-    """Links, by body, and frames, by site, as MuJoCo has them in each pose, seen from the root."""
+    """Returns links, by body, and frames, by site, as MuJoCo computes them in each pose, seen from
+    the root."""
     data, root = mujoco.MjData(model), robot.root
     bodies, sites = list(links), list(frames)
     address = [int(model.jnt_qposadr[joint]) for joint in robot.joints]
@@ -148,7 +149,7 @@ def _frame_differences(own: BodyFrames, theirs: BodyFrames, urdf: Path) -> Itera
 
 
 def _angle(rotation: Float) -> Float:
-    """Of rotation matrices (P, 3, 3), rad; exact for small ones too."""
+    """Returns the angles of rotation matrices (P, 3, 3), rad; exact for small ones too."""
     skew = rotation - rotation.transpose(0, 2, 1)
     sine = 0.5 * np.sqrt(skew[:, 2, 1] ** 2 + skew[:, 0, 2] ** 2 + skew[:, 1, 0] ** 2)
     return np.arctan2(sine, 0.5 * (np.trace(rotation, axis1=1, axis2=2) - 1.0))

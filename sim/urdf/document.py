@@ -1,4 +1,4 @@
-"""A tree of links and joints as URDF text."""
+"""Writes a tree of links and joints as URDF text."""
 
 from xml.etree import ElementTree
 
@@ -8,17 +8,17 @@ from sim.urdf.pose import Float, Pose
 from sim.urdf.shapes import Shape
 from sim.urdf.tree import Inertial, Joint, Link, Tree
 
-_ROUNDING = 1e-15  # m or rad: what is smaller comes from rounding, and is written as 0
+_ROUNDING = 1e-15  # m or rad: smaller numbers come from rounding, and are written as 0
 _PRODUCTS = ("ixy", "ixz", "iyz")
 _MOMENTS = ("ixx", "iyy", "izz")
 
 
 def urdf_text(tree: Tree, mesh_folder: str) -> str:
-    """The document, with every number in full precision.
+    """Returns the document, with every number in full precision.
 
     Args:
         tree: the robot.
-        mesh_folder: where mesh files are, as a path or URI that ends in a slash.
+        mesh_folder: folder of the mesh files, as a path or URI that ends in a slash.
     """
     robot = ElementTree.Element("robot", name=tree.name)
     materials = _materials(tree)
@@ -34,7 +34,7 @@ def urdf_text(tree: Tree, mesh_folder: str) -> str:
 
 
 def _materials(tree: Tree) -> dict[tuple[float, ...], str]:
-    """A name for each colour that is seen: its material's, as long as that is not given away."""
+    """Names each visible colour: by its material, as long as that name is free."""
     given: dict[tuple[float, ...], str] = {}
     for shape in (shape for link in tree.links for shape in link.visuals):
         if shape.colour not in given:
@@ -62,7 +62,7 @@ def _link(
 
 
 def _inertial(inertial: Inertial) -> ElementTree.Element:
-    """Written for a frame too, with zeros: Bullet takes 1 kg for a link that says nothing."""
+    """Writes an inertial element, for a massless frame too: Bullet assumes 1 kg without it."""
     element = ElementTree.Element("inertial")
     element.append(_origin(inertial.pose))
     ElementTree.SubElement(element, "mass", value=_number(inertial.mass))
@@ -119,5 +119,5 @@ def _numbers(values: Float | tuple[float, ...]) -> str:
 
 
 def _number(value: float) -> str:
-    """The shortest text that reads back as the same number."""
+    """Returns the shortest text that reads back as the same number."""
     return "0" if abs(value) < _ROUNDING else np.format_float_positional(value, trim="-")

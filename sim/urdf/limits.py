@@ -1,4 +1,4 @@
-"""What bounds a joint: its range, and the effort and speed of what drives it."""
+"""Derives a joint's limits: its range, and the effort and speed of its actuators."""
 
 import math
 from collections.abc import Mapping
@@ -9,37 +9,37 @@ import numpy as np
 
 from edge_runtime.policy.contract import Actuator
 
-UNKNOWN_VELOCITY = 100.0  # rad/s or m/s where nothing is known: URDF demands a number
-_UNBOUNDED = 1e9  # a range beyond which there is none
+UNKNOWN_VELOCITY = 100.0  # rad/s or m/s, used if unknown: URDF requires a number
+_UNBOUNDED = 1e9  # a larger range counts as unlimited
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one joint, in rad or m, Nm or N, rad/s or m/s."""
+    """Limits of one joint, in rad or m, Nm or N, rad/s or m/s."""
 
-    lower: float | None  # none where it turns without end
+    lower: float | None  # None if it turns without end
     upper: float | None
-    effort: float  # 0 where nothing drives it
+    effort: float  # 0 if nothing drives it
     velocity: float
     knows_effort: bool
     knows_velocity: bool
 
 
 def joint_limits(model: mujoco.MjModel, joint: int, actuators: Mapping[str, Actuator]) -> Limits:
-    """The limits of a hinge or slide.
+    """Returns the limits of a hinge or slide.
 
     Args:
-        model: where it is.
-        joint: which.
-        actuators: what the robot's maker says of its drives, by the actuator's name; MJCF does
-            not know a motor's speed.
+        model: the model that has the joint.
+        joint: number of the joint.
+        actuators: properties of the robot's actuators beside the model, by name; MJCF has no top
+            speed of a motor.
     """
     lower = upper = None
     if model.jnt_limited[joint]:
         lower, upper = (float(v) for v in model.jnt_range[joint])
     elif model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE:
-        lower, upper = -_UNBOUNDED, _UNBOUNDED  # URDF has no slide without an end
-    drives = driving(model, joint)
+        lower, upper = -_UNBOUNDED, _UNBOUNDED  # URDF has no unlimited slide
+    drives = joint_actuators(model, joint)
     effort = sum(abs(share) * _force(model, actuator) for actuator, share in drives)
     if drives and model.jnt_actfrclimited[joint]:
         effort = min(effort, float(np.abs(model.jnt_actfrcrange[joint]).max()))
@@ -54,8 +54,8 @@ def joint_limits(model: mujoco.MjModel, joint: int, actuators: Mapping[str, Actu
     )
 
 
-def driving(model: mujoco.MjModel, joint: int) -> list[tuple[int, float]]:
-    """The actuators of a joint, each with the joint's share: Nm (or N) per N of actuator force."""
+def joint_actuators(model: mujoco.MjModel, joint: int) -> list[tuple[int, float]]:
+    """Returns the actuators of a joint, each with the joint's Nm (or N) per N of actuator force."""
     kinds, found = mujoco.mjtTrn, []
     for actuator in range(model.nu):
         kind, target = int(model.actuator_trntype[actuator]), int(model.actuator_trnid[actuator, 0])
@@ -68,7 +68,7 @@ def driving(model: mujoco.MjModel, joint: int) -> list[tuple[int, float]]:
 
 
 def _coefficients(model: mujoco.MjModel, tendon: int, joint: int) -> list[float]:
-    """How much a fixed tendon's length changes per rad (or m) of a joint."""
+    """Returns the change of a fixed tendon's length per rad (or m) of a joint."""
     first = int(model.tendon_adr[tendon])
     return [
         float(model.wrap_prm[wrap])
@@ -78,7 +78,7 @@ def _coefficients(model: mujoco.MjModel, tendon: int, joint: int) -> list[float]
 
 
 def _force(model: mujoco.MjModel, actuator: int) -> float:
-    """The most an actuator can give before its gear; infinite where that is not said."""
+    """Returns an actuator's largest force before its gear; infinite if not specified."""
     if model.actuator_forcelimited[actuator]:
         return float(np.abs(model.actuator_forcerange[actuator]).max())
     is_motor = (
@@ -93,6 +93,6 @@ def _force(model: mujoco.MjModel, actuator: int) -> float:
 
 
 def _speed(model: mujoco.MjModel, actuator: int, actuators: Mapping[str, Actuator]) -> float:
-    """The top speed of what an actuator drives; infinite where that is not said."""
+    """Returns the top speed of what an actuator drives; infinite if not specified."""
     described = actuators.get(model.actuator(actuator).name)
     return described.max_velocity if described is not None else math.inf

@@ -1,4 +1,4 @@
-"""Meshes as binary STL, which every URDF reader takes."""
+"""Writes meshes as binary STL, which every URDF reader supports."""
 
 import re
 import struct
@@ -9,19 +9,20 @@ import numpy.typing as npt
 
 Triangles = npt.NDArray[np.float32]  # (n, 3 corners, 3), m
 
-SPHERE = "sphere"  # the unit sphere that ellipsoids are scaled from
-_ROUNDS = 3  # of division of an octahedron: 512 triangles, 1 % off the sphere at most
+SPHERE = "sphere"  # the unit sphere that is scaled to ellipsoids
+_ROUNDS = 3  # subdivisions of an octahedron: 512 triangles, at most 1 % off the sphere
 _HEADER = b"binary STL".ljust(80)
 
 
 def mesh_name(model: mujoco.MjModel, mesh: int) -> str:
-    """What a mesh's file is called, without its suffix; another for each mesh of the model."""
+    """Returns the file name of a mesh without its suffix, different for each mesh of the model."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", model.mesh(mesh).name) or "mesh"
     return f"{name}_{mesh}"
 
 
 def triangles(model: mujoco.MjModel, name: str) -> Triangles:
-    """The faces of a mesh by its `mesh_name`, as the compiled model has them, (n, 3, 3) m."""
+    """Returns the faces of a mesh by its `mesh_name`, as the compiled model has them,
+    (n, 3, 3) m."""
     if name == SPHERE:
         return _unit_sphere()
     mesh = next(m for m in range(model.nmesh) if mesh_name(model, m) == name)
@@ -32,7 +33,7 @@ def triangles(model: mujoco.MjModel, name: str) -> Triangles:
 
 
 def stl(corners: Triangles) -> bytes:
-    """A binary STL file of triangles (n, 3, 3)."""
+    """Returns a binary STL file of triangles (n, 3, 3)."""
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(across, axis=1, keepdims=True)
     normal = np.divide(across, length, out=np.zeros_like(across), where=length > 0)
@@ -43,7 +44,7 @@ def stl(corners: Triangles) -> bytes:
 
 
 def _unit_sphere() -> Triangles:
-    """An octahedron, divided and blown up to the unit sphere."""
+    """Subdivides an octahedron and projects it to the unit sphere."""
     signs = [(x, y, z) for x in (1, -1) for y in (1, -1) for z in (1, -1)]
     faces = np.array([np.diag(s) if np.prod(s) > 0 else np.diag(s)[::-1] for s in signs], float)
     for _ in range(_ROUNDS):

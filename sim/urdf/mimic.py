@@ -1,4 +1,4 @@
-"""Joints that follow another: the linear part of a joint equality, which URDF calls mimic."""
+"""Converts joint equalities: their linear part is what URDF calls mimic."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,26 @@ import numpy as np
 
 from sim.urdf.robot import ModelRobot
 
-_POINTS = 101  # of the leader's range, to find how far the linear part is off
-_FREE_RANGE = 1.0  # rad or m, to either side of a joint without limits
+# Points of the leader's range at which the deviation from the linear part is computed
+_POINTS = 101
+_FREE_RANGE = 1.0  # rad or m, half the range of a joint without limits
 
 
 @dataclass(frozen=True)
 class Mimic:
     """follower = offset + multiplier * leader, in rad or m."""
 
-    leader: int  # joint
+    leader: int  # number of the joint that is followed
     multiplier: float
     offset: float
-    deviation: float  # the most that the model's own polynomial differs, over the leader's range
+    deviation: float  # largest deviation of the model's polynomial over the leader's range
 
 
 def mimics(model: mujoco.MjModel, robot: ModelRobot) -> dict[int, Mimic]:
-    """What each joint of a robot follows, by the follower.
+    """Returns what each following joint of a robot follows, by the follower.
 
-    The tangent at the leader's reference is taken, so that a wheel that stands straight in the
-    model does so in the file.
+    The linear part is the tangent at the leader's reference, so that a wheel that points straight
+    ahead in the model does so in the file.
     """
     found = {}
     for equality in range(model.neq):

@@ -1,4 +1,4 @@
-"""What bodies, joints and sites of a model are called in URDF and in ROS."""
+"""Names bodies, joints and sites of a model in URDF and ROS."""
 
 import re
 from dataclasses import dataclass
@@ -22,11 +22,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of links and joints, each given once among its kind.
+    """Names of links and joints, each unique among its kind.
 
-    A body's link and a joint are called as in the model, the root's link `base_link`. A site is
-    a link of its own; if a body has its name, it gets `_frame` behind it. What ROS cannot take in
-    a name (spaces, for one) becomes an underscore; what has no name is called by its number.
+    A body's link and a joint have the model's name, the root's link is `base_link`. A site is a
+    link of its own; if a body has its name, `_frame` is appended. Characters that ROS does not
+    allow in a name (spaces, for one) become underscores; an element without a name is named by its
+    number.
     """
 
     link: dict[int, str]  # by body
@@ -34,12 +35,12 @@ class Names:
     frame: dict[int, str]  # by site
     root_frame: str  # the root body's own name, "" if its link has it
     joint: dict[int, str]  # by joint
-    fixed: dict[str, str]  # of the joint that fixes a link, by the link
+    fixed: dict[str, str]  # name of the joint that fixes a link, by the link
     changes: tuple[Change, ...]
 
 
 def find_names(model: mujoco.MjModel, robot: ModelRobot) -> Names:
-    """The names of a robot's parts, the same for the same model."""
+    """Names the parts of a robot, equally for equal models."""
     links, joints = _Given(), _Given()
     bodies = {body: _name(model.body(body).name, "body", body) for body in robot.bodies}
     own = "" if robot.root == WORLD else bodies.pop(robot.root)
@@ -65,16 +66,16 @@ def _name(own: str, kind: str, number: int) -> str:
 
 
 class _Given:
-    """Names that were given so far, and those that could not be kept."""
+    """The names given so far, and those that were changed."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self.changes: list[Change] = []
 
     def give(self, kind: str, name: str, second: str = "") -> str:
-        """The name, or the nearest that is free: `second`, or one with a number behind it.
+        """Returns the name, or the nearest free one: `second`, or one with a number appended.
 
-        A change is kept under its kind, if it has one.
+        A change is recorded under its kind, if it has one.
         """
         clean = _clean(name)
         if clean in self._taken and second:

@@ -1,4 +1,4 @@
-"""Where one frame stands in another, and how URDF writes that down."""
+"""Describes the pose of one frame in another, and how URDF writes it."""
 
 from dataclasses import dataclass, field
 
@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 Float = npt.NDArray[np.float64]
-_SINGULAR = 1e-14  # cosine of the pitch, below which yaw is rounding alone
+_SINGULAR = 1e-14  # cosine of the pitch below which yaw is mere rounding
 
 
-def _no_turn() -> Float:
+def _identity() -> Float:
     return np.eye(3)
 
 
@@ -19,19 +19,20 @@ class Pose:
     """A position, m, and a rotation matrix, of one frame in another."""
 
     position: Float = field(default_factory=lambda: np.zeros(3))
-    rotation: Float = field(default_factory=_no_turn)
+    rotation: Float = field(default_factory=_identity)
 
     def __matmul__(self, inner: "Pose") -> "Pose":
-        """`inner`, which stands in this frame, in the frame that this one stands in."""
+        """Transforms `inner`, which is given in this frame, to the frame in which this one is
+        given."""
         position = self.position + self.rotation @ inner.position
         return Pose(position, self.rotation @ inner.rotation)
 
     @property
     def rpy(self) -> Float:
-        """Roll, pitch and yaw, rad: turns about the fixed axes x, y, z in this order.
+        """Roll, pitch and yaw, rad: rotations about the fixed axes x, y, z in this order.
 
-        Roll is taken after yaw is undone, so that the three together are exact to rounding for
-        any pitch, even where yaw alone means little.
+        Roll is computed after yaw is undone, so that the three together are exact to rounding for
+        any pitch, even where yaw alone is ill-conditioned.
         """
         r = self.rotation
         cosine = np.hypot(r[0, 0], r[1, 0])
@@ -43,19 +44,19 @@ class Pose:
 
 
 def pose(position: Float, quaternion: Float) -> Pose:
-    """From a position (3,) and a quaternion wxyz (4,)."""
+    """Builds a pose from a position (3,) and a quaternion wxyz (4,)."""
     matrix = np.zeros(9)
     mujoco.mju_quat2Mat(matrix, np.asarray(quaternion, np.float64))
     return Pose(np.array(position, np.float64), matrix.reshape(3, 3))
 
 
 def shift(by: Float) -> Pose:
-    """A frame that is only displaced, by (3,) m."""
+    """Returns a frame that is displaced by (3,) m."""
     return Pose(np.array(by, np.float64))
 
 
 def turn(axis: Float, angle: float) -> Pose:
-    """A frame that is only turned, by `angle` rad about `axis` (3,)."""
+    """Returns a frame that is rotated by `angle` rad about `axis` (3,)."""
     quaternion = np.zeros(4)
     mujoco.mju_axisAngle2Quat(quaternion, np.asarray(axis, np.float64), angle)
     return pose(np.zeros(3), quaternion)

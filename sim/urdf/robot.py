@@ -1,18 +1,18 @@
-"""Which part of a model is the robot: a tree of bodies from one root."""
+"""Finds the robot in a model: a tree of bodies from one root."""
 
 from dataclasses import dataclass
 
 import mujoco
 
 from edge_runtime.errors import UserError
-from sim.urdf.limits import driving
+from sim.urdf.limits import joint_actuators
 
 WORLD = 0
 
 
 @dataclass(frozen=True)
 class ModelRobot:
-    """A tree of bodies. Its parts are by their number in the model, parents first."""
+    """A tree of bodies; its parts are numbers in the model, parents first."""
 
     root: int
     bodies: tuple[int, ...]
@@ -23,22 +23,22 @@ class ModelRobot:
 
 
 def find_robot(model: mujoco.MjModel, root: str = "") -> ModelRobot:
-    """The robot in a scene.
+    """Finds the robot in a scene.
 
     Args:
         model: may hold other things; what does not move is scenery.
-        root: the robot's first body, or "world" if several stand fixed in the world; by default
-            the tree that actuators move, or the only one that moves.
+        root: the robot's first body, or "world" if several stand fixed in the world; by default the
+            tree that actuators move, or the only one that moves.
 
     Raises:
-        UserError: there is no such body, or it is not plain which tree is the robot.
+        UserError: there is no such body, or it is ambiguous which tree is the robot.
     """
     if root:
         return _tree(model, _named(model, root))
     trees = [body for body in range(1, model.nbody) if model.body_parentid[body] == WORLD]
     robots = [_tree(model, body) for body in trees]
     moving = [r for r in robots if r.floats or r.joints]
-    driven = [r for r in moving if any(driving(model, j) for j in r.joints)]
+    driven = [r for r in moving if any(joint_actuators(model, j) for j in r.joints)]
     for candidates in (driven, moving, robots):
         if len(candidates) == 1:
             return candidates[0]
@@ -71,7 +71,7 @@ def _tree(model: mujoco.MjModel, root: int) -> ModelRobot:
         free = _label(model, int(model.jnt_bodyid[floating[0]]))
         raise UserError(f"{free} floats freely, so the world can't be the root; take --root {free}")
     if not floating and model.body_jntnum[root]:
-        root = WORLD  # its joints must turn against something that stands
+        root = WORLD  # its joints move relative to something fixed
         inside.add(root)
     return ModelRobot(
         root=root,

@@ -1,4 +1,4 @@
-"""Collision and visual shapes: geoms as URDF knows them."""
+"""Converts geoms to collision and visual shapes of URDF."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,8 +11,8 @@ from sim.urdf.pose import Pose, pose, shift
 
 Capsules = Literal["split", "native"]
 Sizes = tuple[tuple[str, tuple[float, ...]], ...]
-_HIDDEN_GROUP = 3  # MuJoCo's viewers, and ours, draw groups 0 to 2 unless asked for more
-_PLAIN = np.array([0.5, 0.5, 0.5, 1.0], np.float32)  # MJCF's colour of what was given none
+_HIDDEN_GROUP = 3  # MuJoCo's viewers and ours draw groups 0 to 2 by default
+_PLAIN = np.array([0.5, 0.5, 0.5, 1.0], np.float32)  # MJCF's default colour
 _GEOM = mujoco.mjtGeom
 
 
@@ -20,40 +20,40 @@ _GEOM = mujoco.mjtGeom
 class Shape:
     """One shape in its link's frame."""
 
-    tag: str  # URDF's: box, sphere, cylinder, capsule or mesh
-    sizes: Sizes  # the tag's attributes, m
+    tag: str  # URDF's element: box, sphere, cylinder, capsule or mesh
+    sizes: Sizes  # the element's attributes, m
     pose: Pose
     colour: tuple[float, ...]  # RGBA, 0 to 1
-    material: str  # its name in the model, "" if it has none
-    mesh: str = ""  # of a mesh: its name, as in `sim.urdf.meshes`
+    material: str  # name in the model, "" if it has none
+    mesh: str = ""  # name of a mesh, as in `sim.urdf.meshes`
 
 
 def collides(model: mujoco.MjModel, geom: int) -> bool:
-    """Whether anything can touch it: by its bits, or as one of a contact pair."""
+    """Whether anything can collide with it: by its bits, or as one of a contact pair."""
     if model.geom_contype[geom] or model.geom_conaffinity[geom]:
         return True
     return bool(np.any(model.pair_geom1 == geom) or np.any(model.pair_geom2 == geom))
 
 
 def is_visible(model: mujoco.MjModel, geom: int) -> bool:
-    """Whether it is drawn: shapes for collision alone are kept in higher groups."""
+    """Whether it is drawn: shapes for collision alone are in higher groups."""
     return int(model.geom_group[geom]) < _HIDDEN_GROUP and _look(model, geom)[1][3] > 0.0
 
 
 def shapes(
     model: mujoco.MjModel, geom: int, body_in_link: Pose, capsules: Capsules
 ) -> tuple[Shape, ...]:
-    """A geom as URDF shapes; none for a plane or height field, which URDF lacks.
+    """Returns a geom as URDF shapes; none for a plane or height field, which URDF lacks.
 
     An ellipsoid is a scaled mesh of a sphere, which collides as its hull in both engines.
 
     Args:
-        model: where it is.
-        geom: which.
+        model: the model that has the geom.
+        geom: number of the geom.
         body_in_link: the geom's body in the frame of its link.
-        capsules: "split" makes a cylinder and two spheres of one, which fill the same space: ROS
-            and the URDF standard know no capsule. "native" writes Bullet's `<capsule>`, which is
-            one shape to collide instead of three.
+        capsules: "split" makes each a cylinder and two spheres, which fill the same space, for ROS
+            and the URDF standard have no capsule; "native" writes Bullet's `<capsule>`, one
+            collision shape instead of three.
     """
     at = body_in_link @ pose(model.geom_pos[geom], model.geom_quat[geom])
     material, rgba = _look(model, geom)
@@ -67,7 +67,7 @@ def shapes(
 def _parts(
     model: mujoco.MjModel, geom: int, capsules: Capsules
 ) -> list[tuple[str, Sizes, Pose, str]]:
-    """Tag, sizes, pose in the geom's frame and mesh of each shape that makes up a geom."""
+    """Returns tag, sizes, pose in the geom's frame and mesh of each shape of a geom."""
     kind, centre = int(model.geom_type[geom]), Pose()
     x, y, z = (float(s) for s in model.geom_size[geom])
     if kind == _GEOM.mjGEOM_BOX:
@@ -95,7 +95,7 @@ def _round(radius: float, length: float | None = None) -> Sizes:
 
 
 def _look(model: mujoco.MjModel, geom: int) -> tuple[str, np.ndarray]:
-    """Material and colour; a geom's own colour counts above its material's."""
+    """Returns material and colour; a geom's own colour overrides its material's."""
     material, own = int(model.geom_matid[geom]), model.geom_rgba[geom]
     if material < 0:
         return "", own

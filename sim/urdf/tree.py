@@ -1,4 +1,4 @@
-"""The robot as URDF sees it: links, and joints between them."""
+"""Describes the robot as URDF does: links, and joints between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,19 +36,19 @@ class Link:
 
 @dataclass(frozen=True)
 class Joint:
-    """How a link hangs on another; without limits it is fixed."""
+    """How a link is joined to another; without limits it is fixed."""
 
     name: str
     parent: str
     child: str
-    pose: Pose  # of the child in its parent, at 0
+    pose: Pose  # of the child in its parent, at position 0
     axis: Float | None = None  # unit vector (3,) in the child
     slides: bool = False
     limits: Limits | None = None
     damping: float = 0.0  # Nm s/rad or N s/m
     friction: float = 0.0  # Nm or N
     mimic: Mimic | None = None
-    leader: str = ""  # the joint that it follows, if it does
+    leader: str = ""  # the joint that it follows, if any
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Parts:
-    """What to write beside the bodies."""
+    """What is written beside the bodies."""
 
     frames: bool = True  # a link for each named site
     visuals: bool = True
@@ -73,9 +73,9 @@ EVERYTHING = Parts()
 
 
 def link_frame(model: mujoco.MjModel, robot: ModelRobot, body: int) -> Pose:
-    """A body's link in the body's own frame: displaced to the anchor of its last hinge.
+    """Returns a body's link in the body's own frame: displaced to the anchor of its last hinge.
 
-    URDF has a joint's axis pass through the origin of the link that it moves.
+    In URDF a joint's axis passes through the origin of the link that it moves.
     """
     anchors = [
         model.jnt_pos[joint]
@@ -92,14 +92,14 @@ def build_tree(
     actuators: Mapping[str, Actuator],
     parts: Parts,
 ) -> Tree:
-    """Links and joints of a robot.
+    """Builds the links and joints of a robot.
 
     Args:
-        model: where it is.
+        model: the model that has the robot.
         robot: its bodies, joints and sites.
-        names: what they are called.
-        actuators: what the robot's maker says of its drives, by name.
-        parts: what to write beside the bodies.
+        names: their names.
+        actuators: properties of the robot's actuators beside the model, by name.
+        parts: what is written beside the bodies.
     """
     builder = _Builder(model, robot, names, actuators, parts)
     for body in robot.bodies:
@@ -125,7 +125,8 @@ class _Builder:
         self.joints: list[Joint] = []
 
     def add_body(self, body: int) -> None:
-        """The body's link, the joints to its parent, and massless links between several."""
+        """Adds the body's link, the joints to its parent, and massless links between several
+        joints."""
         model, robot, link = self._model, self._robot, self._names.link
         if body == robot.root:
             self.links.append(self._link(body))
@@ -148,10 +149,11 @@ class _Builder:
     def _add_joint(
         self, joint: int, above: str, below: str, anchor: Float, step: Pose
     ) -> tuple[Float, Pose]:
-        """One joint; the anchor of its child's frame in the body, and the identity to go on with.
+        """Adds a joint; returns the anchor of its child's frame in the body, and the identity to go
+        on with.
 
-        A hinge turns about its anchor, a slide has none. Where the model's pose as drawn is not
-        that of joint position 0, it is turned or moved back to it.
+        A hinge turns about its anchor, a slide has none. If the model's reference pose differs from
+        joint position 0, the frame is rotated or moved back to it.
         """
         model, axis = self._model, np.array(self._model.jnt_axis[joint])
         zero = float(model.qpos0[model.jnt_qposadr[joint]])
@@ -199,7 +201,7 @@ class _Builder:
         return shapes(self._model, geom, body_in_link, capsules)
 
     def add_frames(self) -> None:
-        """A link without mass for the root's own name and for each site."""
+        """Adds a massless link for the root's own name and for each site."""
         model, robot, names = self._model, self._robot, self._names
         if names.root_frame:
             self._frame(names.root_frame, names.link[robot.root], Pose())
@@ -222,6 +224,6 @@ def _joints_of(model: mujoco.MjModel, robot: ModelRobot, body: int) -> list[int]
 
 
 def _robot_name(model: mujoco.MjModel) -> str:
-    """The model's name, which comes first in its block of zero-terminated names."""
+    """Returns the model's name, the first of its zero-terminated names."""
     own = model.names[: model.names.index(b"\0")].decode()
     return own.removesuffix(" scene").replace(" ", "_") or "robot"

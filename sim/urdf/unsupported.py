@@ -1,4 +1,4 @@
-"""What a model has that URDF, and so the other engine, cannot express, and the nearest that can."""
+"""Lists what URDF, and so the other engine, cannot express, and the nearest that it can."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import mujoco
 
-from sim.urdf.limits import UNKNOWN_VELOCITY, driving
+from sim.urdf.limits import UNKNOWN_VELOCITY, joint_actuators
 from sim.urdf.mimic import Mimic, mimics
 from sim.urdf.names import Names
 from sim.urdf.robot import ModelRobot
@@ -15,17 +15,18 @@ from sim.urdf.tree import Tree
 
 Severity = Literal["error", "warning", "note"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "note")
-_EXACT = 1e-9  # rad or m: a mimic that is no further off does not differ
-_MANY = 6  # names, before the rest is counted
+_EXACT = 1e-9  # rad or m: a mimic joint that deviates less is exact
+_MANY = 6  # names that are listed before the rest is counted
 
 
 @dataclass(frozen=True)
 class Unsupported:
-    """One thing that differs: an error stops, a warning moves differently, a note hardly does."""
+    """An element that differs: an error stops, a warning moves differently, a note
+    hardly differs."""
 
     severity: Severity
     what: str  # the elements, by kind and name
-    nearest: str  # what is written instead, or what an engine can do about it
+    nearest: str  # what is written instead, or how an engine can make up for it
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.what}: {self.nearest}"
@@ -34,7 +35,7 @@ class Unsupported:
 def find_unsupported(
     model: mujoco.MjModel, robot: ModelRobot, names: Names, tree: Tree
 ) -> tuple[Unsupported, ...]:
-    """All of a robot's, the worst first."""
+    """Lists what URDF cannot express of a robot, the most severe first."""
     found = [
         *_joints(model, robot),
         *_constraints(model, robot, names),
@@ -48,12 +49,12 @@ def find_unsupported(
 
 
 def ball_joints(model: mujoco.MjModel, robot: ModelRobot) -> list[int]:
-    """The joints that no URDF joint can stand for."""
+    """Returns the joints that no URDF joint can represent."""
     return [j for j in robot.joints if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_BALL]
 
 
 def unsupported_ball(model: mujoco.MjModel, joints: list[int]) -> Unsupported:
-    """What to say of them."""
+    """Describes ball joints, which stop the conversion."""
     return Unsupported(
         "error",
         _named("ball joint", joints, model.joint),
@@ -91,7 +92,7 @@ def _constraints(model: mujoco.MjModel, robot: ModelRobot, names: Names) -> Iter
         if mimic.deviation > _EXACT:
             yield Unsupported(
                 "warning",
-                f"joint '{names.joint[follower]}' follows '{names.joint[mimic.leader]}' by a curve",
+                f"joint '{names.joint[follower]}' follows '{names.joint[mimic.leader]}' nonlinearly",
                 f"its tangent is written as mimic, {mimic.deviation:.2g} rad or m off at most; an "
                 "engine must hold the joint to the curve",
             )
@@ -118,7 +119,7 @@ def _is_mimic(model: mujoco.MjModel, equality: int, following: Mapping[int, Mimi
 
 
 def _is_active(model: mujoco.MjModel, tendon: int) -> bool:
-    """Whether a tendon does anything without an actuator."""
+    """Whether a tendon has an effect without an actuator."""
     forces = (model.tendon_stiffness, model.tendon_damping, model.tendon_frictionloss)
     return bool(model.tendon_limited[tendon] or any(f[tendon].any() for f in forces))
 
@@ -130,7 +131,7 @@ def _drives(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
         range(model.nu),
         (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT),
     )
-    driven = {a for joint in robot.joints for a, _ in driving(model, joint)}
+    driven = {a for joint in robot.joints for a, _ in joint_actuators(model, joint)}
     muscles = [a for a in every if model.actuator_gaintype[a] == mujoco.mjtGain.mjGAIN_MUSCLE]
     idle = [a for a in every if a not in driven and a not in muscles]
     if muscles:
@@ -161,15 +162,15 @@ def _unknown_limits(tree: Tree) -> Iterator[Unsupported]:
     if weak:
         yield Unsupported(
             "warning",
-            f"greatest effort of joint {_some(weak)}",
-            "not known and written as 0; give its actuator a forcerange",
+            f"largest effort of joint {_listed(weak)}",
+            "unknown and written as 0; give its actuator a forcerange",
         )
     slow = [name for name, limits in moving if not limits.knows_velocity]
     if slow:
         yield Unsupported(
             "note",
-            f"greatest speed of joint {_some(slow)}",
-            f"not known, as MJCF has none; {UNKNOWN_VELOCITY:g} rad/s or m/s is written",
+            f"largest speed of joint {_listed(slow)}",
+            f"unknown, as MJCF has none; {UNKNOWN_VELOCITY:g} rad/s or m/s is written",
         )
 
 
@@ -218,13 +219,13 @@ def _changed_names(names: Names) -> Iterator[Unsupported]:
     for kind in dict.fromkeys(change.kind for change in names.changes):
         changed = [f"'{c.own}' is '{c.given}'" for c in names.changes if c.kind == kind]
         severity: Severity = "note" if kind == "site" else "warning"
-        yield Unsupported(severity, f"name of {kind}", _some(changed))
+        yield Unsupported(severity, f"name of {kind}", _listed(changed))
 
 
 def _named(kind: str, numbers: Iterable[int], named: Callable[[int], Any]) -> str:
-    return f"{kind} {_some([repr(named(n).name) if named(n).name else str(n) for n in numbers])}"
+    return f"{kind} {_listed([repr(named(n).name) if named(n).name else str(n) for n in numbers])}"
 
 
-def _some(names: list[str]) -> str:
+def _listed(names: list[str]) -> str:
     shown = ", ".join(names[:_MANY])
     return shown if len(names) <= _MANY else f"{shown} and {len(names) - _MANY} more"

@@ -1,4 +1,4 @@
-"""From a compiled model to a URDF file, with its meshes beside it."""
+"""Writes a compiled model to a URDF file, with its meshes beside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Conversion:
 
     @property
     def meshes(self) -> tuple[str, ...]:
-        """Names of the meshes it needs."""
+        """Names of the meshes that it needs."""
         shapes = [s for link in self.tree.links for s in (*link.collisions, *link.visuals)]
         return tuple(dict.fromkeys(shape.mesh for shape in shapes if shape.mesh))
 
@@ -41,16 +41,16 @@ def convert(
     root: str = "",
     parts: Parts = EVERYTHING,
 ) -> Conversion:
-    """The robot of a model as links and joints.
+    """Converts the robot of a model to links and joints.
 
     Args:
         model: compiled; what does not belong to the robot is left out.
-        actuators: what is known of its drives beside the model: top speeds, by actuator name.
-        root: the robot's first body, if there are several that move.
-        parts: what to write beside the bodies.
+        actuators: properties of the robot's actuators beside the model, such as top speeds.
+        root: the robot's first body, if several move.
+        parts: what is written beside the bodies.
 
     Raises:
-        UserError: there is no robot, or a joint in it that URDF cannot express.
+        UserError: there is no robot, or one of its joints cannot be expressed in URDF.
     """
     robot = find_robot(model, root)
     balls = ball_joints(model, robot)
@@ -63,16 +63,16 @@ def convert(
 
 
 def write(conversion: Conversion, path: Path, mesh_folder: str = "") -> Path:
-    """Write the file, its meshes first, into the folder `<name>_meshes` beside it.
+    """Writes the file, its meshes first, into the folder `<name>_meshes` beside it.
 
     Args:
         conversion: what to write.
         path: the file.
-        mesh_folder: what the file says of where they are, such as `package://my_robot/urdf`; by
-            default the folder's name, which is found from the file's own place.
+        mesh_folder: what the file calls the meshes' folder, such as `package://my_robot/urdf`; by
+            default a path relative to the file.
 
     Raises:
-        UserError: it cannot be written there.
+        UserError: the file cannot be written.
     """
     folder = f"{path.stem}_meshes"
     for mesh in conversion.meshes:
@@ -90,5 +90,5 @@ def write_urdf(
     root: str = "",
     parts: Parts = EVERYTHING,
 ) -> Path:
-    """Convert and write in one; see `convert` and `write`."""
+    """Converts and writes; see `convert` and `write`."""
     return write(convert(model, actuators, root=root, parts=parts), path)

@@ -75,5 +75,5 @@ def test_missing_graphics_are_a_users_error(kind: str, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
     monkeypatch.setenv("MUJOCO_GL", kind)
-    with pytest.raises(UserError, match="cannot draw on this machine"):
+    with pytest.raises(UserError, match="cannot render on this machine"):
         Renderer(make(), WIDTH, HEIGHT)

@@ -114,7 +114,7 @@ class JointForces:
             ):
                 raise UserError(
                     f"actuator '{model.actuator(a).name}' is neither motor, position nor velocity "
-                    "servo, which are all that both engines can drive"
+                    "servo, the kinds that both engines support"
                 )
 
 
@@ -135,7 +135,7 @@ def _moment(model: mujoco.MjModel) -> Float:
         else:
             raise UserError(
                 f"actuator '{model.actuator(a).name}' drives neither a joint nor a fixed tendon, "
-                "which are all that both engines can drive"
+                "the targets that both engines support"
             )
     return moment
 
@@ -161,8 +161,8 @@ def _coupling(model: mujoco.MjModel, equality: int) -> _Coupling:
     follower, leader = int(model.eq_obj1id[equality]), int(model.eq_obj2id[equality])
     if mujoco.mjtEq(model.eq_type[equality]) != mujoco.mjtEq.mjEQ_JOINT or leader < 0:
         raise UserError(
-            f"equality '{name}' is no coupling of two joints, which is all that both engines can "
-            "have"
+            f"equality '{name}' is not a coupling of two joints, the only kind that both "
+            "engines support"
         )
     time_constant, damping_ratio = model.eq_solref[equality, :2]
     if time_constant <= 0:

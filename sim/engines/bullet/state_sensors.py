@@ -45,7 +45,7 @@ class StateSensors:
             forces = model.sensor_needstage[s] == int(mujoco.mjtStage.mjSTAGE_ACC)
             if forces and kind not in _FORCE_SENSORS:
                 raise UserError(
-                    f"sensor '{model.sensor(s).name}' reads forces that only MuJoCo tells; both "
+                    f"sensor '{model.sensor(s).name}' reads forces that only MuJoCo computes; both "
                     "engines have touch, accelerometer and actuatorfrc"
                 )
             if kind == _KIND.mjSENS_TOUCH:

@@ -76,5 +76,5 @@ def test_a_machine_that_cannot_draw_says_so(
     monkeypatch.setenv("MUJOCO_GL", "nothing")
     assert render(trained, "--output", tmp_path / "film.mp4", *SMALL) == 2
     error = capsys.readouterr().err.strip()
-    assert "cannot draw on this machine" in error
+    assert "cannot render on this machine" in error
     assert error.count("\n") == 0

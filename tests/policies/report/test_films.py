@@ -63,7 +63,7 @@ def test_without_graphics_the_report_says_so(
     report, way = EpisodesReport("p.onnx", 0), WayRecorder(env, lambda _: kick(env))
     report.add(play(env, way, seed=0), way, "t")
     read = Reader(report.write(tmp_path / "report.html", None).read_text())
-    assert "There are no films: cannot draw on this machine" in read.text
+    assert "There are no films: cannot render on this machine" in read.text
     assert read.tables["Trials survived, by engine"][1][:4] == ["MuJoCo", "2", "1", "50.0 %"]
 
 

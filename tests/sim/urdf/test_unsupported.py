@@ -52,7 +52,7 @@ def hinge(more: str) -> str:
             MOTOR
             + '<equality><joint joint1="elbow" joint2="shoulder" polycoef="0 1 2 0 0"/></equality>',
             "warning",
-            "joint 'elbow' follows 'shoulder' by a curve",
+            "joint 'elbow' follows 'shoulder' nonlinearly",
             "8 rad or m off",
         ),
         (
@@ -91,10 +91,10 @@ def hinge(more: str) -> str:
             TWO,
             '<actuator><position joint="elbow" kp="1"/></actuator>',
             "warning",
-            "greatest effort of joint elbow",
+            "largest effort of joint elbow",
             "forcerange",
         ),
-        (TWO, MOTOR, "note", "greatest speed of joint shoulder", "100 rad/s"),
+        (TWO, MOTOR, "note", "largest speed of joint shoulder", "100 rad/s"),
         (
             floating('<geom name="head" type="ellipsoid" size="0.1 0.2 0.3"/>' + arm(HINGE)),
             MOTOR,

@@ -1,4 +1,4 @@
-"""Every benchmark of this folder, into one table."""
+"""Runs every benchmark of this folder and prints one table."""
 
 import json
 import subprocess
@@ -15,14 +15,14 @@ SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.name not in NO_SCRIP
 
 
 def main() -> int:
-    """Print all figures; 0 if all targets are reached."""
+    """Prints all figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     figures: list[Figure] = []
     broken = []
     for script in SCRIPTS:
         print(f"running {script.name} …", file=sys.stderr, flush=True)
         command = [sys.executable, str(script), "--json", *["--quick"] * arguments.quick]
-        # A script ends with 1 when a target is missed, which the table tells.
+        # A script returns 1 when a target is missed, which the table shows.
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         figures += [_figure(row) for row in rows]

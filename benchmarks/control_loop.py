@@ -1,6 +1,7 @@
-"""The control loop's latency against a bare network's, its deadlines, and its policy swaps.
+"""Measures the control loop's latency against a bare network's, its deadlines, and its policy
+swaps.
 
-The robot is served over shared memory by another process, as on a real one.
+Another process serves the robot over shared memory, as on a real one.
 """
 
 import dataclasses
@@ -35,15 +36,15 @@ from sim.tasks import find_task
 from sim.tasks.description import describe
 
 PERIOD = 5_000_000  # ns: 200 Hz
-PUBLISHED = (512, 256, 128)  # layers of published humanoid policies, about 1 MB
-SMALL = (256, 128)  # of the policies trained here, 0.3 MB
+PUBLISHED = (512, 256, 128)  # hidden layers of published humanoid policies, about 1 MB
+SMALL = (256, 128)  # hidden layers of the policies trained here, 0.3 MB
 SWAPS = 100
 REALTIME = RealtimeConfig(fifo=50, lock_memory=True)
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     rounds, seconds = (5, 1.0) if arguments.quick else (21, 1.5)
     figures = [
@@ -59,20 +60,20 @@ def main() -> int:
 def tick_against_bare_run(
     layers: tuple[int, ...], rounds: int, seconds: float, *, velocity: bool = False
 ) -> list[Figure]:
-    """One tick of the whole loop, and `session.run` alone, both woken at 200 Hz in turns.
+    """Times a tick of the whole loop, and `session.run` alone, both woken at 200 Hz in turns.
 
     Args:
-        layers: sizes of the hidden ones.
-        rounds: turns.
-        seconds: of each turn.
-        velocity: the policy needs it too, so that the filter of legs runs in each tick, and not
-            only that of attitude.
+        layers: sizes of the hidden layers.
+        rounds: number of turns.
+        seconds: duration of each turn.
+        velocity: whether the policy needs velocity too, so that the legged filter runs in each
+            tick, and not only that of attitude.
     """
     model, robot = model_at(PERIOD, layers, velocity=velocity), description()
     session = bare_session(model)
     feed = {INPUT: np.zeros((1, Policy(model).observation.shape[1]), np.float32)}
     ticks, runs = [], []
-    # Both on one core: how warm its caches are is then the same for both.
+    # Both run on one core, so that the caches are equally warm for both.
     with served(robot, PERIOD) as border, realtime(dataclasses.replace(REALTIME, cpu=0)):
         loop = make_loop(model, border)
         for _ in range(rounds):
@@ -105,19 +106,19 @@ def tick_against_bare_run(
 
 
 def beside_a_busy_core(seconds: float) -> Figure:
-    """Missed deadlines at 50 Hz in real time, against a loop that does nothing."""
+    """Counts missed deadlines at 50 Hz in real time, against a loop that does nothing."""
     period = 20_000_000
     stop = _SPAWN.Event()
     empty_missed = _SPAWN.Value("i", 0)
     others = [
-        _SPAWN.Process(target=spin, args=(stop,), daemon=True),
+        _SPAWN.Process(target=keep_busy, args=(stop,), daemon=True),
         _SPAWN.Process(target=empty_loop, args=(stop, period, empty_missed), daemon=True),
     ]
     with served(description(), period) as border:
         loop = make_loop(model_at(period), border)
         for process in others:
             process.start()
-        time.sleep(2.0)  # until they run
+        time.sleep(2.0)  # until the busy processes run
         loop.start()
         before = empty_missed.value
         time.sleep(seconds)
@@ -138,7 +139,7 @@ def beside_a_busy_core(seconds: float) -> Figure:
 
 
 def swaps(seconds: float) -> Figure:
-    """Missed deadlines at 200 Hz while a policy file is loaded and swapped in again and again."""
+    """Counts missed deadlines at 200 Hz while a policy file is loaded and swapped in repeatedly."""
     model, pause, rounds = model_at(PERIOD), seconds / SWAPS, 10
     missed = {False: 0, True: 0}
     with served(description(), PERIOD) as border:
@@ -166,7 +167,7 @@ def swaps(seconds: float) -> Figure:
 
 
 def humanoid_contract(velocity: bool) -> Contract:
-    """What a policy for the humanoid needs, with or without the velocity of its body."""
+    """Returns a contract for the humanoid, with or without the velocity of its body."""
     contract = TaskVectorEnv(find_task("HumanoidVelocity"), 1, threads=1).contract()
     if velocity:
         return contract
@@ -179,18 +180,18 @@ def humanoid_contract(velocity: bool) -> Contract:
 
 
 def description() -> RobotDescription:
-    """The humanoid as the loop sees it."""
+    """Returns the humanoid's description for the loop."""
     return describe(find_task("HumanoidVelocity"), 4)
 
 
 def model_at(period: int, layers: tuple[int, ...] = SMALL, *, velocity: bool = False) -> bytes:
-    """A policy for the humanoid with random weights."""
+    """Returns a policy file for the humanoid with random weights."""
     contract = dataclasses.replace(humanoid_contract(velocity), control_period=period * 1e-9)
-    return export(random_network(contract, layers), contract)
+    return policy_bytes(random_network(contract, layers), contract)
 
 
 def random_network(contract: Contract, layers: tuple[int, ...] = SMALL) -> ActorNetwork:
-    """Of that shape, with small weights."""
+    """Returns a network of the contract's shape, with small weights."""
     rng = np.random.default_rng(0)
     sizes = (contract.observation_size, *layers, len(contract.actuators))
     weights = tuple(
@@ -203,8 +204,8 @@ def random_network(contract: Contract, layers: tuple[int, ...] = SMALL) -> Actor
     )
 
 
-def export(network: ActorNetwork, contract: Contract) -> bytes:
-    """A policy file with golden vectors."""
+def policy_bytes(network: ActorNetwork, contract: Contract) -> bytes:
+    """Returns a policy file with golden vectors."""
     rng = np.random.default_rng(1)
     golden: Array = rng.standard_normal((4, contract.observation_size), np.float32)
     session = bare_session(build_model(network, to_metadata(contract)))
@@ -218,7 +219,7 @@ def export(network: ActorNetwork, contract: Contract) -> bytes:
 
 
 def bare_session(model: bytes) -> ort.InferenceSession:
-    """The network alone, set up as the runtime does."""
+    """Returns the network alone, configured as the runtime does."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -226,7 +227,8 @@ def bare_session(model: bytes) -> ort.InferenceSession:
 
 
 def make_loop(model: bytes, border: SharedMemoryRobot) -> ControlLoop:
-    """The whole loop; its rules are checked but never trip, for the robot here does not move."""
+    """Returns the whole loop; the guard's rules are checked but never trip, for the robot does not
+    move."""
     policy = Policy(model)
     fusion = find_fusion("auto", policy.contract, border.description)
     rules = tuple(
@@ -236,7 +238,7 @@ def make_loop(model: bytes, border: SharedMemoryRobot) -> ControlLoop:
 
 
 def paced(run: Callable[[], object], period: int, seconds: float) -> np.ndarray:
-    """Duration in ns of each call, one a period."""
+    """Returns the duration in ns of each call, one per period."""
     taken = np.zeros(round(seconds * 1e9 / period))
     release = time.monotonic_ns()
     for index in range(len(taken)):
@@ -250,10 +252,10 @@ def paced(run: Callable[[], object], period: int, seconds: float) -> np.ndarray:
 
 @contextmanager
 def served(robot: RobotDescription, period: int) -> Iterator[SharedMemoryRobot]:
-    """A robot in another process, which gives a new sample each period."""
+    """Serves a robot from another process, with a new sample each period."""
     name = f"benchmark-{time.monotonic_ns()}"
     stop = _SPAWN.Event()
-    process = _SPAWN.Process(target=serve, args=(name, robot, period, stop), daemon=True)
+    process = _SPAWN.Process(target=serve_robot, args=(name, robot, period, stop), daemon=True)
     process.start()
     border = SharedMemoryRobot.wait_for(name, 60.0, process.is_alive)
     try:
@@ -264,8 +266,8 @@ def served(robot: RobotDescription, period: int) -> Iterator[SharedMemoryRobot]:
         process.join()
 
 
-def serve(name: str, robot: RobotDescription, period: int, stop: Event) -> None:
-    """Publish samples of a robot that stands still with a noisy IMU."""
+def serve_robot(name: str, robot: RobotDescription, period: int, stop: Event) -> None:
+    """Publishes samples of a robot that stands still with a noisy IMU."""
     rng = np.random.default_rng(0)
     sample = np.zeros(robot.sample_size, np.float32)
     values = robot.split(sample)
@@ -284,14 +286,14 @@ def serve(name: str, robot: RobotDescription, period: int, stop: Event) -> None:
             sleep_until(release)
 
 
-def spin(stop: Event) -> None:
-    """Keep a core busy."""
+def keep_busy(stop: Event) -> None:
+    """Keeps a core busy."""
     while not stop.is_set():
         sum(range(10_000))
 
 
 def empty_loop(stop: Event, period: int, missed: "Synchronized[int]") -> None:
-    """What a loop that does nothing misses, under the same scheduling."""
+    """Counts the deadlines that a loop without work misses under the same scheduling."""
     with realtime(REALTIME):
         release = time.monotonic_ns()
         while not stop.is_set():

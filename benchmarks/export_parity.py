@@ -1,4 +1,4 @@
-"""Whether a policy does the same in torch, as a file, in the simulator and in the loop."""
+"""Checks whether a policy acts equally in torch, as a file, in the simulator and in the loop."""
 
 import dataclasses
 import sys
@@ -27,7 +27,7 @@ TASKS = ("HumanoidVelocity", "VehicleTrack")
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     iterations, seconds = (1, 4.0) if arguments.quick else (4, 20.0)
     figures = []
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def briefly_trained(name: str, folder: Path, iterations: int) -> RunFolder:
-    """A run whose weights and normalizer have come a little way."""
+    """Returns a run whose weights and normalizer have moved a little."""
     config = recipe(name)
     steps = iterations * config.num_envs * config.ppo.horizon
     train.main(dataclasses.replace(config, steps=steps, run_dir=folder))
@@ -48,12 +48,13 @@ def briefly_trained(name: str, folder: Path, iterations: int) -> RunFolder:
 
 
 def committed(name: str) -> bytes:
-    """The policy that comes with the package; it lasts the whole episode."""
+    """Returns the policy that comes with the package; it lasts the whole episode."""
     return files("assets").joinpath(f"policies/{name}.onnx").read_bytes()
 
 
 def torch_against_onnx(run: RunFolder) -> Figure:
-    """The exported file against the torch policy, on observations recorded under the policy."""
+    """Compares the exported file with the torch policy on observations recorded under
+    the policy."""
     policy, checkpoint, config = Policy(export_run(run)), run.load(), run.config
     torch_policy = restore_policy(checkpoint, config, policy.observation.shape[1])
     env = TaskVectorEnv(config.task, ROWS, seed=1)
@@ -78,7 +79,7 @@ def torch_against_onnx(run: RunFolder) -> Figure:
 
 
 def loop_against_simulator(name: str, model: bytes, seconds: float) -> list[Figure]:
-    """The control loop in lockstep against the simulator's own loop; no noise, no latency."""
+    """Compares the control loop in lockstep with the simulator's own loop; no noise, no latency."""
     task = dataclasses.replace(find_task(name).nominal(), episode_seconds=2 * seconds)
     env = TaskVectorEnv(task, 1, seed=3, threads=1)
     observation, _ = env.reset(seed=3)
@@ -93,7 +94,7 @@ def loop_against_simulator(name: str, model: bytes, seconds: float) -> list[Figu
         loop.tick()
         observed += loop.controller.policy.observation.tobytes() == observation.tobytes()
         observation, _, terminated, _, _ = env.step(action)
-        if terminated.any():  # the simulator begins anew here, so the rest counts as different
+        if terminated.any():  # the simulator restarts here, so the rest counts as different
             break
         moved += same_bits(robot.env, env)
     what = f"{name}: {{}}, {ticks} ticks in lockstep"

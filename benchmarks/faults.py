@@ -1,4 +1,5 @@
-"""Faults that both committed policies meet while the edge runtime drives: what fires, and when."""
+"""Measures the declared reactions to faults while both committed policies drive in the edge
+runtime."""
 
 import math
 import sys
@@ -16,7 +17,7 @@ ROBOTS = {"humanoid": "HumanoidVelocity", "car": "VehicleTrack"}
 
 
 def main() -> int:
-    """Print the figures; 0 when all targets are met."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     repeats = 1 if arguments.quick else REPEATS
     figures = []
@@ -28,7 +29,7 @@ def main() -> int:
 
 
 def shares(robot: str, outcomes: Sequence[Outcome]) -> list[Figure]:
-    """How many declared reactions came in time."""
+    """Returns the share of declared reactions that came in time."""
     due = [j for outcome in outcomes for j in outcome.judged if j.due]
     in_time = sum(j.in_time for j in due) / len(due)
     slowest = max(math.inf if j.took is None else j.took / j.within for j in due)
@@ -48,7 +49,7 @@ def shares(robot: str, outcomes: Sequence[Outcome]) -> list[Figure]:
 
 
 def falls(robot: str, outcomes: Sequence[Outcome]) -> list[Figure]:
-    """A row for each fault by which the robot fell, or left the track."""
+    """Returns a row for each fault by which the robot fell, or left the track."""
     return [
         Figure(
             f"{robot}, {fault.name}: falls",

@@ -1,4 +1,5 @@
-"""What every benchmark prints: a figure beside its target and its peer from the same run."""
+"""Prints what every benchmark measures: a figure beside its target and its peer from
+the same run."""
 
 import argparse
 import json
@@ -12,14 +13,14 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number.
+    """A measured number.
 
     Args:
         what: what was measured.
         value: the number, in `unit`.
         unit: "x", "ms", "steps/s", ...
-        target: what it must reach; None where it is only told.
-        peer: whom it is compared with, and that one's number.
+        target: what it must reach; None if it is only printed.
+        peer: name and value of what it is compared with.
         at_least: whether more is better.
     """
 
@@ -36,11 +37,12 @@ class Figure:
         if self.target is None:
             return True
         reached = self.value >= self.target if self.at_least else self.value <= self.target
-        return bool(reached) and math.isfinite(self.value)  # numpy's booleans are no JSON
+        # Numpy's booleans cannot be written as JSON
+        return bool(reached) and math.isfinite(self.value)
 
 
 def parse_arguments(description: str | None) -> argparse.Namespace:
-    """The flags that every benchmark has: `json` and `quick`."""
+    """Parses the flags that every benchmark has: `json` and `quick`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="one JSON row per figure")
     parser.add_argument("--quick", action="store_true", help="shorter and rougher")
@@ -48,7 +50,7 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
 
 
 def report(figures: Sequence[Figure], as_json: bool) -> int:
-    """Print the figures as a table, or as JSON rows; return 0 if all targets are reached."""
+    """Prints the figures as a table, or as JSON rows; returns 0 if all targets are reached."""
     if as_json:
         for figure in figures:
             value = float(figure.value)
@@ -71,7 +73,7 @@ def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Returns the duration of one call, s."""
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
@@ -80,7 +82,8 @@ def seconds(run: Callable[[], object]) -> float:
 def interleaved(
     runs: Mapping[str, Callable[[], object]], rounds: int
 ) -> dict[str, tuple[float, ...]]:
-    """Seconds of each run in every round; the runs take turns, so that all meet the same noise."""
+    """Returns the duration of each run in every round; runs alternate, so that all meet the same
+    noise."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
@@ -89,5 +92,5 @@ def interleaved(
 
 
 def median_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> float:
-    """Median of the ratios within each round."""
+    """Returns the median of the ratios within each round."""
     return statistics.median(n / d for n, d in zip(numerator, denominator))

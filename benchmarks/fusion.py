@@ -1,7 +1,7 @@
-"""The estimators on public recordings and simulated robots, beside what else there is.
+"""Measures the estimators on public recordings and simulated robots, beside their peers.
 
-The recordings, as `sim2edge fuse` reads them, are expected in DIR/broad/*.mat, DIR/cassie/*.npz
-and DIR/comma2k19/*.npz; rows without their recordings are left out, and stderr says so.
+The recordings, as `sim2edge fuse` reads them, are expected in DIR/broad/*.mat, DIR/cassie/*.npz and
+DIR/comma2k19/*.npz; rows without their recordings are left out, and stderr says so.
 """
 
 import argparse
@@ -34,14 +34,14 @@ from edge_runtime.replay.readers.cassie import CassieNoise, cassie
 from edge_runtime.replay.readers.comma2k19 import RAV4, comma2k19
 from edge_runtime.replay.replay import Run, replay
 
-SETTLING = 1.0  # s of a walk that do not count
+SETTLING = 1.0  # s at the start of a walk that do not count
 WRONG_TILT, WRONG_VELOCITY = math.radians(10.0), 0.6  # rad and m/s at the start of a walk
 OUTAGE = 20.0  # s without GNSS
 DEGREES = 180.0 / math.pi
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures; returns 0 if all targets are reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of the recordings", metavar="DIR")
     parser.add_argument("--json", action="store_true", help="one JSON row per figure")
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def on_broad(paths: Sequence[Path], quick: bool) -> list[Figure]:
-    """Attitude by IMU and magnetometer, RMSE in motion averaged over the trials."""
+    """Measures attitude by IMU and magnetometer: RMSE in motion, averaged over the trials."""
     if quick:
         paths = paths[:2]
     names = ["ours", "VQF defaults"]
@@ -101,7 +101,7 @@ def on_broad(paths: Sequence[Path], quick: bool) -> list[Figure]:
 
 
 def on_cassie(paths: Sequence[Path], quick: bool) -> list[Figure]:
-    """A biped's walk with noise, biases and a wrong start, after a second."""
+    """Measures a biped's walk with noise, biases and a wrong start, after a second."""
     ours, plain = [], []
     for path in paths:
         for seed in range(2 if quick else 8):
@@ -128,7 +128,7 @@ def on_cassie(paths: Sequence[Path], quick: bool) -> list[Figure]:
 
 
 def wrong_start(truth: Reference, seed: int) -> tuple[Float, Float]:
-    """Attitude and velocity, each wrong in some direction of the seed's."""
+    """Returns attitude and velocity, each wrong in a direction that the seed gives."""
     rng = np.random.default_rng((seed, 1))
     way, other = rng.uniform(0.0, 2.0 * math.pi, 2)
     turn = so3_exp(WRONG_TILT * np.array([math.cos(way), math.sin(way), 0.0]))
@@ -138,7 +138,7 @@ def wrong_start(truth: Reference, seed: int) -> tuple[Float, Float]:
 
 
 def walk_errors(run: Run, log: Log) -> tuple[float, float]:
-    """Velocity in the body frame, m/s, and tilt, degrees, both RMS."""
+    """Returns RMS errors of velocity in the body frame, m/s, and of tilt, degrees."""
     errors = against(run, log)
     late = errors.stamp > errors.stamp[0] + SETTLING
     speed = np.linalg.norm(errors.velocity, axis=1)
@@ -146,7 +146,7 @@ def walk_errors(run: Run, log: Log) -> tuple[float, float]:
 
 
 def plain_run(run: Run, log: Log, attitude: Float, velocity: Float) -> Run:
-    """The peer's estimates, at the moments of ours."""
+    """Returns the peer's estimates at the moments of ours."""
     step = float(np.median(np.diff(run.stamp)))
     noise = CassieNoise()
     peer = PlainInvariantFilter(noise.gyro * step**0.5, noise.accel * step**0.5, noise.foot)
@@ -166,7 +166,7 @@ def plain_run(run: Run, log: Log, attitude: Float, velocity: Float) -> Run:
 
 
 def on_comma2k19(paths: Sequence[Path], quick: bool) -> list[Figure]:
-    """A car on public roads: position, outages of GNSS, and the gyroscope's bias."""
+    """Measures a car on public roads: position, outages of GNSS, and the gyroscope's bias."""
     ours, receiver, drifts, biases = [], [], [], []
     for path in paths:
         log = comma2k19(path)
@@ -209,13 +209,14 @@ def on_comma2k19(paths: Sequence[Path], quick: bool) -> list[Figure]:
 
 
 def rms_horizontal(errors: Errors) -> float:
-    """m, after the first second."""
+    """Returns the horizontal RMS error after the first second, m."""
     late = errors.stamp > errors.stamp[0] + SETTLING
     return rms(np.linalg.norm(errors.position[late, :2], axis=1))
 
 
 def rms_fixes(log: Log) -> tuple[float, float]:
-    """Of the receiver's own fixes, m horizontally: when they arrive, and when they were true."""
+    """Returns the RMS errors of the receiver's fixes, m horizontally: when they arrive, and when
+    they were measured."""
     timed = [(t, m) for t, m in zip(log.arrivals, log.measurements) if isinstance(m, Gnss)]
     fixes = np.array([m.position[:2] for _, m in timed])
     arrivals = np.array([t for t, _ in timed])
@@ -228,14 +229,14 @@ def rms_fixes(log: Log) -> tuple[float, float]:
 
 
 def true_position(log: Log, stamps: Float) -> Float:
-    """(K, 2) m, east and north."""
+    """Returns the true position, (K, 2) m, east and north."""
     truth = log.reference
     assert truth is not None
     return np.stack([np.interp(stamps, truth.stamp, axis) for axis in truth.position.T[:2]], axis=1)
 
 
 def outages(log: Log, step: float) -> list[float]:
-    """Drift over the way driven, for outages that begin ever later."""
+    """Returns drift relative to distance, for outages that begin at increasing times."""
     first, last = float(log.arrivals[0]), float(log.arrivals[-1])
     found = []
     for begin in np.arange(first + 10.0, last - OUTAGE, step):
@@ -250,7 +251,7 @@ def outages(log: Log, step: float) -> list[float]:
             measurements=[log.measurements[k] for k in kept],
             arrivals=log.arrivals[kept],
         )
-        # Without any fix a log would be judged relative to its start, but fixes came before.
+        # Without any fix a log would be compared relative to its start, but here fixes came before.
         errors = against(replay(WheeledFilter(RAV4), cut), cut)
         before = int(np.searchsorted(errors.stamp, begin))
         drift = np.linalg.norm((errors.position[-1] - errors.position[before])[:2])
@@ -260,7 +261,8 @@ def outages(log: Log, step: float) -> list[float]:
 
 
 def bias_error(path: Path) -> float:
-    """rad/s on the worst axis, between our bias of the raw gyroscope and the phone's own."""
+    """Returns the difference between our gyroscope bias and the phone's own, rad/s on the worst
+    axis."""
     raw, calibrated = comma2k19(path, uncalibrated=True), comma2k19(path)
     rates = [
         np.array([m.gyro for m in log.measurements if isinstance(m, Imu)])
@@ -274,7 +276,7 @@ def bias_error(path: Path) -> float:
 
 
 def durations(quick: bool) -> list[Figure]:
-    """Median time of one update, through the same calls that a robot makes."""
+    """Measures the median time of one update, through the same calls that a robot makes."""
     count = 1_000 if quick else 10_000
     rng = np.random.default_rng(0)
     places = np.array([[0.0, 0.1, -0.8], [0.0, -0.1, -0.8]])
@@ -327,14 +329,14 @@ def durations(quick: bool) -> list[Figure]:
 
 
 def against(run: Run, log: Log) -> Errors:
-    """Errors of a log that has a reference."""
+    """Returns the errors of a log that has a reference."""
     errors = errors_against_reference(run, log)
     assert errors is not None
     return errors
 
 
 def rms(values: Float) -> float:
-    """Of those that are known."""
+    """Returns the RMS of the finite values."""
     return math.sqrt(float(np.nanmean(values**2)))
 
 

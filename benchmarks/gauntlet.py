@@ -1,6 +1,6 @@
-"""How many trials of the gauntlet the committed policies complete, and how long 100 of them take.
+"""Measures how many gauntlet trials the committed policies complete, and how long 100 of them take.
 
-The best open humanoid policies completed 77 % (MuJoCo) and 78 % (PyBullet) of a like protocol.
+The best open humanoid policies completed 77 % (MuJoCo) and 78 % (PyBullet) of a similar protocol.
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ from sim.engines.choice import BULLET, MUJOCO
 POLICIES = Path(__file__).parents[1] / "assets" / "policies"
 SEED = 7  # of the suite
 TRIALS, QUICK = 100, 10
-MINUTES = 10.0  # that TRIALS may take in one engine
-# (robot, policy, engine): the share of trials to complete, %, and whom that is compared with
+MINUTES = 10.0  # minutes that TRIALS may take in one engine
+# (robot, policy, engine): the share of trials to complete, %, and the peer
 ASKED = {
     ("humanoid", "HumanoidVelocity", MUJOCO): (75.0, "best open humanoid policies 77 %"),
     ("humanoid", "HumanoidVelocity", BULLET): (70.0, "best open humanoid policies 78 %"),
@@ -29,7 +29,7 @@ ASKED = {
 
 
 def main() -> int:
-    """Print all rows; 0 if all targets are reached."""
+    """Prints all rows; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     trials = QUICK if arguments.quick else TRIALS
     figures = []
@@ -39,12 +39,12 @@ def main() -> int:
         result = run_gauntlet(policy, Protocol(), Run(range(trials), SEED, engine))
         minutes = (perf_counter() - started) / 60.0
         figures += rows(f"{robot}, {engine}", result, target, peer)
-        figures.append(took(f"{robot}, {engine}", minutes, trials))
+        figures.append(duration(f"{robot}, {engine}", minutes, trials))
     return report(figures, arguments.json)
 
 
 def rows(where: str, result: SuiteResult, target: float, peer: str) -> list[Figure]:
-    """What the trials of one robot in one engine came to."""
+    """Returns the results of one robot in one engine."""
     summary = result.summary()
     completed = 100.0 * sum(trial.success for trial in result.trials) / result.planned
     done = Figure(f"{where}: {result.planned} trials completed", completed, "%", target, peer)
@@ -54,8 +54,8 @@ def rows(where: str, result: SuiteResult, target: float, peer: str) -> list[Figu
     return [done, Figure(f"{where}: pushes survived", pushes, "%")]
 
 
-def took(where: str, minutes: float, trials: int) -> Figure:
-    """How long that took; with fewer trials there is nothing to reach."""
+def duration(where: str, minutes: float, trials: int) -> Figure:
+    """Returns the duration; fewer trials have no target."""
     target = MINUTES if trials == TRIALS else None
     return Figure(f"{where}: {trials} trials took", minutes, "min", target, at_least=False)
 

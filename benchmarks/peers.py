@@ -1,4 +1,4 @@
-"""What others would write: the filters that the fusion benchmark runs beside ours."""
+"""Implements peers: filters that the fusion benchmark runs beside ours."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ def _skew(v: Float) -> Float:
 
 
 def _gammas(phi: Float) -> tuple[Float, Float, Float]:
-    """Exp, left Jacobian and Gamma_2 of a rotation vector, in closed form."""
+    """Returns exp, left Jacobian and Gamma_2 of a rotation vector, in closed form."""
     angle, k, eye = float(np.linalg.norm(phi)), _skew(phi), np.eye(3)
     if angle < 1e-6:
         return eye + k, eye + k / 2, eye / 2 + k / 6
@@ -28,9 +28,9 @@ def _gammas(phi: Float) -> tuple[Float, Float, Float]:
 
 
 class PlainInvariantFilter:
-    """The right-invariant filter of Hartley et al., IJRR 2020, line by line in numpy.
+    """Implements the right-invariant filter of Hartley et al., IJRR 2020, line by line in numpy.
 
-    State X in SE_{2+F}(3) as a matrix and theta, the biases; feet are added at touch-down and
+    The state X in SE_{2+F}(3) is a matrix, theta the biases; feet are added at touch-down and
     removed at lift-off; the error of the estimate is X_estimated X^-1.
 
     Args:
@@ -59,10 +59,10 @@ class PlainInvariantFilter:
         self.p = np.diag(
             [0.2**2] * 2 + [1e-8] + [0.6**2] * 3 + [1e-8] * 3 + [1e-4] * 3 + [2.5e-3] * 3
         )
-        self.columns: dict[int, int] = {}  # of X, by foot
+        self.columns: dict[int, int] = {}  # columns of X, by foot
 
     def start(self, rotation: Float, velocity: Float) -> None:
-        """Begin from this rotation (3, 3), body to world, and velocity (3,), m/s."""
+        """Starts with this rotation (3, 3), body to world, and velocity (3,), m/s."""
         self.x[:3, :3], self.x[:3, 3] = rotation, velocity
 
     @property
@@ -84,7 +84,7 @@ class PlainInvariantFilter:
         return adjoint
 
     def predict(self, gyro: Float, accel: Float, dt: float) -> None:
-        """Go forward by one reading of gyroscope, rad/s, and accelerometer, m/s^2."""
+        """Predicts with one reading of gyroscope, rad/s, and accelerometer, m/s^2."""
         size = self.x.shape[0] * 3 - 6  # of the pose's error
         gyro, accel = gyro - self.theta[:3], accel - self.theta[3:]
         adjoint = self._adjoint()
@@ -111,7 +111,8 @@ class PlainInvariantFilter:
         self.x[:3, :3] = rotation @ exp
 
     def update(self, positions: Float, contact: Float) -> None:
-        """Correct by the feet's positions (F, 3), m, in the body frame; contact (F,) is 0 or 1."""
+        """Corrects with the feet's positions (F, 3), m, in the body frame; contact
+        (F,) is 0 or 1."""
         for foot, stands in enumerate(contact):
             if not stands and foot in self.columns:
                 self._remove(foot)

@@ -1,4 +1,4 @@
-"""Whether a training gives the same bits again: twice with one seed, and with a resume between.
+"""Checks whether training repeats bit by bit: twice with one seed, and with a resume in between.
 
 Each training is a process of its own, as a user starts it.
 """
@@ -19,7 +19,7 @@ TASKS = ("HumanoidVelocity", "VehicleTrack")
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     algorithms = ("ppo",) if arguments.quick else ("ppo", "sac", "tqc")
     half = ENVS * HORIZON * (1 if arguments.quick else 4)
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def reproduced(task: str, algorithm: str, half: int, folder: Path) -> list[Figure]:
-    """Three trainings of 2N steps: one, the same again, and one stopped after N."""
+    """Compares three trainings of 2N steps: one, the same again, and one stopped after N."""
     options = [task, "--algorithm", algorithm, "--num-envs", str(ENVS)]
     options += ["--ppo.horizon", str(HORIZON), "--ppo.minibatch", "512"]
     options += ["--sac.learning-starts", str(half // 2), "--sac.buffer-size", "20000"]
@@ -61,18 +61,18 @@ def reproduced(task: str, algorithm: str, half: int, folder: Path) -> list[Figur
 
 
 def train(*options: str) -> None:
-    """Run `sim2edge train` quietly."""
+    """Runs `sim2edge train` quietly."""
     command = [sys.executable, "-m", "sim2edge", "train", *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def weights(run: Path) -> dict[str, Any]:
-    """Networks, optimizers and normalizer of a run's checkpoint, by name."""
+    """Returns networks, optimizers and normalizer of a run's checkpoint, by name."""
     return dict(_flat(RunFolder(run).load()["parameters"], ""))
 
 
 def different(one: dict[str, Any], other: dict[str, Any]) -> int:
-    """How many arrays differ in any bit."""
+    """Returns how many arrays differ in any bit."""
     return sum(one[name].tobytes() != other[name].tobytes() for name in one)
 
 

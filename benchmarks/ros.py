@@ -1,4 +1,5 @@
-"""The edge runtime as ROS nodes, over real DDS: what that costs, and what it bears."""
+"""Measures the edge runtime as ROS nodes over real DDS: its cost, and its behaviour
+under faults."""
 
 import importlib.util
 import sys
@@ -8,15 +9,15 @@ from ros_nodes.processes import use_own_domain
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     if importlib.util.find_spec("rclpy") is None:
         print("ROS 2 is not installed; pip install 'sim2edge[ros,sim,fusion]'", file=sys.stderr)
         return 2
     use_own_domain()
     from ros_nodes.faults import when_parts_fail  # noqa: PLC0415
+    from ros_nodes.late_subscribers import come_and_go  # noqa: PLC0415
     from ros_nodes.latency import at_100_hz  # noqa: PLC0415  these need rclpy
-    from ros_nodes.newcomers import come_and_go  # noqa: PLC0415
     from ros_nodes.recorder import killed  # noqa: PLC0415
     from ros_nodes.reload import under_motion  # noqa: PLC0415
     from ros_nodes.robots import TASKS, through_the_graph  # noqa: PLC0415

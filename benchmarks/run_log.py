@@ -1,4 +1,5 @@
-"""What `sim2edge run --log` costs the control thread in each tick, and the disk in an hour."""
+"""Measures the cost of `sim2edge run --log`: control-thread time per tick, and disk
+space per hour."""
 
 import sys
 import tempfile
@@ -22,11 +23,11 @@ from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task
 
 TASK = "HumanoidVelocity"
-STRETCH = 50  # ticks with the log, then as many without, and so on
+STRETCH = 50  # ticks with the log, then as many without, alternating
 
 
 class TimedRecorder:
-    """Hands over to a log, and notes the processor time that each tick of it takes."""
+    """Passes ticks to a log, and records the processor time that each takes."""
 
     def __init__(self, log: RunLog) -> None:
         self._log = log
@@ -39,7 +40,7 @@ class TimedRecorder:
 
 
 class DeferringRobot(LockstepRobot):
-    """Lets a control period pass when told, and not in the tick that is timed."""
+    """Advances by a control period when `advance` is called, and not in the tick that is timed."""
 
     def write(self, command: ActuatorCommand) -> None:
         self.command = command
@@ -49,19 +50,21 @@ class DeferringRobot(LockstepRobot):
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     return report(cost(20 if arguments.quick else 120), arguments.json)
 
 
 def cost(stretches: int) -> list[Figure]:
-    """Ticks in lockstep, with and without the log in turns; physics runs between two ticks."""
+    """Measures ticks in lockstep, with and without the log in turns; physics runs between two
+    ticks."""
     taken: dict[bool, list[float]] = {True: [], False: []}
     with logged() as (loop, robot, log):
         recorder = TimedRecorder(log)
         for stretch in range(stretches):
             on = stretch % 2 == 1
-            # Every other time by itself, lest its clock counts for the log.
+            # Every other time without the recorder's clock, so that the clock does not count as the
+            # log's cost.
             timed = stretch % 4 == 3
             observer = recorder if timed else log
             if on:
@@ -91,7 +94,7 @@ def cost(stretches: int) -> list[Figure]:
 
 @contextmanager
 def logged() -> Iterator[tuple[ControlLoop, DeferringRobot, RunLog]]:
-    """The trained policy on its simulated robot, with its own estimator and a log."""
+    """Runs the trained policy on its simulated robot, with its own estimator and a log."""
     policy = Policy.load(Path(str(files("assets") / "policies" / f"{TASK}.onnx")))
     robot = DeferringRobot(SimulatedRobot(find_task(TASK), truth=True))
     name = find_name("auto", policy.contract, robot.description)

@@ -1,8 +1,8 @@
-"""How much of the bare physics is left once everything else of a task runs, and the reference task.
+"""Measures the throughput of a whole task against bare physics, and of the reference task.
 
 Task stepping does everything: observations, rewards, resets, randomization. Bare physics is
-`mujoco.batch.Batch.step` on the same model from the same states with the same actuator inputs,
-for the car together with the bare ray casts of its lidar.
+`mujoco.batch.Batch.step` on the same model from the same states with the same actuator inputs, for
+the car together with the bare ray casts of its lidar.
 """
 
 import statistics
@@ -30,7 +30,7 @@ WARM_UP = 30  # steps, until episodes have ended in some simulations
 
 
 def task_against_physics(name: str, target: float, rounds: int, steps: int) -> list[Figure]:
-    """Task stepping against bare physics, both from every state that the task comes through."""
+    """Compares task stepping with bare physics, both from every state that the task visits."""
     env = TaskVectorEnv(find_task(name), SIMULATIONS, threads=THREADS, stagger=True)
     env.reset(seed=0)
     rng = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def task_against_physics(name: str, target: float, rounds: int, steps: int) -> l
 
 
 def _bare_physics(env: TaskVectorEnv) -> Callable[[], float]:
-    """Seconds of one control step's physics and ray casts from the task's present states."""
+    """Times one control step's physics and ray casts from the task's present states."""
     engine, task = env.engine, env.task
     assert isinstance(engine, MujocoEngine)
     batch = Batch(engine.model, SIMULATIONS, THREADS)
@@ -82,7 +82,7 @@ def _bare_ray_casts(task: DrivingTask) -> Callable[[], None]:
 
 
 def reference_task(rounds: int, steps: int) -> list[Figure]:
-    """Humanoid-v5 on this engine against EnvPool and Gymnasium's own vector environments."""
+    """Compares Humanoid-v5 on this engine with EnvPool and Gymnasium's own vector environments."""
     rng = np.random.default_rng(0)
     actions = rng.uniform(-0.4, 0.4, (steps, SIMULATIONS, 17))
     ours = HumanoidV5VectorEnv(HumanoidV5(), SIMULATIONS, threads=THREADS)
@@ -129,7 +129,7 @@ def _stepping(env: Any, actions: np.ndarray) -> Callable[[], None]:
 
 
 def main() -> int:
-    """Print the figures."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     rounds, steps = (3, 10) if arguments.quick else (9, 25)
     figures = [

@@ -1,9 +1,9 @@
-"""How long training takes on this machine's cores, and how well the policies do.
+"""Measures the duration of training on this machine's cores, and the policies' performance.
 
-Trains both robots from scratch by their recipes, then evaluates them as `sim2edge eval` does:
-with noise, randomization and pushes, on worlds never seen in training. `--quick` evaluates the
-policies that come with the package instead, which were trained on for the gauntlet, and gives the
-time that their contract tells.
+Trains both robots from scratch by their recipes, then evaluates them as `sim2edge eval` does: with
+noise, randomization and pushes, on worlds never seen in training. `--quick` evaluates the policies
+that come with the package instead, which were trained further for the gauntlet, and prints the time
+in their contract.
 """
 
 import sys
@@ -26,7 +26,7 @@ HUMANOID_MINUTES, CAR_MINUTES = 25.0, 20.0
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     figures = []
     with tempfile.TemporaryDirectory() as folder:
@@ -41,20 +41,20 @@ def main() -> int:
 
 
 def committed(name: str) -> PolicyFile:
-    """The policy that comes with the package."""
+    """Returns the policy that comes with the package."""
     with as_file(files("assets").joinpath(f"policies/{name}.onnx")) as path:
         return PolicyFile.find(path)
 
 
 def trained(name: str, folder: Path) -> PolicyFile:
-    """A policy trained from scratch, by its recipe."""
+    """Trains a policy from scratch, by its recipe."""
     config: TrainConfig = recipe(name)
     train.main(TrainConfig(**{**vars(config), "run_dir": folder}))
     return PolicyFile.find(folder)
 
 
 def training_time(policy: PolicyFile) -> list[Figure]:
-    """Minutes and steps per second; a policy that was trained on has no limit."""
+    """Returns minutes and steps per second; a policy that was trained further has no limit."""
     origin, name = policy.contract.provenance, policy.task.name
     limit = HUMANOID_MINUTES if name == "HumanoidVelocity" else CAR_MINUTES
     minutes, rate = origin.train_seconds / 60, origin.steps / origin.train_seconds
@@ -67,7 +67,7 @@ def training_time(policy: PolicyFile) -> list[Figure]:
 
 
 def walking(policy: PolicyFile, episodes: int = 200) -> list[Figure]:
-    """Survival and velocity errors over 20 s episodes."""
+    """Measures survival and velocity errors over 20 s episodes."""
     result = evaluated(policy, episodes, 20.0).summary()
     name = f"{policy.task.name}, {episodes} episodes: "
     return [
@@ -93,7 +93,8 @@ def walking(policy: PolicyFile, episodes: int = 200) -> list[Figure]:
 
 
 def driving(policy: PolicyFile, episodes: int = 100) -> list[Figure]:
-    """Laps on unseen tracks, against the driver with perfect knowledge on the same ones."""
+    """Measures laps on unseen tracks, against the driver with perfect knowledge on
+    the same ones."""
     mine = evaluated(policy, episodes, policy.task.episode_seconds)
     env = make_world(policy.task, episodes, None, SEED)
     driver = PurePursuit(env)
@@ -122,7 +123,7 @@ def driving(policy: PolicyFile, episodes: int = 100) -> list[Figure]:
 
 
 def evaluated(policy: PolicyFile, episodes: int, seconds: float) -> Episodes:
-    """One episode in each world."""
+    """Runs one episode in each world."""
     env = make_world(policy.task, episodes, seconds, SEED)
     policy.check(env.contract())
     return play(env, policy.actor(episodes), SEED)

@@ -1,6 +1,6 @@
-"""How the committed policies do in another engine than the one that trained them.
+"""Measures the committed policies in another engine than the one that trained them.
 
-The same seeded episodes, with noise, randomization and pushes, in PyBullet and, as the peer, in
+The same seeded episodes, with noise, randomization and pushes, run in PyBullet and, as the peer, in
 MuJoCo.
 """
 
@@ -18,7 +18,7 @@ POLICIES = Path(__file__).parents[1] / "assets" / "policies"
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     walkers, cars = (20, 10) if arguments.quick else (200, 100)
     there, here = both("HumanoidVelocity", walkers)
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def both(task: str, episodes: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Means over the episodes in PyBullet and in MuJoCo."""
+    """Returns means over the episodes in PyBullet and in MuJoCo."""
     policy = PolicyFile.find(POLICIES / f"{task}.onnx")
     means = []
     for engine in (BULLET, MUJOCO):

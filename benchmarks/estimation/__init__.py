@@ -1,1 +1,1 @@
-"""Measures the estimators on simulated robots, and peers of theirs on recordings."""
+"""Measures the estimators on simulated robots, and their peers on recordings."""

@@ -1,4 +1,4 @@
-"""Other attitude filters, for the fusion benchmark to run beside ours."""
+"""Runs other attitude filters beside ours, for the fusion benchmark."""
 
 import math
 
@@ -14,31 +14,32 @@ Float = npt.NDArray[np.float64]
 
 
 def vqf_defaults(log: Log) -> Float:
-    """(K, 4) attitudes of bare VQF."""
+    """Returns the attitudes of bare VQF, (K, 4)."""
     gyro, accel, field, period = arrays(log)
     attitude: Float = VQF(period).updateBatch(gyro, accel, field)["quat9D"]
     return attitude
 
 
 def madgwick(log: Log) -> Float:
-    """(K, 4) attitudes of Madgwick's filter; it starts from VQF's, for it converges slowly."""
+    """Returns the attitudes of Madgwick's filter, (K, 4); it starts from VQF's, for it converges
+    slowly."""
     from ahrs.filters import Madgwick  # noqa: PLC0415  an optional peer
 
     gyro, accel, field, period = arrays(log)
-    half = math.sqrt(0.5)  # its x is north, ours is east
+    half = math.sqrt(0.5)  # its x axis is north, ours is east
     to_north, to_east = np.array([half, 0, 0, -half]), np.array([half, 0, 0, half])
     filter_ = Madgwick(frequency=1.0 / period, gain=0.1)
     now = multiply(to_north[None], vqf_defaults(log)[0][None])[0]
     attitude = np.empty((len(gyro), 4))
     for k, (rate, force, north) in enumerate(zip(gyro, accel, field)):
-        # A plain array: where its own quaternions are multiplied, `*` means another product.
+        # A plain array: its own quaternions multiply as `*`, which means another product here.
         now = np.asarray(filter_.updateMARG(now, gyr=rate, acc=force, mag=north))
         attitude[k] = multiply(to_east[None], now[None])[0]
     return attitude
 
 
 def arrays(log: Log) -> tuple[Float, Float, Float, float]:
-    """Gyroscope, accelerometer and magnetometer, (K, 3) each, and the period in s."""
+    """Returns gyroscope, accelerometer and magnetometer, (K, 3) each, and the period in s."""
     imus = [m for m in log.measurements if isinstance(m, Imu)]
     field = np.array([m.field for m in log.measurements if isinstance(m, Magnetometer)])
     period = imus[1].stamp - imus[0].stamp

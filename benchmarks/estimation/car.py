@@ -1,4 +1,5 @@
-"""How well the wheeled filter knows simulated cars that a policy drives: against the truth."""
+"""Measures the wheeled filter's errors on simulated cars that a policy drives,
+against the truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,15 +18,15 @@ from sim.tasks.estimators import VEHICLE_ESTIMATOR
 
 Float = npt.NDArray[np.float64]
 
-BOUNDS_3 = (0.2158, 9.348)  # hold 95 % of a chi-squared variable of 3 degrees of freedom
-BOUNDS_6 = (1.237, 14.449)  # of 6
-BOUNDS_9 = (2.700, 19.023)  # of 9
+BOUNDS_3 = (0.2158, 9.348)  # 95 % interval of a chi-squared variable of 3 degrees of freedom
+BOUNDS_6 = (1.237, 14.449)  # of 6 degrees of freedom
+BOUNDS_9 = (2.700, 19.023)  # of 9 degrees of freedom
 SETTLING = 1.0  # s after a start that do not count
 
 
 @dataclass(frozen=True)
 class CarEstimationErrors:
-    """Of all cars, at all times but the first second after a start."""
+    """Errors over all cars, without the first second after a start."""
 
     velocity_rms: float  # m/s, of the error's norm, in the body frame
     tilt_rms: float  # rad
@@ -49,15 +50,15 @@ def measure_car_estimation(
     seed: int = 0,
     config: WheeledRobotConfig = VEHICLE_ESTIMATOR,
 ) -> CarEstimationErrors:
-    """Let a policy drive cars and compare their estimators with the truth.
+    """Lets a policy drive cars and compares their estimators with the truth.
 
     Args:
         task: with or without noise and randomization.
         act: observations (N, n) -> actions (N, A); it does not see the estimates.
         cars: N.
-        seconds: how long.
-        seed: of everything random.
-        config: of the estimators.
+        seconds: how long to drive.
+        seed: seed of everything random.
+        config: settings of the estimators.
     """
     env = TaskVectorEnv(task, cars, seed=seed, all_signals=True)
     observations, _ = env.reset(seed=seed)
@@ -80,7 +81,7 @@ def measure_car_estimation(
 
 
 class _Truth:
-    """What the physics knows, at the moment of the sensors' readings."""
+    """The true state at the moment of the sensors' readings."""
 
     def __init__(self, env: TaskVectorEnv, lever: Float) -> None:
         sensor = env.engine.sensor
@@ -89,7 +90,7 @@ class _Truth:
         self._lever = lever
 
     def of(self, row: int) -> tuple[Float, Float, Float]:
-        """Attitude (3, 3) body to world, velocity (3,) and position (3,) of the IMU."""
+        """Returns attitude (3, 3) body to world, velocity (3,) and position (3,) of the IMU."""
         attitude = quaternion_to_matrix(self._quaternion[row])
         swing = attitude @ np.cross(self._gyro[row], self._lever)
         velocity = self._antenna_velocity[row] - swing
@@ -97,7 +98,7 @@ class _Truth:
 
 
 class _Log:
-    """Errors of all cars."""
+    """Collects the errors of all cars."""
 
     def __init__(self, cars: int, settling: int) -> None:
         self.age = np.zeros(cars, np.int64)  # samples since the start

@@ -1,6 +1,7 @@
-"""Robots that the committed policies drive, with their sensors' noise. Part of `fusion.py`.
+"""Measures the estimators of robots that the committed policies drive, with noise. Part of
+`fusion.py`.
 
-What their estimators know of them, and how the policies do on estimates instead of the truth.
+It measures their errors, and how the policies perform on estimates instead of the truth.
 """
 
 import math
@@ -16,25 +17,26 @@ from sim.envs.vector_env import TRUTH
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.walking.config import HumanoidVelocity
 
-SEED = 11  # of the worlds that they are driven in
+SEED = 11  # of the worlds
 POLICIES = Path(__file__).parents[2] / "assets" / "policies"
-RESTING = 30.0  # s in a gantry, as a robot is switched on, for which the gyroscope's bias shows
-PER_MINUTE = 60.0 * 180.0 / math.pi  # rad/s in degrees a minute
+# S in a gantry, as when a robot is switched on, during which the gyroscope's bias is found
+RESTING = 30.0
+PER_MINUTE = 60.0 * 180.0 / math.pi  # from rad/s to degrees per minute
 
 
 def estimated_robots(quick: bool) -> list[Figure]:
-    """All rows."""
+    """Returns all rows."""
     walker = PolicyFile.find(POLICIES / "HumanoidVelocity.onnx")
     driver = PolicyFile.find(POLICIES / "VehicleTrack.onnx")
     return [
-        *known(walker, driver, quick),
+        *estimation_errors(walker, driver, quick),
         *driven(walker, "survival", "legged", 50 if quick else 400),
         *driven(driver, "lapped", "wheeled", 25 if quick else 200),
     ]
 
 
-def known(walker: PolicyFile, driver: PolicyFile, quick: bool) -> list[Figure]:
-    """Errors of the estimators."""
+def estimation_errors(walker: PolicyFile, driver: PolicyFile, quick: bool) -> list[Figure]:
+    """Measures the errors of the estimators."""
     assert isinstance(walker.task, HumanoidVelocity)
     assert isinstance(driver.task, VehicleTrack)
     rows, seconds = (4, 12.0) if quick else (16, 30.0)
@@ -75,7 +77,8 @@ def known(walker: PolicyFile, driver: PolicyFile, quick: bool) -> list[Figure]:
 
 
 def driven(policy: PolicyFile, success: str, estimator: str, episodes: int) -> list[Figure]:
-    """Points of success lost to driving on estimates instead of the truth, in the same worlds."""
+    """Returns the points of success lost by driving on estimates instead of the truth, in the same
+    worlds."""
     share = {}
     for source in (TRUTH, estimator):
         env = make_world(policy.task, episodes, None, SEED, estimates=source)

@@ -1,4 +1,5 @@
-"""How well the legged filter knows simulated humanoids that a policy drives: against the truth."""
+"""Measures the legged filter's errors on simulated humanoids that a policy drives, against the
+truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,19 +18,19 @@ from sim.tasks.walking.config import HumanoidVelocity
 
 Float = npt.NDArray[np.float64]
 
-NEES_BOUNDS = (1.237, 14.449)  # hold 95 % of a chi-squared variable of 6 degrees of freedom
+NEES_BOUNDS = (1.237, 14.449)  # 95 % interval of a chi-squared variable of 6 degrees of freedom
 SETTLING = 1.0  # s after a start that do not count
-DRIFT_SPAN, WANDER_SPAN = 60.0, 10.0  # s over which the growth of the yaw's error is told
+DRIFT_SPAN, WANDER_SPAN = 60.0, 10.0  # s over which the growth of the yaw's error is measured
 
 
 @dataclass(frozen=True)
 class EstimationErrors:
-    """Of all robots from a second after their release until the end or their fall."""
+    """Errors over all robots, from a second after their release until the end or their fall."""
 
     velocity_rms: float  # m/s, of the error's norm, in the body frame
     tilt_rms: float  # rad
     yaw_drift: float  # rad/s, root mean square over spans of `DRIFT_SPAN`; NaN if none was as long
-    yaw_wander: float  # rad/s, over `WANDER_SPAN`: there the gyroscope's white noise counts most
+    yaw_wander: float  # rad/s, over `WANDER_SPAN`, where the gyroscope's white noise matters most
     consistency: float  # share of times whose normalised error is within `NEES_BOUNDS`
     normalised_error: float  # its mean; 6 if the covariance is right
     good: float  # share of times at which health is GOOD
@@ -45,17 +46,17 @@ def measure_estimation(
     resting: float = 0.0,
     config: LeggedRobotConfig | None = None,
 ) -> EstimationErrors:
-    """Let a policy drive humanoids and compare their estimators with the truth.
+    """Lets a policy drive humanoids and compares their estimators with the truth.
 
     Args:
         task: with or without noise, randomization and pushes.
         act: observations (N, n) -> actions (N, A); it does not see the estimates.
         robots: N.
-        seconds: how long.
-        seed: of everything random.
-        resting: s at the start for which a gantry holds them, which do not count: as on a robot
+        seconds: how long to drive.
+        seed: seed of everything random.
+        resting: s at the start during which a gantry holds them, which do not count: as on a robot
             that is switched on, the gyroscope's bias is found meanwhile.
-        config: of the estimators; the task's by default.
+        config: settings of the estimators; the task's by default.
     """
     whole = replace(task, episode_seconds=resting + seconds + 1.0)
     env = TaskVectorEnv(whole, robots, seed=seed, all_signals=True)
@@ -82,7 +83,7 @@ def measure_estimation(
 
 
 class _Log:
-    """One robot's errors.
+    """Collects one robot's errors.
 
     Args:
         attitude: the true one at the start, wxyz, when the estimator's heading is 0.
@@ -92,14 +93,14 @@ class _Log:
         truth = quaternion_to_matrix(attitude)
         self._to_start = so3_exp(np.array([0.0, 0.0, -np.arctan2(truth[1, 0], truth[0, 0])]))
         self.fallen = False
-        self.velocity: list[float] = []  # squared
-        self.tilt: list[float] = []  # squared
+        self.velocity: list[float] = []  # squared errors
+        self.tilt: list[float] = []  # squared errors
         self.normalised: list[float] = []
         self.good: list[bool] = []
         self.yaw: list[float] = []
 
     def add(self, estimate: Estimate, attitude: Float, velocity: Float) -> None:
-        """Compare an estimate with the true attitude, wxyz, and velocity in the body frame."""
+        """Compares an estimate with the true attitude, wxyz, and velocity in the body frame."""
         truth, estimated = quaternion_to_matrix(attitude), quaternion_to_matrix(estimate.attitude)
         truth = self._to_start @ truth
         turn = so3_log(truth @ estimated.T)

@@ -1,1 +1,1 @@
-"""Measures the ROS graph: latency, load, robots through DDS, parts that fail."""
+"""Measures the ROS graph: latency, load, robots through DDS, and parts that fail."""

@@ -1,4 +1,4 @@
-"""A car's graph whose simulator is killed, or whose network is cut. Part of `ros.py`.
+"""Kills the simulator of a car's graph, or cuts its network. Part of `ros.py`.
 
 Both run in real time, in processes of their own. The network is a veth pair between two network
 namespaces, which takes root; its link goes down and up again.
@@ -22,18 +22,18 @@ from figures import Figure
 
 HERE = Path(__file__).parent
 PERIOD = 0.04  # s, of the car's control loop
-TIME_OUT = 0.2  # s without a new sample until the robot is stopped
-LEASE = 20.0  # s after which DDS takes a silent participant for gone
+TIME_OUT = 0.2  # s without a new sample after which the robot is stopped
+LEASE = 20.0  # s after which DDS drops a silent participant
 _EVEN = 0.01  # share by which the steps of a controlled stop may differ
-_DRIVES = 6.0  # m/s; at its start, where it hangs, it has 3.5
+_DRIVES = 6.0  # m/s; at its start, where it hangs, the car has 3.5
 _PATIENCE = 90.0  # s
-_AGAIN = 3.0  # s between two of the operator's resets
+_AGAIN = 3.0  # s between two resets by the operator
 _SIDES = ("robot", "edge")
 _ADDRESSES = ("10.83.0.1", "10.83.0.2")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FaultOutcome:
     """What an observer on the edge node's side saw."""
 
     reaction: float  # s from the last sample to the first command of the controlled stop
@@ -43,7 +43,7 @@ class Outcome:
 
 @dataclass
 class Observer:
-    """What `observer` told so far.
+    """Collects the lines of the process `observer`.
 
     Args:
         prefix: of the command line, as 'ip netns exec ...'.
@@ -79,19 +79,20 @@ class Observer:
 
     @property
     def drives(self) -> bool:
-        """Whether the car is heard, and on its way."""
+        """Whether the car is received, and moves at speed."""
         heard = self.samples[-1:] and time.time() - self.samples[-1][0] < 0.5
         return bool(heard) and self.samples[-1][1] > _DRIVES
 
     def reset(self) -> None:
-        """As the operator lets go of what is latched."""
+        """Calls the operator's reset service."""
         self._input.write("reset\n")
         self._input.flush()
 
     def reaction(self) -> float:
-        """s from the last sample to the first command of a controlled stop; infinite if none.
+        """Returns the time from the last sample to the first command of a controlled stop, s;
+        infinite if none.
 
-        A stop slows the wheels by the same from tick to tick, which no policy does.
+        A stop slows the wheels equally from tick to tick, which no policy does.
         """
         last = self.samples[-1][0]
         after = [command for command in self.commands if command[0] > last]
@@ -107,10 +108,10 @@ class Observer:
 
 
 def until(holds: Callable[[], bool], what: str, each: Callable[[], None] = lambda: None) -> None:
-    """Wait.
+    """Waits until `holds` is true.
 
     Raises:
-        TimeoutError: it never holds.
+        TimeoutError: it never is.
     """
     end = time.monotonic() + _PATIENCE
     while not holds():
@@ -121,11 +122,11 @@ def until(holds: Callable[[], bool], what: str, each: Callable[[], None] = lambd
 
 
 def recover(observer: Observer, wait: float = 0.0) -> float:
-    """Seconds until the car drives again, with the operator's resets.
+    """Returns the seconds until the car drives again, with the operator's resets.
 
     Args:
         observer: of the graph, on the edge node's side.
-        wait: s before the first of them.
+        wait: s before the first reset.
     """
     began = time.monotonic()
     asked = began + wait - _AGAIN
@@ -140,22 +141,22 @@ def recover(observer: Observer, wait: float = 0.0) -> float:
     return time.monotonic() - began
 
 
-def kill_the_simulator(domain: int) -> Outcome:
-    """With SIGKILL, at speed; `up` starts it again."""
+def kill_the_simulator(domain: int) -> FaultOutcome:
+    """Kills the simulator with SIGKILL at speed; `up` starts it again."""
     environment = {"ROS_DOMAIN_ID": str(domain)}
     with _observed((), environment) as observer, _up((), environment, "vehicle") as graph:
-        recover(observer, wait=10.0)  # a machine that is busy elsewhere may have stopped it
+        recover(observer, wait=10.0)  # a busy machine may have stopped the car
         time.sleep(1.0)
         killed = child(graph.pid, "sim_node")
         os.kill(killed, signal.SIGKILL)
         time.sleep(1.0)
         reaction = observer.reaction()
         until(lambda: time.time() - observer.samples[-1][0] < 0.1, "it is there again")
-        return Outcome(reaction, recover(observer), tuple(observer.said))
+        return FaultOutcome(reaction, recover(observer), tuple(observer.said))
 
 
-def cut_the_network(domain: int, seconds: float) -> Outcome:
-    """Between robot and edge node, at speed, for so long."""
+def cut_the_network(domain: int, seconds: float) -> FaultOutcome:
+    """Cuts the network between robot and edge node at speed, for a time."""
     environment = {
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
@@ -166,17 +167,17 @@ def cut_the_network(domain: int, seconds: float) -> Outcome:
         _node(robot, environment),
         _up(edge, environment, "vehicle", "--real"),
     ):
-        recover(observer, wait=10.0)  # a machine that is busy elsewhere may have stopped it
+        recover(observer, wait=10.0)  # a busy machine may have stopped the car
         time.sleep(1.0)
         link("down")
         time.sleep(max(seconds, 1.0))
         reaction = observer.reaction()
         link("up")
-        return Outcome(reaction, recover(observer), tuple(observer.said))
+        return FaultOutcome(reaction, recover(observer), tuple(observer.said))
 
 
 def child(parent: int, name: str) -> int:
-    """The process of a node that `up` started."""
+    """Returns the process id of a node that `up` started."""
     found = subprocess.run(
         ["pgrep", "-P", str(parent), "-f", name], capture_output=True, text=True, check=True
     )
@@ -197,7 +198,7 @@ def can_cut() -> bool:
 
 @contextlib.contextmanager
 def network() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Two network namespaces with a cable between; prefixes of commands that run in them."""
+    """Makes two connected network namespaces; gives the prefixes of commands that run in them."""
     robot, edge = (_namespace(side) for side in _SIDES)
     try:
         for name in (robot, edge):
@@ -207,7 +208,8 @@ def network() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
         for address, name in zip(_ADDRESSES, (robot, edge)):
             _ip("-n", name, *f"addr add {address}/24 dev cable".split())
             _ip("-n", name, *["link", "set", "cable", "up"])
-        # DDS takes the interfaces that run when it starts; the kernel may tell it a second later.
+        # DDS uses the interfaces that are up when it starts; the kernel may report them a second
+        # later.
         until(lambda: all(map(_runs, (robot, edge))), "the cable carries")
         yield tuple(("ip", "netns", "exec", name) for name in (robot, edge))  # type: ignore[misc]
     finally:
@@ -216,7 +218,7 @@ def network() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
 
 
 def link(state: str) -> None:
-    """Let the cable be 'up' or 'down'."""
+    """Sets the connection 'up' or 'down'."""
     _ip("-n", _namespace(_SIDES[0]), "link", "set", "cable", state)
 
 
@@ -279,8 +281,8 @@ def _process(command: list[str], environment: dict[str, str]) -> Iterator[subpro
             process.wait()
 
 
-def figures(name: str, outcome: Outcome) -> list[Figure]:
-    """Of one fault; the reaction's target is two periods over its time-out."""
+def figures(name: str, outcome: FaultOutcome) -> list[Figure]:
+    """Returns the rows of one fault; the reaction's target is two periods over its time-out."""
     return [
         Figure(f"{name}: last sample to reaction", outcome.reaction, "s", TIME_OUT + 2 * PERIOD,
                f"declared after {TIME_OUT:g} s", at_least=False),
@@ -289,7 +291,7 @@ def figures(name: str, outcome: Outcome) -> list[Figure]:
 
 
 def when_parts_fail(quick: bool) -> list[Figure]:
-    """All faults."""
+    """Measures all faults."""
     domain = 1 + os.getpid() % 100
     found = figures("kill -9 of the simulator", kill_the_simulator(domain))
     if not can_cut():

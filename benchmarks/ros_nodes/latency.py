@@ -1,4 +1,4 @@
-"""What ROS costs: latency, jitter and processor time at 100 Hz. Part of `ros.py`.
+"""Measures the cost of ROS: latency, jitter and processor time at 100 Hz. Part of `ros.py`.
 
 The robot is a process that publishes the humanoid's sensors. In turns it is answered by the edge
 node and by a bare rclpy node; a control loop on shared memory takes its turn too.
@@ -16,12 +16,12 @@ from control_loop import description, make_loop, served
 from figures import Figure
 
 from edge_runtime.loop.latency import percentiles
-from ros_nodes.hardware import PERIOD, Answers, answering_policy, echo, serve
-from ros_nodes.heard import Listener
+from ros_nodes.drivers import PERIOD, Answers, answering_policy, run_bare_node, run_drivers
+from ros_nodes.listener import Listener
 from ros_nodes.processes import edge_node, processor_seconds, wait_until
 
-_ANSWERED = 98.0  # %; else it is not the policy that answers
-_SETTLING = 2.0  # s before it counts
+_ANSWERED = 98.0  # %; below, it is not the policy that answers
+_SETTLING = 2.0  # s before answers count
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -36,11 +36,11 @@ class Round(NamedTuple):
 
 
 def at_100_hz(rounds: int, seconds: float) -> list[Figure]:
-    """All rows.
+    """Returns all rows.
 
     Args:
-        rounds: turns of each.
-        seconds: of each turn.
+        rounds: turns of each node.
+        seconds: duration of each turn.
     """
     model = answering_policy()
     ours, bare, without = [], [], []
@@ -102,7 +102,7 @@ def _edge(model: bytes, seconds: float) -> Round:
 
 def _echo(seconds: float) -> Round:
     stop = _SPAWN.Event()
-    process = _SPAWN.Process(target=echo, args=(stop,), daemon=True)
+    process = _SPAWN.Process(target=run_bare_node, args=(stop,), daemon=True)
     with _robot() as robot:
         process.start()
         assert process.pid is not None
@@ -118,7 +118,7 @@ def _round(answers: Answers, cpu: float) -> Round:
 
 
 def _shared_memory(model: bytes, seconds: float) -> float:
-    """p99 of the wake-up, ms, of the same loop without ROS."""
+    """Returns the p99 of the same loop's wake-up without ROS, ms."""
     with served(description(), PERIOD) as border:
         loop = make_loop(model, border)
         loop.start()
@@ -129,17 +129,17 @@ def _shared_memory(model: bytes, seconds: float) -> float:
 
 
 class _Robot:
-    """The process of the drivers."""
+    """Runs the process of the drivers."""
 
     def __init__(self) -> None:
         self._answered, self._measuring, self._stop = (_SPAWN.Event() for _ in range(3))
         self._answers, to = _SPAWN.Pipe(duplex=False)
         arguments = (self._answered, self._measuring, self._stop, to)
-        self.process = _SPAWN.Process(target=serve, args=arguments, daemon=True)
+        self.process = _SPAWN.Process(target=run_drivers, args=arguments, daemon=True)
         self.process.start()
 
     def measure(self, pid: int, seconds: float) -> tuple[Answers, float]:
-        """What came back in some seconds, and how many cores a process took meanwhile."""
+        """Returns what came back in some seconds, and how many cores a process used meanwhile."""
         wait_until(self._answered.is_set, "the robot was commanded")
         time.sleep(_SETTLING)
         before = processor_seconds(pid)

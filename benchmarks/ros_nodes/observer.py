@@ -1,9 +1,8 @@
-"""Hears a car's graph from a process of its own, and tells in lines what was sent when.
+"""Listens to a car's graph in a process of its own, and prints when messages were sent.
 
 The lines are `sample TIME SPEED`, `command TIME VELOCITY` (of the wheels), `status TIME MESSAGE`.
-Times are those of the senders, s since 1970, so that it does not matter when this process gets to
-hear of it; all network namespaces share the clock. A line `reset` on stdin calls the edge node's
-service.
+Times are those of the senders, s since 1970, so that the time of reception does not matter; all
+network namespaces share the clock. A line `reset` on stdin calls the edge node's service.
 """
 
 import contextlib
@@ -26,7 +25,7 @@ from sim2edge_ros.simulator.sensor_publisher import TRUTH
 
 
 def main() -> int:
-    """Until stdin ends."""
+    """Runs until stdin ends."""
     context = rclpy.Context()  # pyright: ignore[reportPrivateImportUsage]
     rclpy.init(context=context)
     node = Node("observer", context=context)
@@ -39,7 +38,7 @@ def main() -> int:
             sent = about["source_timestamp"] * 1e-9
             print(what, f"{sent:.6f}", value(message), flush=True)
 
-        taken: Any = tell  # rclpy's types do not know of the second argument
+        taken: Any = tell  # rclpy's types omit the second argument
         node.create_subscription(kind, topic, taken, qos)
 
     hear(Odometry, TRUTH, "sample", lambda m: m.twist.twist.linear.x, topics.STATE)

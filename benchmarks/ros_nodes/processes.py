@@ -1,4 +1,4 @@
-"""Processes of a ROS graph in a domain of their own: started, watched, ended. Part of `ros.py`."""
+"""Starts, watches and ends processes of a ROS graph in a domain of their own. Part of `ros.py`."""
 
 import os
 import signal
@@ -13,18 +13,19 @@ from pathlib import Path
 
 PATIENCE = 90.0  # s; an estimator may have to be compiled
 _GRACE = 20.0  # s to end; a robot comes to rest first
-FIFO = 50  # of the control loop; the robot's is one less, as of `sim2edge run`
+FIFO = 50  # of the control loop; the robot's is one less, as in `sim2edge run`
 
 
 def use_own_domain() -> None:
-    """Let this process, and those that it starts, talk to each other alone."""
-    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)  # up to 101 their ports are free
+    """Lets this process, and those that it starts, communicate with each other alone."""
+    # Up to 101 the domains' ports are free
+    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ["PYTHONUNBUFFERED"] = "1"
 
 
 def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Look until something is so.
+    """Waits until `holds` is true.
 
     Raises:
         TimeoutError: it never was.
@@ -37,13 +38,13 @@ def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE)
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process has taken, of user's and system's time; see proc(5)."""
+    """Returns the user and system time of a process, s; see proc(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Running:
-    """A process and what it says.
+    """A process and its output.
 
     Args:
         command: what to start.
@@ -66,10 +67,10 @@ class Running:
             self.lines.append(line.rstrip())
 
     def until_said(self, what: str, times: int = 1) -> None:
-        """Wait until that many lines contain this.
+        """Waits until that many lines contain `what`.
 
         Raises:
-            RuntimeError: it ended before.
+            RuntimeError: the process ended before.
         """
 
         def said() -> bool:
@@ -83,11 +84,11 @@ class Running:
 
     @property
     def seconds(self) -> float:
-        """Processor time that it has taken."""
+        """Returns the processor time that it has used."""
         return processor_seconds(self.process.pid)
 
     def end(self) -> None:
-        """As by Ctrl-C, and if that does not help, for good."""
+        """Ends the process as Ctrl-C does, and kills it if that does not help."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
@@ -99,7 +100,7 @@ class Running:
 
 @contextmanager
 def running(command: list[str]) -> Iterator[Running]:
-    """A process that ends with the block."""
+    """Runs a process that ends with the block."""
     process = Running(command)
     try:
         yield process
@@ -108,7 +109,7 @@ def running(command: list[str]) -> Iterator[Running]:
 
 
 def node_command(module: str, parameters: Mapping[str, object]) -> list[str]:
-    """The command line of one of our nodes."""
+    """Returns the command line of one of our nodes."""
     command = [sys.executable, "-m", module, "--ros-args"]
     for name, value in parameters.items():
         command += ["-p", f"{name}:={value}"]
@@ -117,7 +118,7 @@ def node_command(module: str, parameters: Mapping[str, object]) -> list[str]:
 
 @contextmanager
 def edge_node(policy: bytes, **parameters: object) -> Iterator[Running]:
-    """The edge node of the humanoid with a policy, active as soon as its robot is there."""
+    """Runs the humanoid's edge node with a policy, active as soon as its robot is there."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "policy.onnx"
         file.write_bytes(policy)

@@ -1,4 +1,4 @@
-"""A recorder that is killed beside a robot at work. Part of `ros.py`."""
+"""Kills a recorder beside a robot at work. Part of `ros.py`."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ _IMU = "/imu/data"
 
 
 def killed() -> list[Figure]:
-    """With SIGKILL: what of the recording is lost, and what the control loop notices."""
+    """Measures what SIGKILL loses of the recording, and what the control loop notices."""
     motion = Motion()
     with tempfile.TemporaryDirectory() as folder, up("humanoid", motion) as listener:
         recorder = _record(folder)
@@ -68,7 +68,8 @@ def _record(folder: str) -> Running:
 
 
 def _recorded(bag: Path) -> list[float]:
-    """s since the epoch, when each reading of the IMU was recorded, as a stock reader finds it."""
+    """Returns when each reading of the IMU was recorded, as a standard reader finds it, s since
+    1970."""
     times = []
     for file in bag.glob("*.mcap"):
         with file.open("rb") as stream:

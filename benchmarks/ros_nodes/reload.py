@@ -1,4 +1,4 @@
-"""Policies that are loaded while the humanoid walks. Part of `ros.py`."""
+"""Loads policies while the humanoid walks. Part of `ros.py`."""
 
 import time
 from collections.abc import Callable
@@ -8,21 +8,21 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from std_srvs.srv import Trigger
 
-from ros_nodes.heard import Listener
+from ros_nodes.listener import Listener
 from ros_nodes.robots import Motion, up
 from sim2edge_ros.settings.robot_file import default_policy
 
 RELOADS = 20
 _FORWARD = 0.5  # m/s
-_FALLEN = 0.5  # m, of the pelvis
+_FALLEN = 0.5  # m, height of the pelvis
 _STARTING = 5.0  # s
 
 
 def under_motion(pause: float) -> Figure:
-    """Deadlines missed while one is loaded again and again, against the same time without.
+    """Counts missed deadlines while a policy is loaded repeatedly, against the same time without.
 
     Args:
-        pause: s from one to the next.
+        pause: s between two loads.
     """
     motion, missed = Motion(), {False: 0, True: 0}
     with up("humanoid", motion) as listener:
@@ -50,7 +50,7 @@ def under_motion(pause: float) -> Figure:
 
 
 def set_candidate(listener: Listener, file: str) -> None:
-    """Name the policy that `load` takes."""
+    """Names the policy that `load` loads."""
     value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=file)
     request = SetParameters.Request(parameters=[Parameter(name="candidate", value=value)])
     answer = listener.call(SetParameters, "edge_node/set_parameters", request)
@@ -59,7 +59,7 @@ def set_candidate(listener: Listener, file: str) -> None:
 
 
 def load(listener: Listener) -> None:
-    """Let the candidate drive."""
+    """Lets the candidate drive."""
     answer = listener.call(Trigger, "edge_node/load")
     if not answer.success:
         raise RuntimeError(answer.message)

@@ -1,8 +1,8 @@
-"""Both robots through the whole graph, beside the same in one process. Part of `ros.py`.
+"""Runs both robots through the whole graph, beside the same in one process. Part of `ros.py`.
 
-`sim2edge up` starts the simulated robot and its edge node in real time, which talk over DDS. What
-the robot really does comes from the topic of the truth, or in one process from the simulation
-itself, and is judged alike.
+`sim2edge up` starts the simulated robot and its edge node in real time, which communicate over DDS.
+The robot's true motion comes from the truth topic, or in one process from the simulation itself,
+and is judged alike.
 """
 
 import math
@@ -26,7 +26,7 @@ from edge_runtime.policy.contract import Command
 from edge_runtime.policy.inference import Policy
 from edge_runtime.rotations import yaw
 from edge_runtime.signals import Array
-from ros_nodes.heard import Listener
+from ros_nodes.listener import Listener
 from ros_nodes.processes import Running, running
 from sim.racing.position import Locator
 from sim.robots.vehicle import OUTLINE
@@ -39,16 +39,16 @@ from sim2edge_ros.simulator.sensor_publisher import TRUTH
 
 Float = npt.NDArray[np.float64]
 TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
-_FALLEN = 0.5  # m, of the pelvis
+_FALLEN = 0.5  # m, height of the pelvis
 _HOLDS = 5.0  # s for which a command stays the same
-_SHARE = 0.7  # of what the policy was trained for that is asked of it
+_SHARE = 0.7  # share of the trained command range that is used
 _SETTLING = 2.0  # s after a change of the command that do not count
 _STRIDE = 0.8  # s over which a speed is averaged
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Schedule:
-    """What is asked of a robot, by the time since its start."""
+    """The commands to a robot, by the time since its start."""
 
     def __init__(self, commands: tuple[Command, ...], seconds: float) -> None:
         rng = np.random.default_rng(0)
@@ -59,13 +59,13 @@ class Schedule:
         self._phases: Array = drawn.astype(np.float32)
 
     def at(self, seconds: float) -> Array:
-        """The command, (commands,)."""
+        """Returns the command, (commands,)."""
         return self._phases[min(int(max(seconds, 0.0) / _HOLDS), len(self._phases) - 1)]
 
 
 @dataclass
 class Motion:
-    """Of the IMU, in the world."""
+    """Motion of the IMU, in the world."""
 
     time: list[float] = field(default_factory=list)  # s
     place: list[Any] = field(default_factory=list)  # m, (3,) each
@@ -80,18 +80,18 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class Drive:
-    """How it went."""
+class DriveResult:
+    """The result of a drive."""
 
-    seconds: float  # until it fell, or left the track
-    error: float  # m/s, RMS from the speed that was asked for
+    seconds: float  # until the robot fell, or left the track
+    error: float  # m/s, RMS error of the speed
     travelled: float  # m
     missed: int = 0  # deadlines
-    missed_empty: int = 0  # of a loop that does nothing, meanwhile
+    missed_empty: int = 0  # deadlines that a loop without work missed meanwhile
 
 
 def through_the_graph(robot: str, seconds: float) -> list[Figure]:
-    """Rows of one robot."""
+    """Returns the rows of one robot."""
     inside, graph = in_process(robot, seconds), over_ros(robot, seconds)
     name = f"{robot}, {seconds:g} s through the graph"
     what = "upright" if robot == "humanoid" else "on its track"
@@ -114,13 +114,13 @@ def through_the_graph(robot: str, seconds: float) -> list[Figure]:
 
 
 def world(robot: str) -> SimulatedRobot:
-    """The same as `sim_node` has."""
+    """Returns the world that `sim_node` has."""
     task = find_task(TASKS[robot])
     return SimulatedRobot(replace(task.nominal(), noise=task.noise), truth=True)
 
 
-def in_process(robot: str, seconds: float) -> Drive:
-    """Robot, estimator and policy in lockstep."""
+def in_process(robot: str, seconds: float) -> DriveResult:
+    """Runs robot, estimator and policy in lockstep."""
     simulated, motion = world(robot), Motion()
     policy = Policy.load(default_policy(robot))
     border = LockstepRobot(simulated)
@@ -139,8 +139,8 @@ def in_process(robot: str, seconds: float) -> Drive:
     return judge(robot, motion, schedule)
 
 
-def over_ros(robot: str, seconds: float) -> Drive:
-    """The same as users start it."""
+def over_ros(robot: str, seconds: float) -> DriveResult:
+    """Runs them as nodes, as users start them."""
     motion = Motion()
     contract = Policy.load(default_policy(robot)).contract
     schedule = Schedule(contract.commands, seconds)
@@ -154,13 +154,13 @@ def over_ros(robot: str, seconds: float) -> Drive:
         own, empty = missed(listener) - before, empty_missed() - empty_before
     motion.time = [moment - begun for moment in motion.time]
     driven = judge(robot, motion, schedule)
-    whole = min(driven.seconds, seconds)  # what came while the figures were asked for is no more
+    whole = min(driven.seconds, seconds)  # motion while the figures were computed does not count
     return replace(driven, seconds=whole, missed=own, missed_empty=empty)
 
 
 @contextmanager
 def up(robot: str, motion: Motion) -> Iterator[Listener]:
-    """A graph that drives, and someone who hears it."""
+    """Runs a graph that drives, and a listener to it."""
     command = [sys.executable, "-m", "sim2edge", "up", robot, "--no-respawn"]
     with Listener() as listener:
         listener.hear(Odometry, TRUTH, lambda message: _take(message, motion))
@@ -176,13 +176,13 @@ def _check(graph: Running) -> None:
 
 
 def missed(listener: Listener) -> int:
-    """Deadlines, since the control loop began."""
+    """Returns the deadlines missed since the control loop began."""
     return int(listener.diagnostics("control loop")["missed"])
 
 
 @contextmanager
 def _empty(period: int) -> Iterator[Callable[[], int]]:
-    """A loop that does nothing, beside; how many deadlines it missed so far."""
+    """Runs a loop without work beside; gives its number of missed deadlines so far."""
     stop, count = _SPAWN.Event(), _SPAWN.Value("i", 0)
     process = _SPAWN.Process(target=empty_loop, args=(stop, period, count), daemon=True)
     process.start()
@@ -208,8 +208,8 @@ def _take(message: Odometry, motion: Motion) -> None:
     motion.add(moment, place, attitude, message.twist.twist.linear.x)
 
 
-def judge(robot: str, motion: Motion, schedule: Schedule) -> Drive:
-    """What became of a robot that moved so."""
+def judge(robot: str, motion: Motion, schedule: Schedule) -> DriveResult:
+    """Judges a robot's motion."""
     moments, place = np.array(motion.time), np.array(motion.place)
     attitude, forward = np.array(motion.attitude), np.array(motion.forward)
     travelled = float(np.linalg.norm(np.diff(place[:, :2], axis=0), axis=1).sum())
@@ -220,11 +220,11 @@ def judge(robot: str, motion: Motion, schedule: Schedule) -> Drive:
         failed = _clearance(place, attitude) < 0.0
         error = math.nan
     good = float(moments[int(failed.argmax())] if failed.any() else moments[-1])
-    return Drive(good, error, travelled)
+    return DriveResult(good, error, travelled)
 
 
 def speed_error(moments: Float, forward: Float, schedule: Schedule) -> float:
-    """m/s; of the mean over a stride, where the command has been the same for long enough."""
+    """Returns the RMS error of the mean speed over a stride, where the command has settled, m/s."""
     count = max(1, round(_STRIDE / float(np.median(np.diff(moments)))))
     mean = np.convolve(forward, np.full(count, 1.0 / count), mode="valid")
     ends = moments[count - 1 :]
@@ -234,7 +234,7 @@ def speed_error(moments: Float, forward: Float, schedule: Schedule) -> float:
 
 
 def _clearance(place: Float, attitude: Float) -> Float:
-    """m from the car's outline to the nearer wall of its track, (n,)."""
+    """Returns the distance from the car's outline to the nearer wall of its track, (n,) m."""
     task = world("vehicle").env.task
     assert isinstance(task, DrivingTask)
     locator, row = Locator(task.tracks, 1, OUTLINE), np.zeros(1, np.int64)

@@ -90,9 +90,10 @@ def _constraints(model: mujoco.MjModel, robot: ModelRobot, names: Names) -> Iter
     following = mimics(model, robot)
     for follower, mimic in following.items():
         if mimic.deviation > _EXACT:
+            pair = f"joint '{names.joint[follower]}' follows '{names.joint[mimic.leader]}'"
             yield Unsupported(
                 "warning",
-                f"joint '{names.joint[follower]}' follows '{names.joint[mimic.leader]}' nonlinearly",
+                f"{pair} nonlinearly",
                 f"its tangent is written as mimic, {mimic.deviation:.2g} rad or m off at most; an "
                 "engine must hold the joint to the curve",
             )

@@ -1,4 +1,4 @@
-"""Listeners that come and go while the car drives. Part of `ros.py`.
+"""Starts and ends listeners while the car drives. Part of `ros.py`.
 
 Each is a process as `ros2 topic echo` is, with the middleware's own settings. The peer is the same
 graph with these settings too, that is with shared memory.
@@ -12,13 +12,13 @@ from contextlib import contextmanager
 
 from figures import Figure
 
-from ros_nodes.heard import Listener
+from ros_nodes.listener import Listener
 from ros_nodes.processes import running
 from ros_nodes.robots import Motion, up
 
-NEWCOMERS = 12
+SUBSCRIBERS = 12
 _STARTING = 3.0  # s
-_STAYS = 0.5  # s after it heard the robot
+_STAYS = 0.5  # s after it received the robot
 _COUNTS = ("missed", "ticks_without_sample")
 _OWN_SETTINGS = ("FASTDDS_BUILTIN_TRANSPORTS", "DEFAULT")
 _LISTENS = """
@@ -40,12 +40,12 @@ rclpy.spin(node)
 
 
 def come_and_go() -> Figure:
-    """Ticks that were missed or had no sample while somebody came or went."""
-    ours = _lost_to_newcomers()
+    """Counts ticks that were missed or had no sample while listeners came and went."""
+    ours = _lost_to_late_subscribers()
     with _shared_memory():
-        theirs = _lost_to_newcomers()
+        theirs = _lost_to_late_subscribers()
     return Figure(
-        f"missed or without a sample while {NEWCOMERS} listeners come and go",
+        f"missed or without a sample while {SUBSCRIBERS} listeners come and go",
         ours,
         "ticks",
         0,
@@ -54,11 +54,11 @@ def come_and_go() -> Figure:
     )
 
 
-def _lost_to_newcomers() -> int:
+def _lost_to_late_subscribers() -> int:
     with up("vehicle", Motion()) as listener:
         time.sleep(_STARTING)
         before = _lost(listener)
-        for _ in range(NEWCOMERS):
+        for _ in range(SUBSCRIBERS):
             with running([sys.executable, "-c", _LISTENS]) as newcomer:
                 for topic in ("imu/data", "forward_position_controller/commands"):
                     newcomer.until_said(f"heard {topic}")

@@ -1,4 +1,4 @@
-"""A node that hears a graph and speaks to it. Part of `ros.py`."""
+"""Listens to a graph and commands it, as a node of its own. Part of `ros.py`."""
 
 import contextlib
 import threading
@@ -21,7 +21,7 @@ _PATIENCE = 20.0  # s for a service
 
 
 class Listener:
-    """Keeps the newest diagnostics; hears topics, publishes commands and calls services.
+    """Keeps the newest diagnostics; subscribes to topics, publishes commands and calls services.
 
     Its thread runs at a normal priority, so that it takes no time from what is measured.
     """
@@ -45,7 +45,7 @@ class Listener:
         self._thread.join()
 
     def diagnostics(self, part: str) -> dict[str, str]:
-        """Values of a status that is told from now on.
+        """Returns the values of a status that is published from now on.
 
         Args:
             part: how the name of the status ends.
@@ -59,11 +59,12 @@ class Listener:
         return self._diagnostics[part][1]
 
     def hear(self, kind: Any, topic: str, take: Callable[[Any], None]) -> None:
-        """Call back with each message."""
+        """Calls back with each message."""
         self.node.create_subscription(kind, topic, take, topics.SENSOR)
 
     def drive(self, forward: Callable[[], tuple[float, float, float]]) -> None:
-        """Publish on `cmd_vel` ten times a second: forward, lateral, yaw rate as they are then."""
+        """Publishes on `cmd_vel` ten times a second: forward, lateral and yaw rate of
+        that moment."""
         publisher = self.node.create_publisher(Twist, topics.CMD_VEL, topics.STATE)
 
         def speak() -> None:
@@ -74,7 +75,7 @@ class Listener:
         self.node.create_timer(0.1, speak)
 
     def call(self, kind: Any, service: str, request: Any = None) -> Any:
-        """The answer of a service."""
+        """Returns the answer of a service."""
         client = self.node.create_client(kind, service)
         wait_until(client.service_is_ready, f"{service} is there", _PATIENCE)
         future = client.call_async(request or kind.Request())

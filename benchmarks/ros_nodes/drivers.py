@@ -1,7 +1,8 @@
-"""A robot's drivers behind ROS topics, and a bare node that answers them. Part of `ros.py`.
+"""Stands in for a robot's drivers behind ROS topics, and for a bare node that answers them. Part of
+`ros.py`.
 
-The robot stands still. Its left elbow moves by a small step from sample to sample, and whoever
-commands it lets the command of that joint follow, which tells what sample a command answers.
+The robot stands still. Its left elbow moves by a small step from sample to sample, and its
+commander lets the command of that joint follow, which reveals the sample that a command answers.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import rclpy
-from control_loop import export, humanoid_contract, random_network
+from control_loop import humanoid_contract, policy_bytes, random_network
 from geometry_msgs.msg import WrenchStamped
 from nav_msgs.msg import Odometry
 from rclpy.context import Context
@@ -36,29 +37,29 @@ from sim2edge_ros.settings.frames import Frames
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 
 PERIOD = 10_000_000  # ns: 100 Hz
-READINGS = 4  # of the IMU in a period
-_GAINS_EVERY, _ODOMETRY_EVERY = 10, 2  # periods, as the edge node sends them by default
+READINGS = 4  # readings of the IMU in a period
+_GAINS_EVERY, _ODOMETRY_EVERY = 10, 2  # periods, as the edge node publishes them by default
 _JOINT = "left_elbow"
-_STEPS, _STEP = 16, 0.005  # rad; which samples can be told apart
+_STEPS, _STEP = 16, 0.005  # number of samples that can be told apart, and their step, rad
 _TERM = "joint_pos_rel"
-_SOLE = 200.0, 2.0  # N on each, and its noise
+_SOLE = 200.0, 2.0  # N on each sole, and its noise
 
 
 class Answers(NamedTuple):
     """What came back to the robot."""
 
     latencies: Array  # s from a sample's stamp to the first command that answers it
-    samples: int  # that count
-    missed: int  # periods that the robot itself came too late
+    samples: int  # samples that count
+    missed: int  # periods that the robot itself missed
 
 
 def contract() -> Contract:
-    """Of a policy for the humanoid with the legged estimator, at 100 Hz."""
+    """Returns the contract of a policy for the humanoid with the legged estimator, at 100 Hz."""
     return dataclasses.replace(humanoid_contract(velocity=True), control_period=PERIOD * 1e-9)
 
 
 def answering_policy() -> bytes:
-    """A network of the usual size whose action for that joint is what it observes of it."""
+    """Returns a network of the usual size whose action for that joint is what it observes of it."""
     told = contract()
     network = random_network(told)
     place = told.joint_names.index(_JOINT)
@@ -67,13 +68,13 @@ def answering_policy() -> bytes:
     prior = np.zeros((len(told.actuators), told.observation_size), np.float32)
     prior[place, _place_of_joint(told, place)] = 1.0
     last = (weight, bias)
-    return export(
+    return policy_bytes(
         dataclasses.replace(network, layers=(*network.layers[:-1], last), prior=prior), told
     )
 
 
 def _place_of_joint(told: Contract, place: int) -> int:
-    """Of its newest position, in the observation."""
+    """Returns the index of the joint's newest position in the observation."""
     start = 0
     for term, size in zip(told.observations, told.term_sizes):
         if term.name == _TERM:
@@ -82,14 +83,14 @@ def _place_of_joint(told: Contract, place: int) -> int:
     raise ValueError(f"the policy does not observe {_TERM}")
 
 
-def serve(answered: Event, measuring: Event, stop: Event, to: Connection) -> None:
-    """The robot; run in a process of its own.
+def run_drivers(answered: Event, measuring: Event, stop: Event, to: Connection) -> None:
+    """Runs the robot, in a process of its own.
 
     Args:
         answered: set when it is commanded.
-        measuring: set while it counts.
+        measuring: set while answers count.
         stop: set at the end.
-        to: where `Answers` go then.
+        to: where `Answers` are sent then.
     """
     context = _context()
     node = Node("drivers", context=context)
@@ -114,7 +115,8 @@ def serve(answered: Event, measuring: Event, stop: Event, to: Connection) -> Non
 
 
 def _publish(node: Node, measuring: Event, stop: Event) -> tuple[dict[int, float], int]:
-    """Samples until the end: the stamps of those that count, and the periods that were missed."""
+    """Publishes samples until the end; returns the stamps of those that count, and the missed
+    periods."""
     robot = robot_file.load("humanoid")
     description = robot.description
     frames = Frames("", "odom", "base_link")
@@ -132,7 +134,7 @@ def _publish(node: Node, measuring: Event, stop: Event) -> tuple[dict[int, float
     while not stop.is_set():
         values[JOINT_POS][:] = default + 1e-4 * rng.standard_normal(len(default))
         values[JOINT_POS][place] = default[place] + _STEP * (number % _STEPS)
-        # Nothing repeats itself, or it would be taken for frozen.
+        # No value repeats, for a repeated one would count as frozen.
         values["foot_force"][:] = rng.normal(*_SOLE, 2)
         burst[:] = rng.normal((0, 0, 0, 0, 0, 9.81), 0.01, burst.shape)
         sensors.publish(release + offset, sample)
@@ -146,8 +148,10 @@ def _publish(node: Node, measuring: Event, stop: Event) -> tuple[dict[int, float
 
 
 def _latencies(stamps: dict[int, float], heard: list[tuple[float, float]]) -> Array:
-    """Of each sample's first answer. The command of the joint is its step, times a gain that the
-    span of all commands tells."""
+    """Returns the latency of each sample's first answer.
+
+    The command of the joint is its step times a gain, which follows from the span of all commands.
+    """
     values = np.array([value for _moment, value in heard])
     lowest, highest = values.min(), values.max()
     steps = np.rint((values - lowest) / (highest - lowest) * (_STEPS - 1)).astype(int)
@@ -157,14 +161,16 @@ def _latencies(stamps: dict[int, float], heard: list[tuple[float, float]]) -> Ar
         newest = int(numbers[max(int(np.searchsorted(times, moment)) - 1, 0)])
         answered = newest - (newest - int(step)) % _STEPS
         first.setdefault(answered, moment - stamps.get(answered, math.nan))
-    # Of the first and the last, some answers came when it did not count.
+    # For the first and the last sample, some answers came while they did not count.
     counted = numbers[_STEPS:-_STEPS].tolist()
     return np.array([first[number] for number in counted if number in first])
 
 
-def echo(stop: Event) -> None:
-    """A bare rclpy node under the same load: takes the same messages, and answers each sample with
-    as many and as large ones; run in a process of its own."""
+def run_bare_node(stop: Event) -> None:
+    """Runs a bare rclpy node under the same load, in a process of its own.
+
+    It receives the same messages, and answers each sample with as many and as large ones.
+    """
     context = _context()
     node = Node("echo", context=context)
     positions: Any = None

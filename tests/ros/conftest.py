@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ros_ws" / "src" / "sim2edge_ros"
-# Where it is not installed, and the tests' own modules beside this one.
-sys.path[:0] = [str(PACKAGE), str(Path(__file__).parent)]
+# Where it is not installed.
+sys.path.insert(0, str(PACKAGE))
 
 WITHOUT_ROS = "rclpy cannot be imported; pip install 'sim2edge[ros]'"
 

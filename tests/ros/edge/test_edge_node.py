@@ -13,13 +13,13 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 
 import rclpy
 from lifecycle_msgs.srv import ChangeState, GetState
-from ros_graph import Graph, running, up
 from ros_nodes.faults import child
-from watcher import Watcher
 
 from sim2edge_ros.edge.edge_node import split_name
 from sim2edge_ros.processes.up import default_parameters
 from sim2edge_ros.settings.robot_file import default_policy
+from tests.ros.graph.ros_graph import Graph, running, up
+from tests.ros.graph.watcher import Watcher
 
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 SHUTDOWN = {"unconfigured": 5, "inactive": 6, "active": 7}

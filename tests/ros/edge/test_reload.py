@@ -7,10 +7,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from ros_graph import up
-from watcher import Watcher
-
 from sim2edge_ros.settings.robot_file import default_policy
+from tests.ros.graph.ros_graph import up
+from tests.ros.graph.watcher import Watcher
 
 pytestmark = pytest.mark.slow  # a whole graph in real time
 

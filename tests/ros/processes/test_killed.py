@@ -13,21 +13,21 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from ros_graph import Graph, running, up
 from ros_nodes.faults import (
     LEASE,
     PERIOD,
     TIME_OUT,
-    Outcome,
+    FaultOutcome,
     can_cut,
     child,
     cut_the_network,
     kill_the_simulator,
 )
-from watcher import Watcher
 
 from sim2edge_ros.processes.up import default_parameters
 from sim2edge_ros.settings.robot_file import default_policy
+from tests.ros.graph.ros_graph import Graph, running, up
+from tests.ros.graph.watcher import Watcher
 from tests.ros.recorder.bags import rosbags_count
 
 pytestmark = pytest.mark.slow  # whole graphs, in real time
@@ -37,7 +37,7 @@ _AGAIN = 12.0  # s until a node that was started again is active; DDS's lease wo
 _SLACK = 0.1  # s by which a shared machine may be late
 
 
-def check(outcome: Outcome) -> None:
+def check(outcome: FaultOutcome) -> None:
     """It reacted as declared, two periods after its time-out at most, and drove again."""
     assert PERIOD < outcome.reaction < TIME_OUT + 2 * PERIOD + _SLACK
     assert outcome.recovery < 60.0

@@ -10,12 +10,12 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from ros_graph import Probe, running
 from std_msgs.msg import Float64MultiArray
 
 from sim2edge_ros.processes import transport
 from sim2edge_ros.processes.transport import profile, use_udp
 from sim2edge_ros.settings.distro import DISTROS, find_distro
+from tests.ros.graph.ros_graph import Probe, running
 
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", find_distro().profiles
 _SPEAKER = """

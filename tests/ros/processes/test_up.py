@@ -12,14 +12,14 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from ros_graph import GRACE, up
 from ros_nodes.faults import child
-from watcher import Watcher
 
 from edge_runtime.errors import UserError
 from sim2edge_ros.processes.node_process import without_sources
 from sim2edge_ros.processes.up import UpConfig, _command, default_parameters, parameter_files
 from sim2edge_ros.settings.robot_file import default_policy
+from tests.ros.graph.ros_graph import GRACE, up
+from tests.ros.graph.watcher import Watcher
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
 from rcl_interfaces.srv import SetParameters
-from ros_graph import Probe
 from std_srvs.srv import Trigger
 
 from sim2edge_ros.messages import topics
+from tests.ros.graph.ros_graph import Probe
 
 TRUTH = "ground_truth/odometry"
 

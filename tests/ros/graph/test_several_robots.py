@@ -10,11 +10,11 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
-from ros_graph import Probe, up
 from sensor_msgs.msg import Imu
-from watcher import TRUTH, Watcher
 
 from sim2edge_ros.messages import topics
+from tests.ros.graph.ros_graph import Probe, up
+from tests.ros.graph.watcher import TRUTH, Watcher
 
 pytestmark = pytest.mark.slow  # up to six processes that simulate
 

@@ -11,9 +11,9 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
-from ros_graph import Probe, up
 
 from sim2edge_ros.messages import topics
+from tests.ros.graph.ros_graph import Probe, up
 
 PATIENT = ("--lockstep", "--set", "edge_node:cmd_vel_timeout:=60.0")
 

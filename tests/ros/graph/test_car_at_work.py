@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
 import rclpy
-from ros_graph import up
 from sensor_msgs.msg import JointState
-from watcher import TRUTH, Watcher
 
 from sim2edge_ros.messages import topics
 from sim2edge_ros.settings.robot_file import default_policy
+from tests.ros.graph.ros_graph import up
+from tests.ros.graph.watcher import TRUTH, Watcher
 
 pytestmark = pytest.mark.slow  # each starts a whole graph: ten seconds and more
 

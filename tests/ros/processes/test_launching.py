@@ -14,14 +14,14 @@ pytest.importorskip("launch_ros", reason="launch_ros cannot be imported; it come
 
 from launch import LaunchContext
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
-from ros_graph import GRACE, Graph, Probe, running
-from watcher import Watcher
 
 from edge_runtime.errors import UserError
 from sim2edge_ros.processes import launching
 from sim2edge_ros.processes.up import default_parameters
 from sim2edge_ros.settings.robot_file import default_policy
 from tests.ros.conftest import PACKAGE
+from tests.ros.graph.ros_graph import GRACE, Graph, Probe, running
+from tests.ros.graph.watcher import Watcher
 from tests.ros.recorder.bags import rosbags_count
 
 # `ros2 launch FILE NAME:=VALUE ...` as it is without a terminal, and without ros2cli.

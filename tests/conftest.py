@@ -1,4 +1,4 @@
-"""For all tests."""
+"""Configures hypothesis for all tests."""
 
 from hypothesis import settings
 

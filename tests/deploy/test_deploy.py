@@ -1,4 +1,4 @@
-"""What a Jetson is given is well-formed, as far as that can be told without one."""
+"""The files for a Jetson are well-formed, as far as can be checked without one."""
 
 import json
 import re

@@ -42,7 +42,7 @@ def make(rows):
     return env, fusion
 
 
-def test_the_loop_gets_what_it_asks_for():
+def test_the_loop_gets_the_signals_that_it_needs():
     env, fusion = make(2)
     assert {s.name for s in fusion.provides} == {ATTITUDE, BASE_VELOCITY}
     assert {s.name for s in fusion.reads} == {
@@ -131,7 +131,7 @@ def test_joint_torques_stand_in_for_touch_sensors():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", [NOMINAL, TASK], ids=["nominal", "randomized"])
-def test_what_is_known_of_the_walking_humanoid(task):
+def test_estimation_errors_of_the_walking_humanoid(task):
     """The gyroscope's noise of 0.16 degrees/s/sqrt(Hz) alone lets a bias that was found in half a
     minute, and then the heading, drift by 2.2 degrees in a minute, root mean square."""
     errors = measure_estimation(task, walk_policy(), robots=6, seconds=62.0, seed=3, resting=30.0)

@@ -1,4 +1,4 @@
-"""Commands as controllers hear them."""
+"""Controllers receive commands as they are published."""
 
 import time
 from typing import Any
@@ -63,7 +63,7 @@ def test_targets_come_each_time_and_the_same_gains_ten_times_a_second(node: Any)
     assert driver.heard[topics.STIFFNESS] == [[50.0, 50.0]] * 4
 
 
-def test_other_gains_come_at_once_and_those_of_a_limp_robot_always(node: Any) -> None:
+def test_changed_gains_come_at_once_and_those_of_a_damped_robot_always(node: Any) -> None:
     driver = Driver(node)
     driver.command(1.0, 50.0)
     driver.command(1.0, 40.0)

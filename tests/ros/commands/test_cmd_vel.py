@@ -1,4 +1,4 @@
-"""Commands are heard in whichever type they are published, also when it becomes another."""
+"""Commands are received in the type in which they are published, also after it changes."""
 
 import math
 import time
@@ -70,7 +70,7 @@ def stamped(node: Any, age: float) -> TwistStamped:
     return message
 
 
-def test_what_is_beyond_the_policys_range_is_told(
+def test_a_command_beyond_the_policys_range_is_clipped_and_reported(
     command: CmdVel, asked: list[list[float]]
 ) -> None:
     command._take(twist(3.0))
@@ -80,7 +80,7 @@ def test_what_is_beyond_the_policys_range_is_told(
     assert command.complaint == ""
 
 
-def test_a_command_that_is_no_number_is_refused(command: CmdVel, asked: list[list[float]]) -> None:
+def test_a_command_that_is_not_finite_is_refused(command: CmdVel, asked: list[list[float]]) -> None:
     command._take(twist(0.5, math.nan))
     assert command.complaint == "angular.z is not a number"
     assert asked == []
@@ -88,7 +88,7 @@ def test_a_command_that_is_no_number_is_refused(command: CmdVel, asked: list[lis
 
 
 @pytest.mark.parametrize(("age", "told"), [(3.0, "s old"), (-3600.0, "s ahead")])
-def test_a_command_of_another_time_is_refused_and_one_without_a_stamp_heeded(
+def test_a_command_of_another_time_is_refused_and_one_without_a_stamp_accepted(
     node: Any, command: CmdVel, asked: list[list[float]], age: float, told: str
 ) -> None:
     command._take(stamped(node, age))
@@ -100,7 +100,7 @@ def test_a_command_of_another_time_is_refused_and_one_without_a_stamp_heeded(
     assert command.complaint == ""
 
 
-def test_zero_is_asked_for_once_when_commands_cease(
+def test_zero_velocity_is_asked_for_once_when_commands_cease(
     command: CmdVel, asked: list[list[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever sets the system's clock meanwhile: it is not looked at."""
@@ -130,7 +130,7 @@ def follow(command: CmdVel, operator: Operator, heard: Callable[[], bool]) -> No
 
 
 @pytest.mark.slow  # three participants that must discover each other
-def test_the_type_is_that_of_who_publishes(node: Any) -> None:
+def test_the_type_is_the_publishers(node: Any) -> None:
     asked: list[list[float]] = []
     command = CmdVel(node, COMMANDS, AUTO, "twist", 60.0, lambda v: asked.append(v.tolist()))
     spin(node, "executor")
@@ -142,7 +142,7 @@ def test_the_type_is_that_of_who_publishes(node: Any) -> None:
 
 
 @pytest.mark.slow
-def test_where_the_type_is_still_taken_it_is_tried_again(node: Any) -> None:
+def test_a_subscription_is_retried_while_the_topic_has_another_type(node: Any) -> None:
     """A subscription lives until its executor lets go of it, and DDS has one type for a name."""
     asked: list[list[float]] = []
     taken = node.create_subscription(Twist, topics.CMD_VEL, lambda message: None, 10)

@@ -20,7 +20,7 @@ FORWARD = "forward_command_controller/ForwardCommandController"
 
 
 @pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
-def test_they_take_the_arrays_in_the_order_in_which_they_come(node: Any, robot: str) -> None:
+def test_controllers_list_joints_in_the_order_of_the_arrays(node: Any, robot: str) -> None:
     path = default_parameters(robot).with_name(f"{robot}_controllers.yaml")
     told = {
         name: part["ros__parameters"] for name, part in yaml.safe_load(path.read_text()).items()

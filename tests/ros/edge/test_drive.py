@@ -1,4 +1,4 @@
-"""What an edge node has from its configuration on, before a robot is there."""
+"""An edge node is configured before a robot is there."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -35,7 +35,7 @@ def policy_status(made: Drive) -> tuple[DiagnosticStatus, dict[str, str]]:
     return status, {pair.key: pair.value for pair in status.values}
 
 
-def test_the_cpu_computes_unless_another_is_asked_for(node: Any) -> None:
+def test_the_cpu_is_the_default_provider(node: Any) -> None:
     with drive(node) as made:
         status, values = policy_status(made)
     assert status.level == DiagnosticStatus.OK
@@ -43,7 +43,7 @@ def test_the_cpu_computes_unless_another_is_asked_for(node: Any) -> None:
     assert "provider_measured" not in values
 
 
-def test_a_provider_that_is_not_here_leaves_the_cpu_and_says_so(node: Any) -> None:
+def test_a_missing_provider_falls_back_to_the_cpu_and_is_reported(node: Any) -> None:
     """Nothing but the CPU is, where this runs."""
     with drive(node, provider="tensorrt") as made:
         status, values = policy_status(made)
@@ -58,13 +58,13 @@ def test_an_unknown_provider_is_refused(node: Any) -> None:
         drive(node, provider="tensort").__enter__()
 
 
-def test_a_cpu_that_is_not_there_is_refused(node: Any) -> None:
+def test_an_absent_cpu_is_refused(node: Any) -> None:
     with pytest.raises(UserError, match="parameter 'cpu' is 1023, which is not there; the last is"):
         drive(node, cpu=1023).__enter__()
 
 
 @pytest.mark.parametrize("topic", [topics.POSITION, topics.STIFFNESS, topics.DAMPING])
-def test_who_publishes_targets_or_gains_commands_the_robot(node: Any, topic: str) -> None:
+def test_a_publisher_of_targets_or_gains_counts_as_a_commander(node: Any, topic: str) -> None:
     """Stiffness zero lets a humanoid collapse."""
     assert commanders(node) == []
     node.create_publisher(Float64MultiArray, topic, topics.COMMAND)

@@ -1,4 +1,4 @@
-"""The edge node's states, and what a person at the command line does to it."""
+"""The edge node's lifecycle, driven from the command line."""
 
 import os
 import signal
@@ -88,7 +88,7 @@ def test_every_transition_from_every_state_that_needs_no_robot(operator: Operato
         assert "Traceback" not in graph.output
 
 
-def test_one_that_is_not_configured_is_seen_in_the_diagnostics(operator: Operator) -> None:
+def test_an_unconfigured_node_is_in_the_diagnostics(operator: Operator) -> None:
     with running(edge_node("-p", "fusion:=guess")) as graph:
         graph.until("unconfigured")
         operator.until(lambda: operator.part("node") is not None, "it is told")
@@ -141,7 +141,7 @@ def car(environment: dict[str, str]) -> Iterator[tuple[Operator, Graph]]:
 
 
 @pytest.mark.slow
-def test_who_takes_it_down_is_not_overruled(car: tuple[Operator, Graph]) -> None:
+def test_a_deactivation_from_outside_ends_autostart(car: tuple[Operator, Graph]) -> None:
     """It activated itself; what a person ends stays ended until a person begins it."""
     operator, _ = car
     assert operator.change("deactivate")
@@ -155,7 +155,7 @@ def test_who_takes_it_down_is_not_overruled(car: tuple[Operator, Graph]) -> None
 
 
 @pytest.mark.slow
-def test_a_parameter_that_would_do_nothing_is_refused(car: tuple[Operator, Graph]) -> None:
+def test_a_parameter_that_would_have_no_effect_is_refused(car: tuple[Operator, Graph]) -> None:
     operator, _ = car
     for name, value in (("policy", "other.onnx"), ("use_sim_time", True)):
         answer = operator.try_to_set(name, value)
@@ -195,7 +195,7 @@ def test_a_robot_that_has_fallen_silent_is_not_activated(car: tuple[Operator, Gr
 
 
 @pytest.mark.slow
-def test_what_was_loaded_is_told_at_once(car: tuple[Operator, Graph], tmp_path: Path) -> None:
+def test_a_loaded_policy_is_reported_at_once(car: tuple[Operator, Graph], tmp_path: Path) -> None:
     operator, _ = car
     other = tmp_path / "other.onnx"
     other.write_bytes(default_policy("vehicle").read_bytes())
@@ -211,7 +211,7 @@ def test_what_was_loaded_is_told_at_once(car: tuple[Operator, Graph], tmp_path: 
 
 
 @pytest.mark.slow
-def test_who_was_refused_does_not_take_over(car: tuple[Operator, Graph]) -> None:
+def test_a_refused_node_does_not_take_over(car: tuple[Operator, Graph]) -> None:
     """When the first is deactivated, a person may be on the way to the robot."""
     operator, _ = car
     second = edge_node("-p", "autostart:=true", "-r", "__node:=second", *_AS_EDGE_NODE)

@@ -73,7 +73,7 @@ def numbers(of: Any, axes: str = "xyz") -> np.ndarray:
 
 @settings(max_examples=50, deadline=None)
 @given(vectors, vectors, vectors, vectors)
-def test_the_base_is_where_a_rigid_body_has_it(
+def test_the_bases_pose_follows_from_the_imus(
     turn: np.ndarray, place: np.ndarray, speed: np.ndarray, rate: np.ndarray
 ) -> None:
     """The IMU of a base at `place` that moves at `speed` and turns at `rate`, in its own frame."""
@@ -101,7 +101,7 @@ def test_the_base_is_where_a_rigid_body_has_it(
     assert transform.transform.rotation == message.pose.pose.orientation
 
 
-def test_what_is_not_known_is_not_told() -> None:
+def test_unknown_estimates_are_not_published() -> None:
     node, level = FakeNode(), np.eye(4)[0]
     made = publisher(node, every=2)
     known, unknown = imu(level, np.zeros(3), np.zeros(3)), np.full(3, np.nan)

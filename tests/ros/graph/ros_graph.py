@@ -1,4 +1,4 @@
-"""A graph of nodes as a user starts it, and a probe in it that hears and speaks."""
+"""Starts a graph of nodes as a user does, and a probe that subscribes and publishes in it."""
 
 import contextlib
 import os

@@ -27,7 +27,7 @@ def place(message: Odometry) -> tuple[float, float]:
     return at.x, at.y
 
 
-def test_the_humanoid_walks_as_it_is_told(node: Any) -> None:
+def test_the_humanoid_walks_as_commanded(node: Any) -> None:
     probe = Probe(node)
     truth, filtered = "ground_truth/odometry", "odometry/filtered"
     probe.hear(truth, Odometry)

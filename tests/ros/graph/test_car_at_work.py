@@ -105,7 +105,7 @@ def test_a_second_edge_node_refuses(car: Watcher) -> None:
     assert car.speed > 3.0
 
 
-def test_bad_messages_beside_good_ones_are_named_and_do_no_harm(car: Watcher) -> None:
+def test_bad_messages_among_good_ones_are_reported_and_harmless(car: Watcher) -> None:
     speak = car.node.create_publisher(JointState, topics.JOINTS, topics.STATE)
     spoiled = -math.inf
 

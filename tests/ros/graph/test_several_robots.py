@@ -1,4 +1,4 @@
-"""Several robots: by namespaces in one graph, or by domains; each obeys its own commands alone."""
+"""Several robots, in namespaces or domains, each follow their own commands alone."""
 
 import contextlib
 import math
@@ -50,7 +50,7 @@ class Robots(Probe):
         return float(sum(m.twist.twist.linear.x for m in heard) / len(heard))
 
 
-def test_two_humanoids_and_a_car_each_obey_their_own(node: Any) -> None:
+def test_two_humanoids_and_a_car_each_follow_their_own_commands(node: Any) -> None:
     told = {"h1": 0.6, "h2": -0.3}
     robots = Robots(node, told)
     names = (*told, "car")

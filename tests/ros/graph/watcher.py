@@ -1,4 +1,4 @@
-"""A probe that knows what a robot and its edge node tell."""
+"""Watches what a robot and its edge node publish."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A node is served by a thread of its own, whatever other threads do with what it has."""
+"""A node is served by a thread of its own while other threads destroy its entities."""
 
 import time
 from typing import Any
@@ -40,7 +40,7 @@ class Destroyed(Waitable):
         return False
 
 
-def test_it_goes_on_when_something_is_destroyed_meanwhile(node: Any) -> None:
+def test_it_continues_when_an_entity_is_destroyed(node: Any) -> None:
     destroyed, fired = Destroyed(node), []
     node.add_waitable(destroyed)
     node.create_timer(0.01, lambda: fired.append(destroyed.looks))

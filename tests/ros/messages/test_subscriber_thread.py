@@ -62,7 +62,7 @@ def test_all_messages_come_in_their_order(node: Any, other: Any) -> None:
     assert node.count_subscribers("numbers") == 0
 
 
-def test_a_publisher_that_does_not_fit_is_told(node: Any, other: Any) -> None:
+def test_a_publisher_with_incompatible_qos_is_reported(node: Any, other: Any) -> None:
     events: list[Any] = []
     subscriber = SubscriberThread(node, "sensors")
     qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

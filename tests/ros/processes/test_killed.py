@@ -1,4 +1,4 @@
-"""What a graph does when a part of it dies, or the network between them."""
+"""A graph reacts to the death of a node and to a cut network."""
 
 import os
 import signal
@@ -80,7 +80,9 @@ def recorded(watcher: Watcher, bag: str) -> int:
     return 0
 
 
-def test_a_killed_recorder_is_started_again_and_nobody_minds(node: Any, tmp_path: Path) -> None:
+def test_a_killed_recorder_is_restarted_without_effect_on_the_robot(
+    node: Any, tmp_path: Path
+) -> None:
     watcher = Watcher(node)
     with up("vehicle", "--lockstep", "--record", str(tmp_path)) as graph:
         graph.until("recorder]: recording into")
@@ -102,7 +104,7 @@ def test_a_killed_recorder_is_started_again_and_nobody_minds(node: Any, tmp_path
     assert all(rosbags_count(bag) > 100 for bag in bags)
 
 
-def test_a_killed_edge_node_is_started_again_and_the_car_drives_on(node: Any) -> None:
+def test_a_killed_edge_node_is_restarted_and_the_car_drives_on(node: Any) -> None:
     """The robot damps itself meanwhile; nobody takes the dead one for another commander."""
     watcher = Watcher(node)
     with up("vehicle") as graph:

@@ -126,7 +126,7 @@ def test_without_a_state_publisher_it_says_so(prefix: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("given", [{"robot": "reel"}, {"respawn": "yes"}])
-def test_an_argument_that_nobody_knows_is_refused(
+def test_an_unknown_argument_is_refused(
     prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
     with pytest.raises(RuntimeError, match="Valid options are"):
@@ -235,7 +235,7 @@ def made(
         ({"params": "nothing.yaml"}, "parameter file nothing.yaml: No such file"),
     ],
 )
-def test_a_value_that_is_none_is_refused(
+def test_a_value_that_is_no_number_is_refused(
     prefix: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(UserError, match=problem):

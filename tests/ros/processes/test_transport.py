@@ -1,4 +1,4 @@
-"""Nodes use no shared memory, and are found by whom they were found before."""
+"""Nodes use no shared memory, and are discovered as without this package."""
 
 import os
 import sys
@@ -91,7 +91,7 @@ def shared_memory_of(process: int) -> list[str]:
 
 
 @pytest.mark.parametrize("reach", ["LOCALHOST", "SUBNET"])
-def test_a_node_is_heard_by_any_other_and_maps_no_shared_memory(node: Any, reach: str) -> None:
+def test_a_node_reaches_any_other_and_maps_no_shared_memory(node: Any, reach: str) -> None:
     """The probe is as rclpy makes it, with shared memory and for this machine alone."""
     probe = Probe(node)
     probe.hear("numbers", Float64MultiArray)

@@ -1,4 +1,4 @@
-"""`sim2edge up` refuses in one line what cannot be meant, and leaves no robot driving behind it."""
+"""`sim2edge up` refuses mistakes in one line, and leaves no robot driving behind it."""
 
 import re
 import signal
@@ -38,7 +38,7 @@ from tests.ros.graph.watcher import Watcher
         (("--params", "nothing.yaml"), "parameter file nothing.yaml: No such file or directory"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line(options: tuple[str, ...], problem: str) -> None:
+def test_a_mistake_is_one_line(options: tuple[str, ...], problem: str) -> None:
     command = [sys.executable, "-m", "sim2edge", "up", "vehicle", *options]
     done = subprocess.run(command, text=True, capture_output=True, timeout=GRACE)
     assert done.returncode == 2
@@ -56,7 +56,7 @@ def test_what_cannot_be_meant_is_one_line(options: tuple[str, ...], problem: str
         (b"\xff\xfe\xff", "no text"),
     ],
 )
-def test_a_parameter_file_that_is_none_is_refused(
+def test_a_file_without_parameters_is_refused(
     tmp_path: Path, content: str | bytes, problem: str
 ) -> None:
     path = tmp_path / "mine.yaml"
@@ -189,7 +189,7 @@ def test_interrupted_while_it_starts_it_is_quiet(after: float) -> None:
     assert code == 0, graph.output
 
 
-def test_a_robot_that_is_not_there_is_told_by_the_exit_code() -> None:
+def test_an_absent_robot_gives_exit_code_1() -> None:
     with up("vehicle", "--real", "--seconds", "3") as graph:
         assert graph.process.wait(GRACE) == 1
         time.sleep(0.2)
@@ -208,7 +208,7 @@ def test_another_robots_policy_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_a_whole_number_will_do_and_the_file_has_the_first_word(tmp_path: Path) -> None:
+def test_a_whole_number_is_a_float_and_an_argument_overrides_the_file(tmp_path: Path) -> None:
     """`autostart: false` of one's own file holds, though `up` starts by itself otherwise."""
     mine = tmp_path / "mine.yaml"
     mine.write_text(

@@ -1,4 +1,4 @@
-"""A bag is read by those who did not write it, stays within its bound, and survives its disk."""
+"""A bag is readable by other tools, stays within its size, and survives a failing disk."""
 
 import os
 import resource
@@ -108,7 +108,7 @@ def test_one_recorder_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("total", "file"), [(100.0, 60.0), (0.0, 0.0), (float("nan"), 1.0)])
-def test_sizes_without_sense_are_refused(tmp_path: Path, total: float, file: float) -> None:
+def test_contradicting_sizes_are_refused(tmp_path: Path, total: float, file: float) -> None:
     with pytest.raises(UserError, match="make no sense"):
         BagConfig(tmp_path, total, file)
 
@@ -149,7 +149,7 @@ def test_a_disk_without_room_is_refused_and_nothing_is_removed(
     Bag(BagConfig(tmp_path, file_mb=50.0)).close()  # and it let go of the folder
 
 
-def test_a_disk_that_fills_at_work_is_told_and_nothing_is_removed(
+def test_a_disk_that_fills_up_is_reported_and_nothing_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sim2edge_ros.recorder.bag_writer._RETRY_EVERY", 0.1)

@@ -1,4 +1,4 @@
-"""A bag says of its messages what a stranger needs to decode them."""
+"""A bag holds the definitions that a reader needs to decode its messages."""
 
 import importlib.util
 

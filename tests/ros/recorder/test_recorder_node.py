@@ -1,4 +1,4 @@
-"""The recorder as a process: it hears what is there, and what it wrote is there after a kill -9."""
+"""The recorder as a process: it records all topics, and its bags survive a kill -9."""
 
 import contextlib
 import os
@@ -155,7 +155,9 @@ def other_node() -> Iterator[Any]:
     rclpy.shutdown(context=context)
 
 
-def test_hears_who_comes_later_with_another_quality_of_service(node: Any, tmp_path: Path) -> None:
+def test_receives_a_later_publisher_with_another_quality_of_service(
+    node: Any, tmp_path: Path
+) -> None:
     from rclpy.qos import qos_profile_sensor_data
     from std_msgs.msg import UInt64
 

@@ -1,4 +1,4 @@
-"""What a killed recorder or a power cut leaves is readable, and lacks a second at most."""
+"""A bag is readable after a kill or power cut, and lacks a second at most."""
 
 import mmap
 import os

@@ -1,4 +1,4 @@
-"""What messages hold goes by name; what does not fit is refused in a line."""
+"""Messages are read by name, and refused in one line if they do not fit."""
 
 import math
 
@@ -66,7 +66,7 @@ def test_joints_that_do_not_fit_are_refused(change: object, complaint: str) -> N
     reader(serialize_message(joint_state(NAMES)))  # and a good one is good again
 
 
-def test_joints_of_others_alone_are_nothing_to_us() -> None:
+def test_a_message_with_joints_of_others_alone_is_ignored() -> None:
     """A gripper's driver may publish on the same topic; with some of ours among them it may not."""
     reader = JointReader(HUMANOID, JOINTS)
     with pytest.raises(OthersMessage):
@@ -152,7 +152,7 @@ def test_the_frame_of_an_imu_is_compared_with_the_robots(frame: str, fits: bool)
     assert reader.remark == ""
 
 
-def test_a_receiver_that_tells_no_status_has_a_fix() -> None:
+def test_a_receiver_without_a_status_has_a_fix() -> None:
     """As drivers do that were written before there was one for unknown."""
     message = NavSatFix(latitude=48.0, longitude=11.0, altitude=1.0)
     message.status.status = -2

@@ -66,7 +66,7 @@ def driver(node: Any) -> Driver:
     return Driver(robot)
 
 
-def test_nothing_is_read_before_all_sensors_told(driver: Driver) -> None:
+def test_nothing_is_read_before_all_sensors_have_reported(driver: Driver) -> None:
     assert driver.robot.read() is None
     driver.joints(START)
     assert driver.robot.read() is None
@@ -110,7 +110,7 @@ def test_a_sensor_that_ceases_holds_samples_back(driver: Driver) -> None:
     assert sensors.look(driver.robot.read()), "and they come again with it"
 
 
-def test_joints_by_another_clock_are_no_sample(driver: Driver) -> None:
+def test_joints_of_another_clock_make_no_sample(driver: Driver) -> None:
     for number in range(3):
         driver.joints(START - 50.0 + number * PERIOD)
         for part in range(4):
@@ -119,7 +119,7 @@ def test_joints_by_another_clock_are_no_sample(driver: Driver) -> None:
     assert driver.robot.blocked == "joint_states"
 
 
-def test_a_bad_message_is_as_none_and_named(driver: Driver) -> None:
+def test_a_bad_message_is_ignored_and_reported(driver: Driver) -> None:
     driver.period(0)
     sensors = Sensors(driver.robot.description)
     sensors.look(driver.robot.read())
@@ -148,7 +148,7 @@ def test_nan_reaches_the_guard(driver: Driver) -> None:
     assert sensors.not_finite == 1
 
 
-def test_a_number_that_is_none_is_named(driver: Driver) -> None:
+def test_a_value_that_is_not_finite_is_named(driver: Driver) -> None:
     driver.period(0)
     values = [0.0] * 19
     values[3] = math.nan
@@ -170,12 +170,12 @@ def test_a_number_that_is_none_is_named(driver: Driver) -> None:
         ("joint_states", 500.0, "500 messages a second, at most 250 are expected"),
     ],
 )
-def test_another_rate_is_told(driver: Driver, topic: str, rate: float, told: str) -> None:
+def test_a_wrong_rate_is_reported(driver: Driver, topic: str, rate: float, told: str) -> None:
     driver.period(0)
     assert driver.robot.remarks({topic: rate}) == ([f"{topic}: {told}"] if told else [])
 
 
-def test_the_joints_of_others_are_not_heard(driver: Driver) -> None:
+def test_the_joints_of_others_are_ignored(driver: Driver) -> None:
     driver.period(0)
     driver.give("joint_states", JointState(name=["finger"], position=[1.0]), START + 0.001)
     assert not driver.robot.trouble()

@@ -25,7 +25,9 @@ def test_one_that_is_not_known_is_taken_for_the_newest(monkeypatch: pytest.Monke
     ("version", "name"),
     [("3.3.15", "humble"), ("7.1.9", "jazzy"), ("9.1.2", "kilted"), ("11.0.1", "lyrical")],
 )
-def test_without_it_rclpy_tells(version: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ros_distro_rclpys_version_decides(
+    version: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("ROS_DISTRO", raising=False)
     monkeypatch.setattr(importlib.metadata, "version", lambda package: version)
     assert find_distro().name == name
@@ -50,7 +52,7 @@ def test_it_is_the_one_that_pip_installed(monkeypatch: pytest.MonkeyPatch) -> No
         (None, False),  # it cannot be loaded
     ],
 )
-def test_fast_dds_is_told_from_others(
+def test_fast_dds_is_recognized(
     middleware: str | None, fast_dds: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(distro, "get_rmw_implementation_identifier", lambda: middleware)

@@ -21,7 +21,7 @@ _FREE = ("base_frame", "odom_frame", "provider_cache", "folder")  # any text wil
 
 
 @pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
-def test_they_are_as_written(robot: str) -> None:
+def test_files_are_up_to_date(robot: str) -> None:
     """Else: python -m sim2edge_ros.settings.parameter_files."""
     assert default_parameters(robot).read_text() == text(robot)
 

@@ -1,4 +1,4 @@
-"""The simulated robot takes commands as stock controllers do, and says which it refuses."""
+"""The simulated robot accepts commands as controllers do, and reports those it refuses."""
 
 import math
 import time
@@ -68,7 +68,7 @@ def test_a_trajectory_is_taken_by_name(node: Any) -> None:
         ([0.1, math.nan], "refused, value 1 is not a number"),
     ],
 )
-def test_what_does_not_fit_moves_nothing_and_is_told(
+def test_a_message_that_does_not_fit_moves_nothing_and_is_reported(
     forward: Commander, values: list[float], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []

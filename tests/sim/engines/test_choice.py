@@ -1,4 +1,4 @@
-"""PyBullet is optional: without it everything else works, and who asks for it is told."""
+"""PyBullet is optional: without it everything else works, and its use is refused."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The engine under the tasks: what it says of a simulation that blows up."""
+"""The engine reports a simulation that diverges."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from sim.engines.mujoco_cpu import MujocoEngine
 from sim.robots.humanoid import humanoid
 
 
-def test_tells_a_diverged_simulation_until_it_is_reset(
+def test_a_diverged_simulation_is_reported_until_it_is_reset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -65,6 +65,6 @@ def test_tracks_run_both_ways() -> None:
     assert 15 < turns.sum() < 45
 
 
-def test_an_impossible_config_is_said_so() -> None:
+def test_an_impossible_config_is_refused() -> None:
     with pytest.raises(UserError, match="hardly any track"):
         make_tracks(1, 0, TrackConfig(points=64, width=(80.0, 90.0)))

@@ -1,4 +1,4 @@
-"""What the policy is told of attitude and velocity, by model and by the robot's own estimator."""
+"""The policy's attitude and velocity, by error model and by the robot's own estimator."""
 
 from dataclasses import replace
 
@@ -85,7 +85,7 @@ def test_the_truth_is_the_truth_though_the_sensors_are_noisy() -> None:
     assert (env.signals["imu_gyro"] != env.engine.sensor("imu_gyro").astype(np.float32)).all()
 
 
-def test_a_run_with_estimators_cannot_be_kept() -> None:
+def test_a_run_with_estimators_cannot_be_saved() -> None:
     env = TaskVectorEnv(HumanoidVelocity(), 1, estimates="legged")
     with pytest.raises(UserError, match="cannot be kept"):
         env.state()

@@ -101,7 +101,7 @@ def test_a_frozen_lidar_stops_the_car() -> None:
     assert broken == {Fault.FROZEN}
 
 
-def test_without_noise_nothing_is_called_live() -> None:
+def test_without_noise_no_signal_counts_as_live() -> None:
     """A car at rest would read the same again, and be stopped for it."""
     assert SimulatedRobot(exact("VehicleTrack")).description.live == ()
     noisy = SimulatedRobot(find_task("VehicleTrack")).description.live
@@ -120,7 +120,7 @@ def tilt_between(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.arccos(np.clip(down(a) @ down(b), -1, 1)))
 
 
-def test_a_fallen_humanoid_is_made_limp() -> None:
+def test_a_fallen_humanoid_is_damped() -> None:
     simulated = SimulatedRobot(exact("HumanoidVelocity"), seed=0)
     policy = Policy(make_model(simulated.env.contract(), bias=0.5))
     robot = LockstepRobot(simulated)
@@ -132,7 +132,7 @@ def test_a_fallen_humanoid_is_made_limp() -> None:
     assert np.abs(simulated.env.engine.qvel).max() < 1.0  # it lies there and does not thrash
 
 
-def test_gains_of_the_command_are_obeyed() -> None:
+def test_gains_of_the_command_are_applied() -> None:
     robot = SimulatedRobot(exact("HumanoidVelocity"), seed=0)
     actuators = robot.env.config.robot.actuators
     target = robot.target.copy()

@@ -1,4 +1,4 @@
-"""Levels follow what was walked."""
+"""Levels follow the distance walked."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def made(climbs: bool = True, levels: int = 3) -> Curriculum:
         (1.0, True, -1),
     ],
 )
-def test_who_walks_goes_up_who_falls_or_stays_behind_goes_down(
+def test_walking_raises_the_level_and_falling_or_lagging_lowers_it(
     share: float, fallen: bool, change: int
 ) -> None:
     curriculum = made()
@@ -42,7 +42,7 @@ def test_who_walks_goes_up_who_falls_or_stays_behind_goes_down(
     assert (curriculum.level == 1 + change).all()
 
 
-def test_an_episode_of_standing_tells_nothing() -> None:
+def test_an_episode_of_standing_changes_no_level() -> None:
     curriculum = made()
     curriculum.level[:] = 1
     episode(curriculum, 0.0, speed=0.05)
@@ -56,7 +56,7 @@ def test_the_first_level_is_the_lowest() -> None:
     assert (curriculum.level == 0).all()
 
 
-def test_who_has_mastered_the_last_goes_anywhere() -> None:
+def test_a_robot_that_mastered_the_last_level_continues_on_any() -> None:
     seen = set()
     for _ in range(20):
         curriculum = made(levels=3)

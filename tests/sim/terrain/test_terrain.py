@@ -57,7 +57,7 @@ def test_heights_are_those_of_the_model(
         (Rough(0.02, np.random.default_rng(0)), 0.02),
     ],
 )
-def test_it_is_as_hard_as_told(patch: Patch, highest: float) -> None:
+def test_it_is_as_hard_as_configured(patch: Patch, highest: float) -> None:
     x = np.linspace(-10.0, 10.0, 200_001)
     height = patch.height(x, np.zeros_like(x))
     everywhere = patch.height(*np.random.default_rng(0).uniform(-8.0, 8.0, (2, 100_000)))
@@ -101,7 +101,9 @@ def test_flat_ground_is_the_plane_alone() -> None:
     assert model.ngeom == mujoco.MjModel.from_xml_path(str(SCENE)).ngeom
 
 
-def test_all_of_it_touches_and_rubs_as_the_floor(built: tuple[Terrain, mujoco.MjModel]) -> None:
+def test_all_of_it_has_the_floors_contact_and_friction(
+    built: tuple[Terrain, mujoco.MjModel],
+) -> None:
     terrain, model = built
     names = terrain.names()
     assert len(names) == model.ngeom - mujoco.MjModel.from_xml_path(str(SCENE)).ngeom

@@ -32,7 +32,7 @@ def test_two_that_might_be_it_are_named() -> None:
     assert built.body(find_robot(built, "ball").root).name == "ball"
 
 
-def test_a_root_that_is_none_is_refused() -> None:
+def test_an_unknown_root_is_refused() -> None:
     built = model(floating(arm(HINGE)), MOTOR)
     with pytest.raises(UserError, match="--root arm: no such body stands in the world"):
         find_robot(built, "arm")
@@ -64,7 +64,7 @@ def test_two_arms_in_one_world() -> None:
     assert [j.name for j in tree.joints] == ["shoulder", "other"]
 
 
-def test_names_that_ros_cannot_take_are_changed_and_told() -> None:
+def test_names_that_ros_does_not_allow_are_changed_and_reported() -> None:
     spaced = arm('<joint name="left hip" axis="0 1 0"/>', name="left thigh")
     conversion = convert(model(floating(spaced)))
     assert [j.name for j in conversion.tree.joints] == ["left_hip", "torso_fixed"]

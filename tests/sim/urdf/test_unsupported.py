@@ -142,7 +142,7 @@ def test_a_plain_robot_has_only_notes() -> None:
     assert {gap.severity for gap in gaps} == {"note"}
 
 
-def test_an_exact_mimic_is_no_gap() -> None:
+def test_an_exact_mimic_is_supported() -> None:
     line = '<equality><joint joint1="elbow" joint2="shoulder" polycoef="0.5 2 0 0 0"/></equality>'
     conversion = convert(model(TWO, MOTOR + line))
     assert not [gap for gap in conversion.unsupported if "follows" in gap.what]
@@ -150,7 +150,7 @@ def test_an_exact_mimic_is_no_gap() -> None:
     assert mimic is not None and (mimic.multiplier, mimic.offset) == (2.0, 0.5)
 
 
-def test_the_cars_are_named() -> None:
+def test_the_cars_unsupported_elements_are_named() -> None:
     built, actuators = load("vehicle")
     warnings = [str(g) for g in convert(built, actuators).unsupported if g.severity == "warning"]
     assert [w.split(" of joint")[0] for w in warnings[:2]] == [
@@ -161,6 +161,6 @@ def test_the_cars_are_named() -> None:
     assert any("actuator 'drive': it drives several joints" in w for w in warnings)
 
 
-def test_the_worst_come_first() -> None:
+def test_the_most_severe_come_first() -> None:
     severities = [gap.severity for gap in convert(load("vehicle")[0]).unsupported]
     assert severities == sorted(severities, key=("error", "warning", "note").index)

@@ -1,4 +1,4 @@
-"""What is in the file that is written."""
+"""The URDF file holds the robot's links, joints, shapes and limits."""
 
 from pathlib import Path
 from xml.etree import ElementTree

@@ -155,7 +155,7 @@ def test_stands_on_its_feet_with_its_weight() -> None:
         assert engines[1].qpos[0] == pytest.approx(engines[0].qpos[0], abs=0.01)
 
 
-def test_a_joint_goes_where_it_is_told() -> None:
+def test_a_joint_reaches_its_target() -> None:
     """At the same pace in both engines, in the air without gravity."""
     model = load(HUMANOID)
     model.opt.gravity[:] = 0.0
@@ -337,7 +337,7 @@ def test_gains_and_torque_limits_are_each_world_s_own() -> None:
         assert (torque[2] == 1.0).all()
 
 
-def test_tells_a_diverged_simulation_and_goes_on() -> None:
+def test_a_diverged_simulation_is_reported_and_restarts() -> None:
     model = load(HUMANOID)
     qpos, command = standing(model)
     with bullet(model, rows=2, substeps=2) as engine:

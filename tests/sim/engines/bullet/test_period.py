@@ -31,7 +31,7 @@ def fallen(period: float, inner: int | None) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("period", "steps"), [(0.002, 1), (0.0025, 1), (0.005, 2), (0.006, 3)])
-def test_bullets_own_steps_are_no_longer_than_its_contacts_bear(period: float, steps: int) -> None:
+def test_bullets_own_steps_are_at_most_2_5_ms(period: float, steps: int) -> None:
     default = fallen(period, None)
     np.testing.assert_array_equal(default, fallen(period, steps))
     assert not np.array_equal(default, fallen(period, steps + 1))

@@ -3,10 +3,10 @@
 import dataclasses
 import sys
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
 from edge_runtime.fusion.no_fusion import NoFusion
@@ -35,7 +35,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             run = briefly_trained(name, Path(folder) / "run", iterations)
             figures.append(torch_against_onnx(run))
-        figures += loop_against_simulator(name, committed(name), seconds)
+        figures += loop_against_simulator(name, committed_policy(name).model, seconds)
     return report(figures, arguments.json)
 
 
@@ -45,11 +45,6 @@ def briefly_trained(name: str, folder: Path, iterations: int) -> RunFolder:
     steps = iterations * config.num_envs * config.ppo.horizon
     train.main(dataclasses.replace(config, steps=steps, run_dir=folder))
     return RunFolder(folder)
-
-
-def committed(name: str) -> bytes:
-    """Returns the policy that comes with the package; it lasts the whole episode."""
-    return files("assets").joinpath(f"policies/{name}.onnx").read_bytes()
 
 
 def torch_against_onnx(run: RunFolder) -> Figure:

@@ -4,15 +4,13 @@ runtime."""
 import math
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
-from policies.export.policy_file import PolicyFile
 from policies.faults.suite import REPEATS, FaultSuite, by_fault
 from policies.faults.trial import Outcome
 
-POLICIES = Path(__file__).parents[1] / "assets" / "policies"
 ROBOTS = {"humanoid": "HumanoidVelocity", "car": "VehicleTrack"}
 
 
@@ -22,7 +20,7 @@ def main() -> int:
     repeats = 1 if arguments.quick else REPEATS
     figures = []
     for robot, name in ROBOTS.items():
-        suite = FaultSuite(PolicyFile.find(POLICIES / f"{name}.onnx"))
+        suite = FaultSuite(committed_policy(name))
         outcomes = [suite.run(trial) for trial in range(repeats * len(suite.faults))]
         figures += [*shares(robot, outcomes), *falls(robot, outcomes)]
     return report(figures, arguments.json)

@@ -3,19 +3,17 @@
 The best open humanoid policies completed 77 % (MuJoCo) and 78 % (PyBullet) of a similar protocol.
 """
 
-from pathlib import Path
 from time import perf_counter
 
+from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
 from policies.evaluation.suite_result import SuiteResult
-from policies.export.policy_file import PolicyFile
 from policies.gauntlet.protocol import Protocol
 from policies.gauntlet.suite import run_gauntlet
 from policies.gauntlet.trial_env import Run
 from sim.engines.choice import BULLET, MUJOCO
 
-POLICIES = Path(__file__).parents[1] / "assets" / "policies"
 SEED = 7  # of the suite
 TRIALS, QUICK = 100, 10
 MINUTES = 10.0  # minutes that TRIALS may take in one engine
@@ -34,7 +32,7 @@ def main() -> int:
     trials = QUICK if arguments.quick else TRIALS
     figures = []
     for (robot, name, engine), (target, peer) in ASKED.items():
-        policy = PolicyFile.find(POLICIES / f"{name}.onnx")
+        policy = committed_policy(name)
         started = perf_counter()
         result = run_gauntlet(policy, Protocol(), Run(range(trials), SEED, engine))
         minutes = (perf_counter() - started) / 60.0

@@ -8,10 +8,10 @@ in their contract.
 
 import sys
 import tempfile
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
+from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
 from policies.commands import train
@@ -31,19 +31,15 @@ def main() -> int:
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         for name in ("HumanoidVelocity", "VehicleTrack"):
-            policy = committed(name) if arguments.quick else trained(name, Path(folder) / name)
+            policy = (
+                committed_policy(name) if arguments.quick else trained(name, Path(folder) / name)
+            )
             figures += training_time(policy)
             if name == "HumanoidVelocity":
                 figures += walking(policy)
             else:
                 figures += driving(policy)
     return report(figures, arguments.json)
-
-
-def committed(name: str) -> PolicyFile:
-    """Returns the policy that comes with the package."""
-    with as_file(files("assets").joinpath(f"policies/{name}.onnx")) as path:
-        return PolicyFile.find(path)
 
 
 def trained(name: str, folder: Path) -> PolicyFile:

@@ -5,16 +5,14 @@ MuJoCo.
 """
 
 import sys
-from pathlib import Path
 
+from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
 from policies.evaluation.episodes import make_world, play
-from policies.export.policy_file import PolicyFile
 from sim.engines.choice import BULLET, MUJOCO
 
 SEED = 7  # of the worlds
-POLICIES = Path(__file__).parents[1] / "assets" / "policies"
 
 
 def main() -> int:
@@ -61,7 +59,7 @@ def main() -> int:
 
 def both(task: str, episodes: int) -> tuple[dict[str, float], dict[str, float]]:
     """Returns means over the episodes in PyBullet and in MuJoCo."""
-    policy = PolicyFile.find(POLICIES / f"{task}.onnx")
+    policy = committed_policy(task)
     means = []
     for engine in (BULLET, MUJOCO):
         env = make_world(policy.task, episodes, None, SEED, engine=engine)

@@ -19,7 +19,6 @@ from sim.tasks.estimators import VEHICLE_ESTIMATOR
 Float = npt.NDArray[np.float64]
 
 BOUNDS_3 = (0.2158, 9.348)  # 95 % interval of a chi-squared variable of 3 degrees of freedom
-BOUNDS_6 = (1.237, 14.449)  # of 6 degrees of freedom
 BOUNDS_9 = (2.700, 19.023)  # of 9 degrees of freedom
 SETTLING = 1.0  # s after a start that do not count
 
@@ -30,14 +29,11 @@ class CarEstimationErrors:
 
     velocity_rms: float  # m/s, of the error's norm, in the body frame
     tilt_rms: float  # rad
-    velocity_axes: tuple[float, float, float]  # m/s, RMS forward, left, up
     heading_rms: float  # rad, while the heading is known
     position_rms: float  # m, horizontal, while the heading is known
     gnss_rms: float  # m, horizontal, of the last fix, at the same times
     velocity_consistency: float  # share of times whose normalised error is within its bounds
-    motion_consistency: float  # the same of attitude and velocity
-    consistency: float  # the same of attitude, velocity and position
-    normalised_error: float  # mean of the last; 9 if the covariance is right
+    consistency: float  # the same of attitude, velocity and position together
     good: float  # share of times at which health is GOOD
     samples: int
 
@@ -106,9 +102,8 @@ class _Log:
         self._squares: dict[str, list[float]] = {
             name: [] for name in ("velocity", "tilt", "heading", "position", "gnss")
         }
-        self._normalised: dict[str, list[float]] = {"velocity": [], "motion": [], "all": []}
+        self._normalised: dict[str, list[float]] = {"velocity": [], "all": []}
         self._good: list[bool] = []
-        self._in_body: list[Float] = []
 
     def add(self, row: int, estimate: Estimate, truth: _Truth, fix_error: Float) -> None:
         if self.age[row] <= self._settling:
@@ -119,7 +114,6 @@ class _Log:
         turn = so3_log(np.ascontiguousarray(attitude @ estimated.T))
         squares = self._squares
         squares["velocity"].append(float(in_body @ in_body))
-        self._in_body.append(in_body**2)
         squares["tilt"].append(float(turn[:2] @ turn[:2]))
         self._good.append(estimate.health is Health.GOOD)
         if estimate.health < Health.DEGRADED:
@@ -129,7 +123,7 @@ class _Log:
         squares["position"].append(float(off[:2] @ off[:2]))
         squares["gnss"].append(float(fix_error[:2] @ fix_error[:2]))
         error = np.concatenate([turn, velocity - estimate.velocity, off])
-        for name, which in (("velocity", slice(3, 6)), ("motion", slice(6)), ("all", slice(9))):
+        for name, which in (("velocity", slice(3, 6)), ("all", slice(9))):
             covariance = estimate.covariance[which, which]
             part = error[which]
             self._normalised[name].append(float(part @ np.linalg.solve(covariance, part)))
@@ -138,23 +132,17 @@ class _Log:
         rms = {name: float(np.sqrt(np.mean(s))) for name, s in self._squares.items() if s}
         inside = {
             name: float(np.mean((np.array(n) > low) & (np.array(n) < high)))
-            for (name, n), (low, high) in zip(
-                self._normalised.items(), (BOUNDS_3, BOUNDS_6, BOUNDS_9)
-            )
+            for (name, n), (low, high) in zip(self._normalised.items(), (BOUNDS_3, BOUNDS_9))
         }
         nothing = float("nan")
-        axes = np.sqrt(np.mean(self._in_body, axis=0))
         return CarEstimationErrors(
             velocity_rms=rms.get("velocity", nothing),
             tilt_rms=rms.get("tilt", nothing),
-            velocity_axes=(float(axes[0]), float(axes[1]), float(axes[2])),
             heading_rms=rms.get("heading", nothing),
             position_rms=rms.get("position", nothing),
             gnss_rms=rms.get("gnss", nothing),
             velocity_consistency=inside["velocity"],
-            motion_consistency=inside["motion"],
             consistency=inside["all"],
-            normalised_error=float(np.mean(self._normalised["all"])),
             good=float(np.mean(self._good)),
             samples=len(self._good),
         )

@@ -5,8 +5,8 @@ It measures their errors, and how the policies perform on estimates instead of t
 """
 
 import math
-from pathlib import Path
 
+from committed import committed_policy
 from figures import Figure
 
 from estimation.car import measure_car_estimation
@@ -18,16 +18,15 @@ from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.walking.config import HumanoidVelocity
 
 SEED = 11  # of the worlds
-POLICIES = Path(__file__).parents[2] / "assets" / "policies"
-# S in a gantry, as when a robot is switched on, during which the gyroscope's bias is found
+# s in a gantry, as when a robot is switched on, during which the gyroscope's bias is found
 RESTING = 30.0
 PER_MINUTE = 60.0 * 180.0 / math.pi  # from rad/s to degrees per minute
 
 
 def estimated_robots(quick: bool) -> list[Figure]:
     """Returns all rows."""
-    walker = PolicyFile.find(POLICIES / "HumanoidVelocity.onnx")
-    driver = PolicyFile.find(POLICIES / "VehicleTrack.onnx")
+    walker = committed_policy("HumanoidVelocity")
+    driver = committed_policy("VehicleTrack")
     return [
         *estimation_errors(walker, driver, quick),
         *driven(walker, "survival", "legged", 50 if quick else 400),

@@ -32,7 +32,6 @@ class EstimationErrors:
     yaw_drift: float  # rad/s, root mean square over spans of `DRIFT_SPAN`; NaN if none was as long
     yaw_wander: float  # rad/s, over `WANDER_SPAN`, where the gyroscope's white noise matters most
     consistency: float  # share of times whose normalised error is within `NEES_BOUNDS`
-    normalised_error: float  # its mean; 6 if the covariance is right
     good: float  # share of times at which health is GOOD
     samples: int
 
@@ -132,7 +131,6 @@ def _summary(logs: list[_Log], period: float) -> EstimationErrors:
         yaw_drift=growth(DRIFT_SPAN),
         yaw_wander=growth(WANDER_SPAN),
         consistency=float(inside.mean()),
-        normalised_error=float(normalised.mean()),
         good=float(np.mean([g for log in logs for g in log.good])),
         samples=len(normalised),
     )

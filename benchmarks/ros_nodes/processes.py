@@ -48,11 +48,13 @@ class Running:
 
     Args:
         command: what to start.
+        environment: variables to set beside those of this process.
     """
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], **environment: str) -> None:
         self.process = subprocess.Popen(
             command,
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

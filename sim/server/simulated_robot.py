@@ -176,7 +176,7 @@ class RealTimeSimulation:
         # The newest target at each physics step of the last control period and of the present one.
         self._targets = np.tile(simulated.target, (2 * self._substeps, 1))
         self._hanging = True
-        # S since the last command; time for which the simulator is held up does not count
+        # s since the last command; time for which the simulator is held up does not count
         self._silence = 0.0
         self.missed = 0  # physics steps that came too late to see the newest command
         self.frames: list[Float] = []  # qpos and qvel after each control period

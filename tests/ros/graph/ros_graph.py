@@ -5,42 +5,25 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from ros_nodes.processes import Running
 
 GRACE = 60.0  # s; a shared machine may be slow
 
 
-class Graph:
-    """What brings up nodes, in a process; its output by line."""
-
-    def __init__(self, command: list[str], **environment: str) -> None:
-        self.process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.lines: list[str] = []
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip())
+class Graph(Running):
+    """Brings up nodes in a process of their own."""
 
     @property
     def output(self) -> str:
         return "\n".join(self.lines)
 
     def until(self, said: str, patience: float = GRACE) -> None:
-        """Wait until a line contains this."""
+        """Waits until a line contains this."""
         end = time.monotonic() + patience
         while not any(said in line for line in list(self.lines)):
             assert self.process.poll() is None, f"it ended:\n{self.output}"
@@ -48,7 +31,7 @@ class Graph:
             time.sleep(0.05)
 
     def interrupt(self, probe: "Probe | None" = None) -> int:
-        """As Ctrl-C; the exit code. A probe hears until the end."""
+        """Sends SIGINT and returns the exit code; a probe receives until the end."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         if probe is not None:
@@ -58,7 +41,7 @@ class Graph:
 
 @contextlib.contextmanager
 def running(command: list[str], **environment: str) -> Iterator[Graph]:
-    """A graph that is ended with the block, its nodes too."""
+    """Runs a graph that ends with the block, with its nodes."""
     graph = Graph(command, **environment)
     try:
         yield graph
@@ -71,13 +54,13 @@ def running(command: list[str], **environment: str) -> Iterator[Graph]:
 
 @contextlib.contextmanager
 def up(*arguments: str) -> Iterator[Graph]:
-    """`sim2edge up`."""
+    """Runs `sim2edge up`."""
     with running([sys.executable, "-m", "sim2edge", "up", *arguments]) as graph:
         yield graph
 
 
 class Probe:
-    """Hears topics and calls services from the test's own node."""
+    """Subscribes to topics and calls services from the test's own node."""
 
     def __init__(self, node: Any) -> None:
         from rclpy.executors import SingleThreadedExecutor
@@ -110,7 +93,7 @@ class Probe:
         patience: float = GRACE,
         each: Callable[[], None] = lambda: None,
     ) -> None:
-        """Spin until something holds."""
+        """Spins until something holds."""
         end = time.monotonic() + patience
         while not holds():
             if time.monotonic() > end:

@@ -80,7 +80,7 @@ class CmdVel:
         self._last = self._arrived = -math.inf
         self._at_rest = True
         self._subscription: Any = None
-        # S on the monotonic clock, from when the topic may have another type
+        # s on the monotonic clock, from when the topic may have another type
         self._free = -math.inf
         self._wanted = default if self._auto else kind
         if commands:

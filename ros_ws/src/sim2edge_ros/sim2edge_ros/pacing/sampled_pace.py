@@ -7,7 +7,7 @@ from edge_runtime.loop.control_loop import ControlLoop
 from sim2edge_ros.messages.wake_up import WakeUp
 
 _LOOK = 0.02  # s between two looks at the clock while no sample comes
-# S without sample or progress of time after which a loop that is to end does not wait
+# s without sample or progress of time after which a loop that is to end does not wait
 _STANDSTILL = 2.0
 
 

@@ -10,7 +10,7 @@ from sim2edge_ros.messages import cdr
 from sim2edge_ros.sensors.readers import BadMessage, OthersMessage
 from sim2edge_ros.sensors.stamps import StampGate
 
-# S of difference to the node's clock from which on the stamps count as another clock's
+# s of difference to the node's clock from which on the stamps count as another clock's
 _FOREIGN = 1.0
 
 

@@ -19,6 +19,7 @@ from typing import IO
 
 import numpy as np
 
+from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name
 from edge_runtime.files import make_folder, write_file
@@ -40,13 +41,6 @@ from edge_runtime.slots.trial import Comparison
 
 SIMULATED = "sim"  # the name of the simulated robot
 SIMULATOR = "sim.server.simulated_robot"  # started as a program: a robot's process, not a library
-# Not `python -m`, for which a user's own sim.py in the working folder would come first; and
-# `python -P` came with 3.11 only.
-_START = (
-    "import runpy, sys; house = sys.argv.pop(1);"
-    "sys.path = [path for path in sys.path if path] + [house];"
-    f"runpy.run_module({SIMULATOR!r}, run_name='__main__', alter_sys=True)"
-)
 _STARTUP_SECONDS = 60.0
 _REFRESH_SECONDS = 0.5
 _WAKING_SECONDS = 0.01  # between two looks at whether the robot has woken up
@@ -206,8 +200,7 @@ def _simulated(config: RunConfig, task: str) -> Iterator[Robot]:
     if importlib.util.find_spec("sim") is None or importlib.util.find_spec("mujoco") is None:
         raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
     name = f"run-{os.getpid()}-{time.monotonic_ns()}"
-    house = str(Path(__file__).parents[1])  # the simulator that belongs to this runtime
-    arguments = [sys.executable, "-c", _START, house, name, task, "--seed", str(config.seed)]
+    arguments = [*child_program(SIMULATOR), name, task, "--seed", str(config.seed)]
     if config.randomize:
         arguments.append("--randomize")
     if config.log is not None:

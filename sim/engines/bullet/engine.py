@@ -19,6 +19,7 @@ from typing import Any, cast
 import mujoco
 import numpy as np
 
+from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
 from sim.engines.bullet.fields import FIELDS
 from sim.engines.bullet.shared_arrays import Layout, SharedArrays
@@ -161,7 +162,7 @@ class _Worker:
         self._number = 0  # of the newest request; an answer to an older one is out of date
         ours, theirs = Pipe()
         self._complaints = Path(share.folder) / f"{share.rows.start}.txt"
-        command = [sys.executable, "-m", "sim.engines.bullet.worker"]
+        command = child_program("sim.engines.bullet.worker")
         with self._complaints.open("wb") as complaints:
             self.process = subprocess.Popen(
                 [*command, str(theirs.fileno()), str(memory)],

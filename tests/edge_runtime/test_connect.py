@@ -55,9 +55,7 @@ def test_a_robot_of_a_factory_is_closed(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_an_unknown_robot_is_named_with_those_there_are() -> None:
     with (
-        pytest.raises(
-            UserError, match=r"unknown robot 'sin'; did you mean 'sim'\?, or give"
-        ),
+        pytest.raises(UserError, match=r"unknown robot 'sin'; did you mean 'sim'\?, or give"),
         connect("sin", DriverRequest("Stand")),
     ):
         pass

@@ -33,17 +33,6 @@ class CautiousPPO(PPOLearner):
 
 made: list[float] = []
 SHORT = ["--num-envs=4", "--ppo.horizon=8", "--ppo.minibatch=16", "--ppo.epochs=1", "--threads=1"]
-    "--num-envs",
-    "4",
-    "--ppo.horizon",
-    "8",
-    "--ppo.minibatch",
-    "16",
-    "--ppo.epochs",
-    "1",
-    "--threads",
-    "1",
-]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from sim.reference.humanoid_v5 import HumanoidV5, HumanoidV5VectorEnv
 from sim.robots.vehicle import LIDAR_POSITION
 from sim.sensors.lidar import Lidar
 from sim.tasks import find_task
-from sim.tasks.driving.config import DrivingTask
+from sim.tasks.driving.task import DrivingTask
 
 SIMULATIONS = 256
 THREADS = 2

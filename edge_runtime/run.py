@@ -1,24 +1,19 @@
 """`sim2edge run`: drive a robot with a policy, inside the latency budget."""
 
 import contextlib
-import importlib
-import importlib.util
 import json
 import math
-import os
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
+from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name
 from edge_runtime.files import make_folder, write_file
@@ -32,22 +27,10 @@ from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.recorder import RunLog
 from edge_runtime.report.latency_picture import latency_svg
 from edge_runtime.report.run_report import as_dictionary, broken_rules, table
-from edge_runtime.robot.robot import Robot
-from edge_runtime.robot.shared_memory import SharedMemoryRobot, segment_path
 from edge_runtime.signals import Array
 from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.slots.trial import Comparison
 
-SIMULATED = "sim"  # the name of the simulated robot
-SIMULATOR = "sim.server.simulated_robot"  # started as a program: a robot's process, not a library
-# Not `python -m`, for which a user's own sim.py in the working folder would come first; and
-# `python -P` came with 3.11 only.
-_START = (
-    "import runpy, sys; house = sys.argv.pop(1);"
-    "sys.path = [path for path in sys.path if path] + [house];"
-    f"runpy.run_module({SIMULATOR!r}, run_name='__main__', alter_sys=True)"
-)
-_STARTUP_SECONDS = 60.0
 _REFRESH_SECONDS = 0.5
 _WAKING_SECONDS = 0.01  # between two looks at whether the robot has woken up
 STOPPED_BY_GUARD = 1  # exit code
@@ -60,7 +43,8 @@ class RunConfig:
     policy: Path
     """The policy file (.onnx)."""
     robot: str = SIMULATED
-    """'sim' for the simulated robot, or MODULE:FACTORY, which is called and gives a Robot."""
+    """'sim' for the simulated robot, the name of another driver that is installed, or
+    MODULE:FACTORY, which is called without arguments and returns a Robot."""
     seconds: float = 20.0
     """How long to drive; 0 until interrupted."""
     command: tuple[float, ...] = ()
@@ -110,7 +94,7 @@ def main(config: RunConfig) -> int:
     make_folder(config.report)
     with (
         _log_file(config) as file,
-        connect(config, policy.contract) as robot,
+        connect(config.robot, _request(config, policy.contract)) as robot,
         interruptible() as interrupted,
     ):
         name = find_name(config.fusion, policy.contract, robot.description)
@@ -141,6 +125,18 @@ def main(config: RunConfig) -> int:
     return STOPPED_BY_GUARD if loop.guard.latched else 0
 
 
+def _request(config: RunConfig, contract: Contract) -> DriverRequest:
+    return DriverRequest(
+        task=contract.task,
+        seed=config.seed,
+        randomize=config.randomize,
+        record=config.record,
+        command=config.command,
+        truth=config.log is not None,
+        fifo=max(0, config.realtime.fifo - 1),
+    )
+
+
 @contextlib.contextmanager
 def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
     """Opened before anything moves, so that one that cannot be written is told by then."""
@@ -156,15 +152,6 @@ def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
 def _check_options(config: RunConfig) -> None:
     if not 0 <= config.seconds < math.inf:
         raise UserError(f"--seconds {config.seconds:g} is no duration; 0 is until interrupted")
-    if config.robot == SIMULATED:
-        return
-    default = RunConfig(config.policy)
-    for name in ("seed", "randomize", "record"):
-        if getattr(config, name) != getattr(default, name):
-            raise UserError(
-                f"--{name} is of the simulated robot, and the robot is '{config.robot}'; "
-                "leave it out"
-            )
 
 
 def command_values(given: tuple[float, ...], contract: Contract) -> Array:
@@ -186,91 +173,6 @@ def command_values(given: tuple[float, ...], contract: Contract) -> Array:
                 f"{of.lower:g} to {of.upper:g}"
             )
     return np.array(given or [0.0] * len(known), np.float32)
-
-
-@contextlib.contextmanager
-def connect(config: RunConfig, contract: Contract) -> Iterator[Robot]:
-    """The robot that `--robot` names, for as long as it is needed."""
-    with contextlib.ExitStack() as stack:
-        if config.robot == SIMULATED:
-            yield stack.enter_context(_simulated(config, contract.task))
-        else:
-            robot = _make_robot(config.robot)
-            stack.callback(robot.close)
-            yield robot
-
-
-@contextlib.contextmanager
-def _simulated(config: RunConfig, task: str) -> Iterator[Robot]:
-    """The simulated robot in a process of its own, which ends with this block."""
-    if importlib.util.find_spec("sim") is None or importlib.util.find_spec("mujoco") is None:
-        raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
-    name = f"run-{os.getpid()}-{time.monotonic_ns()}"
-    house = str(Path(__file__).parents[1])  # the simulator that belongs to this runtime
-    arguments = [sys.executable, "-c", _START, house, name, task, "--seed", str(config.seed)]
-    if config.randomize:
-        arguments.append("--randomize")
-    if config.log is not None:
-        arguments.append("--truth")
-    if config.record is not None:
-        arguments += ["--record", str(config.record), "--command", *map(str, config.command)]
-    if config.realtime.fifo > 1:
-        arguments += ["--fifo", str(config.realtime.fifo - 1)]
-    with tempfile.TemporaryFile() as complaints:
-        # In a session of its own, so that Ctrl-C reaches the loop alone, which then ends it.
-        process = subprocess.Popen(arguments, start_new_session=True, stderr=complaints)
-        try:
-            robot = SharedMemoryRobot.wait_for(
-                name, _STARTUP_SECONDS, alive=lambda: process.poll() is None
-            )
-            with contextlib.closing(robot):
-                yield robot
-        finally:
-            _end(process)
-            segment_path(name).unlink(missing_ok=True)
-            if process.returncode > 0:
-                raise UserError(f"the simulated robot failed: {_last_line(complaints)}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-    try:
-        process.wait(_STARTUP_SECONDS)  # it may have a recording to write
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _last_line(file: IO[bytes]) -> str:
-    file.seek(0)
-    lines = file.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
-
-
-def _make_robot(name: str) -> Robot:
-    module, _, factory = name.partition(":")
-    sys.path.insert(0, os.getcwd())  # where the user's own module is, as for `python -m`
-    unknown = UserError(f"unknown robot '{name}'; give 'sim' or MODULE:FACTORY")
-    if not (module and factory):
-        raise unknown
-    try:
-        found = importlib.import_module(module)
-        if not hasattr(found, factory):
-            raise unknown
-        robot: Robot = getattr(found, factory)()
-    except UserError:
-        raise
-    except Exception as error:
-        absent = error.name if isinstance(error, ModuleNotFoundError) else None
-        if absent and f"{module}.".startswith(f"{absent}."):
-            raise unknown from None
-        raise UserError(_failure(name, error)) from error
-    return robot
-
-
-def _failure(robot: str, error: BaseException) -> str:
-    return f"robot '{robot}' failed: {type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager
@@ -353,7 +255,7 @@ def _end_session(session: Session) -> None:
     except UserError:
         raise
     except Exception as error:
-        failure = _failure(session.robot.description.name, error)
+        failure = failure_of(session.robot.description.name, error)
         raise UserError(f"{failure}; report.json has the traceback") from error
 
 

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, get_type_hints
 
@@ -183,4 +184,7 @@ def _refuse(message: str) -> int:
 
 
 if __name__ == "__main__":
+    # `python -m` puts the working folder first, where a user's own sim.py would hide ours.
+    if sys.path[0] == os.getcwd():
+        sys.path[:] = [*sys.path[1:], str(Path(__file__).parents[1])]
     sys.exit(main())

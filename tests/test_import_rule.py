@@ -35,6 +35,7 @@ BLOCKED = (
     *(
         "gymnasium",
         "imageio",
+        "jinja2",
         "matplotlib",
         "mujoco",
         "numba",

@@ -59,6 +59,17 @@ def test_the_policies_are_in_the_wheel(installed: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_the_templates_of_the_report_are_in_the_wheel(installed: Path) -> None:
+    folder = Path("policies") / "report" / "templates"
+    names = {
+        str(path.relative_to(top / folder))
+        for top in (ROOT, installed)
+        for path in (top / folder).rglob("*.*")
+    }
+    assert "page.css" in names
+    assert [name for name in names if not (installed / folder / name).exists()] == []
+
+
 def test_only_the_packages_are_in_the_wheel(installed: Path) -> None:
     packages = {"assets", "edge_runtime", "policies", "sim", "sim2edge", "sim2edge_ros"}
     found = {path.name for path in installed.iterdir() if path.is_dir()}

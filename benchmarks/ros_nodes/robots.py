@@ -32,7 +32,7 @@ from sim.racing.position import Locator
 from sim.robots.vehicle import OUTLINE
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task
-from sim.tasks.driving.config import DrivingTask
+from sim.tasks.driving.task import DrivingTask
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.robot_file import default_policy
 from sim2edge_ros.simulator.sensor_publisher import TRUTH

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import onnxruntime as ort
 
+from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder
 from edge_runtime.policy.inference import CPU, ExecutionProvider, Policy, read_model
@@ -27,10 +27,6 @@ TENSORRT, CUDA = "TensorrtExecutionProvider", "CUDAExecutionProvider"
 NAMES = {ON_CPU: CPU.name, "cuda": CUDA, "tensorrt": TENSORRT}
 _PATIENCE = 600.0  # s for one provider: TensorRT may build an engine for minutes, once
 _TRIAL = "edge_runtime.policy.provider_trial"
-_START = (
-    "import sys, runpy; sys.path[0] = sys.argv.pop(1); "
-    f"runpy.run_module({_TRIAL!r}, run_name='__main__', alter_sys=True)"
-)
 
 
 @dataclass(frozen=True)
@@ -158,10 +154,9 @@ def find(name: str, folder: Path) -> ExecutionProvider:
 def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIENCE) -> Measurement:
     """What a provider does with a policy, in a process of its own: one that crashes or hangs
     must not take the robot's along."""
-    house = str(Path(__file__).parents[2])
     request = json.dumps([provider.name, dict(provider.options)])
     process = subprocess.Popen(
-        [sys.executable, "-c", _START, house, request],
+        [*child_program(_TRIAL), request],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,12 +6,12 @@ Every step is a command that is printed before it runs.
 import json
 import shlex
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
 
 SIZE = ("--width", 640, "--height", 360)  # of the films
@@ -103,6 +103,6 @@ def _say(what: str) -> None:
 def _sim2edge(*arguments: object) -> None:
     words = [str(argument) for argument in arguments]
     print(f"$ sim2edge {shlex.join(words)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", "sim2edge", *words], check=False)
+    done = subprocess.run([*child_program("sim2edge"), *words], check=False)
     if done.returncode:
         raise UserError(f"'sim2edge {words[0]}' ended with exit code {done.returncode}")

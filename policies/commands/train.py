@@ -15,6 +15,7 @@ from types import FrameType
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.export.export import export_run
+from policies.train.algorithms import ALGORITHMS, find_learner
 from policies.train.config import TrainConfig, check
 from policies.train.progress import Progress, make_display
 from policies.train.provenance import describe_origin
@@ -39,10 +40,19 @@ def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
         UserError: no task is named, there is none of that name, there is no run to resume, or it
             is of another task.
     """
+    config, rest = _defaults(options)
+    name = _given(rest, "--algorithm") or config.algorithm
+    if config.resume is None and (config.settings is None or name != config.algorithm):
+        config = dataclasses.replace(config, settings=ALGORITHMS.find(name).settings)
+    return config, rest
+
+
+def _defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
     task = options[0] if options and not options[0].startswith("-") else None
     rest = options if task is None else options[1:]
-    run = _resumed(rest)
-    if run is not None:
+    resumed = _given(rest, "--resume")
+    if resumed is not None:
+        run = Path(resumed)
         config = RunFolder.open(run).config
         if task is not None and recipe(task).task.name != config.task.name:
             raise UserError(f"{run} is a training of {config.task.name}, not of {task}")
@@ -64,6 +74,7 @@ def main(config: TrainConfig) -> int:
         UserError: the run cannot be started, resumed or saved.
     """
     check(config)
+    find_learner(config)
     run = _begin(config) if config.resume is None else _resume(config, config.resume)
     training = Training(config, run)
     try:
@@ -147,12 +158,13 @@ def _record_resumption(config: TrainConfig, run: RunFolder) -> None:
     write_file(run.path / RECORD, json.dumps(record, indent=2) + "\n")
 
 
-def _resumed(options: list[str]) -> Path | None:
+def _given(options: list[str], flag: str) -> str | None:
+    """What follows a flag on the command line; None without it."""
     for i, option in enumerate(options):
-        if option == "--resume" and i + 1 < len(options):
-            return Path(options[i + 1])
-        if option.startswith("--resume="):
-            return Path(option.partition("=")[2])
+        if option == flag and i + 1 < len(options):
+            return options[i + 1]
+        if option.startswith(f"{flag}="):
+            return option.partition("=")[2]
     return None
 
 

@@ -18,7 +18,7 @@ from sim.racing.line import racing_lines
 from sim.racing.position import Index
 from sim.racing.tracks import Float
 from sim.robots.vehicle import TOP_SPEED, WHEEL_RADIUS, WHEELBASE, vehicle
-from sim.tasks.driving.config import DrivingTask
+from sim.tasks.driving.task import DrivingTask
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class PurePursuit:
             config.braking,
             self._plan,
         )
-        speed = np.maximum(task.velocity[:, 0], 0.0)
+        speed = np.maximum(task.now.velocity[:, 0], 0.0)
         distance = config.lookahead_least + config.lookahead_time * speed
         steering = self._steering(distance)
         wanted = self._planned(config.preview * speed)

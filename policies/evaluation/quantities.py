@@ -71,7 +71,7 @@ def kind_of_failure(why: str) -> str:
     """
     name, colon, _ = why.partition(":")
     start = name if colon else re.split(r"[\d,;(]", why, maxsplit=1)[0]
-    return _TAIL.sub("", start.rstrip() + " ").strip() or "not told"
+    return _TAIL.sub("", start.rstrip() + " ").strip() or "unknown"
 
 
 def number(value: float, digits: int = 3) -> str:

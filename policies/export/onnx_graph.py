@@ -23,7 +23,7 @@ OPERATORS: dict[type[nn.Module], str] = {nn.ELU: "Elu", nn.Tanh: "Tanh", nn.ReLU
 class ActorNetwork:
     """What an actor computes, as plain arrays.
 
-    normalized = clip((obs - offset) * inverse_std, ±CLIP); layers with the activation between
+    normalized = clip((obs - offset) * inverse_std, ±clip); layers with the activation between
     them; plus prior @ obs; squashed to ±limit by tanh, if there is a limit.
     """
 
@@ -33,6 +33,7 @@ class ActorNetwork:
     activation: str  # ONNX operator
     prior: Array | None = None  # (A, n)
     limit: Array | None = None  # (A,)
+    clip: float = CLIP  # infinite for an actor without a normalizer, whose offset is 0 and std 1
 
 
 def actor_network(policy: Policy, actor_size: int) -> ActorNetwork:
@@ -61,13 +62,15 @@ def actor_network(policy: Policy, actor_size: int) -> ActorNetwork:
 def build_model(network: ActorNetwork, metadata: dict[str, str]) -> bytes:
     """A self-contained file: input `obs` (1, n), output `actions` (1, A), float32."""
     graph = _GraphWriter()
-    graph.constant("offset", network.offset)
-    graph.constant("inverse_std", network.inverse_std)
-    graph.constant("lowest", np.float32(-CLIP))
-    graph.constant("highest", np.float32(CLIP))
-    value = graph.node("Sub", INPUT, "offset")
-    value = graph.node("Mul", value, "inverse_std")
-    value = graph.node("Clip", value, "lowest", "highest")
+    value = INPUT
+    if np.isfinite(network.clip):
+        graph.constant("offset", network.offset)
+        graph.constant("inverse_std", network.inverse_std)
+        graph.constant("lowest", np.float32(-network.clip))
+        graph.constant("highest", np.float32(network.clip))
+        value = graph.node("Sub", value, "offset")
+        value = graph.node("Mul", value, "inverse_std")
+        value = graph.node("Clip", value, "lowest", "highest")
     for i, (weight, bias) in enumerate(network.layers):
         if i > 0:
             value = graph.node(network.activation, value)

@@ -9,7 +9,7 @@ from edge_runtime.policy.contract import Command
 from edge_runtime.signals import COMMAND
 from sim.engines.engine import Float
 from sim.render import Picture
-from sim.tasks.driving.config import DrivingTask
+from sim.tasks.driving.task import DrivingTask
 from sim.tasks.task import Task
 from sim.tasks.walking.task import WalkingTask
 
@@ -38,7 +38,7 @@ class Caption:
         """Take in one control period."""
         self._seconds += self._period
         if isinstance(task, WalkingTask):
-            motion = self._smooth(np.array([*task.velocity[0, :2], task.yaw_rate[0]]))
+            motion = self._smooth(np.array([*task.now.velocity[0, :2], task.now.yaw_rate[0]]))
             self._lines = [
                 f"{c.name.replace('_', ' ')} {signed(value)} of {signed(asked)} {c.unit}"
                 for c, value, asked in zip(self._commands, motion, task.signals[COMMAND][0])
@@ -46,7 +46,7 @@ class Caption:
         elif isinstance(task, DrivingTask):
             laps = max(0.0, task.metrics()["laps"][0])
             self._lines = [
-                f"{3.6 * task.velocity[0, 0]:.0f} km/h",
+                f"{3.6 * task.now.velocity[0, 0]:.0f} km/h",
                 f"lap {int(laps) + 1}, {100.0 * (laps % 1):.0f} %",
             ]
 

@@ -11,7 +11,8 @@ from policies.gauntlet.dropouts import Dropouts, Holes
 from policies.gauntlet.protocol import DrivingGauntlet
 from policies.gauntlet.trial_env import Outcome, Run, TrialEnv
 from sim.engines.engine import Bool, Float, Rows
-from sim.tasks.driving.config import DrivingTask, VehicleTrack
+from sim.tasks.driving.config import VehicleTrack
+from sim.tasks.driving.task import DrivingTask
 
 _LIDAR = "lidar"
 

@@ -121,7 +121,7 @@ class WalkingTrials(TrialEnv):
         engine, p = self.engine, self._protocol
         position, heading, time = engine.qpos[:, :2], yaw(engine.qpos[:, 3:7]), self.time
         free = time >= p.crane_seconds
-        error = np.where(free[:, None], self.task.error, 0.0)
+        error = np.where(free[:, None], self.task.now.error, 0.0)
         command, walked = self._tours.follow(position, heading, error)
         self.command[:] = np.where(free[:, None], command, 0.0)
         self._pushes.advance(np.where(free, walked, -1.0), self._tours.reached, heading, time)

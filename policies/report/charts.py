@@ -1,8 +1,4 @@
-"""Charts as inline SVG: a distribution, a share with its interval, who is still going.
-
-Colours come from the page's style, and none is needed to read them: failures are hatched, curves
-dashed, dots and crosses differ in shape.
-"""
+"""Computes where the marks of the charts go; `templates/charts.html.jinja` draws them."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.evaluation.quantities import number, percent
-from policies.report.figures import Share, Spread, Values, finite, nice_ticks, spread_of
-from policies.report.markup import Markup, element, join
+from policies.evaluation.quantities import engine_name, number, percent
+from policies.evaluation.suite_result import SuiteResult
+from policies.report.figures import Spread, Values, finite, nice_ticks, spread_of
 
 BINS = 24
-DASHES = ("none", "7 4", "2 3")  # of the curves, in order
-_TAIL = 2.0  # ranges from 5 to 95 %, beyond which a value is told rather than drawn
+_TAIL = 2.0  # ranges from 5 to 95 %, beyond which a value is counted rather than drawn
 
 
 @dataclass(frozen=True)
@@ -28,42 +23,20 @@ class Axis:
     left: float
     width: float
 
+    @property
+    def ticks(self) -> list[float]:
+        """Round values along the axis."""
+        return nice_ticks(self.low, self.high)
+
     def at(self, value: float) -> float:
-        """Where a value is; values beyond the ends are at the ends."""
+        """Returns where a value is; values beyond the ends are at the ends."""
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return round(self.left + min(max(share, 0.0), 1.0) * self.width, 2)
 
-    def draw(self, top: float, height: float) -> Markup:
-        """Grid lines over that height with the figures below them."""
-        ticks = nice_ticks(self.low, self.high)
-        places = [self.at(tick) for tick in ticks]
-        bottom = top + height
-        return join(
-            *(line(x, top, x, bottom, "grid") for x in places),
-            *(label(x, bottom + 15, number(tick), "middle") for x, tick in zip(places, ticks)),
-        )
 
-
-def svg(width: float, height: float, alt: str, *children: Markup, class_: str = "") -> Markup:
-    """A picture with a text that says what it shows."""
-    box = f"0 0 {width:g} {height:g}"
-    size = {"width": width, "height": height, "class_": class_ or None}
-    return element("svg", *children, viewBox=box, role="img", aria_label=alt, **size)
-
-
-def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
-    """A straight line."""
-    return element("line", x1=_r(x1), y1=_r(y1), x2=_r(x2), y2=_r(y2), class_=class_)
-
-
-def label(x: float, y: float, text: str, anchor: str = "start", class_: str = "tick") -> Markup:
-    """A line of text."""
-    return element("text", text, x=_r(x), y=_r(y), text_anchor=anchor, class_=class_)
-
-
-def common_axis(samples: Sequence[Sequence[float]], left: float, width: float) -> Axis:
-    """An axis that shows all these samples, but for values far out in a tail."""
-    known = finite(v for sample in samples for v in sample)
+def common_axis(samples: Sequence[Values], left: float, width: float) -> Axis:
+    """Returns an axis that shows all these samples, but for values far out in a tail."""
+    known = finite(np.concatenate([*samples, []]))
     if not known.size:
         return Axis(0.0, 1.0, left, width)
     spread = spread_of(known)
@@ -77,136 +50,94 @@ def common_axis(samples: Sequence[Sequence[float]], left: float, width: float) -
     return Axis(low, high, left, width)
 
 
-def distribution(name: str, values: Values, success: Sequence[bool], axis: Axis) -> Markup:
-    """A histogram, failures hatched upon successes, above its quartiles and 5–95 %.
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """The distribution of a metric over the trials in one engine, failures apart.
 
-    Args:
-        name: of what, for those who cannot see it.
-        values: (n,), NaN where there is none.
-        success: (n,) of which trial.
-        axis: shared with those it is compared with.
+    `values` and `success` are (n,), one of each trial; a value is NaN where there is none.
     """
-    known = np.isfinite(values)
-    spread, ok = spread_of(values), np.asarray(success, bool)
-    edges = np.linspace(axis.low, axis.high, BINS + 1)
-    inside = np.clip(values, axis.low, axis.high)
-    passed, failed = (np.histogram(inside[known & which], edges)[0] for which in (ok, ~ok))
-    most = max(int((passed + failed).max()), 1)
-    top, height = 4.0, 62.0
-    bars: list[Markup] = []
-    for k, (good, bad) in enumerate(zip(passed, failed)):
-        x, wide = axis.at(edges[k]), axis.width / BINS - 1.0
-        tall, more = height * good / most, height * bad / most
-        bars += [_bar(x, top + height - tall, wide, tall, "ok")] * bool(good)
-        bars += [_bar(x, top + height - tall - more, wide, more, "bad")] * bool(bad)
-    beyond = int((values[known] < axis.low).sum() + (values[known] > axis.high).sum())
-    alt = f"Distribution of {name}: {_in_words(spread)}"
-    if beyond:
-        alt += f"; {beyond} beyond the ends of the axis are in its end bars"
-    return svg(
-        axis.left + axis.width + 14,
-        106,
-        alt,
-        axis.draw(top, height + 18),
-        *bars,
-        *(_box(spread, axis, top + height + 11) if spread.count else ()),
-        class_="chart",
-    )
+
+    name: str
+    engine: str
+    values: Values
+    success: Sequence[bool]
+    axis: Axis  # shared with those it is compared with
+
+    @property
+    def spread(self) -> Spread:
+        """Quantiles of the values."""
+        return spread_of(self.values)
+
+    def bars(self, top: float, height: float) -> list[tuple[str, float, float, float, float]]:
+        """Returns kind ("ok" or "bad"), x, y, width and height of each bar."""
+        known, ok = np.isfinite(self.values), np.asarray(self.success, bool)
+        edges = np.linspace(self.axis.low, self.axis.high, BINS + 1)
+        inside = np.clip(self.values, self.axis.low, self.axis.high)
+        passed, failed = (np.histogram(inside[known & which], edges)[0] for which in (ok, ~ok))
+        unit = height / max(int((passed + failed).max()), 1)
+        wide = self.axis.width / BINS - 1.0
+        bars = []
+        for edge, good, bad in zip(edges.tolist(), passed.tolist(), failed.tolist()):
+            x, bottom = self.axis.at(edge), top + height
+            bars += [("ok", x, bottom - unit * good, wide, unit * good)] * bool(good)
+            bars += [("bad", x, bottom - unit * (good + bad), wide, unit * bad)] * bool(bad)
+        return bars
+
+    @property
+    def words(self) -> str:
+        """What the chart shows, for those who cannot see it."""
+        spread, what = self.spread, f"Distribution of {self.name} in {engine_name(self.engine)}"
+        if not spread.count:
+            return f"{what}: no values"
+        low, median, high = (number(v) for v in (spread.low, spread.median, spread.high))
+        text = f"{what}: {spread.count} values, median {median}, 5 to 95 % from {low} to {high}"
+        known = finite(self.values)
+        beyond = int(((known < self.axis.low) | (known > self.axis.high)).sum())
+        tail = f"; {beyond} beyond the ends of the axis are in its end bars"
+        return text + tail if beyond else text
 
 
-def share_bar(share: Share, bound: float | None, width: float = 220.0) -> Markup:
-    """A share as a dot on its 95 % interval, from 0 to 100 %, and the bound it should reach."""
-    axis = Axis(0.0, 1.0, 8.0, width - 16.0)
-    low, high = share.interval
-    parts = [line(axis.at(0), 14, axis.at(1), 14, "track")]
-    parts += [line(axis.at(low), 14, axis.at(high), 14, "interval")] * bool(share.count)
-    alt = f"{percent(share.value)}, 95 % interval {percent(low)} to {percent(high)}"
-    if bound is not None and math.isfinite(bound):
-        parts.append(line(axis.at(bound), 3, axis.at(bound), 25, "bound"))
-        alt += f", at least {percent(bound)} asked for"
-    if share.count:
-        parts.append(element("circle", cx=axis.at(share.value), cy=14, r=5, class_="dot"))
-    return svg(width, 28, alt, *parts, class_="chart")
+@dataclass(frozen=True)
+class SurvivalCurve:
+    """The share of trials in one engine that has not failed, over time."""
+
+    name: str
+    failures: tuple[float, ...]  # s, when each failed, ascending
+    trials: int
+
+    def path(self, axis: Axis, top: float, height: float) -> str:
+        """Returns the SVG path of the curve, which falls by a step at each failure."""
+        steps = [f"M{axis.at(0.0)} {top:g}"]
+        for k, moment in enumerate(self.failures, start=1):
+            steps.append(f"H{axis.at(moment)}V{round(top + height * k / self.trials, 2)}")
+        return "".join([*steps, f"H{axis.at(axis.high)}"])
 
 
-def still_going(curves: Sequence[tuple[str, Sequence[float], Sequence[bool]]]) -> Markup:
-    """The share of trials that has not failed, over time, one curve for each engine.
+@dataclass(frozen=True)
+class SurvivalChart:
+    """The survival curves of all engines on one time axis."""
 
-    Args:
-        curves: name, seconds to the end (n,), success (n,).
-    """
-    ends = finite(s for _, seconds, _ in curves for s in seconds)
+    axis: Axis
+    curves: tuple[SurvivalCurve, ...]
+
+    @property
+    def words(self) -> str:
+        """What the chart shows, for those who cannot see it."""
+        ends = (
+            f"{c.name}: {percent(1 - len(c.failures) / c.trials if c.trials else math.nan)}"
+            for c in self.curves
+        )
+        return f"Share still going over time. {' at the end; '.join(ends)} at the end"
+
+
+def survival_chart(results: Sequence[SuiteResult]) -> SurvivalChart | None:
+    """Returns the chart of these results; None where no trial has a known end."""
+    ends = finite(t.seconds for r in results for t in r.trials)
     if not ends.size:
-        return Markup("")
-    axis = Axis(0.0, float(ends.max()) or 1.0, 46.0, 400.0)
-    top, height = 8.0, 150.0
-    parts = [axis.draw(top, height)]
-    for level in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = top + height * (1 - level)
-        parts += [line(axis.left, y, axis.left + axis.width, y, "grid")]
-        parts += [label(axis.left - 6, y + 4, percent(level), "end")]
-    words = []
-    for k, (name, seconds, success) in enumerate(curves):
-        path, left = _steps(axis, top, height, seconds, success)
-        dash = DASHES[k % len(DASHES)]
-        parts.append(element("path", d=path, class_="curve", stroke_dasharray=dash))
-        words.append(f"{name}: {percent(left)} at the end")
-    parts.append(label(axis.left + axis.width / 2, top + height + 30, "seconds", "middle"))
-    return svg(460, 190, "Share still going over time. " + "; ".join(words), *parts, class_="chart")
-
-
-def legend_line(k: int) -> Markup:
-    """How the k-th curve is drawn."""
-    path = element("path", d="M2 6H34", class_="curve", stroke_dasharray=DASHES[k % len(DASHES)])
-    return element("svg", path, width=36, height=12, viewBox="0 0 36 12", aria_hidden="true")
-
-
-def patterns() -> Markup:
-    """The hatching that all charts of a page share."""
-    stripe = element("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_="stripe")
-    ground = element("rect", width=6, height=6, class_="hatched")
-    pattern = element(
-        "pattern", ground, stripe, id="hatch", width=6, height=6, patternUnits="userSpaceOnUse"
-    )
-    return element(
-        "svg", element("defs", pattern), width=0, height=0, aria_hidden="true", class_="defs"
-    )
-
-
-def _steps(
-    axis: Axis, top: float, height: float, seconds: Sequence[float], success: Sequence[bool]
-) -> tuple[str, float]:
-    """The path of a survival curve, and its last share."""
-    count = len(seconds)
-    failures = sorted(s for s, ok in zip(seconds, success) if not ok and math.isfinite(s))
-    path, left = [f"M{axis.at(0)} {_r(top)}"], count
-    for moment in failures:
-        left -= 1
-        path.append(f"H{axis.at(moment)}V{_r(top + height * (1 - left / count))}")
-    path.append(f"H{axis.at(axis.high)}")
-    return "".join(path), left / count if count else math.nan
-
-
-def _box(spread: Spread, axis: Axis, y: float) -> list[Markup]:
-    q1, median, q3 = spread.quartiles
-    left, right = axis.at(q1), axis.at(q3)
-    return [
-        line(axis.at(spread.low), y, axis.at(spread.high), y, "whisker"),
-        _bar(left, y - 4, max(right - left, 1.0), 8, "box"),
-        line(axis.at(median), y - 7, axis.at(median), y + 7, "median"),
-    ]
-
-
-def _bar(x: float, y: float, width: float, height: float, class_: str) -> Markup:
-    return element("rect", x=_r(x), y=_r(y), width=_r(width), height=_r(height), class_=class_)
-
-
-def _in_words(spread: Spread) -> str:
-    if not spread.count:
-        return "no values"
-    low, median, high = (number(v) for v in (spread.low, spread.median, spread.high))
-    return f"{spread.count} values, median {median}, 5 to 95 % from {low} to {high}"
-
-
-def _r(value: float) -> float:
-    return round(float(value), 2)
+        return None
+    curves = []
+    for result in results:
+        failed = (t.seconds for t in result.trials if not t.success)
+        moments = tuple(sorted(s for s in failed if math.isfinite(s)))
+        curves.append(SurvivalCurve(engine_name(result.engine), moments, len(result.trials)))
+    return SurvivalChart(Axis(0.0, float(ends.max()) or 1.0, 46.0, 400.0), tuple(curves))

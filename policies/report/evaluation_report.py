@@ -9,7 +9,6 @@ from policies.evaluation.gate import Gate
 from policies.evaluation.quantities import kind_of_failure
 from policies.evaluation.suite_result import SuiteResult, TrialResult
 from policies.film.small_film import Film
-from policies.report.figures import Share, share_of
 
 INTERRUPTED = "the evaluation was interrupted"  # why there are no more films
 
@@ -37,8 +36,8 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Everything that a page tells."""
+class EvaluationReport:
+    """Everything that a page says."""
 
     results: tuple[SuiteResult, ...]  # one an engine
     contract: Contract | None = None  # None for a driver that is no policy
@@ -67,11 +66,6 @@ def bounds_of(gate: Gate, means: Mapping[str, Mapping[str, float]]) -> tuple[Bou
         for name, bound in thresholds.items()
         for engine, figures in means.items()
     )
-
-
-def success_of(result: SuiteResult) -> Share:
-    """How many of its trials succeeded."""
-    return share_of(t.success for t in result.trials)
 
 
 def failures_by_kind(result: SuiteResult) -> dict[str, int]:

@@ -1,26 +1,35 @@
-"""The report: one HTML file that needs nothing else, not even a network."""
+"""Writes the report: one HTML file that needs nothing else, not even a network.
+
+What it says is in `templates/`: `page.html.jinja`, and in `sections/` one file for each section,
+named like it. Python prepares the figures that they show.
+"""
 
 import base64
 import hashlib
+import math
+import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edge_runtime.files import write_file
-from policies.evaluation.quantities import engine_name, title
+from edge_runtime.observation.terms import TERMS
+from edge_runtime.policy.contract import Contract
+from policies.evaluation.quantities import engine_name, number, percent, title, unit, with_unit
 from policies.evaluation.suite_result import SuiteResult
-from policies.report.blocks import code, command_line, pairs, paragraph, section
-from policies.report.charts import patterns
-from policies.report.evaluation_report import Evaluation
-from policies.report.faults_section import faults_section
-from policies.report.markup import Markup, element, join
-from policies.report.measures_section import measures_section
-from policies.report.policy_section import policy_section, versions
-from policies.report.pushes_section import pushes_section
-from policies.report.settings import settings_section
-from policies.report.style import SCRIPT, STYLE
-from policies.report.trials import trials_section, worst_section
-from policies.report.verdict import gate_section, success_section, verdict
+from policies.faults.fault_table import HEADS, fault_rows
+from policies.faults.suite import SUITE
+from policies.report.charts import survival_chart
+from policies.report.distributions import metrics_of
+from policies.report.evaluation_report import EvaluationReport
+from policies.report.failure_map import pushes_section
+from policies.report.influences import settings_section
+from policies.report.trials import trial_tables, worst_section
+from policies.report.verdict import success_by_engine, verdict_of
 
 _LINKS = {
     "gate": "Gate",
@@ -34,14 +43,16 @@ _LINKS = {
     "policy": "The policy",
     "method": "How it was made",
 }
+_ALWAYS = frozenset({"success", "trials", "policy", "method"})  # the others only if they say much
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # not allowed in HTML
 
 
-def write_report(path: Path, evaluation: Evaluation) -> Path:
-    """Write the page; it appears only once it is whole.
+def write_report(path: Path, report: EvaluationReport) -> Path:
+    """Writes the page; it appears only once it is whole.
 
     Args:
         path: where, ending in .html.
-        evaluation: what it tells.
+        report: what it says.
 
     Returns:
         The path.
@@ -49,77 +60,69 @@ def write_report(path: Path, evaluation: Evaluation) -> Path:
     Raises:
         UserError: it cannot be written there; what was at `path` is still there.
     """
-    write_file(path, page(evaluation))
+    write_file(path, page(report))
     return path
 
 
-def page(evaluation: Evaluation) -> str:
-    """The page's text."""
-    results = evaluation.results
-    first = results[0] if results else None
+def page(report: EvaluationReport) -> str:
+    """Returns the page's text."""
+    first = report.results[0] if report.results else None
     suite = title(first.suite).capitalize() if first else "Evaluation"
-    heading = f"{suite}: {first.task}" if first else suite
     source = first.policy if first else ""
-    found = {
-        "gate": gate_section(evaluation),
-        "success": success_section(evaluation),
-        "faults": faults_section(evaluation),
-        "pushes": pushes_section(evaluation),
-        "settings": settings_section(evaluation),
-        "measures": measures_section(evaluation),
-        "worst": worst_section(evaluation),
-        "trials": trials_section(evaluation),
-        "policy": policy_section(evaluation.contract, source),
-        "method": _method(evaluation),
+    content = _content(report)
+    script = _read("page.js")
+    text = (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            content,
+            report=report,
+            heading=f"{suite}: {first.task}" if first else suite,
+            source=source,
+            file=Path(source).name,
+            when=datetime.now(timezone.utc),
+            notes=_notes(report.results),
+            links=_LINKS,
+            sections=[name for name in _LINKS if name in _ALWAYS or content[name]],
+            style=_read("page.css"),
+            script=script,
+            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _content(report: EvaluationReport) -> dict[str, Any]:
+    """Returns what the sections show, by section, and what several of them need."""
+    success = success_by_engine(report)
+    fault_table = [row for r in report.results if r.suite == SUITE for row in fault_rows(r)]
+    failed = any(of.failures for of in success)
+    return {
+        "verdict": verdict_of(report.bounds),
+        "gate": report.bounds,
+        "success": success,
+        "kinds_of_failure": list(dict.fromkeys(kind for of in success for kind in of.failures)),
+        "survival": survival_chart(report.results) if failed else None,
+        "faults": {"heads": HEADS, "rows": fault_table} if fault_table else None,
+        "pushes": pushes_section(report.results),
+        "settings": settings_section(report.results),
+        "measures": metrics_of(report.results),
+        "worst": worst_section(report),
+        "trials": trial_tables(report),
+        "terms": _terms(report.contract) if report.contract else [],
     }
-    sections = {name: content for name, content in found.items() if content is not None}
-    links = [element("li", element("a", _LINKS[name], href=f"#{name}")) for name in sections]
-    body = join(
-        patterns(),
-        element(
-            "header",
-            element("h1", heading),
-            paragraph(_subtitle(evaluation, source), class_="by"),
-            verdict(evaluation),
-            *(paragraph(element("strong", "Note: "), note) for note in _notes(results)),
-            element("nav", element("ul", *links), aria_label="Sections"),
-        ),
-        element("main", *sections.values()),
-        element("footer", "Written by sim2edge. This page is one file; it loads nothing."),
-        element("script", Markup(SCRIPT)),
-    )
-    whole = element("html", _head(heading, source), element("body", body), lang="en")
-    return f"<!doctype html>\n{whole}\n"
 
 
-def _head(heading: str, source: str) -> Markup:
-    # Nothing may be loaded, and no script but the page's own may run, whatever else came into it.
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{heading} · {Path(source).name}" if source else heading),
-        element("style", Markup(STYLE)),
-    )
-
-
-def _subtitle(evaluation: Evaluation, source: str) -> str:
-    trials = " and ".join(
-        f"{len(r.trials)} trials in {engine_name(r.engine)}" for r in evaluation.results
-    )
-    when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{source} · {trials or 'no trials'} · {when}"
+def _terms(contract: Contract) -> list[tuple[Any, int, Any]]:
+    """Returns each term of the contract's observation, its size, and what is known of it."""
+    return [
+        (term, size, TERMS.find(term.name))
+        for term, size in zip(contract.observations, contract.term_sizes)
+    ]
 
 
 def _notes(results: Sequence[SuiteResult]) -> list[str]:
-    """What a reader must know before any figure."""
+    """Returns what a reader must know before any figure."""
     notes = []
     for result in results:
         engine, finished = engine_name(result.engine), len(result.trials)
@@ -130,28 +133,38 @@ def _notes(results: Sequence[SuiteResult]) -> list[str]:
     return notes
 
 
-def _method(evaluation: Evaluation) -> Markup:
-    origin = evaluation.origin
-    found = origin.get("versions")
-    rows = [
-        ("command", command_line(evaluation.command) if evaluation.command else "not told"),
-        ("commit", code(str(origin.get("commit", "unknown")))),
-        ("hardware", str(origin.get("hardware", "not told"))),
-        ("versions", versions(found) if isinstance(found, dict) else "not told"),
-    ]
-    seeds = dict.fromkeys(str(r.seed) for r in evaluation.results)
-    sources = dict.fromkeys(r.source for r in evaluation.results if r.source)
-    rows += [("seed", ", ".join(seeds))] * bool(seeds)
-    rows += [("suite file", code(", ".join(sources)))] * bool(sources)
-    return section(
-        "method",
-        "How it was made",
-        pairs(rows),
-        paragraph(
-            "Every trial is drawn from seeds that no training can have, and its command line "
-            "repeats it exactly on the same versions and hardware. Intervals of shares are "
-            "Wilson's at 95 %; they hold for one engine's trials as drawn, not for reality. "
-            "Medians and quantiles are over trials in which a figure is known; a dash stands "
-            "where it is not."
-        ),
+def _environment() -> Environment:
+    """Returns the templates' environment; whatever a template inserts is escaped."""
+    environment = Environment(
+        loader=PackageLoader("policies.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    functions = (number, percent, title, unit, with_unit, engine_name)
+    environment.globals |= {function.__name__: function for function in functions}
+    environment.globals |= {"xy": _coordinate, "duration": _duration, "data_url": _data_url}
+    return environment
+
+
+def _read(name: str) -> str:
+    return (files("policies.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _coordinate(value: float) -> str:
+    return f"{round(float(value), 2):g}"
+
+
+def _duration(seconds: float) -> str:
+    """Returns seconds as hours and minutes, or minutes and seconds."""
+    if not math.isfinite(seconds):
+        return "unknown"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _data_url(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

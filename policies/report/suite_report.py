@@ -10,7 +10,7 @@ from edge_runtime.policy.contract import Contract
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult
 from policies.film.small_film import Film, small_film
-from policies.report.evaluation_report import INTERRUPTED, Evaluation, bounds_of, worst_trials
+from policies.report.evaluation_report import INTERRUPTED, EvaluationReport, bounds_of, worst_trials
 from policies.report.page import write_report
 from policies.train.provenance import describe_origin
 
@@ -41,7 +41,7 @@ def report_suite(
         UserError: it cannot be written there.
     """
     origin = describe_origin()
-    evaluation = Evaluation(
+    evaluation = EvaluationReport(
         results=tuple(results),
         contract=contract,
         bounds=bounds_of(gate, {r.engine: r.summary() for r in results}) if gate else (),

@@ -1,6 +1,12 @@
-"""From a training config to Stable-Baselines3's algorithm, or to its policy alone."""
+"""The algorithms, by name: from a training config to Stable-Baselines3's, or to its policy alone.
 
-from typing import Any
+An algorithm of another package is a class like those here, `Learner`, registered as
+`sim2edge.algorithms` or by `ALGORITHMS.register(name)`. It gives a `BatchPPO`, `SAC` or `TQC`, or
+a subclass, with one of the policies of `policies.train.actor_critic`, or a subclass.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
 from gymnasium import spaces
 from sb3_contrib import TQC
@@ -9,6 +15,7 @@ from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
+from edge_runtime.plugins import Registry
 from edge_runtime.signals import Array
 from policies.train.actor_critic import (
     AsymmetricActorCritic,
@@ -18,13 +25,175 @@ from policies.train.actor_critic import (
     Policy,
     SharedFeatures,
 )
-from policies.train.config import PPOConfig, SACConfig, TrainConfig
+from policies.train.config import TrainConfig
 from policies.train.normalizer import RunningNormalizer
 from policies.train.ppo import BatchPPO
 from policies.train.sb3_env import BatchVecEnv
 
 Algorithm = BatchPPO | SAC | TQC
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "tanh": nn.Tanh, "relu": nn.ReLU}
+OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
+
+
+class Learner(ABC):
+    """Makes an algorithm and its policy from a training's config.
+
+    Args:
+        config: of the training.
+    """
+
+    settings: ClassVar[Any] = None
+    """Of a package's own: the default of its config, a frozen dataclass, whose fields are the
+    options `--settings.*` and arrive as `config.settings`."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    @property
+    @abstractmethod
+    def gamma(self) -> float:
+        """Discount of one control step."""
+
+    @property
+    @abstractmethod
+    def horizon(self) -> int:
+        """Control steps of each simulation in one iteration."""
+
+    @property
+    def action_limit(self) -> float | None:
+        """Bound of the action that the algorithm may use; None: the robot's own clip."""
+        return None
+
+    @abstractmethod
+    def policy(
+        self, space: spaces.Box, actor_size: int, prior: Array | None
+    ) -> tuple[Any, dict[str, Any]]:
+        """SB3's policy class and its arguments.
+
+        Args:
+            space: observations, [actor's part (n), privileged part (p)].
+            actor_size: n.
+            prior: a linear map (A, n) from the actor's part that is added to the mean action.
+        """
+
+    @abstractmethod
+    def make(self, common: dict[str, Any]) -> Algorithm:
+        """The algorithm; `common` are the arguments that all of SB3's take."""
+
+
+class PPOLearner(Learner):
+    """Proximal policy optimization on large batches."""
+
+    @property
+    def gamma(self) -> float:
+        return self.config.ppo.gamma
+
+    @property
+    def horizon(self) -> int:
+        return self.config.ppo.horizon
+
+    def policy(
+        self, space: spaces.Box, actor_size: int, prior: Array | None
+    ) -> tuple[Any, dict[str, Any]]:
+        ppo = self.config.ppo
+        return AsymmetricActorCritic, {
+            "features_extractor_class": AsymmetricFeatures,
+            "features_extractor_kwargs": {"actor_size": actor_size, "prior": prior},
+            "net_arch": {"pi": list(ppo.actor_layers), "vf": list(ppo.critic_layers)},
+            "activation_fn": ACTIVATIONS[ppo.activation],
+            "log_std_init": ppo.initial_log_std,
+            "optimizer_kwargs": {"eps": 1e-5, "fused": True},
+        }
+
+    def make(self, common: dict[str, Any]) -> Algorithm:
+        ppo = self.config.ppo
+        algorithm = BatchPPO(
+            **common,
+            learning_rate=ppo.learning_rate,
+            n_steps=ppo.horizon,
+            batch_size=ppo.minibatch,
+            n_epochs=ppo.epochs,
+            gamma=ppo.gamma,
+            gae_lambda=ppo.gae_lambda,
+            ent_coef=ppo.entropy,
+            vf_coef=ppo.value,
+            max_grad_norm=ppo.max_grad_norm,
+        )
+        algorithm.desired_kl, algorithm.clip_ratio = ppo.desired_kl, ppo.clip_range
+        algorithm.symmetry = ppo.symmetry
+        return algorithm
+
+
+class SACLearner(Learner):
+    """Soft actor-critic."""
+
+    kind: ClassVar[type[SAC] | type[TQC]] = SAC
+    policy_class: ClassVar[Any] = AsymmetricSACPolicy
+
+    @property
+    def gamma(self) -> float:
+        return self.config.sac.gamma
+
+    @property
+    def horizon(self) -> int:
+        return OFF_POLICY_HORIZON
+
+    @property
+    def action_limit(self) -> float | None:
+        return self.config.sac.action_limit
+
+    def policy(
+        self, space: spaces.Box, actor_size: int, prior: Array | None
+    ) -> tuple[Any, dict[str, Any]]:
+        sac = self.config.sac
+        return self.policy_class, {
+            "features_extractor_class": SharedFeatures,
+            "features_extractor_kwargs": {
+                "normalizer": RunningNormalizer(space.shape[0]),
+                "actor_size": actor_size,
+            },
+            "net_arch": {"pi": list(sac.actor_layers), "qf": list(sac.critic_layers)},
+            "optimizer_kwargs": {"fused": True},
+        }
+
+    def make(self, common: dict[str, Any]) -> Algorithm:
+        sac = self.config.sac
+        return self.kind(
+            **common,
+            learning_rate=sac.learning_rate,
+            buffer_size=sac.buffer_size,
+            learning_starts=sac.learning_starts,
+            batch_size=sac.batch,
+            tau=sac.tau,
+            gamma=sac.gamma,
+            ent_coef=f"auto_{sac.initial_entropy}",
+            train_freq=1,
+            gradient_steps=sac.gradient_steps,
+        )
+
+
+class TQCLearner(SACLearner):
+    """Truncated quantile critics."""
+
+    kind = TQC
+    policy_class = AsymmetricTQCPolicy
+
+
+ALGORITHMS: Registry[type[Learner]] = Registry(
+    "sim2edge.algorithms",
+    "algorithm",
+    lambda thing: isinstance(thing, type) and issubclass(thing, Learner),
+    "a subclass of policies.train.algorithms.Learner",
+)
+
+
+def find_learner(config: TrainConfig) -> Learner:
+    """What makes the algorithm that a config asks for.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    return ALGORITHMS.find(config.algorithm)(config)
 
 
 def make_algorithm(
@@ -35,9 +204,9 @@ def make_algorithm(
     Unscaled returns of several hundred would drown the policy's gradient in the value's under
     one gradient-norm clip.
     """
-    policy_class, policy_kwargs = _policy(config, env.observation_space, env.actor_size, prior)
-    gamma = config.ppo.gamma if config.algorithm == "ppo" else config.sac.gamma
-    scaled = VecNormalize(env, norm_obs=False, norm_reward=True, gamma=gamma)
+    learner = find_learner(config)
+    policy_class, policy_kwargs = learner.policy(env.observation_space, env.actor_size, prior)
+    scaled = VecNormalize(env, norm_obs=False, norm_reward=True, gamma=learner.gamma)
     common: dict[str, Any] = {
         "policy": policy_class,
         "env": scaled,
@@ -45,9 +214,7 @@ def make_algorithm(
         "seed": config.seed,
         "device": "cpu",
     }
-    if config.algorithm == "ppo":
-        return _make_ppo(config.ppo, common), scaled
-    return _make_off_policy(SAC if config.algorithm == "sac" else TQC, config.sac, common), scaled
+    return learner.make(common), scaled
 
 
 def make_policy(
@@ -58,73 +225,6 @@ def make_policy(
     prior: Array | None,
 ) -> Policy:
     """An untrained policy of the shape that the config asks for."""
-    policy_class, kwargs = _policy(config, observation_space, actor_size, prior)
+    policy_class, kwargs = find_learner(config).policy(observation_space, actor_size, prior)
     policy: Policy = policy_class(observation_space, action_space, FloatSchedule(1e-3), **kwargs)
     return policy
-
-
-def action_limit(config: TrainConfig) -> float | None:
-    """Bound of the action that the algorithm may use; None: the robot's own clip."""
-    return None if config.algorithm == "ppo" else config.sac.action_limit
-
-
-def _policy(
-    config: TrainConfig, space: spaces.Box, actor_size: int, prior: Array | None
-) -> tuple[Any, dict[str, Any]]:
-    """SB3's policy class and its arguments."""
-    if config.algorithm == "ppo":
-        ppo = config.ppo
-        return AsymmetricActorCritic, {
-            "features_extractor_class": AsymmetricFeatures,
-            "features_extractor_kwargs": {"actor_size": actor_size, "prior": prior},
-            "net_arch": {"pi": list(ppo.actor_layers), "vf": list(ppo.critic_layers)},
-            "activation_fn": ACTIVATIONS[ppo.activation],
-            "log_std_init": ppo.initial_log_std,
-            "optimizer_kwargs": {"eps": 1e-5, "fused": True},
-        }
-    sac = config.sac
-    kwargs = {
-        "features_extractor_class": SharedFeatures,
-        "features_extractor_kwargs": {
-            "normalizer": RunningNormalizer(space.shape[0]),
-            "actor_size": actor_size,
-        },
-        "net_arch": {"pi": list(sac.actor_layers), "qf": list(sac.critic_layers)},
-        "optimizer_kwargs": {"fused": True},
-    }
-    return AsymmetricSACPolicy if config.algorithm == "sac" else AsymmetricTQCPolicy, kwargs
-
-
-def _make_ppo(ppo: PPOConfig, common: dict[str, Any]) -> BatchPPO:
-    algorithm = BatchPPO(
-        **common,
-        learning_rate=ppo.learning_rate,
-        n_steps=ppo.horizon,
-        batch_size=ppo.minibatch,
-        n_epochs=ppo.epochs,
-        gamma=ppo.gamma,
-        gae_lambda=ppo.gae_lambda,
-        ent_coef=ppo.entropy,
-        vf_coef=ppo.value,
-        max_grad_norm=ppo.max_grad_norm,
-    )
-    algorithm.desired_kl, algorithm.clip_ratio = ppo.desired_kl, ppo.clip_range
-    algorithm.symmetry = ppo.symmetry
-    return algorithm
-
-
-def _make_off_policy(
-    kind: type[SAC] | type[TQC], sac: SACConfig, common: dict[str, Any]
-) -> SAC | TQC:
-    return kind(
-        **common,
-        learning_rate=sac.learning_rate,
-        buffer_size=sac.buffer_size,
-        learning_starts=sac.learning_starts,
-        batch_size=sac.batch,
-        tau=sac.tau,
-        gamma=sac.gamma,
-        ent_coef=f"auto_{sac.initial_entropy}",
-        train_freq=1,
-        gradient_steps=sac.gradient_steps,
-    )

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from edge_runtime.errors import UserError
 
-AlgorithmName = Literal["ppo", "sac", "tqc"]
 SEEDS = 2**32  # of a training; what numpy's old generator, which SB3 uses, can take
 
 
@@ -85,8 +84,8 @@ class TrainConfig:
 
     task: Any
     """The task; each of its fields can be set."""
-    algorithm: AlgorithmName = "ppo"
-    """Which algorithm learns."""
+    algorithm: str = "ppo"
+    """Which algorithm learns: ppo, sac, tqc, or one that another package brings."""
     seed: int = 0
     """Same seed, same machine: same policy, bit by bit."""
     steps: int = 5_000_000
@@ -103,6 +102,8 @@ class TrainConfig:
     """Time between two checkpoints."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     sac: SACConfig = field(default_factory=SACConfig)
+    settings: Any = None
+    """Of an algorithm that another package brings."""
     initial: Path | None = None
     """Start with what the policy of this run has learnt, for the same robot and observations;
     exploration, learning rate and everything else start anew."""

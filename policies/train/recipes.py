@@ -5,9 +5,11 @@ from policies.train.config import PPOConfig, TrainConfig
 from sim.reference.humanoid_v5 import HumanoidV5
 from sim.tasks import TASKS, find_task
 from sim.tasks.commands import VelocityCommand
-from sim.tasks.driving.config import DrivingPractice, VehicleTrack
+from sim.tasks.driving.config import VehicleTrack
+from sim.tasks.driving.settings import DrivingPractice
 from sim.tasks.events import PushConfig
-from sim.tasks.walking.config import HumanoidVelocity, Practice
+from sim.tasks.walking.config import HumanoidVelocity
+from sim.tasks.walking.settings import Practice
 from sim.terrain.terrain import TerrainConfig
 
 # What the gauntlet has, and a little more: pushes that reach 1.4 m/s there, load, arms, ground.

@@ -19,6 +19,7 @@ import torch
 from edge_runtime.config.document import from_json, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
+from policies.train.algorithms import ALGORITHMS
 from policies.train.config import TrainConfig
 from sim.tasks import find_task
 
@@ -146,8 +147,12 @@ def config_from_json(text: str, where: str) -> TrainConfig:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{where} is damaged; train anew") from None
     built = from_json(type(default), task, f"{where}.task")
+    settings = fields.pop("settings", None)
     config = from_json(TrainConfig, {**fields, "task": None}, where)
-    return dataclasses.replace(config, task=built)
+    if settings is not None:
+        default = ALGORITHMS.find(config.algorithm).settings
+        settings = from_json(type(default), settings, f"{where}.settings")
+    return dataclasses.replace(config, task=built, settings=settings)
 
 
 def _to_tensors(tree: Any) -> Any:

@@ -1,34 +1,39 @@
 """The native batch as a Stable-Baselines3 vector environment."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from edge_runtime.signals import Array
 from policies.train.rollout_statistics import RolloutStatistics
-from sim.envs.batch import Batch
+from sim.envs.batch import Batch, make_batch
+from sim.tasks import find_task
 
 
 class BatchVecEnv(VecEnv):
     """Steps all simulations of a batch at once.
 
-    Observations are [actor's part, privileged part]. Only rows whose episode ended get an info
-    dict of their own; all others share one empty dict, which nobody may write to.
+    Observations are [actor's part, privileged part], or the actor's alone. Only rows whose episode
+    ended get an info dict of their own; all others share one empty dict, which nobody may write to.
     """
 
     observation_space: spaces.Box
     action_space: spaces.Box
 
-    def __init__(self, env: Batch, action_limit: float | None = None) -> None:
+    def __init__(
+        self, env: Batch, action_limit: float | None = None, *, privileged: bool = True
+    ) -> None:
         self.env = env
+        self._privileged = privileged
         observations = env.single_observation_space
         assert isinstance(observations, spaces.Box)
         self.actor_size = observations.shape[0]
-        size = self.actor_size + env.privileged.shape[1]
+        size = self.actor_size + privileged * env.privileged.shape[1]
         actions = env.single_action_space
         assert isinstance(actions, spaces.Box)
         if action_limit is not None:
@@ -80,6 +85,30 @@ class BatchVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         return [False] * len(list(self._get_indices(indices)))
 
-    @staticmethod
-    def _join(observation: npt.NDArray[Any], privileged: Array) -> Array:
+    def _join(self, observation: npt.NDArray[Any], privileged: Array) -> Array:
+        if not self._privileged:
+            return observation.astype(np.float32)
         return np.concatenate([observation, privileged], axis=1, dtype=np.float32)
+
+
+def sim2edge_vec_env(
+    task: str, num_envs: int = 64, *, seed: int = 0, threads: int = 0, **fields: Any
+) -> VecEnv:
+    """A task as a vector environment for Stable-Baselines3's own algorithms.
+
+    Observations are what the robot's policy will see, without what is privileged, so that a
+    policy learnt here can be deployed: `sim2edge export model.zip --task TASK`.
+
+    Args:
+        task: its name.
+        num_envs: simulations side by side.
+        seed: of everything random in them.
+        threads: for physics, 0 for all cores.
+        fields: replace those of the task's config; an exported policy has the task's own.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    config = dataclasses.replace(find_task(task), **fields)
+    batch = make_batch(config.for_training(), num_envs, seed=seed, threads=threads, stagger=True)
+    return VecMonitor(BatchVecEnv(batch, privileged=False))

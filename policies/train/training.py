@@ -10,7 +10,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import to_metadata
 from edge_runtime.signals import Array
 from policies.train.actor_critic import AsymmetricSACPolicy, AsymmetricTQCPolicy, prior_matrix
-from policies.train.algorithms import action_limit, make_algorithm
+from policies.train.algorithms import find_learner, make_algorithm
 from policies.train.checkpoint import begin_with, capture, restore, spent
 from policies.train.config import TrainConfig
 from policies.train.ppo import BatchPPO
@@ -21,7 +21,6 @@ from policies.train.symmetry import Mirror, find_mirror
 from sim.envs.batch import Batch, make_batch
 from sim.envs.vector_env import TaskVectorEnv
 
-OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
 _NEVER = 10**9
 
 
@@ -51,7 +50,9 @@ class Training:
             contract = env.contract()
             self.contract = to_metadata(contract)
             self._prior = prior_matrix(contract, task.action_prior)
-        self._env = BatchVecEnv(env, action_limit(config))
+        learner = find_learner(config)
+        self._horizon = learner.horizon
+        self._env = BatchVecEnv(env, learner.action_limit)
         self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
         if config.ppo.symmetry and isinstance(self.algorithm, BatchPPO):
             self.algorithm.mirror = _mirror(config, env)
@@ -80,10 +81,9 @@ class Training:
         Raises:
             UserError: the weights are no longer finite.
         """
-        algorithm, on_policy = self.algorithm, isinstance(self.algorithm, BatchPPO)
-        horizon = self.config.ppo.horizon if on_policy else OFF_POLICY_HORIZON
+        algorithm = self.algorithm
         algorithm.learn(
-            horizon * self.config.num_envs,
+            self._horizon * self.config.num_envs,
             log_interval=_NEVER,
             reset_num_timesteps=not self._started,
         )

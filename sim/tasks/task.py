@@ -1,8 +1,8 @@
 """What a task is: how an episode starts, what is rewarded, when it ends. One file a task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar, cast
 
 import mujoco
@@ -199,18 +199,3 @@ def changed(config: C, **values: Any) -> C:
     """The dataclass with those of `values` that are not None."""
     given = {name: value for name, value in values.items() if value is not None}
     return replace(cast(Any, config), **given)
-
-
-def weighted_terms(
-    weights: Any, functions: Mapping[str, Callable[[Any], Float]], task: Task, period: float
-) -> dict[str, Float]:
-    """Every reward term of a weights dataclass, times its weight and the control period.
-
-    A field of `weights` names a function; a weight of 0 leaves the term out.
-    """
-    terms = {}
-    for field in fields(weights):
-        weight = getattr(weights, field.name)
-        if weight:
-            terms[field.name] = weight * period * functions[field.name](task)
-    return terms

@@ -10,7 +10,8 @@ from policies.commands import train
 from policies.export.policy_file import PolicyFile
 from policies.train.config import TrainConfig
 from policies.train.recipes import recipe
-from sim.tasks.walking.config import HumanoidVelocity, Practice
+from sim.tasks.walking.config import HumanoidVelocity
+from sim.tasks.walking.settings import Practice
 from tests.policies.short_gauntlets import POLICIES
 
 ENVS, HORIZON = 8, 8

@@ -19,6 +19,7 @@ from typing import Any, cast
 import mujoco
 import numpy as np
 
+from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
 from sim.engines.bullet.fields import FIELDS
 from sim.engines.bullet.shared_arrays import Layout, SharedArrays
@@ -156,7 +157,7 @@ class _Worker:
         self._number = 0  # number of the newest request; answers to older ones are discarded
         ours, theirs = Pipe()
         self._stderr = Path(job.folder) / f"{job.rows.start}.txt"
-        command = [sys.executable, "-m", "sim.engines.bullet.worker"]
+        command = child_program("sim.engines.bullet.worker")
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [*command, str(theirs.fileno()), str(memory)],

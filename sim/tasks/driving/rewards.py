@@ -1,62 +1,66 @@
 """Reward terms of driving, each (N,); positive ones reward, the others are costs to weigh down."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import numpy as np
+from dataclasses import dataclass
 
 from sim.engines.engine import Float
-
-if TYPE_CHECKING:
-    from sim.tasks.driving.config import DrivingTask
-
-TERMS: dict[str, Callable[["DrivingTask"], Float]] = {}
+from sim.tasks.driving.state import DrivingState
+from sim.tasks.rewards import RewardTerms
 
 
-def reward(function: Callable[["DrivingTask"], Float]) -> Callable[["DrivingTask"], Float]:
-    """Register a term under its function's name."""
-    TERMS[function.__name__] = function
-    return function
+@dataclass(frozen=True)
+class DrivingRewards:
+    """Weight of each term below, per second; costs are negative."""
+
+    progress: float = 1.0
+    wall_proximity: float = -4.0
+    wheel_slip: float = -0.05
+    sideslip: float = -1.0
+    steering_rate: float = -1.0
+    drive_rate: float = -0.3
+    crash: float = -2000.0  # 80 for each, for it lasts one control period
 
 
-@reward
-def progress(task: "DrivingTask") -> Float:
-    """Speed along the centre line, m/s."""
-    return task.progress / task.config.control_period
-
-
-@reward
-def wall_proximity(task: "DrivingTask") -> Float:
-    """0 with `room` to the walls, 1 at touching, squared between."""
-    room = task.config.room
-    return np.clip(1.0 - task.position.clearance / room, 0.0, 1.0) ** 2
+reward: RewardTerms[DrivingState] = RewardTerms()
 
 
 @reward
-def wheel_slip(task: "DrivingTask") -> Float:
-    """Squared speed of the rear tyres over the ground along the car beyond 0.3 m/s, (m/s)²."""
-    return np.maximum(np.abs(task.wheel_slip) - 0.3, 0.0).max(axis=1) ** 2
+def progress(now: DrivingState) -> Float:
+    """Gives the speed along the centre line, m/s."""
+    return now.progress / now.control_period
 
 
 @reward
-def sideslip(task: "DrivingTask") -> Float:
-    """Squared sideways speed of the rear axle, (m/s)²."""
-    return task.velocity[:, 1] ** 2
+def wall_proximity(now: DrivingState) -> Float:
+    """Grows from 0 with `room` to the walls to 1 at touching, squared."""
+    return now.xp.clip(1.0 - now.clearance / now.room, 0.0, 1.0) ** 2
 
 
 @reward
-def steering_rate(task: "DrivingTask") -> Float:
-    """Squared change of the steering action."""
-    return (task.action[:, 0] - task.previous_action[:, 0]).astype(np.float64) ** 2
+def wheel_slip(now: DrivingState) -> Float:
+    """Squares the speed of the faster slipping rear tyre over the ground beyond 0.3 m/s, m²/s²."""
+    xp = now.xp
+    return xp.max(xp.maximum(xp.abs(now.wheel_slip) - 0.3, 0.0), axis=1) ** 2
 
 
 @reward
-def drive_rate(task: "DrivingTask") -> Float:
-    """Squared change of the drive action."""
-    return (task.action[:, 1] - task.previous_action[:, 1]).astype(np.float64) ** 2
+def sideslip(now: DrivingState) -> Float:
+    """Squares the sideways speed of the rear axle, (m/s)²."""
+    return now.velocity[:, 1] ** 2
 
 
 @reward
-def crash(task: "DrivingTask") -> Float:
-    """1 in the step the car leaves the track, rolls over or is stuck."""
-    return task.terminated().astype(np.float64)
+def steering_rate(now: DrivingState) -> Float:
+    """Squares the change of the steering action."""
+    return now.change[:, 0] ** 2
+
+
+@reward
+def drive_rate(now: DrivingState) -> Float:
+    """Squares the change of the drive action."""
+    return now.change[:, 1] ** 2
+
+
+@reward
+def crash(now: DrivingState) -> Float:
+    """Gives 1 in the step in which the car leaves the track, rolls over or is stuck, else 0."""
+    return now.xp.where(now.ended, now.xp.ones_like(now.clearance), 0.0)

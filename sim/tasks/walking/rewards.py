@@ -1,18 +1,10 @@
 """Reward terms of walking, each (N,); positive ones reward, the others are costs to weigh down."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
 
 from sim.engines.engine import Float
-
-if TYPE_CHECKING:
-    from sim.tasks.walking.task import WalkingTask
-
-TERMS: dict[str, Callable[["WalkingTask"], Float]] = {}
+from sim.tasks.rewards import RewardTerms
+from sim.tasks.walking.state import WalkingState
 
 
 @dataclass(frozen=True)
@@ -41,152 +33,153 @@ class WalkingRewards:
     position_limit: float = -2.0
 
 
-def reward(function: Callable[["WalkingTask"], Float]) -> Callable[["WalkingTask"], Float]:
-    """Register a term under its function's name."""
-    TERMS[function.__name__] = function
-    return function
+reward: RewardTerms[WalkingState] = RewardTerms()
 
 
-def sliding(task: "WalkingTask") -> Float:
-    """Mean horizontal speed of the feet that touch the ground, 0 without one, (N,) m/s."""
-    speed = np.sqrt((task.foot_velocity[:, :, :2] ** 2).sum(axis=2))
-    mean: Float = (speed * task.contact).sum(axis=1) / np.maximum(task.contact.sum(axis=1), 1)
-    return mean
+def sliding(now: WalkingState) -> Float:
+    """Averages the horizontal speed of the feet that touch the ground, (N,) m/s; 0 without one."""
+    xp, contact = now.xp, now.contact
+    speed = xp.sqrt(xp.sum(now.foot_velocity[:, :, :2] ** 2, axis=2))
+    touching = xp.maximum(xp.sum(contact, axis=1), 1)
+    return xp.sum(xp.where(contact, speed, 0.0), axis=1) / touching
 
 
-def _squared(vectors: npt.NDArray[np.floating]) -> Float:
-    """Squared length of each row, (N,)."""
-    squares: Float = np.einsum("ni,ni->n", vectors, vectors)
-    return squares
+def _squared(now: WalkingState, vectors: Float) -> Float:
+    """Gives the squared length of each row, (N, n) -> (N,)."""
+    return now.xp.einsum("ni,ni->n", vectors, vectors)
 
 
-def _both(feet: Float) -> Float:
-    """The sum of a value over the two feet, (N, 2) -> (N,)."""
-    return feet[:, 0] + feet[:, 1]
-
-
-@reward
-def track_velocity(task: "WalkingTask") -> Float:
-    """1 at the commanded forward and lateral velocity, falling off over about 0.3 m/s."""
-    return np.exp(_squared(task.error[:, :2]) / -0.1)
+def _of_feet(values: Float) -> Float:
+    """Sums a value over the feet, (N, F) -> (N,)."""
+    total = values[:, 0]  # column by column: a reduction over a short axis takes longer
+    for foot in range(1, values.shape[1]):
+        total = total + values[:, foot]
+    return total
 
 
 @reward
-def track_yaw_rate(task: "WalkingTask") -> Float:
-    """1 at the commanded yaw rate, falling off over about 0.5 rad/s."""
-    return np.exp(task.error[:, 2] ** 2 / -0.25)
+def track_velocity(now: WalkingState) -> Float:
+    """Gives 1 at the commanded forward and lateral velocity, falling off over about 0.3 m/s."""
+    return now.xp.exp(_squared(now, now.error[:, :2]) / -0.1)
 
 
 @reward
-def alive(task: "WalkingTask") -> Float:
-    """1 for every step."""
-    return np.ones(task.engine.rows)
+def track_yaw_rate(now: WalkingState) -> Float:
+    """Gives 1 at the commanded yaw rate, falling off over about 0.5 rad/s."""
+    return now.xp.exp(now.error[:, 2] ** 2 / -0.25)
 
 
 @reward
-def tilt(task: "WalkingTask") -> Float:
-    """Squared horizontal part of gravity in the pelvis frame."""
-    return _squared(task.gravity[:, :2])
+def alive(now: WalkingState) -> Float:
+    """Gives 1 for every step."""
+    return now.xp.ones_like(now.height)
 
 
 @reward
-def height(task: "WalkingTask") -> Float:
-    """Squared error of the pelvis height, m²."""
-    return (task.height - task.nominal_height) ** 2
+def tilt(now: WalkingState) -> Float:
+    """Squares the horizontal part of gravity's direction in the body."""
+    return _squared(now, now.gravity[:, :2])
 
 
 @reward
-def vertical_velocity(task: "WalkingTask") -> Float:
-    """Squared, (m/s)²."""
-    return task.velocity[:, 2] ** 2
+def height(now: WalkingState) -> Float:
+    """Squares the error of the IMU's height, m²."""
+    return (now.height - now.robot.nominal_height) ** 2
 
 
 @reward
-def roll_pitch_rate(task: "WalkingTask") -> Float:
-    """Squared, (rad/s)²."""
-    return _squared(task.angular_velocity[:, :2])
+def vertical_velocity(now: WalkingState) -> Float:
+    """Squares the vertical velocity, (m/s)²."""
+    return now.velocity[:, 2] ** 2
 
 
 @reward
-def gait(task: "WalkingTask") -> Float:
-    """Share of the feet whose contact is as the gait clock wants it, or as balance does."""
-    right = (task.is_swing != task.contact) | task.recovers[:, None]
-    return 0.5 * _both(right.astype(np.float64))
+def roll_pitch_rate(now: WalkingState) -> Float:
+    """Squares the angular velocity about the horizontal axes, (rad/s)²."""
+    return _squared(now, now.angular_velocity[:, :2])
 
 
 @reward
-def swing_height(task: "WalkingTask") -> Float:
-    """1 where the feet follow the clock's swing height, falling off over about 3 cm, and while
-    the robot recovers its balance."""
-    error = task.foot_height - task.swing_target
-    return np.where(task.recovers, 1.0, 0.5 * _both(np.exp(error**2 / -(0.03**2))))
+def gait(now: WalkingState) -> Float:
+    """Gives the share of feet whose contact is as the gait clock wants it, or as balance does."""
+    right = (now.is_swing != now.contact) | now.recovers[:, None]
+    one = now.xp.ones_like(now.foot_force)
+    return _of_feet(now.xp.where(right, one, 0.0)) / right.shape[1]
 
 
 @reward
-def foot_slip(task: "WalkingTask") -> Float:
-    """Squared horizontal speed of feet in contact, (m/s)²."""
-    horizontal = task.foot_velocity[:, :, :2]
-    return _both(np.einsum("nfi,nfi->nf", horizontal, horizontal) * task.contact)
+def swing_height(now: WalkingState) -> Float:
+    """Gives 1 to feet at the clock's swing height, falling off over about 3 cm; 1 in recovery."""
+    error = now.foot_height - now.swing_target
+    follows = _of_feet(now.xp.exp(error**2 / -(0.03**2))) / error.shape[1]
+    return now.xp.where(now.recovers, 1.0, follows)
 
 
 @reward
-def foot_flat(task: "WalkingTask") -> Float:
-    """How far the soles are from level, 1 - cos of their tilt."""
-    return 2.0 - _both(task.foot_up)
+def foot_slip(now: WalkingState) -> Float:
+    """Squares the horizontal speed of feet in contact, (m/s)²."""
+    horizontal = now.foot_velocity[:, :, :2]
+    speed = now.xp.einsum("nfi,nfi->nf", horizontal, horizontal)
+    return _of_feet(now.xp.where(now.contact, speed, 0.0))
 
 
 @reward
-def foot_impact(task: "WalkingTask") -> Float:
-    """Contact force beyond 1.3 times the body's weight, in weights."""
-    return _both(np.maximum(task.foot_force / task.weight - 1.3, 0.0))
+def foot_flat(now: WalkingState) -> Float:
+    """Sums how far the soles are from level, 1 - cos of their tilt."""
+    return now.foot_up.shape[1] - _of_feet(now.foot_up)
 
 
 @reward
-def feet_close(task: "WalkingTask") -> Float:
-    """How much nearer than 16 cm the feet are to each other sideways, m."""
-    return np.maximum(0.16 - task.foot_spread, 0.0)
+def foot_impact(now: WalkingState) -> Float:
+    """Sums the contact forces beyond 1.3 times the body's weight, in weights."""
+    return _of_feet(now.xp.maximum(now.foot_force / now.robot.weight - 1.3, 0.0))
 
 
 @reward
-def posture(task: "WalkingTask") -> Float:
-    """Weighted squared distance of the joints from where they rest in this gait, rad²."""
-    return _squared(task.posture_error * task.posture_weight)
+def feet_close(now: WalkingState) -> Float:
+    """Sums how much nearer to each other sideways than they should the feet of a pair are, m."""
+    return _of_feet(now.xp.maximum(now.robot.feet_apart - now.foot_spread, 0.0))
 
 
 @reward
-def stand_still(task: "WalkingTask") -> Float:
-    """While standing: squared joint velocities and distance from the default pose."""
-    unrest = 0.05 * _squared(task.joint_vel) + _squared(task.posture_error)
-    return unrest * ~task.moving
+def posture(now: WalkingState) -> Float:
+    """Squares the weighted distance of the joints from where they rest in this gait, rad²."""
+    return _squared(now, now.posture_error * now.robot.posture_weight)
 
 
 @reward
-def action_rate(task: "WalkingTask") -> Float:
-    """Squared change of the action."""
-    return _squared(task.change)
+def stand_still(now: WalkingState) -> Float:
+    """Squares joint velocities and the distance from the default pose, while standing."""
+    unrest = 0.05 * _squared(now, now.joint_vel) + _squared(now, now.posture_error)
+    return now.xp.where(now.moving, 0.0, unrest)
 
 
 @reward
-def action_jerk(task: "WalkingTask") -> Float:
-    """Squared second difference of the action."""
-    return _squared(task.change - task.previous_change)
+def action_rate(now: WalkingState) -> Float:
+    """Squares the change of the action."""
+    return _squared(now, now.change)
 
 
 @reward
-def effort(task: "WalkingTask") -> Float:
-    """Squared torques as shares of their limits."""
-    return _squared(task.joint_torque * task.per_effort)
+def action_jerk(now: WalkingState) -> Float:
+    """Squares the second difference of the action."""
+    return _squared(now, now.change - now.previous_change)
 
 
 @reward
-def speed_limit(task: "WalkingTask") -> Float:
-    """Squared joint speeds as shares of their limits."""
-    return _squared(task.joint_vel * task.per_velocity)
+def effort(now: WalkingState) -> Float:
+    """Squares the torques as shares of their limits."""
+    return _squared(now, now.joint_torque * now.robot.per_effort)
 
 
 @reward
-def position_limit(task: "WalkingTask") -> Float:
-    """How far joints are inside the last 5 % of their range, rad."""
-    beyond = np.abs(task.joint_pos - task.middle)
-    beyond -= task.soft_reach
-    return np.maximum(beyond, 0.0, out=beyond).sum(axis=1)
+def speed_limit(now: WalkingState) -> Float:
+    """Squares the joint speeds as shares of their limits."""
+    return _squared(now, now.joint_vel * now.robot.per_velocity)
+
+
+@reward
+def position_limit(now: WalkingState) -> Float:
+    """Sums how far joints are inside the last 5 % of their range, rad."""
+    beyond = now.xp.abs(now.joint_pos - now.robot.middle) - now.robot.soft_reach
+    return now.xp.sum(now.xp.maximum(beyond, 0.0), axis=1)

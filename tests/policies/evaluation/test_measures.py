@@ -124,9 +124,9 @@ def test_foot_slip_is_the_speed_of_the_feet_that_touch() -> None:
         assert isinstance(task, WalkingTask)
         for row in range(4):
             speeds = [
-                float(np.hypot(*task.foot_velocity[row, foot, :2]))
+                float(np.hypot(*task.now.foot_velocity[row, foot, :2]))
                 for foot in range(2)
-                if task.foot_force[row, foot] > 5.0
+                if task.now.foot_force[row, foot] > 5.0
             ]
             touching.append(len(speeds))
             slip = float(task.metrics()["foot_slip"][row])

@@ -8,7 +8,8 @@ import pytest
 from policies.evaluation.pure_pursuit import PurePursuit, PurePursuitConfig
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
-from sim.tasks.driving.config import DrivingTask, VehicleTrack
+from sim.tasks.driving.config import VehicleTrack
+from sim.tasks.driving.task import DrivingTask
 
 TASK = replace(VehicleTrack(tracks=24), start_speed=(4.0, 4.0), episode_seconds=60.0).unseen(5)
 ROWS = 24

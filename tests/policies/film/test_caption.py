@@ -21,16 +21,16 @@ def test_a_walker_is_compared_with_its_command() -> None:
     env, caption = watch("HumanoidVelocity", 1)
     time, forward, lateral, yaw = caption.lines
     assert time.split() == ["0.0", "s"]
-    asked, does = env.signals["command"][0], env.task.velocity[0]
+    asked, does = env.signals["command"][0], env.task.now.velocity[0]
     assert forward == f"forward {signed(does[0])} of {signed(asked[0])} m/s"
     assert lateral == f"lateral {signed(does[1])} of {signed(asked[1])} m/s"
-    assert yaw == f"yaw rate {signed(env.task.yaw_rate[0])} of {signed(asked[2])} rad/s"
+    assert yaw == f"yaw rate {signed(env.task.now.yaw_rate[0])} of {signed(asked[2])} rad/s"
 
 
 def test_numbers_do_not_flicker() -> None:
     env, caption = watch("HumanoidVelocity", 1)
     shown = caption.lines[1]
-    env.task.velocity[0, 0] += 1.0
+    env.task.now.velocity[0, 0] += 1.0
     caption.watch(env.task)
     before, after = (float(line.split()[1]) for line in (shown, caption.lines[1]))
     assert 0.0 < after - before < 0.1
@@ -40,7 +40,7 @@ def test_a_car_has_a_speed_and_a_lap() -> None:
     env, caption = watch("VehicleTrack", 10)
     time, speed, lap = caption.lines
     assert time.split() == ["0.4", "s"]
-    assert speed == f"{3.6 * env.task.velocity[0, 0]:.0f} km/h"
+    assert speed == f"{3.6 * env.task.now.velocity[0, 0]:.0f} km/h"
     assert lap == f"lap 1, {100.0 * env.metrics['laps'][0]:.0f} %"
     env.task.travelled[:] = 1.25 * env.task.tracks.length[env.task.locator.track]
     caption.watch(env.task)

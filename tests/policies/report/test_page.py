@@ -16,10 +16,9 @@ from policies.evaluation.gate import Gate
 from policies.evaluation.quantities import with_unit
 from policies.evaluation.suite_result import PushResult, SuiteResult, TrialResult
 from policies.film.small_film import Film
-from policies.report.evaluation_report import Evaluation, bounds_of
+from policies.report.evaluation_report import EvaluationReport, bounds_of
+from policies.report.influences import influences
 from policies.report.page import page, write_report
-from policies.report.settings import influences
-from policies.report.style import STYLE
 
 HOSTILE = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;\x00"
 VOID = {"br", "col", "img", "meta"}
@@ -57,7 +56,8 @@ class Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
         if tag == "table":
-            self.tables[self._caption] = self._rows
+            rows = [[" ".join(cell.split()) for cell in row] for row in self._rows]
+            self.tables[self._caption] = rows
 
     def handle_data(self, data: str) -> None:
         if not self._open or self._open[-1] in ("style", "script"):
@@ -110,7 +110,7 @@ def contract() -> Contract:
 
 def test_figures_of_the_page_are_those_of_the_results(contract: Contract) -> None:
     results = (suite("mujoco", 20, 5), suite("bullet", 40, 8, seed=1))
-    read = Reader(page(Evaluation(results, contract)))
+    read = Reader(page(EvaluationReport(results, contract)))
     rows = read.tables["Trials completed, by engine"][1:]
     assert [row[:4] for row in rows] == [
         ["MuJoCo", "20", "15", "75.0 %"],
@@ -131,7 +131,7 @@ def test_figures_of_the_page_are_those_of_the_results(contract: Contract) -> Non
 
 def test_every_trial_is_there_with_the_command_that_shows_it_again(contract: Contract) -> None:
     result = suite()
-    rows = Reader(page(Evaluation((result,), contract))).tables["Every trial in MuJoCo"]
+    rows = Reader(page(EvaluationReport((result,), contract))).tables["Every trial in MuJoCo"]
     heads, trials = rows[0], rows[1:]
     assert len(trials) == len(result.trials)
     for row, trial in zip(trials, result.trials):
@@ -145,7 +145,7 @@ def test_every_trial_is_there_with_the_command_that_shows_it_again(contract: Con
 
 
 def test_the_contract_and_its_provenance_are_told(contract: Contract) -> None:
-    read = Reader(page(Evaluation((suite(),), contract, origin={"commit": "c0ffee"})))
+    read = Reader(page(EvaluationReport((suite(),), contract, origin={"commit": "c0ffee"})))
     of = contract.provenance
     told = (of.commit, of.normalizer_sha256, of.hardware, f"{of.steps:,}", of.command, "c0ffee")
     assert all(text in read.text for text in told)
@@ -168,7 +168,7 @@ def test_the_verdict_is_the_gates(bound: float, words: str, margin: str) -> None
     assert all(b.met for b in bounds) == all(
         line.startswith("met") for line in gate.judge(result.summary()).values()
     )
-    read = Reader(page(Evaluation((result,), bounds=bounds)))
+    read = Reader(page(EvaluationReport((result,), bounds=bounds)))
     assert words in read.text
     row = read.tables["Bounds of the gate"][1]
     assert row[:5] == ["completed", "MuJoCo", "0.75", f"≥ {bound:g}", margin]
@@ -186,19 +186,19 @@ def test_the_bound_is_drawn_beside_the_share_that_it_is_of(
     figure: str, goal: str, drawn: bool
 ) -> None:
     bounds = bounds_of(Gate("g", {figure: 0.7}, {}), {"mujoco": {figure: 0.8}})
-    text = Reader(page(Evaluation((suite(),), bounds=bounds, goal=goal))).text
+    text = Reader(page(EvaluationReport((suite(),), bounds=bounds, goal=goal))).text
     assert ("The upright line is the share that the gate asks for" in text) == drawn
 
 
 def test_what_was_not_measured_misses_its_bound() -> None:
     bounds = bounds_of(Gate("g", {}, {"lap_time": 20.0}), {"mujoco": {"completed": 1.0}})
-    text = Reader(page(Evaluation((suite(),), bounds=bounds))).text
+    text = Reader(page(EvaluationReport((suite(),), bounds=bounds))).text
     assert "Gate missed" in text
     assert "Lap time (MuJoCo) was not measured" in text
 
 
 def test_without_a_gate_nothing_is_passed_or_missed() -> None:
-    text = Reader(page(Evaluation((suite(),)))).text
+    text = Reader(page(EvaluationReport((suite(),)))).text
     assert "No gate was asked for" in text
     assert "Gate passed" not in text and "Gate missed" not in text
 
@@ -220,7 +220,7 @@ def test_hostile_names_are_text(contract: Contract) -> None:
         provenance=dataclasses.replace(contract.provenance, commit=HOSTILE, command=HOSTILE),
     )
     gate = Gate(HOSTILE, {HOSTILE: 1.0}, {})
-    evaluation = Evaluation(
+    evaluation = EvaluationReport(
         (result,),
         hostile,
         bounds_of(gate, {HOSTILE: {HOSTILE: 2.0}}),
@@ -239,7 +239,7 @@ def test_hostile_names_are_text(contract: Contract) -> None:
 
 def test_the_page_needs_no_network(contract: Contract) -> None:
     film = Film("mujoco", 0, b"an mp4", b"a jpeg")
-    text = page(Evaluation((suite(),), contract, films=(film,)))
+    text = page(EvaluationReport((suite(),), contract, films=(film,)))
     read = Reader(text)
     loaded = [value for _, name, value in read.attributes if name in ("src", "poster", "srcset")]
     assert loaded and all(value.startswith("data:") for value in loaded)
@@ -252,7 +252,7 @@ def test_the_page_needs_no_network(contract: Contract) -> None:
 
 
 def test_links_and_labels_lead_somewhere(contract: Contract) -> None:
-    read = Reader(page(Evaluation((suite(),), contract)))
+    read = Reader(page(EvaluationReport((suite(),), contract)))
     names = [value for _, name, value in read.attributes if name == "id"]
     assert len(names) == len(set(names))
     wanted = [value[1:] for _, name, value in read.attributes if name == "href"]
@@ -261,8 +261,8 @@ def test_links_and_labels_lead_somewhere(contract: Contract) -> None:
 
 
 def test_every_picture_has_words_or_is_decoration(contract: Contract) -> None:
-    read = Reader(page(Evaluation((suite(),), contract)))
-    text = page(Evaluation((suite(),), contract))
+    read = Reader(page(EvaluationReport((suite(),), contract)))
+    text = page(EvaluationReport((suite(),), contract))
     pictures = re.findall(r"<svg[^>]*>", text)
     assert len(pictures) == read.tags.count("svg") > 5
     assert all('aria-hidden="true"' in p or re.search(r'aria-label="[^"]+"', p) for p in pictures)
@@ -270,62 +270,65 @@ def test_every_picture_has_words_or_is_decoration(contract: Contract) -> None:
 
 def test_films_of_the_worst_are_embedded(contract: Contract) -> None:
     films = (Film("mujoco", 3, b"three", b"jpeg"), Film("mujoco", 99, b"nobody"))
-    read = Reader(page(Evaluation((suite(),), contract, films=films)))
+    read = Reader(page(EvaluationReport((suite(),), contract, films=films)))
     sources = [value for tag, name, value in read.attributes if (tag, name) == ("video", "src")]
     assert sources == ["data:video/mp4;base64,dGhyZWU="]
     assert "Trial 3 in MuJoCo: fell at 5.0 s" in " ".join(v for _, _, v in read.attributes)
 
 
 def test_all_went_well(contract: Contract) -> None:
-    read = Reader(page(Evaluation((suite(failures=0),), contract)))
+    read = Reader(page(EvaluationReport((suite(failures=0),), contract)))
     assert read.tables["Trials completed, by engine"][1][:4] == ["MuJoCo", "20", "20", "100.0 %"]
     assert "No trial failed" in read.text
     assert "The worst trials" not in read.text
     film = Film("mujoco", 3, b"three")
     assert (
         "this is how a successful one looks"
-        in Reader(page(Evaluation((suite(failures=0),), contract, films=(film,)))).text
+        in Reader(page(EvaluationReport((suite(failures=0),), contract, films=(film,)))).text
     )
 
 
 @pytest.mark.parametrize("failures", [0, 1])
 def test_one_trial_is_enough(failures: int) -> None:
-    read = Reader(page(Evaluation((suite(count=1, failures=failures),))))
+    read = Reader(page(EvaluationReport((suite(count=1, failures=failures),))))
     row = read.tables["Trials completed, by engine"][1]
     assert row[1:3] == ["1", str(1 - failures)]
 
 
 def test_nothing_finished_says_so(contract: Contract) -> None:
     nothing = dataclasses.replace(suite(), trials=(), note="Interrupted.")
-    read = Reader(page(Evaluation((nothing,), contract)))
+    read = Reader(page(EvaluationReport((nothing,), contract)))
     assert "No trial was finished" in read.text
     assert "Interrupted." in read.text
     assert read.tables["Trials completed, by engine"][1][:4] == ["MuJoCo", "0", "0", "–"]
-    assert "No gate was asked for" in Reader(page(Evaluation(()))).text
+    assert "No gate was asked for" in Reader(page(EvaluationReport(()))).text
 
 
 def test_an_interrupted_suite_tells_how_many_are_missing() -> None:
     result = dataclasses.replace(suite(count=20), planned=100)
-    assert "20 of 100 planned trials finished" in Reader(page(Evaluation((result,)))).text
+    assert "20 of 100 planned trials finished" in Reader(page(EvaluationReport((result,)))).text
 
 
 def test_trials_are_counted_by_engine() -> None:
     both = (suite("mujoco", 20), suite("bullet", 12))
-    assert "walk.onnx · 20 trials in MuJoCo and 12 trials in PyBullet · " in page(Evaluation(both))
+    text = Reader(page(EvaluationReport(both))).text
+    assert "walk.onnx · 20 trials in MuJoCo and 12 trials in PyBullet · " in text
 
 
 def test_an_interruption_is_told_once() -> None:
     note = "interrupted: 20 of 100 trials had finished"
     result = dataclasses.replace(suite(), planned=100, interrupted=True, note=note)
-    text = Reader(page(Evaluation((result,)))).text
+    text = Reader(page(EvaluationReport((result,)))).text
     assert note in text and text.count("20 of 100") == 1
 
 
-def test_films_that_are_missing_are_told_beside_those_that_are_there() -> None:
+def test_films_that_are_missing_are_mentioned_beside_those_that_are_there() -> None:
     why = "the evaluation was interrupted"
-    none = Reader(page(Evaluation((suite(),), no_films=why))).text
+    none = Reader(page(EvaluationReport((suite(),), no_films=why))).text
     assert f"There are no films: {why}." in none
-    some = Reader(page(Evaluation((suite(),), films=(Film("mujoco", 0, b"mp4"),), no_films=why)))
+    some = Reader(
+        page(EvaluationReport((suite(),), films=(Film("mujoco", 0, b"mp4"),), no_films=why))
+    )
     assert f"There are no more films: {why}." in some.text
 
 
@@ -346,7 +349,7 @@ def test_what_only_names_something_is_no_cause() -> None:
     """The first trials fail: whatever grows with the trial's number sets them apart."""
     result = with_more(settings=("wind_N", "track"))
     assert {i.name for i in influences(result)} == {"friction", "payload_kg", "wind_N"}
-    text = page(Evaluation((result,)))
+    text = page(EvaluationReport((result,)))
     assert "Share of success by wind" in text and "Share of success by track" not in text
     unlike = re.findall(r"<li><strong>(.*?)</strong>", text)
     assert "wind" in unlike and "track" not in unlike
@@ -365,17 +368,17 @@ def test_every_fault_is_told_with_its_reaction_and_end() -> None:
         met(2, "IMU frozen: stop (frozen) after 50 ms; damped", reaction_s=0.05),
     )
     result = SuiteResult("faults", "walk.onnx", "HumanoidVelocity", "mujoco", trials)
-    read = Reader(page(Evaluation((result,), goal="as declared")))
+    read = Reader(page(EvaluationReport((result,), goal="as declared")))
     assert read.tables["Reactions and ends, by fault"][1:] == [
         ["IMU frozen", "stop (frozen) after 60 ms", "60 ms", "100 %", "fell 1, damped 1"],
         ["foot force frozen", "no reaction", "–", "–", "goes on"],
     ]
-    assert "Reactions and ends, by fault" not in Reader(page(Evaluation((suite(),)))).tables
+    assert "Reactions and ends, by fault" not in Reader(page(EvaluationReport((suite(),)))).tables
 
 
 def test_yes_or_no_is_a_share_and_no_distribution() -> None:
     result = with_more(metrics=("lapped",))
-    read = Reader(text := page(Evaluation((result,))))
+    read = Reader(text := page(EvaluationReport((result,))))
     table = read.tables["Median and spread of every metric, by engine"]
     assert next(row for row in table if row[0] == "lapped")[1:] == ["–", "–", "75.0 %", "20"]
     assert "velocity error in MuJoCo" in text and "lapped in MuJoCo" not in text
@@ -398,7 +401,7 @@ def test_numbers_that_are_none_leave_a_dash(contract: Contract) -> None:
         pushes=(PushResult(1.0, math.nan, math.nan, False), PushResult(1.0, 0.0, 0.0, False)),
     )
     result = dataclasses.replace(suite(), trials=tuple(trials))
-    text = page(Evaluation((result,), contract))
+    text = page(EvaluationReport((result,), contract))
     read = Reader(text)
     assert dict(zip(*read.tables["Every trial in MuJoCo"][:2]))["velocity error m/s"] == "–"
     medians = read.tables["Median and spread of every metric, by engine"]
@@ -410,14 +413,14 @@ def test_numbers_that_are_none_leave_a_dash(contract: Contract) -> None:
 def test_a_thousand_trials_stay_small_enough_to_send(contract: Contract) -> None:
     results = tuple(suite(engine, 1000, 200) for engine in ("mujoco", "bullet"))
     films = tuple(Film("mujoco", k, bytes(250_000)) for k in range(4))
-    assert len(page(Evaluation(results, contract, films=films)).encode()) < 4_000_000
+    assert len(page(EvaluationReport(results, contract, films=films)).encode()) < 4_000_000
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_stands_out(scheme: int) -> None:
-    rules = re.findall(r":root\{(.*?)\}", STYLE, re.DOTALL)
-    colours = dict(re.findall(r"--(\w+):#(\w+)", rules[0]))
-    colours |= dict(re.findall(r"--(\w+):#(\w+)", rules[scheme]))
+    rules = re.findall(r":root \{(.*?)\}", page(EvaluationReport(())), re.DOTALL)
+    colours = dict(re.findall(r"--(\w+): #(\w+)", rules[0]))
+    colours |= dict(re.findall(r"--(\w+): #(\w+)", rules[scheme]))
     grounds = {"page", "card", "okbg", "badbg"}
     pairs = {(text, ground) for text in ("ink", "soft") for ground in (*grounds, "code")}
     pairs |= {("ok", "page"), ("ok", "card"), ("ok", "okbg")}
@@ -443,7 +446,7 @@ def test_the_file_appears_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "new" / "report.html"
-    assert write_report(path, Evaluation((suite(),))) == path
+    assert write_report(path, EvaluationReport((suite(),))) == path
     before = path.read_text()
     assert before.startswith("<!doctype html>") and before.rstrip().endswith("</html>")
 
@@ -452,6 +455,6 @@ def test_the_file_appears_whole_or_not_at_all(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(UserError, match="No space left"):
-        write_report(path, Evaluation((suite(count=1),)))
+        write_report(path, EvaluationReport((suite(count=1),)))
     assert path.read_text() == before
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]

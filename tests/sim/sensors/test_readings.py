@@ -8,7 +8,8 @@ import pytest
 from sim.envs.vector_env import TaskVectorEnv
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
-from sim.tasks.walking.config import HumanoidVelocity, WalkingNoise
+from sim.tasks.walking.config import HumanoidVelocity
+from sim.tasks.walking.settings import WalkingNoise
 
 ROWS = 400
 SILENT = {name: Noise() for name in ("imu_gyro", "imu_accel", "joint_pos", "joint_vel")}

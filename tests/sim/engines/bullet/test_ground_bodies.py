@@ -54,8 +54,8 @@ def test_robots_stand_on_it(engine: str) -> None:
         assert walking.ground.curriculum.level.any()
         for _ in range(25):
             env.step(np.zeros(env.action_space.shape, np.float32))
-            assert -0.03 < walking.foot_height.min() < walking.foot_height.max() < 0.2
+            assert -0.03 < walking.now.foot_height.min() < walking.now.foot_height.max() < 0.2
             assert not walking.fallen.any()
-        assert (walking.foot_force.sum(axis=1) > 0.3 * walking.weight).mean() > 0.8
+        assert (walking.now.foot_force.sum(axis=1) > 0.3 * walking.now.robot.weight).mean() > 0.8
     finally:
         env.close()

@@ -7,7 +7,9 @@ import pytest
 
 from policies.evaluation.pure_pursuit import PurePursuit
 from sim.envs.vector_env import TaskVectorEnv
-from sim.tasks.driving.config import DrivingRewards, DrivingTask, VehicleTrack
+from sim.tasks.driving.config import VehicleTrack
+from sim.tasks.driving.rewards import DrivingRewards
+from sim.tasks.driving.task import DrivingTask
 
 TASK = VehicleTrack(tracks=16)
 CALM = replace(TASK.nominal(), start_speed=(3.0, 3.0))
@@ -87,7 +89,7 @@ def test_starts_between_the_walls_along_the_track() -> None:
     assert (task.position.clearance > 0.3).all()
     assert (np.abs(task.position.heading_error) < 0.3).all()
     low, high = TASK.start_speed
-    speed = task.velocity[:, 0]
+    speed = task.now.velocity[:, 0]
     assert speed.min() >= low - 0.1
     assert speed.max() <= high + 0.1
     assert np.ptp(speed) > 0.8 * (high - low)
@@ -112,7 +114,7 @@ def test_progress_is_speed_along_the_centre_line() -> None:
         env.step(driver.act())
         travelled += env.reward_terms["progress"] / DrivingRewards().progress
     np.testing.assert_allclose(travelled, task.travelled)
-    forward = task.velocity[:, 0] * np.cos(task.position.heading_error)
+    forward = task.now.velocity[:, 0] * np.cos(task.position.heading_error)
     inside = 1 - task.position.curvature * task.position.offset  # the shorter way of a corner
     np.testing.assert_allclose(env.metrics["speed"], forward / inside, rtol=0.05)
 
@@ -193,7 +195,7 @@ def test_randomization_and_noise_are_one_switch_each() -> None:
 def test_privileged_columns_are_what_the_task_knows() -> None:
     env, task = make(TASK, rows=30)
     rollout(env, 10, 0)
-    np.testing.assert_allclose(env.privileged[:, :2], task.velocity, rtol=1e-5)
+    np.testing.assert_allclose(env.privileged[:, :2], task.now.velocity, rtol=1e-5)
     np.testing.assert_allclose(env.privileged[:, 3], task.position.offset, rtol=1e-5, atol=1e-6)
     assert np.isfinite(env.privileged).all()
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from sim.envs.vector_env import TaskVectorEnv
-from sim.tasks.walking import rewards as walking
 from sim.tasks.walking.config import HumanoidVelocity
-from sim.tasks.walking.rewards import WalkingRewards
+from sim.tasks.walking.rewards import WalkingRewards, reward
 from sim.tasks.walking.stride import Stride
 from sim.tasks.walking.task import WalkingTask
 
@@ -20,7 +19,7 @@ def environment(rows: int = 2, **changes: object) -> tuple[TaskVectorEnv, Walkin
 
 
 def test_every_weight_names_a_term_and_every_term_has_a_weight() -> None:
-    assert {f.name for f in fields(WalkingRewards)} == set(walking.TERMS)
+    assert {f.name for f in fields(WalkingRewards)} == set(reward.functions)
 
 
 def test_standing_still_on_zero_command_earns_nearly_all_there_is() -> None:
@@ -33,7 +32,7 @@ def test_standing_still_on_zero_command_earns_nearly_all_there_is() -> None:
     positive = weights.track_velocity + weights.track_yaw_rate + weights.alive
     earned = sum(env.reward_terms[n] for n in ("track_velocity", "track_yaw_rate", "alive"))
     assert (earned > 0.95 * positive * env.config.control_period).all()
-    assert not task.moving.any()
+    assert not task.now.moving.any()
 
 
 def test_a_fallen_robot_ends_its_episode_for_good() -> None:
@@ -63,8 +62,8 @@ def test_velocities_are_in_the_heading_frame() -> None:
     env.engine.qpos[:, 3:7] = [np.cos(np.pi / 4), 0, 0, np.sin(np.pi / 4)]
     env.engine.qvel[:, 1] = 1.0
     env.step(np.zeros((2, 19)))
-    np.testing.assert_allclose(task.velocity[:, 0], 1.0, atol=0.2)
-    np.testing.assert_allclose(task.velocity[:, 1], 0.0, atol=0.1)
+    np.testing.assert_allclose(task.now.velocity[:, 0], 1.0, atol=0.2)
+    np.testing.assert_allclose(task.now.velocity[:, 1], 0.0, atol=0.1)
 
 
 def test_the_clock_lifts_one_foot_after_the_other() -> None:
@@ -73,7 +72,7 @@ def test_the_clock_lifts_one_foot_after_the_other() -> None:
     for _ in range(20):
         env.signals["command"][:] = [0.5, 0, 0]
         env.step(np.zeros((2, 19)))
-        swings.append(task.is_swing[0].copy())
+        swings.append(task.now.is_swing[0].copy())
     swings = np.array(swings)
     assert not swings.all(axis=1).any()
     assert swings[:, 0].sum() == pytest.approx(swings[:, 1].sum(), abs=1)
@@ -117,7 +116,7 @@ def test_the_critic_sees_the_contacts_of_the_moment_after_a_reset_too() -> None:
     env.privileged[:] = 0
     env._build()
     now = env.privileged[:, touching]
-    np.testing.assert_array_equal(now, env.task.foot_force > 5.0)
+    np.testing.assert_array_equal(now, env.task.now.foot_force > 5.0)
     assert (now[:8] != before[:8]).any()
     np.testing.assert_array_equal(now[8:], before[8:])
 

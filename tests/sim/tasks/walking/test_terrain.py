@@ -38,9 +38,9 @@ def test_robots_start_on_their_patches_with_their_feet_on_the_ground() -> None:
     assert {*levels.tolist()} == {0, 1, 2}
     assert (np.abs(env.engine.qpos[:, 0] - 60 * levels) <= 3).all()
     assert (np.abs(env.engine.qpos[:, 1] - 60 * kinds) <= 3).all()
-    feet = task.ground.above(task.foot_position)
+    feet = task.ground.above(task.now.foot_position)
     assert feet.min() > -0.02 and feet.max() < 0.13
-    assert task.foot_position[:, :, 2].max() > 0.1  # or this would be flat ground
+    assert task.now.foot_position[:, :, 2].max() > 0.1  # or this would be flat ground
 
 
 def test_they_stand_there_for_a_second_and_nothing_is_thrown() -> None:
@@ -49,8 +49,8 @@ def test_they_stand_there_for_a_second_and_nothing_is_thrown() -> None:
     for _ in range(50):
         env.step(np.zeros(env.action_space.shape, np.float32))
         assert not task.engine.diverged.any()
-        assert task.foot_height.min() > -0.03
-    touching = task.contact.any(axis=1)
+        assert task.now.foot_height.min() > -0.03
+    touching = task.now.contact.any(axis=1)
     assert touching.mean() > 0.8
 
 
@@ -64,10 +64,10 @@ def test_heights_and_falls_are_measured_from_the_ground_below() -> None:
         np.arange(4), qpos, np.zeros((4, env.engine.model.nv)), constants_changed=False
     )
     task._observe_all()
-    np.testing.assert_allclose(task.height + high, env.engine.qpos[:, 2] + 0.03, atol=1e-9)
+    np.testing.assert_allclose(task.now.height + high, env.engine.qpos[:, 2] + 0.03, atol=1e-9)
     assert task.fallen.tolist() == [False, True, False, False]
     env.task.privileged(env.privileged)
-    np.testing.assert_allclose(env.privileged[:, 6], task.height, atol=1e-6)
+    np.testing.assert_allclose(env.privileged[:, 6], task.now.height, atol=1e-6)
 
 
 def test_the_friction_of_all_ground_is_randomized_alike() -> None:

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
 from sim2edge_ros.settings.parameters import NODES, meant, names
 from sim2edge_ros.settings.robot_file import shipped
@@ -163,7 +164,7 @@ def _nodes(config: UpConfig) -> tuple[str, ...]:
 
 def _command(node: str, config: UpConfig) -> list[str]:
     """Returns a node's command line."""
-    command = [sys.executable, "-m", _MODULES[node], "--ros-args"]
+    command = [*child_program(_MODULES[node]), "--ros-args"]
     for file in parameter_files(config.robot, config.params):
         command += ["--params-file", str(file)]
     for parameter in _given(node, config):

@@ -1,0 +1,103 @@
+"""Connects to the robot that a command names."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from edge_runtime.errors import UserError
+from edge_runtime.plugins import Registry, import_user_module
+from edge_runtime.robot.robot import Robot
+
+SIMULATED = "sim"  # the driver of the simulated robot
+
+
+@dataclass(frozen=True)
+class DriverRequest:
+    """What `sim2edge run` asks of a driver; one of a real robot leaves most of it aside."""
+
+    task: str
+    """The task that the policy was trained for."""
+    seed: int = 0
+    """Seed of everything random in a simulated world."""
+    randomize: bool = False
+    """Whether to draw a simulated robot by the task's domain randomization, and push it."""
+    record: Path | None = None
+    """The .npz file for a simulated robot's motion."""
+    command: tuple[float, ...] = ()
+    """The operator's command, which the record shows."""
+    truth: bool = False
+    """Whether samples hold what only the physics knows too."""
+    fifo: int = 0
+    """Priority of the robot's process under SCHED_FIFO; 0 for the normal scheduler."""
+
+
+Driver = Callable[[DriverRequest], contextlib.AbstractContextManager[Robot]]
+
+DRIVERS: Registry[Driver] = Registry("sim2edge.drivers", "robot")
+"""Drivers by the name that `--robot` takes: functions from a `DriverRequest` to a context manager
+of the connected `Robot`."""
+
+_SIMULATED_ONLY = ("seed", "randomize", "record")  # what no factory can be asked for
+
+
+@contextlib.contextmanager
+def connect(name: str, request: DriverRequest) -> Iterator[Robot]:
+    """Connect to a robot, and let go of it at the end.
+
+    Args:
+        name: a driver's name, or MODULE:FACTORY.
+        request: what a named driver is asked for.
+
+    Raises:
+        UserError: there is no such robot, its driver fails, or it cannot do what is requested.
+    """
+    if ":" not in name:
+        with _driver(name)(request) as robot:
+            yield robot
+        return
+    for field in fields(request):
+        if field.name in _SIMULATED_ONLY and getattr(request, field.name) != field.default:
+            raise UserError(
+                f"--{field.name} is of the simulated robot, and the robot is '{name}'; leave it out"
+            )
+    with contextlib.closing(_make_robot(name)) as robot:
+        yield robot
+
+
+def failure_of(robot: str, error: BaseException) -> str:
+    """One line about an error that a robot's driver raised."""
+    return f"robot '{robot}' failed: {type(error).__name__}: {error}"
+
+
+def _driver(name: str) -> Driver:
+    if name not in DRIVERS:
+        raise UserError(f"{DRIVERS.unknown(name)}, or give MODULE:FACTORY")
+    try:
+        return DRIVERS.find(name)
+    except ModuleNotFoundError as error:  # of our own drivers alone, each an extra
+        raise UserError(
+            f"robot '{name}' needs {error.name}, which is not installed; "
+            f"pip install 'sim2edge[{name}]'"
+        ) from None
+
+
+def _make_robot(name: str) -> Robot:
+    """Call a factory in a module that is installed or in the working folder."""
+    module, _, factory = name.partition(":")
+    if not (module and factory):
+        raise UserError(f"unknown robot '{name}'; give a driver's name or MODULE:FACTORY")
+    try:
+        make = getattr(import_user_module(module, os.getcwd()), factory, None)
+    except UserError as error:
+        raise UserError(f"unknown robot '{name}': {error}") from error
+    if make is None:
+        raise UserError(f"unknown robot '{name}'; module '{module}' has no '{factory}'")
+    try:
+        robot: Robot = make()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(failure_of(name, error)) from error
+    return robot

@@ -1,0 +1,79 @@
+"""Runs a simulated robot in a process of its own, as the driver `sim` of `sim2edge run`."""
+
+import contextlib
+import importlib.util
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import IO
+
+from edge_runtime.child_program import child_program
+from edge_runtime.connect import DriverRequest
+from edge_runtime.errors import UserError
+from edge_runtime.robot.robot import Robot
+from edge_runtime.robot.shared_memory import SharedMemoryRobot, segment_path
+
+_PROGRAM = "sim.server.simulated_robot"
+_STARTUP_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
+    """Start a simulated robot, connect to it over shared memory, and end its process at last.
+
+    Args:
+        request: the task whose world it lives in, and how it is drawn and recorded.
+
+    Raises:
+        UserError: the simulator is not installed, or its process failed.
+    """
+    if importlib.util.find_spec("mujoco") is None:
+        raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
+    name = f"run-{os.getpid()}-{time.monotonic_ns()}"
+    with tempfile.TemporaryFile() as complaints:
+        # In a session of its own, so that Ctrl-C reaches the loop alone, which then ends it.
+        process = subprocess.Popen(
+            _command_line(name, request), start_new_session=True, stderr=complaints
+        )
+        try:
+            robot = SharedMemoryRobot.wait_for(
+                name, _STARTUP_SECONDS, alive=lambda: process.poll() is None
+            )
+            with contextlib.closing(robot):
+                yield robot
+        finally:
+            _end(process)
+            segment_path(name).unlink(missing_ok=True)
+            if process.returncode > 0:
+                raise UserError(f"the simulated robot failed: {_last_line(complaints)}")
+
+
+def _command_line(name: str, request: DriverRequest) -> list[str]:
+    line = [*child_program(_PROGRAM), name, request.task, "--seed", str(request.seed)]
+    if request.randomize:
+        line.append("--randomize")
+    if request.truth:
+        line.append("--truth")
+    if request.record is not None:
+        line += ["--record", str(request.record), "--command", *map(str, request.command)]
+    if request.fifo:
+        line += ["--fifo", str(request.fifo)]
+    return line
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(_STARTUP_SECONDS)  # it may have a recording to write
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _last_line(file: IO[bytes]) -> str:
+    file.seek(0)
+    lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

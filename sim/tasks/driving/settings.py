@@ -1,0 +1,74 @@
+"""The numbers of driving: what can be set about VehicleTrack."""
+
+from dataclasses import dataclass
+
+from edge_runtime.config.fields import Range, setting
+from sim.racing.tracks import TrackConfig
+from sim.sensors.estimates import EstimateErrors, GaussMarkov
+from sim.sensors.gnss import GnssConfig
+from sim.sensors.lidar import LidarConfig
+from sim.sensors.readings import Noise
+from sim.tasks.driving.rewards import DrivingRewards
+from sim.tasks.randomization import DomainRandomization
+from sim.tasks.task import TaskConfig
+
+
+@dataclass(frozen=True)
+class VehicleNoise:
+    """Errors of the vehicle's sensors."""
+
+    imu_gyro: Noise = Noise(0.01, 0.01)  # rad/s, mean over a control period
+    imu_accel: Noise = Noise(0.15, 0.15)  # m/s²
+    wheel_speed: Noise = Noise(0.2, 0.0)  # rad/s
+    steering_angle: Noise = Noise(0.002, 0.01)  # rad; the bias is alignment
+    estimates: EstimateErrors = EstimateErrors(GaussMarkov(0.01), GaussMarkov(0.06, 0.4))
+
+
+@dataclass(frozen=True)
+class DrivingPractice:
+    """What training has more of than life: a lidar in part blind, wet roads, load."""
+
+    blind: Range | None = setting(
+        None, "Width of the lidar's blind sector; none: as in `lidar`.", "rad", at_least=0
+    )
+    friction: Range | None = setting(
+        None, "Sliding friction of the ground; none: as in `randomization`.", at_least=0
+    )
+    payload: Range | None = setting(
+        None, "Mass added to the main body; none: as in `randomization`.", "kg", at_least=0
+    )
+
+
+@dataclass(frozen=True)
+class DrivingSettings(TaskConfig):
+    """The numbers of driving closed tracks fast without leaving them."""
+
+    episode_seconds: float = setting(40.0, "Length of an episode.", "s", above=0)
+    control_period: float = setting(0.04, "Time between two actions.", "s", above=0)
+    action_clip: float = setting(1.0, "Actions beyond ± this are clipped.", above=0)
+    max_tilt: float = setting(
+        0.6, "Tilt from upright, past which the robot is damped.", "rad", above=0
+    )
+    randomization: DomainRandomization = DomainRandomization(
+        mass=(0.95, 1.05),
+        payload=(0.0, 25.0),
+        centre_of_mass=(-0.03, 0.03),
+        friction=(0.85, 1.1),
+        stiffness=(0.9, 1.1),
+        damping=(0.9, 1.1),
+    )
+    tracks: int = setting(256, "Number of different tracks.", above=0)
+    track_seed: int = setting(
+        0, "Seed of the tracks; another one gives tracks never seen.", at_least=0
+    )
+    track: TrackConfig = TrackConfig()
+    start_speed: Range = setting((0.0, 6.0), "Speed at the start.", "m/s", at_least=0)
+    room: float = setting(0.4, "Distance to a wall, below which nearness costs.", "m", above=0)
+    stuck_seconds: float = setting(
+        4.0, "Time without a metre of progress after which an episode ends.", "s", above=0
+    )
+    lidar: LidarConfig = LidarConfig()
+    gnss: GnssConfig = GnssConfig()
+    errors: VehicleNoise = VehicleNoise()
+    rewards: DrivingRewards = DrivingRewards()
+    practice: DrivingPractice = DrivingPractice()

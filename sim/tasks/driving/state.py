@@ -1,0 +1,24 @@
+"""What the reward terms of driving read."""
+
+from dataclasses import dataclass
+
+from sim.engines.engine import Bool, Float
+from sim.tasks.rewards import Namespace
+
+
+@dataclass
+class DrivingState:
+    """N cars at the end of a control step, after which all arrays hold what happened in it.
+
+    The arrays may be of any library; `xp` has its functions.
+    """
+
+    xp: Namespace
+    control_period: float  # s
+    room: float  # m to a wall, from which on being near is a cost
+    progress: Float  # (N,) m along the centre line in the last step
+    velocity: Float  # (N, 2) m/s of the rear axle's centre, forward and left
+    wheel_slip: Float  # (N, 2) m/s of the left and right rear tyre over the ground along the car
+    clearance: Float  # (N,) m from the car's outline to the nearer wall; negative: beyond it
+    change: Float  # (N, 2) of the actions steering and drive, against the step before
+    ended: Bool  # (N,) episodes that ended for good: off the track, rolled over or stuck

@@ -1,0 +1,66 @@
+"""Reward terms: pure functions over a task's state, collected by name and weighed by a config.
+
+A term calls nothing but its state's namespace and the arrays' operators, so the same function runs
+on NumPy arrays and on those of any library that follows the array API standard.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Generic, Protocol, TypeVar
+
+from sim.engines.engine import Bool, Float
+
+S = TypeVar("S")
+
+
+class Namespace(Protocol):
+    """The functions of an array library that reward terms may call; `numpy` is one.
+
+    All are of the array API standard (2023.12) but `einsum`, which every library has alike: it
+    sums products without an array in between. `array_api_compat` gives such a namespace to
+    libraries whose own differs, `array_api_compat.torch` to PyTorch.
+    """
+
+    def abs(self, x: Float, /) -> Float: ...
+    def clip(self, x: Float, low: float, high: float, /) -> Float: ...
+    def einsum(self, subscripts: str, /, *operands: Any) -> Float: ...
+    def exp(self, x: Float, /) -> Float: ...
+    def max(self, x: Float, /, *, axis: int) -> Float: ...
+    def maximum(self, x: Float, y: float, /) -> Float: ...
+    def ones_like(self, x: Float, /) -> Float: ...
+    def sqrt(self, x: Float, /) -> Float: ...
+    def sum(self, x: Any, /, *, axis: int) -> Float: ...
+    def where(self, condition: Bool, x: Any, y: Any, /) -> Float: ...
+
+
+class RewardTerms(Generic[S]):
+    """The reward terms of a task by name; an instance is the decorator that registers one.
+
+    A term takes the task's state of type S and returns one value per simulation, (N,).
+    """
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Callable[[S], Float]] = {}
+
+    def __call__(self, function: Callable[[S], Float]) -> Callable[[S], Float]:
+        """Register a term under its function's name."""
+        self.functions[function.__name__] = function
+        return function
+
+    def weighted(self, weights: Any, state: S, period: float) -> dict[str, Float]:
+        """Every term of a weights dataclass, times its weight and the control period.
+
+        Args:
+            weights: a field of it names a term; a weight of 0 leaves the term out.
+            state: what the terms read.
+            period: s, of control.
+
+        Returns:
+            (N,) for each term.
+        """
+        terms = {}
+        for field in fields(weights):
+            weight = getattr(weights, field.name)
+            if weight:
+                terms[field.name] = weight * period * self.functions[field.name](state)
+        return terms

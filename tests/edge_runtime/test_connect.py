@@ -1,0 +1,78 @@
+"""Robots are found by a driver's name, or made by a function of the user's own."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.connect import DRIVERS, DriverRequest, connect
+from edge_runtime.errors import UserError
+from edge_runtime.robot.robot import Robot
+from tests.edge_runtime.leg import LegRobot
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_driver_gets_what_is_requested_and_ends_with_the_block() -> None:
+    requests, ended = [], []
+
+    @DRIVERS.register("bench-leg")
+    @contextlib.contextmanager
+    def drive(request: DriverRequest) -> Iterator[Robot]:
+        requests.append(request)
+        try:
+            yield LegRobot()
+        finally:
+            ended.append(request.seed)
+
+    request = DriverRequest("Stand", seed=3, randomize=True, record=Path("motion.npz"))
+    with connect("bench-leg", request) as robot:
+        assert robot.description.name == "leg"
+        assert ended == []
+    assert (requests, ended) == ([request], [3])
+
+
+def test_a_robot_of_a_factory_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_leg_driver.py").write_text(
+        "from tests.edge_runtime.leg import LegRobot\n"
+        "class Leg(LegRobot):\n"
+        "    closed = 0\n"
+        "    def close(self): Leg.closed += 1\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with connect("my_leg_driver:Leg", DriverRequest("Stand")) as robot:
+        assert robot.closed == 0  # type: ignore[attr-defined]
+    assert robot.closed == 1  # type: ignore[attr-defined]
+    with (
+        pytest.raises(UserError, match="--seed is of the simulated robot"),
+        connect("my_leg_driver:Leg", DriverRequest("Stand", seed=1)),
+    ):
+        pass
+
+
+def test_an_unknown_robot_is_named_with_those_there_are() -> None:
+    with (
+        pytest.raises(UserError, match=r"unknown robot 'sin'; did you mean 'sim'\?, or give"),
+        connect("sin", DriverRequest("Stand")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("absent", ["mujoco", "gymnasium"])
+def test_without_the_simulator_one_line_says_what_to_install(absent: str) -> None:
+    program = (
+        f"import sys; sys.modules[{absent!r}] = None\n"
+        "from edge_runtime.connect import DriverRequest, connect\n"
+        "from edge_runtime.errors import UserError\n"
+        "try:\n"
+        "    with connect('sim', DriverRequest('HumanoidVelocity')): pass\n"
+        "except UserError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stderr == ""
+    assert done.stdout.endswith("; pip install 'sim2edge[sim]'\n")
+    assert done.stdout.count("\n") == 1

@@ -39,8 +39,10 @@ class RobotParameters:
 
     robot: str = parameter(
         "humanoid",
-        "The robot: 'humanoid', 'vehicle', or the path of a robot file (.json).",
-        allowed="humanoid, vehicle, or the path of a robot file that is there",
+        "The robot: 'humanoid', 'vehicle', one that another package brings and `sim2edge up` has "
+        "simulated, or the path of a robot file (.json).",
+        allowed="humanoid, vehicle, the name of a robot of another package, or the path of a "
+        "robot file that is there",
     )
     base_frame: str = parameter(
         "", "Frame of the robot's base; empty: 'base_link', behind the namespace ('h1/base_link')."
@@ -124,7 +126,9 @@ class SimParameters(RobotParameters):
     """Of `sim_node`."""
 
     robot: str = parameter(
-        "humanoid", "The robot: 'humanoid' or 'vehicle'.", allowed="humanoid or vehicle"
+        "humanoid",
+        "The robot: 'humanoid', 'vehicle', or one that another package brings.",
+        allowed="humanoid, vehicle, or the name of a robot of another package",
     )
     seed: int = parameter(0, "Of the simulated world.", 0, 2**31 - 1)
     randomize: bool = parameter(False, "Draw another robot by domain randomization, with pushes.")

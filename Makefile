@@ -89,10 +89,10 @@ docs: $(VENV)/.installed ## Build the documentation into out/docs, with the Pyth
 	@echo "Open out/docs/index.html"
 
 # A missed target fails at the end, not before the rest is printed.
-bench: install ## Print every figure of the README beside its peer (trains both robots: an hour)
-	@$(BIN)/python benchmarks/all.py
+bench: install ## Measure every figure beside its peer into docs/figures.md (trains both robots: an hour)
+	@$(BIN)/python benchmarks/all.py --page docs/figures.md
 
-bench-quick: install ## The same, shorter and rougher
+bench-quick: install ## The same, shorter and rougher, only printed
 	@$(BIN)/python benchmarks/all.py --quick
 
 train-humanoid: install ## Train the humanoid from scratch

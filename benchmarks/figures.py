@@ -56,7 +56,7 @@ def report(figures: Sequence[Figure], as_json: bool) -> int:
             value = float(figure.value)
             print(json.dumps({**asdict(figure), "value": value, "ok": figure.ok}))
     else:
-        rows = [("what", "value", "target", "peer", ""), *map(_cells, figures)]
+        rows = [("what", "value", "target", "peer", ""), *map(cells, figures)]
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         for row in rows:
             print("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip())
@@ -64,12 +64,14 @@ def report(figures: Sequence[Figure], as_json: bool) -> int:
     return 0 if all(figure.ok for figure in figures) else 1
 
 
-def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
+def cells(figure: Figure) -> tuple[str, str, str, str, str]:
+    """What, value with unit, target, peer, and "ok", "MISSED" or nothing without a target."""
     target = ""
     if figure.target is not None:
         target = f"{'≥' if figure.at_least else '≤'} {figure.target:g}"
     value = f"{figure.value:.4g} {figure.unit}"
-    return figure.what, value, target, figure.peer, "ok" if figure.ok else "MISSED"
+    judged = "" if figure.target is None else "ok" if figure.ok else "MISSED"
+    return figure.what, value, target, figure.peer, judged
 
 
 def seconds(run: Callable[[], object]) -> float:

@@ -20,6 +20,12 @@ def make_folder(path: Path) -> None:
         raise UserError(f"cannot write to {path}: {error.strerror}; name another folder") from None
 
 
+def cache_folder(name: str) -> Path:
+    """The folder of that name for what can be made again, in ~/.cache/sim2edge."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "sim2edge" / name
+
+
 def sync_folder(path: Path) -> None:
     """Or a power cut could lose the name of a file whose content is safe."""
     folder = os.open(path, os.O_RDONLY)

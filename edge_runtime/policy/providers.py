@@ -17,7 +17,7 @@ import onnxruntime as ort
 
 from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
-from edge_runtime.files import make_folder
+from edge_runtime.files import cache_folder, make_folder
 from edge_runtime.policy.inference import CPU, ExecutionProvider, Policy, read_model
 
 # With TensorFloat-32 in place of single precision no golden vector would come out.
@@ -184,8 +184,7 @@ def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIEN
 
 def default_cache() -> Path:
     """Where engines are kept from one start to the next."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "sim2edge" / "engines"
+    return cache_folder("engines")
 
 
 def _reason(lines: Sequence[str]) -> str:

@@ -8,14 +8,13 @@ import mujoco
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Actuator
-from sim.tasks import find_task
+from sim.robots import ROBOTS, find_robot
 from sim.urdf.compare import TOLERANCE, Difference, compare_models
 from sim.urdf.shapes import Capsules
 from sim.urdf.tree import Parts
 from sim.urdf.write import Conversion, convert, write
 
 DIFFERS = 1  # exit code of a check that fails
-_TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class UrdfConfig:
     """Write a robot's URDF from its MJCF, and list what URDF cannot express."""
 
     robot: str
-    """The robot: humanoid, vehicle, or an MJCF file."""
+    """The robot: humanoid, vehicle, one that another package brings, or an MJCF file."""
     output: Path = Path("robot.urdf")
     """The URDF file; meshes go into a folder beside it."""
     check: bool = False
@@ -71,11 +70,11 @@ def load(robot: str) -> tuple[mujoco.MjModel, Sequence[Actuator]]:
     """
     actuators: Sequence[Actuator] = ()
     path = Path(robot)
-    if robot in _TASKS:
-        known = find_task(_TASKS[robot]).robot
+    if robot in ROBOTS:
+        known = find_robot(robot)
         path, actuators = known.model, known.actuators
     elif not path.is_file():
-        raise UserError(f"no robot '{robot}': there are {', '.join(_TASKS)}, or give an MJCF file")
+        raise UserError(f"{ROBOTS.unknown(robot)}, or give an MJCF file")
     try:
         spec = mujoco.MjSpec.from_file(str(path))
         spec.compiler.discardvisual = False

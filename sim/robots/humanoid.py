@@ -39,7 +39,7 @@ MAX_VELOCITY = {
 
 
 @cache
-def humanoid(action_scale: float) -> SimRobot:
+def humanoid(action_scale: float = 0.3) -> SimRobot:
     """The robot; `action_scale` is in rad per unit of action."""
     model = mujoco.MjModel.from_xml_path(str(_SCENE))
     actuators = position_actuators(model, DEFAULT_POSE, MAX_VELOCITY, action_scale)
@@ -49,6 +49,7 @@ def humanoid(action_scale: float) -> SimRobot:
         name="humanoid",
         model=_SCENE,
         actuators=actuators,
+        task="HumanoidVelocity",
         main_body="torso",
         # What turns about y does so the same way on either side.
         mirror_signs=tuple(1.0 if abs(model.joint(n).axis[1]) > 0.5 else -1.0 for n in names),

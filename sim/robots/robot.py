@@ -25,6 +25,7 @@ class SimRobot:
     model: Path  # MJCF of the robot in its scene
     actuators: tuple[Actuator, ...]  # in the order of the model's actuators
     sensors: tuple[Sensor, ...]
+    task: str = ""  # in which it is simulated where none is named, as by `sim2edge up`
     main_body: str = ""  # where pushes and payload act
     # By actuator of a robot that is symmetric: 1 if its joint's mirror turns the same way, else -1.
     mirror_signs: tuple[float, ...] = ()

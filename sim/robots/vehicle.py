@@ -66,6 +66,7 @@ def vehicle() -> SimRobot:
         name="vehicle",
         model=path,
         actuators=actuators,
+        task="VehicleTrack",
         main_body="chassis",
         sensors=(
             Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),

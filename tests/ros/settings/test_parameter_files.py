@@ -64,7 +64,7 @@ def test_its_constraints_list_the_names_that_there_are(
     parameter: str, names: tuple[str, ...]
 ) -> None:
     (field,) = (f for f in dataclasses.fields(NODES["edge_node"]) if f.name == parameter)
-    told = field.metadata["allowed"].partition(", or the path")[0].replace(" or ", " ")
+    told = field.metadata["allowed"].partition(", the name")[0].replace(" or ", " ")
     assert set(re.split(r", *", told)) == set(names)
 
 

@@ -63,7 +63,7 @@ def test_a_difference_exits_with_1(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "no robot 'own.xml': there are humanoid, vehicle, or give an MJCF file"),
+        (None, "unknown robot 'own.xml'; there are: humanoid, vehicle, or give an MJCF file"),
         ("not xml", "MuJoCo cannot read own.xml"),
         ("<mujoco><worldbody/></mujoco>", "the model has no body"),
         (

@@ -12,14 +12,16 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 from edge_runtime.errors import UserError
+from edge_runtime.plugins import import_everywhere
 from sim2edge_ros.processes.child_processes import GRACE
 from sim2edge_ros.processes.node_process import PARENT, REFUSED
-from sim2edge_ros.processes.up import default_parameters, parameter_files
+from sim2edge_ros.processes.up import default_parameters, parameter_files, prepare
 from sim2edge_ros.settings.robot_file import model
 
 _PACKAGE = "sim2edge_ros"
 _STATE_PUBLISHER = "robot_state_publisher"
 _RECORDER = "recorder"
+_NAME, _IMPORT = "name", "import"
 _YES = "true"
 _BOOLEAN = (_YES, "false")
 _CHOICES = {
@@ -31,14 +33,14 @@ _CHOICES = {
 }
 
 
-def launch_description(robot: str) -> Any:
+def launch_description(robot: str = "") -> Any:
     """Returns the launch description of a robot.
 
     The edge node manages its own lifecycle: with `autostart` it configures and activates itself,
     also after a respawn; without it, a lifecycle manager or `ros2 lifecycle set` does.
 
     Args:
-        robot: humanoid or vehicle.
+        robot: humanoid or vehicle; by default the one that the argument `name` names.
     """
     declared = [
         DeclareLaunchArgument(
@@ -52,21 +54,30 @@ def launch_description(robot: str) -> Any:
 
     def nodes(context: Any) -> list[Any]:
         names = (argument.name for argument in declared)
-        return _nodes(robot, {name: LaunchConfiguration(name).perform(context) for name in names})
+        given = {name: LaunchConfiguration(name).perform(context) for name in names}
+        if given[_IMPORT]:
+            import_everywhere(given[_IMPORT].split(","))
+        name = robot or given[_NAME]
+        prepare(name)
+        return _nodes(name, given)
 
     return LaunchDescription([*declared, OpaqueFunction(function=nodes)])
 
 
 def _arguments(robot: str) -> tuple[tuple[str, str, str], ...]:
     """Returns name, default and description of each argument."""
+    named = () if robot else ((_NAME, "", "The robot, which another package brings."),)
+    usual = default_parameters(robot) if robot else "the parameters that all robots start with"
     return (
+        *named,
+        (_IMPORT, "", "Modules that register robots and tasks, separated by commas."),
         (
             "robot",
             "sim",
             "Whether to start the simulated robot or to use the topics of a real one.",
         ),
         ("policy", "", "The policy file (.onnx); empty: as in params, else the product's own."),
-        ("params", "", f"A parameter file (YAML) that overrides {default_parameters(robot)}."),
+        ("params", "", f"A parameter file (YAML) that overrides {usual}."),
         ("namespace", "", "The namespace of all nodes and topics; one for each robot."),
         ("autostart", "", "Let the edge node configure and activate itself; empty: as in params."),
         ("respawn", _YES, "Restart a node that failed."),

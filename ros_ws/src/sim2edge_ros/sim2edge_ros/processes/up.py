@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.child_program import child_program
-from edge_runtime.errors import UserError
+from edge_runtime.errors import UserError, suggestion
 from sim2edge_ros.settings.parameters import NODES, meant, names
-from sim2edge_ros.settings.robot_file import shipped
+from sim2edge_ros.settings.robot_file import find, shipped, written
 
 _CLOCK = "/clock"
 _SIM, _EDGE, _RECORDER = ("sim_node", "edge_node", "recorder")
@@ -36,7 +36,7 @@ class UpConfig:
     """
 
     robot: str
-    """The robot: humanoid or vehicle."""
+    """The robot: humanoid, vehicle, or one that another package brings."""
     policy: Path | None = None
     """The policy file (.onnx); by default the one in the parameters, else the product's own."""
     real: bool = False
@@ -105,9 +105,28 @@ def main(config: UpConfig) -> int:
     return code
 
 
+def prepare(robot: str) -> None:
+    """Write the files of a robot that does not come with the package.
+
+    Raises:
+        UserError: there is no such robot, or it cannot be had in ROS.
+    """
+    if robot in shipped():
+        return
+    if importlib.util.find_spec("mujoco") is None:
+        if not find(robot).is_file():
+            raise UserError(f"unknown robot '{robot}'; {suggestion(robot, shipped())}")
+        return
+    from sim2edge_ros.simulator import robot_files  # noqa: PLC0415  a robot has no simulator
+
+    robot_files.make(robot)
+
+
 def default_parameters(robot: str) -> Path:
-    """Returns the parameter file that comes with the package for a robot."""
-    return Path(str(files("sim2edge_ros") / "config" / f"{robot}.yaml"))
+    """Returns the parameter file of a robot: the package's, or the one written for another's."""
+    if robot in shipped():
+        return Path(str(files("sim2edge_ros") / "config" / f"{robot}.yaml"))
+    return written() / f"{robot}.yaml"
 
 
 def parameter_files(robot: str, given: str | Path | None) -> tuple[Path, ...]:
@@ -153,8 +172,7 @@ def _of_nodes(content: Any) -> bool:
 def _nodes(config: UpConfig) -> tuple[str, ...]:
     if importlib.util.find_spec("rclpy") is None:
         raise UserError("ROS 2 is not installed; pip install 'sim2edge[ros]', or source your ROS")
-    if config.robot not in shipped():
-        raise UserError(f"no robot '{config.robot}'; there are {', '.join(shipped())}")
+    prepare(config.robot)
     if not config.real and importlib.util.find_spec("mujoco") is None:
         raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
     simulated = () if config.real else (_SIM,)

@@ -35,7 +35,7 @@ def text(robot: str) -> str:
         "# overrides it, and an argument of the same name overrides both.",
     ]
     for node, kind in NODES.items():
-        own: dict[str, Any] = {**_STARTED.get(node, {}), **_OWN[robot].get(node, {})}
+        own: dict[str, Any] = {**_STARTED.get(node, {}), **_OWN.get(robot, {}).get(node, {})}
         if node != "recorder":
             own["robot"] = robot
         lines += [f"/**/{node}:", "  ros__parameters:", *_parameters(kind, own)]

@@ -39,8 +39,10 @@ class RobotParameters:
 
     robot: str = parameter(
         "humanoid",
-        "The robot: 'humanoid', 'vehicle', or the path of a robot file (.json).",
-        allowed="humanoid, vehicle, or the path of an existing robot file",
+        "The robot: 'humanoid', 'vehicle', one that another package brings and `sim2edge up` has "
+        "simulated, or the path of a robot file (.json).",
+        allowed="humanoid, vehicle, the name of a robot of another package, or the path of an "
+        "existing robot file",
     )
     base_frame: str = parameter(
         "",
@@ -144,7 +146,9 @@ class SimParameters(RobotParameters):
     """Of `sim_node`."""
 
     robot: str = parameter(
-        "humanoid", "The robot: 'humanoid' or 'vehicle'.", allowed="humanoid or vehicle"
+        "humanoid",
+        "The robot: 'humanoid', 'vehicle', or one that another package brings.",
+        allowed="humanoid, vehicle, or the name of a robot of another package",
     )
     seed: int = parameter(0, "The seed of the simulated world.", 0, 2**31 - 1)
     randomize: bool = parameter(

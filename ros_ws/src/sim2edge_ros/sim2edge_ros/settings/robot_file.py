@@ -7,11 +7,11 @@ from pathlib import Path
 
 from edge_runtime.config.document import from_json, to_json
 from edge_runtime.errors import UserError
-from edge_runtime.files import write_file
+from edge_runtime.files import cache_folder, write_file
 from edge_runtime.robot.robot import RobotDescription
 
 _HERE = "robots"
-TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
+_ENDING = ".json"
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class RobotFile:
     """A robot as ROS sees it; joint names are those of its URDF and of `joint_states`."""
 
     description: RobotDescription
+    task: str = ""  # in which it is simulated, and whose policy it gets where none is named
     imu_frame: str = "imu"
     # M, from base_link, whose axes the IMU has
     imu_in_base: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -34,43 +35,59 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in here.glob("*.json")))
 
 
+def written() -> Path:
+    """The folder of what `sim2edge up` and `sim_node` write about robots of other packages."""
+    return cache_folder(_HERE)
+
+
+def find(robot: str) -> Path:
+    """The file of a robot, which may not be there.
+
+    Args:
+        robot: the name of one that comes with the package or with another one, or a path.
+    """
+    if robot in shipped():
+        return Path(str(files("sim2edge_ros") / _HERE / f"{robot}{_ENDING}"))
+    path = Path(robot).expanduser()
+    return path if path.suffix == _ENDING else written() / f"{robot}{_ENDING}"
+
+
 def model(robot: str) -> Path:
-    """Returns the URDF of a robot that comes with the package."""
-    return Path(str(files("sim2edge_ros") / _HERE / f"{robot}.urdf"))
+    """Returns the URDF of a robot, which lies beside its file."""
+    return find(robot).with_suffix(".urdf")
 
 
 def default_policy(robot: str) -> Path:
-    """Returns the policy that comes with the product for a robot of the package.
+    """Returns the policy that comes with the product for a robot.
 
     Raises:
         UserError: there is none for this robot.
     """
-    if robot not in TASKS:
+    path = Path(str(files("assets") / "policies" / f"{load(robot).task}.onnx"))
+    if not path.is_file():
         raise UserError(
             f"parameter 'policy' is empty and none comes for robot '{robot}'; "
             "name a policy file (.onnx)"
         )
-    return Path(str(files("assets") / "policies" / f"{TASKS[robot]}.onnx"))
+    return path
 
 
 def load(robot: str) -> RobotFile:
     """Reads the file of a robot.
 
     Args:
-        robot: name of a robot that comes with the package, or a path.
+        robot: name or path, as for `find`.
 
     Raises:
         UserError: there is no such file, or it does not fit.
     """
-    names = shipped()
-    path = Path(str(files("sim2edge_ros") / _HERE / f"{robot}.json"))
-    if robot not in names:
-        path = Path(robot)
+    path = find(robot)
     try:
         return from_json(RobotFile, json.loads(path.read_text()), str(path))
     except OSError as error:
         raise UserError(
-            f"robot '{robot}': {error.strerror}; name {', '.join(names)} or a robot file"
+            f"robot '{robot}': {path}: {error.strerror}; name {', '.join(shipped())}, a robot that "
+            "'sim2edge up' has simulated before, or a robot file"
         ) from None
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error})") from None

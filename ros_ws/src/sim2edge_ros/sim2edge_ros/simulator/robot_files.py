@@ -5,24 +5,28 @@ python -m sim2edge_ros.simulator.robot_files [FOLDER]
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
+from edge_runtime.errors import UserError
+from edge_runtime.files import make_folder, write_file
 from edge_runtime.robot.robot import RobotDescription
-from edge_runtime.signals import ATTITUDE, BASE_VELOCITY
+from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, FOOT_FORCE
 from sim.commands.urdf import load
-from sim.robots.humanoid import FEET
-from sim.robots.vehicle import WHEELS
+from sim.robots import find_robot
 from sim.tasks import find_task
 from sim.tasks.description import describe
+from sim.tasks.task import TaskConfig
 from sim.urdf.tree import Parts
 from sim.urdf.write import convert, write
-from sim2edge_ros.settings import robot_file
-from sim2edge_ros.settings.robot_file import TASKS, RobotFile
+from sim2edge_ros.settings import parameter_files, robot_file
+from sim2edge_ros.settings.robot_file import RobotFile
 
 _MESHES = "package://sim2edge_ros/robots"
+_WHEEL_SPEED, _STEERING_ANGLE = "wheel_speed", "steering_angle"
 _OWN_ESTIMATES = (ATTITUDE, BASE_VELOCITY)  # signals that no sensor measures
 
 
@@ -30,24 +34,79 @@ def robot(name: str) -> RobotFile:
     """Returns the robot file of one of the simulator's robots.
 
     Args:
-        name: "humanoid" or "vehicle".
+        name: one of `sim.robots.ROBOTS`.
+
+    Raises:
+        UserError: there is none, it names no task, or its IMU is not where ROS expects it.
     """
-    task = find_task(TASKS[name])
+    known = find_robot(name)
+    if not known.task:
+        raise UserError(f"robot '{name}' names no task to be simulated in; set SimRobot.task")
+    task = find_task(known.task)
     model = task.model()
     substeps = round(task.control_period / model.opt.timestep)
     description = _sensed(describe(task, substeps))
-    site = model.site("imu")
-    assert np.allclose(site.quat, (1, 0, 0, 0))
-    assert _is_root(model, site.bodyid[0])
-    wheels = () if task.wheeled is None else tuple(f"{wheel}_wheel" for wheel in WHEELS)
+    wheels = _joints(model, task, _WHEEL_SPEED)
+    steering = _joints(model, task, _STEERING_ANGLE)
     return RobotFile(
         description,
-        imu_in_base=tuple(site.pos.tolist()),
-        feet=FEET if task.legged is not None else (),
+        task=known.task,
+        imu_in_base=_imu_in_base(model, name),
+        feet=tuple(s.removesuffix("_touch") for s in _sources(task, FOOT_FORCE)),
         wheel_joints=wheels,
-        steering_joint="steering" if wheels else "",
-        passive_joints=tuple(f"{wheel}_suspension" for wheel in WHEELS) if wheels else (),
+        steering_joint=steering[0] if steering else "",
+        passive_joints=_passive(model, (*wheels, *steering)) if wheels else (),
     )
+
+
+def make(name: str) -> None:
+    """Write file, URDF and parameters of a robot of another package, for the nodes.
+
+    Raises:
+        UserError: as `robot`, or the URDF cannot express it, or a file cannot be written.
+    """
+    folder = robot_file.written()
+    make_folder(folder)
+    save_all(name, folder, f"file://{folder}")
+    write_file(folder / f"{name}.yaml", parameter_files.text(name))
+
+
+def save_all(name: str, folder: Path, meshes: str) -> None:
+    """Write file and URDF of a robot; `meshes` is what the URDF calls the folder."""
+    robot_file.save(robot(name), folder / f"{name}.json")
+    model, actuators = load(name)
+    write(convert(model, actuators, root="", parts=Parts()), folder / f"{name}.urdf", meshes)
+
+
+def _sources(task: TaskConfig, signal: str) -> tuple[str, ...]:
+    """The model's sensors that make up a signal."""
+    return next((s.sources for s in task.robot.sensors if s.signal.name == signal), ())
+
+
+def _joints(model: mujoco.MjModel, task: TaskConfig, signal: str) -> tuple[str, ...]:
+    """The joints that the encoders of a signal are at."""
+    encoders = [model.sensor(source) for source in _sources(task, signal)]
+    return tuple(model.joint(encoder.objid[0]).name for encoder in encoders)
+
+
+def _passive(model: mujoco.MjModel, known: Sequence[str]) -> tuple[str, ...]:
+    """Sliding joints of no actuator: a suspension, whose travel ROS may show."""
+    slides = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_SLIDE)
+    names = (model.joint(joint).name for joint in slides)
+    return tuple(name for name in names if name not in known)
+
+
+def _imu_in_base(model: mujoco.MjModel, name: str) -> tuple[float, float, float]:
+    """Where the IMU is on the robot's first body, m."""
+    try:
+        site = model.site("imu")
+    except KeyError:
+        raise UserError(f"robot '{name}' has no site 'imu', which ROS must place") from None
+    root = model.body_parentid[site.bodyid[0]] == 0
+    if not (root and np.allclose(site.quat, (1, 0, 0, 0))):
+        raise UserError(f"the site 'imu' of robot '{name}' must be on its first body, not turned")
+    x, y, z = site.pos.tolist()
+    return x, y, z
 
 
 def _sensed(description: RobotDescription) -> RobotDescription:
@@ -55,18 +114,12 @@ def _sensed(description: RobotDescription) -> RobotDescription:
     return dataclasses.replace(description, signals=signals)
 
 
-def _is_root(model: mujoco.MjModel, body: int) -> bool:
-    return bool(model.body_parentid[body] == 0)
-
-
 def main() -> int:
-    """Writes the files of all robots."""
+    """Writes the files of the robots that the package ships."""
     package = Path(__file__).parents[1]
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else package / "robots"
-    for name in TASKS:
-        robot_file.save(robot(name), folder / f"{name}.json")
-        model, actuators = load(name)
-        write(convert(model, actuators, root="", parts=Parts()), folder / f"{name}.urdf", _MESHES)
+    for name in robot_file.shipped():
+        save_all(name, folder, _MESHES)
     return 0
 
 

@@ -18,7 +18,7 @@ from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.frames import frames
 from sim2edge_ros.settings.parameters import SimParameters
-from sim2edge_ros.settings.robot_file import TASKS
+from sim2edge_ros.simulator import robot_files
 from sim2edge_ros.simulator.command_subscriber import CommandSubscriber
 from sim2edge_ros.simulator.lockstep import LockstepSimulation
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
@@ -35,17 +35,17 @@ def make(
     Raises:
         UserError: there is no robot of that name, or a parameter does not fit.
     """
-    if parameters.robot not in TASKS:
-        raise UserError(f"no simulated robot '{parameters.robot}'; there are {', '.join(TASKS)}")
     if parameters.speed != 1.0 and not parameters.clock:
         raise UserError(
             "parameter 'speed' other than 1 needs 'clock', for stamps in real time would be wrong"
         )
-    task = find_task(TASKS[parameters.robot])
+    if not robot_file.find(parameters.robot).is_file():
+        robot_files.make(parameters.robot)
+    robot = robot_file.load(parameters.robot)
+    task = find_task(robot.task)
     if not parameters.randomize:
         task = dataclasses.replace(task.nominal(), noise=task.noise)
     simulated = SimulatedRobot(task, parameters.seed, truth=True)
-    robot = robot_file.load(parameters.robot)
     wheeled = robot.description.wheeled
     commands = CommandSubscriber(node, task.robot.actuators, parameters.interface, wheeled)
     sensors = SensorPublisher(

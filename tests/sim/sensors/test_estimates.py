@@ -87,7 +87,7 @@ def test_the_truth_is_the_truth_though_the_sensors_are_noisy() -> None:
 
 def test_a_run_with_estimators_cannot_be_saved() -> None:
     env = TaskVectorEnv(HumanoidVelocity(), 1, estimates="legged")
-    with pytest.raises(UserError, match="cannot be kept"):
+    with pytest.raises(UserError, match="cannot be saved"):
         env.state()
 
 

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from edge_runtime.config.fields import check
 from edge_runtime.errors import UserError
 from sim.tasks import find_task
 from sim.terrain.ground import ground_geoms, on_terrain
@@ -114,5 +115,7 @@ def test_all_of_it_has_the_floors_contact_and_friction(
 
 
 def test_a_slope_in_degrees_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^--task.terrain.slope is in rad and at most 0.8$"):
-        Terrain(TerrainConfig(("slope",), slope=5.0))
+    with pytest.raises(
+        UserError, match=r"^--task.terrain.slope is 5 rad; it must be from 0 to 0.8 rad$"
+    ):
+        check(TerrainConfig(("slope",), slope=5.0), "--task.terrain.")

@@ -39,7 +39,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "render": Command(
         "film a run or policy as MP4",
-        "policies.film.render",
+        "policies.commands.render",
         "RenderConfig",
         positional=("policy",),
         short={"output": "-o"},
@@ -47,7 +47,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "export": Command(
         "write a run's policy as one self-contained ONNX file",
-        "policies.export.export",
+        "policies.commands.export",
         "ExportConfig",
         positional=("run",),
         short={"output": "-o"},

@@ -14,7 +14,7 @@ from types import FrameType
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
-from policies.export.export import export_run
+from policies.export.run_export import export_run
 from policies.train.algorithms import ALGORITHMS, find_learner
 from policies.train.config import TrainConfig, check
 from policies.train.progress import Progress, make_display

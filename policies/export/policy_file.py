@@ -11,8 +11,8 @@ from edge_runtime.errors import ContractError
 from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import INPUT, Policy
 from edge_runtime.signals import Array
-from policies.export.export import export_run, find_run
 from policies.export.onnx_graph import free_batch
+from policies.export.run_export import export_run, find_run
 from policies.train.provenance import cores
 from policies.train.run_folder import CHECKPOINT
 from sim.tasks import find_task

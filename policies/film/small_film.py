@@ -16,7 +16,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.signals import Array
 from policies.evaluation.suite_result import TrialResult
 from policies.film.caption import Caption
-from policies.film.render import write_film
+from policies.film.film_file import write_film
 from sim.envs.vector_env import TaskVectorEnv
 from sim.render import Picture, Renderer
 

@@ -10,7 +10,7 @@ from edge_runtime.policy.inference import Policy
 from policies.evaluation.suite_result import TrialResult
 from policies.export.policy_file import PolicyFile
 from policies.film.caption import Caption
-from policies.film.render import MOST_FRAMES_PER_SECOND, write_film
+from policies.film.film_file import MOST_FRAMES_PER_SECOND, write_film
 from policies.gauntlet.protocol import Protocol
 from policies.gauntlet.suite import make_trials
 from policies.gauntlet.trial_env import Run, TrialEnv

@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
-from policies.export.export import ExportConfig, main
+from policies.commands.export import ExportConfig, main
 from policies.export.vec_normalize import find_normalizer, read_normalizer
 from policies.train.sb3_env import sim2edge_vec_env
 

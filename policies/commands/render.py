@@ -1,27 +1,23 @@
 """`sim2edge render`: a policy or a recorded run on film, with what it was told and does."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 from rich.progress import track
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Command
-from edge_runtime.signals import COMMAND
 from policies.evaluation.episodes import make_world, unseen_seed
 from policies.export.policy_file import PolicyFile
 from policies.film.caption import Caption
-from sim.engines.engine import Float
+from policies.film.film_file import MOST_FRAMES_PER_SECOND, write_film
+from policies.film.recorded_motion import read_motion, replay
 from sim.envs.vector_env import TaskVectorEnv
 from sim.render import Picture, Renderer
 from sim.tasks.task import Task
-
-MOST_FRAMES_PER_SECOND = 30
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def main(config: RenderConfig) -> int:
         moments = _perform(config, policy, env)
     else:
         env = TaskVectorEnv(policy.task.nominal(), 1, seed=config.seed)
-        recording = read_recording(config.recording, env)
+        recording = read_motion(config.recording, env)
         moments, steps = replay(recording, env), min(steps, len(recording.qpos))
     renderer = Renderer(env, config.width, config.height, config.camera, contacts=config.contacts)
     caption = Caption(policy.contract.commands, period, config.height) if config.captions else None
@@ -91,66 +87,6 @@ def main(config: RenderConfig) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class Recording:
-    """What `sim2edge run --record` wrote, after each of T control periods."""
-
-    qpos: Float  # (T, nq)
-    qvel: Float  # (T, nv)
-    command: Float  # (C,), or (0,) for zeros
-
-
-def read_recording(path: Path, env: TaskVectorEnv) -> Recording:
-    """Read a recording of a robot in that world.
-
-    Raises:
-        UserError: it is none.
-    """
-    robot, model = env.config.robot.name, env.engine.model
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; 'sim2edge run POLICY --record {path}' makes it")
-    try:
-        with np.load(path) as file:
-            names = ("qpos", "qvel", "command")
-            qpos, qvel, command = (np.asarray(file[name], np.float64) for name in names)
-    except Exception:  # numpy, zipfile and zlib each have their own
-        raise UserError(f"{path} is damaged or no recording of 'sim2edge run --record'") from None
-    if not len(qpos):
-        raise UserError(f"{path} holds no motion; record for longer")
-    sizes = (qpos.shape[1:], qvel.shape, command.shape)
-    wanted = ((model.nq,), (len(qpos), model.nv))
-    if sizes[:2] != wanted or sizes[2] not in ((0,), (len(env.config.commands),)):
-        raise UserError(f"{path} is no recording of {robot}, which moves in {model.nq} coordinates")
-    if not all(np.isfinite(array).all() for array in (qpos, qvel, command)):
-        raise UserError(f"{path} holds numbers that are not finite; record anew")
-    return Recording(qpos, qvel, command)
-
-
-def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[int, int]) -> None:
-    """Write an H.264 film; it appears only once it is whole.
-
-    Args:
-        path: where, ending in .mp4.
-        frames: pictures (H, W, 3).
-        rate: frames per second.
-        size: width and height of the frames; odd ones lose a line.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{os.getpid()}.{path.name}")
-    size = (size[0] // 2 * 2, size[1] // 2 * 2)  # H.264 halves the colour's resolution
-    try:
-        writer = imageio_ffmpeg.write_frames(
-            str(building), size, fps=round(rate), quality=8, macro_block_size=2
-        )
-        writer.send(None)
-        for frame in frames:
-            writer.send(np.ascontiguousarray(frame[: size[1], : size[0]]))
-        writer.close()
-        os.replace(building, path)
-    finally:
-        building.unlink(missing_ok=True)
-
-
 def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> Iterator[Task]:
     """Let the policy act; gives the task after each control period."""
     act = policy.actor(1)
@@ -159,20 +95,6 @@ def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> It
     observation, _ = env.reset(seed=unseen_seed(config.seed))
     for _ in range(round(config.seconds / env.config.control_period)):
         observation, *_ = env.step(act(observation))
-        yield env.task
-
-
-def replay(recording: Recording, env: TaskVectorEnv) -> Iterator[Task]:
-    """Put the robot where it was after each control period; gives the task then."""
-    if len(recording.command):
-        env.signals[COMMAND][:] = recording.command
-    else:
-        env.signals[COMMAND][:] = 0.0
-    robot = np.zeros(1, np.intp)
-    for qpos, qvel in zip(recording.qpos, recording.qvel):
-        env.engine.reset(robot, qpos[None], qvel[None], constants_changed=False)
-        env.task.sense(None)
-        env.task.observe(None)
         yield env.task
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from policies.commands import train
 from policies.film.caption import Caption
-from policies.film.render import read_recording, replay
+from policies.film.recorded_motion import read_motion, replay
 from sim.envs.vector_env import TaskVectorEnv
 from sim.render import Renderer
 from sim.server.simulated_robot import SimulatedRobot
@@ -75,7 +75,7 @@ def test_a_recording_tells_what_was_asked_and_done(tmp_path: Path) -> None:
     path = tmp_path / "motion.npz"
     path.write_bytes(archive(qpos=qpos, qvel=qvel, command=[0.5, 0.0, -0.2]))
     caption = Caption(task.commands, task.control_period, 360)
-    for moment in replay(read_recording(path, env), env):
+    for moment in replay(read_motion(path, env), env):
         caption.watch(moment)
     assert [line.split()[:5] for line in caption.lines] == [
         ["1.2", "s"],
@@ -99,7 +99,7 @@ def test_a_recording_of_a_car_tells_its_speed_and_lap(tmp_path: Path) -> None:
         qvel.append(driven.engine.qvel[0].copy())
     path = tmp_path / "motion.npz"
     path.write_bytes(archive(qpos=qpos, qvel=qvel, command=[]))
-    for moment in replay(read_recording(path, replayed), replayed):
+    for moment in replay(read_motion(path, replayed), replayed):
         told_again.watch(moment)
     assert told_again.lines == told.lines
     assert told.lines[1] != "0 km/h" and told.lines[2] != "lap 1, 0 %"

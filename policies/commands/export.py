@@ -1,0 +1,88 @@
+"""`sim2edge export`: a policy as one self-contained ONNX file with its contract."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.errors import UserError
+from edge_runtime.files import write_file
+from edge_runtime.policy.contract import from_metadata
+from edge_runtime.policy.inference import Policy
+from policies.export.run_export import export_run, find_run, restore_policy
+from policies.export.sb3_export import export_sb3
+from policies.export.sb3_zip import write_ppo
+from policies.train.actor_critic import AsymmetricActorCritic
+from policies.train.run_folder import POLICY, RunFolder
+from sim.tasks import find_task
+from sim.tasks.task import TaskConfig
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Write a policy as one self-contained ONNX file."""
+
+    run: Path
+    """A run folder, its checkpoint.pt, or the model.zip of a training by Stable-Baselines3."""
+    output: Path | None = None
+    """Where to write; by default RUN/policy.onnx, or model.onnx beside model.zip."""
+    task: str = ""
+    """The task that a model.zip was trained for."""
+    normalizer: Path | None = None
+    """The pickled VecNormalize that a model.zip was trained behind; by default the
+    vecnormalize.pkl beside it, if there is one."""
+    sb3: Path | None = None
+    """Write a run's PPO policy here too, for PPO.load of Stable-Baselines3."""
+
+
+def main(config: ExportConfig) -> int:
+    """Run the command.
+
+    Raises:
+        UserError: it is not a run, holds no whole checkpoint, or the file cannot be written.
+    """
+    if config.run.suffix == ".zip":
+        model, output = _export_zip(config)
+    else:
+        model, output = _export_own(config)
+    write_file(output, model)
+    contract = Policy(model, str(output)).contract
+    print(
+        f"{output}: {contract.task} on {contract.robot}, {contract.provenance.steps:,} steps, "
+        f"{contract.observation_size} observations -> {len(contract.actuators)} actions, "
+        f"{len(model) / 1e3:.0f} kB"
+    )
+    return 0
+
+
+def _export_own(config: ExportConfig) -> tuple[bytes, Path]:
+    """A run's policy file, and where to write it."""
+    if config.task or config.normalizer is not None:
+        raise UserError("--task and --normalizer are for a model.zip; a run knows its own")
+    run = find_run(config.run)
+    model = export_run(run)
+    if config.sb3 is not None:
+        _write_sb3(run, config.sb3)
+    return model, config.output or run.path / POLICY
+
+
+def _export_zip(config: ExportConfig) -> tuple[bytes, Path]:
+    """The policy file of a model.zip, and where to write it."""
+    if not config.task:
+        raise UserError(f"{config.run} does not say what it was trained for; give --task NAME")
+    if config.sb3 is not None:
+        raise UserError("--sb3 is for a run; a model.zip is one of Stable-Baselines3 already")
+    task = find_task(config.task)
+    if not isinstance(task, TaskConfig):
+        raise UserError(f"{config.task} is a benchmark without a robot; nothing could be driven")
+    model = export_sb3(config.run, task, config.normalizer)
+    return model, config.output or config.run.with_suffix(".onnx")
+
+
+def _write_sb3(run: RunFolder, path: Path) -> None:
+    checkpoint = run.load()
+    size = from_metadata(checkpoint["contract"], str(run.path)).observation_size
+    policy = restore_policy(checkpoint, run.config, size)
+    if not isinstance(policy, AsymmetricActorCritic):
+        raise UserError(
+            f"--sb3: {run.path} learns by {run.config.algorithm}; only PPO's is written"
+        )
+    write_ppo(policy, size, path)

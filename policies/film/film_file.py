@@ -1,0 +1,37 @@
+"""Writes films as MP4."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+
+from sim.render import Picture
+
+MOST_FRAMES_PER_SECOND = 30
+
+
+def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[int, int]) -> None:
+    """Write an H.264 film; it appears only once it is whole.
+
+    Args:
+        path: where, ending in .mp4.
+        frames: pictures (H, W, 3).
+        rate: frames per second.
+        size: width and height of the frames; odd ones lose a line.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f".{os.getpid()}.{path.name}")
+    size = (size[0] // 2 * 2, size[1] // 2 * 2)  # H.264 halves the colour's resolution
+    try:
+        writer = imageio_ffmpeg.write_frames(
+            str(building), size, fps=round(rate), quality=8, macro_block_size=2
+        )
+        writer.send(None)
+        for frame in frames:
+            writer.send(np.ascontiguousarray(frame[: size[1], : size[0]]))
+        writer.close()
+        os.replace(building, path)
+    finally:
+        building.unlink(missing_ok=True)

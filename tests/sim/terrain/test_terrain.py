@@ -115,7 +115,5 @@ def test_all_of_it_has_the_floors_contact_and_friction(
 
 
 def test_a_slope_in_degrees_is_refused() -> None:
-    with pytest.raises(
-        UserError, match=r"^--task.terrain.slope is 5 rad; it must be from 0 to 0.8 rad$"
-    ):
+    with pytest.raises(UserError, match=r"^--task.terrain.slope is 5 rad; .* to 0.8 rad$"):
         check(TerrainConfig(("slope",), slope=5.0), "--task.terrain.")

@@ -1,0 +1,35 @@
+"""Drives a simulated robot with a policy, by the parts that `sim2edge run` is made of."""
+
+import time
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+
+import tyro
+
+from edge_runtime.connect import DriverRequest, connect
+from edge_runtime.estimators import find_fusion
+from edge_runtime.loop.control_loop import LoopConfig
+from edge_runtime.loop.session import Session
+from edge_runtime.policy.inference import Policy
+
+SHIPPED = Path(str(files("assets") / "policies" / "VehicleTrack.onnx"))
+
+
+def main(policy: Path = SHIPPED, robot: str = "sim", seconds: float = 10.0) -> None:
+    """Drive for some seconds, and print what the last tick saw and sent."""
+    loaded = Policy.load(policy)
+    with (
+        connect(robot, DriverRequest(loaded.contract.task)) as border,
+        closing(find_fusion("auto", loaded.contract, border.description)) as fusion,
+    ):
+        session = Session(loaded, border, fusion, LoopConfig())
+        session.loop.start()
+        time.sleep(seconds)
+        session.come_to_rest()
+        session.end()
+    print(f"{session.loop.ticks} ticks; gyroscope {session.loop.sensors.signals['imu_gyro'][0]}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -16,7 +16,7 @@ from policies.film.caption import Caption
 from policies.film.film_file import MOST_FRAMES_PER_SECOND, write_film
 from policies.film.recorded_motion import read_motion, replay
 from sim.envs.vector_env import TaskVectorEnv
-from sim.render import Picture, Renderer
+from sim.renderer import Picture, Renderer
 from sim.tasks.task import Task
 
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from edge_runtime.policy.contract import Command
 from edge_runtime.signals import COMMAND
 from sim.engines.engine import Float
-from sim.render import Picture
+from sim.renderer import Picture
 from sim.tasks.driving.task import DrivingTask
 from sim.tasks.task import Task
 from sim.tasks.walking.task import WalkingTask

@@ -7,7 +7,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 
-from sim.render import Picture
+from sim.renderer import Picture
 
 MOST_FRAMES_PER_SECOND = 30
 

@@ -18,7 +18,7 @@ from policies.evaluation.suite_result import TrialResult
 from policies.film.caption import Caption
 from policies.film.film_file import write_film
 from sim.envs.vector_env import TaskVectorEnv
-from sim.render import Picture, Renderer
+from sim.renderer import Picture, Renderer
 
 WIDTH, HEIGHT = 480, 360
 LETTERS = 1.3  # times a film's usual size, for it is shown small

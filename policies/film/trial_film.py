@@ -14,7 +14,7 @@ from policies.film.film_file import MOST_FRAMES_PER_SECOND, write_film
 from policies.gauntlet.protocol import Protocol
 from policies.gauntlet.suite import make_trials
 from policies.gauntlet.trial_env import Run, TrialEnv
-from sim.render import Picture, Renderer
+from sim.renderer import Picture, Renderer
 
 _STANDS = 1.0  # s that the last picture stays, to read why
 

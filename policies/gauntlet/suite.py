@@ -13,7 +13,7 @@ from policies.gauntlet.driving import DrivingTrials
 from policies.gauntlet.protocol import Protocol
 from policies.gauntlet.trial_env import Run, TrialEnv
 from policies.gauntlet.walking import WalkingTrials
-from sim.engines.bullet.engine import WorkerDiedError
+from sim.engines.bullet.bullet_engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.walking.config import HumanoidVelocity

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import mujoco
 
 from edge_runtime.errors import UserError
-from sim.engines.bullet.engine import BulletEngine
+from sim.engines.bullet.bullet_engine import BulletEngine
 from sim.engines.engine import Engine
 from sim.engines.mujoco_cpu import MujocoEngine
 

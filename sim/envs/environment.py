@@ -7,7 +7,7 @@ import numpy as np
 
 from sim.envs.batch import make_batch
 from sim.reference.humanoid_v5 import HumanoidV5
-from sim.render import Picture, Renderer
+from sim.renderer import Picture, Renderer
 from sim.tasks.task import TaskConfig
 
 

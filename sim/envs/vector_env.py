@@ -264,7 +264,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
 
     @property
     def camera(self) -> str:
-        """The camera of `sim.render` it is filmed with."""
+        """The camera of `sim.renderer` it is filmed with."""
         return self.task.camera
 
     def scene_key(self, sim: int) -> int:
@@ -272,7 +272,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         return self.task.scene_key(sim)
 
     def scene(self, sim: int) -> mujoco.MjSpec:
-        """The robot in that simulation's world, for `sim.render`."""
+        """The robot in that simulation's world, for `sim.renderer`."""
         spec = mujoco.MjSpec.from_file(str(self.config.robot.model))
         spec.compiler.discardvisual = False
         self.task.decorate(spec, sim)

@@ -210,14 +210,14 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         self._mass_center[rows] = self._center_of_mass(rows)
         self._observe()
 
-    camera = "follow"  # of `sim.render`
+    camera = "follow"  # of `sim.renderer`
 
     def scene_key(self, sim: int) -> int:
         """All simulations look alike."""
         return 0
 
     def scene(self, sim: int) -> mujoco.MjSpec:
-        """The robot in its world, for `sim.render`."""
+        """The robot in its world, for `sim.renderer`."""
         with as_file(_ASSET) as path:
             return mujoco.MjSpec.from_file(str(path))
 

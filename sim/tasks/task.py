@@ -141,7 +141,7 @@ class Task(ABC):
         rng: draws whatever the task leaves to chance.
     """
 
-    camera: ClassVar[str] = "follow"  # the one it is filmed with, of `sim.render`
+    camera: ClassVar[str] = "follow"  # the one it is filmed with, of `sim.renderer`
     privileged_size: int  # columns of `privileged`
     final_metrics: ClassVar[frozenset[str]] = frozenset()
     """Metrics of which an episode's last value counts; of the others, the mean over its steps."""

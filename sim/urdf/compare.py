@@ -10,9 +10,9 @@ import numpy as np
 from edge_runtime.errors import UserError
 from sim.urdf.bodies import BodyFrames, Masses
 from sim.urdf.bullet_model import BulletModel, open_bullet
+from sim.urdf.model_robot import ModelRobot, find_model_robot
 from sim.urdf.names import Names, find_names
 from sim.urdf.pose import Float
-from sim.urdf.robot import ModelRobot, find_robot
 from sim.urdf.tree import link_frame
 
 POSES = 1000
@@ -66,7 +66,7 @@ def compare_models(
         UserError: PyBullet cannot load the file, or lacks a link or joint of the model.
     """
     model = mujoco.MjModel.from_xml_path(str(mjcf)) if isinstance(mjcf, Path) else mjcf
-    robot = find_robot(model, root)
+    robot = find_model_robot(model, root)
     names = find_names(model, robot)
     positions = _random_positions(model, robot, poses, np.random.default_rng(seed))
     with open_bullet(urdf) as bullet:

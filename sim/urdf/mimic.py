@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from sim.urdf.robot import ModelRobot
+from sim.urdf.model_robot import ModelRobot
 
 # Points of the leader's range at which the deviation from the linear part is computed
 _POINTS = 101

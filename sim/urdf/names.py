@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import mujoco
 
-from sim.urdf.robot import WORLD, ModelRobot
+from sim.urdf.model_robot import WORLD, ModelRobot
 
 BASE = "base_link"  # REP-105
 _FOREIGN = re.compile(r"[^A-Za-z0-9_./-]")

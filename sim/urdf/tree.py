@@ -9,9 +9,9 @@ import numpy as np
 from edge_runtime.policy.contract import Actuator
 from sim.urdf.limits import Limits, joint_limits
 from sim.urdf.mimic import Mimic, mimics
+from sim.urdf.model_robot import ModelRobot
 from sim.urdf.names import Names
 from sim.urdf.pose import Float, Pose, pose, shift, turn
-from sim.urdf.robot import ModelRobot
 from sim.urdf.shapes import Capsules, Shape, collides, is_visible, shapes
 
 

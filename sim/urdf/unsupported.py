@@ -8,8 +8,8 @@ import mujoco
 
 from sim.urdf.limits import UNKNOWN_VELOCITY, joint_actuators
 from sim.urdf.mimic import Mimic, mimics
+from sim.urdf.model_robot import ModelRobot
 from sim.urdf.names import Names
-from sim.urdf.robot import ModelRobot
 from sim.urdf.shapes import collides
 from sim.urdf.tree import Tree
 

@@ -9,12 +9,12 @@ import mujoco
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.policy.contract import Actuator
-from sim.urdf.document import urdf_text
 from sim.urdf.meshes import stl, triangles
+from sim.urdf.model_robot import ModelRobot, find_model_robot
 from sim.urdf.names import Names, find_names
-from sim.urdf.robot import ModelRobot, find_robot
 from sim.urdf.tree import EVERYTHING, Parts, Tree, build_tree
 from sim.urdf.unsupported import Unsupported, ball_joints, find_unsupported, unsupported_ball
+from sim.urdf.urdf_text import urdf_text
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def convert(
     Raises:
         UserError: there is no robot, or one of its joints cannot be expressed in URDF.
     """
-    robot = find_robot(model, root)
+    robot = find_model_robot(model, root)
     balls = ball_joints(model, robot)
     if balls:
         gap = unsupported_ball(model, balls)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edge_runtime.errors import UserError
 from sim.engines.engine import Bool
-from sim.urdf.robot import WORLD, ModelRobot
+from sim.urdf.model_robot import WORLD, ModelRobot
 
 _SLIDING = 3  # condim of a contact whose friction resists sliding, but neither twisting nor rolling
 _FLAGS = (  # what Bullet always simulates

@@ -14,9 +14,9 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from sim.engines.engine import Float
+from sim.urdf.model_robot import ModelRobot, find_model_robot
 from sim.urdf.names import find_names
 from sim.urdf.pose import Pose, pose
-from sim.urdf.robot import ModelRobot, find_robot
 
 _ENTRIES = ("xx", "xy", "xz", "yy", "yz", "zz")
 
@@ -34,7 +34,7 @@ class WorldUrdf:
 
     def __init__(self, model: mujoco.MjModel, urdf: str) -> None:
         self._model = model
-        robot = find_robot(model)
+        robot = find_model_robot(model)
         _check_single_robot(model, robot)
         names = find_names(model, robot)
         self.root = robot.root

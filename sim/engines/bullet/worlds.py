@@ -9,10 +9,10 @@ import numpy as np
 
 from edge_runtime.rotations import multiply, rotation_matrix
 from sim.engines.bullet.contact_rules import ContactRules
-from sim.engines.bullet.fields import AT_RESET, FIELDS
 from sim.engines.bullet.forces import JointForces
 from sim.engines.bullet.state_sensors import Contact, StateSensors
 from sim.engines.bullet.world import World, WorldConfig
+from sim.engines.bullet.world_fields import AT_RESET, FIELDS
 from sim.engines.bullet.world_urdf import WorldUrdf
 from sim.engines.engine import Float, Rows
 

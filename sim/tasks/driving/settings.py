@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from edge_runtime.config.fields import Range, setting
 from sim.racing.tracks import TrackConfig
 from sim.sensors.estimates import EstimateErrors, GaussMarkov
-from sim.sensors.gnss import GnssConfig
+from sim.sensors.gnss_receivers import GnssConfig
 from sim.sensors.lidar import LidarConfig
 from sim.sensors.readings import Noise
 from sim.tasks.driving.rewards import DrivingRewards

@@ -19,7 +19,7 @@ from sim.robots.vehicle import (
     WHEEL_RADIUS,
     WHEELS,
 )
-from sim.sensors.gnss import GnssReceivers
+from sim.sensors.gnss_receivers import GnssReceivers
 from sim.sensors.lidar import Lidar
 from sim.tasks.driving.rewards import reward
 from sim.tasks.driving.settings import DrivingSettings

@@ -12,7 +12,7 @@ from policies.commands import train
 from policies.film.caption import Caption
 from policies.film.recorded_motion import read_motion, replay
 from sim.envs.vector_env import TaskVectorEnv
-from sim.render import Renderer
+from sim.renderer import Renderer
 from sim.server.simulated_robot import SimulatedRobot
 from sim.tasks import find_task
 from sim2edge.__main__ import main as sim2edge

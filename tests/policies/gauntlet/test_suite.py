@@ -12,7 +12,7 @@ from policies.evaluation.suite_result import SuiteResult, read_results, write_re
 from policies.export.policy_file import PolicyFile
 from policies.gauntlet.suite import make_trials, run_gauntlet
 from policies.gauntlet.trial_env import Run
-from sim.engines.bullet.engine import WorkerDiedError
+from sim.engines.bullet.bullet_engine import WorkerDiedError
 from sim.tasks.walking.config import HumanoidVelocity
 from tests.policies.short_gauntlets import short_drive, short_walk
 

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("pybullet")
 
-from sim.engines.bullet.engine import BulletEngine
+from sim.engines.bullet.bullet_engine import BulletEngine
 
 FALLING = """
 <mujoco>

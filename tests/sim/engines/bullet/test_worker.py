@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime.errors import UserError
 from edge_runtime.signals import Array
-from sim.engines.bullet.engine import BulletEngine, WorkerDiedError
+from sim.engines.bullet.bullet_engine import BulletEngine, WorkerDiedError
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
 
@@ -88,7 +88,7 @@ def test_names_the_simulations_of_a_process_that_died() -> None:
 
 def test_does_not_wait_for_ever_for_a_process_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     env = make_env("VehicleTrack", 2, processes=2)
-    monkeypatch.setattr("sim.engines.bullet.engine.ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setattr("sim.engines.bullet.bullet_engine.ANSWER_TIMEOUT", 0.5)
     hung = processes_of(env)[0]
     os.kill(hung, signal.SIGSTOP)
     with pytest.raises(WorkerDiedError, match=r"simulation 0 gave no answer for 0\.5 s"):

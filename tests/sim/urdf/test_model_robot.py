@@ -7,7 +7,7 @@ import pytest
 
 from edge_runtime.errors import UserError
 from sim.urdf import convert
-from sim.urdf.robot import find_robot
+from sim.urdf.model_robot import find_model_robot
 from tests.sim.urdf.mjcf import HINGE, INERTIAL, MOTOR, arm, floating, model
 
 BALL = '<body name="ball"><freejoint/><geom size="0.1"/></body>'
@@ -22,27 +22,27 @@ def test_the_ground_and_what_stands_on_it_are_no_part_of_it() -> None:
 
 def test_it_is_what_the_motors_move() -> None:
     built = model(BALL + TABLE + floating(arm(HINGE)), MOTOR)
-    assert built.body(find_robot(built).root).name == "torso"
+    assert built.body(find_model_robot(built).root).name == "torso"
 
 
 def test_two_that_might_be_it_are_named() -> None:
     built = model(BALL + floating(arm(HINGE)))
     with pytest.raises(UserError, match="there are ball, torso; name one by --root"):
-        find_robot(built)
-    assert built.body(find_robot(built, "ball").root).name == "ball"
+        find_model_robot(built)
+    assert built.body(find_model_robot(built, "ball").root).name == "ball"
 
 
 def test_an_unknown_root_is_refused() -> None:
     built = model(floating(arm(HINGE)), MOTOR)
     with pytest.raises(UserError, match="--root arm: no such body stands in the world"):
-        find_robot(built, "arm")
+        find_model_robot(built, "arm")
     with pytest.raises(UserError, match="torso floats freely"):
-        find_robot(built, "world")
+        find_model_robot(built, "world")
 
 
 def test_an_empty_world_has_no_robot() -> None:
     with pytest.raises(UserError, match="has no body"):
-        find_robot(model('<geom type="plane" size="1 1 1"/>'))
+        find_model_robot(model('<geom type="plane" size="1 1 1"/>'))
 
 
 def test_an_arm_on_a_table_stands_on_its_base() -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from edge_runtime.errors import UserError
 from sim.envs.vector_env import TaskVectorEnv
-from sim.render import FOLLOW_CAMERAS, Renderer
+from sim.renderer import FOLLOW_CAMERAS, Renderer
 from sim.tasks import find_task
 
 WIDTH, HEIGHT = 160, 120

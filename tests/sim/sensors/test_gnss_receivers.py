@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sim.sensors.gnss import GnssConfig, GnssReceivers
+from sim.sensors.gnss_receivers import GnssConfig, GnssReceivers
 
 ROWS = 500
 ALL = np.arange(ROWS)

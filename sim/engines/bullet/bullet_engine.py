@@ -21,12 +21,12 @@ import numpy as np
 
 from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
-from sim.engines.bullet.fields import FIELDS
 from sim.engines.bullet.shared_arrays import Layout, SharedArrays
 from sim.engines.bullet.unsupported import refuse_unsupported
 from sim.engines.bullet.worker_job import WorkerJob
+from sim.engines.bullet.world_fields import FIELDS
 from sim.engines.engine import Bool, Engine, Float, Rows
-from sim.urdf.robot import find_robot
+from sim.urdf.model_robot import find_model_robot
 from sim.urdf.tree import Parts
 from sim.urdf.write import write_urdf
 
@@ -66,7 +66,7 @@ class BulletEngine(Engine):
         processes: int = 0,
         inner: int | None = None,
     ) -> None:
-        refuse_unsupported(model, find_robot(model))
+        refuse_unsupported(model, find_model_robot(model))
         self.model, self.rows, self.substeps = model, rows, substeps
         layout = _layout(model, rows, substeps)
         self._memory = SharedArrays(layout)

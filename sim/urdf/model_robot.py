@@ -22,7 +22,7 @@ class ModelRobot:
     floats: bool  # whether the root has a free joint
 
 
-def find_robot(model: mujoco.MjModel, root: str = "") -> ModelRobot:
+def find_model_robot(model: mujoco.MjModel, root: str = "") -> ModelRobot:
     """Finds the robot in a scene.
 
     Args:

@@ -40,7 +40,7 @@ PERIOD = 10_000_000  # ns: 100 Hz
 READINGS = 4  # readings of the IMU in a period
 _GAINS_EVERY, _ODOMETRY_EVERY = 10, 2  # periods, as the edge node publishes them by default
 _JOINT = "left_elbow"
-_STEPS, _STEP = 16, 0.005  # number of samples that can be told apart, and their step, rad
+_STEPS, _STEP = 16, 0.005  # number of samples that can be needed apart, and their step, rad
 _TERM = "joint_pos_rel"
 _SOLE = 200.0, 2.0  # N on each sole, and its noise
 
@@ -60,25 +60,25 @@ def contract() -> Contract:
 
 def answering_policy() -> bytes:
     """Returns a network of the usual size whose action for that joint is what it observes of it."""
-    told = contract()
-    network = random_network(told)
-    place = told.joint_names.index(_JOINT)
+    needed = contract()
+    network = random_network(needed)
+    place = needed.joint_names.index(_JOINT)
     weight, bias = network.layers[-1]
     weight[place] = 0.0
-    prior = np.zeros((len(told.actuators), told.observation_size), np.float32)
-    prior[place, _place_of_joint(told, place)] = 1.0
+    prior = np.zeros((len(needed.actuators), needed.observation_size), np.float32)
+    prior[place, _place_of_joint(needed, place)] = 1.0
     last = (weight, bias)
     return policy_bytes(
-        dataclasses.replace(network, layers=(*network.layers[:-1], last), prior=prior), told
+        dataclasses.replace(network, layers=(*network.layers[:-1], last), prior=prior), needed
     )
 
 
-def _place_of_joint(told: Contract, place: int) -> int:
+def _place_of_joint(needed: Contract, place: int) -> int:
     """Returns the index of the joint's newest position in the observation."""
     start = 0
-    for term, size in zip(told.observations, told.term_sizes):
+    for term, size in zip(needed.observations, needed.term_sizes):
         if term.name == _TERM:
-            return start + size - len(told.joint_names) + place
+            return start + size - len(needed.joint_names) + place
         start += size
     raise ValueError(f"the policy does not observe {_TERM}")
 
@@ -94,11 +94,11 @@ def run_drivers(answered: Event, measuring: Event, stop: Event, to: Connection) 
     """
     context = _context()
     node = Node("drivers", context=context)
-    subscriber, heard = SubscriberThread(node, "commands"), list[tuple[float, float]]()
+    subscriber, answers = SubscriberThread(node, "commands"), list[tuple[float, float]]()
     place = contract().joint_names.index(_JOINT)
 
     def take(data: bytes) -> None:
-        heard.append((time.monotonic(), float(cdr.unpack_array(data)[place])))
+        answers.append((time.monotonic(), float(cdr.unpack_array(data)[place])))
         answered.set()
 
     for topic in (topics.STIFFNESS, topics.DAMPING):
@@ -109,7 +109,7 @@ def run_drivers(answered: Event, measuring: Event, stop: Event, to: Connection) 
     with realtime(RealtimeConfig(fifo=FIFO - 1)):
         stamps, missed = _publish(node, measuring, stop)
     subscriber.close()
-    to.send(Answers(_latencies(stamps, heard), len(stamps) - 2 * _STEPS, missed))
+    to.send(Answers(_latencies(stamps, answers), len(stamps) - 2 * _STEPS, missed))
     node.destroy_node()
     rclpy.shutdown(context=context)
 
@@ -147,17 +147,17 @@ def _publish(node: Node, measuring: Event, stop: Event) -> tuple[dict[int, float
     return stamps, missed
 
 
-def _latencies(stamps: dict[int, float], heard: list[tuple[float, float]]) -> Array:
+def _latencies(stamps: dict[int, float], answers: list[tuple[float, float]]) -> Array:
     """Returns the latency of each sample's first answer.
 
     The command of the joint is its step times a gain, which follows from the span of all commands.
     """
-    values = np.array([value for _moment, value in heard])
+    values = np.array([value for _moment, value in answers])
     lowest, highest = values.min(), values.max()
     steps = np.rint((values - lowest) / (highest - lowest) * (_STEPS - 1)).astype(int)
     first: dict[int, float] = {}
     numbers, times = np.array(list(stamps)), np.array(list(stamps.values()))
-    for (moment, _value), step in zip(heard, steps):
+    for (moment, _value), step in zip(answers, steps):
         newest = int(numbers[max(int(np.searchsorted(times, moment)) - 1, 0)])
         answered = newest - (newest - int(step)) % _STEPS
         first.setdefault(answered, moment - stamps.get(answered, math.nan))

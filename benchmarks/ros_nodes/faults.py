@@ -74,14 +74,14 @@ class Observer:
             if what == "status":
                 self.said.append(value)
             else:
-                heard = self.samples if what == "sample" else self.commands
-                heard.append((float(moment), float(value)))
+                received = self.samples if what == "sample" else self.commands
+                received.append((float(moment), float(value)))
 
     @property
     def drives(self) -> bool:
         """Whether the car is received, and moves at speed."""
-        heard = self.samples[-1:] and time.time() - self.samples[-1][0] < 0.5
-        return bool(heard) and self.samples[-1][1] > _DRIVES
+        received = self.samples[-1:] and time.time() - self.samples[-1][0] < 0.5
+        return bool(received) and self.samples[-1][1] > _DRIVES
 
     def reset(self) -> None:
         """Calls the operator's reset service."""

@@ -27,7 +27,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 rclpy.init()
-node = rclpy.create_node("newcomer")
+node = rclpy.create_node("subscriber")
 for kind, topic in (
     (Imu, "imu/data"),
     (JointState, "joint_states"),
@@ -59,16 +59,16 @@ def _lost_to_late_subscribers() -> int:
         time.sleep(_STARTING)
         before = _lost(listener)
         for _ in range(SUBSCRIBERS):
-            with running([sys.executable, "-c", _LISTENS]) as newcomer:
+            with running([sys.executable, "-c", _LISTENS]) as subscriber:
                 for topic in ("imu/data", "forward_position_controller/commands"):
-                    newcomer.until_said(f"heard {topic}")
+                    subscriber.until_said(f"heard {topic}")
                 time.sleep(_STAYS)
         return _lost(listener) - before
 
 
 def _lost(listener: Listener) -> int:
-    told = listener.diagnostics("control loop")
-    return sum(int(told[count]) for count in _COUNTS)
+    values = listener.diagnostics("control loop")
+    return sum(int(values[count]) for count in _COUNTS)
 
 
 @contextmanager

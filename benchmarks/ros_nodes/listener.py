@@ -52,13 +52,13 @@ class Listener:
         """
         begun = time.monotonic()
 
-        def told() -> bool:
+        def updated() -> bool:
             return self._diagnostics.get(part, (0.0, {}))[0] > begun
 
-        wait_until(told, f"diagnostics of '{part}' came")
+        wait_until(updated, f"diagnostics of '{part}' came")
         return self._diagnostics[part][1]
 
-    def hear(self, kind: Any, topic: str, take: Callable[[Any], None]) -> None:
+    def subscribe(self, kind: Any, topic: str, take: Callable[[Any], None]) -> None:
         """Calls back with each message."""
         self.node.create_subscription(kind, topic, take, topics.SENSOR)
 

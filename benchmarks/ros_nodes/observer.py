@@ -31,19 +31,19 @@ def main() -> int:
     node = Node("observer", context=context)
     reset = node.create_client(Trigger, "edge_node/reset")
 
-    def hear(
+    def subscribe(
         kind: type, topic: str, what: str, value: Callable[[Any], object], qos: QoSProfile
     ) -> None:
-        def tell(message: Any, about: dict[str, int]) -> None:
+        def print_line(message: Any, about: dict[str, int]) -> None:
             sent = about["source_timestamp"] * 1e-9
             print(what, f"{sent:.6f}", value(message), flush=True)
 
-        taken: Any = tell  # rclpy's types omit the second argument
+        taken: Any = print_line  # rclpy's types omit the second argument
         node.create_subscription(kind, topic, taken, qos)
 
-    hear(Odometry, TRUTH, "sample", lambda m: m.twist.twist.linear.x, topics.STATE)
-    hear(Float64MultiArray, topics.VELOCITY, "command", lambda m: m.data[0], topics.STATE)
-    hear(DiagnosticStatus, "edge_node/status", "status", lambda m: m.message, topics.LATCHED)
+    subscribe(Odometry, TRUTH, "sample", lambda m: m.twist.twist.linear.x, topics.STATE)
+    subscribe(Float64MultiArray, topics.VELOCITY, "command", lambda m: m.data[0], topics.STATE)
+    subscribe(DiagnosticStatus, "edge_node/status", "status", lambda m: m.message, topics.LATCHED)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 

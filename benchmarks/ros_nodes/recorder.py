@@ -33,8 +33,8 @@ def killed() -> list[Figure]:
         noticed = missed(listener) - before
         again.end()
         first, second = sorted(Path(folder).glob("bag_*"))
-        lost, anew = at - max(_recorded(first)), _recorded(second)
-    if not anew:
+        lost, after = at - max(_recorded(first)), _recorded(second)
+    if not after:
         raise RuntimeError("the second recorder recorded nothing")
     return [
         Figure(

@@ -95,13 +95,13 @@ def through_the_graph(robot: str, seconds: float) -> list[Figure]:
     inside, graph = in_process(robot, seconds), over_ros(robot, seconds)
     name = f"{robot}, {seconds:g} s through the graph"
     what = "upright" if robot == "humanoid" else "on its track"
-    told = f"in one process {inside.seconds:.0f} s"
+    beside = f"in one process {inside.seconds:.0f} s"
     if robot == "humanoid":
-        told += f"; speed off by {graph.error:.3f} m/s, in one process {inside.error:.3f}"
+        beside += f"; speed off by {graph.error:.3f} m/s, in one process {inside.error:.3f}"
     else:
-        told += f"; {graph.travelled:.0f} m, in one process {inside.travelled:.0f}"
+        beside += f"; {graph.travelled:.0f} m, in one process {inside.travelled:.0f}"
     return [
-        Figure(f"{name}, {what}", graph.seconds, "s", math.floor(inside.seconds), told),
+        Figure(f"{name}, {what}", graph.seconds, "s", math.floor(inside.seconds), beside),
         Figure(
             f"{name}, missed beyond an empty loop's",
             max(0, graph.missed - graph.missed_empty),
@@ -163,7 +163,7 @@ def up(robot: str, motion: Motion) -> Iterator[Listener]:
     """Runs a graph that drives, and a listener to it."""
     command = [sys.executable, "-m", "sim2edge", "up", robot, "--no-respawn"]
     with Listener() as listener:
-        listener.hear(Odometry, TRUTH, lambda message: _take(message, motion))
+        listener.subscribe(Odometry, TRUTH, lambda message: _take(message, motion))
         with running(command) as graph:
             graph.until_said("]: active")
             yield listener

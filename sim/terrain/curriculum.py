@@ -50,9 +50,9 @@ class Curriculum:
             self.level[rows] = self._rng.integers(0, self._levels, len(rows))
         else:
             asked, walked = self._asked[rows], self._walked[rows]
-            tells = asked >= _LEAST
-            up = tells & ~fallen & (walked >= _ENOUGH * asked)
-            down = fallen | (tells & (walked < _TOO_LITTLE * asked))
+            counts = asked >= _LEAST
+            up = counts & ~fallen & (walked >= _ENOUGH * asked)
+            down = fallen | (counts & (walked < _TOO_LITTLE * asked))
             level = np.maximum(self.level[rows] + up - (down & ~up), 0)
             anywhere = self._rng.integers(0, self._levels, len(rows))
             self.level[rows] = np.where(level >= self._levels, anywhere, level)

@@ -87,12 +87,12 @@ def test_a_command_that_is_not_finite_is_refused(command: CmdVel, asked: list[li
     assert command.rejected == 1
 
 
-@pytest.mark.parametrize(("age", "told"), [(3.0, "s old"), (-3600.0, "s ahead")])
+@pytest.mark.parametrize(("age", "reported"), [(3.0, "s old"), (-3600.0, "s ahead")])
 def test_a_command_of_another_time_is_refused_and_one_without_a_stamp_accepted(
-    node: Any, command: CmdVel, asked: list[list[float]], age: float, told: str
+    node: Any, command: CmdVel, asked: list[list[float]], age: float, reported: str
 ) -> None:
     command._take(stamped(node, age))
-    assert f"{told}, more than cmd_vel_timeout" in command.complaint
+    assert f"{reported}, more than cmd_vel_timeout" in command.complaint
     assert asked == []
     command._take(stamped(node, 0.05))
     command._take(TwistStamped(twist=twist(0.25)))
@@ -118,10 +118,10 @@ def test_zero_velocity_is_asked_for_once_when_commands_cease(
     assert command.complaint == "", "what ceased is no trouble any more"
 
 
-def follow(command: CmdVel, operator: Operator, heard: Callable[[], bool]) -> None:
-    """Look for publishers, as once a second, until commands are heard."""
+def follow(command: CmdVel, operator: Operator, received: Callable[[], bool]) -> None:
+    """Look for publishers, as once a second, until commands are received."""
     end = time.monotonic() + 60.0
-    while not heard():
+    while not received():
         assert time.monotonic() < end, command.kind
         command.follow_publishers()
         command.check_timeout()

@@ -22,10 +22,10 @@ FORWARD = "forward_command_controller/ForwardCommandController"
 @pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
 def test_controllers_list_joints_in_the_order_of_the_arrays(node: Any, robot: str) -> None:
     path = default_parameters(robot).with_name(f"{robot}_controllers.yaml")
-    told = {
+    reported = {
         name: part["ros__parameters"] for name, part in yaml.safe_load(path.read_text()).items()
     }
-    types = told.pop("controller_manager")
+    types = reported.pop("controller_manager")
     described = robot_file.load(robot)
     contract = Policy.load(default_policy(robot)).contract
     modes = {a.name: a.mode for a in contract.actuators}
@@ -38,13 +38,13 @@ def test_controllers_list_joints_in_the_order_of_the_arrays(node: Any, robot: st
     }
     listed = {
         f"{name}/commands": part["joints"]
-        for name, part in told.items()
+        for name, part in reported.items()
         if types[name]["type"] == FORWARD
     }
     assert listed == {topic: names for topic, names in expected.items() if names}
     published = CommandPublisher(node, contract.actuators, 0.02, described.description.wheeled, "")
     assert set(listed) <= set(published.topics)
     published.close()
-    assert told["imu_sensor_broadcaster"]["frame_id"] == described.imu_frame
-    assert set(described.feet) == {n for n in told if "force_torque" in types[n]["type"]}
-    assert {"joint_state_broadcaster", *told} == set(types) - {"update_rate"}
+    assert reported["imu_sensor_broadcaster"]["frame_id"] == described.imu_frame
+    assert set(described.feet) == {n for n in reported if "force_torque" in types[n]["type"]}
+    assert {"joint_state_broadcaster", *reported} == set(types) - {"update_rate"}

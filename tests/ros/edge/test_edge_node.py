@@ -48,7 +48,7 @@ class Operator(Watcher):
         return str(self.call("/edge_node/get_state", GetState).current_state.label)
 
     def told_state(self) -> str:
-        """That of `~/status`, which tells it as soon as it is reached."""
+        """The message of `~/status`, which is published as soon as it changes."""
         values = self.last("/edge_node/status").values
         return next(str(v.value) for v in values if v.key == "state")
 
@@ -83,7 +83,7 @@ def test_every_transition_from_every_state_that_needs_no_robot(operator: Operato
         assert not operator.change(SHUTDOWN["active"])
         assert operator.change(SHUTDOWN["inactive"])
         assert operator.state == "finalized"
-        operator.until(lambda: operator.told_state() == "finalized", "it is told")
+        operator.until(lambda: operator.told_state() == "finalized", "it is published")
         assert graph.process.poll() is None, graph.output
         assert "Traceback" not in graph.output
 
@@ -91,9 +91,9 @@ def test_every_transition_from_every_state_that_needs_no_robot(operator: Operato
 def test_an_unconfigured_node_is_in_the_diagnostics(operator: Operator) -> None:
     with running(edge_node("-p", "fusion:=guess")) as graph:
         graph.until("unconfigured")
-        operator.until(lambda: operator.part("node") is not None, "it is told")
+        operator.until(lambda: operator.part("node") is not None, "it is published")
         assert not operator.change("configure")
-        operator.until(lambda: "guess" in operator.part("node").message, "it is told why")
+        operator.until(lambda: "guess" in operator.part("node").message, "the reason is reported")
         assert operator.value("node", "state") == "unconfigured"
 
 
@@ -145,12 +145,12 @@ def test_a_deactivation_from_outside_ends_autostart(car: tuple[Operator, Graph])
     """It activated itself; what a person ends stays ended until a person begins it."""
     operator, _ = car
     assert operator.change("deactivate")
-    operator.until(lambda: operator.told_state() == "inactive", "it is told", patience=2.0)
+    operator.until(lambda: operator.told_state() == "inactive", "it is published", patience=2.0)
     operator.until(lambda: abs(operator.speed) < 0.5, "the car stands")
     operator.spin(2.0)  # it would have tried again by now
     assert operator.state == "inactive"
     assert operator.change("activate")
-    operator.until(lambda: operator.told_state() == "active", "it is told")
+    operator.until(lambda: operator.told_state() == "active", "it is published")
     operator.until(lambda: operator.speed > 3.0, "the car drives")
 
 
@@ -200,14 +200,14 @@ def test_a_loaded_policy_is_reported_at_once(car: tuple[Operator, Graph], tmp_pa
     other = tmp_path / "other.onnx"
     other.write_bytes(default_policy("vehicle").read_bytes())
 
-    def told() -> str:
+    def reported() -> str:
         values = operator.last("/edge_node/status").values
         return next(str(v.value) for v in values if v.key == "policy")
 
     assert operator.ask("load", other).success
-    operator.until(lambda: told() == str(other), "it is told", patience=2.0)
+    operator.until(lambda: reported() == str(other), "it is published", patience=2.0)
     assert operator.ask("roll_back").success
-    operator.until(lambda: told() != str(other), "it is told", patience=2.0)
+    operator.until(lambda: reported() != str(other), "it is published", patience=2.0)
 
 
 @pytest.mark.slow

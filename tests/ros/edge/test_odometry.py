@@ -105,13 +105,13 @@ def test_unknown_estimates_are_not_published() -> None:
     node, level = FakeNode(), np.eye(4)[0]
     made = publisher(node, every=2)
     known, unknown = imu(level, np.zeros(3), np.zeros(3)), np.full(3, np.nan)
-    for told in (
+    for reported in (
         tick(known, np.zeros(3), number=3),  # not its turn
         tick(known, np.zeros(3), number=4, lost=True),
         tick(imu(level, np.zeros(3), unknown), np.zeros(3), number=4),
         tick(imu(level, unknown, np.zeros(3)), np.zeros(3), number=4),
     ):
-        made.observe(told)
+        made.observe(reported)
         made.send()
     assert node.sent["odometry/filtered"] == []
     made.observe(tick(known, np.zeros(3), number=4))

@@ -24,8 +24,10 @@ def test_twenty_reloads_in_a_row_add_no_missed_tick(node: Any, tmp_path: Path) -
     watcher = Watcher(node)
 
     def missed() -> int:
-        heard = len(watcher.heard["/diagnostics"])
-        watcher.until(lambda: len(watcher.heard["/diagnostics"]) > heard + 1, "it is told")
+        received = len(watcher.received["/diagnostics"])
+        watcher.until(
+            lambda: len(watcher.received["/diagnostics"]) > received + 1, "it is published"
+        )
         return int(watcher.value("control loop", "missed"))
 
     with up("vehicle") as graph:
@@ -39,5 +41,5 @@ def test_twenty_reloads_in_a_row_add_no_missed_tick(node: Any, tmp_path: Path) -
             assert watcher.ask("load").success
             watcher.spin(_EACH)
         with_reloads = missed()
-        watcher.until(lambda: watcher.value("policy", "swaps") == str(_RELOADS), "it is told")
+        watcher.until(lambda: watcher.value("policy", "swaps") == str(_RELOADS), "it is published")
     assert with_reloads - without <= without - begun

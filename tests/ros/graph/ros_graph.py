@@ -66,19 +66,19 @@ class Probe:
         from rclpy.executors import SingleThreadedExecutor
 
         self.node = node
-        self.heard: dict[str, list[Any]] = {}
+        self.received: dict[str, list[Any]] = {}
         self._executor = node.executor  # several probes may share a node
         if self._executor is None:
             self._executor = SingleThreadedExecutor(context=node.context)
             self._executor.add_node(node)
 
-    def hear(self, topic: str, kind: Any, qos: Any = 10) -> None:
+    def subscribe(self, topic: str, kind: Any, qos: Any = 10) -> None:
         messages: list[Any] = []
-        self.heard[topic] = messages
+        self.received[topic] = messages
         self.node.create_subscription(kind, topic, messages.append, qos)
 
     def last(self, topic: str) -> Any:
-        return self.heard[topic][-1]
+        return self.received[topic][-1]
 
     def spin(self, seconds: float, each: Callable[[], None] = lambda: None) -> None:
         end = time.monotonic() + seconds
@@ -97,7 +97,9 @@ class Probe:
         end = time.monotonic() + patience
         while not holds():
             if time.monotonic() > end:
-                pytest.fail(f"never: {what}; heard { {t: len(m) for t, m in self.heard.items()} }")
+                pytest.fail(
+                    f"never: {what}; received { {t: len(m) for t, m in self.received.items()} }"
+                )
             self._executor.spin_once(timeout_sec=0.02)
             each()
 

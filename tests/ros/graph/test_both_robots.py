@@ -30,25 +30,27 @@ def place(message: Odometry) -> tuple[float, float]:
 def test_the_humanoid_walks_as_commanded(node: Any) -> None:
     probe = Probe(node)
     truth, filtered = "ground_truth/odometry", "odometry/filtered"
-    probe.hear(truth, Odometry)
-    probe.hear(filtered, Odometry)
-    probe.hear("edge_node/status", DiagnosticStatus, topics.LATCHED)
-    probe.hear("/diagnostics", DiagnosticArray)
+    probe.subscribe(truth, Odometry)
+    probe.subscribe(filtered, Odometry)
+    probe.subscribe("edge_node/status", DiagnosticStatus, topics.LATCHED)
+    probe.subscribe("/diagnostics", DiagnosticArray)
     speak = node.create_publisher(Twist, "cmd_vel", 10)
     command = Twist()
     command.linear.x = 0.5
     with up("humanoid", *PATIENT) as graph:
-        probe.until(lambda: all(map(probe.heard.get, (truth, filtered))), "odometry comes")
+        probe.until(lambda: all(map(probe.received.get, (truth, filtered))), "odometry comes")
         start = seconds(probe.last(truth))
         probe.until(
-            lambda: seconds(probe.last(truth)) > start + 10.0 and bool(probe.heard["/diagnostics"]),
+            lambda: (
+                seconds(probe.last(truth)) > start + 10.0 and bool(probe.received["/diagnostics"])
+            ),
             "ten seconds pass",
             each=lambda: speak.publish(command),
         )
         code = graph.interrupt(probe)
     assert code == 0, graph.output
-    begun = next(m for m in probe.heard[truth] if seconds(m) > start + 3.0)
-    ended = next(m for m in probe.heard[truth] if seconds(m) > start + 9.0)
+    begun = next(m for m in probe.received[truth] if seconds(m) > start + 3.0)
+    ended = next(m for m in probe.received[truth] if seconds(m) > start + 9.0)
     speed = math.dist(place(ended), place(begun)) / (seconds(ended) - seconds(begun))
     assert speed == pytest.approx(0.5, abs=0.15)
     assert ended.pose.pose.position.z > 0.6, "it did not fall"
@@ -64,14 +66,14 @@ def test_the_humanoid_walks_as_commanded(node: Any) -> None:
 def test_the_car_drives(node: Any) -> None:
     probe = Probe(node)
     truth = "ground_truth/odometry"
-    probe.hear(truth, Odometry)
+    probe.subscribe(truth, Odometry)
     with up("vehicle", "--lockstep") as graph:
         graph.until("edge_node]: active")
-        probe.until(lambda: bool(probe.heard[truth]), "the truth is told")
+        probe.until(lambda: bool(probe.received[truth]), "the truth is published")
         start = seconds(probe.last(truth))
         probe.until(lambda: seconds(probe.last(truth)) > start + 8.0, "eight seconds pass")
         assert graph.interrupt(probe) == 0, graph.output
-    drove = [m for m in probe.heard[truth] if seconds(m) > start]
+    drove = [m for m in probe.received[truth] if seconds(m) > start]
     path = sum(math.dist(place(a), place(b)) for a, b in itertools.pairwise(drove))
     assert path > 30.0
     speeds = [m.twist.twist.linear.x for m in drove]

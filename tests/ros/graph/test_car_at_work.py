@@ -28,7 +28,7 @@ def car(environment: dict[str, str]) -> Iterator[Watcher]:
     with up("vehicle", "--lockstep") as graph:
         graph.until("edge_node]: active")
         watcher.until(lambda: watcher.time > 0 and watcher.speed > 3.0, "the car drives")
-        watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is told")
+        watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is published")
         yield watcher
         assert graph.process.poll() is None, graph.output
     watcher.node.destroy_node()  # or the next tests find its subscriptions
@@ -75,7 +75,7 @@ def test_a_policy_is_tried_in_shadow_promoted_and_taken_back(
     assert car.value("shadow", "drive_max") == "0", "the same policy asks for the same"
     assert car.value("shadow", "not_finite") == "0"
     assert car.ask("promote").message == f"{other_policy} drives"
-    car.until(lambda: car.value("policy", "file") == str(other_policy), "it is told")
+    car.until(lambda: car.value("policy", "file") == str(other_policy), "it is published")
     for _ in range(3):
         assert car.ask("load", other_policy).success
     assert car.ask("roll_back").success
@@ -93,7 +93,7 @@ def test_a_policy_is_tried_in_shadow_promoted_and_taken_back(
 def test_a_second_edge_node_refuses(car: Watcher) -> None:
     with up("vehicle", "--real", "--lockstep") as second:
         second.until("commands this robot already")
-        # DDS may tell whose a topic is later than that it has a publisher.
+        # DDS may deliver a publisher's node name later than the publisher itself.
         second.until("/edge_node_io (forward_position_controller/commands)")
         # Where it found the first only after it had begun, it gave way.
         begun = second.output.count("edge_node]: active")

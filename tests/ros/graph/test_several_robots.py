@@ -24,40 +24,40 @@ _SHARED = ("/clock", "/diagnostics", "/parameter_events", "/rosout", "/tf")
 
 
 class Robots(Probe):
-    """What several robots do, and what each is told."""
+    """Receives the motion of several robots, and sends each its own command."""
 
-    def __init__(self, node: Any, told: dict[str, float]) -> None:
+    def __init__(self, node: Any, speeds: dict[str, float]) -> None:
         super().__init__(node)
         self._speak = []
-        for name, speed in told.items():
+        for name, speed in speeds.items():
             command = TwistStamped()
             command.twist.linear.x = speed
             publisher = node.create_publisher(TwistStamped, f"/{name}/cmd_vel", 10)
             self._speak.append((publisher, command))
 
-    def tell(self) -> None:
+    def command(self) -> None:
         for publisher, command in self._speak:
             publisher.publish(command)
 
     def seconds(self, name: str) -> float:
-        heard = self.heard[f"/{name}/{TRUTH}"]
-        stamp = heard[-1].header.stamp if heard else None
+        received = self.received[f"/{name}/{TRUTH}"]
+        stamp = received[-1].header.stamp if received else None
         return 0.0 if stamp is None else stamp.sec + stamp.nanosec * 1e-9
 
     def speed(self, name: str) -> float:
         """The mean of the last two seconds, m/s along the robot."""
-        heard = self.heard[f"/{name}/{TRUTH}"][-100:]
-        return float(sum(m.twist.twist.linear.x for m in heard) / len(heard))
+        received = self.received[f"/{name}/{TRUTH}"][-100:]
+        return float(sum(m.twist.twist.linear.x for m in received) / len(received))
 
 
 def test_two_humanoids_and_a_car_each_follow_their_own_commands(node: Any) -> None:
-    told = {"h1": 0.6, "h2": -0.3}
-    robots = Robots(node, told)
-    names = (*told, "car")
+    speeds = {"h1": 0.6, "h2": -0.3}
+    robots = Robots(node, speeds)
+    names = (*speeds, "car")
     for name in names:
-        robots.hear(f"/{name}/{TRUTH}", Odometry)
-        robots.hear(f"/{name}/odometry/filtered", Odometry)  # the car's policy needs none
-        robots.hear(f"/{name}/imu/data", Imu, topics.SENSOR)
+        robots.subscribe(f"/{name}/{TRUTH}", Odometry)
+        robots.subscribe(f"/{name}/odometry/filtered", Odometry)  # the car's policy needs none
+        robots.subscribe(f"/{name}/imu/data", Imu, topics.SENSOR)
     watchers = {name: Watcher(node, name) for name in names}
     car = ("vehicle", "--lockstep")
     kinds = {"h1": ("humanoid", *_PATIENT), "h2": ("humanoid", *_PATIENT), "car": car}
@@ -65,31 +65,31 @@ def test_two_humanoids_and_a_car_each_follow_their_own_commands(node: Any) -> No
         for name, arguments in kinds.items():
             graph = stack.enter_context(up(*arguments, "--namespace", name))
             graph.until("edge_node]: active")
-        for name in told:
+        for name in speeds:
             robots.until(
                 lambda name=name: watchers[name].value("sensors", "cmd_vel_type") == KIND,
                 f"{name} listens",
-                each=robots.tell,
+                each=robots.command,
             )
         start = {name: robots.seconds(name) for name in names}
         robots.until(
             lambda: all(robots.seconds(name) > start[name] + 8.0 for name in names),
             "each drives for eight seconds of its own time",
             patience=240.0,
-            each=robots.tell,
+            each=robots.command,
         )
         speeds = {name: robots.speed(name) for name in names}
-        for name, speed in told.items():
+        for name, speed in speeds.items():
             assert speeds[name] == pytest.approx(speed, abs=0.2), speeds
         assert speeds["car"] > 3.0, speeds
-        for name in told:
+        for name in speeds:
             odometry = robots.last(f"/{name}/odometry/filtered")
             frames = (odometry.header.frame_id, odometry.child_frame_id)
             assert frames == (f"{name}/odom", f"{name}/base_link")
         for name in names:
             assert robots.last(f"/{name}/imu/data").header.frame_id == f"{name}/imu"
             watchers[name].until(
-                lambda name=name: watchers[name].part("control loop") is not None, "it is told"
+                lambda name=name: watchers[name].part("control loop") is not None, "it is published"
             )
             assert watchers[name].value("control loop", "latched") == "none"
         for topic, _ in node.get_topic_names_and_types():
@@ -105,8 +105,8 @@ def test_robots_of_other_domains_do_not_meet(node: Any, environment: dict[str, s
             own.until("edge_node]: active")  # nobody else commands this robot
             watcher.drives(3.0)
             own.interrupt(watcher)
-        heard = len(watcher.heard["/" + TRUTH])
+        received = len(watcher.received["/" + TRUTH])
         watcher.spin(2.0)
-        assert len(watcher.heard["/" + TRUTH]) == heard, "the other one is not heard"
+        assert len(watcher.received["/" + TRUTH]) == received, "the other one is not received"
         assert other.process.poll() is None
     assert math.isfinite(watcher.time)

@@ -17,19 +17,19 @@ TRUTH = "ground_truth/odometry"
 
 
 class Watcher(Probe):
-    """Hears what a robot and its edge node tell."""
+    """Receives what a robot and its edge node publish."""
 
     def __init__(self, node: Any, namespace: str = "") -> None:
         super().__init__(node)
         self.prefix = f"/{namespace}/" if namespace else "/"
-        self.hear(self.prefix + TRUTH, Odometry)
-        self.hear("/diagnostics", DiagnosticArray)
-        self.hear(self.prefix + "edge_node/status", DiagnosticStatus, topics.LATCHED)
+        self.subscribe(self.prefix + TRUTH, Odometry)
+        self.subscribe("/diagnostics", DiagnosticArray)
+        self.subscribe(self.prefix + "edge_node/status", DiagnosticStatus, topics.LATCHED)
 
     @property
     def time(self) -> float:
-        heard = self.heard[self.prefix + TRUTH]
-        stamp = heard[-1].header.stamp if heard else None
+        received = self.received[self.prefix + TRUTH]
+        stamp = received[-1].header.stamp if received else None
         return -math.inf if stamp is None else stamp.sec + stamp.nanosec * 1e-9
 
     @property
@@ -37,11 +37,11 @@ class Watcher(Probe):
         return float(self.last(self.prefix + TRUTH).twist.twist.linear.x)
 
     def said(self, what: str) -> bool:
-        return any(what in m.message for m in self.heard[self.prefix + "edge_node/status"])
+        return any(what in m.message for m in self.received[self.prefix + "edge_node/status"])
 
     def part(self, name: str) -> DiagnosticStatus | None:
         """The newest diagnostics of a part of the edge node."""
-        for message in reversed(self.heard["/diagnostics"]):
+        for message in reversed(self.received["/diagnostics"]):
             for status in message.status:
                 if status.name == f"{self.prefix}edge_node: {name}":
                     return status
@@ -53,7 +53,7 @@ class Watcher(Probe):
         return str(values.get(key, ""))
 
     def drives(self, seconds: float) -> None:
-        self.until(lambda: self.time > -math.inf, "the truth is told")
+        self.until(lambda: self.time > -math.inf, "the truth is published")
         until = self.time + seconds
         self.until(lambda: self.time > until, f"{seconds} s pass")
 

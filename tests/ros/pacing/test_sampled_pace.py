@@ -90,7 +90,7 @@ def test_time_without_samples_stops_the_robot(world: World) -> None:
 def test_time_that_comes_before_its_sample_makes_no_tick(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock may be heard first, and one tick is enough for both."""
+    """The clock may be received first, and one tick is enough for both."""
     monkeypatch.setattr(sampled_pace, "_LOOK", 0.5)
     world.sample()
     looks = world.woken.looks

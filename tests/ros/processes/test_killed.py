@@ -71,12 +71,12 @@ def test_a_killed_simulator_in_lockstep_begins_anew(node: Any) -> None:
 
 
 def recorded(watcher: Watcher, bag: str) -> int:
-    """Messages in a bag, as its recorder told last."""
-    for message in reversed(watcher.heard["/diagnostics"]):
+    """Returns the number of messages in a bag that its recorder reported last."""
+    for message in reversed(watcher.received["/diagnostics"]):
         for status in message.status:
             if status.name == "/recorder":
-                told = {v.key: v.value for v in status.values}
-                return int(told["messages"]) if told["bag"].endswith(bag) else 0
+                reported = {v.key: v.value for v in status.values}
+                return int(reported["messages"]) if reported["bag"].endswith(bag) else 0
     return 0
 
 
@@ -94,7 +94,7 @@ def test_a_killed_recorder_is_restarted_without_effect_on_the_robot(
         graph.until("recorder: ended with signal 9; it is restarted")
         graph.until("recovered ")
         watcher.until(lambda: recorded(watcher, "bag_00002") > 200, "it is recorded again")
-        watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is told")
+        watcher.until(lambda: watcher.value("control loop", "ticks") != "", "it is published")
         assert watcher.value("control loop", "latched") == "none"
         assert watcher.value("control loop", "missed") == missed
         assert watcher.speed > 3.0
@@ -190,8 +190,8 @@ def test_a_thread_that_dies_is_noticed(node: Any, module: str, kind: str, method
         edge.until("the control loop failed: ZeroDivisionError: a bug in a thread")
 
         def state() -> str:
-            heard = watcher.heard["/edge_node/status"]
-            values = heard[-1].values if heard else []
+            received = watcher.received["/edge_node/status"]
+            values = received[-1].values if received else []
             return next((str(v.value) for v in values if v.key == "state"), "")
 
         watcher.until(lambda: state() == "unconfigured", "it is cleaned up")

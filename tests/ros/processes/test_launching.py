@@ -153,7 +153,9 @@ def test_the_car_drives_is_recorded_and_ends_with_the_launch(
         graph.until("[car.edge_node]: active")
         watcher.drives(6.0)
         assert watcher.speed > 3.0
-        watcher.until(lambda: watcher.value("policy", "file") == str(other), "the policy is told")
+        watcher.until(
+            lambda: watcher.value("policy", "file") == str(other), "the policy is published"
+        )
         wanted = {("edge_node", "/car"), ("sim_node", "/car"), ("recorder", "/car")}
         watcher.until(lambda: wanted <= set(node.get_node_names_and_namespaces()), "all are there")
         watcher.drives(4.0)
@@ -290,6 +292,6 @@ def test_a_real_robot_is_waited_for(node: Any, prefix: str) -> None:
 
 
 def _pid(graph: Graph, name: str) -> int:
-    """Of a node, as launch told it last; 0 before."""
-    told = [line for line in graph.lines if "process started with pid" in line and name in line]
-    return int(told[-1].split("pid [")[1].rstrip("]")) if told else 0
+    """Returns the process id of a node, from the last line of launch; 0 before."""
+    reported = [line for line in graph.lines if "process started with pid" in line and name in line]
+    return int(reported[-1].split("pid [")[1].rstrip("]")) if reported else 0

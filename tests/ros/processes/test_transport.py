@@ -94,10 +94,10 @@ def shared_memory_of(process: int) -> list[str]:
 def test_a_node_reaches_any_other_and_maps_no_shared_memory(node: Any, reach: str) -> None:
     """The probe is as rclpy makes it, with shared memory and for this machine alone."""
     probe = Probe(node)
-    probe.hear("numbers", Float64MultiArray)
+    probe.subscribe("numbers", Float64MultiArray)
     with running([sys.executable, "-c", _SPEAKER], **{RANGE: reach}) as graph:
         graph.until("speaks")
-        probe.until(lambda: len(probe.heard["numbers"]) > 5, "it is heard")
+        probe.until(lambda: len(probe.received["numbers"]) > 5, "it is received")
         assert not shared_memory_of(graph.process.pid)
         assert graph.lines == ["speaks"], "rmw_fastrtps complains of nothing"
-    assert shared_memory_of(os.getpid()), "the check can tell"
+    assert shared_memory_of(os.getpid()), "the check works"

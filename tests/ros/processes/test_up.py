@@ -135,8 +135,8 @@ def test_a_node_refuses_a_parameter_file_in_its_last_line(tmp_path: Path) -> Non
 
 
 def test_messages_of_rcl_end_before_its_sources() -> None:
-    told = "failed to initialize rcl: No rule: 'x', at /project/src/a.c:415, at ./b.c:1\n"
-    assert without_sources(told) == "No rule: 'x', at ./b.c:1"
+    reported = "failed to initialize rcl: No rule: 'x', at /project/src/a.c:415, at ./b.c:1\n"
+    assert without_sources(reported) == "No rule: 'x', at ./b.c:1"
 
 
 def alive(pid: int) -> bool:

@@ -68,7 +68,7 @@ def rosbags_values(bag: Path) -> dict[str, list[object]]:
 
 
 def rosbags_count(bag: Path) -> int:
-    """How many messages `rosbags` finds, and so many as it was told of."""
+    """Returns how many messages `rosbags` finds, as many as the bag's metadata lists."""
     with Reader(bag) as reader:
         found = sum(1 for _ in reader.messages())
         assert found == reader.message_count

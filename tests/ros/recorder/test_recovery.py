@@ -30,14 +30,14 @@ from sim2edge_ros.recorder.bag_writer import BagWriter
 from tests.ros.recorder.bags import COUNT, count_message, topic
 folder, page = sys.argv[1:]
 with open(page, "r+b") as file:
-    told = mmap.mmap(file.fileno(), 16)
+    reported = mmap.mmap(file.fileno(), 16)
 writer = BagWriter(Bag(BagConfig(Path(folder), 100.0, 0.02)))
 writer.add(topic("/count", COUNT))
 number = 0
 while True:
     now = time.time_ns()
     writer.put("/count", count_message(number), now)
-    told[:] = struct.pack("<QQ", number + 1, now)
+    reported[:] = struct.pack("<QQ", number + 1, now)
     number += 1
     time.sleep(0.001)
 """
@@ -145,14 +145,14 @@ def test_killed_it_loses_less_than_a_second(tmp_path: Path, attempt: int) -> Non
         env=os.environ | {"PYTHONPATH": paths},
     )
     with page.open("rb") as file:
-        told = mmap.mmap(file.fileno(), 16, access=mmap.ACCESS_READ)
+        reported = mmap.mmap(file.fileno(), 16, access=mmap.ACCESS_READ)
     until = time.monotonic() + 120
-    while told[:8] == bytes(8) and time.monotonic() < until:
+    while reported[:8] == bytes(8) and time.monotonic() < until:
         time.sleep(0.01)
     time.sleep(1.3 + 0.29 * attempt)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    given_count, given_last = struct.unpack("<QQ", told[:])
+    given_count, given_last = struct.unpack("<QQ", reported[:])
     assert given_count > 100
 
     bag = Bag(BagConfig(tmp_path / "bags"))

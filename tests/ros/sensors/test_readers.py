@@ -30,7 +30,7 @@ NAMES = list(HUMANOID.description.joint_names)
 
 
 def joint_state(names: list[str]) -> JointState:
-    """Each joint's position tells its place in the robot's order, its velocity ten times that."""
+    """Each joint's position is its place in the robot's order, its velocity ten times that."""
     position = [float(NAMES.index(n)) if n in NAMES else 99.0 for n in names]
     velocity = [10.0 * p for p in position]
     return JointState(name=names, position=position, velocity=velocity)

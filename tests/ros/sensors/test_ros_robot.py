@@ -32,9 +32,9 @@ class Driver:
         self.shift = 0.0  # s, of the stamps from the node's clock
 
     def give(self, topic: str, message: Any, stamp: float) -> None:
-        told = stamp + self.shift
-        message.header.stamp.sec = math.floor(told)
-        message.header.stamp.nanosec = round((told - math.floor(told)) * 1e9)
+        reported = stamp + self.shift
+        message.header.stamp.sec = math.floor(reported)
+        message.header.stamp.nanosec = round((reported - math.floor(reported)) * 1e9)
         source = self.sources[topic]
         source._now = lambda: stamp  # the node's clock is at the stamp
         source.take(serialize_message(message))
@@ -160,7 +160,7 @@ def test_a_value_that_is_not_finite_is_named(driver: Driver) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "rate", "told"),
+    ("topic", "rate", "reported"),
     [
         ("imu/data", 200.0, ""),
         ("imu/data", 20.0, "20 messages a second, at least 100 are expected"),
@@ -170,9 +170,9 @@ def test_a_value_that_is_not_finite_is_named(driver: Driver) -> None:
         ("joint_states", 500.0, "500 messages a second, at most 250 are expected"),
     ],
 )
-def test_a_wrong_rate_is_reported(driver: Driver, topic: str, rate: float, told: str) -> None:
+def test_a_wrong_rate_is_reported(driver: Driver, topic: str, rate: float, reported: str) -> None:
     driver.period(0)
-    assert driver.robot.remarks({topic: rate}) == ([f"{topic}: {told}"] if told else [])
+    assert driver.robot.remarks({topic: rate}) == ([f"{topic}: {reported}"] if reported else [])
 
 
 def test_the_joints_of_others_are_ignored(driver: Driver) -> None:

@@ -128,8 +128,8 @@ def test_a_jump_of_the_clock_is_one_period() -> None:
         (3.02, False),
     ]
     numbers, times = [], []
-    for stamp, anew in rows:
-        numbers.append(clock.number(stamp, anew=anew))
+    for stamp, restarted in rows:
+        numbers.append(clock.number(stamp, restarted=restarted))
         times.append(clock.time)
     assert np.diff(numbers).tolist() == [1, 1, 1, 1, 1]
     np.testing.assert_allclose(np.diff(times), PERIOD)
@@ -141,9 +141,9 @@ def test_a_simulation_that_began_anew_is_taken_at_once() -> None:
     gate = StampGate()
     feed(gate, [35.0, 35.02], [35.0, 35.02])
     assert gate.passes(0.0, 0.0)
-    assert gate.anew
+    assert gate.restarted
     assert gate.passes(0.02, 0.02)
-    assert not gate.anew
+    assert not gate.restarted
     assert not gate.passes(0.02, 0.04), "but it has to go on"
 
 
@@ -158,16 +158,16 @@ def test_periods_go_on_over_any_jump(by: float, at: int, phase: float, joints_fi
     shift, complete, jumped = 0.0, [], False
     for n in range(1, 80):
         stamp = n * PERIOD / 4
-        anew = n == at
-        if anew:
+        restarted = n == at
+        if restarted:
             shift, jumped = by + phase * PERIOD, True
-        if anew and joints_first:
-            clock.align(math.floor(n / 4) * PERIOD + shift, anew=True)
-        done = periods.add(stamp + shift, np.full(6, float(n)), anew)
+        if restarted and joints_first:
+            clock.align(math.floor(n / 4) * PERIOD + shift, restarted=True)
+        done = periods.add(stamp + shift, np.full(6, float(n)), restarted)
         if done is not None:
             complete.append(done)
         if jumped and n == at + 3 and not joints_first:
-            clock.align(math.floor(n / 4) * PERIOD + shift, anew=True)
+            clock.align(math.floor(n / 4) * PERIOD + shift, restarted=True)
     assert len(complete) >= 17
     assert (np.diff([d.sequence for d in complete]) >= 1).all()
     assert (np.diff([d.time for d in complete]) > 0).all()

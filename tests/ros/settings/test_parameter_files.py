@@ -41,14 +41,14 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
     kind = NODES[name]
     declare(node, kind)
     for field in dataclasses.fields(kind):
-        told = node.describe_parameter(field.name)
-        assert told.description == field.metadata["description"]
-        ranges = [*told.floating_point_range, *told.integer_range]
+        reported = node.describe_parameter(field.name)
+        assert reported.description == field.metadata["description"]
+        ranges = [*reported.floating_point_range, *reported.integer_range]
         bounds = [(r.from_value, r.to_value) for r in ranges]
         lower, upper = field.metadata["lower"], field.metadata["upper"]
         assert bounds == ([] if lower is None else [(lower, upper)]), field.name
         if isinstance(field.default, str) and field.name not in _FREE:
-            assert told.additional_constraints, field.name
+            assert reported.additional_constraints, field.name
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_its_constraints_list_the_names_that_there_are(
     parameter: str, names: tuple[str, ...]
 ) -> None:
     (field,) = (f for f in dataclasses.fields(NODES["edge_node"]) if f.name == parameter)
-    told = field.metadata["allowed"].partition(", the name")[0].replace(" or ", " ")
-    assert set(re.split(r", *", told)) == set(names)
+    reported = field.metadata["allowed"].partition(", the name")[0].replace(" or ", " ")
+    assert set(re.split(r", *", reported)) == set(names)
 
 
 def test_a_whole_number_will_do_for_any(node: Any) -> None:

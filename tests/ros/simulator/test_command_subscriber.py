@@ -24,7 +24,7 @@ ACTUATORS = tuple(Actuator(name, POSITION, stiffness=40.0, damping=2.0) for name
 
 
 class Commander:
-    """Publishes commands until the robot has heard one."""
+    """Publishes commands until the robot has received one."""
 
     def __init__(self, node: Any, subscriber: CommandSubscriber) -> None:
         self.node, self.subscriber = node, subscriber
@@ -62,14 +62,14 @@ def test_a_trajectory_is_taken_by_name(node: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "reported"),
     [
         ([0.1], "refused, 1 numbers, the robot has 2"),
         ([0.1, math.nan], "refused, value 1 is not a number"),
     ],
 )
 def test_a_message_that_does_not_fit_moves_nothing_and_is_reported(
-    forward: Commander, values: list[float], told: str, monkeypatch: pytest.MonkeyPatch
+    forward: Commander, values: list[float], reported: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
 
@@ -83,7 +83,7 @@ def test_a_message_that_does_not_fit_moves_nothing_and_is_reported(
     while not lines and time.monotonic() < end:
         bad.publish(Float64MultiArray(data=values))
         time.sleep(0.02)
-    assert lines[0] == f"{topics.POSITION}: {told}"
+    assert lines[0] == f"{topics.POSITION}: {reported}"
     assert forward.subscriber.command() is None
     forward.node.destroy_publisher(bad)
     command = forward.say(topics.POSITION, Float64MultiArray(data=[0.25, -0.5]))

@@ -20,7 +20,7 @@ def test_a_diverged_simulation_is_reported_until_it_is_reset(
     engine.qvel[1] = 1e12
     engine.step(control)
     assert engine.diverged.tolist() == [False, True, False]
-    assert np.isfinite(engine.qpos).all()  # which is why nobody else can tell
+    assert np.isfinite(engine.qpos).all()  # so the values alone do not show it
     engine.step(control)
     assert not engine.diverged.any()
     engine.qvel[2] = np.nan

@@ -45,12 +45,12 @@ def test_the_estimated_velocity_wanders_around_the_truth() -> None:
 
 
 def tilt(env: TaskVectorEnv) -> np.ndarray:
-    """Between what is told and what is true, (N,) rad."""
-    told, true = (
+    """Angle between estimated and true attitude, (N,) rad."""
+    estimated, true = (
         rotation_matrix(np.asarray(q, np.float64))[:, 2]
         for q in (env.signals[ATTITUDE], env.engine.sensor("true_attitude"))
     )
-    return np.arccos(np.clip((told * true).sum(axis=1), -1.0, 1.0))
+    return np.arccos(np.clip((estimated * true).sum(axis=1), -1.0, 1.0))
 
 
 @pytest.mark.parametrize(

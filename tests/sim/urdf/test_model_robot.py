@@ -69,9 +69,9 @@ def test_names_that_ros_does_not_allow_are_changed_and_reported() -> None:
     conversion = convert(model(floating(spaced)))
     assert [j.name for j in conversion.tree.joints] == ["left_hip", "torso_fixed"]
     assert {link.name for link in conversion.tree.links} >= {"left_thigh"}
-    told = [str(gap) for gap in conversion.unsupported]
-    assert "warning: name of joint: 'left hip' is 'left_hip'" in told
-    assert "warning: name of body: 'left thigh' is 'left_thigh'" in told
+    reported = [str(gap) for gap in conversion.unsupported]
+    assert "warning: name of joint: 'left hip' is 'left_hip'" in reported
+    assert "warning: name of body: 'left thigh' is 'left_thigh'" in reported
 
 
 def test_names_are_given_once() -> None:

@@ -76,7 +76,7 @@ class CommandPublisher:
         return tuple(self._publishers)
 
     @property
-    def heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether any controller's subscription has been found."""
         return any(p.get_subscription_count() for p in self._publishers.values())
 

@@ -122,7 +122,7 @@ class CmdVel:
             self._free = time.monotonic() + _LETS_GO
 
     def _subscribe(self) -> None:
-        def tell(event: Any) -> None:
+        def report(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             self.incompatible = f"a publisher's quality of service does not fit ({policy})"
 
@@ -134,7 +134,7 @@ class CmdVel:
                 topics.CMD_VEL,
                 self._take,
                 topics.SENSOR,  # best effort receives from every publisher
-                event_callbacks=incompatible_qos(tell),
+                event_callbacks=incompatible_qos(report),
             )
             self.kind = self._wanted
 

@@ -119,8 +119,8 @@ class Diagnostics:
         if command.kind:
             values["cmd_vel_type"] = command.kind
             values["cmd_vel_rejected"] = str(command.rejected)
-            told = (command.complaint, command.incompatible)
-            remarks += [f"cmd_vel: {what}" for what in told if what]
+            complaints = (command.complaint, command.incompatible)
+            remarks += [f"cmd_vel: {what}" for what in complaints if what]
         if trouble:
             return self._status("sensors", ERROR, "; ".join(trouble), values)
         return self._status("sensors", WARN if remarks else OK, "; ".join(remarks) or "all", values)

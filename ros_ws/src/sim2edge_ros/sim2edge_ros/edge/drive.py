@@ -327,7 +327,7 @@ class Drive:
         """Until it can hear, lest the first commands are lost; one that never hears is no fault
         of ours."""
         until = time.monotonic() + _MATCHING
-        while not commands.heard and time.monotonic() < until:
+        while not commands.has_listeners and time.monotonic() < until:
             time.sleep(_LOOK)
 
     def _now(self) -> int:

@@ -106,8 +106,8 @@ def write_metadata(bag: Path) -> None:
 def _has_metadata(bag: Path) -> bool:
     """Whether a bag's metadata.yaml lists its finished files."""
     try:
-        told = json.loads((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
-        known = set(told["relative_file_paths"])
+        metadata = json.loads((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+        known = set(metadata["relative_file_paths"])
     except (OSError, ValueError, KeyError, TypeError):  # there is none, or another program wrote it
         known = set()
     return known == {path.name for path in bag.glob("*.mcap") if _FILE.fullmatch(path.name)}

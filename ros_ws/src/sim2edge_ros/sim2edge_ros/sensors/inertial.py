@@ -45,19 +45,19 @@ class ImuPeriods:
         self._spacing = clock.period / self._k  # s between two readings
 
     def add(
-        self, stamp: float, reading: npt.NDArray[np.float64], anew: bool = False
+        self, stamp: float, reading: npt.NDArray[np.float64], restarted: bool = False
     ) -> ImuPeriod | None:
         """Takes a reading and returns the newest period that it completes, if it completes one.
 
         Args:
             stamp: s.
             reading: (6,).
-            anew: whether it is the first reading after a jump of the stamps.
+            restarted: whether it is the first reading after a jump of the stamps.
         """
         if not self._clock.aligned:
             return None
         step = min(self._spacing, self._clock.period / self._k)
-        number = self._clock.number(stamp, 0.5 * step, anew)
+        number = self._clock.number(stamp, 0.5 * step, restarted)
         if stamp > self._stamp:  # readings lost in between do not count as a slow rate
             spacing = min(stamp - self._stamp, 2.0 * self._spacing)
             self._spacing += _LEARNING * (spacing - self._spacing)

@@ -258,11 +258,11 @@ class RosRobot:
         return source
 
     def _subscribe(self, source: Source) -> None:
-        def tell(event: Any) -> None:
+        def report(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             source.incompatible = f"a publisher's quality of service does not fit ({policy})"
 
-        events = incompatible_qos(tell)
+        events = incompatible_qos(report)
         self._subscriber_thread.subscribe(
             source.kind, source.topic, source.take, topics.SENSOR, events
         )
@@ -293,14 +293,14 @@ class RosRobot:
         return [LIDAR]
 
     def _take_joints(self, stamp: float, values: Mapping[str, Array]) -> Mapping[str, Array]:
-        self._clock.align(stamp, self._joints.gate.anew)
+        self._clock.align(stamp, self._joints.gate.restarted)
         return values
 
     def _take_imu(self, stamp: float, reading: Float) -> None:
-        anew = self._imu.gate.anew
+        restarted = self._imu.gate.restarted
         if not self._joints_align:
-            self._clock.align(stamp, anew)
-        complete = self._periods.add(stamp, reading, anew)
+            self._clock.align(stamp, restarted)
+        complete = self._periods.add(stamp, reading, restarted)
         if complete is not None:
             self._inertial.put(complete)
 

@@ -12,14 +12,14 @@ class StampGate:
 
     A constant offset from the node's clock is no fault: the robot may have a clock of its own. A
     jump is a fault until the new offset has stayed for a second: then the robot's clock was set, or
-    its driver restarted. If the node's clock went back too, a simulation began anew.
+    its driver restarted. If the node's clock went back too, a simulation began restarted.
     """
 
     def __init__(self) -> None:
         self.stamp = -math.inf  # s, of the last message that passed
         self.complaint = ""  # what is wrong with the last message; empty if it passed
         self.offset: float | None = None  # s, of the stamps from the node's clock
-        self.anew = False  # whether the last message is the first after a jump
+        self.restarted = False  # whether the last message is the first after a jump
         self._now = math.nan  # s on the node's clock, when the last message passed
         self._new_offset, self._since = 0.0, math.nan  # of messages that were refused
 
@@ -46,7 +46,7 @@ class StampGate:
         if jumps:
             self.offset = offset
         self.offset += _DRIFT * (offset - self.offset)
-        self.anew = jumps or not goes_on
+        self.restarted = jumps or not goes_on
         self.stamp, self._now = stamp, now
         self.complaint, self._since = "", math.nan
         return True
@@ -81,30 +81,30 @@ class PeriodClock:
         self._count: int | None = None  # periods from there to the last reading's
         self._number = 0
 
-    def align(self, stamp: float, anew: bool = False) -> None:
+    def align(self, stamp: float, restarted: bool = False) -> None:
         """Lets a period end here, if none has yet.
 
         Args:
             stamp: when the slower sensors were read, s.
-            anew: whether it is the first stamp after a jump.
+            restarted: whether it is the first stamp after a jump.
         """
-        if self._end is None or anew:
+        if self._end is None or restarted:
             self._end, self._count = stamp, None if self.aligned else 0
 
     @property
     def aligned(self) -> bool:
         return self._end is not None
 
-    def number(self, stamp: float, slack: float = 1e-5, anew: bool = False) -> int:
+    def number(self, stamp: float, slack: float = 1e-5, restarted: bool = False) -> int:
         """Returns the number of the period that a reading belongs to; the clock must be aligned.
 
         Args:
             stamp: the reading's stamp, s.
             slack: s after a period's end that still belong to it, for stamps are not exact.
-            anew: whether the reading is the first after a jump.
+            restarted: whether the reading is the first after a jump.
         """
         assert self._end is not None
-        if anew and not math.isnan(self.time):
+        if restarted and not math.isnan(self.time):
             self._shift, self._count = stamp - self.time - self.period, None
         self.time = stamp - self._shift
         count = math.ceil((stamp - slack - self._end) / self.period)

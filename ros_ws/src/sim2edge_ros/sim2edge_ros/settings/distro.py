@@ -67,8 +67,8 @@ def steady_clock() -> Any:
     return clock.Clock(clock_type=clock.ClockType.STEADY_TIME)
 
 
-def incompatible_qos(tell: Callable[[Any], None]) -> Any:
+def incompatible_qos(report: Callable[[Any], None]) -> Any:
     """Returns a subscription's event callbacks; Humble has their class in another module."""
     newer = importlib.util.find_spec("rclpy.event_handler") is not None
     module = importlib.import_module("rclpy.event_handler" if newer else "rclpy.qos_event")
-    return module.SubscriptionEventCallbacks(incompatible_qos=tell)
+    return module.SubscriptionEventCallbacks(incompatible_qos=report)

@@ -1,6 +1,6 @@
-# Each target does all set-up itself: a virtual environment in .venv with the pinned versions of
-# constraints.txt, and the libraries that headless rendering needs. Nothing outside is touched but
-# those libraries, and they only where apt may install them.
+# Each target sets up what it needs: a virtual environment in .venv with the pinned versions of
+# constraints.txt, and the libraries for rendering without a screen. These libraries alone are
+# installed outside this folder, and only where apt is allowed to.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ KILTED := .venv-kilted
 JOBS ?= 2
 
 export MUJOCO_GL ?= egl
-# Nothing phones home.
+# No dependency may send telemetry.
 export ORT_DISABLE_TELEMETRY := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -34,7 +34,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(BIN)/python
 	@$(BIN)/pip install -qq --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
-# A frame can be drawn without a screen? Otherwise Mesa's EGL is installed where that is allowed.
+# Tests whether a frame can be rendered without a screen; if not, Mesa's EGL is installed.
 EGL_WORKS := $(BIN)/python -c 'import mujoco; mujoco.GLContext(8, 8)' >/dev/null 2>&1
 EGL_PACKAGES := libegl1 libgl1 libgl1-mesa-dri libopengl0
 
@@ -46,7 +46,7 @@ $(VENV)/.egl: $(VENV)/.installed
 		"sudo apt-get install $(EGL_PACKAGES)" >&2; exit 2; }
 	@touch $@
 
-install: $(VENV)/.installed $(VENV)/.egl ## Set everything up (the other targets do this themselves)
+install: $(VENV)/.installed $(VENV)/.egl ## Set everything up (other targets do so by themselves)
 
 demo: install ## Drive both robots with the edge runtime, then watch a short training improve
 	@$(BIN)/sim2edge demo
@@ -54,10 +54,10 @@ demo: install ## Drive both robots with the edge runtime, then watch a short tra
 test: install check ## Lint, types, import rule and the fast tests
 	@$(BIN)/pytest -q -n $(JOBS) -m "not slow"
 
-test-slow: install check ## All tests, the slow ones too
+test-slow: install check ## Lint, types, import rule and all tests
 	@$(BIN)/pytest -q -n $(JOBS)
 
-# The extra `ros` is Jazzy, and no environment can hold two releases.
+# The extra `ros` is Jazzy, and one environment can hold one ROS distribution only.
 $(KILTED)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(KILTED)
 	@grep -v '^ros-' constraints.txt > $(KILTED)/constraints.txt
@@ -79,7 +79,7 @@ types: $(VENV)/.installed ## Types: mypy and pyright
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
-format: $(VENV)/.installed ## Put the code into ruff's format
+format: $(VENV)/.installed ## Format the code with ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -88,11 +88,11 @@ docs: $(VENV)/.installed ## Build the documentation into out/docs, with the Pyth
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --jobs $(JOBS) docs out/docs
 	@echo "Open out/docs/index.html"
 
-# A missed target fails at the end, not before the rest is printed.
+# A missed target fails at the end, after all figures are printed.
 bench: install ## Measure every figure beside its peer into docs/figures.md (trains both robots: an hour)
 	@$(BIN)/python benchmarks/all.py --page docs/figures.md
 
-bench-quick: install ## The same, shorter and rougher, only printed
+bench-quick: install ## Measure faster and less exactly, and only print the figures
 	@$(BIN)/python benchmarks/all.py --quick
 
 train-humanoid: install ## Train the humanoid from scratch
@@ -104,5 +104,5 @@ train-car: install ## Train the car from scratch
 wheel: $(VENV)/.installed ## Build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
-clean: ## Remove what the targets here made, .venv too
+clean: ## Remove everything that these targets have made, and .venv
 	rm -rf $(VENV) $(KILTED) build dist out docs/api *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

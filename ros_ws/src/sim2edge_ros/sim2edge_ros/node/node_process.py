@@ -13,7 +13,7 @@ from rclpy.context import Context
 from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.processes.transport import use_udp
+from sim2edge_ros.node.transport import use_udp
 from sim2edge_ros.settings.distro import ROSError
 
 REFUSED = 2  # exit code of a node that would be refused again

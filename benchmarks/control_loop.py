@@ -272,6 +272,7 @@ def serve_robot(name: str, robot: RobotDescription, period: int, stop: Event) ->
     sample = np.zeros(robot.sample_size, np.float32)
     values = robot.split(sample)
     burst = values["imu_burst"].reshape(-1, 6)
+    pixels = [(i.name, rng.integers(0, 256, i.shape).astype(i.dtype)) for i in robot.images]
     sequence = 0
     with realtime(REALTIME), RobotServer(name, robot) as server:
         release = time.monotonic_ns()
@@ -279,6 +280,8 @@ def serve_robot(name: str, robot: RobotDescription, period: int, stop: Event) ->
             burst[:] = rng.normal((0, 0, 0, 0, 0, 9.81), 0.01, burst.shape)
             values["imu_gyro"][:] = burst[:, :3].mean(axis=0)
             values["imu_accel"][:] = burst[:, 3:].mean(axis=0)
+            for camera, image in pixels:
+                server.publish_image(camera, image, release * 1e-9)
             server.publish(Sample(sequence, release * 1e-9, sample))
             server.command()
             sequence += 1

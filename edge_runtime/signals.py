@@ -4,6 +4,7 @@ A signal is a float32 array with a leading batch axis, (N, size): N simulations,
 robot. SI units; quaternions wxyz; frames as in REP-103 and REP-105.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,26 @@ class Signal:
     size: int
     unit: str  # "rad/s", "m", "1" for a pure number
     frame: str = ""  # "imu", "body", "world", or "" where none applies
+
+
+@dataclass(frozen=True)
+class ImageSignal:
+    """What a camera's images hold.
+
+    An image travels beside the sample, by reference: it is not among the sample's values, which
+    are copied and checked in every tick. The policy does not read it; an observer may.
+    """
+
+    name: str
+    shape: tuple[int, ...]  # (height, width, channels)
+    dtype: str = "uint8"  # numpy's name
+    unit: str = "1"  # "m" for depth, "1" for brightness
+    frame: str = ""  # of the camera
+
+    @property
+    def size(self) -> int:
+        """Bytes of an image."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 # Signals that the runtime itself provides to the observation, on every robot.

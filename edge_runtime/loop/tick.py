@@ -7,6 +7,7 @@ from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.images import Image
 from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.robot.sensors import Sensors
 from edge_runtime.safety.guard import Reaction
@@ -55,6 +56,11 @@ class Tick:
     def signals(self) -> Mapping[str, Array]:
         """The newest sample by the name of the sensor's signal, (1, size) each."""
         return self.sensors.signals
+
+    @property
+    def images(self) -> Mapping[str, Image]:
+        """The newest image of each camera, by name; pixels stay the robot's: see `Image.copy`."""
+        return self.sensors.images
 
     @property
     def estimates(self) -> Mapping[str, Array]:

@@ -1,5 +1,6 @@
 """The border to a robot: read a stamped sample, write a command. Everything is bound by name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -8,7 +9,8 @@ import numpy as np
 
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
-from edge_runtime.signals import Array, Signal, Signals
+from edge_runtime.robot.images import NO_IMAGES, Image
+from edge_runtime.signals import Array, ImageSignal, Signal, Signals
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class RobotDescription:
     # What an estimator must know of it; None where it has no legs, or no wheels.
     legged: LeggedRobotConfig | None = None
     wheeled: WheeledRobotConfig | None = None
+    # What its cameras give, beside the sample.
+    images: tuple[ImageSignal, ...] = ()
 
     @property
     def sample_size(self) -> int:
@@ -56,6 +60,7 @@ class Sample(NamedTuple):
     # with the loop's own clock; but a reading whose stamp has not advanced is not a new one.
     stamp: float
     values: Array  # all signals one after another, in the description's order; `split` parts them
+    images: Mapping[str, Image] = NO_IMAGES  # the newest of each camera that has given one
 
 
 class Mode(IntEnum):

@@ -1,10 +1,12 @@
 """The newest sample, taken over into fixed buffers and looked at before anyone trusts it."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from edge_runtime.finite import all_finite
+from edge_runtime.robot.images import NO_IMAGES, Image
 from edge_runtime.robot.robot import RobotDescription, Sample
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
 
@@ -36,6 +38,7 @@ class Sensors:
         self._before = b""  # the values as they were
         self.sequence = -1  # of the newest sample; -1 before the first
         self.stamp = -math.inf  # of that sample
+        self.images: Mapping[str, Image] = NO_IMAGES  # of that sample, by reference
         self.periods = 0  # sequence numbers from the sample before it to the newest
         self.repeats = 0  # samples in a row in which a live signal repeated itself
         self.not_finite = 0  # samples in a row with a NaN or infinite value
@@ -54,7 +57,7 @@ class Sensors:
         self.periods = max(sample.sequence - self.sequence, 1) if self.new else 1
         self.lost += self.periods - 1
         self.new += 1
-        self.sequence, self.stamp = sample.sequence, sample.stamp
+        self.sequence, self.stamp, self.images = sample.sequence, sample.stamp, sample.images
         self._compare()
         self.not_finite = 0 if all_finite(self.values) else self.not_finite + 1
         return True

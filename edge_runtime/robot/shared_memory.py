@@ -14,17 +14,19 @@ import struct
 import tempfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from edge_runtime.config.document import from_json, to_json
 from edge_runtime.errors import UserError
+from edge_runtime.robot.images import NO_IMAGES, Image, ImageRing, Pixels
 from edge_runtime.robot.robot import ActuatorCommand, Mode, RobotDescription, Sample
 from edge_runtime.signals import Array
 
-_MAGIC = b"sim2edge robot 3"
+_MAGIC = b"sim2edge robot 4"
 _HEADER = struct.Struct("<16sI")  # magic, length of the description
 _ENTRIES = 4
 _READS = 3  # attempts at an entry that is being overwritten
@@ -131,6 +133,7 @@ class SharedMemoryRobot:
         self.description = from_json(RobotDescription, document, name)
         self._view = memoryview(self._memory)
         self._samples, self._commands = _rings(self._view, self.description, length)
+        self._cameras = _cameras(self._view, self.description, length)
         self._joints = len(self.description.joint_names)
         self._sample: Sample | None = None
 
@@ -156,8 +159,13 @@ class SharedMemoryRobot:
         """The newest sample, whose values the next but one overwrites; None before the first."""
         head = self._samples.refresh()
         if head is not None:
-            self._sample = Sample(head[1], head[2], self._samples.entry.values)
+            images = self._newest_images() if self._cameras else NO_IMAGES
+            self._sample = Sample(head[1], head[2], self._samples.entry.values, images)
         return self._sample
+
+    def _newest_images(self) -> dict[str, Image]:
+        newest = ((name, ring.refresh()) for name, ring in self._cameras.items())
+        return {name: image for name, image in newest if image is not None}
 
     def write(self, command: ActuatorCommand) -> None:
         """Send a command; it is copied."""
@@ -168,8 +176,9 @@ class SharedMemoryRobot:
         self._commands.publish(command.mode, command.sequence, time.monotonic())
 
     def close(self) -> None:
-        """Let go of the memory; the last sample's values stay valid."""
-        _release(self._memory, self._view, self._samples, self._commands)
+        """Let go of the memory; the last sample's values and images stay valid."""
+        self._sample = None
+        _release(self._memory, self._view, self._samples, self._commands, self._cameras)
 
 
 class RobotServer:
@@ -183,8 +192,8 @@ class RobotServer:
         self.description = description
         self.path = segment_path(name)
         document = json.dumps(to_json(description)).encode()
-        samples, commands = _values(description)
-        size = _start(len(document)) + _Ring.bytes_needed(samples) + _Ring.bytes_needed(commands)
+        size = _after_rings(description, len(document))
+        size += sum(ImageRing.bytes_needed(image) for image in description.images)
         # Under its name it appears only when it is complete.
         self._file, building = tempfile.mkstemp(prefix=f"{self.path.name}.", dir=self.path.parent)
         try:
@@ -196,6 +205,7 @@ class RobotServer:
             self._memory[_HEADER.size : _HEADER.size + len(document)] = document
             self._view = memoryview(self._memory)
             self._samples, self._commands = _rings(self._view, description, len(document))
+            self._cameras = _cameras(self._view, description, len(document))
             _take_name(Path(building), self.path, name)
         except BaseException:
             os.close(self._file)
@@ -207,6 +217,19 @@ class RobotServer:
         """Give a new sample; it is copied."""
         np.copyto(self._samples.entry.values, sample.values)
         self._samples.publish(0, sample.sequence, sample.stamp)
+
+    def publish_image(self, name: str, pixels: Pixels, stamp: float) -> None:
+        """Give a camera's new image, which is copied; it goes out with the samples that follow.
+
+        Args:
+            name: the camera's, as in the description's `images`.
+            pixels: of that signal's shape and dtype.
+            stamp: s, when it was taken, by the robot's clock.
+
+        Raises:
+            UserError: shape or dtype are others.
+        """
+        self._cameras[name].publish(pixels, stamp)
 
     def command(self) -> ActuatorCommand | None:
         """The command that came since the last call; None if none did."""
@@ -222,7 +245,7 @@ class RobotServer:
         if _lies_at(self._file, self.path):
             self.path.unlink()
         os.close(self._file)
-        _release(self._memory, self._view, self._samples, self._commands)
+        _release(self._memory, self._view, self._samples, self._commands, self._cameras)
 
     def __enter__(self) -> "RobotServer":
         return self
@@ -274,16 +297,41 @@ def _rings(memory: memoryview, description: RobotDescription, document: int) -> 
     return _Ring(memory, start, samples), _Ring(memory, after, commands)
 
 
-def _release(memory: mmap.mmap, view: memoryview, *rings: _Ring) -> None:
-    for ring in rings:
+def _cameras(
+    memory: memoryview, description: RobotDescription, document: int
+) -> dict[str, ImageRing]:
+    """The rings of images, by camera."""
+    rings, start = {}, _after_rings(description, document)
+    for image in description.images:
+        rings[image.name] = ImageRing(memory, start, image)
+        start += ImageRing.bytes_needed(image)
+    return rings
+
+
+def _release(
+    memory: mmap.mmap,
+    view: memoryview,
+    samples: _Ring,
+    commands: _Ring,
+    cameras: Mapping[str, ImageRing],
+) -> None:
+    samples.close()
+    commands.close()
+    for ring in cameras.values():
         ring.close()
     view.release()
-    memory.close()
+    with suppress(BufferError):  # somebody keeps an image; the memory goes with it
+        memory.close()
 
 
 def _values(description: RobotDescription) -> tuple[int, int]:
     """Numbers in a sample, and in a command: target, stiffness and damping of each joint."""
     return description.sample_size, 3 * len(description.joint_names)
+
+
+def _after_rings(description: RobotDescription, document: int) -> int:
+    """Where the images begin."""
+    return _start(document) + sum(map(_Ring.bytes_needed, _values(description)))
 
 
 def _start(document: int) -> int:

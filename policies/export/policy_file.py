@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,12 @@ class PolicyFile:
         policy = Policy.load(path)
         task = find_task(policy.contract.task)
         return cls(str(path), path.read_bytes(), task, policy.contract)
+
+    @classmethod
+    def committed(cls, task: str) -> "PolicyFile":
+        """Returns the policy that comes with the package for a task."""
+        with as_file(files("assets") / "policies" / f"{task}.onnx") as path:
+            return cls.find(path)
 
     def actor(self, rows: int) -> Actor:
         """What computes actions for that many rows; for one row, the file as a robot runs it."""

@@ -12,8 +12,8 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 
 from std_msgs.msg import Float64MultiArray
 
+from sim2edge_ros.node import transport
 from sim2edge_ros.node.transport import profile, use_udp
-from sim2edge_ros.processes import transport
 from sim2edge_ros.settings.distro import DISTROS, find_distro
 from tests.ros.graph.ros_graph import Probe, running
 

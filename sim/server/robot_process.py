@@ -21,10 +21,10 @@ _STARTUP_SECONDS = 60.0
 
 @contextlib.contextmanager
 def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
-    """Start a simulated robot, connect to it over shared memory, and end its process at last.
+    """Starts a simulated robot, connects to it over shared memory, and ends its process at last.
 
     Args:
-        request: the task whose world it lives in, and how it is drawn and recorded.
+        request: the task whose world it lives in, and how it is randomized and recorded.
 
     Raises:
         UserError: the simulator is not installed, or its process failed.

@@ -1,4 +1,4 @@
-"""The humanoid: `ros2 launch sim2edge_ros humanoid.launch.py robot:=sim`."""
+"""Starts the humanoid: `ros2 launch sim2edge_ros humanoid.launch.py robot:=sim`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A robot of another package: `ros2 launch sim2edge_ros robot.launch.py name:=my_robot`."""
+"""Starts a robot of another package: `ros2 launch sim2edge_ros robot.launch.py name:=my_robot`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The car: `ros2 launch sim2edge_ros vehicle.launch.py robot:=sim`."""
+"""Starts the car: `ros2 launch sim2edge_ros vehicle.launch.py robot:=sim`."""
 
 from typing import Any
 

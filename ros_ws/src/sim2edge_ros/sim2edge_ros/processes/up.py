@@ -106,10 +106,10 @@ def main(config: UpConfig) -> int:
 
 
 def prepare(robot: str) -> None:
-    """Write the files of a robot that does not come with the package.
+    """Writes the files of a robot that does not come with the package.
 
     Raises:
-        UserError: there is no such robot, or it cannot be had in ROS.
+        UserError: there is no such robot, or ROS cannot represent it.
     """
     if robot in shipped():
         return
@@ -119,7 +119,7 @@ def prepare(robot: str) -> None:
         return
     from sim2edge_ros.simulator import robot_files  # noqa: PLC0415  a robot has no simulator
 
-    robot_files.make(robot)
+    robot_files.write_robot(robot)
 
 
 def default_parameters(robot: str) -> Path:

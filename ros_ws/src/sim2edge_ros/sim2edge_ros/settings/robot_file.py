@@ -19,9 +19,9 @@ class RobotFile:
     """A robot as ROS sees it; joint names are those of its URDF and of `joint_states`."""
 
     description: RobotDescription
-    task: str = ""  # in which it is simulated, and whose policy it gets where none is named
+    task: str = ""  # the task that simulates it, and whose policy is the default
     imu_frame: str = "imu"
-    # M, from base_link, whose axes the IMU has
+    # m, from base_link, whose axes the IMU has
     imu_in_base: tuple[float, float, float] = (0.0, 0.0, 0.0)
     feet: tuple[str, ...] = ()  # each has a topic `<foot>/wrench`, in the order of `foot_force`
     wheel_joints: tuple[str, ...] = ()  # in the order of `wheel_speed`
@@ -36,15 +36,16 @@ def shipped() -> tuple[str, ...]:
 
 
 def written() -> Path:
-    """The folder of what `sim2edge up` and `sim_node` write about robots of other packages."""
+    """Returns the folder of the files that `sim2edge up` and `sim_node` write for other packages'
+    robots."""
     return cache_folder(_HERE)
 
 
 def find(robot: str) -> Path:
-    """The file of a robot, which may not be there.
+    """Returns the path of a robot's file, which may not exist.
 
     Args:
-        robot: the name of one that comes with the package or with another one, or a path.
+        robot: name of a robot of this or another package, or a path.
     """
     if robot in shipped():
         return Path(str(files("sim2edge_ros") / _HERE / f"{robot}{_ENDING}"))

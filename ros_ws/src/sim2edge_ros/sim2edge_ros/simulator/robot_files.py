@@ -59,45 +59,45 @@ def robot(name: str) -> RobotFile:
     )
 
 
-def make(name: str) -> None:
-    """Write file, URDF and parameters of a robot of another package, for the nodes.
+def write_robot(name: str) -> None:
+    """Writes file, URDF and parameters of another package's robot, for the nodes.
 
     Raises:
-        UserError: as `robot`, or the URDF cannot express it, or a file cannot be written.
+        UserError: there is no such robot, URDF cannot express it, or a file cannot be written.
     """
     folder = robot_file.written()
     make_folder(folder)
-    save_all(name, folder, f"file://{folder}")
+    write_files(name, folder, f"file://{folder}")
     write_file(folder / f"{name}.yaml", parameter_files.text(name))
 
 
-def save_all(name: str, folder: Path, meshes: str) -> None:
-    """Write file and URDF of a robot; `meshes` is what the URDF calls the folder."""
+def write_files(name: str, folder: Path, meshes: str) -> None:
+    """Writes file and URDF of a robot; `meshes` is the URDF's name of the meshes' folder."""
     robot_file.save(robot(name), folder / f"{name}.json")
     model, actuators = load(name)
     write(convert(model, actuators, root="", parts=Parts()), folder / f"{name}.urdf", meshes)
 
 
 def _sources(task: TaskConfig, signal: str) -> tuple[str, ...]:
-    """The model's sensors that make up a signal."""
+    """Returns the model's sensors that make up a signal."""
     return next((s.sources for s in task.robot.sensors if s.signal.name == signal), ())
 
 
 def _joints(model: mujoco.MjModel, task: TaskConfig, signal: str) -> tuple[str, ...]:
-    """The joints that the encoders of a signal are at."""
+    """Returns the joints that the encoders of a signal measure."""
     encoders = [model.sensor(source) for source in _sources(task, signal)]
     return tuple(model.joint(encoder.objid[0]).name for encoder in encoders)
 
 
 def _passive(model: mujoco.MjModel, known: Sequence[str]) -> tuple[str, ...]:
-    """Sliding joints of no actuator: a suspension, whose travel ROS may show."""
+    """Returns the sliding joints without an actuator: a suspension, whose travel ROS may show."""
     slides = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_SLIDE)
     names = (model.joint(joint).name for joint in slides)
     return tuple(name for name in names if name not in known)
 
 
 def _imu_in_base(model: mujoco.MjModel, name: str) -> tuple[float, float, float]:
-    """Where the IMU is on the robot's first body, m."""
+    """Returns the position of the IMU on the robot's first body, m."""
     try:
         site = model.site("imu")
     except KeyError:
@@ -119,7 +119,7 @@ def main() -> int:
     package = Path(__file__).parents[1]
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else package / "robots"
     for name in robot_file.shipped():
-        save_all(name, folder, _MESHES)
+        write_files(name, folder, _MESHES)
     return 0
 
 

@@ -27,7 +27,7 @@ from sim2edge_ros.simulator.server import RosServer
 LOCKSTEP = 0.0  # the `speed` that selects lockstep
 
 
-def make(
+def make_simulation(
     node: Node, parameters: SimParameters
 ) -> tuple[RealTimeSimulation | LockstepSimulation, RosServer]:
     """Builds the simulated robot, ready to run, and its server, which is to be closed afterwards.
@@ -40,7 +40,7 @@ def make(
             "parameter 'speed' other than 1 needs 'clock', for stamps in real time would be wrong"
         )
     if not robot_file.find(parameters.robot).is_file():
-        robot_files.make(parameters.robot)
+        robot_files.write_robot(parameters.robot)
     robot = robot_file.load(parameters.robot)
     task = find_task(robot.task)
     if not parameters.randomize:
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         initialize(context, arguments)
         node = Node("sim_node", context=context)
         parameters = declare(node, SimParameters)
-        robot, server = make(node, parameters)
+        robot, server = make_simulation(node, parameters)
     except UserError as error:
         return refuse(context, "sim_node", error)
     thread = spin(node, "parameters")

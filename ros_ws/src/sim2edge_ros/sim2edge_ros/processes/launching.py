@@ -71,38 +71,18 @@ def _arguments(robot: str) -> tuple[tuple[str, str, str], ...]:
     return (
         *named,
         (_IMPORT, "", "Modules that register robots and tasks, separated by commas."),
-        (
-            "robot",
-            "sim",
-            "Whether to start the simulated robot or to use the topics of a real one.",
-        ),
+        ("robot", "sim", "The simulated robot, or the real one, whose topics are there."),
         ("policy", "", "The policy file (.onnx); empty: as in params, else the product's own."),
         ("params", "", f"A parameter file (YAML) that overrides {usual}."),
         ("namespace", "", "The namespace of all nodes and topics; one for each robot."),
         ("autostart", "", "Let the edge node configure and activate itself; empty: as in params."),
         ("respawn", _YES, "Restart a node that failed."),
         ("record", "", "The folder for a recording (MCAP); empty: none."),
-        (
-            "speed",
-            "",
-            "Simulated seconds per second; other than 1 needs clock; empty: as in params.",
-        ),
+        ("speed", "", "Simulated seconds per second; 1 unless clock is set; empty: as in params."),
         ("clock", "", "Let the simulated robot publish simulated time; empty: as in params."),
-        (
-            "odometry_rate",
-            "",
-            "Rate of odometry/filtered and TF in Hz; 0: none; empty: as in params.",
-        ),
-        (
-            "provider",
-            "",
-            "What computes the network: cpu, cuda, tensorrt, auto; empty: as in params.",
-        ),
-        (
-            _STATE_PUBLISHER,
-            "auto",
-            "Start a robot_state_publisher with the robot's URDF; auto: for the simulated robot.",
-        ),
+        ("odometry_rate", "", "Hz of odometry/filtered and TF; 0: none; empty: as in params."),
+        ("provider", "", "The provider: cpu, cuda, tensorrt or auto; empty: as in params."),
+        (_STATE_PUBLISHER, "auto", "Start one with the URDF; auto: for the simulated robot."),
     )
 
 

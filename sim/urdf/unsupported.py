@@ -1,6 +1,6 @@
 """Lists what URDF, and so the other engine, cannot express, and the nearest that it can."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,11 +55,8 @@ def ball_joints(model: mujoco.MjModel, robot: ModelRobot) -> list[int]:
 
 def unsupported_ball(model: mujoco.MjModel, joints: list[int]) -> Unsupported:
     """Describes ball joints, which stop the conversion."""
-    return Unsupported(
-        "error",
-        _named("ball joint", joints, model.joint),
-        "URDF has none; the nearest are three hinges about x, y and z in the same body",
-    )
+    nearest = "URDF has none; the nearest are three hinges about x, y and z in the same body"
+    return next(_elements("error", "ball joint", joints, model.joint, nearest))
 
 
 def _joints(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
@@ -82,8 +79,7 @@ def _joints(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
         ),
     )
     for kind, joints, nearest in kinds:
-        if joints:
-            yield Unsupported("warning", _named(kind, joints, model.joint), nearest)
+        yield from _elements("warning", kind, joints, model.joint, nearest)
 
 
 def _constraints(model: mujoco.MjModel, robot: ModelRobot, names: Names) -> Iterator[Unsupported]:
@@ -99,19 +95,13 @@ def _constraints(model: mujoco.MjModel, robot: ModelRobot, names: Names) -> Iter
             )
     equalities = [e for e in range(model.neq) if model.eq_active0[e]]
     others = [e for e in equalities if not _is_mimic(model, e, following)]
-    if others:
-        yield Unsupported(
-            "warning",
-            _named("equality constraint", others, model.equality),
-            "left out, as URDF is a tree; an engine must add a constraint of its own",
-        )
+    nearest = "left out, as URDF is a tree; an engine must add a constraint of its own"
+    yield from _elements("warning", "equality constraint", others, model.equality, nearest)
     pulled = [t for t in range(model.ntendon) if _is_active(model, t)]
-    if pulled:
-        yield Unsupported(
-            "warning",
-            _named("spring, damper or limit of tendon", pulled, model.tendon),
-            "left out; the nearest is damping and a range on each of its joints",
-        )
+    nearest = "left out; the nearest is damping and a range on each of its joints"
+    yield from _elements(
+        "warning", "spring, damper or limit of tendon", pulled, model.tendon, nearest
+    )
 
 
 def _is_mimic(model: mujoco.MjModel, equality: int, following: Mapping[int, Mimic]) -> bool:
@@ -128,33 +118,19 @@ def _is_active(model: mujoco.MjModel, tendon: int) -> bool:
 def _drives(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
     if not model.nu:
         yield Unsupported("warning", "there are no actuators", "every joint's effort limit is 0")
-    every, on_joint = (
-        range(model.nu),
-        (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT),
-    )
+    kinds = mujoco.mjtTrn
+    every, on_joint = range(model.nu), (kinds.mjTRN_JOINT, kinds.mjTRN_JOINTINPARENT)
     driven = {a for joint in robot.joints for a, _ in joint_actuators(model, joint)}
     muscles = [a for a in every if model.actuator_gaintype[a] == mujoco.mjtGain.mjGAIN_MUSCLE]
     idle = [a for a in every if a not in driven and a not in muscles]
-    if muscles:
-        yield Unsupported(
-            "warning",
-            _named("muscle", muscles, model.actuator),
-            "left out; the nearest is a motor of its peak force on each joint it spans",
-        )
+    nearest = "left out; the nearest is a motor of its peak force on each joint it spans"
+    yield from _elements("warning", "muscle", muscles, model.actuator, nearest)
     odd = [a for a in idle if int(model.actuator_trntype[a]) not in on_joint]
-    if odd:
-        yield Unsupported(
-            "warning",
-            _named("actuator", odd, model.actuator),
-            "it moves no joint directly and is left out; the nearest is a motor on a joint",
-        )
-    shared = [a for a in driven if model.actuator_trntype[a] == mujoco.mjtTrn.mjTRN_TENDON]
-    if shared:
-        yield Unsupported(
-            "warning",
-            _named("actuator", shared, model.actuator),
-            "it drives several joints by a tendon; each joint has its share of the force as limit",
-        )
+    nearest = "it moves no joint directly and is left out; the nearest is a motor on a joint"
+    yield from _elements("warning", "actuator", odd, model.actuator, nearest)
+    shared = [a for a in driven if model.actuator_trntype[a] == kinds.mjTRN_TENDON]
+    nearest = "it drives several joints by a tendon; each joint has its share of the force as limit"
+    yield from _elements("warning", "actuator", shared, model.actuator, nearest)
 
 
 def _unknown_limits(tree: Tree) -> Iterator[Unsupported]:
@@ -177,30 +153,20 @@ def _unknown_limits(tree: Tree) -> Iterator[Unsupported]:
 
 def _bodies(model: mujoco.MjModel, robot: ModelRobot) -> Iterator[Unsupported]:
     lifted = [b for b in robot.bodies if model.body_gravcomp[b]]
-    if lifted:
-        yield Unsupported(
-            "warning",
-            _named("gravity compensation of body", lifted, model.body),
-            "left out; an engine must apply the body's weight as a force upwards",
-        )
+    nearest = "left out; an engine must apply the body's weight as a force upwards"
+    yield from _elements("warning", "gravity compensation of body", lifted, model.body, nearest)
     kinds = mujoco.mjtGeom
     endless = (kinds.mjGEOM_PLANE, kinds.mjGEOM_HFIELD)
     flat = [g for g in robot.geoms if int(model.geom_type[g]) in endless]
-    if flat:
-        yield Unsupported(
-            "warning",
-            _named("plane or height field", flat, model.geom),
-            "left out; the nearest is a thin box",
-        )
+    nearest = "left out; the nearest is a thin box"
+    yield from _elements("warning", "plane or height field", flat, model.geom, nearest)
     round_ = [
         g
         for g in robot.geoms
         if model.geom_type[g] == kinds.mjGEOM_ELLIPSOID and collides(model, g)
     ]
-    if round_:
-        yield Unsupported(
-            "note", _named("ellipsoid", round_, model.geom), "a mesh of 512 triangles is written"
-        )
+    nearest = "a mesh of 512 triangles is written"
+    yield from _elements("note", "ellipsoid", round_, model.geom, nearest)
     if model.nflex or model.nskin:
         yield Unsupported(
             "warning", f"{model.nflex} flexible bodies, {model.nskin} skins", "left out"
@@ -223,8 +189,17 @@ def _changed_names(names: Names) -> Iterator[Unsupported]:
         yield Unsupported(severity, f"name of {kind}", _listed(changed))
 
 
-def _named(kind: str, numbers: Iterable[int], named: Callable[[int], Any]) -> str:
-    return f"{kind} {_listed([repr(named(n).name) if named(n).name else str(n) for n in numbers])}"
+def _elements(
+    severity: Severity,
+    kind: str,
+    numbers: Sequence[int],
+    element: Callable[[int], Any],
+    nearest: str,
+) -> Iterator[Unsupported]:
+    """Yields one entry that names these elements of the model, if there are any."""
+    if numbers:
+        names = [repr(element(n).name) if element(n).name else str(n) for n in numbers]
+        yield Unsupported(severity, f"{kind} {_listed(names)}", nearest)
 
 
 def _listed(names: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import signal
 import sys
 import threading
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.config.document import to_json
+from edge_runtime.config.fields import setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name
@@ -45,8 +46,7 @@ class RunConfig:
     robot: str = SIMULATED
     """'sim' for the simulated robot, the name of another driver that is installed, or
     MODULE:FACTORY, which is called without arguments and returns a Robot."""
-    seconds: float = 20.0
-    """How long to drive; 0 until interrupted."""
+    seconds: float = setting(20.0, "How long to drive; 0 until interrupted.", "s", at_least=0)
     command: tuple[float, ...] = ()
     """What to ask for, one number for each command of the policy; zeros by default."""
     report: Path = Path("out/run")
@@ -57,8 +57,8 @@ class RunConfig:
     log: Path | None = None
     """Keep every sample, estimate and command in this file, for `sim2edge fuse`; what was there
     becomes FILE~. The simulated robot adds the truth."""
-    log_limit: float = 500.0
-    """MB; the log ends there, and keeps the beginning, while the robot drives on."""
+    log_limit: float = setting(500.0, unit="MB", above=0)
+    """Size at which the log ends, and keeps the beginning, while the robot drives on."""
     shadow: Path | None = None
     """Another policy file, which sees what the first one sees and drives nothing; the report says
     how far it is from it, and what it took."""
@@ -71,8 +71,7 @@ class RunConfig:
         default_factory=lambda: RealtimeConfig(fifo=50, lock_memory=True)
     )
     """What to ask of the operating system; the report says what it refused."""
-    seed: int = 0
-    """Of the simulated robot's world."""
+    seed: int = setting(0, "Seed of the simulated robot's world.", at_least=0)
     randomize: bool = False
     """Draw another simulated robot by the task's domain randomization, and push it."""
     record: Path | None = None
@@ -85,7 +84,6 @@ def main(config: RunConfig) -> int:
     Raises:
         UserError: policy, robot, estimator or options do not fit together, or the robot failed.
     """
-    _check_options(config)
     policy, choice = providers.load(config.policy, config.provider, config.provider_cache)
     if choice.wanted != providers.ON_CPU:
         print(f"provider: {choice.described()}", flush=True)
@@ -121,7 +119,7 @@ def main(config: RunConfig) -> int:
                     slots.close()
                     shadow = slots.comparison()
                     print(f"shadow: {shadow.described() if shadow else 'nothing was in it'}")
-                print(f"report: {write_report(loop, config.report, choice, log, shadow)}")
+                print(f"report: {write_report(loop, config, choice, log, shadow)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
 
 
@@ -143,15 +141,8 @@ def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
     if config.log is None:
         yield None
         return
-    if not 0 < config.log_limit < math.inf:
-        raise UserError(f"--log-limit {config.log_limit:g} MB is no size; take some hundred")
     with contextlib.closing(BlockFile(config.log, round(config.log_limit * 1e6))) as file:
         yield file
-
-
-def _check_options(config: RunConfig) -> None:
-    if not 0 <= config.seconds < math.inf:
-        raise UserError(f"--seconds {config.seconds:g} is no duration; 0 is until interrupted")
 
 
 def command_values(given: tuple[float, ...], contract: Contract) -> Array:
@@ -269,14 +260,16 @@ def _show(lines: list[str], shown: int) -> int:
 
 def write_report(
     loop: ControlLoop,
-    folder: Path,
+    config: RunConfig,
     choice: providers.Choice,
     log: RunLog | None = None,
     shadow: Comparison | None = None,
 ) -> Path:
-    """Write report.json and latency.svg; the folder."""
+    """Write report.json and latency.svg into the report's folder, and return that."""
+    folder = config.report
     content = {
         **as_dictionary(loop),
+        "config": to_json(config),
         "inference": choice.as_dictionary(),
         "log": None if log is None else log.as_dictionary(),
         "shadow": None if shadow is None else shadow.as_dictionary(),

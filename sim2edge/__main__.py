@@ -3,21 +3,17 @@
 So a robot without simulator or trainer still has `run` and `inspect`.
 """
 
-import contextlib
-import dataclasses
 import errno
 import importlib
-import io
 import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, get_type_hints
 
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.plugins import import_everywhere
-from sim2edge.commands import COMMANDS, Command
+from sim2edge.commands import COMMANDS
+from sim2edge.options import parse
 
 USER_ERROR = 2
 IMPORT_OPTION = "--import"
@@ -71,7 +67,7 @@ def _run(arguments: list[str]) -> int:
     command = COMMANDS[name]
     try:
         module = importlib.import_module(command.module)
-        return int(module.main(_parse(name, command, module, options)))
+        return int(module.main(parse(name, command, module, options)))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not command.extra or missing in ("", "edge_runtime", "sim", "policies", "sim2edge"):
@@ -114,68 +110,6 @@ def _overview() -> str:
             "for a module of yours that registers robots, tasks, terms, estimators or algorithms.",
         ]
     )
-
-
-def _parse(name: str, command: Command, module: ModuleType, options: list[str]) -> Any:
-    """The command's config from its options; what tyro has to say against them in one line."""
-    import tyro  # noqa: PLC0415  the overview and a mistyped command need not wait for it
-
-    config = _marked(getattr(module, command.config), command)
-    default = tyro.MISSING_NONPROP
-    if hasattr(module, "defaults"):
-        default, options = module.defaults(options)
-    program = f"sim2edge {name}"
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            usage = f"{program} {command.leading}".rstrip()
-            return tyro.cli(config, prog=usage, args=options, default=default)
-    except SystemExit as exit_:
-        if exit_.code in (0, None):  # --help was asked for
-            raise
-        reason = _one_line(complaint.getvalue())
-        raise UserError(f"{reason}; see '{program} --help'") from None
-
-
-def _marked(config: type[Any], command: Command) -> type[Any]:
-    """The config with positional fields and short flags marked, so that it need not know tyro."""
-    import tyro  # noqa: PLC0415  as above
-
-    if not command.positional and not command.short:
-        return config
-    hints = get_type_hints(config, include_extras=True)
-    marked = {
-        field: Annotated[hints[field], tyro.conf.Positional, tyro.conf.arg(metavar=field.upper())]
-        for field in command.positional
-    }
-    marked |= {
-        field: Annotated[hints[field], tyro.conf.arg(aliases=(flag,))]
-        for field, flag in command.short.items()
-    }
-    attributes = {"__annotations__": marked, "__doc__": config.__doc__}
-    subclass = type(config.__name__, (config,), attributes | {"__module__": config.__module__})
-    return dataclasses.dataclass(frozen=True)(subclass)
-
-
-def _one_line(box: str) -> str:
-    """The message of tyro's box, and the names it suggests.
-
-    The box has a title, a message and hints, parted by rules. Where the terminal knows UTF-8
-    the title is part of the frame, else it stands above a rule of its own.
-    """
-    parts: list[list[str]] = [[]]
-    for line in box.splitlines():
-        row = line.strip("│╭╮╰╯ ")
-        if line.startswith("╭") or not row.strip("─-"):
-            parts.append([])
-        else:
-            parts[-1].append(row)
-    parts = [part for part in parts if part]
-    message = " ".join(parts[0 if "╭" in box else 1])
-    if "Perhaps you meant" not in box:
-        return message
-    suggested = [row.split()[0] for part in parts for row in part if row.startswith("--")]
-    return f"{message} (perhaps {' or '.join(suggested)})"
 
 
 def _refuse(message: str) -> int:

@@ -9,8 +9,9 @@ class Command:
     """A command of the front door.
 
     Its module has a frozen dataclass `config` with the options and `main(config) -> int`, which
-    returns the exit code. It may have `defaults(options) -> (config, options)` too, which takes
-    from the command line what the defaults of all else depend on.
+    returns the exit code. Where the defaults depend on the command line, or on what the file of
+    --config holds, it has `defaults(options, document, where) -> (config, options)` too: it gets
+    the options, the file's content and its name, and returns the options that are left.
     """
 
     summary: str

@@ -13,8 +13,8 @@ from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.fusion.wheeled.fusion import WheeledFusion
 from edge_runtime.signals import Array
 from sim.envs.vector_env import TaskVectorEnv
+from sim.robots.vehicle import VEHICLE_ESTIMATOR
 from sim.tasks.driving.config import VehicleTrack
-from sim.tasks.estimators import VEHICLE_ESTIMATOR
 
 Float = npt.NDArray[np.float64]
 

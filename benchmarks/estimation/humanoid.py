@@ -62,7 +62,9 @@ def measure_estimation(
     observations, _ = env.reset(seed=seed)
     joints = [a.name for a in task.robot.actuators]
     period, gantry = task.control_period, Gantry(env.engine)
-    fusion = LeggedFusion(config or task.legged, joints, period, env.engine.substeps, robots)
+    legged = config or task.legged
+    assert legged is not None
+    fusion = LeggedFusion(legged, joints, period, env.engine.substeps, robots)
     attitude, velocity = (env.engine.sensor(f"true_{n}") for n in ("attitude", "velocity"))
     rest_pose: Array = np.zeros((robots, len(joints)), np.float32)
     fusion.update(env.signals)

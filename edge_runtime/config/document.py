@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_runtime.config.fields import about, is_range
-from edge_runtime.errors import UserError
+from edge_runtime.config.fields import about, check, is_range
+from edge_runtime.errors import UserError, suggestion
 
 T = TypeVar("T")
 
@@ -56,6 +56,17 @@ def to_json(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def read_config(kind: type[T], path: Path, what: str, base: T | None = None) -> T:
+    """Read a config from a file, as `from_json` builds it, and check its bounds.
+
+    Raises:
+        UserError: the file cannot be read, or does not fit.
+    """
+    config = from_json(kind, read_document(path, what), str(path), base)
+    check(config, f"{path}: ")
+    return config
+
+
 def from_json(kind: type[T], value: Any, where: str, base: T | None = None) -> T:
     """Build a config from what a document holds.
 
@@ -64,7 +75,7 @@ def from_json(kind: type[T], value: Any, where: str, base: T | None = None) -> T
     Args:
         kind: a dataclass.
         value: its fields by name, as `to_json` gives them.
-        where: the value's place, for the error message: a file, and where in it.
+        where: the value's place for the error message: a file, or "FILE: TABLE".
         base: what holds for the fields that the document leaves out; by default the defaults.
 
     Raises:
@@ -133,9 +144,10 @@ def _build_dataclass(kind: Any, value: Any, where: str, base: Any) -> Any:
     built = {}
     for name, item in value.items():
         if name not in known:
-            raise UserError(f"{where}: unknown key '{name}'; there are: {', '.join(known)}")
+            raise UserError(f"{where}: unknown key '{name}'; {suggestion(name, known)}")
         unit, before = about(known[name]).unit, getattr(base, name, None)
-        built[name] = _build(kinds[name], item, f"{where}.{name}", before, unit)
+        place = f"{where}.{name}" if ": " in where else f"{where}: {name}"
+        built[name] = _build(kinds[name], item, place, before, unit)
     if base is not None:
         return dataclasses.replace(base, **built)
     for name, field in known.items():

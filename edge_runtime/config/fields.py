@@ -3,9 +3,14 @@
 The command line, JSON and TOML files, ROS parameters and the generated reference all read them.
 """
 
+import ast
+import inspect
 import math
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from functools import cache
+from itertools import pairwise
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -13,7 +18,6 @@ from edge_runtime.errors import UserError
 
 Range = tuple[float, float]  # (low, high)
 _KEY = "setting"
-_HELP = "help"  # where tyro looks for the sentence of an option
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,6 @@ class Setting:
         upper = f"at most {most}" if self.at_most < math.inf else ""
         return " and ".join(filter(None, (lower, upper)))
 
-    @property
-    def help(self) -> str:
-        """The sentence, and a second one with bounds and unit."""
-        unit = self.unit if self.unit != "1" else ""
-        limits = " ".join(filter(None, (self.bounds or (unit and "in"), unit)))
-        return " ".join(
-            filter(None, (self.sentence, limits and f"{limits[0].upper()}{limits[1:]}."))
-        )
-
 
 def setting(
     default: Any = MISSING,
@@ -67,6 +62,8 @@ def setting(
 ) -> Any:
     """Declare a field of a dataclass as a setting.
 
+    A long sentence may stand as a string below the field instead.
+
     Bounds hold for each number of a tuple, of which there must then be one at least. A tuple of
     two numbers is a range, the lower first; one of any length is a list.
 
@@ -81,15 +78,45 @@ def setting(
         infinite: whether numbers may be infinite.
         allowed: what else it must be, in words, for whoever only reads about it.
     """
-    about = Setting(sentence, unit, above, at_least, at_most, infinite, allowed)
-    metadata = {_KEY: about, _HELP: about.help} if about.help else {_KEY: about}
-    return field(default=default, default_factory=factory, metadata=metadata)
+    declared = Setting(sentence, unit, above, at_least, at_most, infinite, allowed)
+    return field(default=default, default_factory=factory, metadata={_KEY: declared})
 
 
 def about(of: "Field[Any]") -> Setting:
     """What is declared of a field; of a plain one, nothing."""
     found: Setting = of.metadata.get(_KEY, Setting())
     return found
+
+
+def described(kind: type[Any], of: "Field[Any]") -> str:
+    """What a field of a dataclass means: its sentence, and a second one with bounds and unit.
+
+    The sentence is the declared one, or the string below the field.
+    """
+    declared = about(of)
+    sentence = declared.sentence or next(
+        (found[of.name] for base in kind.__mro__ if of.name in (found := _strings_below(base))), ""
+    )
+    unit = declared.unit if declared.unit != "1" else ""
+    limits = " ".join(filter(None, (declared.bounds or (unit and "in"), unit)))
+    return " ".join(filter(None, (sentence, limits and f"{limits[0].upper()}{limits[1:]}.")))
+
+
+@cache
+def _strings_below(kind: type[Any]) -> dict[str, str]:
+    """The strings below the fields of a class, by field; none where its source is not at hand."""
+    try:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: " ".join(below.value.value.split())
+        for field, below in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        if isinstance(below.value.value, str)
+    }
 
 
 def check(config: Any, where: str) -> None:
@@ -131,13 +158,14 @@ def _numbers(config: Any, path: str) -> Iterator[tuple[str, Setting, tuple[float
     """Every number or tuple of numbers in a dataclass: path, setting, values, whether a range."""
     hints = get_type_hints(type(config))
     for of in fields(config):
-        value, inner = getattr(config, of.name), f"{path}{of.name}"
+        value: Any = getattr(config, of.name)
+        inner = f"{path}{of.name}"
         if is_dataclass(value):
             yield from _numbers(value, f"{inner}.")
-        elif isinstance(value, tuple) and all(map(_is_number, value)):
-            yield inner, about(of), value, is_range(hints[of.name])
         elif _is_number(value):
             yield inner, about(of), (value,), False
+        elif isinstance(value, tuple) and all(map(_is_number, value)):
+            yield inner, about(of), value, is_range(hints[of.name])
 
 
 def is_range(kind: Any) -> bool:

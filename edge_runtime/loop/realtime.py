@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.config.fields import setting
+
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
 
@@ -18,17 +20,16 @@ _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
 class RealtimeConfig:
     """What to ask for. The default asks for what needs no permission."""
 
-    fifo: int = 0
-    """Priority under SCHED_FIFO, 1 to 99, for the process's other threads one less; 0 for the
-    normal scheduler."""
-    cpu: int = -1
-    """Run the loop on this CPU alone; -1 for any."""
+    fifo: int = setting(0, at_least=0, at_most=99)
+    """Priority under SCHED_FIFO, for the process's other threads one less; 0 for the normal
+    scheduler."""
+    cpu: int = setting(-1, "Run the loop on this CPU alone; -1 for any.", at_least=-1)
     lock_memory: bool = False
     """Keep all memory of the process from being paged out."""
     freeze_garbage: bool = True
     """Collect garbage once, then never while the loop runs."""
-    switch_interval: float = 1e-4
-    """Seconds for which another Python thread may keep the loop from starting."""
+    switch_interval: float = setting(1e-4, unit="s", above=0)
+    """Time for which another Python thread may keep the loop from starting."""
 
 
 @contextmanager

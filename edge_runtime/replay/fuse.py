@@ -1,11 +1,14 @@
 """`sim2edge fuse`: replay a recorded log through an estimator."""
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.config.document import to_json
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.fusion.estimate import Health
@@ -35,8 +38,7 @@ class FuseConfig:
     of a run any that `sim2edge run --fusion` knows, by default the run's."""
     out: Path = Path("out/fuse")
     """Folder for the estimates (.npz, .csv) and the picture (.svg)."""
-    seed: int = 0
-    """Of the noise that is added to a log without any."""
+    seed: int = setting(0, "Seed of the noise that is added to a log without any.", at_least=0)
     picture: bool = True
     """Draw estimate, reference and ±3 sigma."""
 
@@ -69,6 +71,7 @@ def main(config: FuseConfig) -> int:
             written.append(f"{stem}.svg")
         except ModuleNotFoundError as error:
             print(f"no picture, for {error.name} is missing: pip install 'sim2edge[replay]'")
+    write_file(config.out / "config.json", json.dumps(to_json(config), indent=2) + "\n")
     print(f"written: {', '.join(written)}")
     return 0
 

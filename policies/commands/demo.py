@@ -12,6 +12,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from edge_runtime.child_program import child_program
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 
 SIZE = ("--width", 640, "--height", 360)  # of the films
@@ -29,10 +30,8 @@ class DemoConfig:
 
     out: Path = Path("out")
     """Where reports, films and the training go."""
-    seconds: float = 12.0
-    """How long each robot is driven."""
-    minutes: float = 4.0
-    """How long is trained; 0 leaves it out."""
+    seconds: float = setting(12.0, "How long each robot is driven.", "s", above=0)
+    minutes: float = setting(4.0, "How long is trained; 0 leaves it out.", "min", at_least=0)
 
 
 def main(config: DemoConfig) -> int:

@@ -5,16 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from edge_runtime.config.document import to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.signals import Array
-from policies.commands.evaluate_suite import SuiteRun, run_suite
+from policies.commands.evaluate_config import EvaluateConfig
+from policies.commands.evaluate_suite import run_suite
 from policies.evaluation.episodes import (
     OUTCOMES,
     Episodes,
@@ -31,7 +32,7 @@ from policies.export.policy_file import PolicyFile
 from policies.film.small_film import WayRecorder
 from policies.report.episodes_report import EpisodesReport
 from sim.engines.bullet.bullet_engine import WorkerDiedError
-from sim.engines.choice import ENGINES, MUJOCO
+from sim.engines.choice import MUJOCO
 from sim.envs.vector_env import MODEL, TaskVectorEnv
 from sim.tasks import find_task
 from sim.tasks.task import TaskConfig
@@ -39,48 +40,8 @@ from sim.tasks.walking.config import HumanoidVelocity
 from sim.terrain.terrain import Kind
 
 PURE_PURSUIT = "pure-pursuit"
-BOTH = "both"  # engines
 MISSED = 1  # exit code
 TRIES = 3  # of an engine whose worker ends
-
-
-@dataclass(frozen=True)
-class EvaluateConfig:
-    """Evaluate a policy over seeded episodes."""
-
-    policy: str
-    """A policy file, a run folder, or "pure-pursuit", the driver that knows everything."""
-    episodes: int = 200
-    """How many, all side by side."""
-    seconds: float | None = None
-    """Length of an episode that nothing ends before; by default the task's."""
-    seed: int = 0
-    """Of everything random; worlds are others than those of any training."""
-    randomize: bool = True
-    """With noise, randomization and pushes; --no-randomize gives the robot as it is drawn."""
-    terrain: tuple[Kind, ...] | None = None
-    """What a humanoid walks on, such as slope steps rough, each in all the difficulties that its
-    task has; by default the task's own ground."""
-    estimates: str = MODEL
-    """Where attitude and velocity come from: "model", the truth with an estimator's measured
-    errors; "truth"; or the name of an estimator, "auto" for the one that a robot would run."""
-    engine: Literal["mujoco", "bullet", "both"] = "mujoco"
-    """What moves the robots; "both" plays the same episodes in each, side by side in one table."""
-    json: Path | None = None
-    """Write the result here too."""
-    gate: Path | None = None
-    """TOML or JSON with tables [at_least] and [at_most] of thresholds; exit code 1 when missed."""
-    report: Path | None = None
-    """Write a page for people, one HTML file: verdict, distributions, films of what failed."""
-    suite: str = ""
-    """Trials under stress instead of episodes: "gauntlet", "faults", or a TOML file with other
-    numbers for the gauntlet."""
-    trials: int | None = None
-    """How many of a suite; by default 100 of the gauntlet, and of faults each three times."""
-    trial: int | None = None
-    """Run only this one of a suite, to the bit as it was among the others."""
-    films: Path | None = None
-    """Film the worst trials of a suite into this folder."""
 
 
 def main(config: EvaluateConfig) -> int:
@@ -106,6 +67,7 @@ def main(config: EvaluateConfig) -> int:
     missed = [line for line in _judge(gate, played) if line.startswith("missed")]
     if config.json:
         document = _document(config, task, played) | {"gate": None if gate is None else not missed}
+        document |= {"config": to_json(config)}
         write_file(config.json, json.dumps(document, indent=2) + "\n")
     if config.report and report:
         print(report.write(config.report, gate))
@@ -114,19 +76,9 @@ def main(config: EvaluateConfig) -> int:
 
 
 def _check(config: EvaluateConfig) -> None:
-    if config.episodes < 1:
-        raise UserError("--episodes must be positive")
-    if config.seconds is not None and not 0 < config.seconds < np.inf:
-        raise UserError("--seconds must be positive")
-    if config.seed < 0:
-        raise UserError("--seed must not be negative")
     of_suites = config.films is not None or config.trials is not None or config.trial is not None
     if of_suites and not config.suite:
         raise UserError("--trials, --trial and --films are for a --suite; name one")
-
-
-def _engines(config: EvaluateConfig) -> tuple[str, ...]:
-    return tuple(ENGINES) if config.engine == BOTH else (config.engine,)
 
 
 def _run_suite(config: EvaluateConfig) -> int:
@@ -136,20 +88,7 @@ def _run_suite(config: EvaluateConfig) -> int:
         raise UserError(
             "a suite has its own ground, without --terrain; a suite file sets its slope and step"
         )
-    asked = SuiteRun(
-        policy=config.policy,
-        suite=config.suite,
-        trials=config.trials,
-        trial=config.trial,
-        seed=config.seed,
-        engines=_engines(config),
-        estimates=config.estimates,
-        json=config.json,
-        gate=config.gate,
-        films=config.films,
-        report=config.report,
-    )
-    return run_suite(asked)
+    return run_suite(config)
 
 
 def on_terrain(task: TaskConfig, kinds: tuple[Kind, ...] | None) -> TaskConfig:
@@ -178,7 +117,7 @@ class _Evaluation:
     def in_all_engines(self) -> dict[str, Episodes]:
         """The same episodes in each, until the user has enough."""
         played: dict[str, Episodes] = {}
-        engines, enough = _engines(self.config), False
+        engines, enough = self.config.engines, False
         for engine in engines[1:]:  # what it cannot simulate is told before the first has played
             self._world(engine, 1).close()
         for engine in engines:

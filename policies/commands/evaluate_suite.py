@@ -1,7 +1,6 @@
 """`sim2edge eval --suite`: a policy's trials under stress, in one engine or in both."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge_runtime.errors import UserError
+from policies.commands.evaluate_config import EvaluateConfig
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import OUTCOMES, SuiteResult, TrialResult, write_results
 from policies.export.policy_file import PolicyFile
@@ -27,27 +27,9 @@ from sim.envs.vector_env import MODEL
 
 TRIALS = 100
 MISSED = 1  # exit code
-_MOST = 2**31  # number of a trial
 
 
-@dataclass(frozen=True)
-class SuiteRun:
-    """What `sim2edge eval --suite` was asked for."""
-
-    policy: str
-    suite: str
-    trials: int | None = None
-    trial: int | None = None
-    seed: int = 0
-    engines: tuple[str, ...] = (MUJOCO,)
-    estimates: str = MODEL
-    json: Path | None = None
-    gate: Path | None = None
-    films: Path | None = None
-    report: Path | None = None
-
-
-def run_suite(asked: SuiteRun) -> int:
+def run_suite(asked: EvaluateConfig) -> int:
     """Run the trials, and print, write and film what came out.
 
     Returns:
@@ -56,10 +38,6 @@ def run_suite(asked: SuiteRun) -> int:
     Raises:
         UserError: an option, the policy or the suite cannot be used.
     """
-    if asked.trials is not None and asked.trials < 1:
-        raise UserError("--trials must be positive")
-    if asked.trial is not None and not 0 <= asked.trial < _MOST:
-        raise UserError(f"--trial must not be negative, and below {_MOST}")
     if asked.trial is not None and asked.trials is not None:
         raise UserError("--trial runs one and --trials that many; leave one of them out")
     protocol = find_protocol(asked.suite)
@@ -85,7 +63,7 @@ def run_suite(asked: SuiteRun) -> int:
     for line in lines:
         print(line)
     if asked.json:
-        write_results(asked.json, tuple(results))
+        write_results(asked.json, tuple(results), asked)
     if asked.report:
         print(report_suite(asked.report, results, policy.contract, gate, small))
     if asked.films and film and not any(result.interrupted for result in results):
@@ -128,7 +106,7 @@ def _try_out(
             gate.check(figures)
 
 
-def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> list[SuiteResult]:
+def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: EvaluateConfig) -> list[SuiteResult]:
     """In each engine, until all are through or the user has enough."""
     numbers = range(asked.trials or TRIALS) if asked.trial is None else [asked.trial]
     results: list[SuiteResult] = []
@@ -144,14 +122,14 @@ def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: SuiteRun) -> list[S
     return results
 
 
-def _check_faults(asked: SuiteRun) -> None:
+def _check_faults(asked: EvaluateConfig) -> None:
     if asked.engines != (MUJOCO,) or asked.films:
         raise UserError("fault trials run in MuJoCo, without --films; leave out --engine")
     if asked.estimates != MODEL:
         raise UserError("fault trials run the robot's own estimator; leave out --estimates")
 
 
-def _faults(policy: PolicyFile, asked: SuiteRun) -> SuiteResult:
+def _faults(policy: PolicyFile, asked: EvaluateConfig) -> SuiteResult:
     numbers = range(asked.trials) if asked.trials else None
     with Progress(transient=True) as progress:
         task = progress.add_task(FAULTS)

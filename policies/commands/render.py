@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Command
 from policies.evaluation.episodes import make_world, unseen_seed
@@ -30,24 +31,22 @@ class RenderConfig:
     """The film."""
     recording: Path | None = None
     """Film this motion, which 'sim2edge run --record' wrote, instead of letting the policy act."""
-    seconds: float = 10.0
-    """Its length; of a recording, its beginning."""
+    seconds: float = setting(10.0, unit="s", above=0)
+    """Length of the film; of a recording, its beginning."""
     camera: str = ""
     """follow, beside, behind, ahead, above, or one of the robot's own; by default the task's."""
     command: tuple[float, ...] | None = None
     """What the operator asks for all the time, such as 0.8 0 0; by default as in training."""
-    seed: int = 0
-    """Of everything random; for a recording, that of its run."""
+    seed: int = setting(0, at_least=0)
+    """Seed of everything random; for a recording, that of its run."""
     randomize: bool = False
     """With noise, randomization and pushes."""
     contacts: bool = False
     """Draw contact points and forces."""
     captions: bool = True
     """Write time, command and what the robot does into the picture."""
-    width: int = 960
-    """Pixels."""
-    height: int = 540
-    """Pixels."""
+    width: int = setting(960, "Width of the film.", "pixels", at_least=64)
+    height: int = setting(540, "Height of the film.", "pixels", at_least=64)
 
 
 def main(config: RenderConfig) -> int:
@@ -111,10 +110,6 @@ def _frames(
 
 
 def _check(config: RenderConfig) -> None:
-    if not 0 < config.seconds < np.inf or min(config.width, config.height) < 64:
-        raise UserError("--seconds must be positive, --width and --height at least 64")
-    if config.seed < 0:
-        raise UserError("--seed must not be negative")
     if config.recording is not None and (config.command is not None or config.randomize):
         raise UserError("--command and --randomize change nothing in a --recording; leave them out")
 

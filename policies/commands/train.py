@@ -7,10 +7,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
@@ -20,18 +21,30 @@ from policies.train.config import TrainConfig, check
 from policies.train.progress import Progress, make_display
 from policies.train.provenance import describe_origin
 from policies.train.recipes import recipe, trainings
-from policies.train.run_folder import CONFIG, POLICY, RECORD, RunFolder, config_to_json
+from policies.train.run_folder import (
+    CONFIG,
+    POLICY,
+    RECORD,
+    RunFolder,
+    config_from_document,
+    config_to_json,
+    task_name,
+)
 from policies.train.training import Training
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAY_CHANGE = ("steps", "minutes", "checkpoint_seconds", "resume")
 
 
-def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
+def defaults(
+    options: list[str], document: Mapping[str, Any], where: str
+) -> tuple[TrainConfig, list[str]]:
     """Where the command line starts from: a task's recipe, or the config of the run to resume.
 
     Args:
         options: the command line after `sim2edge train`.
+        document: what the file of --config holds, over the recipe.
+        where: that file, or nothing.
 
     Returns:
         The config, and the options that remain to be read.
@@ -40,23 +53,33 @@ def defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
         UserError: no task is named, there is none of that name, there is no run to resume, or it
             is of another task.
     """
-    config, rest = _defaults(options)
+    config, rest = _defaults(options, document, where)
     name = _given(rest, "--algorithm") or config.algorithm
     if config.resume is None and (config.settings is None or name != config.algorithm):
         config = dataclasses.replace(config, settings=ALGORITHMS.find(name).settings)
     return config, rest
 
 
-def _defaults(options: list[str]) -> tuple[TrainConfig, list[str]]:
+def _defaults(
+    options: list[str], document: Mapping[str, Any], where: str
+) -> tuple[TrainConfig, list[str]]:
     task = options[0] if options and not options[0].startswith("-") else None
     rest = options if task is None else options[1:]
     resumed = _given(rest, "--resume")
     if resumed is not None:
+        if where:
+            raise UserError(f"--resume keeps the settings of its run; leave out --config {where}")
         run = Path(resumed)
         config = RunFolder.open(run).config
         if task is not None and recipe(task).task.name != config.task.name:
             raise UserError(f"{run} is a training of {config.task.name}, not of {task}")
         return dataclasses.replace(config, resume=run), rest
+    if where:
+        base = recipe(task or task_name(document, where))
+        config = config_from_document(document, where, base)
+        if config.run_dir and (config.run_dir / CONFIG).resolve() == Path(where).resolve():
+            config = dataclasses.replace(config, run_dir=None)  # that is another run's folder
+        return config, rest
     if task is not None:
         return recipe(task), rest
     if "-h" in options or "--help" in options:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config.document import read_document
+from edge_runtime.config.document import in_unit, read_document
 from edge_runtime.errors import UserError
 from policies.evaluation.quantities import unit
 
@@ -91,17 +91,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _bound(name: str, given: Any, where: str) -> float:
     """A number, or { value = ..., unit = ... } in the unit of that figure."""
-    measured = unit(name) or "1"
-    if isinstance(given, dict):
-        if set(given) != {"value", "unit"}:
-            raise UserError(
-                f'{where}.{name} must be a number or {{ value = ..., unit = "{measured}" }}'
-            )
-        if given["unit"] != measured:
-            raise UserError(
-                f"{where}.{name} is in '{given['unit']}', but is measured in '{measured}'"
-            )
-        given = given["value"]
+    given = in_unit(given, unit(name) or "1", f"{where}.{name}")
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
         raise UserError(f"{where}.{name} = {given!r} is not a number")
     return float(given)

@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edge_runtime.config.document import from_json, to_json
+from edge_runtime.config.document import from_json, read_document, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.evaluation.measures import Values, mean_of_known
@@ -117,9 +118,9 @@ def known(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
-def write_results(path: Path, results: tuple[SuiteResult, ...]) -> None:
-    """Write results as JSON; the file appears only once it is whole."""
-    document = {"suites": [to_json(result) for result in results]}
+def write_results(path: Path, results: tuple[SuiteResult, ...], config: Any = None) -> None:
+    """Write results, and the config that led to them, as JSON."""
+    document = {"config": to_json(config), "suites": [to_json(result) for result in results]}
     write_file(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
@@ -129,12 +130,7 @@ def read_results(path: Path) -> tuple[SuiteResult, ...]:
     Raises:
         UserError: it cannot be read, or holds something else.
     """
-    try:
-        document = json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"{path} is no result of 'sim2edge eval --suite': {error}") from None
+    document = read_document(path, "result of 'sim2edge eval --suite'")
     if not isinstance(document, dict) or not isinstance(document.get("suites"), list):
         raise UserError(f"{path} is no result of 'sim2edge eval --suite'")
     return tuple(from_json(SuiteResult, item, str(path)) for item in document["suites"])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
-from edge_runtime.config.quantity import Range
+from edge_runtime.config.fields import Range
 from edge_runtime.signals import Array
 from sim.engines.engine import Bool, Float, Rows
 

@@ -14,7 +14,7 @@ from policies.gauntlet.pushes import SegmentPushes, draw_pushes, side
 from policies.gauntlet.tour import Tours, draw_tour
 from policies.gauntlet.trial_env import Outcome, Run, TrialEnv
 from sim.engines.engine import Bool, Float, Rows
-from sim.robots.humanoid import ARM, HANDS
+from sim.robots.legs import numbers_of
 from sim.tasks.randomization import add_mass
 from sim.tasks.walking.arms import ArmConfig
 from sim.tasks.walking.config import HumanoidVelocity
@@ -44,10 +44,10 @@ class WalkingTrials(TrialEnv):
         super().__init__(prepared, run, trials, rows, protocol.physics_period)
         robot, model = task.robot, self.engine.model
         self._main = model.body(robot.main_body).id
-        self._hands = [model.body(name).id for name in HANDS]
+        legs = robot.find_legs()
+        self._hands = [model.body(name).id for name in legs.hands]
         self._ground = [model.geom(name).id for name in self.config.ground]
-        names = [a.name for a in robot.actuators]
-        self._arms = [k for k, name in enumerate(names) if name.endswith(ARM)]
+        self._arms = numbers_of(legs.arms, [a.name for a in robot.actuators])
         self._lower = np.array([a.lower for a in robot.actuators])
         self._upper = np.array([a.upper for a in robot.actuators])
         self._crane = Crane(protocol, rows)
@@ -86,7 +86,8 @@ class WalkingTrials(TrialEnv):
         self.engine.field("geom_friction")[row, self._ground, 0] = friction
         self.actuators.delay[row] = round(delay / self.engine.model.opt.timestep)
         add_mass(self.engine, rows, self._main, payload)
-        add_mass(self.engine, rows, self._hands[hand], load * carries)
+        if self._hands:
+            add_mass(self.engine, rows, self._hands[hand], load * carries)
         self._offsets[row] = 0.0 if carries else offsets
         return {
             "friction": friction,
@@ -94,7 +95,7 @@ class WalkingTrials(TrialEnv):
             "action_delay_s": delay,
             "left_hand_kg": load * carries * (hand == 0),
             "right_hand_kg": load * carries * (hand == 1),
-            "arm_offset_rad": 0.0 if carries else float(np.abs(offsets).max()),
+            "arm_offset_rad": 0.0 if carries else float(np.abs(offsets).max(initial=0.0)),
             **self._ground_below(row),
         }
 

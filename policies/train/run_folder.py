@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_runtime.config.document import from_json, to_json
+from edge_runtime.config.document import from_json, read_document, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.train.algorithms import ALGORITHMS
@@ -74,11 +74,7 @@ class RunFolder:
             UserError: the file is damaged or from another version.
         """
         path = self.path / CONFIG
-        try:
-            text = path.read_text()
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}") from None
-        return config_from_json(text, str(path))
+        return config_from_document(read_document(path, "config"), str(path))
 
     @property
     def has_checkpoint(self) -> bool:
@@ -134,25 +130,39 @@ def config_to_json(config: TrainConfig) -> str:
     return json.dumps(fields, indent=2) + "\n"
 
 
-def config_from_json(text: str, where: str) -> TrainConfig:
+def task_name(document: Any, where: str) -> str:
+    """The name of the task in what a config.json holds.
+
+    Raises:
+        UserError: there is none.
+    """
+    task = document.get("task") if isinstance(document, dict) else None
+    name = task.get("name") if isinstance(task, dict) else None
+    if not isinstance(name, str):
+        raise UserError(f"{where} is not a training's config: it has no task with a name")
+    return name
+
+
+def config_from_document(document: Any, where: str, base: TrainConfig | None = None) -> TrainConfig:
     """The config that a config.json holds.
+
+    Args:
+        document: what the file holds.
+        where: the file, for the error message.
+        base: what holds for what the document leaves out; by default the defaults.
 
     Raises:
         UserError: it does not fit this version.
     """
-    try:
-        fields = json.loads(text)
-        task = fields.pop("task")
-        default = find_task(task.pop("name"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{where} is damaged; train anew") from None
-    built = from_json(type(default), task, f"{where}.task")
-    settings = fields.pop("settings", None)
-    config = from_json(TrainConfig, {**fields, "task": None}, where)
-    if settings is not None:
-        default = ALGORITHMS.find(config.algorithm).settings
-        settings = from_json(type(default), settings, f"{where}.settings")
-    return dataclasses.replace(config, task=built, settings=settings)
+    base = base or TrainConfig(task=find_task(task_name(document, where)))
+    task = dict(document.get("task", {}))
+    name = task.pop("name", base.task.name)
+    if name != base.task.name:
+        raise UserError(f"{where} is of a training of {name}, not of {base.task.name}")
+    if document.get("settings") is not None:
+        algorithm = ALGORITHMS.find(document.get("algorithm", base.algorithm))
+        base = dataclasses.replace(base, settings=algorithm.settings)
+    return from_json(TrainConfig, {**document, "task": task}, where, base)
 
 
 def _to_tensors(tree: Any) -> Any:

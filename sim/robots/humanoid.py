@@ -4,16 +4,12 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-import mujoco
-
-from edge_runtime.signals import Signal
-from sim.robots.robot import Sensor, SimRobot, position_actuators
+from edge_runtime.fusion.legged.config import ContactConfig, LeggedConfig
+from sim.robots.legs import Legs
+from sim.robots.mjcf import robot_from_mjcf
+from sim.robots.robot import SimRobot
 
 _SCENE = Path(str(files("assets") / "humanoid" / "scene.xml"))
-FEET = ("left_foot", "right_foot")
-HANDS = ("left_forearm", "right_forearm")  # the bodies that carry what is in them
-ARM = ("shoulder_pitch", "shoulder_roll", "elbow")  # what the names of its joints end with
-
 # Knees and hips slightly bent: a straight knee cannot push.
 DEFAULT_POSE = {
     "hip_pitch": -0.3,
@@ -38,27 +34,54 @@ MAX_VELOCITY = {
 }
 
 
+LEGS = Legs(
+    feet=("left_foot", "right_foot"),
+    leading=("left_foot",),
+    posture={
+        "hip_yaw": 1.0,
+        "hip_roll": 0.6,
+        "waist_yaw": 1.0,
+        "ankle_roll": 0.5,
+        "shoulder_pitch": 0.8,
+        "shoulder_roll": 1.5,
+        "elbow": 0.8,
+    },
+    stepping={"hip_pitch": -0.15, "knee": 0.3, "ankle_pitch": -0.15},
+    arm_swing={"left_shoulder_pitch": -0.3, "right_shoulder_pitch": 0.3},
+    arms=("shoulder_pitch", "shoulder_roll", "elbow"),
+    hands=("left_forearm", "right_forearm"),
+    touch_force=5.0,
+    fallen_height=0.45,
+    # As the model has it, to the last bit as policies were trained.
+    start_height=0.7396288126054122,
+    length=0.7,
+    sole=((-0.1, 0.0, 0.0), (0.1, 0.0, 0.0)),
+    estimator=LeggedConfig(
+        # It is switched on upright, on its feet or a crane, and nearly at rest.
+        tilt_std=0.05,
+        velocity_std=0.3,
+        # Its soles are boxes that rock and turn under a gait at 0.5 m/s.
+        foot_walk=0.01,
+        point_walk=0.1,
+        # In the same sense with every step, and standing: the contacts are soft, and creep.
+        slip_turn=0.02,
+        slip_gate=16.0,
+        slip_walk=0.15,
+    ),
+    contact=ContactConfig(),
+)
+
+
 @cache
 def humanoid(action_scale: float = 0.3) -> SimRobot:
     """The robot; `action_scale` is in rad per unit of action."""
-    model = mujoco.MjModel.from_xml_path(str(_SCENE))
-    actuators = position_actuators(model, DEFAULT_POSE, MAX_VELOCITY, action_scale)
-    names = [a.name for a in actuators]
-    count = len(names)
-    return SimRobot(
-        name="humanoid",
-        model=_SCENE,
-        actuators=actuators,
+    return robot_from_mjcf(
+        "humanoid",
+        _SCENE,
+        action_scale=action_scale,
+        default=DEFAULT_POSE,
+        max_velocity=MAX_VELOCITY,
         task="HumanoidVelocity",
         main_body="torso",
-        # What turns about y does so the same way on either side.
-        mirror_signs=tuple(1.0 if abs(model.joint(n).axis[1]) > 0.5 else -1.0 for n in names),
-        sensors=(
-            Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
-            Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),
-            Sensor(Signal("joint_pos", count, "rad"), tuple(f"{n}_pos" for n in names)),
-            Sensor(Signal("joint_vel", count, "rad/s"), tuple(f"{n}_vel" for n in names)),
-            Sensor(Signal("joint_torque", count, "Nm"), tuple(f"{n}_torque" for n in names)),
-            Sensor(Signal("foot_force", 2, "N", "foot"), tuple(f"{f}_touch" for f in FEET)),
-        ),
+        legs=LEGS,
     )

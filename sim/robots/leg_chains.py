@@ -1,6 +1,8 @@
 """The legs of any MJCF as the estimator needs them: chains from the IMU to the feet."""
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -27,6 +29,20 @@ def leg_chains(
         UserError: a joint between IMU and foot is no hinge, or the two are not connected.
     """
     return tuple(_chain(model, imu_site, foot, points) for foot in feet)
+
+
+@cache
+def find_chains(
+    path: Path, feet: tuple[str, ...], points: tuple[Vector, ...]
+) -> tuple[LegChain, ...]:
+    """The same of the robot in an MJCF file whose IMU is at the site `imu`."""
+    return leg_chains(mujoco.MjModel.from_xml_path(str(path)), "imu", feet, points)
+
+
+@cache
+def robot_mass(path: Path) -> float:
+    """Mass of all that moves in an MJCF file, kg."""
+    return float(mujoco.MjModel.from_xml_path(str(path)).body_subtreemass[0])
 
 
 def _chain(model: mujoco.MjModel, imu_site: str, foot: str, points: Sequence[Vector]) -> LegChain:

@@ -5,16 +5,21 @@ from pathlib import Path
 
 import mujoco
 
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.policy.contract import Actuator
-from edge_runtime.signals import Signal
+from sim.robots.legs import Legs
+from sim.sensors.readings import Sensor
 
 
 @dataclass(frozen=True)
-class Sensor:
-    """A signal, and the model's sensors that make it up, in order."""
+class AddedSensor:
+    """A sensor that the robot's MJCF leaves out."""
 
-    signal: Signal
-    sources: tuple[str, ...]
+    name: str
+    kind: mujoco.mjtSensor
+    of: mujoco.mjtObj  # what sort of thing it is attached to
+    at: str  # the name of that thing
 
 
 @dataclass(frozen=True)
@@ -27,41 +32,30 @@ class SimRobot:
     sensors: tuple[Sensor, ...]
     task: str = ""  # in which it is simulated where none is named, as by `sim2edge up`
     main_body: str = ""  # where pushes and payload act
+    ground: tuple[str, ...] = ("floor",)  # geoms whose friction is that of the ground
     # By actuator of a robot that is symmetric: 1 if its joint's mirror turns the same way, else -1.
     mirror_signs: tuple[float, ...] = ()
+    legs: Legs | None = None
+    wheels: WheeledRobotConfig | None = None  # what an estimator must know of them
+    added: tuple[AddedSensor, ...] = ()
 
+    def find_legs(self) -> Legs:
+        """What walking has to know of it.
 
-def position_actuators(
-    model: mujoco.MjModel,
-    default: dict[str, float],
-    max_velocity: dict[str, float],
-    action_scale: float,
-) -> tuple[Actuator, ...]:
-    """The model's PD position actuators as the contract describes them.
+        Raises:
+            UserError: it has no legs.
+        """
+        if self.legs is None:
+            raise UserError(
+                f"robot '{self.name}' has no legs to walk with; give it Legs, or another task"
+            )
+        return self.legs
 
-    Args:
-        model: its `position` actuators must be named like their joints.
-        default: target at action 0 by joint, rad; others 0. A left or right joint may be given
-            without its side.
-        max_velocity: rad/s, by joint, likewise.
-        action_scale: rad per unit of action.
-    """
-    return tuple(
-        Actuator(
-            name=name,
-            stiffness=float(model.actuator_gainprm[i, 0]),
-            damping=float(-model.actuator_biasprm[i, 2]),
-            default=_of_joint(default, name),
-            action_scale=action_scale,
-            lower=float(model.actuator_ctrlrange[i, 0]),
-            upper=float(model.actuator_ctrlrange[i, 1]),
-            max_velocity=_of_joint(max_velocity, name),
-            max_effort=float(model.actuator_forcerange[i, 1]),
-        )
-        for i, name in enumerate(model.actuator(k).name for k in range(model.nu))
-    )
-
-
-def _of_joint(table: dict[str, float], joint: str) -> float:
-    side_free = joint.removeprefix("left_").removeprefix("right_")
-    return table.get(joint, table.get(side_free, 0.0))
+    def spec(self) -> mujoco.MjSpec:
+        """The robot in its scene, with the sensors that its MJCF leaves out."""
+        spec = mujoco.MjSpec.from_file(str(self.model))
+        for sensor in self.added:
+            spec.add_sensor(
+                name=sensor.name, type=sensor.kind, objtype=sensor.of, objname=sensor.at
+            )
+        return spec

@@ -12,9 +12,13 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from edge_runtime.fusion.plausibility import ImuCheckConfig
+from edge_runtime.fusion.wheeled.config import WheeledConfig, WheeledRobotConfig
+from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometryConfig
 from edge_runtime.policy.contract import POSITION, VELOCITY, Actuator
 from edge_runtime.signals import Signal
-from sim.robots.robot import Sensor, SimRobot
+from sim.robots.robot import SimRobot
+from sim.sensors.readings import Sensor
 
 WHEELS = ("front_left", "front_right", "rear_left", "rear_right")
 WHEELBASE = 1.2  # m
@@ -25,6 +29,35 @@ CHASSIS_HEIGHT = 0.198  # m, of the chassis frame when the car stands on its spr
 LIDAR_POSITION = np.array([1.05, 0.0, 0.25])  # m, in the chassis frame
 # The car seen from above, in the chassis frame: wings and wheels and the sides between, m.
 OUTLINE = np.array([(x, y) for x in (-0.45, 0.6, 1.73) for y in (-0.55, 0.55)])
+
+VEHICLE_ESTIMATOR = WheeledRobotConfig(
+    estimator=WheeledConfig(
+        wheels=((1.2, 0.45), (1.2, -0.45), (0.0, 0.45), (0.0, -0.45)),
+        rear_axle=(-0.53, 0.0, 0.0),
+        antenna=(-0.13, 0.0, 0.32),
+        wheelbase=1.2,
+        understeer=0.0,
+        sideslip=0.012,
+        tilt_std=0.03,
+        start_push=4.0,
+        gyro_noise=0.003,
+        accel_noise=0.05,
+        gyro_bias_std=0.01,
+        accel_bias_std=0.15,
+        mount_std=0.001,
+        wheel_scale_std=0.005,
+        steering_std=0.01,
+        fix_std=0.05,
+        fix_velocity_std=0.05,
+        wander_std=0.5,
+        wander_time=60.0,
+        velocity_time=0.0,
+        imu=ImuCheckConfig(largest_noise=0.1),
+    ),
+    wheel_radius=WHEEL_RADIUS,
+    lidar=LidarOdometryConfig(),
+)
+"""What an estimator must know of the vehicle with the sensors of its task."""
 
 
 def vehicle_folder() -> Path:
@@ -68,6 +101,8 @@ def vehicle() -> SimRobot:
         actuators=actuators,
         task="VehicleTrack",
         main_body="chassis",
+        ground=tuple(f"{w}_tyre" for w in WHEELS),
+        wheels=VEHICLE_ESTIMATOR,
         sensors=(
             Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
             Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),

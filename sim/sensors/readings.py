@@ -7,12 +7,19 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.config.fields import setting
-from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
 from sim.engines.engine import Engine, Rows
-from sim.robots.robot import Sensor
 
 IMU = (IMU_GYRO, IMU_ACCEL)
 _ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A signal, and the model's sensors that make it up, in order."""
+
+    signal: Signal
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ class Pushes:
     ) -> None:
         self._config, self._engine, self._rng = config, engine, rng
         self.body = engine.model.body(body).id
-        self._force_per_speed = engine.model.body_subtreemass[1] / config.duration
+        robot = engine.model.body_rootid[self.body]
+        self._force_per_speed = engine.model.body_subtreemass[robot] / config.duration
         shortest, longest = (max(round(seconds / period), 1) for seconds in config.interval)
         self._steps = (shortest, longest + 1)
         self._duration = max(round(config.duration / period), 1)

@@ -8,15 +8,16 @@ from typing import Any, ClassVar, TypeVar, cast
 import mujoco
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self
 
 from edge_runtime.config.fields import check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
-from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.policy.contract import Command
 from edge_runtime.signals import Array, Signal
 from sim.engines.engine import Engine, Float, Rows
+from sim.robots.legged_estimator import legged_estimator
 from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
@@ -88,12 +89,7 @@ class TaskConfig(ABC):
     @property
     def legged(self) -> LeggedRobotConfig | None:
         """What an estimator must know of the robot's legs; None without legs."""
-        return None
-
-    @property
-    def wheeled(self) -> WheeledRobotConfig | None:
-        """What an estimator must know of the robot's wheels; None without wheels."""
-        return None
+        return legged_estimator(self.robot, self.sensor_noise, self.control_period)
 
     @property
     def extra_signals(self) -> tuple[Signal, ...]:
@@ -103,27 +99,27 @@ class TaskConfig(ABC):
     @property
     def ground(self) -> tuple[str, ...]:
         """Geoms whose friction is randomized."""
-        return ("floor",)
+        return self.robot.ground
 
     def model(self) -> mujoco.MjModel:
         """The robot in its world, compiled."""
-        return mujoco.MjModel.from_xml_path(str(self.robot.model))
+        return self.robot.spec().compile()
 
     @property
     def action_prior(self) -> npt.NDArray[np.float64] | None:
         """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
         return None
 
-    def nominal(self) -> "TaskConfig":
+    def nominal(self) -> Self:
         """The same with the robot as it is drawn: no noise, no randomization, no pushes."""
         randomization = replace(self.randomization, enabled=False)
         return replace(self, noise=False, randomization=randomization)
 
-    def for_training(self) -> "TaskConfig":
+    def for_training(self) -> Self:
         """The same as training sees it: by default no other, or with more of what is hard."""
         return self
 
-    def unseen(self, seed: int, episodes: int = 1) -> "TaskConfig":
+    def unseen(self, seed: int, episodes: int = 1) -> Self:
         """The same in worlds that no training has seen, another for each episode; to evaluate."""
         return self
 

@@ -1,7 +1,6 @@
 """Holds the ground under N robots: where each stands, its height, and its level of difficulty."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import mujoco
@@ -23,13 +22,11 @@ def ground_geoms(config: TerrainConfig) -> tuple[str, ...]:
     return (FLOOR,) if config.is_flat else (FLOOR, *find_terrain(config).names())
 
 
-def on_terrain(scene: Path, config: TerrainConfig) -> mujoco.MjModel:
-    """Compiles a scene with its floor and the terrain on it."""
-    if config.is_flat:
-        return mujoco.MjModel.from_xml_path(str(scene))
-    spec = mujoco.MjSpec.from_file(str(scene))
-    find_terrain(config).add_to(spec, FLOOR)
-    return spec.compile()
+def on_terrain(scene: mujoco.MjSpec, config: TerrainConfig) -> mujoco.MjModel:
+    """Compiles a scene with its floor, and the terrain on it."""
+    if not config.is_flat:
+        find_terrain(config).add_to(scene, FLOOR)
+    return scene.compile()
 
 
 class Ground:

@@ -256,6 +256,10 @@ def test_the_provider_is_measured_where_that_is_asked_for(leg_folder: Path) -> N
     report = json.loads((leg_folder / "out" / "run" / "report.json").read_text())
     measured = {m["provider"]: m["p99"] for m in report["inference"]["measured"]}
     assert measured[report["inference"]["provider"]] == min(measured.values()) > 0
+    again = sim2edge("run", "--config", "out/run/report.json", "--report", "again")
+    assert (again.returncode, again.stderr) == (0, "")
+    config = json.loads((leg_folder / "again" / "report.json").read_text())["config"]
+    assert config == report["config"] | {"report": "again"}
 
 
 def one_line(run: subprocess.CompletedProcess[str]) -> str:
@@ -318,8 +322,8 @@ def test_a_robot_that_gives_nothing_but_nan_is_told(leg_folder: Path) -> None:
         (("--robot", "mine:Paced", "--seed", 3), "--seed is of the simulated robot"),
         (("--robot", "mine:Paced", "--randomize"), "--randomize is of the simulated robot"),
         (("--robot", "mine:Paced", "--record", "x.npz"), "--record is of the simulated robot"),
-        (("--robot", "mine:Paced", "--seconds", -1), "--seconds -1 is no duration"),
-        (("--robot", "mine:Paced", "--seconds", "nan"), "--seconds nan is no duration"),
+        (("--robot", "mine:Paced", "--seconds", -1), "--seconds is -1 s; it must not be negative"),
+        (("--robot", "mine:Paced", "--seconds", "nan"), "--seconds must be a number"),
         (("--robot", "mine:Paced", "--report", "mine.py"), "cannot write to mine.py: "),
         (("--robot", "mine:Paced", "--report", "/dev/null/out"), "cannot write to /dev/null/out"),
     ],

@@ -5,18 +5,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from typing_extensions import Self
 
-from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.signals import Array, Signal
 from sim.engines.engine import Engine
 from sim.robots.robot import SimRobot
-from sim.robots.vehicle import WHEELS, vehicle
+from sim.robots.vehicle import vehicle
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
 from sim.tasks.driving.settings import DrivingSettings
 from sim.tasks.driving.task import DrivingTask
-from sim.tasks.estimators import VEHICLE_ESTIMATOR
 from sim.tasks.task import changed
 
 _UNSEEN = 1_000_000  # track seeds from here on are for evaluation
@@ -53,10 +52,6 @@ class VehicleTrack(DrivingSettings):
         return self.errors.estimates
 
     @property
-    def wheeled(self) -> WheeledRobotConfig:
-        return VEHICLE_ESTIMATOR
-
-    @property
     def extra_signals(self) -> tuple[Signal, ...]:
         return (
             Signal("lidar", self.lidar.beams, "m", "lidar"),
@@ -64,11 +59,7 @@ class VehicleTrack(DrivingSettings):
             Signal("gnss_velocity", 3, "m/s", "world"),
         )
 
-    @property
-    def ground(self) -> tuple[str, ...]:
-        return tuple(f"{w}_tyre" for w in WHEELS)
-
-    def for_training(self) -> "VehicleTrack":
+    def for_training(self) -> Self:
         practice = self.practice
         return replace(
             self,
@@ -78,7 +69,7 @@ class VehicleTrack(DrivingSettings):
             ),
         )
 
-    def unseen(self, seed: int, episodes: int = 1) -> "VehicleTrack":
+    def unseen(self, seed: int, episodes: int = 1) -> Self:
         return replace(self, track_seed=_UNSEEN + seed, tracks=max(self.tracks, episodes))
 
     def build(

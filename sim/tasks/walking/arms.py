@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.config.fields import Range, setting
+from edge_runtime.errors import UserError
 from sim.engines.engine import Engine, Rows
 from sim.tasks.randomization import add_mass
 
@@ -40,9 +41,11 @@ class Arms:
         rng: np.random.Generator,
     ) -> None:
         self._config, self._engine, self._rng = config, engine, rng
-        self._hands = np.array([engine.model.body(name).id for name in hands])
-        self._joints = np.array(joints)
+        self._hands = np.array([engine.model.body(name).id for name in hands], np.intp)
+        self._joints = np.array(joints, np.intp)
         self._free = config.offset == 0.0 and max(config.hand_mass) == 0.0
+        if not (self._free or (hands and joints)):
+            raise UserError("--task.arms is for robots with arms and hands; leave it out")
 
     def burden(self, rows: Rows) -> None:
         """New episodes, whose bodies are as new; derived constants must then be set anew."""

@@ -7,17 +7,19 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self
 
-from edge_runtime.fusion.legged.config import LeggedRobotConfig
+from edge_runtime.config.fields import setting
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.policy.contract import Command
 from edge_runtime.signals import Array
 from sim.engines.engine import Engine
 from sim.robots.humanoid import humanoid
+from sim.robots.leg_chains import find_chains
+from sim.robots.legs import of_joint
 from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
-from sim.tasks.estimators import humanoid_estimator
 from sim.tasks.task import changed
 from sim.tasks.walking.settings import WalkingSettings
 from sim.tasks.walking.task import WalkingTask
@@ -25,21 +27,26 @@ from sim.terrain.ground import ground_geoms, on_terrain
 
 
 @dataclass(frozen=True)
-class HumanoidVelocity(WalkingSettings):
-    """Track a commanded forward, lateral and yaw velocity."""
+class WalkingConfig(WalkingSettings):
+    """Track a commanded forward, lateral and yaw velocity, with any robot on legs.
 
-    name: ClassVar[str] = "HumanoidVelocity"
+    A task of another robot names itself and its robot, and changes what defaults do not suit it:
 
-    @property
-    def robot(self) -> SimRobot:
-        return humanoid(self.action_scale)
+        @dataclass(frozen=True)
+        class HopperVelocity(WalkingConfig):
+            name: ClassVar[str] = "HopperVelocity"
+
+            @property
+            def robot(self) -> SimRobot:
+                return hopper(self.action_scale)
+    """
 
     @property
     def ground(self) -> tuple[str, ...]:
         return ground_geoms(self.terrain)
 
     def model(self) -> mujoco.MjModel:
-        return on_terrain(self.robot.model, self.terrain)
+        return on_terrain(self.robot.spec(), self.terrain)
 
     @property
     def observations(self) -> tuple[TermConfig, ...]:
@@ -70,27 +77,22 @@ class HumanoidVelocity(WalkingSettings):
         return self.errors.estimates
 
     @property
-    def legged(self) -> LeggedRobotConfig:
-        return humanoid_estimator(self.sensor_noise, self.control_period)
-
-    @property
     def action_prior(self) -> npt.NDArray[np.float64]:
         """Stepping on the spot with swinging arms: (joints, 2) on the clock's sine and cosine."""
-        swing = {"hip_pitch": -0.15, "knee": 0.3, "ankle_pitch": -0.15}  # rad, on the sine
-        names = [a.name for a in self.robot.actuators]
+        robot = self.robot
+        legs, names = robot.find_legs(), [a.name for a in robot.actuators]
         prior = np.zeros((len(names), 2))
-        for side, sign in (("left", 1.0), ("right", -1.0)):
-            for joint, amplitude in swing.items():
-                prior[names.index(f"{side}_{joint}"), 0] = sign * amplitude
-            prior[names.index(f"{side}_shoulder_pitch"), 1] = -sign * 0.15
+        for leg in find_chains(robot.model, legs.feet, legs.sole):
+            sign = 1.0 if leg.name in legs.leading else -1.0
+            for joint in (j.name for j in leg.joints if j.name in names):
+                prior[names.index(joint), 0] = sign * of_joint(legs.stepping, joint)
+        prior[:, 1] = [0.5 * of_joint(legs.arm_swing, joint) for joint in names]
         return prior / self.action_scale
 
-    def nominal(self) -> "HumanoidVelocity":
-        nominal = super().nominal()
-        assert isinstance(nominal, HumanoidVelocity)
-        return replace(nominal, pushes=replace(self.pushes, enabled=False))
+    def nominal(self) -> Self:
+        return replace(super().nominal(), pushes=replace(self.pushes, enabled=False))
 
-    def for_training(self) -> "HumanoidVelocity":
+    def for_training(self) -> Self:
         practice = self.practice
         pushes = replace(
             self.pushes,
@@ -106,10 +108,23 @@ class HumanoidVelocity(WalkingSettings):
             randomization=changed(self.randomization, payload=practice.payload),
         )
 
-    def unseen(self, seed: int, episodes: int = 1) -> "HumanoidVelocity":
+    def unseen(self, seed: int, episodes: int = 1) -> Self:
         return replace(self, terrain=self.terrain.unseen(seed))
 
     def build(
         self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator
     ) -> WalkingTask:
         return WalkingTask(self, engine, signals, rng)
+
+
+@dataclass(frozen=True)
+class HumanoidVelocity(WalkingConfig):
+    """Track a commanded forward, lateral and yaw velocity."""
+
+    name: ClassVar[str] = "HumanoidVelocity"
+
+    nominal_height: float | None = setting(0.755, "Height of the IMU while walking.", "m", above=0)
+
+    @property
+    def robot(self) -> SimRobot:
+        return humanoid(self.action_scale)

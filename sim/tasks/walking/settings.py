@@ -15,7 +15,7 @@ from sim.terrain.terrain import TerrainConfig
 
 @dataclass(frozen=True)
 class WalkingNoise:
-    """Errors of the humanoid's sensors."""
+    """Errors of the sensors of a robot that walks."""
 
     imu_gyro: Noise = Noise(0.02, 0.01)  # rad/s, mean over a control period
     imu_accel: Noise = Noise(0.1, 0.1)  # m/s²
@@ -66,7 +66,9 @@ class WalkingSettings(TaskConfig):
     recovery_seconds: float = setting(
         1.0, "Time after a push in which only balance counts.", "s", at_least=0
     )
-    nominal_height: float = setting(0.755, "Height of the IMU while walking.", "m", above=0)
+    nominal_height: float | None = setting(
+        None, "Height of the IMU while walking; none: 98 % of that standing.", "m", above=0
+    )
     command: VelocityCommand = VelocityCommand()
     pushes: PushConfig = PushConfig()
     arms: ArmConfig = ArmConfig()

@@ -1,16 +1,18 @@
 """N humanoids that walk as commanded: what happens to them, and what is measured of it."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.errors import UserError
 from edge_runtime.observation.terms import should_step
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signals import ATTITUDE, COMMAND, CONTROL_STEP, Array
 from sim.engines.engine import Bool, Engine, Float, Rows
-from sim.robots.humanoid import ARM, FEET, HANDS
+from sim.robots.legs import numbers_of, of_joint, standing_pose
 from sim.tasks.commands import VelocityCommands
 from sim.tasks.events import Pushes
 from sim.tasks.rewards import Namespace
@@ -36,27 +38,32 @@ class WalkingTask(Task):
         rng: np.random.Generator,
     ) -> None:
         super().__init__(engine, signals, rng)
-        self.config = config
-        actuators = config.robot.actuators
+        self.config, robot = config, config.robot
+        self._legs = robot.find_legs()
         rows, period = engine.rows, config.control_period
         self.command = signals[COMMAND]
         self._commands = VelocityCommands(config.command, self.command, period, rng)
-        self._pushes = Pushes(config.pushes, engine, config.robot.main_body, period, rng)
+        self._pushes = Pushes(config.pushes, engine, robot.main_body, period, rng)
         self.ground = Ground(config.terrain, rows, rng)
-        names = [a.name for a in actuators]
-        arms = [k for k, name in enumerate(names) if name.endswith(ARM)]
-        self._arm_load = Arms(config.arms, engine, HANDS, arms, rng)
-        self.default = np.array([a.default for a in actuators])
-        self._swings = [names.index(f"{side}_shoulder_pitch") for side in ("left", "right")]
-        joints = [engine.model.joint(name) for name in names]
-        self._joint_qpos = np.array([joint.qposadr[0] for joint in joints])
-        self._start_qpos = self._standing()
+        names = [a.name for a in robot.actuators]
+        arms = numbers_of(self._legs.arms, names)
+        self._arm_load = Arms(config.arms, engine, self._legs.hands, arms, rng)
+        self.default = np.array([a.default for a in robot.actuators])
+        self._swings = numbers_of([*self._legs.arm_swing], names)
+        swing = [of_joint(self._legs.arm_swing, names[k]) for k in self._swings]
+        self._swing = np.array(swing, np.float32)
+        leads = [foot in self._legs.leading for foot in self._legs.feet]
+        self._turn = np.where(leads, np.float32(1), np.float32(-1))
+        self._joint_qpos = np.array([engine.model.joint(name).qposadr[0] for name in names])
+        self._start_qpos = standing_pose(engine.model, robot.actuators, self._legs)
         self.now = self._bind_state(names)
+        self._left, self._right = np.array(self._legs.pairs, np.intp).reshape(-1, 2).T
         self._gyro, self._quat = engine.sensor("imu_gyro"), engine.sensor("true_attitude")
         self._velocity, self._position = (
             engine.sensor(f"true_{n}") for n in ("velocity", "position")
         )
-        self.privileged_size = 3 + 3 + 1 + 2 + 2 + 2 + 3
+        self.privileged_size = 3 + 3 + 1 + 3 * len(self._legs.feet) + 3
+        self._fallen_height = self._legs.fallen_height or 0.6 * self.now.robot.nominal_height
         self.fallen = np.zeros(rows, bool)
         self._recovery = config.recovery_seconds / period  # control steps
         self._stride_error = Stride(config.gait_steps, rows)
@@ -64,22 +71,27 @@ class WalkingTask(Task):
 
     def _bind_state(self, joints: list[str]) -> WalkingState:
         """The state, on live views of the sensors."""
-        engine, rows = self.engine, self.engine.rows
+        engine, rows, feet = self.engine, self.engine.rows, self._legs.feet
 
-        def block(names: list[str]) -> Float:
-            columns = engine.columns(*names)
+        def block(names: Sequence[str], end: str) -> Float:
+            columns = engine.columns(*(f"{name}_{end}" for name in names))
+            if (np.diff(columns) != 1).any():
+                raise UserError(
+                    f"robot '{self.config.robot.name}': its sensors '{names[0]}_{end}' to "
+                    f"'{names[-1]}_{end}' must stand one after another, in this order"
+                )
             return engine.sensordata[:, columns[0] : columns[-1] + 1]
 
         return WalkingState(
             xp=cast(Namespace, np),
             robot=self._measure_robot(joints),
-            joint_pos=block([f"{j}_pos" for j in joints]),
-            joint_vel=block([f"{j}_vel" for j in joints]),
-            joint_torque=block([f"{j}_torque" for j in joints]),
-            foot_force=block([f"{f}_touch" for f in FEET]),
-            foot_position=block([f"{f}_position" for f in FEET]).reshape(rows, 2, 3),
-            foot_velocity=block([f"{f}_velocity" for f in FEET]).reshape(rows, 2, 3),
-            foot_up=block([f"{f}_up" for f in FEET]).reshape(rows, 2, 3)[:, :, 2],
+            joint_pos=block(joints, "pos"),
+            joint_vel=block(joints, "vel"),
+            joint_torque=block(joints, "torque"),
+            foot_force=block(feet, "touch"),
+            foot_position=block(feet, "position").reshape(rows, -1, 3),
+            foot_velocity=block(feet, "velocity").reshape(rows, -1, 3),
+            foot_up=block(feet, "up").reshape(rows, -1, 3)[:, :, 2],
             action=np.zeros((rows, len(joints)), np.float32),
             change=np.zeros((rows, len(joints)), np.float32),
             previous_change=np.zeros((rows, len(joints)), np.float32),
@@ -88,33 +100,26 @@ class WalkingTask(Task):
         )
 
     def _measure_robot(self, joints: list[str]) -> WalkingRobot:
-        actuators = self.config.robot.actuators
+        """What the rewards measure by, from the robot's facts and its model."""
+        config, legs, model = self.config, self._legs, self.engine.model
+        actuators = config.robot.actuators
         lower, upper = (np.array([getattr(a, n) for a in actuators]) for n in ("lower", "upper"))
-        weight = {"hip_yaw": 1.0, "hip_roll": 0.6, "waist_yaw": 1.0, "ankle_roll": 0.5}
-        weight |= {"shoulder_pitch": 0.8, "shoulder_roll": 1.5, "elbow": 0.8}
-        plain = [j.removeprefix("left_").removeprefix("right_") for j in joints]
+        weight = float(model.body_subtreemass[model.body_rootid[self._pushes.body]] * 9.81)
+        posture = [of_joint(legs.posture, joint, legs.posture_of_others) for joint in joints]
+        data = mujoco.MjData(model)
+        data.qpos[:] = self._start_qpos
+        mujoco.mj_kinematics(model, data)
         return WalkingRobot(
-            weight=float(self.engine.model.body_subtreemass[1] * 9.81),
-            nominal_height=self.config.nominal_height,
-            feet_apart=0.16,
-            touch_force=5.0,
-            posture_weight=np.sqrt([weight.get(j, 0.02) for j in plain]),
+            weight=weight,
+            nominal_height=config.nominal_height or 0.98 * float(data.site("imu").xpos[2]),
+            feet_apart=legs.feet_apart,
+            touch_force=0.012 * weight if legs.touch_force is None else legs.touch_force,
+            posture_weight=np.sqrt(posture),
             per_effort=np.array([1.0 / a.max_effort for a in actuators]),
             per_velocity=np.array([1.0 / a.max_velocity for a in actuators]),
             middle=0.5 * (lower + upper),
             soft_reach=0.45 * (upper - lower),
         )
-
-    def _standing(self) -> Float:
-        """qpos of standing in the default pose, soles on the ground, (nq,)."""
-        qpos = self.engine.model.qpos0.copy()
-        qpos[self._joint_qpos] = self.default
-        thigh, shank, sole, hip = 0.34, 0.34, 0.06, -0.03
-        joints = {a.name: a.default for a in self.config.robot.actuators}
-        flexion = joints["left_hip_pitch"]
-        shin = flexion + joints["left_knee"]
-        qpos[2] = thigh * np.cos(flexion) + shank * np.cos(shin) + sole - hip
-        return qpos
 
     def start(self, rows: Rows) -> tuple[Float, Float]:
         count, rng = len(rows), self.rng
@@ -158,14 +163,16 @@ class WalkingTask(Task):
         now.gravity = -rotation[:, 2]
         now.height = self.ground.above(self._position)
         now.foot_height = self.ground.above(now.foot_position)
-        apart = now.foot_position[:, :1] - now.foot_position[:, 1:]
+        apart = now.foot_position[:, self._left] - now.foot_position[:, self._right]
         now.foot_spread = np.abs(cosine[:, None] * apart[:, :, 1] - sine[:, None] * apart[:, :, 0])
         self._observe_clock()
-        self.fallen = (now.height < 0.45) | (now.gravity[:, 2] > -np.cos(self.config.max_tilt))
+        self.fallen = (now.height < self._fallen_height) | (
+            now.gravity[:, 2] > -np.cos(self.config.max_tilt)
+        )
         self.fallen |= self.engine.diverged
 
     def _observe_clock(self) -> None:
-        """Where the feet and arms should be; the left foot swings while the sine is positive."""
+        """Where feet and arms should be; leading feet swing while the clock's sine is positive."""
         config, now = self.config, self.now
         step = self.signals[CONTROL_STEP][:, 0] + 1
         phase = np.mod(step, config.gait_steps) * (2 * np.pi / config.gait_steps)
@@ -173,12 +180,13 @@ class WalkingTask(Task):
             self.command, self.signals[ATTITUDE], self.signals["imu_gyro"], **config.stepping
         )
         sine = np.sin(phase) * now.moving
-        lift = np.stack([sine, -sine], axis=1)
+        lift = sine[:, None] * self._turn
         now.is_swing = lift > 0.2
         now.swing_target = config.swing_height * np.maximum(lift, 0.0)
         now.posture_error = now.joint_pos - self.default
-        stride = 0.3 * np.cos(phase) * self.command[:, 0] * now.moving
-        now.posture_error[:, self._swings] += np.stack([stride, -stride], axis=1)
+        if self._swings:
+            swing = self._swing * np.cos(phase)[:, None] * self.command[:, :1]
+            now.posture_error[:, self._swings] -= swing * now.moving[:, None]
 
     def rewards(self, action: Array) -> dict[str, Float]:
         now, config = self.now, self.config

@@ -456,7 +456,7 @@ def test_a_disk_that_fills_up_ends_the_log_alone(folder: Path) -> None:
     [
         (("--log", "mine.py/x"), "cannot write mine.py/x: File exists; name another file"),
         (("--log", "."), "cannot write .: File exists"),
-        (("--log-limit", "0"), "--log-limit 0 MB is no size"),
+        (("--log-limit", "0"), "--log-limit is 0 MB; it must be positive"),
         (("--log-limit", "0.001"), "cannot write leg.s2elog: its limit of 0.001 MB is reached"),
     ],
 )

@@ -77,7 +77,7 @@ def test_without_matplotlib_there_is_no_picture_but_all_else(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert fuse.main(FuseConfig(log, out=tmp_path)) == 0
     assert "no picture" in capsys.readouterr().out
-    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".csv", ".npz"]
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".csv", ".json", ".npz"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ def test_same_seed_same_result_and_json_holds_it(trained: Path, tmp_path: Path) 
         assert evaluate(trained / "policy.onnx", "--seed", seed, *common) == 0
         results.append(json.loads(result.read_text())["result"])
     assert results[0] == results[1] != results[2]
+    assert (
+        evaluate("--config", tmp_path / "c.json", "--seed", 3, "--json", tmp_path / "d.json") == 0
+    )
+    assert json.loads((tmp_path / "d.json").read_text())["result"] == results[0]
     assert set(results[0]) >= {"success", "survival", "return", "episode_seconds"}
     assert set(results[0]) >= {"velocity_error", "yaw_rate_error", "cost_of_transport"}
     assert set(results[0]) >= {"torque_use", "joint_range_use", "foot_slip"}

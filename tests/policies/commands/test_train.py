@@ -204,6 +204,15 @@ def test_a_full_disk_leaves_the_previous_checkpoint(
     assert differences(checkpoint(through), checkpoint(run)) == []
 
 
+def test_the_config_of_a_run_trains_the_same_again(trained: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    words = ["train", "--config", str(trained / "config.json"), "--run-dir", str(again)]
+    assert sim2edge(words) == 0
+    first, second = (json.loads((run / "config.json").read_text()) for run in (trained, again))
+    assert {**first, "run_dir": str(again)} == second
+    assert differences(checkpoint(trained), checkpoint(again)) == []
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -219,6 +228,10 @@ def test_a_full_disk_leaves_the_previous_checkpoint(
         (["train", "--resume", "{trained}", "--seed", "5"], "--seed"),
         (["train", "--resume", "{trained}", "--task.gait-steps", "50"], "--task"),
         (["train", "HumanoidVelocity", "--run-dir", "{trained}"], "holds a run already"),
+        (["train", "VehicleTrack", "--config", "{trained}/config.json"], "not of VehicleTrack"),
+        (["train", "--config", "{trained}/run.json"], "run.json is not a training's config"),
+        (["train", "--resume", "{trained}", "--config", "{trained}/config.json"], "leave out"),
+        (["train", "--config", "{trained}/config.json", "--seed", "-1"], "--seed is -1"),
     ],
 )
 def test_a_users_mistake_gets_one_line(

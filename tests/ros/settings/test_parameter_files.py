@@ -8,13 +8,14 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
+from edge_runtime.config.fields import about, described
 from edge_runtime.estimators import ESTIMATORS
 from edge_runtime.policy import providers
 from sim2edge_ros.commands.cmd_vel import KINDS
 from sim2edge_ros.processes.up import default_parameters
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.parameter_files import text
-from sim2edge_ros.settings.parameters import NODES, described
+from sim2edge_ros.settings.parameters import NODES
 from sim2edge_ros.settings.robot_file import shipped
 
 _FREE = ("base_frame", "odom_frame", "provider_cache", "folder")  # any text will do
@@ -29,8 +30,8 @@ def test_files_are_up_to_date(robot: str) -> None:
 @pytest.mark.parametrize("kind", NODES.values())
 def test_each_parameter_is_described_and_its_default_is_in_its_range(kind: Any) -> None:
     for field in dataclasses.fields(kind):
-        assert re.fullmatch(r"[A-Z'].*[.]", described(field)), field.name
-        lower, upper = field.metadata["lower"], field.metadata["upper"]
+        assert re.fullmatch(r"[A-Z'].*[.]", described(kind, field)), field.name
+        lower, upper = about(field).at_least, about(field).at_most
         if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
             assert lower <= field.default <= upper, field.name
 
@@ -42,11 +43,12 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
     declare(node, kind)
     for field in dataclasses.fields(kind):
         reported = node.describe_parameter(field.name)
-        assert reported.description == field.metadata["description"]
+        assert reported.description == about(field).sentence
         ranges = [*reported.floating_point_range, *reported.integer_range]
         bounds = [(r.from_value, r.to_value) for r in ranges]
-        lower, upper = field.metadata["lower"], field.metadata["upper"]
-        assert bounds == ([] if lower is None else [(lower, upper)]), field.name
+        declared = about(field)
+        expected = [(declared.at_least, declared.at_most)] if declared.bounds else []
+        assert bounds == expected, field.name
         if isinstance(field.default, str) and field.name not in _FREE:
             assert reported.additional_constraints, field.name
 
@@ -64,8 +66,8 @@ def test_its_constraints_list_the_names_that_there_are(
     parameter: str, names: tuple[str, ...]
 ) -> None:
     (field,) = (f for f in dataclasses.fields(NODES["edge_node"]) if f.name == parameter)
-    reported = field.metadata["allowed"].partition(", the name")[0].replace(" or ", " ")
-    assert set(re.split(r", *", reported)) == set(names)
+    allowed = about(field).allowed.partition(", the name")[0].replace(" or ", " ")
+    assert set(re.split(r", *", allowed)) == set(names)
 
 
 def test_a_whole_number_will_do_for_any(node: Any) -> None:

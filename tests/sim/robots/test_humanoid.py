@@ -1,11 +1,14 @@
 """The humanoid's model against what is promised of it."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
 
 from sim.envs.vector_env import TaskVectorEnv
-from sim.robots.humanoid import humanoid
+from sim.robots.humanoid import LEGS, humanoid
+from sim.robots.legs import standing_pose
 from sim.tasks.walking.config import HumanoidVelocity
 from tests.sim.envs.test_vector_env import exact
 
@@ -64,3 +67,11 @@ def test_both_soles_feel_half_the_weight_in_standing() -> None:
         env.step(np.zeros((1, len(JOINTS))))
     weight = MODEL.body_subtreemass[1] * 9.81
     np.testing.assert_allclose(env.signals["foot_force"], weight / 2, rtol=0.1)
+
+
+def test_what_is_written_down_of_its_legs_is_what_the_model_has() -> None:
+    derived = standing_pose(MODEL, ROBOT.actuators, replace(LEGS, start_height=None))
+    np.testing.assert_allclose(standing_pose(MODEL, ROBOT.actuators, LEGS), derived, atol=1e-12)
+    assert ROBOT.added == ()
+    roll_and_yaw = [-1.0 if n.endswith(("yaw", "roll")) else 1.0 for n in JOINTS]
+    assert list(ROBOT.mirror_signs) == roll_and_yaw

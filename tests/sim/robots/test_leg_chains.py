@@ -4,7 +4,7 @@ import pytest
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.kinematics import Leg
-from sim.robots.humanoid import FEET, humanoid
+from sim.robots.humanoid import LEGS, humanoid
 from sim.robots.leg_chains import leg_chains
 
 POINTS = ((0.1, 0.0, 0.0), (-0.1, 0.02, 0.01))
@@ -39,7 +39,7 @@ def crooked():
 def ours():
     robot = humanoid(0.3)
     model = mujoco.MjModel.from_xml_path(str(robot.model))
-    return model, "imu", FEET, tuple(a.name for a in robot.actuators)
+    return model, "imu", LEGS.feet, tuple(a.name for a in robot.actuators)
 
 
 @pytest.mark.parametrize("make", [ours, crooked])

@@ -8,7 +8,8 @@ import pytest
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY
-from policies.commands.evaluate import EvaluateConfig, main
+from policies.commands.evaluate import main
+from policies.commands.evaluate_config import EvaluateConfig
 from sim.envs.vector_env import TaskVectorEnv
 from sim.sensors.estimates import EstimateErrors, GaussMarkov
 from sim.tasks.driving.config import VehicleTrack

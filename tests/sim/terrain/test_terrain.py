@@ -33,7 +33,7 @@ def rays(model: mujoco.MjModel, places: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def built() -> tuple[Terrain, mujoco.MjModel]:
     config = TerrainConfig(KINDS, levels=2)
-    return Terrain(config), on_terrain(SCENE, config)
+    return Terrain(config), on_terrain(mujoco.MjSpec.from_file(str(SCENE)), config)
 
 
 @pytest.mark.parametrize("level", [0, 1])
@@ -98,7 +98,7 @@ def test_stones_are_laid_by_the_seed() -> None:
 
 def test_flat_ground_is_the_plane_alone() -> None:
     assert ground_geoms(TerrainConfig()) == ("floor",)
-    model = on_terrain(SCENE, TerrainConfig())
+    model = on_terrain(mujoco.MjSpec.from_file(str(SCENE)), TerrainConfig())
     assert model.ngeom == mujoco.MjModel.from_xml_path(str(SCENE)).ngeom
 
 

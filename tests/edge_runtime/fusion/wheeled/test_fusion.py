@@ -23,9 +23,8 @@ from edge_runtime.fusion.wheeled.state import HEADING_KNOWN
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, IMU_BURST, POSITION, Array
 from sim.envs.vector_env import TaskVectorEnv
-from sim.robots.vehicle import TRACK, WHEEL_RADIUS, WHEELBASE, vehicle
+from sim.robots.vehicle import TRACK, VEHICLE_ESTIMATOR, WHEEL_RADIUS, WHEELBASE, vehicle
 from sim.tasks.driving.config import VehicleTrack
-from sim.tasks.estimators import VEHICLE_ESTIMATOR
 
 ASSETS = Path(__file__).parents[4] / "assets"
 PERIOD = VehicleTrack().control_period

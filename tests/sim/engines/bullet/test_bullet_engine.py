@@ -12,7 +12,7 @@ import pytest
 from edge_runtime.errors import UserError
 from sim.engines.choice import make_engine
 from sim.engines.engine import Engine, Float
-from sim.robots.humanoid import FEET, humanoid
+from sim.robots.humanoid import LEGS, humanoid
 from sim.robots.robot import SimRobot
 from sim.robots.vehicle import CHASSIS_HEIGHT, WHEEL_RADIUS, WHEELS, vehicle
 
@@ -145,7 +145,7 @@ def test_stands_on_its_feet_with_its_weight() -> None:
         for engine in engines:
             place(engine, qpos)
             hold(engine, command, 0.3)
-            forces = [engine.sensor(f"{foot}_touch")[0, 0] for foot in FEET]
+            forces = [engine.sensor(f"{foot}_touch")[0, 0] for foot in LEGS.feet]
             assert sum(forces) == pytest.approx(weight, rel=0.05)
             assert forces[0] == pytest.approx(forces[1], rel=0.02)
             assert engine.sensor("imu_accel")[0, 2] == pytest.approx(9.81, abs=0.5)

@@ -25,7 +25,7 @@ def options() -> dict[str, int]:
 
 def test_it_is_as_high_in_bullet(options: dict[str, int], tmp_path: Path) -> None:
     task = find_task("HumanoidVelocity")
-    model = on_terrain(task.robot.model, TERRAIN)
+    model = on_terrain(task.robot.spec(), TERRAIN)
     geoms = [g for g in range(model.ngeom) if model.geom_bodyid[g] == 0]
     for number, group in enumerate(group_geoms(model, geoms)):
         load_ground(model, group, tmp_path / f"{number}.urdf", options)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from sim.envs.vector_env import TaskVectorEnv
-from sim.robots.humanoid import ARM, HANDS
+from sim.robots.humanoid import LEGS
 from sim.tasks.walking.arms import ArmConfig
 from sim.tasks.walking.config import HumanoidVelocity
 from tests.sim.tasks.test_randomization import OFF
@@ -19,7 +19,7 @@ def environment(arms: ArmConfig, rows: int = ROWS) -> TaskVectorEnv:
 
 def hands(env: TaskVectorEnv) -> np.ndarray:
     """kg that each hand carries, (N, 2)."""
-    bodies = [env.engine.model.body(name).id for name in HANDS]
+    bodies = [env.engine.model.body(name).id for name in LEGS.hands]
     return env.engine.field("body_mass")[:, bodies] - env.engine.model.body_mass[bodies]
 
 
@@ -37,7 +37,7 @@ def test_a_hand_carries_or_the_arms_are_elsewhere() -> None:
     assert (np.count_nonzero(load[carries] > 1e-9, axis=1) == 1).all()
     assert load.max() <= 1.5
     assert not off[carries].any()
-    moved = [k for k, a in enumerate(env.config.robot.actuators) if a.name.endswith(ARM)]
+    moved = [k for k, a in enumerate(env.config.robot.actuators) if a.name.endswith(LEGS.arms)]
     assert (np.abs(off[~carries][:, moved]) > 0).all()
     assert np.abs(off).max() <= 0.3
     assert not np.delete(off, moved, axis=1).any()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.child_program import child_program
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError, suggestion
-from sim2edge_ros.settings.parameters import NODES, meant, names
+from sim2edge_ros.settings.parameters import NODES, names
 from sim2edge_ros.settings.robot_file import find, shipped, written
 
 _CLOCK = "/clock"
@@ -49,25 +50,20 @@ class UpConfig:
     """Record all topics in this folder, in MCAP bags that `ros2 bag` reads."""
     namespace: str = ""
     """The namespace of all nodes and topics; one for each robot of a graph."""
-    domain: int | None = None
+    domain: int | None = setting(None, at_least=0, at_most=_LAST_DOMAIN)
     """The ROS domain; by default that of ROS_DOMAIN_ID."""
-    seconds: float = 0.0
-    """How long to run, in seconds; 0 until interrupted."""
+    seconds: float = setting(0.0, "How long to run; 0 until interrupted.", "s", at_least=0)
     lockstep: bool = False
     """Simulate in lockstep, as fast as the machine can, with /clock; else in real time."""
     respawn: bool = True
     """Restart a node that failed."""
 
     def __post_init__(self) -> None:
-        if self.domain is not None and not 0 <= self.domain <= _LAST_DOMAIN:
-            raise UserError(f"--domain {self.domain}: a ROS domain is from 0 to {_LAST_DOMAIN}")
         if self.namespace and not _NAMESPACE.fullmatch(self.namespace):
             raise UserError(
                 f"--namespace '{self.namespace}': write letters, digits and _, not beginning with "
                 "a digit, as 'h1' or 'fleet/h1'"
             )
-        if not 0.0 <= self.seconds < float("inf"):
-            raise UserError(f"--seconds {self.seconds:g}: give 0, which is for ever, or more")
 
 
 def main(config: UpConfig) -> int:
@@ -201,27 +197,27 @@ def _given(node: str, config: UpConfig) -> list[str]:
         given.append(f"policy:={config.policy}")
     if config.lockstep:
         given += ["clock:=true", "speed:=0.0"] if node == _SIM else ["use_sim_time:=true"]
-    for setting in config.set:
-        of, name, value = _setting(setting)
+    for assignment in config.set:
+        of, name, value = _assignment(assignment)
         if of == node or (not of and name in names(node)):
             given.append(f"{name}:={value}")
     return given
 
 
-def _setting(setting: str) -> tuple[str, str, str]:
+def _assignment(text: str) -> tuple[str, str, str]:
     """Splits an argument of `--set` into node (empty for each that has the parameter), name and
     value.
 
     Raises:
         UserError: the argument has another form.
     """
-    left, separator, value = setting.partition(":=")
+    left, separator, value = text.partition(":=")
     of, _, name = left.rpartition(":")
     if not separator or not value:
-        raise UserError(f"--set {setting}: write NAME:=VALUE or NODE:NAME:=VALUE")
+        raise UserError(f"--set {text}: write NAME:=VALUE or NODE:NAME:=VALUE")
     if of and of not in NODES:
-        raise UserError(f"--set {setting}: no node '{of}'; there are {', '.join(NODES)}")
+        raise UserError(f"--set {text}: no node '{of}'; there are {', '.join(NODES)}")
     known = list(dict.fromkeys(n for node in ([of] if of else NODES) for n in names(node)))
     if name not in known:
-        raise UserError(f"--set {setting}: no parameter '{name}'{meant(name, known)}")
+        raise UserError(f"--set {text}: no parameter '{name}'; {suggestion(name, known)}")
     return of, name, value

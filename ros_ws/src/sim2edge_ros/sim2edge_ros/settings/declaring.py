@@ -12,8 +12,8 @@ from rclpy.exceptions import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from edge_runtime.errors import UserError
-from sim2edge_ros.settings.parameters import meant
+from edge_runtime.config.fields import about
+from edge_runtime.errors import UserError, suggestion
 
 T = TypeVar("T")
 _KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
@@ -33,7 +33,9 @@ def declare(node: Node, kind: type[T]) -> T:
     known = [field.name for field in fields]
     for name in given:
         if name not in known and not name.startswith(_OF_RCLPY):
-            raise UserError(f"{node.get_name()} has no parameter '{name}'{meant(name, known)}")
+            raise UserError(
+                f"{node.get_name()} has no parameter '{name}'; {suggestion(name, known)}"
+            )
     for field in fields:
         if isinstance(field.default, float) and field.name in given:
             given[field.name] = _as_float(given[field.name])
@@ -48,16 +50,16 @@ def _as_float(parameter: Parameter) -> Parameter:
 
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
-    about = field.metadata
+    declared = about(field)
     descriptor = ParameterDescriptor(
-        description=about["description"], additional_constraints=about["allowed"]
+        description=declared.sentence, additional_constraints=declared.allowed
     )
-    lower, upper = about["lower"], about["upper"]
-    if lower is not None and isinstance(field.default, float):
+    lower, upper = declared.at_least, declared.at_most
+    if declared.bounds and isinstance(field.default, float):
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=float(lower), to_value=float(upper), step=0.0)
         ]
-    elif lower is not None:
+    elif declared.bounds:
         descriptor.integer_range = [
             IntegerRange(from_value=int(lower), to_value=int(upper), step=0)
         ]
@@ -65,17 +67,16 @@ def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
 
 
 def _declare(node: Node, field: dataclasses.Field[Any]) -> Any:
-    about = field.metadata
-    lower, upper = about["lower"], about["upper"]
-    allowed = "" if lower is None else f", which is from {lower:g} to {upper:g}"
+    declared = about(field)
+    allowed = f", which is {declared.bounds}" if declared.bounds else ""
     try:
         return node.declare_parameter(field.name, field.default, _descriptor(field)).value
     except InvalidParameterValueException:
         raise UserError(
-            f"parameter '{field.name}' is out of its range{allowed}: {about['description']}"
+            f"parameter '{field.name}' is out of its range{allowed}: {declared.sentence}"
         ) from None
     except (InvalidParameterTypeException, ParameterUninitializedException):
         raise UserError(
             f"parameter '{field.name}' must be {_KINDS[type(field.default)]}{allowed}: "
-            f"{about['description']}"
+            f"{declared.sentence}"
         ) from None

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.config.fields import described
 from edge_runtime.files import write_file
-from sim2edge_ros.settings.parameters import NODES, described
+from sim2edge_ros.settings.parameters import NODES
 
 _WIDTH = 96
 # Values of a robot's file that differ from the nodes' defaults.
@@ -45,7 +46,7 @@ def text(robot: str) -> str:
 def _parameters(kind: Any, own: Mapping[str, Any]) -> list[str]:
     lines = []
     for field in dataclasses.fields(kind):
-        comment = textwrap.wrap(described(field), _WIDTH - 6)
+        comment = textwrap.wrap(described(kind, field), _WIDTH - 6)
         lines += [f"    # {line}" for line in comment]
         # JSON is valid YAML.
         lines.append(f"    {field.name}: {json.dumps(own.get(field.name, field.default))}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from edge_runtime.config.document import from_json, to_json
+from edge_runtime.config.document import read_config, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import cache_folder, write_file
 from edge_runtime.robot.robot import RobotDescription
@@ -83,15 +83,12 @@ def load(robot: str) -> RobotFile:
         UserError: there is no such file, or it does not fit.
     """
     path = find(robot)
-    try:
-        return from_json(RobotFile, json.loads(path.read_text()), str(path))
-    except OSError as error:
+    if not path.is_file():
         raise UserError(
-            f"robot '{robot}': {path}: {error.strerror}; name {', '.join(shipped())}, a robot that "
-            "'sim2edge up' has simulated before, or a robot file"
-        ) from None
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error})") from None
+            f"no robot '{robot}'; name {', '.join(shipped())}, a robot that 'sim2edge up' has "
+            "simulated before, or a robot file"
+        )
+    return read_config(RobotFile, path, "robot file")
 
 
 def save(robot: RobotFile, path: Path) -> None:

@@ -1,0 +1,55 @@
+"""What `sim2edge eval` can be asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_runtime.config.fields import setting
+from sim.engines.choice import ENGINES
+from sim.envs.vector_env import MODEL
+from sim.terrain.terrain import Kind
+
+BOTH = "both"  # engines
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Evaluate a policy over seeded episodes."""
+
+    policy: str
+    """A policy file, a run folder, or "pure-pursuit", the driver that knows everything."""
+    episodes: int = setting(200, "How many, all side by side.", above=0)
+    seconds: float | None = setting(None, unit="s", above=0)
+    """Length of an episode that nothing ends before; by default the task's."""
+    seed: int = setting(0, at_least=0)
+    """Seed of everything random; worlds are others than those of any training."""
+    randomize: bool = True
+    """With noise, randomization and pushes; --no-randomize gives the robot as it is drawn."""
+    terrain: tuple[Kind, ...] | None = None
+    """What a humanoid walks on, such as slope steps rough, each in all the difficulties that its
+    task has; by default the task's own ground."""
+    estimates: str = MODEL
+    """Where attitude and velocity come from: "model", the truth with an estimator's measured
+    errors; "truth"; or the name of an estimator, "auto" for the one that a robot would run."""
+    engine: Literal["mujoco", "bullet", "both"] = "mujoco"
+    """What moves the robots; "both" plays the same episodes in each, side by side in one table."""
+    json: Path | None = None
+    """Write the result here too."""
+    gate: Path | None = None
+    """TOML or JSON with tables [at_least] and [at_most] of thresholds; exit code 1 when missed."""
+    report: Path | None = None
+    """Write a page for people, one HTML file: verdict, distributions, films of what failed."""
+    suite: str = ""
+    """Trials under stress instead of episodes: "gauntlet", "faults", or a TOML file with other
+    numbers for the gauntlet."""
+    trials: int | None = setting(None, above=0)
+    """How many of a suite; by default 100 of the gauntlet, and of faults each three times."""
+    trial: int | None = setting(None, at_least=0, at_most=2**31 - 1)
+    """Run only this one of a suite, to the bit as it was among the others."""
+    films: Path | None = None
+    """Film the worst trials of a suite into this folder."""
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines to play in, one after the other."""
+        return tuple(ENGINES) if self.engine == BOTH else (self.engine,)

@@ -1,0 +1,189 @@
+"""Turns a command line into a command's config: options, over the file that --config names."""
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from edge_runtime.config.document import from_json, read_document
+from edge_runtime.config.fields import check, described
+from edge_runtime.errors import UserError
+from sim2edge.commands import Command
+
+CONFIG = "config"  # the option, and the key of a report under which a config stands
+
+
+def parse(name: str, command: Command, module: ModuleType, options: list[str]) -> Any:
+    """The config of a command.
+
+    Args:
+        name: what the command is called.
+        command: what is known of it.
+        module: where it is.
+        options: its command line.
+
+    Raises:
+        UserError: tyro refuses an option, the file does not fit, or a number is out of bounds.
+    """
+    import tyro  # noqa: PLC0415  the overview and a mistyped command need not wait for it
+
+    kind = getattr(module, command.config)
+    document, where, options = _read_config(options)
+    default: Any = tyro.MISSING_NONPROP
+    if hasattr(module, "defaults"):
+        default, options = module.defaults(options, document, where)
+    elif where:
+        # What the file leaves out and has no default must be among the options.
+        required = {f.name: tyro.MISSING for f in dataclasses.fields(kind) if _is_required(f)}
+        default = from_json(kind, document, where, kind(**required))
+    registry = tyro.constructors.ConstructorRegistry()
+    registry.struct_rule(_rule(kind, command))
+    program = f"sim2edge {name}"
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint), registry:
+            usage = f"{program} {command.leading}".rstrip()
+            options = _joined(options, set(_lists(kind, default, "--")))
+            config = tyro.cli(kind, prog=usage, args=options, default=default)
+    except SystemExit as exit_:
+        if exit_.code in (0, None):  # --help was asked for
+            raise
+        reason = _one_line(complaint.getvalue())
+        raise UserError(f"{reason}; see '{program} --help'") from None
+    check(config, "--")
+    return config
+
+
+def _read_config(options: list[str]) -> tuple[dict[str, Any], str, list[str]]:
+    """Take --config off the options: what its file holds, where that stands, the other options."""
+    file, rest = "", []
+    words = iter(options)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option != f"--{CONFIG}":
+            rest.append(word)
+            continue
+        if file:
+            raise UserError(f"--{CONFIG} is given twice; leave one of them out")
+        file = value if equals else next(words, "")
+        if not file or file.startswith("-"):
+            raise UserError(f"--{CONFIG}: name a JSON or TOML file, such as a run's config.json")
+    if not file:
+        return {}, "", rest
+    document = read_document(Path(file), CONFIG)
+    if isinstance(document, dict) and isinstance(document.get(CONFIG), dict):  # of a report
+        return document[CONFIG], f"{file}: {CONFIG}", rest
+    if not isinstance(document, dict):
+        raise UserError(f"{file}: expected settings by name")
+    return document, file, rest
+
+
+def _is_required(field: "dataclasses.Field[Any]") -> bool:
+    return {field.default, field.default_factory} == {dataclasses.MISSING}
+
+
+def _rule(root: type[Any], command: Command) -> Callable[[Any], Any]:
+    """How tyro sees dataclasses: each field with what is declared of it, positional or not."""
+    import tyro  # noqa: PLC0415  as above
+
+    def default(info: Any, field: "dataclasses.Field[Any]") -> Any:
+        if dataclasses.is_dataclass(info.default):
+            return getattr(info.default, field.name)
+        if field.default_factory is not dataclasses.MISSING:
+            return field.default_factory()
+        return tyro.MISSING_NONPROP if _is_required(field) else field.default
+
+    def rule(info: Any) -> Any:
+        kind = info.type
+        if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+            return None
+        hints: dict[str, Any] = get_type_hints(kind, include_extras=True)
+        specs = []
+        make: Callable[..., Any] = kind
+        if kind is root:
+            make = _without_config(root)
+            specs = [tyro.constructors.StructFieldSpec(CONFIG, _FILE, None, _CONFIG_HELP)]
+            for name, flag in command.short.items():
+                hints[name] = Annotated[hints[name], tyro.conf.arg(aliases=(flag,))]
+            for name in command.positional:
+                named = tyro.conf.arg(metavar=name.upper())
+                hints[name] = Annotated[hints[name], tyro.conf.Positional, named]
+        for field in dataclasses.fields(kind):
+            hint, text = hints[field.name], described(kind, field)
+            spec = tyro.constructors.StructFieldSpec(field.name, hint, default(info, field), text)
+            specs.append(spec)
+        return tyro.constructors.StructConstructorSpec(make, tuple(specs))
+
+    return rule
+
+
+def _without_config(kind: type[Any]) -> Callable[..., Any]:
+    def make(config: None, **values: Any) -> Any:
+        return kind(**values)
+
+    return make
+
+
+_FILE: Any = Path | None
+_CONFIG_HELP = (
+    "Start from the settings of this JSON or TOML file, such as the config.json of a run or a "
+    "report; other options come before it."
+)
+
+
+def _lists(kind: Any, default: Any, prefix: str) -> Iterator[str]:
+    """The options that take any number of values."""
+    kind = type(default) if dataclasses.is_dataclass(default) else kind
+    for field in dataclasses.fields(kind):
+        hint, inner = get_type_hints(kind)[field.name], getattr(default, field.name, field.default)
+        option = prefix + field.name.replace("_", "-")
+        if dataclasses.is_dataclass(hint) or dataclasses.is_dataclass(inner):
+            yield from _lists(hint, inner, f"{option}.")
+        elif any(get_origin(h) is tuple and ... in get_args(h) for h in (hint, *get_args(hint))):
+            yield option
+
+
+def _joined(options: list[str], lists: set[str]) -> list[str]:
+    """The options, a list that is given more than once as one with all its values."""
+    groups: list[list[str]] = [[]]
+    first: dict[str, list[str]] = {}
+    for word in options:
+        name, equals, value = word.partition("=")
+        name = name.replace("_", "-")
+        if not word.startswith("-") or _is_number(word):
+            groups[-1].append(word)
+        elif name in lists:
+            groups.append(first.setdefault(name, [name]))
+            groups[-1] += [value] if equals else []
+        else:
+            groups.append([word])
+    once = {id(group): group for group in groups}
+    return [word for group in once.values() for word in group]
+
+
+def _is_number(word: str) -> bool:
+    return word[1:2].isdigit() or word[1:2] == "."
+
+
+def _one_line(box: str) -> str:
+    """The message of tyro's box, and the names it suggests.
+
+    The box has a title, a message and hints, parted by rules. Where the terminal knows UTF-8
+    the title is part of the frame, else it stands above a rule of its own.
+    """
+    parts: list[list[str]] = [[]]
+    for line in box.splitlines():
+        row = line.strip("│╭╮╰╯ ")
+        if line.startswith("╭") or not row.strip("─-"):
+            parts.append([])
+        else:
+            parts[-1].append(row)
+    parts = [part for part in parts if part]
+    message = " ".join(parts[0 if "╭" in box else 1])
+    if "Perhaps you meant" not in box:
+        return message
+    suggested = [row.split()[0] for part in parts for row in part if row.startswith("--")]
+    return f"{message} (perhaps {' or '.join(suggested)})"

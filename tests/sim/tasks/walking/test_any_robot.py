@@ -1,0 +1,124 @@
+"""Walking with a robot of other legs: four of them, eight joints, no arms, another size."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import UserError
+from sim.envs.vector_env import TaskVectorEnv
+from sim.robots.legs import Legs
+from sim.tasks.walking.arms import ArmConfig
+from sim.tasks.walking.task import WalkingTask
+from sim.terrain.terrain import TerrainConfig
+from tests.sim.tasks.walking.quadruped import FACTS, QuadrupedVelocity, mjcf, quadruped
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+def test_it_stands_and_is_rewarded(engine: str) -> None:
+    env = TaskVectorEnv(QuadrupedVelocity().nominal(), 2, threads=1, engine=engine)
+    try:
+        env.signals["command"][:] = 0
+        for _ in range(50):
+            _, reward, terminated, *_ = env.step(np.zeros((2, 8)))
+            env.signals["command"][:] = 0
+        task = env.task
+        assert isinstance(task, WalkingTask)
+        assert not terminated.any()
+        assert task.now.contact.all()
+        np.testing.assert_allclose(task.now.foot_force.sum(axis=1), task.now.robot.weight, rtol=0.2)
+        np.testing.assert_allclose(task.now.height, task.now.robot.nominal_height, atol=0.03)
+        weights = task.config.rewards
+        best = weights.track_velocity + weights.track_yaw_rate + weights.alive + weights.gait
+        assert (reward > 0.8 * best * env.config.control_period).all()
+    finally:
+        env.close()
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+def test_it_takes_training_steps_on_rough_ground(engine: str) -> None:
+    terrain = TerrainConfig(kinds=("slope", "steps"))
+    task = replace(QuadrupedVelocity(), terrain=terrain).for_training()
+    env = TaskVectorEnv(task, 3, seed=1, threads=1, stagger=True, engine=engine)
+    try:
+        observations, _ = env.reset(seed=2)
+        rng = np.random.default_rng(0)
+        for _ in range(30):
+            observations, reward, *_ = env.step(rng.normal(size=(3, 8)).astype(np.float32))
+            assert np.isfinite(observations).all() and np.isfinite(reward).all()
+        assert observations.shape == (3, env.single_observation_space.shape[0])
+        assert set(env.reward_terms) <= set(vars(task.rewards))
+    finally:
+        env.close()
+
+
+def test_it_resumes_to_the_same_bits() -> None:
+    one, other = (TaskVectorEnv(QuadrupedVelocity(), 4, seed=s, threads=1) for s in (1, 2))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        one.step(rng.normal(size=(4, 8)))
+    other.restore(one.state())
+    action = rng.normal(size=(4, 8))
+    for a, b in zip(one.step(action)[:2], other.step(action)[:2]):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_diagonal_feet_swing_together() -> None:
+    env = TaskVectorEnv(QuadrupedVelocity().nominal(), 1, threads=1)
+    task = env.task
+    assert isinstance(task, WalkingTask)
+    swings = []
+    for _ in range(env.config.gait_steps):
+        env.signals["command"][:] = [0.5, 0, 0]
+        env.step(np.zeros((1, 8)))
+        swings.append(task.now.is_swing[0].copy())
+    front_left, front_right, rear_left, rear_right = np.array(swings).T
+    np.testing.assert_array_equal(front_left, rear_right)
+    np.testing.assert_array_equal(front_right, rear_left)
+    assert front_left.any() and front_right.any() and not (front_left & front_right).any()
+
+
+def test_what_it_starts_from_and_what_an_estimator_knows_follow_from_the_model() -> None:
+    task = QuadrupedVelocity()
+    robot = task.robot
+    assert robot.main_body == "trunk"
+    assert robot.mirror_signs == (1.0,) * 8  # all turn about the lateral axis
+    assert FACTS.pairs == ((0, 1), (2, 3))
+    legged = task.legged
+    assert legged is not None
+    assert [leg.name for leg in legged.legs] == list(FACTS.feet)
+    assert legged.estimator.feet == 4
+    assert legged.estimator.foot_noise == pytest.approx(0.32 * (0.005 + 0.01 / 3))
+    assert 5.0 < legged.contact.touch.force < 10.0  # of 8.6 kg, not of 40
+    prior = task.action_prior
+    np.testing.assert_allclose(prior[:2, 0], [-0.2 / 0.3, -0.3 / 0.3])  # front left leads
+    np.testing.assert_allclose(prior[2:4, 0], [0.2 / 0.3, 0.3 / 0.3])
+
+
+@pytest.mark.parametrize(
+    ("legs", "old", "new", "message"),
+    [
+        (FACTS, 'name="imu"', 'name="head"', "has no site 'imu'"),
+        (FACTS, 'name="rear_left_foot"', 'name="paw"', "has no site 'rear_left_foot'"),
+        (FACTS, 'joint name="front_left_hip"', 'joint name="fl"', "cannot be read"),
+        (FACTS, 'position name="front_left_hip"', 'position name="fl"', "no joint is named"),
+        (FACTS, "<freejoint/>", "", "has no <freejoint/>"),
+        (FACTS, 'name="floor" ', "", "stands on no geom 'floor'"),
+        (FACTS, ' forcerange="-20 20"', "", "needs a forcerange"),
+        (replace(FACTS, hands=("paw",)), "", "", "has no body 'paw'"),
+    ],
+)
+def test_what_the_model_lacks_is_refused_by_name(
+    tmp_path: Path, legs: Legs, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "robot.xml"
+    path.write_text(mjcf().replace(old, new) if old else mjcf())
+    with pytest.raises(UserError, match=message):
+        quadruped(path=path, legs=legs)
+
+
+def test_a_robot_without_arms_is_not_given_a_load_to_carry() -> None:
+    task = replace(QuadrupedVelocity(), arms=ArmConfig(hand_mass=(0.0, 1.0)))
+    with pytest.raises(UserError, match="arms and hands"):
+        TaskVectorEnv(task, 1, threads=1)

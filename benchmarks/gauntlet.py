@@ -36,12 +36,12 @@ def main() -> int:
         started = perf_counter()
         result = run_gauntlet(policy, Protocol(), Run(range(trials), SEED, engine))
         minutes = (perf_counter() - started) / 60.0
-        figures += rows(f"{robot}, {engine}", result, target, peer)
+        figures += result_figures(f"{robot}, {engine}", result, target, peer)
         figures.append(duration(f"{robot}, {engine}", minutes, trials))
     return report(figures, arguments.json)
 
 
-def rows(where: str, result: SuiteResult, target: float, peer: str) -> list[Figure]:
+def result_figures(where: str, result: SuiteResult, target: float, peer: str) -> list[Figure]:
     """Returns the results of one robot in one engine."""
     summary = result.summary()
     completed = 100.0 * sum(trial.success for trial in result.trials) / result.planned

@@ -42,7 +42,7 @@ class FaultOutcome:
 
 
 @dataclass
-class Observer:
+class GraphObserver:
     """Collects the lines of the process `observer`.
 
     Args:
@@ -121,7 +121,7 @@ def until(holds: Callable[[], bool], what: str, each: Callable[[], None] = lambd
         time.sleep(0.02)
 
 
-def recover(observer: Observer, wait: float = 0.0) -> float:
+def seconds_to_recover(observer: GraphObserver, wait: float = 0.0) -> float:
     """Returns the seconds until the car drives again, with the operator's resets.
 
     Args:
@@ -145,14 +145,14 @@ def kill_the_simulator(domain: int) -> FaultOutcome:
     """Kills the simulator with SIGKILL at speed; `up` starts it again."""
     environment = {"ROS_DOMAIN_ID": str(domain)}
     with _observed((), environment) as observer, _up((), environment, "vehicle") as graph:
-        recover(observer, wait=10.0)  # a busy machine may have stopped the car
+        seconds_to_recover(observer, wait=10.0)  # a busy machine may have stopped the car
         time.sleep(1.0)
         killed = child(graph.pid, "sim_node")
         os.kill(killed, signal.SIGKILL)
         time.sleep(1.0)
         reaction = observer.reaction()
         until(lambda: time.time() - observer.samples[-1][0] < 0.1, "it is there again")
-        return FaultOutcome(reaction, recover(observer), tuple(observer.said))
+        return FaultOutcome(reaction, seconds_to_recover(observer), tuple(observer.said))
 
 
 def cut_the_network(domain: int, seconds: float) -> FaultOutcome:
@@ -167,13 +167,13 @@ def cut_the_network(domain: int, seconds: float) -> FaultOutcome:
         _node(robot, environment),
         _up(edge, environment, "vehicle", "--real"),
     ):
-        recover(observer, wait=10.0)  # a busy machine may have stopped the car
+        seconds_to_recover(observer, wait=10.0)  # a busy machine may have stopped the car
         time.sleep(1.0)
         link("down")
         time.sleep(max(seconds, 1.0))
         reaction = observer.reaction()
         link("up")
-        return FaultOutcome(reaction, recover(observer), tuple(observer.said))
+        return FaultOutcome(reaction, seconds_to_recover(observer), tuple(observer.said))
 
 
 def child(parent: int, name: str) -> int:
@@ -235,8 +235,8 @@ def _ip(*arguments: str) -> str:
 
 
 @contextlib.contextmanager
-def _observed(prefix: tuple[str, ...], environment: dict[str, str]) -> Iterator[Observer]:
-    observer = Observer(prefix, environment)
+def _observed(prefix: tuple[str, ...], environment: dict[str, str]) -> Iterator[GraphObserver]:
+    observer = GraphObserver(prefix, environment)
     try:
         yield observer
     finally:

@@ -18,7 +18,7 @@ from figures import Figure
 from edge_runtime.loop.latency import percentiles
 from ros_nodes.drivers import PERIOD, Answers, answering_policy, run_bare_node, run_drivers
 from ros_nodes.listener import Listener
-from ros_nodes.processes import edge_node, processor_seconds, wait_until
+from ros_nodes.processes import processor_seconds, running_edge_node, wait_until
 
 _ANSWERED = 98.0  # %; below, it is not the policy that answers
 _SETTLING = 2.0  # s before answers count
@@ -94,7 +94,7 @@ def _median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def _edge(model: bytes, seconds: float) -> Round:
     with _robot() as robot, Listener() as listener:
-        with edge_node(model, lock_memory="true") as node:
+        with running_edge_node(model, lock_memory="true") as node:
             answers, cpu = robot.measure(node.process.pid, seconds)
             jitter = float(listener.diagnostics("control loop")["wake-up_p99_us"]) * 1e-3
         return _round(answers, cpu)._replace(jitter=jitter)

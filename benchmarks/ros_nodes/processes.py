@@ -119,7 +119,7 @@ def node_command(module: str, parameters: Mapping[str, object]) -> list[str]:
 
 
 @contextmanager
-def edge_node(policy: bytes, **parameters: object) -> Iterator[Running]:
+def running_edge_node(policy: bytes, **parameters: object) -> Iterator[Running]:
     """Runs the humanoid's edge node with a policy, active as soon as its robot is there."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "policy.onnx"

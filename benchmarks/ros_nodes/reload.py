@@ -33,7 +33,7 @@ def under_motion(pause: float) -> Figure:
         for loading in (False, True) * 2:  # in turns, so that both meet the same noise
             before = _count(listener, "control loop", "missed")
             for _ in range(RELOADS // 2):
-                _each(pause, (lambda: load(listener)) if loading else (lambda: None))
+                _each(pause, (lambda: load_candidate(listener)) if loading else (lambda: None))
             missed[loading] += _count(listener, "control loop", "missed") - before
         loaded = _count(listener, "policy", "swaps") - swaps
         upright = motion.place[-1][2] > _FALLEN
@@ -50,7 +50,7 @@ def under_motion(pause: float) -> Figure:
 
 
 def set_candidate(listener: Listener, file: str) -> None:
-    """Names the policy that `load` loads."""
+    """Names the policy that `load_candidate` loads."""
     value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=file)
     request = SetParameters.Request(parameters=[Parameter(name="candidate", value=value)])
     answer = listener.call(SetParameters, "edge_node/set_parameters", request)
@@ -58,7 +58,7 @@ def set_candidate(listener: Listener, file: str) -> None:
         raise RuntimeError(answer.results[0].reason)
 
 
-def load(listener: Listener) -> None:
+def load_candidate(listener: Listener) -> None:
     """Lets the candidate drive."""
     answer = listener.call(Trigger, "edge_node/load")
     if not answer.success:

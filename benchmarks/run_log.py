@@ -17,7 +17,7 @@ from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.recorder import RunLog
+from edge_runtime.recording.recorder import RunRecorder
 from edge_runtime.robot.robot import ActuatorCommand
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task
@@ -29,7 +29,7 @@ STRETCH = 50  # ticks with the log, then as many without, alternating
 class TimedRecorder:
     """Passes ticks to a log, and records the processor time that each takes."""
 
-    def __init__(self, log: RunLog) -> None:
+    def __init__(self, log: RunRecorder) -> None:
         self._log = log
         self.taken: list[float] = []  # µs
 
@@ -93,7 +93,7 @@ def cost(stretches: int) -> list[Figure]:
 
 
 @contextmanager
-def logged() -> Iterator[tuple[ControlLoop, DeferringRobot, RunLog]]:
+def logged() -> Iterator[tuple[ControlLoop, DeferringRobot, RunRecorder]]:
     """Runs the trained policy on its simulated robot, with its own estimator and a log."""
     policy = Policy.load(Path(str(files("assets") / "policies" / f"{TASK}.onnx")))
     robot = DeferringRobot(SimulatedRobot(find_task(TASK), truth=True))
@@ -104,7 +104,7 @@ def logged() -> Iterator[tuple[ControlLoop, DeferringRobot, RunLog]]:
         tempfile.TemporaryDirectory() as folder,
         closing(BlockFile(Path(folder) / "run.s2elog", 10**9)) as file,
     ):
-        log = RunLog(file, loop, name)
+        log = RunRecorder(file, loop, name)
         yield loop, robot, log
         log.close()
 

@@ -1,4 +1,4 @@
-"""Writing files so that there is never half of one."""
+"""Writes files whole or not at all."""
 
 import os
 import tempfile
@@ -8,10 +8,10 @@ from edge_runtime.errors import UserError
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and see whether files can be written there.
+    """Make a folder, and check that files can be written there.
 
     Raises:
-        UserError: they cannot.
+        UserError: no file can be written there.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def cache_folder(name: str) -> Path:
 
 
 def sync_folder(path: Path) -> None:
-    """Or a power cut could lose the name of a file whose content is safe."""
+    """Write a folder through to the disk, or a power cut could lose the name of a new file."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -36,10 +36,10 @@ def sync_folder(path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes | str) -> None:
-    """Write to a temporary file beside it, then rename.
+    """Write a temporary file beside `path`, then rename it.
 
     Raises:
-        UserError: the disk is full or may not be written to; what was at `path` is still there.
+        UserError: the disk is full or read-only; the old file at `path` is still there.
     """
     building = path.with_name(f".{path.name}.{os.getpid()}")
     try:

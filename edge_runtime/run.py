@@ -25,7 +25,7 @@ from edge_runtime.policy import providers
 from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.recorder import RunLog
+from edge_runtime.recording.recorder import RunRecorder
 from edge_runtime.report.latency_picture import latency_svg
 from edge_runtime.report.run_report import as_dictionary, broken_rules, table
 from edge_runtime.signals import Array
@@ -105,7 +105,7 @@ def main(config: RunConfig) -> int:
             if tried is not None:
                 slots = stack.enter_context(contextlib.closing(PolicySlots(session)))
                 slots.shadow(tried)
-            log = None if file is None else RunLog(file, loop, name)
+            log = None if file is None else RunRecorder(file, loop, name)
             if log is not None:
                 loop.add_observer(log)
             try:
@@ -262,7 +262,7 @@ def write_report(
     loop: ControlLoop,
     config: RunConfig,
     choice: providers.Choice,
-    log: RunLog | None = None,
+    log: RunRecorder | None = None,
     shadow: Comparison | None = None,
 ) -> Path:
     """Write report.json and latency.svg into the report's folder, and return that."""

@@ -1,4 +1,4 @@
-"""Named signals: the only thing that worlds, robots, estimators and policies exchange.
+"""Named signals: the data that simulators, robots, estimators and policies exchange.
 
 A signal is a float32 array with a leading batch axis, (N, size): N simulations, or N = 1 on a
 robot. SI units; quaternions wxyz; frames as in REP-103 and REP-105.
@@ -17,36 +17,36 @@ Signals = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Signal:
-    """What a named array holds."""
+    """Describes a named array: its size, unit and frame."""
 
     name: str
     size: int
     unit: str  # "rad/s", "m", "1" for a pure number
-    frame: str = ""  # "imu", "body", "world", or "" where none applies
+    frame: str = ""  # "imu", "body", "world", or "" if none applies
 
 
 @dataclass(frozen=True)
 class ImageSignal:
-    """What a camera's images hold.
+    """Describes the images of a camera.
 
-    An image travels beside the sample, by reference: it is not among the sample's values, which
-    are copied and checked in every tick. The policy does not read it; an observer may.
+    An image travels beside the sample, by reference. It is not among the sample's values, which
+    every tick copies and checks. The policy does not read it; observers may.
     """
 
     name: str
     shape: tuple[int, ...]  # (height, width, channels)
     dtype: str = "uint8"  # numpy's name
     unit: str = "1"  # "m" for depth, "1" for brightness
-    frame: str = ""  # of the camera
+    frame: str = ""  # the camera's
 
     @property
     def size(self) -> int:
-        """Bytes of an image."""
+        """How many bytes an image has."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 # Signals that the runtime itself provides to the observation, on every robot.
-COMMAND = "command"  # what the operator asks for, (N, len(command_names))
+COMMAND = "command"  # the operator's command, (N, len(command_names))
 LAST_ACTION = "last_action"  # the network's last output, after the clip, (N, actuators)
 CONTROL_STEP = "control_step"  # control periods since the policy started, (N, 1), exact to 2^24
 DEFAULT_TARGET = "default_target"  # actuator targets at action 0, (N, actuators)

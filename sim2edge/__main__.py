@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from edge_runtime.console_log import log_to_stderr
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.plugins import import_everywhere
 from sim2edge.commands import COMMANDS
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         which), else what the command returned.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    log_to_stderr("edge_runtime", "sim", "policies", "sim2edge_ros")
     try:
         return _run(_import(arguments))
     except UserError as error:

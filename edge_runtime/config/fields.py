@@ -89,17 +89,18 @@ def about(of: "Field[Any]") -> Setting:
 
 
 def described(kind: type[Any], of: "Field[Any]") -> str:
-    """What a field of a dataclass means: its sentence, and a second one with bounds and unit.
-
-    The sentence is the declared one, or the string below the field.
-    """
+    """What a field of a dataclass means: its sentence, and a second one with bounds and unit."""
     declared = about(of)
-    sentence = declared.sentence or next(
-        (found[of.name] for base in kind.__mro__ if of.name in (found := _strings_below(base))), ""
-    )
     unit = declared.unit if declared.unit != "1" else ""
     limits = " ".join(filter(None, (declared.bounds or (unit and "in"), unit)))
-    return " ".join(filter(None, (sentence, limits and f"{limits[0].upper()}{limits[1:]}.")))
+    second = limits and f"{limits[0].upper()}{limits[1:]}."
+    return " ".join(filter(None, (sentence(kind, of), second)))
+
+
+def sentence(kind: type[Any], of: "Field[Any]") -> str:
+    """The declared sentence of a field of a dataclass, or the string below it."""
+    strings = (_strings_below(base).get(of.name) for base in kind.__mro__)
+    return about(of).sentence or next(filter(None, strings), "")
 
 
 @cache

@@ -1,6 +1,6 @@
 """Compiled where numba is installed, plain numpy where it is not: one source, the same numbers."""
 
-import sys
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +15,7 @@ numba: Any = None  # an optional extra of the robot's install
 with suppress(ImportError):
     import numba
 
+_LOG = logging.getLogger(__name__)
 _PATIENCE = 2.0  # s; what is on disk is loaded in less
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,26 +49,27 @@ def compiled(function: F) -> F:
 
 @contextmanager
 def compiling(what: str) -> Iterator[None]:
-    """While something compiles for the first time, tell who waits why it takes so long."""
+    """Logs why it takes so long, if compiling within this context keeps a user waiting.
+
+    Args:
+        what: what is compiled, as the message calls it.
+    """
     if numba is None:
-        _tell(
-            f"{what}: numba is not installed, so a sample takes milliseconds, and compiled "
-            "a tenth of one; pip install 'sim2edge[fusion]'"
+        _LOG.warning(
+            "%s: numba is not installed, so a sample takes milliseconds, and compiled "
+            "a tenth of one; pip install 'sim2edge[fusion]'",
+            what,
         )
         yield
         return
     note = f"compiling {what}: once on this machine, for half a minute or more"
-    timer = threading.Timer(_PATIENCE, _tell, [note])
+    timer = threading.Timer(_PATIENCE, _LOG.info, [note])
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
-
-
-def _tell(note: str) -> None:
-    print(note, file=sys.stderr, flush=True)
 
 
 def _product(a: Float, b: Float) -> Float:

@@ -1,4 +1,4 @@
-"""The latency budget of a tick: what each stage may take, and what it took."""
+"""The latency budget of a tick: how long each stage may take, and how long it took."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -8,7 +8,7 @@ from edge_runtime.loop.latency import LatencyHistogram
 
 
 class Stage(IntEnum):
-    """What a tick does, in order."""
+    """The stages of a tick, in order."""
 
     SENSE = 0
     FUSE = 1
@@ -19,7 +19,7 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class BudgetConfig:
-    """The share of the period each stage may take; what is left over is slack.
+    """Sets the share of the period that each stage may take; the rest is slack.
 
     Raises:
         UserError: a share is not positive, or together they exceed the period.
@@ -37,21 +37,21 @@ class BudgetConfig:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """By stage."""
+        """The shares in the order of the stages."""
         return (self.sense, self.fuse, self.infer, self.guard, self.act)
 
 
 @dataclass
 class Budget:
-    """Measures ticks against their budget. All times in ns."""
+    """Measures ticks against their budget; all times are in ns."""
 
     config: BudgetConfig
     period: int
     stages: tuple[LatencyHistogram, ...] = field(
         default_factory=lambda: tuple(LatencyHistogram() for _ in Stage)
     )
-    tick: LatencyHistogram = field(default_factory=LatencyHistogram)  # from start to act done
-    wake_up: LatencyHistogram = field(default_factory=LatencyHistogram)  # after the release
+    tick: LatencyHistogram = field(default_factory=LatencyHistogram)  # all stages together
+    wake_up: LatencyHistogram = field(default_factory=LatencyHistogram)  # delay after the release
     over_share: list[int] = field(default_factory=lambda: [0] * len(Stage))
     missed: int = 0  # periods skipped because a tick came too late or took too long
 
@@ -60,11 +60,15 @@ class Budget:
 
     @property
     def infer_limit(self) -> int:
-        """ns that a policy may take."""
+        """How long observation and network may take, ns."""
         return self.limits[Stage.INFER]
 
     def record(self, marks: list[int]) -> None:
-        """Take in one tick: its start, then the end of each stage."""
+        """Record one tick.
+
+        Args:
+            marks: the start of the tick and the end of each stage, ns.
+        """
         before = start = marks[0]
         for stage, histogram in enumerate(self.stages):
             end = marks[stage + 1]

@@ -29,34 +29,34 @@ from edge_runtime.signals import ATTITUDE, JOINT_POS, Array, Signals
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How the loop runs."""
+    """Sets how the control loop runs."""
 
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
-    rules: tuple[Rule, ...] | None = None  # None: `guard.default_rules` of the policy
+    rules: tuple[Rule, ...] | None = None  # None: `guard.default_rules` for the policy
     stop_seconds: float = 1.0  # length of a controlled stop
-    first_sample_seconds: float = 10.0  # how long the robot may take to give its first sample
-    # How long a legged robot's policy may take to come to a stand, in place of a controlled stop,
-    # where the fault leaves it sound.
+    first_sample_seconds: float = 10.0  # timeout for the robot's first sample
+    # How long the policy of a legged robot may take to come to a stand. It replaces the controlled
+    # stop after faults that leave senses and policy sound.
     rest_seconds: float = 2.0
-    phase: float = 0.1  # share of the period from a sample's arrival to the tick that uses it
+    phase: float = 0.1  # delay from a sample's arrival to the tick that uses it, in periods
 
 
 class ControlLoop:
-    """Drives a robot with a policy.
+    """Drives a robot with a policy: sense, fuse, infer, guard, act, once a period.
 
-    `start`, `stop` and `swap` are for the operator's thread; `tick` is one period, called by the
-    loop's own thread, or by hand for a run in lockstep.
+    The operator's thread calls `start`, `stop`, `swap` and `reset`. The loop's thread calls `tick`;
+    without `start`, the caller does, for a run in lockstep.
 
     Args:
-        policy: what drives the robot.
-        robot: what is driven.
-        fusion: the estimator.
-        config: how the loop runs.
-        clock: monotonic time in ns.
+        policy: the policy that drives.
+        robot: the robot to drive.
+        fusion: the estimator of that robot, for one row.
+        config: budget, rules and timing.
+        clock: monotonic time, ns.
 
     Raises:
-        ContractError: policy and robot do not fit.
+        ContractError: policy, estimator and robot do not fit together.
     """
 
     def __init__(
@@ -87,64 +87,70 @@ class ControlLoop:
         self._attitude = self.signals.get(ATTITUDE)
         self._joint_pos = self.signals.get(JOINT_POS)
         self._marks = [0] * (len(Stage) + 1)
-        self._last_new = clock()  # when the newest sample was first seen
+        self._last_new = clock()  # ns, when the newest sample was first seen
         self._unfused = 0  # periods of samples that the estimator has not seen
         self.last_tick = Tick(self.sensors, fusion, self.controller)
         self.observers: tuple[Observer, ...] = ()  # called in this order at the end of each tick
-        self.observer_failures: list[str] = []  # of observers that raised and were removed
+        self.observer_failures: list[str] = []  # why observers were removed
         self._changing_observers = threading.Lock()
-        self._rest = np.zeros_like(self.controller.command[0])  # what is asked of it in a stop
-        self._limp = np.zeros_like(self.controller.stiffness)
-        self._share = min(1.0, contract.control_period)  # of a period in a second's average
+        self._rest_command = np.zeros_like(self.controller.command[0])
+        self._no_stiffness = np.zeros_like(self.controller.stiffness)
+        self._weight = min(1.0, contract.control_period)  # of a tick in an average over a second
         self.ticks, self.swaps, self.clipped = 0, 0, 0
-        self.lost_because = ""  # what the estimator said when it was first lost
+        self.lost_because = ""  # the estimator's reason when it was first lost
         self.ticks_reacting = [0] * len(Reaction)
         self.realtime_report: dict[str, str] = {}
-        self.error: BaseException | None = None  # what ended the loop, if not the operator
+        self.error: BaseException | None = None  # the error that ended the loop, if one did
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
-        self._asked = False  # by the operator, since the last tick
-        self._begun = False  # whether anything was ever sent
-        self._to_begin = True  # at the start, and when the operator asked for a reset
+        self._swap_offered = False
+        self._begun = False  # whether a command was ever sent
+        self._to_begin = True  # whether the next good sample is a start, the first or after a reset
 
     # -- the operator's side ---------------------------------------------------------------
 
     def start(self, pace: Callable[[], None] | None = None) -> None:
-        """Run in a thread of its own until `stop`.
+        """Run the loop in a thread of its own until `stop`.
 
         Args:
-            pace: calls `tick` until `ended`; by default on a grid of absolute times.
+            pace: calls `tick` until `ended`; by default at absolute deadlines, one a period.
         """
-        arguments = (self._drive if pace is None else pace,)
+        arguments = (self._tick_at_deadlines if pace is None else pace,)
         self._thread = threading.Thread(
             target=self._run, args=arguments, name="control loop", daemon=True
         )
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask for a controlled stop; the loop ends with it. Returns at once."""
+        """Request a controlled stop, with which the loop ends; return at once."""
         self._ending.set()
 
     @property
     def running(self) -> bool:
-        """Whether the loop's thread runs."""
+        """Whether the loop's thread is running."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def stopping(self) -> bool:
-        """Whether the operator asked for the end."""
+        """Whether a stop was requested."""
         return self._ending.is_set()
 
     @property
     def ended(self) -> bool:
-        """Whether the operator asked for the end and the robot, if there ever was one, rests."""
+        """Whether a stop was requested and the robot, if it ever got a command, is at rest."""
         return self._ending.is_set() and (self.safe.at_rest or not self._begun)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the loop's end; False after `timeout` seconds.
+        """Wait for the loop's end.
+
+        Args:
+            timeout: s to wait at most; None for any time.
+
+        Returns:
+            Whether the loop has ended.
 
         Raises:
-            BaseException: what ended the loop, if not the operator.
+            BaseException: the error that ended the loop, such as one of the robot's driver.
         """
         if self._thread is not None:
             self._thread.join(timeout)
@@ -155,33 +161,38 @@ class ControlLoop:
         return True
 
     def reset(self) -> None:
-        """Let go of a latched reaction and let the policy drive again; the operator decides it.
+        """Release a latched reaction, so that the policy drives again; the operator decides this.
 
-        All starts anew from the next good sample: where the joints are, what is up, history.
+        The estimator, the safe targets and the observation's history start again from the next
+        good sample.
         """
         self._to_begin = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
-        """Let another policy drive, from the next tick on if a thread ticks; it is warm already.
+        """Let another policy drive: from the next tick on, or at once if no thread was started.
+
+        Args:
+            policy: the policy, which was loaded before, so that its first call is warm.
+            timeout: s to wait for the tick.
 
         Raises:
             ContractError: it does not fit the robot or the running loop.
-            UserError: the loop did not take it within `timeout` seconds.
+            UserError: the loop did not take it within `timeout`.
         """
         self._next_controller.give(self.controller_for(policy, self.signals))
         if self._thread is None:
             self._handle_operator()
             return
-        self._asked = True
+        self._swap_offered = True
         if not self._next_controller.wait(timeout):
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
 
     def controller_for(self, policy: Policy, signals: Signals) -> Controller:
-        """A policy bound to this loop's robot, if it may drive in place of the one that does.
+        """Bind a policy to this loop's robot, if it may replace the one that drives.
 
         Args:
-            policy: the policy.
-            signals: what it is to read: this loop's own, or a copy, as for `Controller`.
+            policy: the policy to bind.
+            signals: the buffers it reads, (1, size) each: this loop's own, or a copy's.
 
         Raises:
             ContractError: it does not fit the robot or the running loop.
@@ -196,39 +207,39 @@ class ControlLoop:
         return controller
 
     def add_observer(self, observer: Observer) -> None:
-        """Let an observer see each tick from the next one on."""
+        """Call an observer at the end of each tick, from the next one on."""
         with self._changing_observers:
             self.observers = (*self.observers, observer)
 
     def remove_observer(self, observer: Observer) -> None:
-        """Let an observer see no further tick; the one in progress may be its last."""
+        """Call an observer no more; the tick in progress may be its last."""
         with self._changing_observers:
             self.observers = tuple(o for o in self.observers if o is not observer)
 
     @property
     def reaction(self) -> Reaction:
-        """What the guard asked for in the last tick."""
+        """The guard's reaction in the last tick."""
         return self.last_tick.reaction
 
     # -- the loop's side -------------------------------------------------------------------
 
     def tick(self, missed: int = 0) -> Reaction:
-        """One period.
+        """Run one period.
 
         Args:
             missed: periods skipped right before this one.
 
         Returns:
-            What the guard asked for; NONE when the policy drove.
+            The guard's reaction; NONE if the policy drove.
         """
         clock, marks, tick = self._clock, self._marks, self.last_tick
         marks[0] = tick.began = clock()
         tick.missed = missed
-        if self._asked:
+        if self._swap_offered:
             self._handle_operator()
         sensors = self.sensors
         tick.was_reset = False
-        new = sensors.look(self.robot.read())
+        new = sensors.update(self.robot.read())
         marks[1] = clock()
         fit = sensors.not_finite == 0 or self._reads_finite()
         if new:
@@ -267,24 +278,24 @@ class ControlLoop:
         return reaction
 
     def _reads_finite(self) -> bool:
-        """Whether only such values of the sample are not finite as nobody here reads."""
+        """Whether all signals that policy, estimator and loop read are finite."""
         readers = self.controller.contract.signals, self.fusion.reads
         read = {JOINT_POS, ATTITUDE}.union(s.name for signals in readers for s in signals)
         sensed = self.sensors.signals.items()
         return all(all_finite(values[0]) for name, values in sensed if name in read)
 
     def _handle_operator(self) -> None:
-        self._asked = False
+        self._swap_offered = False
         following = self._next_controller.take()
         if following is not None:
-            following.take_over(self.controller)
+            following.continue_from(self.controller)
             self.controller = self.last_tick.controller = following
             self.safe.use(following.actuators)
             self.swaps += 1
             self._next_controller.confirm()
 
     def _begin(self) -> None:
-        """Start, or after the operator's reset start anew, from a good sample."""
+        """Start from a good sample, the first one or the first after a reset."""
         self._to_begin = False
         if self._begun:
             self.guard.reset()
@@ -296,9 +307,9 @@ class ControlLoop:
         self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
 
     def _infer(self, controller: Controller) -> bool:
-        """Observe and run the network; whether there is a new action to follow."""
+        """Observe and run the network; return whether there is a new action to follow."""
         measures = self.guard.measures
-        controller.ask(self._rest if self.guard.latched else self.command.get())
+        controller.set_command(self._rest_command if self.guard.latched else self.command.get())
         if not controller.observe():
             measures[Fault.OBSERVATION_NOT_FINITE] += 1
             return False
@@ -316,7 +327,7 @@ class ControlLoop:
         measures, sensors = self.guard.measures, self.sensors
         measures[Fault.MISSED] = missed
         rate = measures[Fault.MISS_RATE]
-        measures[Fault.MISS_RATE] = min(1.0, rate + self._share * (missed * (1 - rate) - rate))
+        measures[Fault.MISS_RATE] = min(1.0, rate + self._weight * (missed * (1 - rate) - rate))
         measures[Fault.STALE] = (now - self._last_new) * 1e-9
         measures[Fault.FROZEN] = sensors.repeats
         measures[Fault.SENSOR_NOT_FINITE] = sensors.not_finite
@@ -334,7 +345,7 @@ class ControlLoop:
 
     def _write(self, mode: Mode) -> ActuatorCommand:
         controller = self.controller
-        stiffness = controller.stiffness if mode is Mode.RUN else self._limp
+        stiffness = controller.stiffness if mode is Mode.RUN else self._no_stiffness
         command = ActuatorCommand(
             self.sensors.sequence, mode, self.safe.target, stiffness, controller.damping
         )
@@ -345,7 +356,7 @@ class ControlLoop:
         for observer in self.observers:
             try:
                 observer.observe(self.last_tick)
-            except Exception as error:  # what only observes must not end the drive
+            except Exception as error:  # an observer's failure must not stop the robot
                 self.remove_observer(observer)
                 self.observer_failures.append(
                     f"{type(observer).__name__} failed: {type(error).__name__}: {error}"
@@ -361,7 +372,7 @@ class ControlLoop:
                 with suppress(Exception):  # the robot may be what failed
                     self._write(self.safe.react(Reaction.DAMP))
 
-    def _drive(self) -> None:
+    def _tick_at_deadlines(self) -> None:
         release, missed = self._first_release(), 0
         while not self.ended:
             sleep_until(release)
@@ -371,7 +382,7 @@ class ControlLoop:
             self.budget.missed += missed
 
     def _first_release(self) -> int:
-        """Wait for a new sample, so that ticks come soon after samples, not just before."""
+        """Wait for a new sample, so that ticks come soon after samples and not just before them."""
         patience = self._clock() + round(self.config.first_sample_seconds * 1e9)
         before = self.robot.read()
         known = None if before is None else before.sequence
@@ -387,7 +398,7 @@ class ControlLoop:
 
 
 def _check_same_operation(running: Contract, following: Policy) -> None:
-    """The operator's commands mean the same to both, and the guard's limits hold for both."""
+    """Refuse a policy with other commands than the operator gives, or another limit of tilt."""
     contract = following.contract
     commands, wanted = ([(c.name, c.unit) for c in of.commands] for of in (contract, running))
     if commands != wanted:

@@ -1,10 +1,10 @@
-"""When a periodic loop runs: absolute monotonic deadlines, as pure functions on nanoseconds."""
+"""Absolute deadlines of a periodic loop, as functions on monotonic nanoseconds."""
 
 import time
 
 
 def next_release(release: int, now: int, period: int) -> tuple[int, int]:
-    """When the next period starts, after the tick released at `release` ended at `now`.
+    """Return when the next period starts, after the tick released at `release` ended at `now`.
 
     ros2_control's overrun rule: if the next release has passed already, the periods that have
     begun are skipped and counted, and the grid of releases stays where it was. So there is never
@@ -21,7 +21,7 @@ def next_release(release: int, now: int, period: int) -> tuple[int, int]:
 
 
 def sleep_until(release: int) -> None:
-    """Sleep to a time of `time.monotonic_ns`, without spinning."""
+    """Sleep until a time of `time.monotonic_ns`, without spinning."""
     left = release - time.monotonic_ns()
     if left > 0:
         time.sleep(left * 1e-9)

@@ -1,4 +1,4 @@
-"""Handing values to the control loop without making it wait."""
+"""Hands values to the control loop without making it wait."""
 
 import threading
 from collections import deque
@@ -11,7 +11,7 @@ class LatestValue(Generic[T]):
     """Holds the newest value only; neither side ever blocks.
 
     A reference is swapped in one step, so a reader sees the old value or the new one, whole.
-    Values must not be changed after they were put.
+    A value must not be changed after it was put.
     """
 
     def __init__(self, value: T) -> None:
@@ -22,35 +22,42 @@ class LatestValue(Generic[T]):
         self._value = value
 
     def get(self) -> T:
-        """The newest value."""
+        """Return the newest value."""
         return self._value
 
 
 class Handover(Generic[T]):
-    """Hands one value over at a time; the giver can wait until it is in use."""
+    """Hands over one value at a time; the giving thread can wait until it is in use."""
 
     def __init__(self) -> None:
         self._offer: deque[T] = deque(maxlen=1)  # whose operations are atomic
         self._used = threading.Event()
 
     def give(self, value: T) -> None:
-        """Offer a value, in place of one not yet taken."""
+        """Offer a value, in place of one that was not yet taken."""
         self._used.clear()
         self._offer.append(value)
 
     def take(self) -> T | None:
-        """The offered value, once; None if there is none. Never blocks."""
+        """Take the offered value, or None if there is none; never blocks."""
         try:
             return self._offer.pop()
         except IndexError:
             return None
 
     def confirm(self) -> None:
-        """Tell the giver that the value taken last is in use."""
+        """Signal that the value taken last is in use."""
         self._used.set()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the offer is in use; False if it was withdrawn after `timeout` seconds."""
+        """Wait until the offered value is in use.
+
+        Args:
+            timeout: s after which the offer is withdrawn.
+
+        Returns:
+            Whether the value is in use; if not, it was withdrawn and will not be taken.
+        """
         if self._used.wait(timeout):
             return True
         if self.take() is not None:

@@ -1,4 +1,4 @@
-"""What the operating system can do for a periodic loop; what it refuses is said, not hidden."""
+"""Real-time settings of the operating system for a periodic loop; refusals are reported."""
 
 import ctypes
 import gc
@@ -18,26 +18,26 @@ _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
 
 @dataclass(frozen=True)
 class RealtimeConfig:
-    """What to ask for. The default asks for what needs no permission."""
+    """Requests real-time settings; the defaults need no permission."""
 
     fifo: int = setting(0, at_least=0, at_most=99)
-    """Priority under SCHED_FIFO, for the process's other threads one less; 0 for the normal
-    scheduler."""
-    cpu: int = setting(-1, "Run the loop on this CPU alone; -1 for any.", at_least=-1)
+    """Priority of the loop under SCHED_FIFO; the process's other threads get one less. 0 keeps the
+    normal scheduler."""
+    cpu: int = setting(-1, "The only CPU on which the loop runs; -1 for any.", at_least=-1)
     lock_memory: bool = False
-    """Keep all memory of the process from being paged out."""
+    """Whether to lock all memory of the process against paging (mlockall)."""
     freeze_garbage: bool = True
-    """Collect garbage once, then never while the loop runs."""
+    """Whether to collect garbage once before the start and never while the loop runs."""
     switch_interval: float = setting(1e-4, unit="s", above=0)
-    """Time for which another Python thread may keep the loop from starting."""
+    """How long another Python thread may hold the interpreter's lock before the loop gets it."""
 
 
 @contextmanager
 def realtime(config: RealtimeConfig) -> Iterator[dict[str, str]]:
-    """Set up the calling thread and its process, and put everything back at the end.
+    """Apply the settings to the calling thread and its process; restore the old ones at the end.
 
     Yields:
-        For each measure what is in force, or why it is not.
+        For each setting its state, or why the system refused it.
     """
     with ExitStack() as stack:
         yield {
@@ -59,8 +59,8 @@ def _scheduler(priority: int, stack: ExitStack) -> str:
         _use_fifo(0, priority, stack)
     except (OSError, ValueError) as error:
         return f"normal (SCHED_FIFO {priority} refused: {error}; it needs CAP_SYS_NICE)"
-    # Another thread of this process that other processes keep from running keeps the
-    # interpreter's lock meanwhile, so all of them come before other processes.
+    # A thread that holds the interpreter's lock while other processes keep it from running would
+    # delay the loop too, so all threads of this process get priority over other processes.
     for thread in _other_threads():
         with suppress(OSError):  # it may have ended
             _use_fifo(thread, max(priority - 1, 1), stack)
@@ -69,7 +69,7 @@ def _scheduler(priority: int, stack: ExitStack) -> str:
 
 def _use_fifo(thread: int, priority: int, stack: ExitStack) -> None:
     before = (os.sched_getscheduler(thread), os.sched_getparam(thread))
-    # What this thread starts does not inherit it.
+    # Threads and processes that this thread starts do not inherit the priority.
     policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
     os.sched_setscheduler(thread, policy, os.sched_param(priority))
     stack.callback(_put_back, thread, *before)
@@ -81,7 +81,7 @@ def _put_back(thread: int, policy: int, parameter: os.sched_param) -> None:
 
 
 def _other_threads() -> list[int]:
-    """Of this process, by the number the kernel gives them; none where it does not tell."""
+    """Return the kernel's ids of this process's other threads; empty without /proc."""
     folder = Path("/proc/self/task")
     threads = [int(task.name) for task in folder.iterdir()] if folder.is_dir() else []
     return [thread for thread in threads if thread != threading.get_native_id()]
@@ -115,7 +115,7 @@ def _lock_memory(wanted: bool, stack: ExitStack) -> str:
 
 
 def _timer_slack(stack: ExitStack) -> str:
-    """The kernel may else delay a wake-up by 50 µs to bundle it with others."""
+    """Set the timer slack to 1 ns; by default the kernel may delay a wake-up by 50 µs."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "prctl"):
         return "default slack"

@@ -1,4 +1,4 @@
-"""A robot at work with a policy, from the first sample until it is at rest."""
+"""Drives a robot with a policy from the first sample until it is at rest."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ _PATIENCE_SECONDS = 3.0  # for a controlled stop, over its length
 class Session:
     """Joins robot, estimator and policy in a control loop, and brings the robot to rest.
 
-    All methods are for the operator's thread. Robot and estimator are the caller's to close.
+    The operator's thread calls the methods. The caller closes robot and estimator.
 
     Args:
         policy: the policy that drives.
@@ -50,7 +50,7 @@ class Session:
         return self.loop.controller.policy
 
     def renew(self) -> None:
-        """Make a new loop of the same policy and observers, to start again after an end."""
+        """Make a new loop with the same policy and observers, to start again after an end."""
         self.loop = self._make_loop(self.policy, self.loop)
         self.fusion.reset()
 

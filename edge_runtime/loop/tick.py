@@ -1,4 +1,4 @@
-"""One tick of the control loop as a value, and what may observe it."""
+"""One tick of the control loop as a value, and the protocol of its observers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -15,7 +15,7 @@ from edge_runtime.signals import Array
 
 
 class Tick:
-    """What one tick read, estimated, wanted, decided and sent.
+    """Holds what one tick read, estimated, wanted, decided and sent.
 
     The loop owns a single object and refreshes it in each tick, so that a tick allocates nothing.
     The arrays are views of the loop's own buffers, float32, valid during `Observer.observe` only.
@@ -34,9 +34,9 @@ class Tick:
         self.missed = 0  # periods skipped right before
         self.fused = 0  # periods by which the estimator went on; 0: it did not
         self.was_reset = False  # whether the estimator was reset before that
-        self.observed = False  # whether the policy was given an observation
-        self.drove = False  # whether what was sent is what the policy wanted
-        self.reaction = Reaction.NONE  # what the guard asked for
+        self.observed = False  # whether the policy observed this tick's sample
+        self.drove = False  # whether the policy's target was sent
+        self.reaction = Reaction.NONE  # of the guard
         self.sent: ActuatorCommand | None = None  # None before anything is known of the robot
         # The sample, then each estimate in the order of `Fusion.provides`, (size,) each.
         estimates = (fusion.estimates[signal.name][0] for signal in fusion.provides)
@@ -97,19 +97,19 @@ class Tick:
     @property
     def action(self) -> Array:
         """The last action after the clip, (joints,), in the robot's order."""
-        return self.controller.followed()
+        return self.controller.action_in_robot_order()
 
 
 class Observer(Protocol):
-    """Observes ticks: a log, a shadow, odometry, a learner, a meter, a viewer."""
+    """Observes ticks, as a log, a shadow, odometry, a learner, an energy meter or a viewer does."""
 
     def observe(self, tick: Tick) -> None:
-        """Take in a tick, at its end, in the loop's thread.
+        """Take in a tick; the loop's thread calls this at the end of each.
 
-        It may read everything and keep what it copies; it changes nothing. Its time is part of
-        the tick's budget (stage ACT), so it neither waits, takes a lock, nor writes to a file or
-        socket: what takes long belongs in another thread, behind a `RowWriter` or a
+        The observer may read everything and must change nothing. It copies what it keeps. Its time
+        counts in the tick's budget (stage ACT), so it must not wait, take a lock, or write to a
+        file or socket: slow work belongs in another thread, behind a `RowWriter` or a
         `LatestValue`. An observer that raises is removed and named in the loop's
-        `observer_failures`; the robot is driven on.
+        `observer_failures`, and the loop goes on.
         """
         ...

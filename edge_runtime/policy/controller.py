@@ -61,7 +61,7 @@ class Controller:
         self._lower = np.array([c.lower for c in contract.commands], np.float32)
         self._upper = np.array([c.upper for c in contract.commands], np.float32)
 
-    def ask(self, command: Array) -> None:
+    def set_command(self, command: Array) -> None:
         """Take over the operator's command, (commands,), within the trained range.
 
         An array that was given before must hold the same values.
@@ -71,17 +71,17 @@ class Controller:
         self._asked = command
         np.clip(command, self._lower, self._upper, out=self.command[0])
 
-    def take_over(self, other: "Controller") -> None:
+    def continue_from(self, other: "Controller") -> None:
         """Go on where another controller of the same robot is."""
         self.step[:] = other.step
         self.last_action[:] = other.last_action[:, _order(other, self)]
 
-    def followed(self) -> Array:
+    def action_in_robot_order(self) -> Array:
         """The last action, (A,), in the robot's order: a copy, or a buffer of its own."""
         last: Array = self.last_action[0]
         return last if self._to_robot is None else np.take(last, self._to_robot)
 
-    def remember(self, followed: Array) -> None:
+    def set_last_action(self, followed: Array) -> None:
         """Take an action, (A,) in the robot's order, for the last one."""
         np.take(followed, self._to_policy, out=self.last_action[0])
 

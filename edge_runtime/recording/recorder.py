@@ -37,7 +37,7 @@ _RING_SECONDS, _RING_ROWS = 10.0, 4096  # at least, that a disk may take for one
 _NOT_SENT = -1  # in place of a mode: nothing is known of the robot yet
 
 
-class RunLog:
+class RunRecorder:
     """Writes a row for each tick that it observes.
 
     Args:

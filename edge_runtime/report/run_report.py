@@ -73,7 +73,7 @@ def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
         "samples": {
             "new": sensors.new,
             "lost": sensors.lost,
-            "ticks_without_new": sensors.nothing_new,
+            "ticks_without_new": sensors.without_new,
         },
         "ticks_with_clipped_actions": loop.clipped,
         "swaps": loop.swaps,
@@ -154,7 +154,7 @@ def _summary(loop: ControlLoop, paint: Any) -> list[str]:
         f"{loop.ticks} ticks",
         paint(missed, "31" if loop.budget.missed else "32"),
         f"{sensors.lost} samples lost",
-        f"{sensors.nothing_new} repeated",
+        f"{sensors.without_new} repeated",
     ]
     driving = [
         f"{loop.clipped} clipped",

@@ -1,7 +1,7 @@
-"""Images of a robot's cameras: references that travel with a sample, and a ring in shared memory.
+"""Images of a robot's cameras: references beside the sample, and a ring in shared memory.
 
-A ring holds a few images of which the newest counts, so neither side waits for the other. Reading
-costs the same for any size: nothing is copied until somebody wants to keep an image.
+A ring holds a few images, of which the newest counts, so neither side waits for the other. Reading
+costs the same for any size, because only a consumer that keeps an image copies it.
 """
 
 import struct
@@ -23,18 +23,17 @@ Pixels = npt.NDArray[Any]
 
 
 class Image(NamedTuple):
-    """One image, in the memory where its robot keeps it."""
+    """References one image in the memory where its robot keeps it."""
 
     sequence: int  # counts the camera's images
     stamp: float  # s, when it was taken, by the robot's clock
-    pixels: Pixels  # of the signal's shape and dtype; some images later, another is here
-    checksum: int | None = None  # CRC-32 of the pixels, where another process may overwrite them
+    pixels: Pixels  # of the signal's shape and dtype; overwritten some images later
+    checksum: int | None = None  # CRC-32 of the pixels, if another process may overwrite them
 
     def copy(self) -> Pixels | None:
-        """The pixels in memory of their own; None if they have been overwritten meanwhile.
+        """Copy the pixels; return None if they were overwritten meanwhile.
 
-        It takes a fraction of a millisecond for each megabyte, so it is for a thread beside the
-        control loop.
+        A megabyte takes a fraction of a millisecond, so a thread beside the control loop does it.
         """
         pixels = np.array(self.pixels)
         if self.checksum is not None and self.checksum != zlib.crc32(pixels.data):
@@ -46,7 +45,7 @@ NO_IMAGES: MappingProxyType[str, Image] = MappingProxyType({})
 
 
 class ImageRing:
-    """One camera's images in shared memory: the robot's side publishes, the other side refreshes.
+    """Holds one camera's images in shared memory: the robot publishes, the loop's side reads.
 
     Args:
         memory: the shared memory; slices of it are kept until `close`.
@@ -69,11 +68,11 @@ class ImageRing:
 
     @staticmethod
     def bytes_needed(signal: ImageSignal) -> int:
-        """Bytes of a ring in shared memory."""
+        """Return the bytes of a ring in shared memory."""
         return _ALIGNED * (1 + _IMAGES) + _IMAGES * _aligned(signal.size)
 
     def publish(self, pixels: Pixels, stamp: float) -> None:
-        """Send an image, which is copied.
+        """Copy an image into the ring.
 
         Raises:
             UserError: it has another shape or dtype than the signal.
@@ -92,12 +91,12 @@ class ImageRing:
         self._newest[0] = number
 
     def refresh(self) -> Image | None:
-        """The newest image; None before the first."""
+        """Return the newest image; None before the first."""
         newest = self._newest[0]
         if newest != self._number:
             place = newest % _IMAGES
             number, checksum, stamp = _HEAD.unpack_from(self._heads[place])
-            if number == newest:  # else it is being overwritten, and a newer one comes
+            if number == newest:  # else a newer one is overwriting it
                 self._number = number
                 pixels = self._pixels[place].view()
                 pixels.flags.writeable = False
@@ -105,7 +104,7 @@ class ImageRing:
         return self._image
 
     def close(self) -> None:
-        """Let go of the shared memory; images that somebody keeps hold on to it."""
+        """Release the shared memory, except what images in use refer to."""
         self._pixels.clear()
         self._image = None
         for view in (*self._heads, self._newest):

@@ -1,4 +1,4 @@
-"""The border to a robot: read a stamped sample, write a command. Everything is bound by name."""
+"""The interface to a robot: read a stamped sample, write a command; signals have names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from edge_runtime.signals import Array, ImageSignal, Signal, Signals
 
 @dataclass(frozen=True)
 class RobotDescription:
-    """What a robot has: actuators by name, in its own order, and the signals its sensors give.
+    """Describes a robot: its joints in its own order, and the signals of its sensors.
 
     Signals that are per joint (`joint_pos`, `joint_vel`) come in the order of `joint_names`.
     """
@@ -23,24 +23,25 @@ class RobotDescription:
     name: str
     joint_names: tuple[str, ...]
     signals: tuple[Signal, ...]
-    # Those whose noise never repeats bit for bit, unless their sensor is frozen. None: the IMU's.
+    # Signals with noise that never repeats bit for bit unless their sensor is frozen. None: the
+    # IMU's signals.
     live: tuple[str, ...] | None = None
-    # Those that repeat bit for bit only at standstill, such as encoders: frozen if they repeat
-    # while a speed among them (rad/s) is well above none.
+    # Signals that repeat bit for bit at standstill only, such as encoders'. They are frozen if they
+    # repeat while a speed among them (rad/s) is well above 0.
     live_moving: tuple[str, ...] = ()
-    # What an estimator must know of it; None where it has no legs, or no wheels.
+    # Geometry and noise for the estimators; None for a robot without legs, or without wheels.
     legged: LeggedRobotConfig | None = None
     wheeled: WheeledRobotConfig | None = None
-    # What its cameras give, beside the sample.
+    # Images of its cameras, which travel beside the sample.
     images: tuple[ImageSignal, ...] = ()
 
     @property
     def sample_size(self) -> int:
-        """Numbers in a sample."""
+        """How many numbers a sample has."""
         return sum(signal.size for signal in self.signals)
 
     def split(self, values: Array) -> dict[str, Array]:
-        """Views on a sample's values by signal, (1, size)."""
+        """Return views of a sample's values by signal, (1, size) each."""
         views, start = {}, 0
         for signal in self.signals:
             views[signal.name] = values[None, start : start + signal.size]
@@ -48,32 +49,32 @@ class RobotDescription:
         return views
 
     def join(self, signals: Signals) -> Array:
-        """A sample's values from signals, (1, size)."""
+        """Join signals, (1, size) each, to a sample's values, (sample_size,)."""
         return np.concatenate([signals[signal.name][0] for signal in self.signals])
 
 
 class Sample(NamedTuple):
-    """One reading of all sensors."""
+    """Holds one reading of all sensors."""
 
     sequence: int  # grows by one with each control period; a gap is a lost sample
-    # s, when it was measured, by a clock of the robot's that never goes back. It is not compared
-    # with the loop's own clock; but a reading whose stamp has not advanced is not a new one.
+    # When it was measured, s, by a clock of the robot that never goes back. It is not compared
+    # with the loop's clock, but a sample whose stamp has not advanced is not a new one.
     stamp: float
-    values: Array  # all signals one after another, in the description's order; `split` parts them
-    images: Mapping[str, Image] = NO_IMAGES  # the newest of each camera that has given one
+    values: Array  # all signals, joined in the description's order, float32 (sample_size,)
+    images: Mapping[str, Image] = NO_IMAGES  # the newest image of each camera, by name
 
 
 class Mode(IntEnum):
-    """What the actuators do with a command."""
+    """How the actuators follow a command."""
 
     RUN = 0  # follow the target with the command's gains
     DAMP = 1  # no stiffness, damping only
 
 
 class ActuatorCommand(NamedTuple):
-    """One command to all actuators, in the robot's order; the arrays are the giver's."""
+    """Holds one command to all actuators, in the robot's order; the sender owns the arrays."""
 
-    sequence: int  # of the sample it answers
+    sequence: int  # of the sample that it answers
     mode: Mode
     target: Array  # (joints,) rad or rad/s by the actuator's mode
     stiffness: Array  # (joints,) Nm/rad
@@ -81,18 +82,18 @@ class ActuatorCommand(NamedTuple):
 
 
 class Robot(Protocol):
-    """A robot as the control loop sees it; neither call blocks."""
+    """Reads samples and writes commands for the control loop; neither call blocks."""
 
     description: RobotDescription
 
     def read(self) -> Sample | None:
-        """The newest sample, valid until the next call, or None before the first."""
+        """Return the newest sample, valid until the next call, or None before the first."""
         ...
 
     def write(self, command: ActuatorCommand) -> None:
-        """Hand a command to the actuators; what is kept of it must be copied."""
+        """Send a command to the actuators; copy what is kept of it."""
         ...
 
     def close(self) -> None:
-        """Let go of the robot."""
+        """Disconnect from the robot."""
         ...

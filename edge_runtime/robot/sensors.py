@@ -1,4 +1,4 @@
-"""The newest sample, taken over into fixed buffers and looked at before anyone trusts it."""
+"""Copies the newest sample into fixed buffers and checks it: new, finite, not frozen."""
 
 import math
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from edge_runtime.robot.images import NO_IMAGES, Image
 from edge_runtime.robot.robot import RobotDescription, Sample
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
 
-# A live MEMS sensor never repeats itself bit for bit; encoders at standstill do.
+# The noise of a live MEMS sensor never repeats bit for bit; encoders repeat at standstill.
 IMU = (IMU_GYRO, IMU_ACCEL, IMU_BURST)
-# rad/s of any joint or wheel: 5 samples at 50 Hz are then 3°, many steps of any encoder.
-_MOVES = 0.5
+# rad/s of a joint or wheel: in 5 samples at 50 Hz it turns 3°, many steps of any encoder.
+_MOVING = 0.5
 
 
 class Sensors:
     """Holds the robot's signals, (1, size), in fixed buffers.
 
     Args:
-        robot: what it has; every sample must hold all of its signals.
+        robot: its description; every sample holds all of its signals.
     """
 
     def __init__(self, robot: RobotDescription) -> None:
@@ -35,23 +35,23 @@ class Sensors:
         speeds = [s.name for s in robot.signals if s.name in robot.live_moving and _speed(s)]
         self._speeds = [self.signals[name] for name in speeds]
         self._bytes = self.values.data.cast("B")
-        self._before = b""  # the values as they were
+        self._before = b""  # the values of the sample before
         self.sequence = -1  # of the newest sample; -1 before the first
         self.stamp = -math.inf  # of that sample
         self.images: Mapping[str, Image] = NO_IMAGES  # of that sample, by reference
         self.periods = 0  # sequence numbers from the sample before it to the newest
         self.repeats = 0  # samples in a row in which a live signal repeated itself
         self.not_finite = 0  # samples in a row with a NaN or infinite value
-        self.new, self.lost, self.nothing_new = 0, 0, 0  # counted over all looks
+        self.new, self.lost, self.without_new = 0, 0, 0  # samples, and updates without one
 
-    def look(self, sample: Sample | None) -> bool:
-        """Take over a sample; False if there is none yet, or it is not newer than the last."""
+    def update(self, sample: Sample | None) -> bool:
+        """Copy a sample; return False if there is none, or it is not newer than the last."""
         if (
             sample is None
             or sample.sequence == self.sequence
-            or not sample.stamp > self.stamp  # NaN neither
+            or not sample.stamp > self.stamp  # true for NaN too
         ):
-            self.nothing_new += 1
+            self.without_new += 1
             return False
         self.values[:] = sample.values
         self.periods = max(sample.sequence - self.sequence, 1) if self.new else 1
@@ -67,8 +67,8 @@ class Sensors:
         self._before = now
         repeated = _repeats(self._live, now, before)
         if not repeated and _repeats(self._live_moving, now, before):
-            # Frozen in motion, a speed goes on to tell of it; one that is alive tells the truth.
-            repeated = any(_largest(speed[0].tolist()) > _MOVES for speed in self._speeds)
+            # A speed that is frozen in motion stays large; one that is alive shows the standstill.
+            repeated = any(_largest(speed[0].tolist()) > _MOVING for speed in self._speeds)
         self.repeats = self.repeats + 1 if repeated else 0
 
 
@@ -88,7 +88,7 @@ def _largest(values: list[float]) -> float:
 
 
 def _places(robot: RobotDescription) -> dict[str, slice]:
-    """Where each signal is among the bytes of a sample."""
+    """Return where each signal lies among the bytes of a sample."""
     places, start = {}, 0
     for signal in robot.signals:
         end = start + 4 * signal.size

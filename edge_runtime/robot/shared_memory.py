@@ -1,9 +1,9 @@
-"""A robot in another process of this machine, over shared memory.
+"""Connects to a robot in another process of this machine over shared memory.
 
-Each direction is a ring of a few entries of which the newest counts, so neither side ever waits
-for the other, whatever becomes of it. An entry carries its number and a checksum over all of it:
-one that was overwritten while being read is recognized, on processors too that order memory
-writes more loosely than x86.
+Each direction is a ring of a few entries, of which the newest counts, so neither side ever waits
+for the other, even if that one crashes. An entry carries its number and a checksum, by which a
+reader recognizes one that was overwritten while it was read; this holds on processors that reorder
+memory writes, too. Cameras have a ring each (`images`).
 """
 
 import fcntl
@@ -31,19 +31,19 @@ _HEADER = struct.Struct("<16sI")  # magic, length of the description
 _ENTRIES = 4
 _READS = 3  # attempts at an entry that is being overwritten
 _CACHE_LINE = 64
-_HEAD = struct.Struct("<QIIqd")  # of an entry: number, checksum, mode, sequence, stamp
+_HEAD = struct.Struct("<QIIqd")  # an entry's number, checksum, mode, sequence, stamp
 _CHECKSUM = struct.Struct("<I")
-_CHECKED = 12  # the checksum is of the number and of all that follows itself
+_CHECKED = 12  # the checksum covers the number and the bytes from here on
 
 
 def segment_path(name: str) -> Path:
-    """Where the shared memory of that name lies."""
+    """Return the file of the shared memory of that name."""
     folder = Path("/dev/shm")  # POSIX shared memory; elsewhere a file that the page cache holds
     return (folder if folder.is_dir() else Path(tempfile.gettempdir())) / f"sim2edge-{name}"
 
 
 class _Entry:
-    """A private copy of a ring's entry."""
+    """Holds a private copy of a ring's entry."""
 
     def __init__(self, values: int) -> None:
         self.bytes = bytearray(_HEAD.size + 4 * values)
@@ -52,12 +52,12 @@ class _Entry:
         self._checked = self.memory[_CHECKED:]
 
     def seal(self, number: int, mode: int, sequence: int, stamp: float) -> None:
-        """Complete an entry whose values are filled in."""
+        """Write the head of an entry whose values are filled in."""
         _HEAD.pack_into(self.bytes, 0, number, 0, mode, sequence, stamp)
         _CHECKSUM.pack_into(self.bytes, 8, self._sum(number))
 
     def open(self, number: int) -> tuple[int, int, float] | None:
-        """Mode, sequence and stamp; None if it is not the whole entry of that number."""
+        """Return mode, sequence and stamp; None if this is not the whole entry of that number."""
         found, checksum, mode, sequence, stamp = _HEAD.unpack_from(self.bytes)
         if found != number or checksum != self._sum(number):
             return None
@@ -68,7 +68,7 @@ class _Entry:
 
 
 class _Ring:
-    """One direction: the writer's or the reader's view of it."""
+    """Writes or reads one direction."""
 
     def __init__(self, memory: memoryview, offset: int, values: int) -> None:
         size = _HEAD.size + 4 * values
@@ -80,18 +80,18 @@ class _Ring:
 
     @staticmethod
     def bytes_needed(values: int) -> int:
-        """In shared memory."""
+        """Return the bytes of a ring in shared memory."""
         return _aligned(_CACHE_LINE + _ENTRIES * (_HEAD.size + 4 * values))
 
     def publish(self, mode: int, sequence: int, stamp: float) -> None:
-        """Send `entry`, whose values the caller has filled in."""
+        """Publish `entry`, whose values the caller has filled in."""
         number = self._number = self._number + 1
         self.entry.seal(number, mode, sequence, stamp)
         self._entries[number % _ENTRIES][:] = self.entry.memory
         self._newest[0] = number
 
     def refresh(self) -> tuple[int, int, float] | None:
-        """Take the newest into `entry`: its mode, sequence and stamp; None if there is no newer."""
+        """Copy the newest into `entry`; return mode, sequence and stamp, None if none is newer."""
         for _ in range(_READS):
             number = self._newest[0]
             if number == self._number:
@@ -105,13 +105,13 @@ class _Ring:
         return None
 
     def close(self) -> None:
-        """Let go of the shared memory."""
+        """Release the shared memory."""
         for view in (*self._entries, self._newest):
             view.release()
 
 
 class SharedMemoryRobot:
-    """The control loop's side: a `Robot`.
+    """Connects the control loop to a robot that another process serves.
 
     Raises:
         UserError: no robot is served under that name.
@@ -144,7 +144,7 @@ class SharedMemoryRobot:
         """Connect as soon as the robot is served.
 
         Raises:
-            UserError: it was not within `seconds`, or `alive` said that its process has ended.
+            UserError: the robot was not served within `seconds`, or `alive` returned False.
         """
         patience = time.monotonic() + seconds
         while not segment_path(name).exists():
@@ -156,7 +156,7 @@ class SharedMemoryRobot:
         return cls(name)
 
     def read(self) -> Sample | None:
-        """The newest sample, whose values the next but one overwrites; None before the first."""
+        """Return the newest sample, whose values the next but one overwrites; None before one."""
         head = self._samples.refresh()
         if head is not None:
             images = self._newest_images() if self._cameras else NO_IMAGES
@@ -168,7 +168,7 @@ class SharedMemoryRobot:
         return {name: image for name, image in newest if image is not None}
 
     def write(self, command: ActuatorCommand) -> None:
-        """Send a command; it is copied."""
+        """Send a copy of a command."""
         values, count = self._commands.entry.values, self._joints
         values[:count] = command.target
         values[count : 2 * count] = command.stiffness
@@ -176,16 +176,16 @@ class SharedMemoryRobot:
         self._commands.publish(command.mode, command.sequence, time.monotonic())
 
     def close(self) -> None:
-        """Let go of the memory; the last sample's values and images stay valid."""
+        """Disconnect; the last sample's values and images stay valid."""
         self._sample = None
         _release(self._memory, self._view, self._samples, self._commands, self._cameras)
 
 
 class RobotServer:
-    """The robot's side. Use as a context manager: the end removes the memory.
+    """Serves a robot to the control loop; as a context manager, it removes the memory at the end.
 
     Raises:
-        UserError: another process that lives serves a robot under that name.
+        UserError: a process that is alive serves a robot under that name already.
     """
 
     def __init__(self, name: str, description: RobotDescription) -> None:
@@ -194,10 +194,10 @@ class RobotServer:
         document = json.dumps(to_json(description)).encode()
         size = _after_rings(description, len(document))
         size += sum(ImageRing.bytes_needed(image) for image in description.images)
-        # Under its name it appears only when it is complete.
+        # The file gets its name only when it is complete.
         self._file, building = tempfile.mkstemp(prefix=f"{self.path.name}.", dir=self.path.parent)
         try:
-            # The kernel lets go of the lock when the process ends, however it ends.
+            # The kernel releases the lock when the process ends, even if it crashes.
             fcntl.flock(self._file, fcntl.LOCK_EX)
             os.ftruncate(self._file, size)
             self._memory = mmap.mmap(self._file, size)
@@ -214,25 +214,25 @@ class RobotServer:
             os.unlink(building)
 
     def publish(self, sample: Sample) -> None:
-        """Give a new sample; it is copied."""
+        """Publish a copy of a new sample."""
         np.copyto(self._samples.entry.values, sample.values)
         self._samples.publish(0, sample.sequence, sample.stamp)
 
     def publish_image(self, name: str, pixels: Pixels, stamp: float) -> None:
-        """Give a camera's new image, which is copied; it goes out with the samples that follow.
+        """Publish a copy of a camera's new image, which the samples that follow refer to.
 
         Args:
-            name: the camera's, as in the description's `images`.
-            pixels: of that signal's shape and dtype.
-            stamp: s, when it was taken, by the robot's clock.
+            name: one of the description's `images`.
+            pixels: the image, of that signal's shape and dtype.
+            stamp: when it was taken, s by the robot's clock.
 
         Raises:
-            UserError: shape or dtype are others.
+            UserError: the pixels have another shape or dtype.
         """
         self._cameras[name].publish(pixels, stamp)
 
     def command(self) -> ActuatorCommand | None:
-        """The command that came since the last call; None if none did."""
+        """Return the command that arrived since the last call; None without one."""
         head = self._commands.refresh()
         if head is None:
             return None
@@ -241,7 +241,7 @@ class RobotServer:
         return ActuatorCommand(sequence, Mode(mode), target, stiffness, damping)
 
     def close(self) -> None:
-        """Remove the memory; those who have it open keep it until they close it."""
+        """Remove the memory; a process that has it open keeps it until it disconnects."""
         if _lies_at(self._file, self.path):
             self.path.unlink()
         os.close(self._file)
@@ -255,7 +255,7 @@ class RobotServer:
 
 
 def _take_name(building: Path, path: Path, name: str) -> None:
-    """Let a complete file appear under its name, in place of what a dead process left there."""
+    """Give a complete file its name, in place of a file that a dead process left behind."""
     while True:
         try:
             os.link(building, path)
@@ -271,7 +271,7 @@ def _remove_left_behind(path: Path, name: str) -> None:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _lies_at(file, path):  # and not another's that came meanwhile
+        if _lies_at(file, path):  # and not the file of another process that came meanwhile
             path.unlink()
     except BlockingIOError:
         raise UserError(
@@ -282,7 +282,7 @@ def _remove_left_behind(path: Path, name: str) -> None:
 
 
 def _lies_at(file: int, path: Path) -> bool:
-    """Whether an open file is the one of that path."""
+    """Return whether an open file is the one at that path."""
     try:
         return os.path.samestat(os.fstat(file), path.stat())
     except FileNotFoundError:
@@ -290,7 +290,7 @@ def _lies_at(file: int, path: Path) -> bool:
 
 
 def _rings(memory: memoryview, description: RobotDescription, document: int) -> tuple[_Ring, _Ring]:
-    """The rings of samples and of commands."""
+    """Return the rings of samples and of commands."""
     samples, commands = _values(description)
     start = _start(document)
     after = start + _Ring.bytes_needed(samples)
@@ -300,7 +300,7 @@ def _rings(memory: memoryview, description: RobotDescription, document: int) -> 
 def _cameras(
     memory: memoryview, description: RobotDescription, document: int
 ) -> dict[str, ImageRing]:
-    """The rings of images, by camera."""
+    """Return the rings of images, by camera."""
     rings, start = {}, _after_rings(description, document)
     for image in description.images:
         rings[image.name] = ImageRing(memory, start, image)
@@ -320,17 +320,17 @@ def _release(
     for ring in cameras.values():
         ring.close()
     view.release()
-    with suppress(BufferError):  # somebody keeps an image; the memory goes with it
+    with suppress(BufferError):  # an image is in use; the memory is released with it
         memory.close()
 
 
 def _values(description: RobotDescription) -> tuple[int, int]:
-    """Numbers in a sample, and in a command: target, stiffness and damping of each joint."""
+    """Return how many numbers a sample has, and a command: three for each joint."""
     return description.sample_size, 3 * len(description.joint_names)
 
 
 def _after_rings(description: RobotDescription, document: int) -> int:
-    """Where the images begin."""
+    """Return where the rings of images begin, bytes."""
     return _start(document) + sum(map(_Ring.bytes_needed, _values(description)))
 
 

@@ -1,1 +1,1 @@
-"""Compares each tick with the declared rules, and says what the robot does instead."""
+"""Compares each tick with the declared rules, and decides what is sent if one is broken."""

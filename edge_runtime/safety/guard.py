@@ -1,4 +1,4 @@
-"""What may go wrong in a tick, and what is then done: declared, ordered by severity, latched."""
+"""Declared reactions to faults of a tick, ordered by severity; severe ones latch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from edge_runtime.policy.contract import Contract
 
 
 class Fault(IntEnum):
-    """What is measured every tick."""
+    """Names the faults that are measured in every tick."""
 
     MISSED = 0
     MISS_RATE = 1
@@ -37,40 +37,40 @@ MEASURES = {
 
 
 class Reaction(IntEnum):
-    """From mild to severe; the most severe one that is due wins.
+    """Orders the reactions by severity; the most severe one that is due wins.
 
-    A stop keeps the robot in control, which a limp robot cannot get back safely: so damping is
-    the last resort, and nothing leads from it back to a stop.
+    A stop keeps the robot under control, and a limp robot cannot be taken back safely. So damping
+    is the last resort, and nothing leads from it back to a stop.
     """
 
     NONE = 0
     HOLD = 1  # repeat the last good target
-    STOP = 2  # come to rest under control, then damp
+    STOP = 2  # bring the robot to rest under control, then damp it
     DAMP = 3  # no stiffness, damping only
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When a fault's measure exceeds `limit`, react.
+    """Declares the reaction to a fault whose measure exceeds `limit`.
 
-    A latched reaction stays until `Guard.reset`; another ends with its fault. A fault that leaves
-    the robot's senses and the policy sound lets the policy bring the robot to rest.
+    A latched reaction stays until `Guard.reset`; any other ends with its fault. After a fault that
+    leaves sensors and policy sound (`by_policy`), the policy brings the robot to rest.
     """
 
     fault: Fault
     limit: float
     reaction: Reaction
     latch: bool = True
-    by_policy: bool = False  # a STOP, in ticks in which the policy knows what to do
+    by_policy: bool = False  # whether a STOP is left to the policy, in ticks in which it can
 
 
 def default_rules(contract: Contract) -> tuple[Rule, ...]:
-    """Reactions for a robot that another can be hurt by.
+    """Return the reactions for a robot that could hurt somebody.
 
-    A single bad sample is bridged by holding the last good target; one that lasts, and any bad
-    observation or action, stops the robot, for those are no sensor's slips; a fall or a lost sense
-    of what is up makes it limp. Late ticks, an operator's NaN and one of a sensor that the policy
-    does not read leave it sound, so it brings the robot to rest: who walks cannot do without.
+    A single bad sample is bridged by holding the last good target. Bad samples that last, and any
+    bad observation or action, stop the robot. A fall or a lost attitude makes it limp. Late ticks,
+    a NaN from the operator and one from a sensor that the policy does not read leave the policy
+    sound, so it brings the robot to rest: a walking robot cannot stop without it.
     """
     period = contract.control_period
     return (
@@ -93,23 +93,23 @@ def default_rules(contract: Contract) -> tuple[Rule, ...]:
 class Guard:
     """Compares each tick's measures with the rules.
 
-    The loop writes `measures[fault]` as it goes through its stages, then calls `check`.
+    The loop writes `measures[fault]` in its stages, then calls `check`.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
         self.measures = [0.0] * len(Fault)
-        self.ticks_tripped = [0] * len(self.rules)  # ticks in which each rule was broken
-        self.first_tripped: list[int | None] = [None] * len(self.rules)  # the tick number
+        self.ticks_tripped = [0] * len(self.rules)  # in how many ticks each rule was broken
+        self.first_tripped: list[int | None] = [None] * len(self.rules)  # number of the first tick
         self.latched = Reaction.NONE
-        self.latched_by: int | None = None  # index of the rule that did
-        self.due_by: int | None = None  # of the most severe rule that was broken last
-        self.trusts_policy = True  # whether all that is due leaves the policy sound
-        self._distrusts = False  # of what is latched
+        self.latched_by: int | None = None  # index of the rule that latched
+        self.due_by: int | None = None  # index of the most severe rule that was broken last
+        self.trusts_policy = True  # whether all broken rules leave the policy sound
+        self._distrusts = False  # whether a latched rule does not leave the policy sound
         self._limits = [(index, rule.fault, rule.limit) for index, rule in enumerate(self.rules)]
 
     def check(self, tick: int) -> Reaction:
-        """The reaction due in this tick; a measure that is NaN exceeds every limit."""
+        """Return the reaction due in this tick; a measure that is NaN exceeds every limit."""
         due = self.latched
         measures = self.measures
         self.trusts_policy = not self._distrusts
@@ -124,7 +124,7 @@ class Guard:
         return due
 
     def reset(self) -> None:
-        """Let go of what is latched; only the operator may decide this."""
+        """Release the latched reaction; only the operator may decide this."""
         self.latched, self.latched_by, self._distrusts = Reaction.NONE, None, False
         self.measures[:] = [0.0] * len(Fault)
 

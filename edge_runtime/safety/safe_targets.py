@@ -1,4 +1,4 @@
-"""The targets a robot gets while the guard reacts: hold, controlled stop, damp."""
+"""Targets that a robot gets while the guard reacts: hold, controlled stop, damp."""
 
 import math
 
@@ -11,19 +11,19 @@ from edge_runtime.signals import Array
 
 
 class SafeTargets:
-    """Turns the policy's target and the guard's reaction into what is sent.
+    """Turns the policy's target and the guard's reaction into the target that is sent.
 
     A controlled stop ramps a legged robot to its default pose and then damps it. A robot with
     velocity actuators is slowed to rest with its positions (the steering) held, and stays so.
-    Where the policy can be trusted still, it brings a legged robot to a stand, which is then
-    damped: no pose balances by itself. The other one steers by it while it slows.
+    A policy that can be trusted brings a legged robot to a stand, which is then damped, because
+    no pose balances by itself; it steers the other robot while that one slows.
 
     Args:
-        actuators: in the robot's order.
-        period: s between two calls.
-        stop_seconds: length of the ramp.
-        rest_seconds: how long the policy of a legged robot may take to come to a stand; 0 where
-            it cannot be asked to.
+        actuators: the actuators in the robot's order.
+        period: time between two calls, s.
+        stop_seconds: length of the ramp, s.
+        rest_seconds: how long the policy of a legged robot may take to come to a stand, s; 0 for
+            a policy without commands.
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class SafeTargets:
         stop_seconds: float,
         rest_seconds: float = 0.0,
     ) -> None:
-        self.target = np.zeros(len(actuators), np.float32)  # what is sent, (A,)
+        self.target = np.zeros(len(actuators), np.float32)  # to be sent, (A,), rad or rad/s
         self._from = self.target.copy()
         self._steps = max(1, math.ceil(stop_seconds / period))
-        self._step = 0  # of the ramp
+        self._step = 0  # done of the ramp
         self._rest_steps = math.ceil(rest_seconds / period)
-        self._rested = 0  # steps for which the policy has come to a stand
+        self._rested = 0  # steps that the policy has had to come to a stand
         self.use(actuators)
 
     def use(self, actuators: tuple[Actuator, ...]) -> None:
-        """Go on with another policy's actuators."""
+        """Take over another policy's actuators."""
         self._is_position = np.array([a.mode == POSITION for a in actuators])
         self._all_position = bool(self._is_position.all())
         self._default = np.array([a.default for a in actuators], np.float32)
@@ -50,10 +50,11 @@ class SafeTargets:
         self._upper = np.array([a.upper for a in actuators], np.float32)
 
     def begin(self, measured: Array | None) -> None:
-        """Before the first good target, hold where the joints are, or else the default.
+        """Set the target to where the joints are, before the policy's first.
 
         Args:
-            measured: finite positions, (A,) rad; held within the actuators' limits.
+            measured: finite positions, (A,), rad, which are clipped to the actuators' limits; None
+                for the default.
         """
         start = self._default if measured is None else measured
         self.target = np.where(
@@ -63,21 +64,21 @@ class SafeTargets:
 
     @property
     def at_rest(self) -> bool:
-        """Whether a controlled stop has come to its end."""
+        """Whether a controlled stop has ended."""
         return self._step >= self._steps
 
     def follow(self, target: Array) -> Mode:
-        """No reaction: the policy's target, which is this object's from here on."""
+        """Send the policy's target, which this object owns from here on."""
         self.target = target
         self._step = self._rested = 0
         return Mode.RUN
 
     def rest(self, target: Array, periods: int = 1) -> Mode:
-        """A controlled stop with a policy that was asked for rest and can be trusted.
+        """Go on with a controlled stop by a policy that can be trusted.
 
         Args:
-            target: the policy's, which is this object's from here on.
-            periods: since the last call.
+            target: the policy's target for a command of 0; this object owns it from here on.
+            periods: periods since the last call.
         """
         if not self._all_position:
             mode = self.react(Reaction.STOP, periods)
@@ -94,17 +95,17 @@ class SafeTargets:
         return Mode.RUN
 
     def react(self, reaction: Reaction, periods: int = 1) -> Mode:
-        """Set `target` to what the reaction asks for, and say in which mode it is sent.
+        """Set `target` for a reaction, and return the mode in which it is sent.
 
-        Without a reaction there is no target either, so the last good one is held.
+        Without a reaction the last good target is held, because the policy gave none.
 
         Args:
-            reaction: of the guard.
-            periods: since the last call; more than 1 after missed ones.
+            reaction: the guard's reaction.
+            periods: periods since the last call; more than 1 after missed ones.
         """
         if reaction is Reaction.DAMP:
             self._step = self._steps
-            # Damping works on a speed that is asked for, which must be none.
+            # A velocity actuator damps towards its target, which must be 0.
             self.target = np.where(self._is_position, self.target, np.float32(0))
             return Mode.DAMP
         if reaction <= Reaction.HOLD:

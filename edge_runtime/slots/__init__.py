@@ -1,1 +1,1 @@
-"""Holds the policies beside the one that drives: shadow, promotion, rollback."""
+"""Holds the policies of a session: loading, shadow, promotion, rollback."""

@@ -3,24 +3,23 @@
 from edge_runtime.errors import UserError
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
-from edge_runtime.slots.shadow import LOOK_EVERY, Shadow
+from edge_runtime.slots.shadow import POLL_SECONDS, Shadow
 from edge_runtime.slots.trial import Comparison
 
-_KEPT = 8  # policies that drove before, to go back to
+_KEPT = 8  # policies that drove before and can be rolled back to
 
 
 class PolicySlots:
     """Loads policies, tries one in shadow, promotes it, and rolls back.
 
-    All methods are for one operator's thread at a time. What fails changes nothing.
+    One thread at a time calls the methods. A call that raises has changed nothing.
 
     Args:
-        session: the session, which must not run yet: what gives the loop its priority must find
-            the shadow's thread.
-        every: s between two looks of the shadow at what the loop left for it.
+        session: the session, before its start, so that the shadow's thread gets its priority.
+        every: s between two reads of the shadow's ring.
     """
 
-    def __init__(self, session: Session, every: float = LOOK_EVERY) -> None:
+    def __init__(self, session: Session, every: float = POLL_SECONDS) -> None:
         self._session = session
         self._before: list[Policy] = []  # the newest last
         self._shadow = Shadow(session, every)
@@ -82,11 +81,11 @@ class PolicySlots:
         self._before.pop()
 
     def comparison(self) -> Comparison | None:
-        """How far the policy in shadow, or the last one there, is from the driver; None without."""
+        """Compare the policy in shadow, or the last one there, with the driver; None without."""
         return self._shadow.comparison()
 
     def close(self) -> None:
-        """Compare what is left and end the shadow's thread; after the end of the session."""
+        """End the shadow's thread; call it after the session has ended."""
         self._shadow.close()
 
     def _check_unused(self, policy: Policy) -> None:

@@ -1,4 +1,4 @@
-"""A policy in shadow: it sees what the driving one sees, and what it would do is only counted."""
+"""Runs a policy in shadow: on the ticks of the one that drives, without a command to the robot."""
 
 import threading
 from collections.abc import Iterator
@@ -11,35 +11,35 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.row_writer import RowWriter
 from edge_runtime.slots.trial import Comparison, Trial, row, row_size
 
-LOOK_EVERY = 0.05  # s between two looks of the shadow's thread at what the loop left for it
-_RING_SECONDS = 2.0  # that the shadow may lag behind the loop before ticks are lost to it
+POLL_SECONDS = 0.05  # between two reads of the ring by the shadow's thread
+_RING_SECONDS = 2.0  # lag behind the loop from which on ticks are lost
 
 
 class Shadow:
     """Observes a session's ticks and runs a policy on them in a thread of its own.
 
-    The loop only copies what a tick saw into memory that is there (`RowWriter`). The thread takes
-    tick after tick, so the history that the policy observes is the driver's. A policy that is too
-    slow loses ticks, which are counted, and never the loop's time.
+    The loop copies each tick into a ring (`RowWriter`). The thread replays tick after tick, so
+    the history that the policy observes is the driver's. A policy that is too slow loses ticks,
+    which are counted; it never takes the loop's time.
 
     Args:
         session: the session whose driver it is compared with, before its start.
-        every: s between two looks at what the loop left.
+        every: s between two reads of the ring.
     """
 
-    def __init__(self, session: Session, every: float = LOOK_EVERY) -> None:
+    def __init__(self, session: Session, every: float = POLL_SECONDS) -> None:
         self._session = session
-        self._trial: Trial | None = None  # what is in shadow
-        self._latest: Trial | None = None  # what was there last
-        self._using = threading.Lock()  # a policy's buffers; the loop never takes it
+        self._trial: Trial | None = None  # of the policy in shadow
+        self._latest: Trial | None = None  # of the last policy that was in shadow
+        self._using = threading.Lock()  # guards a policy's buffers; the loop never takes it
         loop = session.loop
         self._row_size = row_size(loop.last_tick, len(session.robot.description.joint_names))
         capacity = max(8, round(_RING_SECONDS * 1e9 / loop.period))
-        self._writer = RowWriter(self._row_size, capacity, self._see, every)
+        self._writer = RowWriter(self._row_size, capacity, self._replay, every)
         loop.add_observer(self)
 
     def observe(self, tick: Tick) -> None:
-        """Leave a tick for the thread."""
+        """Copy a tick into the ring."""
         if self._trial is not None and tick.sent is not None:
             self._writer.put(row(tick, tick.sent))
 
@@ -49,7 +49,7 @@ class Shadow:
         return self._trial is not None
 
     def load(self, policy: Policy) -> None:
-        """Put a policy in shadow, in place of the one that is there.
+        """Put a policy in shadow, in place of the one there.
 
         Raises:
             ContractError: it does not fit the robot or the loop; the one in shadow stays.
@@ -65,7 +65,7 @@ class Shadow:
 
     @contextmanager
     def handing_over(self) -> Iterator[Policy]:
-        """The policy in shadow, which is not run meanwhile; without an error the shadow is empty.
+        """Give away the policy in shadow: it is not run in the block, and not in shadow after it.
 
         Raises:
             UserError: no policy is in shadow, or it gave actions that are not finite.
@@ -83,22 +83,22 @@ class Shadow:
             self._trial = None
 
     def comparison(self) -> Comparison | None:
-        """What the policy in shadow did so far, or the last one that was; None without any."""
+        """Compare the policy in shadow, or the last one there, with the driver; None without."""
         with self._using:
             return None if self._latest is None else self._latest.comparison()
 
     def close(self) -> None:
-        """Take in what is left and end the thread; after the loop has ended."""
+        """Replay the ticks that are left and end the thread; call it after the loop has ended."""
         self._writer.close()
 
-    def _see(self, rows: bytes) -> None:
+    def _replay(self, rows: bytes) -> None:
         for start in range(0, len(rows), self._row_size):
-            with self._using:  # for a tick at a time, so that the operator need not wait
+            with self._using:  # one tick at a time, so that the operator need not wait
                 trial = self._trial
                 if trial is None:
                     return
                 try:
-                    trial.see(rows[start : start + self._row_size])
+                    trial.take(rows[start : start + self._row_size])
                 except Exception as error:  # an execution provider raises whatever it likes
                     trial.failure = f"{type(error).__name__}: {error}"
                     self._trial = None

@@ -1,4 +1,4 @@
-"""What a policy would have done with the ticks of the one that drives."""
+"""Compares a policy with the one that drives, tick by tick."""
 
 import struct
 import time
@@ -15,32 +15,32 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.signals import Array
 
-# Tick, control step, whether the driver observed, acted on it, and had begun anew before that.
+# Tick, control step, and whether the driver observed, acted on that, and was reset before it.
 _HEAD = struct.Struct("<qd???5x")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a policy did in shadow.
+    """Compares a policy in shadow with the one that drives.
 
     Differences are between the two policies' targets, by joint in the robot's order: rad, or
-    rad/s of a joint that is driven by velocity. Times are of observation and network, in ns.
+    rad/s for a velocity actuator. Times cover observation and network, ns.
     """
 
     source: str
     sha256: str
-    ticks: int  # in which both acted on the same past, so that they could be compared
-    lost: int  # ticks that the shadow was too slow to see
-    not_finite: int  # ticks in which its action was NaN or infinite
-    clipped: int  # ticks in which its action was beyond its clip
+    ticks: int  # compared ones: both policies acted on the same history
+    lost: int  # ticks that the shadow was too slow for
+    not_finite: int  # ticks with a NaN or infinite action
+    clipped: int  # ticks with an action beyond the clip
     rms: dict[str, float]
     largest: dict[str, float]
     took: tuple[int, int, int]  # p50, p99, max
-    over_share: int  # ticks in which it took longer than the loop's budget for inference
-    failure: str  # what ended it, if not the operator
+    over_share: int  # ticks that took longer than the loop's budget for inference
+    failure: str  # the error that ended the trial, if one did
 
     def as_dictionary(self) -> dict[str, Any]:
-        """For the report; times in µs."""
+        """Return the report's entry; times are in µs."""
         return {
             "file": self.source,
             "sha256": self.sha256,
@@ -57,7 +57,7 @@ class Comparison:
         }
 
     def described(self) -> str:
-        """For people, in a line."""
+        """Describe the comparison in one line."""
         if self.failure:
             return f"{self.source}: ended after {self.ticks} ticks: {self.failure}"
         joint = max(self.largest, key=self.largest.__getitem__)
@@ -70,12 +70,12 @@ class Comparison:
 
 
 def row_size(tick: Tick, joints: int) -> int:
-    """Bytes of a tick's row."""
+    """Return the bytes of a tick's row."""
     return _HEAD.size + 4 * _floats(tick, joints)
 
 
 def row(tick: Tick, sent: ActuatorCommand) -> bytes:
-    """Everything that a trial needs to know of a tick."""
+    """Pack everything that a trial needs of a tick."""
     step = tick.controller.step[0, 0]
     head = _HEAD.pack(tick.number, step, tick.observed, tick.drove, tick.was_reset)
     arrays = tick.sensed_and_estimated
@@ -88,11 +88,11 @@ def _floats(tick: Tick, joints: int) -> int:
 
 
 class Trial:
-    """A policy with buffers of its own, which hold what the loop's held in a tick.
+    """Runs a policy on rows of ticks, in buffers of its own, and compares its targets.
 
     Args:
         policy: the policy to try.
-        loop: the loop whose driver it is compared with.
+        loop: the loop whose driving policy it is compared with.
 
     Raises:
         ContractError: the policy does not fit the robot or the loop.
@@ -110,32 +110,32 @@ class Trial:
         signals = robot.split(sample)
         signals |= {s.name: values[None] for s, values in zip(fusion.provides, estimates)}
         self._command, self._followed, self._target = command, followed, target
-        self._before = followed.copy()  # what was followed in the tick before
+        self._before = followed.copy()  # the driver's action in the tick before
         self._controller = loop.controller_for(policy, signals)
         self._joints = robot.joint_names
         self._share = loop.budget.infer_limit
         self._squares = np.zeros(len(self._joints))
         self._largest = np.zeros(len(self._joints))
         self._took = LatencyHistogram()
-        self._tick = -1  # of the row before; -1 before the first
+        self._tick = -1  # number of the tick before; -1 before the first
         self._history = max((t.history for t in policy.contract.observations), default=1)
-        self._unknown = 0  # ticks until all the past that it observes has been the driver's
+        self._incomparable = 0  # ticks until the whole observed history is the driver's
         self.ticks, self.lost, self.not_finite, self.clipped, self.over_share = 0, 0, 0, 0, 0
         self.failure = ""
 
-    def see(self, row: bytes) -> None:
-        """Take in what the loop left of a tick."""
+    def take(self, row: bytes) -> None:
+        """Run the policy on a tick's row."""
         tick, step, observed, drove, was_reset = _HEAD.unpack_from(row)
         self._values[:] = np.frombuffer(row, np.float32, offset=_HEAD.size)
         controller = self._controller
         if tick != self._tick + 1 or self._tick < 0:
             self.lost += tick - self._tick - 1 if self._tick >= 0 else 0
             controller.restart()
-            self._unknown = self._history
+            self._incomparable = self._history
         if was_reset:
             controller.restart()
         else:
-            controller.remember(self._before)
+            controller.set_last_action(self._before)
         controller.step[:] = step
         if observed:
             self._try(controller, drove)
@@ -143,7 +143,7 @@ class Trial:
         self._before[:] = self._followed
 
     def comparison(self) -> Comparison:
-        """What it did so far."""
+        """Compare the ticks so far."""
         rms = np.sqrt(self._squares / max(1, self.ticks))
         p50, p99 = percentiles(self._took, (50.0, 99.0))
         return Comparison(
@@ -161,13 +161,13 @@ class Trial:
         )
 
     def _try(self, controller: Controller, drove: bool) -> None:
-        """Do what the loop's inference stage does, and compare what comes out."""
+        """Run the loop's inference stage on this policy; compare its target with the sent one."""
         began = time.monotonic_ns()
-        # An array that was given before would be taken for the same command.
-        controller.ask(self._command.copy())
+        # A copy, because the controller takes an array that it has seen for the same command.
+        controller.set_command(self._command.copy())
         finite = controller.observe()
         if not finite:
-            return  # a fault of the senses, not of the policy
+            return  # the fault lies in the sensors, not in the policy
         largest = controller.infer()
         took = time.monotonic_ns() - began
         self._took.record(took)
@@ -176,8 +176,8 @@ class Trial:
             self.not_finite += 1
             return
         self.clipped += largest > 1
-        if self._unknown:
-            self._unknown -= 1
+        if self._incomparable:
+            self._incomparable -= 1
         elif drove:
             difference = np.abs(controller.target().astype(np.float64) - self._target)
             self._squares += difference**2

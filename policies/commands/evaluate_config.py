@@ -1,15 +1,18 @@
-"""What `sim2edge eval` can be asked for."""
+"""The options of `sim2edge eval`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from edge_runtime.config.fields import setting
+from edge_runtime.errors import UserError
 from sim.engines.choice import ENGINES
 from sim.envs.vector_env import MODEL
 from sim.terrain.terrain import Kind
 
+PURE_PURSUIT = "pure-pursuit"
 BOTH = "both"  # engines
+MISSED = 1  # exit code
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,25 @@ class EvaluateConfig:
     def engines(self) -> tuple[str, ...]:
         """The engines to play in, one after the other."""
         return tuple(ENGINES) if self.engine == BOTH else (self.engine,)
+
+    def check(self) -> None:
+        """Refuses options that mean nothing together.
+
+        Raises:
+            UserError: names the option and what to do about it.
+        """
+        if self.suite:
+            self._check_suite()
+        elif not (self.films is None and self.trials is None and self.trial is None):
+            raise UserError("--trials, --trial and --films are for a --suite; name one")
+
+    def _check_suite(self) -> None:
+        if self.policy == PURE_PURSUIT or not self.randomize or self.seconds is not None:
+            raise UserError("a suite is for policies, without --seconds or --no-randomize")
+        if self.terrain is not None:
+            raise UserError(
+                "a suite has its own ground, without --terrain; a suite file sets its slope and "
+                "step"
+            )
+        if self.trial is not None and self.trials is not None:
+            raise UserError("--trial runs one and --trials that many; leave one of them out")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge_runtime.errors import UserError
-from policies.commands.evaluate_config import EvaluateConfig
+from policies.commands.evaluate_config import MISSED, EvaluateConfig
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import OUTCOMES, SuiteResult, TrialResult, write_results
 from policies.export.policy_file import PolicyFile
@@ -25,12 +25,11 @@ from policies.report.suite_report import FILMED, FilmTrial, report_suite
 from sim.engines.choice import MUJOCO
 from sim.envs.vector_env import MODEL
 
-TRIALS = 100
-MISSED = 1  # exit code
+TRIALS = 100  # of the gauntlet
 
 
-def run_suite(asked: EvaluateConfig) -> int:
-    """Run the trials, and print, write and film what came out.
+def run_suite(config: EvaluateConfig) -> int:
+    """Runs the trials, and prints, writes, judges and films what came out.
 
     Returns:
         0, or 1 when the gate was missed or trials are missing.
@@ -38,36 +37,34 @@ def run_suite(asked: EvaluateConfig) -> int:
     Raises:
         UserError: an option, the policy or the suite cannot be used.
     """
-    if asked.trial is not None and asked.trials is not None:
-        raise UserError("--trial runs one and --trials that many; leave one of them out")
-    protocol = find_protocol(asked.suite)
-    gate = Gate.read(asked.gate) if asked.gate else None
-    policy = PolicyFile.find(Path(asked.policy))
+    protocol = find_protocol(config.suite)
+    gate = Gate.read(config.gate) if config.gate else None
+    policy = PolicyFile.find(Path(config.policy))
     film, small = None, None
     if protocol.suite == FAULTS:
-        _check_faults(asked)
+        _check_faults(config)
         if gate:
             gate.check((*OUTCOMES, *METRICS))
-        results = [_faults(policy, asked)]
+        results = [_faults(policy, config)]
     else:
-        _try_out(policy, protocol, asked.engines, gate)
-        results = _gauntlet(policy, protocol, asked)
+        _try_out(policy, protocol, config.engines, gate)
+        results = _gauntlet(policy, protocol, config)
         look = FilmConfig(WIDTH, HEIGHT, letters=LETTERS)
-        film = partial(_film, policy, protocol, asked.estimates, FilmConfig())
-        small = partial(_film, policy, protocol, asked.estimates, look)
+        film = partial(_film, policy, protocol, config.estimates, FilmConfig())
+        small = partial(_film, policy, protocol, config.estimates, look)
     console = Console()
     print_results(results, console)
     if protocol.suite == FAULTS:
         print_faults(results[0], console)
-    lines = [line for result in results for line in _verdicts(gate, result, len(results) > 1)]
+    lines = gate.judge_engines({r.engine: r.summary() for r in results}) if gate else []
     for line in lines:
         print(line)
-    if asked.json:
-        write_results(asked.json, tuple(results), asked)
-    if asked.report:
-        print(report_suite(asked.report, results, policy.contract, gate, small))
-    if asked.films and film and not any(result.interrupted for result in results):
-        film_worst(results, film, asked.films)
+    if config.json:
+        write_results(config.json, tuple(results), config)
+    if config.report:
+        print(report_suite(config.report, results, policy.contract, gate, small))
+    if config.films and film and not any(result.interrupted for result in results):
+        film_worst(results, film, config.films)
     missed = any(line.startswith("missed") for line in lines)
     missing = any(len(result.trials) < result.planned for result in results)
     return MISSED if missed or missing else 0
@@ -106,41 +103,36 @@ def _try_out(
             gate.check(figures)
 
 
-def _gauntlet(policy: PolicyFile, protocol: Protocol, asked: EvaluateConfig) -> list[SuiteResult]:
+def _gauntlet(policy: PolicyFile, protocol: Protocol, config: EvaluateConfig) -> list[SuiteResult]:
     """In each engine, until all are through or the user has enough."""
-    numbers = range(asked.trials or TRIALS) if asked.trial is None else [asked.trial]
+    numbers = range(config.trials or TRIALS) if config.trial is None else [config.trial]
     results: list[SuiteResult] = []
-    for engine in asked.engines:
-        run = Run(numbers, asked.seed, engine, asked.estimates)
+    for engine in config.engines:
+        run = Run(numbers, config.seed, engine, config.estimates)
         if any(result.interrupted for result in results):
             results.append(not_begun(policy, protocol, run))
             continue
         with Progress(transient=True) as progress:
             task = progress.add_task(f"{protocol.suite} in {engine}", total=len(numbers))
-            told = partial(progress.advance, task)
-            results.append(run_gauntlet(policy, protocol, run, told))
+            after = partial(progress.advance, task)
+            results.append(run_gauntlet(policy, protocol, run, after))
     return results
 
 
-def _check_faults(asked: EvaluateConfig) -> None:
-    if asked.engines != (MUJOCO,) or asked.films:
+def _check_faults(config: EvaluateConfig) -> None:
+    if config.engines != (MUJOCO,) or config.films:
         raise UserError("fault trials run in MuJoCo, without --films; leave out --engine")
-    if asked.estimates != MODEL:
+    if config.estimates != MODEL:
         raise UserError("fault trials run the robot's own estimator; leave out --estimates")
 
 
-def _faults(policy: PolicyFile, asked: EvaluateConfig) -> SuiteResult:
-    numbers = range(asked.trials) if asked.trials else None
+def _faults(policy: PolicyFile, config: EvaluateConfig) -> SuiteResult:
+    numbers = range(config.trials) if config.trials else None
     with Progress(transient=True) as progress:
         task = progress.add_task(FAULTS)
 
-        def told(done: int, planned: int) -> None:
+        def after(done: int, planned: int) -> None:
             progress.update(task, completed=done, total=planned)
 
-        one = None if asked.trial is None else [asked.trial]
-        return run_faults(policy, one or numbers, asked.seed, progress=told)
-
-
-def _verdicts(gate: Gate | None, result: SuiteResult, several: bool) -> list[str]:
-    verdicts = gate.judge(result.summary()).values() if gate else ()
-    return [f"{line} in {result.engine}" if several else line for line in verdicts]
+        one = None if config.trial is None else [config.trial]
+        return run_faults(policy, one or numbers, config.seed, progress=after)

@@ -15,10 +15,10 @@ from typing import Any
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
+from policies.commands.train_progress import Progress, make_display
 from policies.export.run_export import export_run
 from policies.train.algorithms import ALGORITHMS, find_learner
 from policies.train.config import TrainConfig, check
-from policies.train.progress import Progress, make_display
 from policies.train.provenance import describe_origin
 from policies.train.recipes import recipe, trainings
 from policies.train.run_folder import (

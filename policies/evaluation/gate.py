@@ -81,6 +81,21 @@ class Gate:
                 lines[f"{name} {sign}"] = f"{word} {name} {mean:.4g} {sign} {bound:g}"
         return lines
 
+    def judge_engines(self, means: Mapping[str, Mapping[str, float]]) -> list[str]:
+        """Judges each engine; all of them must pass.
+
+        Args:
+            means: by engine, as for `judge`.
+
+        Returns:
+            The lines of `judge`, which name the engine where there are several.
+        """
+        return [
+            f"{line} in {engine}" if len(means) > 1 else line
+            for engine, figures in means.items()
+            for line in self.judge(figures).values()
+        ]
+
 
 def _document(path: Path) -> dict[str, Any]:
     document = read_document(path, "gate")

@@ -69,9 +69,8 @@ class TrainConfig:
 
     task: Any
     """The task; each of its fields can be set."""
-    algorithm: str = setting(
-        "ppo", "Which algorithm learns: ppo, sac, tqc, or one that another package brings."
-    )
+    algorithm: str = "ppo"
+    """Which algorithm learns: ppo, sac, tqc, or one that another package brings."""
     seed: int = setting(0, at_least=0, at_most=SEEDS - 1)
     """Same seed, same machine: same policy, bit by bit."""
     steps: int = setting(5_000_000, "Control steps in all, counted over all simulations.", above=0)

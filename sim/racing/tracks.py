@@ -31,12 +31,10 @@ class TrackConfig:
     width: Range = setting((4.0, 5.5), "Width between the walls.", "m", above=0)
     tightest: Range = setting((5.0, 8.0), "Radius of the tightest corner.", "m", above=0)
     corners: tuple[int, int] = setting((6, 10), "Number of corners.", above=0)
-    roughness: float = setting(
-        0.75, "0: corners on a circle; towards 1: some close to its centre.", at_least=0
-    )
-    gap: float = setting(
-        1.0, "Least distance between the walls of two sections side by side.", "m", at_least=0
-    )
+    roughness: float = setting(0.75, at_least=0)
+    """0: corners on a circle; towards 1: some close to its centre."""
+    gap: float = setting(1.0, unit="m", at_least=0)
+    """Least distance between the walls of two sections side by side."""
 
 
 @dataclass(frozen=True)

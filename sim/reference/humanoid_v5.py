@@ -39,12 +39,10 @@ class HumanoidV5:
     control_weight: float = setting(0.1, "Cost of squared torque commands.")
     contact_weight: float = setting(5e-7, "Cost of squared contact wrenches.")
     contact_cost_max: float = setting(10.0, "Upper limit of the contact cost.")
-    healthy_height: Range = setting(
-        (1.0, 2.0), "Height of the torso, outside of which the episode ends.", "m", infinite=True
-    )
-    reset_noise: float = setting(
-        0.01, "Initial positions and velocities vary by ± this.", at_least=0
-    )
+    healthy_height: Range = setting((1.0, 2.0), unit="m", infinite=True)
+    """Height of the torso, outside of which the episode ends."""
+    reset_noise: float = setting(0.01, at_least=0)
+    """Initial positions and velocities vary by ± this."""
 
     def for_training(self) -> "HumanoidV5":
         """Training sees the task as it is."""

@@ -30,15 +30,13 @@ class LidarConfig:
 
     beams: int = setting(64, "Number of beams.", above=0)
     field_of_view: float = setting(4.71238898038469, "Angle from first to last.", "rad", above=0)
-    max_range: float = setting(
-        25.0, "Longest range, which a beam without an echo reads too.", "m", above=0
-    )
+    max_range: float = setting(25.0, unit="m", above=0)
+    """Longest range, which a beam without an echo reads too."""
     wall_height: float = setting(0.6, "Height of the walls.", "m", above=0)
     std: float = setting(0.02, "White noise of each range.", "m", at_least=0)
     dropout: float = setting(0.002, "Chance of a beam to have no echo.", at_least=0)
-    blind: Range = setting(
-        (0.0, 0.0), "Width of a sector without echoes for a whole episode.", "rad", at_least=0
-    )
+    blind: Range = setting((0.0, 0.0), unit="rad", at_least=0)
+    """Width of a sector without echoes for a whole episode."""
 
 
 class Lidar:

@@ -21,12 +21,10 @@ class VelocityCommand:
     yaw_rate: Range = setting((-0.6, 0.6), "Commanded yaw rate.", "rad/s")
     interval: Range = setting((3.0, 8.0), "Time between two commands.", "s", above=0)
     standing: float = setting(0.2, "Share of commands to stand still.", at_least=0)
-    straight: float = setting(
-        0.25, "Share of commands that ask for forward speed alone.", at_least=0
-    )
-    deadband: float = setting(
-        0.1, "Commands smaller than this in all components become zero.", at_least=0
-    )
+    straight: float = setting(0.25, at_least=0)
+    """Share of commands that ask for forward speed alone."""
+    deadband: float = setting(0.1, at_least=0)
+    """Commands smaller than this in all components become zero."""
 
     @property
     def components(self) -> tuple[Command, ...]:

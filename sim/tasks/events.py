@@ -17,12 +17,10 @@ class PushConfig:
     enabled: bool = setting(True, "Push the robot.")
     interval: Range = setting((4.0, 8.0), "Time between two pushes.", "s", above=0)
     duration: float = setting(0.1, "Length of a push.", "s", above=0)
-    speed: Range = setting(
-        (0.1, 0.5), "Speed that a push would give the free robot.", "m/s", at_least=0
-    )
-    grow: bool = setting(
-        False, "Strengthen the strongest push after an episode without a fall, else weaken it."
-    )
+    speed: Range = setting((0.1, 0.5), unit="m/s", at_least=0)
+    """Speed that a push would give the free robot."""
+    grow: bool = False
+    """Strengthen the strongest push after an episode without a fall, else weaken it."""
 
 
 _NEVER = 1 << 40  # control steps

@@ -20,18 +20,15 @@ class DomainRandomization:
     enabled: bool = setting(True, "Vary the robot from episode to episode.")
     mass: Range = setting((0.9, 1.1), "Factor on each body's mass and inertia.", above=0)
     payload: Range = setting((-1.0, 3.0), "Mass added to the main body.", "kg")
-    centre_of_mass: Range = setting(
-        (-0.02, 0.02), "Offset of the main body's centre of mass, on each axis.", "m"
-    )
+    centre_of_mass: Range = setting((-0.02, 0.02), unit="m")
+    """Offset of the main body's centre of mass, on each axis."""
     friction: Range = setting((0.4, 1.2), "Sliding friction of the ground.", at_least=0)
     motor_strength: Range = setting((0.9, 1.1), "Factor on each motor's torque limit.", at_least=0)
     stiffness: Range = setting((0.85, 1.15), "Factor on each position gain.", at_least=0)
-    damping: Range = setting(
-        (0.85, 1.15), "Factor on each velocity gain, a velocity actuator's too.", at_least=0
-    )
-    action_delay: Range = setting(
-        (0.0, 0.02), "Delay from the policy to the motor.", "s", at_least=0
-    )
+    damping: Range = setting((0.85, 1.15), at_least=0)
+    """Factor on each velocity gain, a velocity actuator's too."""
+    action_delay: Range = setting((0.0, 0.02), unit="s", at_least=0)
+    """Delay from the policy to the motor."""
 
 
 def add_mass(engine: Engine, rows: Rows, body: Rows | int, mass: Float | float) -> None:

@@ -36,9 +36,8 @@ class TaskConfig(ABC):
     episode_seconds: float = setting(20.0, "Length of an episode.", "s", above=0)
     control_period: float = setting(0.02, "Time between two actions.", "s", above=0)
     action_clip: float = setting(5.0, "Actions beyond ± this are clipped.", above=0)
-    max_tilt: float = setting(
-        1.0, "Tilt from upright, past which the robot is damped.", "rad", above=0
-    )
+    max_tilt: float = setting(1.0, unit="rad", above=0)
+    """Tilt from upright, past which the robot is damped."""
     noise: bool = setting(True, "Simulate sensor noise, bias and estimation errors.")
     randomization: DomainRandomization = DomainRandomization()
 

@@ -27,17 +27,15 @@ _COLOUR = (0.52, 0.55, 0.5, 1.0)
 class TerrainConfig:
     """The ground of a task; flat by default."""
 
-    kinds: tuple[Kind, ...] = setting(
-        (), "Kinds of patches, such as slope steps rough; none: a plane."
-    )
+    kinds: tuple[Kind, ...] = ()
+    """Kinds of patches, such as slope steps rough; none: a plane."""
     levels: int = setting(5, "Levels of difficulty, up to what follows.", above=0)
     slope: float = setting(0.0873, "Steepest slope.", "rad", at_least=0, at_most=0.8)
     step: float = setting(0.02, "Height of the highest step.", "m", at_least=0)
     stone: float = setting(0.02, "Height of the highest stone on rough ground.", "m", at_least=0)
     seed: int = setting(0, "Seed of the random ground.", at_least=0)
-    curriculum: bool = setting(
-        True, "Go from the easiest level to harder ones by the distance walked."
-    )
+    curriculum: bool = True
+    """Go from the easiest level to harder ones by the distance walked."""
 
     @property
     def is_flat(self) -> bool:

@@ -364,7 +364,7 @@ def test_the_table_fits_a_terminal_of_80_columns(loop: ControlLoop) -> None:
     for _ in range(3):
         loop.tick()
     loop.ticks = loop.clipped = loop.budget.missed = 9_999_999
-    loop.sensors.lost = loop.sensors.nothing_new = loop.budget.over_share[0] = 999_999
+    loop.sensors.lost = loop.sensors.without_new = loop.budget.over_share[0] = 999_999
     for stage in loop.budget.stages:
         stage.record(3_000_000_000)
     loop.stop()

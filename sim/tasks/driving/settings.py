@@ -28,15 +28,12 @@ class VehicleNoise:
 class DrivingPractice:
     """What training has more of than life: a lidar in part blind, wet roads, load."""
 
-    blind: Range | None = setting(
-        None, "Width of the lidar's blind sector; none: as in `lidar`.", "rad", at_least=0
-    )
-    friction: Range | None = setting(
-        None, "Sliding friction of the ground; none: as in `randomization`.", at_least=0
-    )
-    payload: Range | None = setting(
-        None, "Mass added to the main body; none: as in `randomization`.", "kg", at_least=0
-    )
+    blind: Range | None = setting(None, unit="rad", at_least=0)
+    """Width of the lidar's blind sector; none: as in `lidar`."""
+    friction: Range | None = setting(None, at_least=0)
+    """Sliding friction of the ground; none: as in `randomization`."""
+    payload: Range | None = setting(None, unit="kg", at_least=0)
+    """Mass added to the main body; none: as in `randomization`."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,8 @@ class DrivingSettings(TaskConfig):
     episode_seconds: float = setting(40.0, "Length of an episode.", "s", above=0)
     control_period: float = setting(0.04, "Time between two actions.", "s", above=0)
     action_clip: float = setting(1.0, "Actions beyond ± this are clipped.", above=0)
-    max_tilt: float = setting(
-        0.6, "Tilt from upright, past which the robot is damped.", "rad", above=0
-    )
+    max_tilt: float = setting(0.6, unit="rad", above=0)
+    """Tilt from upright, past which the robot is damped."""
     randomization: DomainRandomization = DomainRandomization(
         mass=(0.95, 1.05),
         payload=(0.0, 25.0),
@@ -58,15 +54,13 @@ class DrivingSettings(TaskConfig):
         damping=(0.9, 1.1),
     )
     tracks: int = setting(256, "Number of different tracks.", above=0)
-    track_seed: int = setting(
-        0, "Seed of the tracks; another one gives tracks never seen.", at_least=0
-    )
+    track_seed: int = setting(0, at_least=0)
+    """Seed of the tracks; another one gives tracks never seen."""
     track: TrackConfig = TrackConfig()
     start_speed: Range = setting((0.0, 6.0), "Speed at the start.", "m/s", at_least=0)
     room: float = setting(0.4, "Distance to a wall, below which nearness costs.", "m", above=0)
-    stuck_seconds: float = setting(
-        4.0, "Time without a metre of progress after which an episode ends.", "s", above=0
-    )
+    stuck_seconds: float = setting(4.0, unit="s", above=0)
+    """Time without a metre of progress after which an episode ends."""
     lidar: LidarConfig = LidarConfig()
     gnss: GnssConfig = GnssConfig()
     errors: VehicleNoise = VehicleNoise()

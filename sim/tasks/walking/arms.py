@@ -16,9 +16,8 @@ class ArmConfig:
     """In half of the episodes a hand carries something, in the others the arms are elsewhere."""
 
     hand_mass: Range = setting((0.0, 0.0), "Load in one hand.", "kg", at_least=0)
-    offset: float = setting(
-        0.0, "Offset of each arm joint's target, to either side.", "rad", at_least=0
-    )
+    offset: float = setting(0.0, unit="rad", at_least=0)
+    """Offset of each arm joint's target, to either side."""
 
 
 class Arms:

@@ -32,21 +32,16 @@ class Practice:
 
     episode_seconds: float = setting(10.0, "Length of an episode.", "s", above=0)
     push_interval: Range = setting((2.0, 6.0), "Time between two pushes.", "s", above=0)
-    push_speed: Range = setting(
-        (0.1, 0.55), "Speed that a push would give the free robot.", "m/s", at_least=0
-    )
-    push_grow: bool = setting(
-        False, "Go from weak pushes to the strongest, as each simulation withstands them."
-    )
-    payload: Range | None = setting(
-        None, "Mass added to the main body; none: as in `randomization`.", "kg"
-    )
-    hand_mass: Range | None = setting(
-        None, "Load in one hand; none: as in `arms`.", "kg", at_least=0
-    )
-    arm_offset: float | None = setting(
-        None, "Offset of each arm joint's target; none: as in `arms`.", "rad", at_least=0
-    )
+    push_speed: Range = setting((0.1, 0.55), unit="m/s", at_least=0)
+    """Speed that a push would give the free robot."""
+    push_grow: bool = False
+    """Go from weak pushes to the strongest, as each simulation withstands them."""
+    payload: Range | None = setting(None, unit="kg")
+    """Mass added to the main body; none: as in `randomization`."""
+    hand_mass: Range | None = setting(None, unit="kg", at_least=0)
+    """Load in one hand; none: as in `arms`."""
+    arm_offset: float | None = setting(None, unit="rad", at_least=0)
+    """Offset of each arm joint's target; none: as in `arms`."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +49,17 @@ class WalkingSettings(TaskConfig):
     """The numbers of tracking a commanded forward, lateral and yaw velocity."""
 
     action_scale: float = setting(0.3, "Angle of each joint per unit of action.", "rad", above=0)
-    history: int = setting(
-        3, "Control periods that show speed and delay, which have no sensor.", above=0
-    )
+    history: int = setting(3, above=0)
+    """Control periods that show speed and delay, which have no sensor."""
     gait_steps: int = setting(32, "Control periods in a gait cycle.", above=0)
-    catch_lean: float = setting(
-        0.15, "Tilt beyond which a standing robot steps to catch itself.", "rad", at_least=0
-    )
+    catch_lean: float = setting(0.15, unit="rad", at_least=0)
+    """Tilt beyond which a standing robot steps to catch itself."""
     catch_rate: float = setting(1.2, "Roll or pitch rate, likewise.", "rad/s", at_least=0)
     swing_height: float = setting(0.08, "Height of the sole at mid swing.", "m", at_least=0)
-    recovery_seconds: float = setting(
-        1.0, "Time after a push in which only balance counts.", "s", at_least=0
-    )
-    nominal_height: float | None = setting(
-        None, "Height of the IMU while walking; none: 98 % of that standing.", "m", above=0
-    )
+    recovery_seconds: float = setting(1.0, unit="s", at_least=0)
+    """Time after a push in which only balance counts."""
+    nominal_height: float | None = setting(None, unit="m", above=0)
+    """Height of the IMU while walking; none: 98 % of that standing."""
     command: VelocityCommand = VelocityCommand()
     pushes: PushConfig = PushConfig()
     arms: ArmConfig = ArmConfig()

@@ -20,7 +20,7 @@ from edge_runtime.fusion.measurement import Readings
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.recorder import RunLog
+from edge_runtime.recording.recorder import RunRecorder
 from edge_runtime.recording.run_log import RunRecord, read_run_log
 from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
@@ -50,7 +50,7 @@ class ReadingRobot(LegRobot):
         return sample
 
 
-Logged = tuple[ControlLoop, ReadingRobot, RunLog]
+Logged = tuple[ControlLoop, ReadingRobot, RunRecorder]
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def logged(path: Path) -> Iterator[Logged]:
     policy = Policy(make_model(make_contract()), "first.onnx")
     loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), HandClock())
     with closing(BlockFile(path, 10**7)) as file:
-        log = RunLog(file, loop, "vqf", every=0.002)
+        log = RunRecorder(file, loop, "vqf", every=0.002)
         loop.add_observer(log)
         yield loop, robot, log
         log.close()
@@ -186,7 +186,7 @@ def test_the_big_filters_are_replayed_to_the_bit_and_judged_by_the_truth(
     loop = ControlLoop(policy, robot, estimator, LoopConfig(rules=()))
     truth = []
     with closing(BlockFile(path, 10**7)) as file:
-        log = RunLog(file, loop, fusion)
+        log = RunRecorder(file, loop, fusion)
         loop.add_observer(log)
         for tick in range(150):
             truth.append(simulated.env.engine.sensor("true_position")[0].copy())
@@ -267,7 +267,7 @@ def test_a_lost_estimator_says_why(logged: Logged, path: Path) -> None:
     assert record.rows["lost"].tolist() == [0, 1, 1, 1, 1, 1, 0]
 
 
-def ticks(loop: ControlLoop, log: RunLog, count: int) -> None:
+def ticks(loop: ControlLoop, log: RunRecorder, count: int) -> None:
     """Several blocks of ticks."""
     for _ in range(count):
         loop.tick()
@@ -334,7 +334,7 @@ def test_at_its_limit_the_log_ends_and_the_robot_drives_on(path: Path) -> None:
     policy = Policy(make_model(make_contract()))
     loop = ControlLoop(policy, robot, AttitudeFusion(0.02, BURST), LoopConfig(rules=()))
     with closing(BlockFile(path, 20_000)) as file:
-        log = RunLog(file, loop, "vqf")
+        log = RunRecorder(file, loop, "vqf")
         loop.add_observer(log)
         for _ in range(100):
             loop.tick()

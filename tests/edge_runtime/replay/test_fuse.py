@@ -15,7 +15,7 @@ from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.recorder import RunLog
+from edge_runtime.recording.recorder import RunRecorder
 from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
 from edge_runtime.replay.readers.recording import write_recording
@@ -110,7 +110,7 @@ def test_an_estimator_without_health_is_not_called_good(
     fusion, policy = AttitudeFusion(0.02, BURST), Policy(make_model(make_contract()))
     loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), HandClock())
     with closing(BlockFile(path, 10**7)) as file:
-        log = RunLog(file, loop, "vqf", every=0.002)
+        log = RunRecorder(file, loop, "vqf", every=0.002)
         loop.add_observer(log)
         for tick in range(60):
             if tick == 30:  # silent for so long that the attitude is a guess

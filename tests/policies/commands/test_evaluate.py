@@ -8,7 +8,7 @@ import pytest
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
 from policies.commands import train
-from policies.commands.evaluate import on_terrain
+from policies.commands.evaluate_episodes import on_terrain
 from policies.evaluation.episodes import EpisodesInterrupted, make_world, play, unseen_seed
 from policies.evaluation.gate import Gate
 from policies.evaluation.measures import MeasuredEnv

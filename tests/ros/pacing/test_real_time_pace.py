@@ -109,12 +109,12 @@ def test_each_sample_has_a_tick_of_its_own(driven: Driven, period: float, jitter
     """Also of a robot whose clock is slow: a loop on its own grid would tick without a sample."""
     begin(driven)
     sensors, ticks = driven.loop.sensors, driven.loop.ticks
-    new, nothing = sensors.new, sensors.nothing_new
+    new, nothing = sensors.new, sensors.without_new
     driven.give(20, period, jitter)
     time.sleep(0.02)
     # A shared machine may keep either thread waiting twice; a grid of its own would be off by four.
     assert sensors.new - new >= 17
-    assert sensors.nothing_new - nothing <= 3  # one of them between the two turns
+    assert sensors.without_new - nothing <= 3  # one of them between the two turns
     assert abs(driven.loop.ticks - ticks - 20) <= 3
 
 

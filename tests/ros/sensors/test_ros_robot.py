@@ -78,8 +78,8 @@ def test_each_period_is_a_sample_of_its_own(driver: Driver) -> None:
     sensors = Sensors(driver.robot.description)
     for number in range(5):
         driver.period(number, float(number))
-        assert sensors.look(driver.robot.read())
-        assert not sensors.look(driver.robot.read()), "the same again is not new"
+        assert sensors.update(driver.robot.read())
+        assert not sensors.update(driver.robot.read()), "the same again is not new"
     assert (sensors.new, sensors.lost, sensors.repeats) == (5, 0, 0)
     assert sensors.signals["joint_pos"][0].tolist() == [4.0] * 19
     assert sensors.stamp == pytest.approx(START + 4 * PERIOD)
@@ -91,7 +91,7 @@ def test_a_lost_period_is_counted(driver: Driver) -> None:
     sensors = Sensors(driver.robot.description)
     for number in (0, 1, 2, 5, 6):
         driver.period(number)
-        sensors.look(driver.robot.read())
+        sensors.update(driver.robot.read())
     assert (sensors.new, sensors.lost) == (5, 2)
 
 
@@ -102,12 +102,12 @@ def test_a_sensor_that_ceases_holds_samples_back(driver: Driver) -> None:
     for number in range(1, 8):
         for part in range(4):
             driver.imu(START + number * PERIOD - (3 - part) * PERIOD / 4)
-        looks.append(sensors.look(driver.robot.read()))
+        looks.append(sensors.update(driver.robot.read()))
     assert looks == [True, True] + [False] * 5  # 2.5 periods
     assert driver.robot.blocked == "joint_states"
     assert "joint_states" in driver.robot.trouble()[0]
     driver.period(8)
-    assert sensors.look(driver.robot.read()), "and they come again with it"
+    assert sensors.update(driver.robot.read()), "and they come again with it"
 
 
 def test_joints_of_another_clock_make_no_sample(driver: Driver) -> None:
@@ -122,7 +122,7 @@ def test_joints_of_another_clock_make_no_sample(driver: Driver) -> None:
 def test_a_bad_message_is_ignored_and_reported(driver: Driver) -> None:
     driver.period(0)
     sensors = Sensors(driver.robot.description)
-    sensors.look(driver.robot.read())
+    sensors.update(driver.robot.read())
     driver.joints(START + 0.02, position=[0.0] * 18)
     assert driver.robot.trouble() == ["joint_states: 18 entries in 'position' for 19 joints"]
     assert driver.sources["joint_states"].rejected == 1
@@ -135,16 +135,16 @@ def test_a_bad_message_does_not_make_the_good_ones_late(driver: Driver) -> None:
     sensors = Sensors(driver.robot.description)
     for number in range(1, 5):
         driver.period(number)
-        assert sensors.look(driver.robot.read())
+        assert sensors.update(driver.robot.read())
     assert not driver.robot.trouble()
 
 
 def test_nan_reaches_the_guard(driver: Driver) -> None:
     sensors = Sensors(driver.robot.description)
     driver.period(0)
-    sensors.look(driver.robot.read())
+    sensors.update(driver.robot.read())
     driver.period(1, float("nan"))
-    assert sensors.look(driver.robot.read())
+    assert sensors.update(driver.robot.read())
     assert sensors.not_finite == 1
 
 
@@ -197,7 +197,7 @@ def test_samples_go_on_after_the_robots_clock_was_set(driver: Driver, by: float)
     def period(number: int, shift: float) -> bool:
         driver.shift = shift
         driver.period(number)
-        return sensors.look(driver.robot.read())
+        return sensors.update(driver.robot.read())
 
     assert all(period(number, 0.0) for number in range(10))
     stamp, sequence = sensors.stamp, sensors.sequence

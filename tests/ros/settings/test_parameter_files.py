@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from edge_runtime.config.fields import about, described
+from edge_runtime.config.fields import about, described, sentence
 from edge_runtime.estimators import ESTIMATORS
 from edge_runtime.policy import providers
 from sim2edge_ros.commands.cmd_vel import KINDS
@@ -43,7 +43,7 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
     declare(node, kind)
     for field in dataclasses.fields(kind):
         reported = node.describe_parameter(field.name)
-        assert reported.description == about(field).sentence
+        assert reported.description == sentence(kind, field)
         ranges = [*reported.floating_point_range, *reported.integer_range]
         bounds = [(r.from_value, r.to_value) for r in ranges]
         declared = about(field)

@@ -72,7 +72,7 @@ class Diagnostics:
             "ticks": loop.ticks,
             "missed": loop.budget.missed,
             "samples_lost": loop.sensors.lost,
-            "ticks_without_sample": loop.sensors.nothing_new,
+            "ticks_without_sample": loop.sensors.without_new,
             "reaction": loop.reaction.name.lower(),
             "latched": loop.guard.latched.name.lower(),
         }

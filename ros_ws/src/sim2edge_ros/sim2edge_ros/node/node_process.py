@@ -12,6 +12,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.signals import SignalHandlerOptions
 
+from edge_runtime.console_log import log_to_stderr
 from edge_runtime.errors import UserError
 from sim2edge_ros.node.transport import use_udp
 from sim2edge_ros.settings.distro import ROSError
@@ -54,6 +55,7 @@ def initialize(context: Context, arguments: Sequence[str] | None) -> None:
     Raises:
         UserError: an argument, a parameter file or the domain is wrong.
     """
+    log_to_stderr("edge_runtime", "sim2edge_ros")
     use_udp()
     try:
         rclpy.init(

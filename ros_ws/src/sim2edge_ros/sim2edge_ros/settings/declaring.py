@@ -12,7 +12,7 @@ from rclpy.exceptions import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from edge_runtime.config.fields import about
+from edge_runtime.config.fields import about, sentence
 from edge_runtime.errors import UserError, suggestion
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def declare(node: Node, kind: type[T]) -> T:
     for field in fields:
         if isinstance(field.default, float) and field.name in given:
             given[field.name] = _as_float(given[field.name])
-    return kind(**{field.name: _declare(node, field) for field in fields})
+    return kind(**{field.name: _declare(node, kind, field) for field in fields})
 
 
 def _as_float(parameter: Parameter) -> Parameter:
@@ -49,10 +49,10 @@ def _as_float(parameter: Parameter) -> Parameter:
     return Parameter(parameter.name, Parameter.Type.DOUBLE, float(cast(int, parameter.value)))
 
 
-def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+def _descriptor(kind: Any, field: dataclasses.Field[Any]) -> ParameterDescriptor:
     declared = about(field)
     descriptor = ParameterDescriptor(
-        description=declared.sentence, additional_constraints=declared.allowed
+        description=sentence(kind, field), additional_constraints=declared.allowed
     )
     lower, upper = declared.at_least, declared.at_most
     if declared.bounds and isinstance(field.default, float):
@@ -66,17 +66,17 @@ def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     return descriptor
 
 
-def _declare(node: Node, field: dataclasses.Field[Any]) -> Any:
+def _declare(node: Node, kind: Any, field: dataclasses.Field[Any]) -> Any:
     declared = about(field)
     allowed = f", which is {declared.bounds}" if declared.bounds else ""
     try:
-        return node.declare_parameter(field.name, field.default, _descriptor(field)).value
+        return node.declare_parameter(field.name, field.default, _descriptor(kind, field)).value
     except InvalidParameterValueException:
         raise UserError(
-            f"parameter '{field.name}' is out of its range{allowed}: {declared.sentence}"
+            f"parameter '{field.name}' is out of its range{allowed}: {sentence(kind, field)}"
         ) from None
     except (InvalidParameterTypeException, ParameterUninitializedException):
         raise UserError(
             f"parameter '{field.name}' must be {_KINDS[type(field.default)]}{allowed}: "
-            f"{declared.sentence}"
+            f"{sentence(kind, field)}"
         ) from None

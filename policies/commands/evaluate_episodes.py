@@ -31,7 +31,7 @@ from policies.evaluation.side_by_side import print_side_by_side
 from policies.export.policy_file import PolicyFile
 from policies.film.small_film import WayRecorder
 from policies.report.episodes_report import EpisodesReport
-from sim.engines.bullet.engine import WorkerDiedError
+from sim.engines.bullet.bullet_engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
 from sim.envs.vector_env import MODEL, TaskVectorEnv
 from sim.tasks import find_task

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from estimation.attitude_peers import madgwick, vqf_defaults
-from estimation.invariant_peer import PlainInvariantFilter
+from estimation.legged_peers import PlainInvariantFilter
 from figures import Figure, report
 
 from edge_runtime.fusion.attitude.filter import AttitudeFilter

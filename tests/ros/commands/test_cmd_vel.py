@@ -18,7 +18,7 @@ from rclpy.node import Node
 from edge_runtime.policy.contract import Command
 from sim2edge_ros.commands.cmd_vel import AUTO, CmdVel
 from sim2edge_ros.messages import topics
-from sim2edge_ros.node.spin import spin
+from sim2edge_ros.messages.spin import spin
 
 COMMANDS = (Command("forward", "m/s", -1.0, 1.0), Command("yaw_rate", "rad/s", -1.0, 1.0))
 

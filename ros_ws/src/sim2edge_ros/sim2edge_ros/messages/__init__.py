@@ -1,1 +1,2 @@
-"""Encodes messages, names topics, and runs the threads that receive and publish."""
+"""Encodes and decodes messages, names their topics, and runs the threads that receive and send
+them."""

@@ -12,7 +12,7 @@ from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 from rclpy.waitable import NumberOfEntities, Waitable
 
-from sim2edge_ros.node.spin import spin
+from sim2edge_ros.messages.spin import spin
 
 
 class Destroyed(Waitable):

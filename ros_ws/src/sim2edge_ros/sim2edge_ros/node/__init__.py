@@ -1,1 +1,0 @@
-"""Runs a node in its process: signals, transport, and executors in threads of their own."""

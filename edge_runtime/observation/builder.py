@@ -142,7 +142,7 @@ class ObservationBuilder:
         return np.multiply(self._raw, self._scale, out=self._out)
 
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
-        """Return what `build` would for some rows, (len(rows), size); the history stays as it is."""
+        """Return what `build` would for some rows, (len(rows), size); the history stays as is."""
         present = _evaluate(self.terms, {name: value[rows] for name, value in signals.items()})
         blocks = [
             now if past is None else np.concatenate([past.newer[rows], now], axis=1)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from estimation.attitude_peers import madgwick, vqf_defaults
+from estimation.legged_peers import PlainInvariantFilter
 from figures import Figure, report
-from peers import PlainInvariantFilter
 
 from edge_runtime.fusion.attitude.filter import AttitudeFilter
 from edge_runtime.fusion.legged.config import LeggedConfig

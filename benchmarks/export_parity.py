@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
 from edge_runtime.fusion.no_fusion import NoFusion
@@ -14,6 +13,7 @@ from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import COMMAND
 from policies.commands import train
+from policies.export.policy_file import PolicyFile
 from policies.export.run_export import export_run, restore_policy, torch_actions
 from policies.train.recipes import recipe
 from policies.train.run_folder import RunFolder
@@ -35,7 +35,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             run = briefly_trained(name, Path(folder) / "run", iterations)
             figures.append(torch_against_onnx(run))
-        figures += loop_against_simulator(name, committed_policy(name).model, seconds)
+        figures += loop_against_simulator(name, PolicyFile.committed(name).model, seconds)
     return report(figures, arguments.json)
 
 

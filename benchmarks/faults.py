@@ -5,9 +5,9 @@ import math
 import sys
 from collections.abc import Sequence
 
-from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
+from policies.export.policy_file import PolicyFile
 from policies.faults.suite import REPEATS, FaultSuite, by_fault
 from policies.faults.trial import Outcome
 
@@ -20,7 +20,7 @@ def main() -> int:
     repeats = 1 if arguments.quick else REPEATS
     figures = []
     for robot, name in ROBOTS.items():
-        suite = FaultSuite(committed_policy(name))
+        suite = FaultSuite(PolicyFile.committed(name))
         outcomes = [suite.run(trial) for trial in range(repeats * len(suite.faults))]
         figures += [*shares(robot, outcomes), *falls(robot, outcomes)]
     return report(figures, arguments.json)

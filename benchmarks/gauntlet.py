@@ -5,10 +5,10 @@ The best open humanoid policies completed 77 % (MuJoCo) and 78 % (PyBullet) of a
 
 from time import perf_counter
 
-from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
 from policies.evaluation.suite_result import SuiteResult
+from policies.export.policy_file import PolicyFile
 from policies.gauntlet.protocol import Protocol
 from policies.gauntlet.suite import run_gauntlet
 from policies.gauntlet.trial_env import Run
@@ -32,7 +32,7 @@ def main() -> int:
     trials = QUICK if arguments.quick else TRIALS
     figures = []
     for (robot, name, engine), (target, peer) in ASKED.items():
-        policy = committed_policy(name)
+        policy = PolicyFile.committed(name)
         started = perf_counter()
         result = run_gauntlet(policy, Protocol(), Run(range(trials), SEED, engine))
         minutes = (perf_counter() - started) / 60.0

@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
 from policies.commands import train
@@ -32,7 +31,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("HumanoidVelocity", "VehicleTrack"):
             policy = (
-                committed_policy(name) if arguments.quick else trained(name, Path(folder) / name)
+                PolicyFile.committed(name)
+                if arguments.quick
+                else trained(name, Path(folder) / name)
             )
             figures += training_time(policy)
             if name == "HumanoidVelocity":

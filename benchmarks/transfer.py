@@ -6,10 +6,10 @@ MuJoCo.
 
 import sys
 
-from committed import committed_policy
 from figures import Figure, parse_arguments, report
 
 from policies.evaluation.episodes import make_world, play
+from policies.export.policy_file import PolicyFile
 from sim.engines.choice import BULLET, MUJOCO
 
 SEED = 7  # of the worlds
@@ -59,7 +59,7 @@ def main() -> int:
 
 def both(task: str, episodes: int) -> tuple[dict[str, float], dict[str, float]]:
     """Returns means over the episodes in PyBullet and in MuJoCo."""
-    policy = committed_policy(task)
+    policy = PolicyFile.committed(task)
     means = []
     for engine in (BULLET, MUJOCO):
         env = make_world(policy.task, episodes, None, SEED, engine=engine)

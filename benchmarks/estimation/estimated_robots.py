@@ -6,7 +6,6 @@ It measures their errors, and how the policies perform on estimates instead of t
 
 import math
 
-from committed import committed_policy
 from figures import Figure
 
 from estimation.car import measure_car_estimation
@@ -25,8 +24,8 @@ PER_MINUTE = 60.0 * 180.0 / math.pi  # from rad/s to degrees per minute
 
 def estimated_robots(quick: bool) -> list[Figure]:
     """Returns all rows."""
-    walker = committed_policy("HumanoidVelocity")
-    driver = committed_policy("VehicleTrack")
+    walker = PolicyFile.committed("HumanoidVelocity")
+    driver = PolicyFile.committed("VehicleTrack")
     return [
         *estimation_errors(walker, driver, quick),
         *driven(walker, "survival", "legged", 50 if quick else 400),

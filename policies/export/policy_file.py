@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,12 @@ class PolicyFile:
     model: bytes
     task: TaskConfig
     contract: Contract
+
+    @classmethod
+    def committed(cls, task: str) -> "PolicyFile":
+        """Returns the policy that comes with the package for a task."""
+        with as_file(files("assets").joinpath(f"policies/{task}.onnx")) as path:
+            return cls.find(path)
 
     @classmethod
     def find(cls, path: Path) -> "PolicyFile":

@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow test-ros-kilted check lint types format docs bench bench-quick wheel \
+.PHONY: help install demo test test-slow test-ros-kilted check lint types format hooks docs bench bench-quick wheel \
 	train-humanoid train-car clean
 
 help: ## List the targets
@@ -82,6 +82,9 @@ types: $(VENV)/.installed ## Types: mypy and pyright
 format: $(VENV)/.installed ## Format the code with ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+hooks: $(VENV)/.installed ## Check style, types and the title at each commit
+	@$(BIN)/pre-commit install
 
 # Without a network; a warning is an error. Python 3.11 or later.
 docs: $(VENV)/.installed ## Build the documentation into out/docs, with the Python reference

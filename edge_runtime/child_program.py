@@ -1,4 +1,4 @@
-"""How a module of this house is run as a program in a process of its own."""
+"""Runs a module of sim2edge as a program in a process of its own."""
 
 import sys
 from pathlib import Path

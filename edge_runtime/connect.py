@@ -15,7 +15,7 @@ SIMULATED = "sim"  # the driver of the simulated robot
 
 @dataclass(frozen=True)
 class DriverRequest:
-    """What `sim2edge run` asks of a driver; one of a real robot leaves most of it aside."""
+    """Requests a robot from a driver; the driver of a real robot ignores most fields."""
 
     task: str
     """The task that the policy was trained for."""
@@ -28,7 +28,7 @@ class DriverRequest:
     command: tuple[float, ...] = ()
     """The operator's command, which the record shows."""
     truth: bool = False
-    """Whether samples hold what only the physics knows too."""
+    """Whether samples hold true attitude, velocity and position too."""
     fifo: int = 0
     """Priority of the robot's process under SCHED_FIFO; 0 for the normal scheduler."""
 
@@ -36,22 +36,22 @@ class DriverRequest:
 Driver = Callable[[DriverRequest], contextlib.AbstractContextManager[Robot]]
 
 DRIVERS: Registry[Driver] = Registry("sim2edge.drivers", "robot")
-"""Drivers by the name that `--robot` takes: functions from a `DriverRequest` to a context manager
-of the connected `Robot`."""
+"""Drivers by the name that `--robot` takes: each maps a `DriverRequest` to a context manager that
+yields the connected `Robot`."""
 
-_SIMULATED_ONLY = ("seed", "randomize", "record")  # what no factory can be asked for
+_SIMULATED_ONLY = ("seed", "randomize", "record")  # which no MODULE:FACTORY can fulfil
 
 
 @contextlib.contextmanager
 def connect(name: str, request: DriverRequest) -> Iterator[Robot]:
-    """Connect to a robot, and let go of it at the end.
+    """Connect to a robot, and disconnect at the end of the block.
 
     Args:
         name: a driver's name, or MODULE:FACTORY.
-        request: what a named driver is asked for.
+        request: what a named driver needs to know.
 
     Raises:
-        UserError: there is no such robot, its driver fails, or it cannot do what is requested.
+        UserError: there is no such robot, its driver fails, or it cannot fulfil the request.
     """
     if ":" not in name:
         with _driver(name)(request) as robot:
@@ -67,7 +67,7 @@ def connect(name: str, request: DriverRequest) -> Iterator[Robot]:
 
 
 def failure_of(robot: str, error: BaseException) -> str:
-    """One line about an error that a robot's driver raised."""
+    """Describe an error of a robot's driver in one line."""
     return f"robot '{robot}' failed: {type(error).__name__}: {error}"
 
 
@@ -76,7 +76,7 @@ def _driver(name: str) -> Driver:
         raise UserError(f"{DRIVERS.unknown(name)}, or give MODULE:FACTORY")
     try:
         return DRIVERS.find(name)
-    except ModuleNotFoundError as error:  # of our own drivers alone, each an extra
+    except ModuleNotFoundError as error:  # raised for our own drivers, each of which is an extra
         raise UserError(
             f"robot '{name}' needs {error.name}, which is not installed; "
             f"pip install 'sim2edge[{name}]'"
@@ -84,7 +84,7 @@ def _driver(name: str) -> Driver:
 
 
 def _make_robot(name: str) -> Robot:
-    """Call a factory in a module that is installed or in the working folder."""
+    """Call a factory of a module that is installed or in the working folder."""
     module, _, factory = name.partition(":")
     if not (module and factory):
         raise UserError(f"unknown robot '{name}'; give a driver's name or MODULE:FACTORY")

@@ -1,4 +1,4 @@
-"""`sim2edge run`: drive a robot with a policy, inside the latency budget."""
+"""`sim2edge run`: drive a robot with a policy inside the latency budget."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.slots.trial import Comparison
 
 _REFRESH_SECONDS = 0.5
-_WAKING_SECONDS = 0.01  # between two looks at whether the robot has woken up
+_WAKING_SECONDS = 0.01  # between two checks for the robot's first sample
 STOPPED_BY_GUARD = 1  # exit code
 
 
@@ -48,29 +48,29 @@ class RunConfig:
     MODULE:FACTORY, which is called without arguments and returns a Robot."""
     seconds: float = setting(20.0, "How long to drive; 0 until interrupted.", "s", at_least=0)
     command: tuple[float, ...] = ()
-    """What to ask for, one number for each command of the policy; zeros by default."""
+    """The operator's command, one number for each command of the policy; zeros by default."""
     report: Path = Path("out/run")
     """Folder for report.json and latency.svg."""
     fusion: str = AUTO
     """The estimator: 'vqf' (attitude), 'legged', 'wheeled' or 'wheeled+lidar' (velocity too),
-    'robot' (its own), or 'auto' for the simplest that gives what the policy needs."""
+    'robot' (the robot's own estimates), or 'auto' for the simplest that the policy can use."""
     log: Path | None = None
-    """Keep every sample, estimate and command in this file, for `sim2edge fuse`; what was there
+    """Record every sample, estimate and command in this file, for `sim2edge fuse`; an old file
     becomes FILE~. The simulated robot adds the truth."""
     log_limit: float = setting(500.0, unit="MB", above=0)
-    """Size at which the log ends, and keeps the beginning, while the robot drives on."""
+    """Size at which the log ends, while the robot drives on."""
     shadow: Path | None = None
-    """Another policy file, which sees what the first one sees and drives nothing; the report says
-    how far it is from it, and what it took."""
+    """Another policy file, which runs on the same ticks and drives nothing; the report compares its
+    targets and its latency."""
     provider: str = providers.ON_CPU
-    """What computes the network: 'cpu', 'cuda', 'tensorrt', or 'auto' for the fastest of those that
-    are here, measured at the start. If it fails, the CPU does, and the report says why."""
+    """The execution provider of the network: 'cpu', 'cuda', 'tensorrt', or 'auto' for the fastest
+    one here, measured at the start. If it fails, the CPU takes over and the report says why."""
     provider_cache: Path | None = None
-    """Folder for what a provider compiles; ~/.cache/sim2edge/engines by default."""
+    """Folder for compiled engines of a provider; ~/.cache/sim2edge/engines by default."""
     realtime: RealtimeConfig = field(
         default_factory=lambda: RealtimeConfig(fifo=50, lock_memory=True)
     )
-    """What to ask of the operating system; the report says what it refused."""
+    """Real-time settings of the operating system; the report names those that it refused."""
     seed: int = setting(0, "Seed of the simulated robot's world.", at_least=0)
     randomize: bool = False
     """Draw another simulated robot by the task's domain randomization, and push it."""
@@ -79,7 +79,7 @@ class RunConfig:
 
 
 def main(config: RunConfig) -> int:
-    """Run the command; 0 at the end, 1 if the guard had to stop the robot.
+    """Run the command; return 0, or 1 if the guard had to stop the robot.
 
     Raises:
         UserError: policy, robot, estimator or options do not fit together, or the robot failed.
@@ -137,7 +137,7 @@ def _request(config: RunConfig, contract: Contract) -> DriverRequest:
 
 @contextlib.contextmanager
 def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
-    """Opened before anything moves, so that one that cannot be written is told by then."""
+    """Open the log before anything moves, so that a file that cannot be written is refused then."""
     if config.log is None:
         yield None
         return
@@ -146,10 +146,10 @@ def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
 
 
 def command_values(given: tuple[float, ...], contract: Contract) -> Array:
-    """The command as an array, (commands,), zeros where none is given.
+    """Return the operator's command as an array, (commands,); zeros without one.
 
     Raises:
-        UserError: there are more or fewer than the policy has, or one is out of its range.
+        UserError: there are more or fewer numbers than commands, or one is out of its range.
     """
     known = contract.commands
     if given and len(given) != len(known):
@@ -168,41 +168,42 @@ def command_values(given: tuple[float, ...], contract: Contract) -> Array:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, twice at most; then they do what they did before.
+    """Yield an event that the first two SIGINTs or SIGTERMs set; then the old handlers return.
 
-    The first asks for the end, the second for haste; a third ends a process that hangs.
+    The first signal requests the end, the second skips waiting, and a third ends a process that
+    hangs.
     """
     event = threading.Event()
     numbers = (signal.SIGINT, signal.SIGTERM)
-    asked = 0
+    signals = 0
 
-    def ask(*_: object) -> None:
-        nonlocal asked
-        asked += 1
+    def handle(*_: object) -> None:
+        nonlocal signals
+        signals += 1
         event.set()
-        if asked == 2:
-            put_back()
+        if signals == 2:
+            restore()
 
-    def put_back() -> None:
+    def restore() -> None:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)
 
-    before = [signal.signal(number, ask) for number in numbers]
+    before = [signal.signal(number, handle) for number in numbers]
     try:
         yield event
     finally:
-        put_back()
+        restore()
 
 
 def _drive(session: Session, seconds: float, interrupted: threading.Event) -> None:
-    """Let the loop run its time and show how it does."""
+    """Run the loop for its time and show the table meanwhile."""
     loop = session.loop
     contract = loop.controller.contract
     live = sys.stdout.isatty()
     loop.start()
     shown = 0
     try:
-        # What it takes to lock the memory, and the robot to wake up, is not driven.
+        # Locking the memory and waking up the robot do not count as driving.
         while loop.running and not loop.sensors.new and not interrupted.wait(_WAKING_SECONDS):
             pass
         print(
@@ -223,7 +224,7 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
     if not loop.ticks and not was_interrupted:
         what = "only samples with NaN or infinity" if loop.sensors.new else "no sample"
         raise UserError(
-            f"robot '{loop.robot.description.name}' gave {what}; is it switched on and well?"
+            f"robot '{loop.robot.description.name}' gave {what}; is it switched on and healthy?"
         )
     _show(table(loop, color=live), shown)
     for line in broken_rules(loop):
@@ -251,7 +252,7 @@ def _end_session(session: Session) -> None:
 
 
 def _show(lines: list[str], shown: int) -> int:
-    """Print over the `shown` lines above."""
+    """Print lines over the `shown` ones above; return how many they are."""
     up = f"\x1b[{shown}A" if shown else ""
     erase = "\x1b[K" if sys.stdout.isatty() else ""
     print(up + "\n".join(f"{line}{erase}" for line in lines), flush=True)
@@ -265,7 +266,7 @@ def write_report(
     log: RunRecorder | None = None,
     shadow: Comparison | None = None,
 ) -> Path:
-    """Write report.json and latency.svg into the report's folder, and return that."""
+    """Write report.json and latency.svg into the report's folder; return the folder."""
     folder = config.report
     content = {
         **as_dictionary(loop),

@@ -4,19 +4,17 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
+import yaml
 
 from edge_runtime.config.document import from_json
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
-from edge_runtime.observation import terms
-from edge_runtime.observation.builder import ObservationBuilder, TermConfig
-from edge_runtime.signals import Signal
 from sim.tasks.walking.config import HumanoidVelocity
 from sim2edge.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOT_PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
+PAGES = [*(ROOT / name for name in ROOT_PAGES), *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = ("edge_runtime", "sim", "policies", "sim2edge", "assets", "tests", "benchmarks", "docs")
 
 
@@ -53,17 +51,23 @@ def test_what_an_estimator_must_know_is_found_as_told(
     assert found.legs == HumanoidVelocity().legged.legs
 
 
-def test_the_term_of_the_documentation_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terms.TERMS, "_registered", dict(terms.TERMS._registered))
-    page = (ROOT / "docs" / "add-an-observation-term.md").read_text()
-    code, use = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(code, vars(terms).copy())
-    config = eval(use, {"TermConfig": TermConfig})
-    signals = (Signal("imu_gyro", 3, "rad/s"), Signal("joint_vel", 2, "rad/s"))
-    builder = ObservationBuilder((config,), signals, rows=4)
-    values = {
-        "imu_gyro": np.full((4, 3), 2, np.float32),
-        "joint_vel": np.full((4, 2), -2, np.float32),
-    }
-    expected = np.full((4, 3), 0.5, np.float32)
-    np.testing.assert_allclose(builder.build(values), expected, rtol=1e-3)
+def test_a_title_that_is_too_long_is_refused() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    entry = next(hook["entry"] for hook in hooks if hook["id"] == "title")
+    assert not re.search(entry, "x" * 72 + "\n\n" + "y" * 100)
+    assert re.search(entry, "x" * 73 + "\n")
+
+
+def test_hooks_and_workflow_run_what_there_is() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    made = [word for s in steps for word in re.findall(r"^make ([a-z-]+)", s.get("run", ""))]
+    assert "test" in made
+    assert set(made) <= set(targets)
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors", "license"} <= set(citation)
+    assert f'version = "{citation["version"]}"' in (ROOT / "pyproject.toml").read_text()

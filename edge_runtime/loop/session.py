@@ -95,9 +95,10 @@ class Session:
             UserError: the robot's driver does not return from a call.
             Exception: what the robot's driver raised, if that ended the loop.
         """
-        self.loop.stop()
+        loop = self.loop
+        loop.stop()
         patience = self.config.stop_seconds + _PATIENCE_SECONDS
-        if not self.loop.join(patience):
+        if not loop.join(patience):
             raise UserError(
                 f"robot '{self.robot.description.name}' did not stop within {patience:g} s: a call "
                 "of its driver hangs; cut its power if it does not damp itself"

@@ -1,4 +1,4 @@
-"""The one observation builder: the simulator calls it with N rows, the robot with one.
+"""Builds observations: the simulator calls it with N rows, the robot with one.
 
 A term is a pure function over named signals. Its arithmetic is elementwise on float32 rows, so
 that one row alone gives the same bits as that row among many.
@@ -17,21 +17,21 @@ from edge_runtime.signals import Array, Signal, Signals
 
 @dataclass(frozen=True)
 class TermConfig:
-    """One block of the observation: a term by name, its parameters, scale and history."""
+    """Configures one block of the observation: a term by name, its parameters, scale, history."""
 
     name: str
     scale: float = 1.0
-    history: int = 1  # rows kept, oldest first; 1 is the present alone
+    history: int = 1  # periods in the block, oldest first; 1 is the present alone
     params: Mapping[str, float] = field(default_factory=dict)
 
 
 def _evaluate(terms: Sequence[TermConfig], signals: Signals) -> list[Array]:
-    """Each term before its scale and history, (N, size)."""
+    """Evaluate each term without scale and history, (N, size) each."""
     return [function(*map(signals.__getitem__, reads)) for function, reads in _bind(terms)]
 
 
 def _bind(terms: Sequence[TermConfig]) -> list[tuple[TermFunction, tuple[str, ...]]]:
-    """Each term's function, with its parameters, and the signals it reads."""
+    """Return each term's function, with its parameters bound, and the signals that it reads."""
     found = [(config, TERMS.find(config.name)) for config in terms]
     return [
         (partial(term.function, **config.params) if config.params else term.function, term.reads)
@@ -40,7 +40,11 @@ def _bind(terms: Sequence[TermConfig]) -> list[tuple[TermFunction, tuple[str, ..
 
 
 def term_sizes(terms: Sequence[TermConfig], signals: Sequence[Signal]) -> tuple[int, ...]:
-    """Entries of each term in the observation, history included."""
+    """Return the entries of each term in the observation, history included.
+
+    Raises:
+        ContractError: a term is unknown, or reads a signal that is not there.
+    """
     zeros = {s.name: np.zeros((1, s.size), np.float32) for s in signals}
     _check_given(terms, zeros)
     return tuple(v.shape[1] * t.history for t, v in zip(terms, _evaluate(terms, zeros)))
@@ -57,30 +61,33 @@ def _check_given(terms: Sequence[TermConfig], signals: Signals) -> None:
 
 
 def signals_read(terms: Sequence[TermConfig]) -> tuple[str, ...]:
-    """Names of all signals the terms read, sorted."""
+    """Return the names of all signals that the terms read, sorted."""
     return tuple(sorted({name for t in terms for name in TERMS.find(t.name).reads}))
 
 
 class _Past:
-    """Views on a term's block that keeps the past, (N, history * width), oldest first."""
+    """Shifts the history in a term's block, (N, history * width), oldest first."""
 
     def __init__(self, block: Array, width: int) -> None:
         self.older, self.newer = block[:, :-width], block[:, width:]
         self._width = width
 
     def fill(self, rows: np.ndarray, now: Array) -> None:
-        """Put the present in place of the past of some rows."""
+        """Fill the history of some rows with the present."""
         self.older[rows] = np.tile(now[rows], self.older.shape[1] // self._width)
 
 
 class ObservationBuilder:
-    """Builds `obs` from signals; keeps the history that terms ask for.
+    """Builds the observation of N rows from signals, and keeps its terms' histories.
 
     Args:
         terms: the observation's blocks, in order.
-        signals: what the terms read.
+        signals: at least the signals that the terms read.
         rows: N.
-        out: where to build it, (N, size); a buffer of its own by default.
+        out: the buffer for the observation, (N, size), float32; a new one by default.
+
+    Raises:
+        ContractError: a term is unknown, or reads a signal that is not there.
     """
 
     def __init__(
@@ -107,12 +114,12 @@ class ObservationBuilder:
         self._any_fresh = True
 
     def reset(self, rows: np.ndarray | None = None) -> None:
-        """Forget the history of these rows (all by default); their next build fills it."""
+        """Clear the history of these rows (all by default); their next build fills it."""
         self._fresh[slice(None) if rows is None else rows] = True
         self._any_fresh = True
 
     def build(self, signals: Signals) -> Array:
-        """The observation, (N, size): a buffer that the next call overwrites.
+        """Build the observation, (N, size), float32, in a buffer that the next call overwrites.
 
         Raises:
             ContractError: a signal is missing.
@@ -135,7 +142,7 @@ class ObservationBuilder:
         return np.multiply(self._raw, self._scale, out=self._out)
 
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
-        """What `build` would give for some rows, (len(rows), size), without remembering it."""
+        """Return what `build` would for some rows, (len(rows), size); the history stays as is."""
         present = _evaluate(self.terms, {name: value[rows] for name, value in signals.items()})
         blocks = [
             now if past is None else np.concatenate([past.newer[rows], now], axis=1)
@@ -144,11 +151,11 @@ class ObservationBuilder:
         return np.concatenate(blocks, axis=1) * self._scale
 
     def state(self) -> dict[str, np.ndarray]:
-        """What `restore` needs to go on from here."""
+        """Return a copy of the history, for `restore`."""
         return {"observation": self._raw.copy(), "fresh": self._fresh.copy()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a `state`."""
+        """Restore the history from a `state`."""
         self._raw[:] = state["observation"]
         self._fresh[:] = state["fresh"]
         self._any_fresh = bool(self._fresh.any())

@@ -1,4 +1,4 @@
-"""From the network's output to actuator targets: N rows in the simulator, one on the robot."""
+"""Maps the network's output to actuator targets: N rows in the simulator, one on the robot."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from edge_runtime.signals import Array
 
 
 class ActionMap:
-    """Action → clipped action → actuator target, for N rows.
+    """Maps actions to clipped actions and to actuator targets, for N rows.
 
-    Elementwise on float32, so that one row alone gives the same bits as that row among many.
+    The arithmetic is elementwise on float32, so one row alone gives the same bits as among many.
     """
 
     def __init__(self, actuators: Sequence[Actuator], action_clip: float) -> None:
@@ -25,14 +25,14 @@ class ActionMap:
         self.action_clip = np.float32(action_clip)
 
     def clip(self, action: Array, out: Array | None = None) -> Array:
-        """The action within ±action_clip, (N, A); NaN stays NaN."""
+        """Clip actions, (N, A), to ±action_clip; NaN stays NaN."""
         # np.clip takes four times as long.
         clipped: Array = np.maximum(action, -self.action_clip, out=out)
         np.minimum(clipped, self.action_clip, out=clipped)
         return clipped
 
     def target(self, clipped: Array) -> Array:
-        """`default + scale * clipped` within the actuators' limits, (N, A), rad or rad/s."""
+        """Return `default + scale * clipped` within the actuators' limits, (N, A), rad or rad/s."""
         target: Array = np.multiply(clipped, self.scale)
         target += self.default
         np.maximum(target, self.lower, out=target)

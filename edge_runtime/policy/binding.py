@@ -1,4 +1,4 @@
-"""Matching a policy with a robot, by name, before a motor moves."""
+"""Matches a policy with a robot by name, before a motor moves."""
 
 from dataclasses import dataclass
 
@@ -24,21 +24,21 @@ PER_JOINT = (JOINT_POS, JOINT_VEL)  # signals in the robot's joint order
 
 @dataclass(frozen=True)
 class Binding:
-    """How the joint orders of a robot and a policy fit together."""
+    """Maps between the joint orders of a robot and a policy."""
 
     to_policy: np.ndarray  # values in policy order = values in robot order[to_policy]
-    to_robot: np.ndarray  # and back
+    to_robot: np.ndarray  # values in robot order = values in policy order[to_robot]
 
     @property
     def same_order(self) -> bool:
-        """Whether nothing needs to be moved."""
+        """Whether both orders are the same."""
         return bool((self.to_policy == np.arange(len(self.to_policy))).all())
 
 
 def bind(
     contract: Contract, robot: RobotDescription, fusion: Fusion, source: str = "policy"
 ) -> Binding:
-    """Match joints by name and check every signal the policy reads.
+    """Match joints by name and check every signal that the policy reads.
 
     Raises:
         ContractError: a joint or signal is missing, superfluous, or of another size, unit or
@@ -102,7 +102,7 @@ def _check_live(robot: RobotDescription) -> None:
 
 
 def _check_reads(robot: RobotDescription, fusion: Fusion, source: str) -> None:
-    """What the estimator and the loop itself read of the robot's sensors."""
+    """Check the sensor signals that the estimator and the loop itself read."""
     given = {signal.name: signal for signal in robot.signals}
     missing = [signal.name for signal in fusion.reads if signal.name not in given]
     if missing:

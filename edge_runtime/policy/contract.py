@@ -1,9 +1,8 @@
-"""The deployment contract: what a policy file says of itself, and how that is written and read.
+"""The deployment contract: a policy file's metadata, written and read.
 
 A policy is one self-contained ``.onnx`` file. Its metadata holds the keys that mjlab writes
 (comma-separated, because existing ROS 2 controllers parse them) and one JSON value under
-``sim2edge`` with everything. This module knows the metadata only; running the network is
-`edge_runtime.policy.inference`.
+``sim2edge`` with everything. `edge_runtime.policy.inference` runs the network.
 """
 
 import dataclasses
@@ -43,7 +42,7 @@ class Actuator:
 
 @dataclass(frozen=True)
 class Command:
-    """One component of what the operator may ask for, and its trained range."""
+    """One component of the operator's command, and its trained range."""
 
     name: str
     unit: str
@@ -53,7 +52,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a policy comes from."""
+    """Records where a policy comes from."""
 
     commit: str = "unknown"
     seed: int = 0
@@ -68,7 +67,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Contract:
-    """Everything a runtime needs to drive a robot with a policy.
+    """Holds everything that a runtime needs to drive a robot with a policy.
 
     Network input ``obs`` is float32 (1, observation_size), output ``actions`` float32
     (1, actuators). The runtime clips the action to ±action_clip, then targets
@@ -106,7 +105,7 @@ class Contract:
 
 
 def to_metadata(contract: Contract) -> dict[str, str]:
-    """The metadata of the policy file: mjlab's keys, the JSON and its checksum."""
+    """Return a policy file's metadata: mjlab's keys, the JSON and its checksum."""
     document = json.dumps({"format": FORMAT, **dataclasses.asdict(contract)}, sort_keys=True)
     of = contract.actuators
     return {
@@ -136,7 +135,7 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
         source: its path, for the error messages.
 
     Raises:
-        ContractError: it is not a sim2edge policy, was changed since export, or contradicts
+        ContractError: the file is not a sim2edge policy, was changed since export, or contradicts
             itself.
     """
     if KEY not in metadata:
@@ -166,12 +165,12 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
 
 
 def _numbers(values: Any) -> str:
-    """Comma-separated, with every digit that tells the float apart."""
+    """Join numbers by commas, with all digits that identify the float."""
     return ",".join(repr(float(v)) if isinstance(v, float) else str(v) for v in values)
 
 
 def _contract(fields: dict[str, Any]) -> Contract:
-    """The contract of a document; TypeError, KeyError or ValueError say what is wrong with it."""
+    """Build the contract of a document; TypeError, KeyError or ValueError say what is wrong."""
 
     def rows(name: str) -> tuple[tuple[float, ...], ...]:
         return tuple(tuple(map(float, row)) for row in fields.pop(name))
@@ -195,7 +194,7 @@ def _contract(fields: dict[str, Any]) -> Contract:
 
 
 def _check_values(contract: Contract) -> None:
-    """The numbers make sense; NaN fails every comparison."""
+    """Raise ValueError for a number out of its range; NaN fails every comparison."""
     for name in ("control_period", "physics_period", "action_clip"):
         value = getattr(contract, name)
         if not 0 < value < math.inf:
@@ -240,7 +239,7 @@ T = TypeVar("T")
 
 
 def _make(kind: type[T], fields: Mapping[str, Any]) -> T:
-    """A dataclass from a document's fields, whose types are checked."""
+    """Build a dataclass from a document's fields, whose types are checked."""
     hints = get_type_hints(kind)
     for name, value in fields.items():
         plain = _PLAIN.get(hints.get(name))

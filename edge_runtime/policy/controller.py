@@ -1,4 +1,4 @@
-"""A policy bound to a robot: from signals to actuator targets in the robot's own order."""
+"""Binds a policy to a robot: from signals to actuator targets in the robot's own order."""
 
 import math
 
@@ -25,11 +25,11 @@ class Controller:
     """Runs one policy on one robot.
 
     Args:
-        policy: the policy.
-        robot: what the robot has.
+        policy: the policy to run.
+        robot: the robot's description.
         fusion: the estimator whose outputs are among `signals`.
-        signals: the robot's and the estimator's signals, (1, size): fixed buffers, in the
-            robot's order, that hold the newest values at each call.
+        signals: signals of robot and estimator, (1, size) each, in the robot's order: fixed
+            buffers that hold the newest values at each call.
 
     Raises:
         ContractError: they do not fit.
@@ -46,7 +46,7 @@ class Controller:
         self.stiffness = np.array([a.stiffness for a in self.actuators], np.float32)
         self.damping = np.array([a.damping for a in self.actuators], np.float32)
         self.command = np.zeros((1, len(contract.commands)), np.float32)
-        self._asked: Array | None = None
+        self._set: Array | None = None
         self.last_action = np.zeros((1, len(contract.actuators)), np.float32)
         self.step = np.zeros((1, 1), np.float32)
         self._map = ActionMap(contract.actuators, contract.action_clip)
@@ -62,36 +62,36 @@ class Controller:
         self._upper = np.array([c.upper for c in contract.commands], np.float32)
 
     def set_command(self, command: Array) -> None:
-        """Take over the operator's command, (commands,), within the trained range.
+        """Set the operator's command, (commands,), clipped to the trained range.
 
-        An array that was given before must hold the same values.
+        The same array object must hold the same values as before.
         """
-        if command is self._asked:
+        if command is self._set:
             return
-        self._asked = command
+        self._set = command
         np.clip(command, self._lower, self._upper, out=self.command[0])
 
     def continue_from(self, other: "Controller") -> None:
-        """Go on where another controller of the same robot is."""
+        """Continue from the control step and last action of another controller of this robot."""
         self.step[:] = other.step
         self.last_action[:] = other.last_action[:, _order(other, self)]
 
     def action_in_robot_order(self) -> Array:
-        """The last action, (A,), in the robot's order: a copy, or a buffer of its own."""
+        """Return the last action after the clip, (A,), in the robot's order: a copy or a buffer."""
         last: Array = self.last_action[0]
         return last if self._to_robot is None else np.take(last, self._to_robot)
 
-    def set_last_action(self, followed: Array) -> None:
-        """Take an action, (A,) in the robot's order, for the last one."""
-        np.take(followed, self._to_policy, out=self.last_action[0])
+    def set_last_action(self, action: Array) -> None:
+        """Set the last action from one in the robot's order, (A,)."""
+        np.take(action, self._to_policy, out=self.last_action[0])
 
     def restart(self) -> None:
-        """Forget the past, as at the start of an episode; the gait clock goes on."""
+        """Clear history and last action, as at the start of an episode; the gait clock goes on."""
         self.last_action[:] = 0
         self._builder.reset()
 
     def observe(self) -> bool:
-        """Build the observation in the policy's own input; whether all of it is finite."""
+        """Build the observation in the network's input; return whether all of it is finite."""
         for robot_order, policy_order in self._permuted:
             np.take(robot_order, self._to_policy, axis=1, out=policy_order)
         return all_finite(self._builder.build(self.signals)[0])
@@ -100,7 +100,7 @@ class Controller:
         """Run the network on the observation.
 
         Returns:
-            The largest action as a multiple of the clip; not finite if any action is not.
+            The largest action as a multiple of the clip; NaN if an action is not finite.
         """
         self.policy.run()
         actions = self.policy.action[0].tolist()
@@ -109,7 +109,7 @@ class Controller:
         return max(max(actions), -min(actions)) / self._action_clip
 
     def target(self) -> Array:
-        """The target of the last action, (A,), in the robot's order; remembers the action."""
+        """Clip and keep the action; return its target, (A,), rad or rad/s, in the robot's order."""
         self._map.clip(self.policy.action, out=self.last_action)
         target: Array = self._map.target(self.last_action)[0]
         return target if self._to_robot is None else np.take(target, self._to_robot)

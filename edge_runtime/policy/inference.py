@@ -1,4 +1,4 @@
-"""A policy file made ready to run: checked, bound to fixed buffers, and warm."""
+"""Runs a policy file: checked, bound to fixed buffers, and warmed up."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +14,16 @@ from edge_runtime.policy.contract import Contract, from_metadata
 from edge_runtime.signals import Array
 
 INPUT, OUTPUT = "obs", "actions"
-GOLDEN_TOLERANCE = 1e-5  # of a golden action, relative to max(1, |action|)
+GOLDEN_TOLERANCE = 1e-5  # largest golden error, relative to max(1, |action|)
 _WARM_UP_RUNS = 20
-_NO_FOLDER = "/dev/null/none"  # below a file, so nothing can ever be there
-# Of a tensor's `external_data`: onnxruntime 1.23, the last for Python 3.10, follows any whole path.
+_NO_FOLDER = "/dev/null/none"  # below a file, so it can never exist
+# In a tensor's `external_data`, which onnxruntime 1.23, the last for Python 3.10, would follow.
 _ELSEWHERE = b"\n\x08location\x12"
 
 
 @dataclass(frozen=True)
 class ExecutionProvider:
-    """What computes a network, by onnxruntime's name and options."""
+    """Names an execution provider of onnxruntime, with its options."""
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
@@ -33,15 +33,15 @@ CPU = ExecutionProvider("CPUExecutionProvider")
 
 
 class Policy:
-    """One policy: `policy(obs)` runs it.
+    """Runs one policy: `policy(observation)`.
 
-    Inputs and outputs live in fixed buffers (`observation`, `action`), so that a call allocates
-    nothing; one thread that does not spin, so that it disturbs nobody.
+    Input and output are fixed buffers (`observation`, `action`), so a call allocates nothing. The
+    network runs on the calling thread alone, without spinning.
 
     Raises:
         ContractError: the file is not a policy, was damaged or changed since export, or does not
-            compute the actions it says it does.
-        UserError: the execution provider cannot be had here.
+            compute its golden actions.
+        UserError: the execution provider cannot be started here.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Policy:
         self._binding.bind_output(
             OUTPUT, "cpu", 0, np.float32, self.action.shape, self.action.ctypes.data
         )
-        # From `observation` to `action`.
+        # Computes `action` from `observation`.
         self.run: Callable[[], None] = partial(self._session.run_with_iobinding, self._binding)
         for _ in range(_WARM_UP_RUNS):
             self.run()
@@ -80,14 +80,16 @@ class Policy:
         """Read a policy file.
 
         Raises:
-            UserError: it cannot be read, or as for the class.
-            ContractError: as for the class.
+            UserError: the file cannot be read, or the provider cannot be started.
+            ContractError: the file is not a sound policy.
         """
         return cls(read_model(path), str(path), provider)
 
     def __call__(self, observation: Array) -> Array:
-        """The action before the clip, (1, A), of an observation (1, n); a buffer that the next
-        call overwrites."""
+        """Compute the action before the clip, (1, A), for an observation, (1, n).
+
+        The next call overwrites the returned buffer.
+        """
         np.copyto(self.observation, observation)
         self.run()
         return self.action
@@ -96,7 +98,7 @@ class Policy:
         """The largest difference from the file's golden actions, relative to `max(1, |action|)`.
 
         Raises:
-            ContractError: the file has no golden vectors, or of another size.
+            ContractError: the file has no golden vectors, or some of another size.
         """
         contract = self.contract
         try:
@@ -120,10 +122,10 @@ class Policy:
 
 
 def read_model(path: str | Path) -> bytes:
-    """A policy file's bytes.
+    """Read a policy file's bytes.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the file cannot be read.
     """
     try:
         return Path(path).read_bytes()
@@ -149,10 +151,10 @@ def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.Infe
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # The error raised below says it already; which library a provider lacks is said there alone.
+    # The error raised below is enough; but only the log names the library that a provider lacks.
     options.log_severity_level = 4 if provider == CPU else 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Even from bytes, weights in other files would be looked up in the working folder.
+    # onnxruntime looks for external weights in the working folder, even for a model from bytes.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", _NO_FOLDER
     )
@@ -160,12 +162,12 @@ def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.Infe
         session = ort.InferenceSession(
             model, options, providers=[(provider.name, dict(provider.options))]
         )
-    except Exception as error:  # onnxruntime's own kinds share no other base
+    except Exception as error:  # onnxruntime's errors share no other base
         reason = str(error).split(" : ")[-1].splitlines()[0].strip()
         raise ContractError(
             f"{source}: not a readable policy ({reason}); copy or export it again"
         ) from None
-    if session.get_providers()[0] != provider.name:  # onnxruntime goes on without a word
+    if session.get_providers()[0] != provider.name:  # onnxruntime falls back without an error
         raise UserError(
             f"{source}: {provider.name} could not be started, although this onnxruntime "
             f"{ort.__version__} has it: its driver or libraries are missing, or of another version"
@@ -181,7 +183,7 @@ def _metadata(session: ort.InferenceSession, source: str) -> dict[str, str]:
 
 
 def _check_border(session: ort.InferenceSession, contract: Contract, source: str) -> None:
-    """The network's inputs and outputs are those that the contract promises."""
+    """Refuse a network whose inputs and outputs are not the contract's."""
 
     def border(nodes: Sequence[ort.NodeArg]) -> list[tuple[str, str, list[int]]]:
         return [(node.name, node.type, list(node.shape)) for node in nodes]

@@ -1,4 +1,4 @@
-"""`sim2edge inspect`: what a policy file needs, and whether it computes what it says."""
+"""`sim2edge inspect`: show what a policy file needs, and check its golden vectors."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ def main(config: InspectConfig) -> int:
     """Run the command.
 
     Raises:
-        ContractError: it is not a policy, or was damaged or changed since export.
+        ContractError: the file is not a policy, or was damaged or changed since export.
     """
     policy = Policy.load(config.policy)
     if config.json:
@@ -36,7 +36,7 @@ def main(config: InspectConfig) -> int:
 
 
 def describe(policy: Policy) -> list[str]:
-    """The contract for people, a line each."""
+    """Return the lines of a contract, for people."""
     contract = policy.contract
     sections = [
         _head(policy),

@@ -1,6 +1,7 @@
-"""Measures one execution provider; a program of its own, started by `providers`.
+"""Measures one execution provider, as a program that `providers` starts.
 
-The model comes on stdin, the provider as JSON in the first argument, and the answer goes to stdout.
+It reads the model from stdin and the provider, as JSON, from its first argument, and writes the
+measurement to stdout.
 """
 
 import json
@@ -14,11 +15,11 @@ from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import ExecutionProvider, Policy
 
 RUNS = 400
-PERIOD = 0.005  # s: a robot asks now and then; in a hot loop every provider looks faster
+PERIOD = 0.005  # s between calls, as on a robot; in a hot loop every provider looks faster
 
 
 def trial(model: bytes, provider: ExecutionProvider, runs: int = RUNS) -> dict[str, Any]:
-    """The fields of a `Measurement`: times in µs, one paced call for each."""
+    """Return the fields of a `Measurement`, from paced calls; times are in µs."""
     began = time.monotonic()
     try:
         policy = Policy(model, "it", provider)

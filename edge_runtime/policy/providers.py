@@ -1,7 +1,7 @@
-"""What computes the network, chosen by measurement at the start: TensorRT, CUDA or the CPU.
+"""Chooses the execution provider by measurement at the start: TensorRT, CUDA or the CPU.
 
-A GPU is no faster by nature: a policy of some hundred kilobytes takes the CPU less than a GPU
-takes to be asked. So nothing but the CPU is used unless it is named, or was the fastest here.
+A CPU computes a policy of some hundred kilobytes in less time than a call to a GPU takes. So the
+CPU is used unless another provider is named, or was the fastest here.
 """
 
 import json
@@ -20,7 +20,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.files import cache_folder, make_folder
 from edge_runtime.policy.inference import CPU, ExecutionProvider, Policy, read_model
 
-# With TensorFloat-32 in place of single precision no golden vector would come out.
+# TensorFloat-32 in place of single precision would fail the golden vectors.
 _EXACT = {"NVIDIA_TF32_OVERRIDE": "0"}
 AUTO, ON_CPU = "auto", "cpu"
 TENSORRT, CUDA = "TensorrtExecutionProvider", "CUDAExecutionProvider"
@@ -31,10 +31,10 @@ _TRIAL = "edge_runtime.policy.provider_trial"
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one provider did with the policy's golden observations. Times in µs."""
+    """Holds a provider's latency on the policy's golden observations; times are in µs."""
 
     provider: str
-    refused: str = ""  # why it cannot be used; empty if it can
+    refused: str = ""  # why the provider cannot be used; empty if it can
     p50: float = 0.0
     p99: float = 0.0
     golden_error: float = 0.0  # relative to max(1, |action|)
@@ -43,44 +43,44 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Choice:
-    """What computes the network, and why."""
+    """Holds the chosen provider and the measurements behind the choice."""
 
     provider: str
     wanted: str
     measured: tuple[Measurement, ...] = ()
-    diagnostic: str = ""  # why others are not it; empty if all that was wanted can be had
+    diagnostic: str = ""  # why wanted providers were refused; empty if none was
 
     def as_dictionary(self) -> dict[str, Any]:
-        """For the report."""
+        """Return the report's entry."""
         return asdict(self)
 
     def described(self) -> str:
-        """For people, in a line."""
-        told = [
+        """Describe the choice in one line."""
+        latencies = [
             f"{_short(m.provider)} "
             + (f"cannot: {m.refused}" if m.refused else f"p99 {m.p99:.0f} µs")
             for m in self.measured
         ]
-        return "; ".join([_short(self.provider), *told])
+        return "; ".join([_short(self.provider), *latencies])
 
 
 def load(
     path: Path, wanted: str = ON_CPU, cache: Path | None = None, patience: float = _PATIENCE
 ) -> tuple[Policy, Choice]:
-    """A policy on the provider that is wanted, or else on the CPU.
+    """Load a policy on the wanted provider, or else on the CPU.
 
     Args:
         path: the policy file.
-        wanted: 'cpu', 'cuda', 'tensorrt', an execution provider by onnxruntime's name, or 'auto'
-            for the one with the smallest p99 of those that are here.
-        cache: folder for what a provider compiles; `default_cache()` by default.
-        patience: s that a provider may take to be measured.
+        wanted: 'cpu', 'cuda', 'tensorrt', onnxruntime's name of another provider, or 'auto' for
+            the provider here with the smallest p99.
+        cache: folder for compiled engines; `default_cache()` by default.
+        patience: how long the measurement of one provider may take, s.
 
     Raises:
         UserError: the file cannot be read, or no such provider is known.
-        ContractError: it is no sound policy.
+        ContractError: the file is not a sound policy.
     """
-    policy = Policy.load(path)  # on the CPU, which it must run on in any case
+    policy = Policy.load(path)  # on the CPU, the fallback of every provider
     if wanted == ON_CPU:
         return policy, Choice(CPU.name, wanted)
     names = candidates(wanted)
@@ -94,17 +94,17 @@ def load(
     os.environ.update(_EXACT)
     try:
         return Policy(model, str(path), find(choice.provider, folder)), choice
-    except UserError as error:  # it was had a moment ago
+    except UserError as error:  # although its measurement worked
         measured = [m for m in choice.measured if m.provider != choice.provider]
-        failed = Measurement(choice.provider, f"it could be had but a moment ago: {error}")
+        failed = Measurement(choice.provider, f"it failed after it was measured: {error}")
         return policy, Choice(CPU.name, wanted, (*measured, failed), failed.refused)
 
 
 def candidates(wanted: str) -> list[str]:
-    """The providers to be measured, by onnxruntime's names; the CPU is always among them.
+    """Return the providers to measure, by onnxruntime's names; the CPU is always among them.
 
     Raises:
-        UserError: nothing is known by that name.
+        UserError: no provider has that name.
     """
     available = ort.get_available_providers()
     if wanted == AUTO:
@@ -116,7 +116,7 @@ def candidates(wanted: str) -> list[str]:
 
 
 def choose(wanted: str, measured: Sequence[Measurement]) -> Choice:
-    """The fastest by p99 of the sound ones, or the one that is wanted if it is sound."""
+    """Choose the sound provider with the smallest p99, or the wanted one if it is sound."""
     sound = [m for m in measured if not m.refused]
     if wanted == AUTO:
         best = min(sound, key=lambda m: m.p99).provider if sound else CPU.name
@@ -130,11 +130,11 @@ def choose(wanted: str, measured: Sequence[Measurement]) -> Choice:
 
 
 def find(name: str, folder: Path) -> ExecutionProvider:
-    """A provider with the options that a policy needs.
+    """Return a provider with the options that a policy needs.
 
     Args:
-        name: onnxruntime's.
-        folder: for what it compiles.
+        name: onnxruntime's name.
+        folder: folder for compiled engines.
     """
     if name == CPU.name:
         return CPU
@@ -152,8 +152,7 @@ def find(name: str, folder: Path) -> ExecutionProvider:
 
 
 def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIENCE) -> Measurement:
-    """What a provider does with a policy, in a process of its own: one that crashes or hangs
-    must not take the robot's along."""
+    """Measure a provider in a process of its own, so that a crash or hang cannot end this one."""
     request = json.dumps([provider.name, dict(provider.options)])
     process = subprocess.Popen(
         [*child_program(_TRIAL), request],
@@ -183,12 +182,12 @@ def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIEN
 
 
 def default_cache() -> Path:
-    """Where engines are kept from one start to the next."""
+    """Return the folder in which compiled engines are kept between starts."""
     return cache_folder("engines")
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """What onnxruntime's log says of a failure, without its colours and places in its source."""
+    """Return the failure in onnxruntime's log, without colours and places in its source."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", next((x for x in lines if "rror" in x), lines[-1]))
     return plain.split("] ")[-1].strip()
 

@@ -1,1 +1,1 @@
-"""Writes the run log: what each tick read, estimated, wanted and sent."""
+"""Records what each tick read, estimated, wanted and sent in a log file."""

@@ -1,7 +1,7 @@
-"""An append-only file of blocks that check themselves.
+"""An append-only file of blocks with checksums.
 
-Whatever ends the writing process, the file can be read up to the last whole block; what is torn
-or damaged is left out and said, and what comes after a damaged block is found again.
+After a crash or a power cut the file can be read up to the last whole block. A reader leaves
+damaged blocks out, names them, and goes on behind them.
 """
 
 import errno
@@ -17,25 +17,25 @@ from typing import NamedTuple
 from edge_runtime.errors import UserError
 from edge_runtime.files import sync_folder
 
-MARKER = b"\x93s2e blk"  # at the start of each block; no text file begins so
-_HEAD = struct.Struct("<8sIIII")  # marker, checksum of what follows it, kind, number, length
-_CHECKED = 12  # bytes before what is checked
+MARKER = b"\x93s2e blk"  # at the start of each block; no text file begins like this
+_HEAD = struct.Struct("<8sIIII")  # marker, checksum of all that follows it, kind, number, length
+_CHECKED = 12  # the checksum covers the bytes from here on
 
 
 class Block(NamedTuple):
-    """One block of a file."""
+    """Holds one block of a file."""
 
     kind: int
-    number: int  # its place in the file, as it was written
+    number: int  # counts the blocks of the file
     payload: bytes
 
 
 class BlockFile:
-    """Writes blocks to a new file; what was there is kept as `NAME~`.
+    """Writes blocks to a new file; an old file of that name is kept as `NAME~`.
 
     Args:
         path: the file; missing folders are made.
-        limit: bytes that it may come to.
+        limit: largest size of the file, bytes.
 
     Raises:
         UserError: the file cannot be written there.
@@ -60,7 +60,7 @@ class BlockFile:
         """Write a block through to the disk.
 
         Raises:
-            OSError: it could not be written, or would pass the limit; the file is as before.
+            OSError: the disk refused it, or it would pass the limit; the file is as before.
         """
         block = _sealed(kind, self._number, payload)
         if self.size + len(block) > self.limit:
@@ -77,9 +77,9 @@ class BlockFile:
             self._number += 1
 
     def close(self) -> None:
-        """Close the file; one without a block was never there.
+        """Close the file; remove one without a block, and restore the old file then.
 
-        A write that hangs in another thread is left to the process's end.
+        It does not wait for a write that hangs in another thread.
         """
         if not self._in_use.acquire(blocking=False):
             return
@@ -106,7 +106,7 @@ def _write_all(file: int, content: bytes) -> None:
 
 
 def is_block_file(path: Path) -> bool:
-    """Whether the file begins with a block."""
+    """Return whether the file begins with a block."""
     try:
         with path.open("rb") as file:
             return file.read(len(MARKER)) == MARKER
@@ -115,7 +115,7 @@ def is_block_file(path: Path) -> bool:
 
 
 def read_blocks(path: Path) -> tuple[list[Block], list[str]]:
-    """All whole blocks, and a line for each stretch that is damaged or torn off.
+    """Return all whole blocks, and a line for each stretch that is damaged or torn off.
 
     Raises:
         UserError: the file cannot be read or is empty.
@@ -132,7 +132,7 @@ def read_blocks(path: Path) -> tuple[list[Block], list[str]]:
 
 
 def _stretches(data: mmap.mmap) -> Iterator[Block | str]:
-    """Whole blocks, and what is wrong between them."""
+    """Yield whole blocks, and a line for each damaged stretch between them."""
     at, expected = 0, 0
     while at < len(data):
         block = _block(data, at)

@@ -1,4 +1,4 @@
-"""Keeps what the control loop does in a run's log, without making it wait."""
+"""Writes ticks to a run's log, without making the control loop wait."""
 
 import dataclasses
 import json
@@ -32,19 +32,19 @@ from edge_runtime.recording.run_log import (
 )
 from edge_runtime.signals import Array, Signal
 
-WRITE_EVERY = 0.4  # s; what is not yet written is lost with the process
-_RING_SECONDS, _RING_ROWS = 10.0, 4096  # at least, that a disk may take for one write
-_NOT_SENT = -1  # in place of a mode: nothing is known of the robot yet
+WRITE_EVERY = 0.4  # s; a crash loses the rows since the last write
+_RING_SECONDS, _RING_ROWS = 10.0, 4096  # the larger is how long one write may take
+_NOT_SENT = -1  # the mode in a row without a command
 
 
 class RunRecorder:
     """Writes a row for each tick that it observes.
 
     Args:
-        file: an empty one, to be closed after this.
-        loop: which must not run yet.
-        fusion: name of its estimator.
-        every: s between two writes.
+        file: an empty file, which the caller closes after this object.
+        loop: the loop to record, before its start.
+        fusion: the name of its estimator.
+        every: time between two writes, s.
 
     Raises:
         UserError: the header cannot be written.
@@ -71,13 +71,13 @@ class RunRecorder:
             ) from None
         self._events: deque[dict[str, Any]] = deque()  # whose operations are atomic
         joints = len(loop.robot.description.joint_names)
-        self._nothing: Array = np.zeros((3, joints), np.float32)  # in place of a command
+        self._nothing: Array = np.zeros((3, joints), np.float32)  # for a row without a command
         self._lost = False
         capacity = max(_RING_ROWS, math.ceil(_RING_SECONDS * 1e9 / loop.period))
         self._writer = RowWriter(row_dtype(columns).itemsize, capacity, self._write, every)
 
     def observe(self, tick: Tick) -> None:
-        """Copy a tick; called by the loop's thread, for which it never waits."""
+        """Copy a tick into the ring."""
         lost, sent = tick.lost, tick.sent
         if tick.controller is not self._controller or lost != self._lost:
             self._note(tick, lost)
@@ -103,7 +103,11 @@ class RunRecorder:
         self._writer.put(b"".join(row))
 
     def close(self, error: str = "") -> None:
-        """Write what is left, and how the run ended."""
+        """Write the rows that are left and the event of the end.
+
+        Args:
+            error: what ended the run, if an error did.
+        """
         self._writer.close()
         if not self._writer.failure:
             self._events.append({"event": "end", **self.as_dictionary(), "error": error})
@@ -111,7 +115,7 @@ class RunRecorder:
                 self._write_events()
 
     def as_dictionary(self) -> dict[str, Any]:
-        """What became of it, for the report; after `close` for good."""
+        """Return the report's entry: file, rows and losses, final after `close`."""
         return {
             "file": str(self._file.path),
             "rows": self._writer.written,
@@ -121,16 +125,16 @@ class RunRecorder:
         }
 
     def described(self) -> str:
-        """What became of it, for people."""
+        """Describe file, rows and losses in one line."""
         report = self.as_dictionary()
         kept = f"{report['file']} ({report['rows']:,} ticks, {report['bytes'] / 1e6:.1f} MB)"
         lost = report["rows_lost"]
         if report["ended_early"]:
             return f"{kept} ended early: {report['ended_early']}; {lost:,} ticks are not in it"
-        return f"{kept}; {lost:,} ticks lost, for the disk was too slow" if lost else kept
+        return f"{kept}; {lost:,} ticks lost, because the disk was too slow" if lost else kept
 
     def _note(self, tick: Tick, lost: bool) -> None:
-        """Note what happens so rarely that it may take a few microseconds more."""
+        """Queue rare events: another policy, and an estimator that is lost or found again."""
         if tick.controller is not self._controller:
             self._controller = tick.controller
             self._events.append(
@@ -154,7 +158,7 @@ class RunRecorder:
 
 
 def _about(policy: Policy) -> dict[str, Any]:
-    """Name, hash and contract, without its golden vectors."""
+    """Return a policy's file, hash and contract without golden vectors."""
     contract = dataclasses.replace(policy.contract, golden_observations=(), golden_actions=())
     return {
         "source": policy.source,

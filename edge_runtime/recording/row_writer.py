@@ -1,43 +1,44 @@
-"""Rows from a thread that never waits, to a sink that may be slow."""
+"""Hands rows from a thread that never waits to a function that may be slow."""
 
 import threading
 from collections.abc import Callable
 
 
 class RowWriter:
-    """A ring that one thread fills, and a thread that empties it into a sink.
+    """Buffers rows in a ring, which a thread of its own empties into a function.
 
-    The giver takes no lock and makes no system call: it copies its row into memory that is there.
+    `put` takes no lock and makes no system call; it copies the row into memory allocated before.
     If the ring is full, the row is lost.
 
-    The thread keeps the priority that `realtime` gives to all but the loop's own: below it, but
-    above other processes, for whoever holds the interpreter's lock must be let to run.
+    The thread gets the priority that `realtime` gives to all threads but the loop's: below the
+    loop, but above other processes, because the loop waits for a thread that holds the
+    interpreter's lock.
 
     Args:
-        row_size: bytes of a row.
-        capacity: rows that the ring holds.
-        sink: called with some rows, one after another; an OSError of its ends the writing.
-        every: s between two calls.
+        row_size: size of a row, bytes.
+        capacity: how many rows the ring holds.
+        sink: takes some rows, joined; an OSError that it raises ends the writing.
+        every: time between two calls, s.
     """
 
     def __init__(
         self, row_size: int, capacity: int, sink: Callable[[bytes], None], every: float
     ) -> None:
         self._ring = memoryview(bytearray(row_size * capacity))
-        self._ring[:] = bytes(len(self._ring))  # so that its memory is there before the first row
+        self._ring[:] = bytes(len(self._ring))  # so that no page is missing at the first row
         self._size, self._capacity = row_size, capacity
         self._sink, self._every = sink, every
-        self.given = 0  # rows
-        self._filled = 0  # rows in the ring so far, written by the giver alone
-        self.written = 0  # rows out of it, written by the thread alone
-        self.failure = ""  # what ended the writing, if not `close`
-        self.patience = 5.0  # s that `close` waits for a sink that hangs
+        self.given = 0  # rows put, lost ones too
+        self._filled = 0  # rows put into the ring; only the putting thread changes it
+        self.written = 0  # rows taken out of it; only this object's thread changes it
+        self.failure = ""  # the error that ended the writing, if one did
+        self.patience = 5.0  # s for which `close` waits for a sink that hangs
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="row writer", daemon=True)
         self._thread.start()
 
     def put(self, row: bytes) -> None:
-        """Give a row of the right size."""
+        """Put a row of `row_size` bytes into the ring, or count it as lost."""
         self.given += 1
         filled = self._filled
         if filled - self.written < self._capacity:
@@ -46,7 +47,7 @@ class RowWriter:
             self._filled = filled + 1
 
     def close(self) -> None:
-        """Write what is left and end the thread."""
+        """Pass on the rows that are left and end the thread."""
         self._ending.set()
         self._thread.join(self.patience)
         if self._thread.is_alive():

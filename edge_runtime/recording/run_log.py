@@ -1,8 +1,8 @@
-"""A run's log: every sample, estimate and command, as the control loop had them.
+"""The format of a run's log: every sample, estimate and command, as the control loop had them.
 
-A file of `blocks`. The first is a JSON header: the robot, the policy's contract and hash, the
-estimator, and the layout of a row, so that the file explains itself. Then come blocks of rows, one
-a tick, and JSON events: another policy, the estimator lost, the end.
+The log is a `block_file`. Its first block is a JSON header: the robot, the policy's contract and
+hash, the estimator, and the layout of a row, so that the file explains itself. Blocks of rows
+follow, one row a tick, and JSON events: another policy, a lost estimator, the end.
 """
 
 import json
@@ -25,25 +25,25 @@ FORMAT = "sim2edge run log 1"
 HEADER, ROWS, EVENT = 0, 1, 2  # kinds of blocks
 FIXED = (  # name, format, unit
     ("time", "<i8", "ns"),  # when the tick began, by the loop's clock
-    ("sequence", "<i8", "1"),  # of the newest sample; the same again: there was no new one
+    ("sequence", "<i8", "1"),  # of the newest sample; unchanged without a new one
     ("stamp", "<f8", "s"),  # of that sample, by the robot's clock
-    ("row", "<u4", "1"),  # counts all ticks; a gap is rows that could not be kept
-    ("tick", "<u4", "1"),  # as in the report: counts from the first good sample
+    ("row", "<u4", "1"),  # counts all ticks; a gap is rows that were lost
+    ("tick", "<u4", "1"),  # counts from the first good sample, as in the report
     ("missed", "<u4", "1"),  # periods skipped right before
-    ("fused", "<u4", "1"),  # periods by which the estimator went on; 0: it did not
+    ("fused", "<u4", "1"),  # periods by which the estimator was updated; 0: it was not
     ("reset", "u1", "1"),  # whether the estimator was reset before that
-    ("lost", "u1", "1"),  # whether it had lost the robot
-    ("reaction", "u1", "1"),  # of the guard
-    ("mode", "i1", "1"),  # of the command; -1: nothing was sent
+    ("lost", "u1", "1"),  # whether the estimator could not be trusted
+    ("reaction", "u1", "1"),  # the guard's
+    ("mode", "i1", "1"),  # the command's; -1: none was sent
     ("padding", "<u4", "1"),
 )
 HEAD = struct.Struct("<qqdIIIIBBBb4x")
-SENSOR, ESTIMATE = "sensor.", "estimate."  # prefixes of signals
+SENSOR, ESTIMATE = "sensor.", "estimate."  # prefixes of the columns of signals
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the rows."""
+    """Describes one column of the rows."""
 
     name: str
     format: str  # numpy's
@@ -53,7 +53,7 @@ class Column:
 
 
 def row_dtype(columns: Sequence[Column]) -> np.dtype[np.void]:
-    """Of the rows; each column a field."""
+    """Return the dtype of a row, with a field for each column."""
     fixed = len(FIXED)
     scalars = [(c.name, c.format) for c in columns[:fixed]]
     return np.dtype([*scalars, *((c.name, c.format, (c.size,)) for c in columns[fixed:])])
@@ -61,19 +61,19 @@ def row_dtype(columns: Sequence[Column]) -> np.dtype[np.void]:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A log that was read."""
+    """Holds a log that was read."""
 
     robot: RobotDescription
-    contract: Contract  # of the first policy
+    contract: Contract  # the first policy's
     fusion: str  # name of the estimator
     header: dict[str, Any]
-    rows: npt.NDArray[np.void]  # one a tick; fields are the header's columns
+    rows: npt.NDArray[np.void]  # one a tick, with the header's columns as fields
     events: tuple[dict[str, Any], ...]
-    damage: tuple[str, ...]  # of the file, a line each
+    damage: tuple[str, ...]  # a line for each damaged stretch of the file
 
     @property
     def complete(self) -> bool:
-        """Whether its run came to an end that it could write."""
+        """Whether the log holds the end of its run."""
         return any(event["event"] == "end" for event in self.events)
 
 
@@ -81,11 +81,11 @@ def read_run_log(path: Path) -> RunRecord:
     """Read a log as far as it is whole.
 
     Raises:
-        UserError: it cannot be read, is none, or of another version.
+        UserError: the file cannot be read, is no log, or has another version.
     """
     blocks, damage = read_blocks(path)
     if not blocks or blocks[0].kind != HEADER:
-        raise UserError(f"'{path}' is damaged: without its header nobody can tell what it holds")
+        raise UserError(f"'{path}' is damaged: its header is missing, so its rows cannot be read")
     try:
         return _record(path, blocks, damage)
     except (KeyError, TypeError, ValueError) as error:

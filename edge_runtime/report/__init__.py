@@ -1,1 +1,1 @@
-"""Reports how a run kept its budget."""
+"""Reports whether a run kept its budget and its rules."""

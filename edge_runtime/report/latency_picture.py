@@ -1,4 +1,4 @@
-"""The distribution of latencies as a picture: one ridge a stage on a logarithmic time axis."""
+"""Draws the distribution of latencies: one ridge a stage on a logarithmic time axis."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from edge_runtime.loop.latency import LatencyHistogram, bin_edges
 from edge_runtime.report.run_report import Row, rows
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _RIDGE = 960, 96, 236, 112, 58  # px
-_PER_DECADE = 40  # points of a ridge
+_PER_DECADE = 40  # points of a ridge in a decade
 _COLORS = ("#4e79a7", "#59a14f", "#e8833a", "#b07aa1", "#d4a72c", "#334155", "#94a3b8")
 _TICKS = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  # ns
 
 
 def latency_svg(loop: ControlLoop) -> str:
-    """An SVG document; a ridge's height is the logarithm of its counts, so that tails show."""
+    """Return an SVG document; a ridge's height is the logarithm of its counts, so tails show."""
     lines = rows(loop)
     histograms = [*loop.budget.stages, loop.budget.tick, loop.budget.wake_up]
     largest = max(h.max for h in histograms)
@@ -43,7 +43,7 @@ def latency_svg(loop: ControlLoop) -> str:
 
 
 class _Axis:
-    """Logarithmic time, ns, to px."""
+    """Maps time, ns, to a logarithmic axis, px."""
 
     def __init__(self, lowest: float, highest: float) -> None:
         self.lowest, self.highest = lowest, highest

@@ -1,4 +1,4 @@
-"""What a run was like: a dictionary for machines, a table for people."""
+"""Reports a run: a dictionary for machines, a table for people."""
 
 import os
 import platform
@@ -19,20 +19,20 @@ _BAR = 16  # characters
 
 @dataclass(frozen=True)
 class Row:
-    """Latencies of a stage, or of the whole tick, in ns."""
+    """Holds the latencies of a stage, or of the whole tick, ns."""
 
     name: str
     p50: int
     p99: int
     p999: int
     max: int
-    share: float | None = None  # of the period that it may take
+    share: float | None = None  # of the period, which is the budget
     limit: int | None = None
-    over: int | None = None  # ticks in which it took more
+    over: int | None = None  # ticks over the budget
 
 
 def rows(loop: ControlLoop) -> list[Row]:
-    """One a stage, then the tick, then the wake-up."""
+    """Return a row for each stage, then for the tick, then for the wake-up."""
     budget = loop.budget
     stages = [
         _row(stage.name.lower(), budget.stages[stage], share, budget.limits[stage], over)
@@ -55,7 +55,7 @@ def _row(
 
 
 def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
-    """The report for machines; times in µs unless their name says otherwise."""
+    """Return the report for machines; times are in µs unless their name says otherwise."""
     contract, sensors, guard = loop.controller.contract, loop.sensors, loop.guard
     return {
         "policy": {
@@ -95,6 +95,7 @@ def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
             "gives": [signal.name for signal in loop.fusion.provides],
             "lost_because": loop.lost_because,
         },
+        "observer_failures": list(loop.observer_failures),
         "error": None if loop.error is None else _error(loop.error),
         "realtime": dict(loop.realtime_report),
         "machine": {
@@ -108,7 +109,7 @@ def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
 
 
 def _error(error: BaseException) -> dict[str, str]:
-    """What ended the loop."""
+    """Describe the error that ended the loop."""
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return {"kind": type(error).__name__, "message": str(error), "traceback": "".join(lines)}
 
@@ -124,7 +125,7 @@ def _latency(row: Row) -> dict[str, float | int | None]:
 
 
 def table(loop: ControlLoop, color: bool) -> list[str]:
-    """The budget table for people, a line each, which a terminal of 80 columns holds."""
+    """Return the lines of the budget table, for a terminal of 80 columns."""
     paint = _paint if color else _plain
     lines = [
         paint(
@@ -164,7 +165,7 @@ def _summary(loop: ControlLoop, paint: Any) -> list[str]:
 
 
 def broken_rules(loop: ControlLoop) -> list[str]:
-    """Each rule that was broken, in the order in which they first were."""
+    """Return a line for each broken rule, in the order in which they were first broken."""
     guard = loop.guard
     broken = [
         (first, f"{MEASURES[rule.fault]} > {rule.limit:g}: {rule.reaction.name.lower()}", ticks)
@@ -179,7 +180,7 @@ def broken_rules(loop: ControlLoop) -> list[str]:
 
 
 def reason(loop: ControlLoop) -> str:
-    """Why the guard reacts now, or why what is latched was; empty if it does not react."""
+    """Return why the guard reacts, or why its reaction latched; empty without a reaction."""
     guard = loop.guard
     index = guard.latched_by if guard.latched else guard.due_by
     if not loop.reaction or index is None:

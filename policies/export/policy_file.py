@@ -43,6 +43,12 @@ class PolicyFile:
     contract: Contract
 
     @classmethod
+    def committed(cls, task: str) -> "PolicyFile":
+        """Returns the policy that comes with the package for a task."""
+        with as_file(files("assets").joinpath(f"policies/{task}.onnx")) as path:
+            return cls.find(path)
+
+    @classmethod
     def find(cls, path: Path) -> "PolicyFile":
         """A policy file, or what a run or its checkpoint exports to.
 
@@ -56,12 +62,6 @@ class PolicyFile:
         policy = Policy.load(path)
         task = find_task(policy.contract.task)
         return cls(str(path), path.read_bytes(), task, policy.contract)
-
-    @classmethod
-    def committed(cls, task: str) -> "PolicyFile":
-        """Returns the policy that comes with the package for a task."""
-        with as_file(files("assets") / "policies" / f"{task}.onnx") as path:
-            return cls.find(path)
 
     def actor(self, rows: int) -> Actor:
         """What computes actions for that many rows; for one row, the file as a robot runs it."""

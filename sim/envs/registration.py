@@ -6,16 +6,13 @@ reads its entry point `gymnasium.envs` finds `register_tasks` there.
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import gymnasium
 from gymnasium.envs.registration import register, registry
+from gymnasium.vector import VectorEnv
 
 from sim.tasks import TASKS, find_task
-
-if TYPE_CHECKING:  # to know the ids, no simulator need be loaded
-    from sim.envs.environment import TaskEnv
-    from sim.envs.vector_env import TaskVectorEnv
-    from sim.reference.humanoid_v5 import HumanoidV5VectorEnv
 
 _VERSION = re.compile(r"-v\d+$")
 
@@ -43,16 +40,18 @@ def _register(task: str) -> None:
     )
 
 
-def make_environment(task: str, render_mode: str | None = None, **fields: Any) -> "TaskEnv":
+def make_environment(
+    task: str, render_mode: str | None = None, **fields: Any
+) -> gymnasium.Env[Any, Any]:
     """One simulation; `fields` replace those of the task's config."""
-    from sim.envs.environment import TaskEnv  # noqa: PLC0415  as above
+    from sim.envs.environment import TaskEnv  # noqa: PLC0415  ids need no simulator
 
     return TaskEnv(replace(find_task(task), **fields), render_mode)
 
 
 def make_vector_environment(
     task: str, num_envs: int = 1, seed: int = 0, threads: int = 0, **fields: Any
-) -> "TaskVectorEnv | HumanoidV5VectorEnv":
+) -> VectorEnv[Any, Any, Any]:
     """The native batch; `fields` replace those of the task's config."""
     from sim.envs.batch import make_batch  # noqa: PLC0415  as above
 

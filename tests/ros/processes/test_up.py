@@ -15,7 +15,7 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from ros_nodes.faults import child
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.processes.node_process import without_sources
+from sim2edge_ros.node_process import without_sources
 from sim2edge_ros.processes.up import UpConfig, _command, default_parameters, parameter_files
 from sim2edge_ros.settings.robot_file import default_policy
 from tests.ros.graph.ros_graph import GRACE, up

@@ -1,4 +1,4 @@
-"""A policy on a robot behind ROS topics: what an edge node has from configuration to clean-up."""
+"""Drives a robot behind ROS topics with a policy, from configuration to clean-up."""
 
 import os
 import threading
@@ -35,21 +35,21 @@ from sim2edge_ros.settings.frames import frames
 from sim2edge_ros.settings.parameters import EdgeParameters
 from sim2edge_ros.settings.robot_file import default_policy
 
-_MATCHING = 1.0  # s for the robot to find who commands it
-_FRESH = 2.0  # s for a new sample to come, before anything is commanded
-_NEW = 5.0  # s for which an active node gives way to who commands the robot already
-_LOOK = 0.005  # s between two looks
+_MATCHING = 1.0  # s for the robot to discover this node's commands
+_FRESH = 2.0  # s for a new sample to arrive before the first command
+_NEW = 5.0  # s for which an active node gives way to another that commands the robot already
+_POLL = 0.005  # s
 
 
 class Drive:
-    """Loads and checks everything; nothing is commanded before `start`.
+    """Loads and checks everything, and commands nothing before `start`.
 
-    `start`, `stop` and `close` are for the thread of the node's states, `watch` and `look_around`
-    for the one that spins `node`, what changes policies for a third; none waits long for another.
+    The thread of the node's states calls `start`, `stop` and `close`; the one that spins `node`
+    calls `watch` and `look_around`; a third changes policies. None waits long for another.
 
     Args:
-        node: on which to subscribe and publish; its executor spins in a thread of its own.
-        parameters: of the edge node.
+        node: subscribes and publishes; its executor spins in a thread of its own.
+        parameters: the edge node's parameters.
 
     Raises:
         UserError: policy, robot file, estimator or a parameter does not fit.
@@ -83,13 +83,13 @@ class Drive:
             _check_cpu(parameters.cpu)
             wanted = RealtimeConfig(parameters.fifo, parameters.cpu, parameters.lock_memory)
             loop_config = LoopConfig(
-                # In simulated time nobody waits, and it would take all the time there is.
+                # A loop that follows simulated time as fast as it can must not have priority.
                 realtime=RealtimeConfig() if self.simulated_time else wanted,
                 stop_seconds=parameters.stop_seconds,
                 phase=parameters.phase,
             )
             clock = self._now if self.simulated_time else time.monotonic_ns
-            # It refuses what does not fit before anything moves.
+            # A policy that does not fit is refused here, before anything moves.
             self.session = Session(policy, self.robot, self.fusion, loop_config, clock)
             self._slots = stack.enter_context(closing(PolicySlots(self.session)))
             self.cmd_vel = CmdVel(
@@ -98,19 +98,19 @@ class Drive:
                 parameters.cmd_vel_type,
                 "twist_stamped" if find_distro().stamped_cmd_vel else "twist",
                 parameters.cmd_vel_timeout,
-                self._ask,
+                self._set_command,
             )
             stack.enter_context(closing(self.cmd_vel))
             self._resources = stack.pop_all()
-        self._changing = threading.RLock()  # what is made and let go of below
+        self._changing = threading.RLock()  # guards publishers, policies and `active`
         self._closed = False
         self._commands: CommandPublisher | None = None
         self._odometry: OdometryPublisher | None = None
         self._publisher_thread: PublisherThread | None = None
-        self._began = 0.0  # s
-        self._silent = False  # whether nothing is sent, because another commands the robot
+        self._began = 0.0  # monotonic time of the start, s
+        self._silent = False  # whether commands are withheld, because another node sends some
         self.active = False
-        self.others: list[str] = []  # who command the robot too
+        self.others: list[str] = []  # names of other nodes that command the robot
 
     @property
     def loop(self) -> ControlLoop:
@@ -119,14 +119,14 @@ class Drive:
 
     @property
     def policy(self) -> Policy:
-        """The policy that drives, or will."""
+        """The policy that drives, or will from the next start on."""
         return self.session.policy
 
     def start(self) -> None:
         """Command the robot from its next sample on.
 
         Raises:
-            UserError: sensors are missing, or somebody else commands it.
+            UserError: a sensor is missing, or no new sample arrives.
         """
         self._check_sensors()
         with self._changing:
@@ -143,7 +143,7 @@ class Drive:
                 self.loop.start(RealTimePace(self.loop, self.robot))
 
     def watch(self) -> None:
-        """Some ten times a second: what is slower than the loop."""
+        """Check the command's timeout and, after the start, other nodes; call it at 10 Hz."""
         with self._changing:
             if self._closed:
                 return
@@ -152,7 +152,7 @@ class Drive:
                 self._find_others()
 
     def look_around(self) -> None:
-        """Once a second: who listens, and who commands."""
+        """Follow the nodes that publish, listen and command; call it at 1 Hz."""
         with self._changing:
             if self._closed:
                 return
@@ -163,22 +163,23 @@ class Drive:
 
     @property
     def must_give_way(self) -> bool:
-        """Whether another was found to command the robot, which was there first."""
+        """Whether another node commanded the robot before this one."""
         return bool(self.others) and 0 < self.active_for < _NEW
 
     @property
     def active_for(self) -> float:
-        """s since the start; 0 if it is not active."""
+        """Time since the start, s; 0 if the drive is not active."""
         return time.monotonic() - self._began if self.active else 0.0
 
     def fall_silent(self) -> None:
-        """Send nothing any more, for another commands the robot; then stop."""
+        """Send no further command, because another node commands the robot; call `stop` then."""
         self._silent = True
 
     def stop(self) -> BaseException | None:
-        """Come to rest by the policy, then by a controlled stop; what ended the loop, if not this.
+        """Bring the robot to rest by its policy and a controlled stop, and end the loop.
 
-        The policy gets two seconds for it: who walks cannot go straight to a pose.
+        Returns:
+            The error that ended the loop or a thread of messages; None without one.
         """
         self.cmd_vel.enabled = False
         if not self._silent:
@@ -204,30 +205,30 @@ class Drive:
         return error
 
     def close(self) -> None:
-        """Let go of topics and estimator; stop first."""
+        """Close topics and estimator; call `stop` first."""
         with self._changing:
             self._closed = True
             self._resources.close()
 
     def last_estimate(self) -> Estimate | None:
-        """What the estimator knew last, if it tells; from any thread."""
+        """Return the estimator's last state, None without one; any thread may call this."""
         return None if self._odometry is None else self._odometry.estimate
 
     def load(self, path: Path) -> None:
-        """Let another policy file drive, from the next tick on if one drives.
+        """Let another policy file drive, from the next tick or start on.
 
         Raises:
-            UserError: it fails its check or does not fit; the one before goes on.
+            UserError: the file fails its check or does not fit; the policy before goes on.
         """
         policy = self._read(path)
         with self._open():
             self._slots.load(policy)
 
     def try_out(self, path: Path) -> None:
-        """Put a policy file in shadow of the one that drives, in place of what is there.
+        """Put a policy file in shadow, in place of the policy there.
 
         Raises:
-            UserError: it fails its check or does not fit, or nothing drives.
+            UserError: the file fails its check or does not fit, or the node is not active.
         """
         policy = self._read(path)
         with self._open():
@@ -238,7 +239,8 @@ class Drive:
         """Let the policy in shadow drive from the next tick on.
 
         Raises:
-            UserError: there is none, it gave what is not finite, or nothing drives.
+            UserError: no policy is in shadow, some of its actions were not finite, or the node is
+                not active.
         """
         with self._open():
             self._check_active()
@@ -248,30 +250,32 @@ class Drive:
         """Let the policy drive that did before the last `load` or `promote`.
 
         Raises:
-            UserError: there is none.
+            UserError: no other policy drove before.
         """
         with self._open():
             self._slots.roll_back()
 
     def comparison(self) -> Comparison | None:
-        """What the policy in shadow did so far, or the last one that was."""
+        """Compare the policy in shadow, or the last one there, with the driver; None without."""
         return self._slots.comparison()
 
     @property
     def failed(self) -> bool:
-        """Whether the loop ended though nobody asked, or what brings samples or takes commands."""
+        """Whether the loop, or a thread of its messages, ended by itself."""
         return self.active and (not self.loop.running or self._thread_error() is not None)
 
     def _check_sensors(self) -> None:
-        """Raises:
-        UserError: a sensor is missing, or no new sample comes.
+        """Wait for a new sample of all sensors.
+
+        Raises:
+            UserError: a sensor is missing, or no new sample arrives.
         """
         robot = self.robot
         before, until = robot.whole_at, time.monotonic() + _FRESH
         while (trouble := robot.trouble()) or not robot.ready or robot.whole_at == before:
             if trouble or time.monotonic() > until:
                 raise UserError("; ".join(trouble) or "the robot gives no whole sample")
-            time.sleep(_LOOK)
+            time.sleep(_POLL)
 
     def _make_publishers(self) -> tuple[CommandPublisher, OdometryPublisher]:
         contract, names = self.policy.contract, frames(self._node.get_namespace(), self.parameters)
@@ -296,21 +300,21 @@ class Drive:
         return self._commands, self._odometry
 
     def _thread_error(self) -> Exception | None:
-        """What ended the thread that takes messages, or that which sends them."""
+        """Return the error that ended the thread of subscriptions or of publishers."""
         return self.robot.error or (
             None if self._publisher_thread is None else self._publisher_thread.error
         )
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """While a policy is changed; the node may have been cleaned up since it was asked for."""
+        """Guard a change of policies; refuse it if the node was cleaned up meanwhile."""
         with self._changing:
             if self._closed:
                 raise UserError("the node was cleaned up meanwhile; configure it first")
             yield
 
     def _read(self, path: Path) -> Policy:
-        """A policy on the provider that is asked for, or else on the CPU; `choice` tells why."""
+        """Load a policy on the wanted provider or else the CPU; `choice` holds the reason."""
         cache = self.parameters.provider_cache
         wanted = self.parameters.provider
         policy, self.choice = providers.load(path, wanted, Path(cache) if cache else None)
@@ -324,16 +328,16 @@ class Drive:
         self.others = commanders(self._node, self._commands.topics if self._commands else ())
 
     def _wait_for_the_robot(self, commands: CommandPublisher) -> None:
-        """Until it can hear, lest the first commands are lost; one that never hears is no fault
-        of ours."""
+        """Wait until the robot receives commands, so that the first are not lost; go on if it never
+        does."""
         until = time.monotonic() + _MATCHING
         while not commands.has_listeners and time.monotonic() < until:
-            time.sleep(_LOOK)
+            time.sleep(_POLL)
 
     def _now(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
 
-    def _ask(self, command: Array) -> None:
+    def _set_command(self, command: Array) -> None:
         self.loop.command.put(command)
 
     def _send(self, command: ActuatorCommand) -> None:
@@ -343,9 +347,11 @@ class Drive:
 
 
 def _check_cpu(cpu: int) -> None:
-    """Raises:
-    UserError: there is none of this number.
+    """Refuse a CPU that does not exist.
+
+    Raises:
+        UserError: the CPU does not exist.
     """
-    last = (os.cpu_count() or 1) - 1  # not what the scheduler may use, which an isolated CPU is not
+    last = (os.cpu_count() or 1) - 1  # sched_getaffinity would leave out isolated CPUs
     if cpu > last:
         raise UserError(f"parameter 'cpu' is {cpu}, which is not there; the last is {last}")

@@ -33,7 +33,7 @@ from sim2edge_ros.edge.policy_services import PolicyServices
 from sim2edge_ros.edge.status import ERROR, OK, WARN, Status
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.processes.node_process import REFUSED, end_event, initialize, refuse
+from sim2edge_ros.node_process import REFUSED, end_event, initialize, refuse
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.distro import ROSError, steady_clock
 from sim2edge_ros.settings.parameters import EdgeParameters

@@ -1,2 +1,1 @@
-"""Encodes and decodes messages, names their topics, and runs the threads that receive and send
-them."""
+"""Encodes messages, names topics, and runs the threads that receive and publish."""

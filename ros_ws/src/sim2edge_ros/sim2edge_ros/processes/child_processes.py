@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.processes.node_process import REFUSED
+from sim2edge_ros.node_process import REFUSED
 
 # s that a node gets to end. The edge node brings the robot to rest first, which takes 2 s, a
 # controlled stop of 10 s at most, and 3 s of patience.

@@ -13,8 +13,8 @@ from launch_ros.actions import LifecycleNode, Node
 
 from edge_runtime.errors import UserError
 from edge_runtime.plugins import import_everywhere
+from sim2edge_ros.node_process import PARENT, REFUSED
 from sim2edge_ros.processes.child_processes import GRACE
-from sim2edge_ros.processes.node_process import PARENT, REFUSED
 from sim2edge_ros.processes.up import default_parameters, parameter_files, prepare
 from sim2edge_ros.settings.robot_file import model
 

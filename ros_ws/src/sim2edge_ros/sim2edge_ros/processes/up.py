@@ -77,8 +77,8 @@ def main(config: UpConfig) -> int:
     """
     commands = {name: _command(name, config) for name in _nodes(config)}
     # These modules need ROS, which `_nodes` has found.
+    from sim2edge_ros.node_process import PARENT, end_event  # noqa: PLC0415
     from sim2edge_ros.processes.child_processes import ChildProcesses  # noqa: PLC0415
-    from sim2edge_ros.processes.node_process import PARENT, end_event  # noqa: PLC0415
 
     environment = {**os.environ, PARENT: str(os.getpid())}
     if config.domain is not None:

@@ -12,7 +12,7 @@ from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot, StopFlag
 from sim.tasks import find_task
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.processes.node_process import initialize, refuse
+from sim2edge_ros.node_process import initialize, refuse
 from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.declaring import declare

@@ -14,7 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.console_log import log_to_stderr
 from edge_runtime.errors import UserError
-from sim2edge_ros.processes.transport import use_udp
+from sim2edge_ros.messages.transport import use_udp
 from sim2edge_ros.settings.distro import ROSError
 
 REFUSED = 2  # exit code of a node that would be refused again

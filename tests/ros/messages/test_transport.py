@@ -12,20 +12,15 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 
 from std_msgs.msg import Float64MultiArray
 
-<<<<<<< HEAD:tests/ros/node/test_transport.py
-from sim2edge_ros.processes import transport
-from sim2edge_ros.processes.transport import profile, use_udp
-=======
-from sim2edge_ros.processes import transport
-from sim2edge_ros.processes.transport import profile, use_udp
->>>>>>> parent of 73f12f5 (What a node's process does has a room below the nodes):tests/ros/processes/test_transport.py
+from sim2edge_ros.messages import transport
+from sim2edge_ros.messages.transport import profile, use_udp
 from sim2edge_ros.settings.distro import DISTROS, find_distro
 from tests.ros.graph.ros_graph import Probe, running
 
 RANGE, PROFILES = "ROS_AUTOMATIC_DISCOVERY_RANGE", find_distro().profiles
 _SPEAKER = """
 import time
-from sim2edge_ros.processes.transport import use_udp
+from sim2edge_ros.messages.transport import use_udp
 use_udp()
 import rclpy
 from std_msgs.msg import Float64MultiArray

@@ -44,7 +44,7 @@ TERMS: Registry[Term] = Registry(
 def term(
     *, reads: tuple[str, ...], unit: str, frame: str = ""
 ) -> Callable[[TermFunction], TermFunction]:
-    """Register a pure function `f(*signals, **params) -> (N, size)` as an observation term."""
+    """Registers a pure function `f(*signals, **params) -> (N, size)` as an observation term."""
 
     def register(function: TermFunction) -> TermFunction:
         TERMS.register(function.__name__, function.__module__)(Term(function, reads, unit, frame))

@@ -21,7 +21,7 @@ from policies.evaluation.episodes import (
     Episodes,
     EpisodesInterrupted,
     make_world,
-    not_begun,
+    not_started,
     play,
 )
 from policies.evaluation.gate import Gate
@@ -29,7 +29,7 @@ from policies.evaluation.measures import MeasuredEnv
 from policies.evaluation.pure_pursuit import PurePursuit
 from policies.evaluation.side_by_side import print_side_by_side
 from policies.export.policy_file import PolicyFile
-from policies.film.small_film import WayRecorder
+from policies.film.small_film import TrajectoryRecorder
 from policies.report.episodes_report import EpisodesReport
 from sim.engines.bullet.engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
@@ -102,14 +102,14 @@ class _EpisodesRun:
         played: dict[str, Episodes] = {}
         for engine in self.config.engines:
             if self._interrupted(played):
-                played[engine] = not_begun(self.config.episodes)
+                played[engine] = not_started(self.config.episodes)
                 continue
             try:
                 played[engine] = self._play_with_retries(engine)
             except (KeyboardInterrupt, WorkerDiedError):
                 if not played:
                     raise
-                played[engine] = not_begun(self.config.episodes)  # those of the other are kept
+                played[engine] = not_started(self.config.episodes)  # those of the other are kept
         return played
 
     def _interrupted(self, played: Mapping[str, Episodes]) -> bool:
@@ -131,17 +131,17 @@ class _EpisodesRun:
             act = _driver(self.policy, env)
             if self.gate:
                 self.gate.check((*OUTCOMES, *env.measures.names))
-            way = WayRecorder(env, act) if self.report else None
+            trajectory = TrajectoryRecorder(env, act) if self.report else None
             try:
                 with Progress(transient=True) as progress:
                     bar = progress.add_task(f"episodes in {engine}", total=env.max_steps)
                     after = partial(progress.advance, bar)
-                    episodes = play(env, way or act, self.config.seed, after)
+                    episodes = play(env, trajectory or act, self.config.seed, after)
             except EpisodesInterrupted as interrupted:
                 episodes = interrupted.episodes
             episodes = replace(episodes, note="; ".join(filter(None, (note, episodes.note))))
-            if self.report and way:
-                self.report.add(episodes, way, self.task.name, engine)
+            if self.report and trajectory:
+                self.report.add(episodes, trajectory, self.task.name, engine)
             return episodes
 
     def _world(self, engine: str, episodes: int) -> MeasuredEnv:

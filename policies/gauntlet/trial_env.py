@@ -24,7 +24,7 @@ ROWS = 32  # trials side by side
 
 
 @dataclass(frozen=True)
-class Run:
+class GauntletRun:
     """Which trials, where.
 
     Args:
@@ -45,7 +45,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended."""
 
     success: bool
@@ -70,7 +70,7 @@ class TrialEnv(MeasuredEnv):
     def __init__(
         self,
         task: TaskConfig,
-        run: Run,
+        run: GauntletRun,
         trials: Iterable[int],
         rows: int,
         physics_period: float | None = None,
@@ -144,7 +144,7 @@ class TrialEnv(MeasuredEnv):
         """What the protocol does to the robot in that row now, for a film."""
 
     @abstractmethod
-    def outcome(self, row: int, fell: bool) -> Outcome:
+    def outcome(self, row: int, fell: bool) -> TrialOutcome:
         """How the trial in that row ended; `fell`: the task says that it ended for good."""
 
     def _generators(self, seed: SeedSequence) -> list[Generator]:

@@ -12,7 +12,7 @@ from policies.gauntlet.crane import Crane
 from policies.gauntlet.protocol import WalkingGauntlet
 from policies.gauntlet.pushes import SegmentPushes, draw_pushes, side
 from policies.gauntlet.tour import Tours, draw_tour
-from policies.gauntlet.trial_env import Outcome, Run, TrialEnv
+from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome
 from sim.engines.engine import Bool, Float, Rows
 from sim.robots.legs import numbers_of
 from sim.tasks.randomization import add_mass
@@ -35,7 +35,7 @@ class WalkingTrials(TrialEnv):
         self,
         task: HumanoidVelocity,
         protocol: WalkingGauntlet,
-        run: Run,
+        run: GauntletRun,
         trials: Iterable[int],
         rows: int,
     ) -> None:
@@ -139,17 +139,17 @@ class WalkingTrials(TrialEnv):
             lines.append(f"{pushes[-1].force:.0f} N from {side(pushes[-1].direction)}")
         return lines
 
-    def outcome(self, row: int, fell: bool) -> Outcome:
+    def outcome(self, row: int, fell: bool) -> TrialOutcome:
         p, seconds = self._protocol, float(self.time[row])
         reached = int(self._tours.reached[row])
         pushes = self._pushes.results(row, seconds if fell else None)
         if not fell and reached >= p.waypoints:
             walked = seconds - p.crane_seconds
-            return Outcome(True, f"reached all {reached} waypoints in {walked:.1f} s", pushes)
+            return TrialOutcome(True, f"reached all {reached} waypoints in {walked:.1f} s", pushes)
         if not fell:
             late = f"out of time: reached {reached} of {p.waypoints} waypoints in {seconds:.1f} s"
-            return Outcome(False, late, pushes)
-        return Outcome(False, self._how_it_fell(seconds, reached + 1, row), pushes)
+            return TrialOutcome(False, late, pushes)
+        return TrialOutcome(False, self._how_it_fell(seconds, reached + 1, row), pushes)
 
     def _how_it_fell(self, seconds: float, segment: int, row: int) -> str:
         p = self._protocol

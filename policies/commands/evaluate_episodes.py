@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge_runtime.config.document import to_json
-from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.signals import Array
 from policies.commands.evaluate_config import MISSED, PURE_PURSUIT, EvaluateConfig
@@ -34,10 +33,7 @@ from policies.report.episodes_report import EpisodesReport
 from sim.engines.bullet.engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
 from sim.envs.vector_env import MODEL, TaskVectorEnv
-from sim.tasks import find_task
-from sim.tasks.task import TaskConfig
-from sim.tasks.walking.config import HumanoidVelocity
-from sim.terrain.terrain import Kind
+from sim.tasks.task import TaskConfig, find_robot_task
 
 TRIES = 3  # of an engine whose worker dies
 
@@ -53,7 +49,9 @@ def run_episodes(config: EvaluateConfig) -> int:
     """
     gate = Gate.read(config.gate) if config.gate else None
     policy = None if config.policy == PURE_PURSUIT else PolicyFile.find(Path(config.policy))
-    task = on_terrain(policy.task if policy else find_task("VehicleTrack"), config.terrain)
+    task = policy.task if policy else find_robot_task("VehicleTrack")
+    if config.terrain is not None:
+        task = task.on_terrain(config.terrain)
     contract = policy.contract if policy else None
     report = EpisodesReport(config.policy, config.seed, contract) if config.report else None
     played = _EpisodesRun(config, policy, task, gate, report).in_all_engines()
@@ -70,19 +68,6 @@ def run_episodes(config: EvaluateConfig) -> int:
         print(report.write(config.report, gate))
     missing = any(episodes.interrupted for episodes in played.values())
     return MISSED if missed or missing else 0
-
-
-def on_terrain(task: TaskConfig, kinds: tuple[Kind, ...] | None) -> TaskConfig:
-    """The task on ground of these kinds, () a plane; on its own for None.
-
-    Raises:
-        UserError: it has none to choose.
-    """
-    if kinds is None:
-        return task
-    if not isinstance(task, HumanoidVelocity):
-        raise UserError(f"{task.name} has its own ground; leave out --terrain")
-    return replace(task, terrain=replace(task.terrain, kinds=kinds))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from policies.export.policy_file import PolicyFile
 from policies.faults.catalog import End, FaultConfig, faults_of
 from policies.faults.fault_trial import FaultOutcome, FaultTrial, FaultTrialConfig
 from sim.server.simulated_robot import SimulatedRobot
-from sim.tasks.driving.config import VehicleTrack
 
 SUITE = "faults"
 METRICS = ("reaction_s", "of_declared_time", "reactions_in_time", "fell")
@@ -105,10 +104,7 @@ class FaultSuite:
         task = self._policy.task
         task = dataclasses.replace(task.nominal(), noise=task.noise)
         drawn = self._drawn(repeat)
-        task = task.unseen(drawn % _WORLDS)
-        if isinstance(task, VehicleTrack):
-            task = dataclasses.replace(task, tracks=1)  # that it drives on; no other is made
-        return SimulatedRobot(task, drawn)
+        return SimulatedRobot(task.unseen(drawn % _WORLDS).in_one_world(), drawn)
 
 
 def as_trial(trial: int, seed: int, outcome: FaultOutcome) -> TrialResult:

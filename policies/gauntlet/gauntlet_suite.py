@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
-from policies.evaluation.suite_result import OUTCOMES, PUSHES, SURVIVAL, SuiteResult, TrialResult
+from policies.evaluation.suite_result import OUTCOMES, SURVIVAL, SuiteResult, TrialResult
 from policies.export.policy_file import PolicyFile
 from policies.gauntlet.driving import DrivingTrials
 from policies.gauntlet.protocol import GauntletProtocol
@@ -15,9 +15,15 @@ from policies.gauntlet.trial_env import GauntletRun, TrialEnv
 from policies.gauntlet.walking import WalkingTrials
 from sim.engines.bullet.engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
-from sim.tasks.driving.config import VehicleTrack
-from sim.tasks.walking.config import HumanoidVelocity
 
+GAUNTLETS: dict[str, Callable[..., TrialEnv]] = {
+    "walking": WalkingTrials,
+    "driving": DrivingTrials,
+}
+"""The trials of each gauntlet by the name that a task's config gives it.
+
+Each takes the task, the protocol's numbers of that name, the run, the trials' numbers and the rows.
+"""
 _TRIES = 3  # of the trials that are left when a worker ends
 
 Progress = Callable[[int], object]  # told how many trials finished just now
@@ -95,8 +101,7 @@ def figures_of(
     """
     env = make_trials(policy, protocol, GauntletRun([], engine=engine, threads=1), [], 1)
     try:
-        pushes = (PUSHES,) if isinstance(env, WalkingTrials) else ()
-        return (*OUTCOMES, *pushes, SURVIVAL, *env.measures.names)
+        return (*OUTCOMES, *env.outcomes, SURVIVAL, *env.measures.names)
     finally:
         env.close()
 
@@ -114,12 +119,12 @@ def make_trials(
         UserError: as for `run_gauntlet`.
     """
     task = policy.task
-    if isinstance(task, HumanoidVelocity):
-        env: TrialEnv = WalkingTrials(task, protocol.walking, run, trials, rows)
-    elif isinstance(task, VehicleTrack):
-        env = DrivingTrials(task, protocol.driving, run, trials, rows)
-    else:
-        raise UserError(f"there is no gauntlet for {task.name}")
+    if task.gauntlet not in GAUNTLETS:
+        raise UserError(
+            f"there is no gauntlet for {task.name}; its config names one of: {', '.join(GAUNTLETS)}"
+        )
+    numbers = getattr(protocol, task.gauntlet)
+    env = GAUNTLETS[task.gauntlet](task, numbers, run, trials, rows)
     policy.check(env.contract())
     return env
 

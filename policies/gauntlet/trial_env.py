@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
@@ -66,6 +67,9 @@ class TrialEnv(MeasuredEnv):
         rows: N.
         physics_period: as for `TaskVectorEnv`.
     """
+
+    outcomes: ClassVar[tuple[str, ...]] = ()
+    """Measures of whole suites that only this gauntlet has."""
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from edge_runtime.rotations import yaw
+from policies.evaluation.suite_result import PUSHES
 from policies.gauntlet.crane import Crane
 from policies.gauntlet.protocol import WalkingGauntlet
 from policies.gauntlet.pushes import SegmentPushes, draw_pushes, side
@@ -17,7 +18,7 @@ from sim.engines.engine import Bool, Float, Rows
 from sim.robots.legs import numbers_of
 from sim.tasks.randomization import add_mass
 from sim.tasks.walking.arms import ArmConfig
-from sim.tasks.walking.config import HumanoidVelocity
+from sim.tasks.walking.config import WalkingConfig
 from sim.tasks.walking.task import WalkingTask
 from sim.terrain.terrain import Kind, TerrainConfig
 
@@ -26,14 +27,15 @@ _SHOWN = 1.0  # s that a film tells of a push
 
 
 class WalkingTrials(TrialEnv):
-    """Trials of a humanoid; see `TrialEnv` for the arguments."""
+    """Trials of a robot that walks; see `TrialEnv` for the arguments."""
 
     task: WalkingTask
-    config: HumanoidVelocity
+    config: WalkingConfig
+    outcomes = (PUSHES,)
 
     def __init__(
         self,
-        task: HumanoidVelocity,
+        task: WalkingConfig,
         protocol: WalkingGauntlet,
         run: GauntletRun,
         trials: Iterable[int],
@@ -168,7 +170,7 @@ class WalkingTrials(TrialEnv):
         return f"fell by itself {where}, without a push in the last {p.recovery:g} s"
 
 
-def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) -> HumanoidVelocity:
+def gauntlet_task(task: WalkingConfig, protocol: WalkingGauntlet, seed: int) -> WalkingConfig:
     """The task as the protocol wants it: its own pushes, commands and loads are still."""
     kinds: list[Kind] = []
     if protocol.slope:

@@ -32,8 +32,8 @@ from edge_runtime.safety.guard import default_rules
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array
 from policies.export.onnx_graph import ActorNetwork, build_model
 from sim.envs.vector_env import TaskVectorEnv
-from sim.tasks import find_task
 from sim.tasks.description import describe
+from sim.tasks.task import find_robot_task
 
 PERIOD = 5_000_000  # ns: 200 Hz
 PUBLISHED = (512, 256, 128)  # hidden layers of published humanoid policies, about 1 MB
@@ -168,7 +168,7 @@ def swaps(seconds: float) -> Figure:
 
 def humanoid_contract(velocity: bool) -> Contract:
     """Returns a contract for the humanoid, with or without the velocity of its body."""
-    contract = TaskVectorEnv(find_task("HumanoidVelocity"), 1, threads=1).contract()
+    contract = TaskVectorEnv(find_robot_task("HumanoidVelocity"), 1, threads=1).contract()
     if velocity:
         return contract
     return dataclasses.replace(
@@ -181,7 +181,7 @@ def humanoid_contract(velocity: bool) -> Contract:
 
 def description() -> RobotDescription:
     """Returns the humanoid's description for the loop."""
-    return describe(find_task("HumanoidVelocity"), 4)
+    return describe(find_robot_task("HumanoidVelocity"), 4)
 
 
 def model_at(period: int, layers: tuple[int, ...] = SMALL, *, velocity: bool = False) -> bytes:

@@ -19,7 +19,7 @@ from policies.train.recipes import recipe
 from policies.train.run_folder import RunFolder
 from sim.envs.vector_env import TaskVectorEnv
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
-from sim.tasks import find_task
+from sim.tasks.task import find_robot_task
 
 OBSERVATIONS = 10_000
 ROWS = 100
@@ -75,7 +75,7 @@ def torch_against_onnx(run: RunFolder) -> Figure:
 
 def loop_against_simulator(name: str, model: bytes, seconds: float) -> list[Figure]:
     """Compares the control loop in lockstep with the simulator's own loop; no noise, no latency."""
-    task = dataclasses.replace(find_task(name).nominal(), episode_seconds=2 * seconds)
+    task = dataclasses.replace(find_robot_task(name).nominal(), episode_seconds=2 * seconds)
     env = TaskVectorEnv(task, 1, seed=3, threads=1)
     observation, _ = env.reset(seed=3)
     policy = Policy(model)

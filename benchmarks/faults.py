@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from figures import Figure, parse_arguments, report
 
 from policies.export.policy_file import PolicyFile
-from policies.faults.suite import REPEATS, FaultSuite, by_fault
-from policies.faults.trial import Outcome
+from policies.faults.fault_suite import REPEATS, FaultSuite, by_fault
+from policies.faults.fault_trial import FaultOutcome
 
 ROBOTS = {"humanoid": "HumanoidVelocity", "car": "VehicleTrack"}
 
@@ -26,7 +26,7 @@ def main() -> int:
     return report(figures, arguments.json)
 
 
-def shares(robot: str, outcomes: Sequence[Outcome]) -> list[Figure]:
+def shares(robot: str, outcomes: Sequence[FaultOutcome]) -> list[Figure]:
     """Returns the share of declared reactions that came in time."""
     due = [j for outcome in outcomes for j in outcome.judged if j.due]
     in_time = sum(j.in_time for j in due) / len(due)
@@ -46,7 +46,7 @@ def shares(robot: str, outcomes: Sequence[Outcome]) -> list[Figure]:
     ]
 
 
-def falls(robot: str, outcomes: Sequence[Outcome]) -> list[Figure]:
+def falls(robot: str, outcomes: Sequence[FaultOutcome]) -> list[Figure]:
     """Returns a row for each fault by which the robot fell, or left the track."""
     return [
         Figure(

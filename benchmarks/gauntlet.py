@@ -9,9 +9,9 @@ from figures import Figure, parse_arguments, report
 
 from policies.evaluation.suite_result import SuiteResult
 from policies.export.policy_file import PolicyFile
-from policies.gauntlet.protocol import Protocol
-from policies.gauntlet.suite import run_gauntlet
-from policies.gauntlet.trial_env import Run
+from policies.gauntlet.gauntlet_suite import run_gauntlet
+from policies.gauntlet.protocol import GauntletProtocol
+from policies.gauntlet.trial_env import GauntletRun
 from sim.engines.choice import BULLET, MUJOCO
 
 SEED = 7  # of the suite
@@ -34,7 +34,7 @@ def main() -> int:
     for (robot, name, engine), (target, peer) in ASKED.items():
         policy = PolicyFile.committed(name)
         started = perf_counter()
-        result = run_gauntlet(policy, Protocol(), Run(range(trials), SEED, engine))
+        result = run_gauntlet(policy, GauntletProtocol(), GauntletRun(range(trials), SEED, engine))
         minutes = (perf_counter() - started) / 60.0
         figures += result_figures(f"{robot}, {engine}", result, target, peer)
         figures.append(duration(f"{robot}, {engine}", minutes, trials))

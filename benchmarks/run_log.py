@@ -20,7 +20,7 @@ from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.recorder import RunRecorder
 from edge_runtime.robot.robot import ActuatorCommand
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
-from sim.tasks import find_task
+from sim.tasks.task import find_robot_task
 
 TASK = "HumanoidVelocity"
 STRETCH = 50  # ticks with the log, then as many without, alternating
@@ -96,7 +96,7 @@ def cost(stretches: int) -> list[Figure]:
 def logged() -> Iterator[tuple[ControlLoop, DeferringRobot, RunRecorder]]:
     """Runs the trained policy on its simulated robot, with its own estimator and a log."""
     policy = Policy.load(Path(str(files("assets") / "policies" / f"{TASK}.onnx")))
-    robot = DeferringRobot(SimulatedRobot(find_task(TASK), truth=True))
+    robot = DeferringRobot(SimulatedRobot(find_robot_task(TASK), truth=True))
     name = find_name("auto", policy.contract, robot.description)
     fusion = find_fusion(name, policy.contract, robot.description)
     loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()))

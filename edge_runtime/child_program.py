@@ -13,7 +13,7 @@ _START = (
 
 
 def child_program(module: str) -> list[str]:
-    """The command line, to which arguments may be added, of a module beside this runtime.
+    """Returns the command line of a module beside this runtime; arguments may be added.
 
     Args:
         module: whose ``__main__`` it is, as ``sim.server.simulated_robot``.

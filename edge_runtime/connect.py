@@ -44,7 +44,7 @@ _SIMULATED_ONLY = ("seed", "randomize", "record")  # which no MODULE:FACTORY can
 
 @contextlib.contextmanager
 def connect(name: str, request: DriverRequest) -> Iterator[Robot]:
-    """Connect to a robot, and disconnect at the end of the block.
+    """Connects to a robot, and disconnects at the end of the block.
 
     Args:
         name: a driver's name, or MODULE:FACTORY.
@@ -67,7 +67,7 @@ def connect(name: str, request: DriverRequest) -> Iterator[Robot]:
 
 
 def failure_of(robot: str, error: BaseException) -> str:
-    """Describe an error of a robot's driver in one line."""
+    """Describes an error of a robot's driver in one line."""
     return f"robot '{robot}' failed: {type(error).__name__}: {error}"
 
 
@@ -84,7 +84,7 @@ def _driver(name: str) -> Driver:
 
 
 def _make_robot(name: str) -> Robot:
-    """Call a factory of a module that is installed or in the working folder."""
+    """Calls a factory of a module that is installed or in the working folder."""
     module, _, factory = name.partition(":")
     if not (module and factory):
         raise UserError(f"unknown robot '{name}'; give a driver's name or MODULE:FACTORY")

@@ -1,4 +1,4 @@
-"""The estimators, by name."""
+"""Finds estimators by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Estimator:
-    """An estimator: what it gives, whether a robot can have it, and how it is made for N rows."""
+    """Declares an estimator: its outputs, the robots it fits, and how it is made for N rows."""
 
     gives: frozenset[str]
     fits: Callable[[RobotDescription], bool]
@@ -52,11 +52,11 @@ def _legged(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
     from edge_runtime.fusion.legged.fusion import LeggedFusion  # noqa: PLC0415
 
     if robot.legged is None:
-        raise ContractError(f"robot '{robot.name}' does not tell of its legs; {_ELSE}")
+        raise ContractError(f"robot '{robot.name}' does not describe its legs; {_ELSE}")
     witnesses = _witnesses(robot)
     if not witnesses:
         raise ContractError(
-            f"robot '{robot.name}' has neither '{FOOT_FORCE}' nor '{JOINT_TORQUE}', which tell "
+            f"robot '{robot.name}' has neither '{FOOT_FORCE}' nor '{JOINT_TORQUE}', which show "
             f"what foot stands; {_ELSE}"
         )
     arguments = (robot.legged, robot.joint_names, contract.control_period, _burst(robot))
@@ -68,7 +68,7 @@ def _wheeled(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
     from edge_runtime.fusion.wheeled.fusion import WheeledFusion  # noqa: PLC0415
 
     if robot.wheeled is None:
-        raise ContractError(f"robot '{robot.name}' does not tell of its wheels; {_ELSE}")
+        raise ContractError(f"robot '{robot.name}' does not describe its wheels; {_ELSE}")
     arguments = (robot.wheeled, contract.control_period, _burst(robot))
     WheeledFusion.compile(*arguments)
     return WheeledFusion(*arguments, rows)
@@ -79,7 +79,7 @@ def _wheeled_lidar(contract: Contract, robot: RobotDescription, rows: int) -> Fu
     from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometry  # noqa: PLC0415
 
     if robot.wheeled is None or robot.wheeled.lidar is None:
-        raise ContractError(f"robot '{robot.name}' does not tell of wheels and a lidar; {_ELSE}")
+        raise ContractError(f"robot '{robot.name}' does not describe wheels and a lidar; {_ELSE}")
     arguments = (robot.wheeled, contract.control_period, _burst(robot))
     WheeledFusion.compile(*arguments)
     beams = next((s.size for s in robot.signals if s.name == LIDAR), 0)
@@ -119,7 +119,7 @@ ESTIMATORS: Registry[Estimator] = Registry(
 
 
 def find_fusion(name: str, contract: Contract, robot: RobotDescription, rows: int = 1) -> Fusion:
-    """The estimator of that name, for a policy on N robots of a kind.
+    """Makes the estimator of that name, for a policy on N robots of a kind.
 
     Raises:
         UserError: there is none of that name.
@@ -129,7 +129,7 @@ def find_fusion(name: str, contract: Contract, robot: RobotDescription, rows: in
 
 
 def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
-    """The name itself, or what "auto" stands for.
+    """Returns the name itself, or the one that "auto" stands for.
 
     That is the simplest that gives what the policy needs, and an attitude at least, by which the
     guard knows a fall. Where none does, it is the robot's own signals; where they do not give it
@@ -151,12 +151,12 @@ def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:
 
 
 def _witnesses(robot: RobotDescription) -> tuple[str, ...]:
-    """What the robot has to tell which feet stand."""
+    """Returns the robot's signals that show which feet stand."""
     return tuple(s.name for s in robot.signals if s.name in (FOOT_FORCE, JOINT_TORQUE))
 
 
 def _burst(robot: RobotDescription) -> int:
-    """IMU readings in a sample.
+    """Returns how many IMU readings a sample has.
 
     Raises:
         ContractError: they are not whole.

@@ -8,7 +8,7 @@ from edge_runtime.errors import UserError
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and check that files can be written there.
+    """Makes a folder, and checks that files can be written there.
 
     Raises:
         UserError: no file can be written there.
@@ -27,7 +27,7 @@ def cache_folder(name: str) -> Path:
 
 
 def sync_folder(path: Path) -> None:
-    """Write a folder through to the disk, or a power cut could lose the name of a new file."""
+    """Writes a folder through to the disk, or a power cut could lose the name of a new file."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -36,7 +36,7 @@ def sync_folder(path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes | str) -> None:
-    """Write a temporary file beside `path`, then rename it.
+    """Writes a temporary file beside `path`, then rename it.
 
     Raises:
         UserError: the disk is full or read-only; the old file at `path` is still there.

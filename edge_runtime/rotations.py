@@ -1,4 +1,4 @@
-"""Rotations, many at once; quaternions wxyz, body to world, (N, 4)."""
+"""Computes rotations of N rows; quaternions are wxyz, body to world, (N, 4)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,7 @@ Float = npt.NDArray[np.float64]
 
 
 def multiply(p: Float, q: Float) -> Float:
-    """Hamilton product p ⊗ q of rows, (N, 4)."""
+    """Returns the Hamilton product p ⊗ q of rows, (N, 4)."""
     pw, px, py, pz = p.T
     qw, qx, qy, qz = q.T
     return np.stack(
@@ -22,13 +22,13 @@ def multiply(p: Float, q: Float) -> Float:
 
 
 def yaw(quat: Float) -> Float:
-    """Heading about the world's vertical, rad, (N,)."""
+    """Returns the heading about the world's vertical, (N,), rad."""
     w, x, y, z = quat.T
     return np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
 
 
 def about_vertical(angle: Float, vector: Float) -> Float:
-    """Vectors (N, 2 or 3) turned by `angle` (N,) rad about the vertical."""
+    """Turns vectors, (N, 2 or 3), about the vertical by `angle`, (N,), rad."""
     c, s = np.cos(angle), np.sin(angle)
     turned = vector.copy()
     turned[:, 0] = c * vector[:, 0] - s * vector[:, 1]
@@ -37,7 +37,7 @@ def about_vertical(angle: Float, vector: Float) -> Float:
 
 
 def rotation_matrix(quat: Float) -> Float:
-    """Body to world, (N, 3, 3); row i, column j is the body's axis j along the world's i."""
+    """Returns rotation matrices, body to world, (N, 3, 3): column j is the body's axis j."""
     w, x, y, z = quat.T
     xx, yy, zz = x * x, y * y, z * z
     xy, xz, yz, wx, wy, wz = x * y, x * z, y * z, w * x, w * y, w * z

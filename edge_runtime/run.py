@@ -79,7 +79,7 @@ class RunConfig:
 
 
 def main(config: RunConfig) -> int:
-    """Run the command; return 0, or 1 if the guard had to stop the robot.
+    """Runs the command; returns 0, or 1 if the guard had to stop the robot.
 
     Raises:
         UserError: policy, robot, estimator or options do not fit together, or the robot failed.
@@ -137,7 +137,7 @@ def _request(config: RunConfig, contract: Contract) -> DriverRequest:
 
 @contextlib.contextmanager
 def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
-    """Open the log before anything moves, so that a file that cannot be written is refused then."""
+    """Opens the log before anything moves, so that an unwritable file is refused then."""
     if config.log is None:
         yield None
         return
@@ -146,7 +146,7 @@ def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
 
 
 def command_values(given: tuple[float, ...], contract: Contract) -> Array:
-    """Return the operator's command as an array, (commands,); zeros without one.
+    """Returns the operator's command as an array, (commands,); zeros without one.
 
     Raises:
         UserError: there are more or fewer numbers than commands, or one is out of its range.
@@ -168,7 +168,7 @@ def command_values(given: tuple[float, ...], contract: Contract) -> Array:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Yield an event that the first two SIGINTs or SIGTERMs set; then the old handlers return.
+    """Yields an event that the first two SIGINTs or SIGTERMs set; then the old handlers return.
 
     The first signal requests the end, the second skips waiting, and a third ends a process that
     hangs.
@@ -196,7 +196,7 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 def _drive(session: Session, seconds: float, interrupted: threading.Event) -> None:
-    """Run the loop for its time and show the table meanwhile."""
+    """Runs the loop for its time and shows the table meanwhile."""
     loop = session.loop
     contract = loop.controller.contract
     live = sys.stdout.isatty()
@@ -237,7 +237,7 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
 
 
 def _end_session(session: Session) -> None:
-    """Stop the robot under control.
+    """Stops the robot under control.
 
     Raises:
         UserError: the robot's driver failed, or does not return from a call.
@@ -252,7 +252,7 @@ def _end_session(session: Session) -> None:
 
 
 def _show(lines: list[str], shown: int) -> int:
-    """Print lines over the `shown` ones above; return how many they are."""
+    """Prints lines over the `shown` ones above; returns how many they are."""
     up = f"\x1b[{shown}A" if shown else ""
     erase = "\x1b[K" if sys.stdout.isatty() else ""
     print(up + "\n".join(f"{line}{erase}" for line in lines), flush=True)
@@ -266,7 +266,7 @@ def write_report(
     log: RunRecorder | None = None,
     shadow: Comparison | None = None,
 ) -> Path:
-    """Write report.json and latency.svg into the report's folder; return the folder."""
+    """Writes report.json and latency.svg into the report's folder; returns the folder."""
     folder = config.report
     content = {
         **as_dictionary(loop),

@@ -37,7 +37,7 @@ def reference() -> str:
         parts += [f"### {name}", table(type(task), "--task.", task)]
     protocol = import_module("policies.gauntlet.protocol")
     parts += ["## Suite files", "`sim2edge eval --suite FILE` changes the gauntlet by these keys."]
-    for robot, gauntlet in vars(protocol.Protocol()).items():
+    for robot, gauntlet in vars(protocol.GauntletProtocol()).items():
         if dataclasses.is_dataclass(gauntlet):
             parts += [f"### [{robot}]", table(type(gauntlet), "")]
     nodes = import_module("sim2edge_ros.settings.parameters").NODES

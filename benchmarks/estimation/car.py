@@ -14,7 +14,7 @@ from edge_runtime.fusion.wheeled.fusion import WheeledFusion
 from edge_runtime.signals import Array
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.vehicle import VEHICLE_ESTIMATOR
-from sim.tasks.driving.config import VehicleTrack
+from sim.tasks.task import TaskConfig
 
 Float = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class CarEstimationErrors:
 
 
 def measure_car_estimation(
-    task: VehicleTrack,
+    task: TaskConfig,
     act: Callable[[Array], Array],
     cars: int = 8,
     seconds: float = 20.0,

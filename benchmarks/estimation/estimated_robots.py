@@ -13,8 +13,6 @@ from estimation.humanoid import measure_estimation
 from policies.evaluation.episodes import make_world, play
 from policies.export.policy_file import PolicyFile
 from sim.envs.vector_env import TRUTH
-from sim.tasks.driving.config import VehicleTrack
-from sim.tasks.walking.config import HumanoidVelocity
 
 SEED = 11  # of the worlds
 # s in a gantry, as when a robot is switched on, during which the gyroscope's bias is found
@@ -35,8 +33,6 @@ def estimated_robots(quick: bool) -> list[Figure]:
 
 def estimation_errors(walker: PolicyFile, driver: PolicyFile, quick: bool) -> list[Figure]:
     """Measures the errors of the estimators."""
-    assert isinstance(walker.task, HumanoidVelocity)
-    assert isinstance(driver.task, VehicleTrack)
     rows, seconds = (4, 12.0) if quick else (16, 30.0)
     minute = 62.0  # s, of which the first do not count
     legged = measure_estimation(walker.task, walker.actor(rows), rows, minute, resting=RESTING)

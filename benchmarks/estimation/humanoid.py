@@ -14,7 +14,7 @@ from edge_runtime.fusion.lie import quaternion_to_matrix, so3_exp, so3_log
 from edge_runtime.signals import Array
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.gantry import Gantry
-from sim.tasks.walking.config import HumanoidVelocity
+from sim.tasks.task import TaskConfig
 
 Float = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class EstimationErrors:
 
 
 def measure_estimation(
-    task: HumanoidVelocity,
+    task: TaskConfig,
     act: Callable[[Array], Array],
     robots: int = 8,
     seconds: float = 20.0,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,8 @@ from ros_nodes.processes import Running, running
 from sim.racing.position import Locator
 from sim.robots.vehicle import OUTLINE
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
-from sim.tasks import find_task
 from sim.tasks.driving.task import DrivingTask
+from sim.tasks.task import find_robot_task
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.robot_file import default_policy
 from sim2edge_ros.simulator.sensor_publisher import TRUTH
@@ -115,7 +115,7 @@ def through_the_graph(robot: str, seconds: float) -> list[Figure]:
 
 def world(robot: str) -> SimulatedRobot:
     """Returns the world that `sim_node` has."""
-    task = find_task(TASKS[robot])
+    task = find_robot_task(TASKS[robot])
     return SimulatedRobot(replace(task.nominal(), noise=task.noise), truth=True)
 
 
@@ -235,8 +235,7 @@ def speed_error(moments: Float, forward: Float, schedule: Schedule) -> float:
 
 def _clearance(place: Float, attitude: Float) -> Float:
     """Returns the distance from the car's outline to the nearer wall of its track, (n,) m."""
-    task = world("vehicle").env.task
-    assert isinstance(task, DrivingTask)
+    task = cast(DrivingTask, world("vehicle").env.task)
     locator, row = Locator(task.tracks, 1, OUTLINE), np.zeros(1, np.int64)
     locator.place(row, task.locator.track, task.locator.position.index)
     x, y, _z = robot_file.load("vehicle").imu_in_base

@@ -147,7 +147,8 @@ def check(config: Any, where: str) -> None:
 
 
 def _check_bounds(number: float, declared: Setting, name: str) -> None:
-    if declared.at_least <= number <= declared.at_most and number > declared.above:
+    is_above = number > declared.above or declared.above == -math.inf
+    if declared.at_least <= number <= declared.at_most and is_above:
         return
     unit = f" {declared.unit}" if declared.unit not in ("", "1") else ""
     words = {"above 0": "be positive", "at least 0": "not be negative"}

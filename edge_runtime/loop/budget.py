@@ -64,7 +64,7 @@ class Budget:
         return self.limits[Stage.INFER]
 
     def record(self, marks: list[int]) -> None:
-        """Record one tick.
+        """Records one tick.
 
         Args:
             marks: the start of the tick and the end of each stage, ns.

@@ -110,7 +110,7 @@ class ControlLoop:
     # -- the operator's side ---------------------------------------------------------------
 
     def start(self, pace: Callable[[], None] | None = None) -> None:
-        """Run the loop in a thread of its own until `stop`.
+        """Runs the loop in a thread of its own until `stop`.
 
         Args:
             pace: calls `tick` until `ended`; by default at absolute deadlines, one a period.
@@ -122,7 +122,7 @@ class ControlLoop:
         self._thread.start()
 
     def stop(self) -> None:
-        """Request a controlled stop, with which the loop ends; return at once."""
+        """Requests a controlled stop, with which the loop ends; returns at once."""
         self._ending.set()
 
     @property
@@ -141,7 +141,7 @@ class ControlLoop:
         return self._ending.is_set() and (self.safe.at_rest or not self._begun)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the loop's end.
+        """Waits for the loop's end.
 
         Args:
             timeout: s to wait at most; None for any time.
@@ -161,7 +161,7 @@ class ControlLoop:
         return True
 
     def reset(self) -> None:
-        """Release a latched reaction, so that the policy drives again; the operator decides this.
+        """Releases a latched reaction, so that the policy drives again; the operator decides this.
 
         The estimator, the safe targets and the observation's history start again from the next
         good sample.
@@ -169,7 +169,7 @@ class ControlLoop:
         self._to_begin = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
-        """Let another policy drive: from the next tick on, or at once if no thread was started.
+        """Lets another policy drive: from the next tick on, or at once if no thread was started.
 
         Args:
             policy: the policy, which was loaded before, so that its first call is warm.
@@ -188,7 +188,7 @@ class ControlLoop:
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
 
     def controller_for(self, policy: Policy, signals: Signals) -> Controller:
-        """Bind a policy to this loop's robot, if it may replace the one that drives.
+        """Binds a policy to this loop's robot, if it may replace the one that drives.
 
         Args:
             policy: the policy to bind.
@@ -207,12 +207,12 @@ class ControlLoop:
         return controller
 
     def add_observer(self, observer: Observer) -> None:
-        """Call an observer at the end of each tick, from the next one on."""
+        """Calls an observer at the end of each tick, from the next one on."""
         with self._changing_observers:
             self.observers = (*self.observers, observer)
 
     def remove_observer(self, observer: Observer) -> None:
-        """Call an observer no more; the tick in progress may be its last."""
+        """Calls an observer no more; the tick in progress may be its last."""
         with self._changing_observers:
             self.observers = tuple(o for o in self.observers if o is not observer)
 
@@ -224,7 +224,7 @@ class ControlLoop:
     # -- the loop's side -------------------------------------------------------------------
 
     def tick(self, missed: int = 0) -> Reaction:
-        """Run one period.
+        """Runs one period.
 
         Args:
             missed: periods skipped right before this one.
@@ -295,7 +295,7 @@ class ControlLoop:
             self._next_controller.confirm()
 
     def _begin(self) -> None:
-        """Start from a good sample, the first one or the first after a reset."""
+        """Starts from a good sample, the first one or the first after a reset."""
         self._to_begin = False
         if self._begun:
             self.guard.reset()
@@ -307,7 +307,7 @@ class ControlLoop:
         self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
 
     def _infer(self, controller: Controller) -> bool:
-        """Observe and run the network; return whether there is a new action to follow."""
+        """Observes and runs the network; returns whether there is a new action to follow."""
         measures = self.guard.measures
         controller.set_command(self._rest_command if self.guard.latched else self.command.get())
         if not controller.observe():
@@ -382,7 +382,7 @@ class ControlLoop:
             self.budget.missed += missed
 
     def _first_release(self) -> int:
-        """Wait for a new sample, so that ticks come soon after samples and not just before them."""
+        """Waits for a new sample, so that ticks come soon after samples, not just before them."""
         patience = self._clock() + round(self.config.first_sample_seconds * 1e9)
         before = self.robot.read()
         known = None if before is None else before.sequence
@@ -398,7 +398,7 @@ class ControlLoop:
 
 
 def _check_same_operation(running: Contract, following: Policy) -> None:
-    """Refuse a policy with other commands than the operator gives, or another limit of tilt."""
+    """Refuses a policy with other commands than the operator gives, or another limit of tilt."""
     contract = following.contract
     commands, wanted = ([(c.name, c.unit) for c in of.commands] for of in (contract, running))
     if commands != wanted:

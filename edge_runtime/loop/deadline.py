@@ -4,7 +4,7 @@ import time
 
 
 def next_release(release: int, now: int, period: int) -> tuple[int, int]:
-    """Return when the next period starts, after the tick released at `release` ended at `now`.
+    """Returns when the next period starts, after the tick released at `release` ended at `now`.
 
     ros2_control's overrun rule: if the next release has passed already, the periods that have
     begun are skipped and counted, and the grid of releases stays where it was. So there is never
@@ -21,7 +21,7 @@ def next_release(release: int, now: int, period: int) -> tuple[int, int]:
 
 
 def sleep_until(release: int) -> None:
-    """Sleep until a time of `time.monotonic_ns`, without spinning."""
+    """Sleeps until a time of `time.monotonic_ns`, without spinning."""
     left = release - time.monotonic_ns()
     if left > 0:
         time.sleep(left * 1e-9)

@@ -18,11 +18,11 @@ class LatestValue(Generic[T]):
         self._value = value
 
     def put(self, value: T) -> None:
-        """Replace the value."""
+        """Replaces the value."""
         self._value = value
 
     def get(self) -> T:
-        """Return the newest value."""
+        """Returns the newest value."""
         return self._value
 
 
@@ -34,23 +34,23 @@ class Handover(Generic[T]):
         self._used = threading.Event()
 
     def give(self, value: T) -> None:
-        """Offer a value, in place of one that was not yet taken."""
+        """Offers a value, in place of one that was not yet taken."""
         self._used.clear()
         self._offer.append(value)
 
     def take(self) -> T | None:
-        """Take the offered value, or None if there is none; never blocks."""
+        """Takes the offered value, or None if there is none; never blocks."""
         try:
             return self._offer.pop()
         except IndexError:
             return None
 
     def confirm(self) -> None:
-        """Signal that the value taken last is in use."""
+        """Signals that the value taken last is in use."""
         self._used.set()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the offered value is in use.
+        """Waits until the offered value is in use.
 
         Args:
             timeout: s after which the offer is withdrawn.

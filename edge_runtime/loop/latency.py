@@ -20,7 +20,7 @@ class LatencyHistogram:
         self.max = 0  # ns, exact
 
     def record(self, duration: int) -> None:
-        """Count one duration in ns."""
+        """Counts one duration in ns."""
         if duration > self.max:
             self.max = duration
         shift = duration.bit_length() - _SUBDIVISION - 1
@@ -32,7 +32,7 @@ class LatencyHistogram:
 
 
 def percentiles(histogram: LatencyHistogram, percents: Sequence[float]) -> list[int]:
-    """Return percentiles of the counted durations, ns, to 3 %; 0 if none was counted."""
+    """Returns percentiles of the counted durations, ns, to 3 %; 0 if none was counted."""
     below = np.cumsum(histogram.counts)
     total = int(below[-1])
     if total == 0:
@@ -43,7 +43,7 @@ def percentiles(histogram: LatencyHistogram, percents: Sequence[float]) -> list[
 
 
 def bin_edges(index: int) -> tuple[int, int]:
-    """Return the bounds of a bin, ns: lower <= duration < upper."""
+    """Returns the bounds of a bin, ns: lower <= duration < upper."""
     if index < 2 << _SUBDIVISION:
         return index, index + 1
     shift = (index >> _SUBDIVISION) - 1

@@ -34,7 +34,7 @@ class RealtimeConfig:
 
 @contextmanager
 def realtime(config: RealtimeConfig) -> Iterator[dict[str, str]]:
-    """Apply the settings to the calling thread and its process; restore the old ones at the end.
+    """Applies the settings to the calling thread and its process; restores the old ones at the end.
 
     Yields:
         For each setting its state, or why the system refused it.
@@ -81,7 +81,7 @@ def _put_back(thread: int, policy: int, parameter: os.sched_param) -> None:
 
 
 def _other_threads() -> list[int]:
-    """Return the kernel's ids of this process's other threads; empty without /proc."""
+    """Returns the kernel's ids of this process's other threads; empty without /proc."""
     folder = Path("/proc/self/task")
     threads = [int(task.name) for task in folder.iterdir()] if folder.is_dir() else []
     return [thread for thread in threads if thread != threading.get_native_id()]
@@ -115,7 +115,7 @@ def _lock_memory(wanted: bool, stack: ExitStack) -> str:
 
 
 def _timer_slack(stack: ExitStack) -> str:
-    """Set the timer slack to 1 ns; by default the kernel may delay a wake-up by 50 µs."""
+    """Sets the timer slack to 1 ns; by default the kernel may delay a wake-up by 50 µs."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "prctl"):
         return "default slack"

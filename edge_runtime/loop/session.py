@@ -50,12 +50,12 @@ class Session:
         return self.loop.controller.policy
 
     def renew(self) -> None:
-        """Make a new loop with the same policy and observers, to start again after an end."""
+        """Makes a new loop with the same policy and observers, to start again after an end."""
         self.loop = self._make_loop(self.policy, self.loop)
         self.fusion.reset()
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
-        """Let another policy drive, from the next tick on or, after an end, from the next start.
+        """Lets another policy drive, from the next tick on or, after an end, from the next start.
 
         Raises:
             ContractError: it does not fit the robot or the running loop.
@@ -69,7 +69,7 @@ class Session:
             loop.swap(policy, timeout)
 
     def come_to_rest(self, hurry: threading.Event | None = None) -> None:
-        """Slow the robot down under its policy until it stands, within two seconds.
+        """Slows the robot down under its policy until it stands, within two seconds.
 
         A walking robot that goes straight to a pose falls, so this comes before `end`. It does
         nothing where the policy takes no command or does not drive.
@@ -89,7 +89,7 @@ class Session:
         hurry.wait(_STANDING_SECONDS)
 
     def end(self) -> None:
-        """End the loop with a controlled stop.
+        """Ends the loop with a controlled stop.
 
         Raises:
             UserError: the robot's driver does not return from a call.

@@ -104,7 +104,7 @@ class Observer(Protocol):
     """Observes ticks, as a log, a shadow, odometry, a learner, an energy meter or a viewer does."""
 
     def observe(self, tick: Tick) -> None:
-        """Take in a tick; the loop's thread calls this at the end of each.
+        """Takes in a tick; the loop's thread calls this at the end of each.
 
         The observer may read everything and must change nothing. It copies what it keeps. Its time
         counts in the tick's budget (stage ACT), so it must not wait, take a lock, or write to a

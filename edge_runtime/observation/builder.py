@@ -26,12 +26,12 @@ class TermConfig:
 
 
 def _evaluate(terms: Sequence[TermConfig], signals: Signals) -> list[Array]:
-    """Evaluate each term without scale and history, (N, size) each."""
+    """Evaluates each term without scale and history, (N, size) each."""
     return [function(*map(signals.__getitem__, reads)) for function, reads in _bind(terms)]
 
 
 def _bind(terms: Sequence[TermConfig]) -> list[tuple[TermFunction, tuple[str, ...]]]:
-    """Return each term's function, with its parameters bound, and the signals that it reads."""
+    """Returns each term's function, with its parameters bound, and the signals that it reads."""
     found = [(config, TERMS.find(config.name)) for config in terms]
     return [
         (partial(term.function, **config.params) if config.params else term.function, term.reads)
@@ -40,7 +40,7 @@ def _bind(terms: Sequence[TermConfig]) -> list[tuple[TermFunction, tuple[str, ..
 
 
 def term_sizes(terms: Sequence[TermConfig], signals: Sequence[Signal]) -> tuple[int, ...]:
-    """Return the entries of each term in the observation, history included.
+    """Returns the entries of each term in the observation, history included.
 
     Raises:
         ContractError: a term is unknown, or reads a signal that is not there.
@@ -61,7 +61,7 @@ def _check_given(terms: Sequence[TermConfig], signals: Signals) -> None:
 
 
 def signals_read(terms: Sequence[TermConfig]) -> tuple[str, ...]:
-    """Return the names of all signals that the terms read, sorted."""
+    """Returns the names of all signals that the terms read, sorted."""
     return tuple(sorted({name for t in terms for name in TERMS.find(t.name).reads}))
 
 
@@ -73,7 +73,7 @@ class _Past:
         self._width = width
 
     def fill(self, rows: np.ndarray, now: Array) -> None:
-        """Fill the history of some rows with the present."""
+        """Fills the history of some rows with the present."""
         self.older[rows] = np.tile(now[rows], self.older.shape[1] // self._width)
 
 
@@ -114,12 +114,12 @@ class ObservationBuilder:
         self._any_fresh = True
 
     def reset(self, rows: np.ndarray | None = None) -> None:
-        """Clear the history of these rows (all by default); their next build fills it."""
+        """Clears the history of these rows (all by default); their next build fills it."""
         self._fresh[slice(None) if rows is None else rows] = True
         self._any_fresh = True
 
     def build(self, signals: Signals) -> Array:
-        """Build the observation, (N, size), float32, in a buffer that the next call overwrites.
+        """Builds the observation, (N, size), float32, in a buffer that the next call overwrites.
 
         Raises:
             ContractError: a signal is missing.
@@ -142,7 +142,7 @@ class ObservationBuilder:
         return np.multiply(self._raw, self._scale, out=self._out)
 
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
-        """Return what `build` would for some rows, (len(rows), size); the history stays as is."""
+        """Returns what `build` would for some rows, (len(rows), size); the history stays as is."""
         present = _evaluate(self.terms, {name: value[rows] for name, value in signals.items()})
         blocks = [
             now if past is None else np.concatenate([past.newer[rows], now], axis=1)
@@ -151,11 +151,11 @@ class ObservationBuilder:
         return np.concatenate(blocks, axis=1) * self._scale
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return a copy of the history, for `restore`."""
+        """Returns a copy of the history, for `restore`."""
         return {"observation": self._raw.copy(), "fresh": self._fresh.copy()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore the history from a `state`."""
+        """Restores the history from a `state`."""
         self._raw[:] = state["observation"]
         self._fresh[:] = state["fresh"]
         self._any_fresh = bool(self._fresh.any())

@@ -1,4 +1,4 @@
-"""The observation terms. Each is a pure function over signals, (N, size) float32, row by row."""
+"""The observation terms: pure functions over signals, (N, size) float32, row by row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TermFunction = Callable[..., Array]
 
 @dataclass(frozen=True)
 class Term:
-    """A registered term: its function, the signals it reads, and what it puts out."""
+    """Declares a term: its function, the signals that it reads, and its output's unit and frame."""
 
     function: TermFunction
     reads: tuple[str, ...]
@@ -44,7 +44,7 @@ TERMS: Registry[Term] = Registry(
 def term(
     *, reads: tuple[str, ...], unit: str, frame: str = ""
 ) -> Callable[[TermFunction], TermFunction]:
-    """Register a pure function `f(*signals, **params) -> (N, size)` as an observation term."""
+    """Registers a pure function `f(*signals, **params) -> (N, size)` as an observation term."""
 
     def register(function: TermFunction) -> TermFunction:
         TERMS.register(function.__name__, function.__module__)(Term(function, reads, unit, frame))
@@ -60,25 +60,25 @@ _UP = np.array([0, 0, 1], np.float32)
 
 @term(reads=("imu_gyro",), unit="rad/s", frame="imu")
 def angular_velocity(gyro: Array) -> Array:
-    """Angular velocity as the gyroscope reads it, (N, 3)."""
+    """Returns the gyroscope's angular velocity, (N, 3), rad/s."""
     return gyro
 
 
 @term(reads=("imu_accel",), unit="m/s^2", frame="imu")
 def specific_force(accel: Array) -> Array:
-    """Specific force as the accelerometer reads it, (N, 3)."""
+    """Returns the accelerometer's specific force, (N, 3), m/s^2."""
     return accel
 
 
 @term(reads=(BASE_VELOCITY,), unit="m/s", frame="body")
 def base_velocity(velocity: Array) -> Array:
-    """Velocity of the IMU as the estimator knows it, (N, 3)."""
+    """Returns the estimated velocity of the IMU in the body frame, (N, 3), m/s."""
     return velocity
 
 
 @term(reads=(ATTITUDE,), unit="1", frame="body")
 def projected_gravity(attitude: Array) -> Array:
-    """Unit vector of gravity in the body frame, (N, 3); (0, 0, -1) when upright."""
+    """Returns the unit vector of gravity in the body frame, (N, 3); (0, 0, -1) when upright."""
     # 2 (wy - xz), -2 (yz + wx), 2 (xx + yy) - 1, in few calls: each costs a robot microseconds.
     factors = attitude.take(_FACTORS, axis=1)
     products: Array = factors[:, :6] * factors[:, 6:]
@@ -91,25 +91,25 @@ def projected_gravity(attitude: Array) -> Array:
 
 @term(reads=("joint_pos", DEFAULT_TARGET), unit="rad")
 def joint_pos_rel(joint_pos: Array, default: Array) -> Array:
-    """Joint positions from the default pose, (N, joints)."""
+    """Returns joint positions relative to the default pose, (N, joints), rad."""
     return joint_pos - default
 
 
 @term(reads=("joint_vel",), unit="rad/s")
 def joint_vel(joint_vel: Array) -> Array:
-    """Joint velocities, (N, joints)."""
+    """Returns joint velocities, (N, joints), rad/s."""
     return joint_vel
 
 
 @term(reads=(LAST_ACTION,), unit="1")
 def last_action(action: Array) -> Array:
-    """The last action, after the clip, (N, actuators)."""
+    """Returns the last action after the clip, (N, actuators)."""
     return action
 
 
 @term(reads=(COMMAND,), unit="m/s, rad/s", frame="body")
 def command(command: Array) -> Array:
-    """What the operator asks for, (N, commands)."""
+    """Returns the operator's command, (N, commands), m/s and rad/s."""
     return command
 
 
@@ -125,13 +125,13 @@ def gait_clock(
     lean: float,
     rate: float,
 ) -> Array:
-    """Sine and cosine of the gait's phase, (N, 2); zero while the robot should stand.
+    """Returns sine and cosine of the gait's phase, (N, 2); zero while the robot should stand.
 
     Args:
-        step: control periods since the start.
-        command: forward, lateral and yaw speed.
-        attitude: body to world, wxyz.
-        gyro: rad/s.
+        step: control periods since the start, (N, 1).
+        command: forward, lateral and yaw speed, (N, 3), m/s and rad/s.
+        attitude: body to world, wxyz, (N, 4).
+        gyro: angular velocity, (N, 3), rad/s.
         steps: control periods in one gait cycle, a whole number.
         deadband: see `should_step`.
         lean: see `should_step`.
@@ -146,15 +146,15 @@ def gait_clock(
 def should_step(
     command: Array, attitude: Array, gyro: Array, deadband: float, lean: float, rate: float
 ) -> npt.NDArray[np.bool_]:
-    """Whether a legged robot should step rather than stand, (N,): on command, or to catch itself.
+    """Returns whether a legged robot should step, (N,): on command, or to catch itself.
 
     Args:
-        command: forward, lateral and yaw speed.
-        attitude: body to world, wxyz.
-        gyro: rad/s.
-        deadband: a command below this in every component means standing.
-        lean: tilt, rad, from which standing cannot be saved without a step.
-        rate: speed of roll or pitch, rad/s, from which likewise.
+        command: forward, lateral and yaw speed, (N, 3), m/s and rad/s.
+        attitude: body to world, wxyz, (N, 4).
+        gyro: angular velocity, (N, 3), rad/s.
+        deadband: a command below this in every component means standing, m/s and rad/s.
+        lean: largest tilt that the robot balances without a step, rad.
+        rate: largest roll or pitch rate that it balances without a step, rad/s.
     """
     gravity = projected_gravity(attitude)
     watched = np.concatenate([command, gravity[:, :2], gyro[:, :2]], axis=1)
@@ -165,31 +165,31 @@ def should_step(
 
 @cache
 def _stand_limits(commands: int, deadband: float, lean: float, rate: float) -> Array:
-    """Of each command, then of gravity forward and left, then of roll and pitch."""
+    """Returns limits of each command, of gravity forward and left, and of roll and pitch rate."""
     return np.array([deadband] * commands + [lean] * 2 + [rate] * 2, np.float32)
 
 
 @cache
 def _gait_cycle(steps: int) -> Array:
-    """Sine and cosine of each step's phase, (steps, 2)."""
+    """Returns sine and cosine of each step's phase, (steps, 2)."""
     phase = np.arange(steps) * (2 * np.pi / steps)
     return np.stack([np.sin(phase), np.cos(phase)], axis=1).astype(np.float32)
 
 
 @term(reads=("wheel_speed",), unit="rad/s")
 def wheel_speed(wheel_speed: Array) -> Array:
-    """Wheel speeds, (N, wheels)."""
+    """Returns wheel speeds, (N, wheels), rad/s."""
     return wheel_speed
 
 
 @term(reads=("steering_angle",), unit="rad")
 def steering_angle(steering_angle: Array) -> Array:
-    """Steering angle at the column, (N, 1)."""
+    """Returns the steering angle at the column, (N, 1), rad."""
     return steering_angle
 
 
 @term(reads=("lidar",), unit="1", frame="lidar")
 def lidar_closeness(ranges: Array, *, near: float) -> Array:
-    """near / (near + range) of each beam, (N, beams): fine where it is close, 0 at infinity."""
+    """Returns near / (near + range) of each beam, (N, beams): 1 at contact, 0 at infinity."""
     closeness: Array = np.float32(near) / (np.float32(near) + ranges)
     return closeness

@@ -25,14 +25,14 @@ class ActionMap:
         self.action_clip = np.float32(action_clip)
 
     def clip(self, action: Array, out: Array | None = None) -> Array:
-        """Clip actions, (N, A), to ±action_clip; NaN stays NaN."""
+        """Clips actions, (N, A), to ±action_clip; NaN stays NaN."""
         # np.clip takes four times as long.
         clipped: Array = np.maximum(action, -self.action_clip, out=out)
         np.minimum(clipped, self.action_clip, out=clipped)
         return clipped
 
     def target(self, clipped: Array) -> Array:
-        """Return `default + scale * clipped` within the actuators' limits, (N, A), rad or rad/s."""
+        """Returns `default + scale * clipped` within the actuators' limits, (N, A), rad, rad/s."""
         target: Array = np.multiply(clipped, self.scale)
         target += self.default
         np.maximum(target, self.lower, out=target)

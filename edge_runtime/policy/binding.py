@@ -38,7 +38,7 @@ class Binding:
 def bind(
     contract: Contract, robot: RobotDescription, fusion: Fusion, source: str = "policy"
 ) -> Binding:
-    """Match joints by name and check every signal that the policy reads.
+    """Matches joints by name and checks every signal that the policy reads.
 
     Raises:
         ContractError: a joint or signal is missing, superfluous, or of another size, unit or
@@ -102,7 +102,7 @@ def _check_live(robot: RobotDescription) -> None:
 
 
 def _check_reads(robot: RobotDescription, fusion: Fusion, source: str) -> None:
-    """Check the sensor signals that the estimator and the loop itself read."""
+    """Checks the sensor signals that the estimator and the loop itself read."""
     given = {signal.name: signal for signal in robot.signals}
     missing = [signal.name for signal in fusion.reads if signal.name not in given]
     if missing:

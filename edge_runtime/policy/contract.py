@@ -105,7 +105,7 @@ class Contract:
 
 
 def to_metadata(contract: Contract) -> dict[str, str]:
-    """Return a policy file's metadata: mjlab's keys, the JSON and its checksum."""
+    """Returns a policy file's metadata: mjlab's keys, the JSON and its checksum."""
     document = json.dumps({"format": FORMAT, **dataclasses.asdict(contract)}, sort_keys=True)
     of = contract.actuators
     return {
@@ -128,7 +128,7 @@ def to_metadata(contract: Contract) -> dict[str, str]:
 
 
 def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
-    """Read and check a policy file's metadata.
+    """Reads and checks a policy file's metadata.
 
     Args:
         metadata: the file's metadata.
@@ -165,12 +165,12 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
 
 
 def _numbers(values: Any) -> str:
-    """Join numbers by commas, with all digits that identify the float."""
+    """Joins numbers by commas, with all digits that identify the float."""
     return ",".join(repr(float(v)) if isinstance(v, float) else str(v) for v in values)
 
 
 def _contract(fields: dict[str, Any]) -> Contract:
-    """Build the contract of a document; TypeError, KeyError or ValueError say what is wrong."""
+    """Builds the contract of a document; TypeError, KeyError or ValueError say what is wrong."""
 
     def rows(name: str) -> tuple[tuple[float, ...], ...]:
         return tuple(tuple(map(float, row)) for row in fields.pop(name))
@@ -194,7 +194,7 @@ def _contract(fields: dict[str, Any]) -> Contract:
 
 
 def _check_values(contract: Contract) -> None:
-    """Raise ValueError for a number out of its range; NaN fails every comparison."""
+    """Raises ValueError for a number out of its range; NaN fails every comparison."""
     for name in ("control_period", "physics_period", "action_clip"):
         value = getattr(contract, name)
         if not 0 < value < math.inf:
@@ -239,7 +239,7 @@ T = TypeVar("T")
 
 
 def _make(kind: type[T], fields: Mapping[str, Any]) -> T:
-    """Build a dataclass from a document's fields, whose types are checked."""
+    """Builds a dataclass from a document's fields, whose types are checked."""
     hints = get_type_hints(kind)
     for name, value in fields.items():
         plain = _PLAIN.get(hints.get(name))

@@ -62,7 +62,7 @@ class Controller:
         self._upper = np.array([c.upper for c in contract.commands], np.float32)
 
     def set_command(self, command: Array) -> None:
-        """Set the operator's command, (commands,), clipped to the trained range.
+        """Sets the operator's command, (commands,), clipped to the trained range.
 
         The same array object must hold the same values as before.
         """
@@ -72,32 +72,32 @@ class Controller:
         np.clip(command, self._lower, self._upper, out=self.command[0])
 
     def continue_from(self, other: "Controller") -> None:
-        """Continue from the control step and last action of another controller of this robot."""
+        """Continues from the control step and last action of another controller of this robot."""
         self.step[:] = other.step
         self.last_action[:] = other.last_action[:, _order(other, self)]
 
     def action_in_robot_order(self) -> Array:
-        """Return the last action after the clip, (A,), in the robot's order: a copy or a buffer."""
+        """Returns the last clipped action, (A,), in the robot's order: a copy or a buffer."""
         last: Array = self.last_action[0]
         return last if self._to_robot is None else np.take(last, self._to_robot)
 
     def set_last_action(self, action: Array) -> None:
-        """Set the last action from one in the robot's order, (A,)."""
+        """Sets the last action from one in the robot's order, (A,)."""
         np.take(action, self._to_policy, out=self.last_action[0])
 
     def restart(self) -> None:
-        """Clear history and last action, as at the start of an episode; the gait clock goes on."""
+        """Clears history and last action, as at the start of an episode; the gait clock goes on."""
         self.last_action[:] = 0
         self._builder.reset()
 
     def observe(self) -> bool:
-        """Build the observation in the network's input; return whether all of it is finite."""
+        """Builds the observation in the network's input; returns whether all of it is finite."""
         for robot_order, policy_order in self._permuted:
             np.take(robot_order, self._to_policy, axis=1, out=policy_order)
         return all_finite(self._builder.build(self.signals)[0])
 
     def infer(self) -> float:
-        """Run the network on the observation.
+        """Runs the network on the observation.
 
         Returns:
             The largest action as a multiple of the clip; NaN if an action is not finite.
@@ -109,7 +109,7 @@ class Controller:
         return max(max(actions), -min(actions)) / self._action_clip
 
     def target(self) -> Array:
-        """Clip and keep the action; return its target, (A,), rad or rad/s, in the robot's order."""
+        """Clips and keeps the action; returns its target, (A,), in the robot's order."""
         self._map.clip(self.policy.action, out=self.last_action)
         target: Array = self._map.target(self.last_action)[0]
         return target if self._to_robot is None else np.take(target, self._to_robot)

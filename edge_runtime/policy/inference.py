@@ -77,7 +77,7 @@ class Policy:
 
     @classmethod
     def load(cls, path: str | Path, provider: ExecutionProvider = CPU) -> "Policy":
-        """Read a policy file.
+        """Reads a policy file.
 
         Raises:
             UserError: the file cannot be read, or the provider cannot be started.
@@ -86,7 +86,7 @@ class Policy:
         return cls(read_model(path), str(path), provider)
 
     def __call__(self, observation: Array) -> Array:
-        """Compute the action before the clip, (1, A), for an observation, (1, n).
+        """Computes the action before the clip, (1, A), for an observation, (1, n).
 
         The next call overwrites the returned buffer.
         """
@@ -122,7 +122,7 @@ class Policy:
 
 
 def read_model(path: str | Path) -> bytes:
-    """Read a policy file's bytes.
+    """Reads a policy file's bytes.
 
     Raises:
         UserError: the file cannot be read.
@@ -183,7 +183,7 @@ def _metadata(session: ort.InferenceSession, source: str) -> dict[str, str]:
 
 
 def _check_border(session: ort.InferenceSession, contract: Contract, source: str) -> None:
-    """Refuse a network whose inputs and outputs are not the contract's."""
+    """Refuses a network whose inputs and outputs are not the contract's."""
 
     def border(nodes: Sequence[ort.NodeArg]) -> list[tuple[str, str, list[int]]]:
         return [(node.name, node.type, list(node.shape)) for node in nodes]

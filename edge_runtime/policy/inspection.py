@@ -21,7 +21,7 @@ class InspectConfig:
 
 
 def main(config: InspectConfig) -> int:
-    """Run the command.
+    """Runs the command.
 
     Raises:
         ContractError: the file is not a policy, or was damaged or changed since export.
@@ -36,7 +36,7 @@ def main(config: InspectConfig) -> int:
 
 
 def describe(policy: Policy) -> list[str]:
-    """Return the lines of a contract, for people."""
+    """Returns the lines of a contract, for people."""
     contract = policy.contract
     sections = [
         _head(policy),

@@ -51,11 +51,11 @@ class Choice:
     diagnostic: str = ""  # why wanted providers were refused; empty if none was
 
     def as_dictionary(self) -> dict[str, Any]:
-        """Return the report's entry."""
+        """Returns the report's entry."""
         return asdict(self)
 
     def described(self) -> str:
-        """Describe the choice in one line."""
+        """Describes the choice in one line."""
         latencies = [
             f"{_short(m.provider)} "
             + (f"cannot: {m.refused}" if m.refused else f"p99 {m.p99:.0f} µs")
@@ -67,7 +67,7 @@ class Choice:
 def load(
     path: Path, wanted: str = ON_CPU, cache: Path | None = None, patience: float = _PATIENCE
 ) -> tuple[Policy, Choice]:
-    """Load a policy on the wanted provider, or else on the CPU.
+    """Loads a policy on the wanted provider, or else on the CPU.
 
     Args:
         path: the policy file.
@@ -101,7 +101,7 @@ def load(
 
 
 def candidates(wanted: str) -> list[str]:
-    """Return the providers to measure, by onnxruntime's names; the CPU is always among them.
+    """Returns the providers to measure, by onnxruntime's names; the CPU is always among them.
 
     Raises:
         UserError: no provider has that name.
@@ -116,7 +116,7 @@ def candidates(wanted: str) -> list[str]:
 
 
 def choose(wanted: str, measured: Sequence[Measurement]) -> Choice:
-    """Choose the sound provider with the smallest p99, or the wanted one if it is sound."""
+    """Chooses the sound provider with the smallest p99, or the wanted one if it is sound."""
     sound = [m for m in measured if not m.refused]
     if wanted == AUTO:
         best = min(sound, key=lambda m: m.p99).provider if sound else CPU.name
@@ -130,7 +130,7 @@ def choose(wanted: str, measured: Sequence[Measurement]) -> Choice:
 
 
 def find(name: str, folder: Path) -> ExecutionProvider:
-    """Return a provider with the options that a policy needs.
+    """Returns a provider with the options that a policy needs.
 
     Args:
         name: onnxruntime's name.
@@ -152,7 +152,7 @@ def find(name: str, folder: Path) -> ExecutionProvider:
 
 
 def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIENCE) -> Measurement:
-    """Measure a provider in a process of its own, so that a crash or hang cannot end this one."""
+    """Measures a provider in a process of its own, so that a crash or hang cannot end this one."""
     request = json.dumps([provider.name, dict(provider.options)])
     process = subprocess.Popen(
         [*child_program(_TRIAL), request],
@@ -182,12 +182,12 @@ def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIEN
 
 
 def default_cache() -> Path:
-    """Return the folder in which compiled engines are kept between starts."""
+    """Returns the folder in which compiled engines are kept between starts."""
     return cache_folder("engines")
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """Return the failure in onnxruntime's log, without colours and places in its source."""
+    """Returns the failure in onnxruntime's log, without colours and places in its source."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", next((x for x in lines if "rror" in x), lines[-1]))
     return plain.split("] ")[-1].strip()
 

@@ -57,7 +57,7 @@ class BlockFile:
             raise UserError(f"cannot write {path}: {error.strerror}; name another file") from None
 
     def append(self, kind: int, payload: bytes) -> None:
-        """Write a block through to the disk.
+        """Writes a block through to the disk.
 
         Raises:
             OSError: the disk refused it, or it would pass the limit; the file is as before.
@@ -77,7 +77,7 @@ class BlockFile:
             self._number += 1
 
     def close(self) -> None:
-        """Close the file; remove one without a block, and restore the old file then.
+        """Closes the file; removes one without a block, and restores the old file then.
 
         It does not wait for a write that hangs in another thread.
         """
@@ -106,7 +106,7 @@ def _write_all(file: int, content: bytes) -> None:
 
 
 def is_block_file(path: Path) -> bool:
-    """Return whether the file begins with a block."""
+    """Returns whether the file begins with a block."""
     try:
         with path.open("rb") as file:
             return file.read(len(MARKER)) == MARKER
@@ -115,7 +115,7 @@ def is_block_file(path: Path) -> bool:
 
 
 def read_blocks(path: Path) -> tuple[list[Block], list[str]]:
-    """Return all whole blocks, and a line for each stretch that is damaged or torn off.
+    """Returns all whole blocks, and a line for each stretch that is damaged or torn off.
 
     Raises:
         UserError: the file cannot be read or is empty.
@@ -132,7 +132,7 @@ def read_blocks(path: Path) -> tuple[list[Block], list[str]]:
 
 
 def _stretches(data: mmap.mmap) -> Iterator[Block | str]:
-    """Yield whole blocks, and a line for each damaged stretch between them."""
+    """Yields whole blocks, and a line for each damaged stretch between them."""
     at, expected = 0, 0
     while at < len(data):
         block = _block(data, at)

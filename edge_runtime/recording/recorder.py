@@ -77,7 +77,7 @@ class RunRecorder:
         self._writer = RowWriter(row_dtype(columns).itemsize, capacity, self._write, every)
 
     def observe(self, tick: Tick) -> None:
-        """Copy a tick into the ring."""
+        """Copies a tick into the ring."""
         lost, sent = tick.lost, tick.sent
         if tick.controller is not self._controller or lost != self._lost:
             self._note(tick, lost)
@@ -103,7 +103,7 @@ class RunRecorder:
         self._writer.put(b"".join(row))
 
     def close(self, error: str = "") -> None:
-        """Write the rows that are left and the event of the end.
+        """Writes the rows that are left and the event of the end.
 
         Args:
             error: what ended the run, if an error did.
@@ -115,7 +115,7 @@ class RunRecorder:
                 self._write_events()
 
     def as_dictionary(self) -> dict[str, Any]:
-        """Return the report's entry: file, rows and losses, final after `close`."""
+        """Returns the report's entry: file, rows and losses, final after `close`."""
         return {
             "file": str(self._file.path),
             "rows": self._writer.written,
@@ -125,7 +125,7 @@ class RunRecorder:
         }
 
     def described(self) -> str:
-        """Describe file, rows and losses in one line."""
+        """Describes file, rows and losses in one line."""
         report = self.as_dictionary()
         kept = f"{report['file']} ({report['rows']:,} ticks, {report['bytes'] / 1e6:.1f} MB)"
         lost = report["rows_lost"]
@@ -134,7 +134,7 @@ class RunRecorder:
         return f"{kept}; {lost:,} ticks lost, because the disk was too slow" if lost else kept
 
     def _note(self, tick: Tick, lost: bool) -> None:
-        """Queue rare events: another policy, and an estimator that is lost or found again."""
+        """Queues rare events: another policy, and an estimator that is lost or found again."""
         if tick.controller is not self._controller:
             self._controller = tick.controller
             self._events.append(
@@ -158,7 +158,7 @@ class RunRecorder:
 
 
 def _about(policy: Policy) -> dict[str, Any]:
-    """Return a policy's file, hash and contract without golden vectors."""
+    """Returns a policy's file, hash and contract without golden vectors."""
     contract = dataclasses.replace(policy.contract, golden_observations=(), golden_actions=())
     return {
         "source": policy.source,

@@ -38,7 +38,7 @@ class RowWriter:
         self._thread.start()
 
     def put(self, row: bytes) -> None:
-        """Put a row of `row_size` bytes into the ring, or count it as lost."""
+        """Puts a row of `row_size` bytes into the ring, or count it as lost."""
         self.given += 1
         filled = self._filled
         if filled - self.written < self._capacity:
@@ -47,7 +47,7 @@ class RowWriter:
             self._filled = filled + 1
 
     def close(self) -> None:
-        """Pass on the rows that are left and end the thread."""
+        """Passes on the rows that are left and ends the thread."""
         self._ending.set()
         self._thread.join(self.patience)
         if self._thread.is_alive():

@@ -53,7 +53,7 @@ class Column:
 
 
 def row_dtype(columns: Sequence[Column]) -> np.dtype[np.void]:
-    """Return the dtype of a row, with a field for each column."""
+    """Returns the dtype of a row, with a field for each column."""
     fixed = len(FIXED)
     scalars = [(c.name, c.format) for c in columns[:fixed]]
     return np.dtype([*scalars, *((c.name, c.format, (c.size,)) for c in columns[fixed:])])
@@ -78,7 +78,7 @@ class RunRecord:
 
 
 def read_run_log(path: Path) -> RunRecord:
-    """Read a log as far as it is whole.
+    """Reads a log as far as it is whole.
 
     Raises:
         UserError: the file cannot be read, is no log, or has another version.

@@ -15,7 +15,7 @@ _TICKS = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  # ns
 
 
 def latency_svg(loop: ControlLoop) -> str:
-    """Return an SVG document; a ridge's height is the logarithm of its counts, so tails show."""
+    """Returns an SVG document; a ridge's height is the logarithm of its counts, so tails show."""
     lines = rows(loop)
     histograms = [*loop.budget.stages, loop.budget.tick, loop.budget.wake_up]
     largest = max(h.max for h in histograms)

@@ -32,7 +32,7 @@ class Row:
 
 
 def rows(loop: ControlLoop) -> list[Row]:
-    """Return a row for each stage, then for the tick, then for the wake-up."""
+    """Returns a row for each stage, then for the tick, then for the wake-up."""
     budget = loop.budget
     stages = [
         _row(stage.name.lower(), budget.stages[stage], share, budget.limits[stage], over)
@@ -55,7 +55,7 @@ def _row(
 
 
 def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
-    """Return the report for machines; times are in µs unless their name says otherwise."""
+    """Returns the report for machines; times are in µs unless their name says otherwise."""
     contract, sensors, guard = loop.controller.contract, loop.sensors, loop.guard
     return {
         "policy": {
@@ -109,7 +109,7 @@ def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
 
 
 def _error(error: BaseException) -> dict[str, str]:
-    """Describe the error that ended the loop."""
+    """Describes the error that ended the loop."""
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return {"kind": type(error).__name__, "message": str(error), "traceback": "".join(lines)}
 
@@ -125,7 +125,7 @@ def _latency(row: Row) -> dict[str, float | int | None]:
 
 
 def table(loop: ControlLoop, color: bool) -> list[str]:
-    """Return the lines of the budget table, for a terminal of 80 columns."""
+    """Returns the lines of the budget table, for a terminal of 80 columns."""
     paint = _paint if color else _plain
     lines = [
         paint(
@@ -165,7 +165,7 @@ def _summary(loop: ControlLoop, paint: Any) -> list[str]:
 
 
 def broken_rules(loop: ControlLoop) -> list[str]:
-    """Return a line for each broken rule, in the order in which they were first broken."""
+    """Returns a line for each broken rule, in the order in which they were first broken."""
     guard = loop.guard
     broken = [
         (first, f"{MEASURES[rule.fault]} > {rule.limit:g}: {rule.reaction.name.lower()}", ticks)
@@ -180,7 +180,7 @@ def broken_rules(loop: ControlLoop) -> list[str]:
 
 
 def reason(loop: ControlLoop) -> str:
-    """Return why the guard reacts, or why its reaction latched; empty without a reaction."""
+    """Returns why the guard reacts, or why its reaction latched; empty without a reaction."""
     guard = loop.guard
     index = guard.latched_by if guard.latched else guard.due_by
     if not loop.reaction or index is None:

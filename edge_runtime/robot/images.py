@@ -31,7 +31,7 @@ class Image(NamedTuple):
     checksum: int | None = None  # CRC-32 of the pixels, if another process may overwrite them
 
     def copy(self) -> Pixels | None:
-        """Copy the pixels; return None if they were overwritten meanwhile.
+        """Copies the pixels; returns None if they were overwritten meanwhile.
 
         A megabyte takes a fraction of a millisecond, so a thread beside the control loop does it.
         """
@@ -68,11 +68,11 @@ class ImageRing:
 
     @staticmethod
     def bytes_needed(signal: ImageSignal) -> int:
-        """Return the bytes of a ring in shared memory."""
+        """Returns the bytes of a ring in shared memory."""
         return _ALIGNED * (1 + _IMAGES) + _IMAGES * _aligned(signal.size)
 
     def publish(self, pixels: Pixels, stamp: float) -> None:
-        """Copy an image into the ring.
+        """Copies an image into the ring.
 
         Raises:
             UserError: it has another shape or dtype than the signal.
@@ -91,7 +91,7 @@ class ImageRing:
         self._newest[0] = number
 
     def refresh(self) -> Image | None:
-        """Return the newest image; None before the first."""
+        """Returns the newest image; None before the first."""
         newest = self._newest[0]
         if newest != self._number:
             place = newest % _IMAGES
@@ -104,7 +104,7 @@ class ImageRing:
         return self._image
 
     def close(self) -> None:
-        """Release the shared memory, except what images in use refer to."""
+        """Releases the shared memory, except what images in use refer to."""
         self._pixels.clear()
         self._image = None
         for view in (*self._heads, self._newest):

@@ -41,7 +41,7 @@ class RobotDescription:
         return sum(signal.size for signal in self.signals)
 
     def split(self, values: Array) -> dict[str, Array]:
-        """Return views of a sample's values by signal, (1, size) each."""
+        """Returns views of a sample's values by signal, (1, size) each."""
         views, start = {}, 0
         for signal in self.signals:
             views[signal.name] = values[None, start : start + signal.size]
@@ -49,7 +49,7 @@ class RobotDescription:
         return views
 
     def join(self, signals: Signals) -> Array:
-        """Join signals, (1, size) each, to a sample's values, (sample_size,)."""
+        """Joins signals, (1, size) each, to a sample's values, (sample_size,)."""
         return np.concatenate([signals[signal.name][0] for signal in self.signals])
 
 
@@ -87,13 +87,13 @@ class Robot(Protocol):
     description: RobotDescription
 
     def read(self) -> Sample | None:
-        """Return the newest sample, valid until the next call, or None before the first."""
+        """Returns the newest sample, valid until the next call, or None before the first."""
         ...
 
     def write(self, command: ActuatorCommand) -> None:
-        """Send a command to the actuators; copy what is kept of it."""
+        """Sends a command to the actuators; what is kept of it must be copied."""
         ...
 
     def close(self) -> None:
-        """Disconnect from the robot."""
+        """Disconnects from the robot."""
         ...

@@ -45,7 +45,7 @@ class Sensors:
         self.new, self.lost, self.without_new = 0, 0, 0  # samples, and updates without one
 
     def update(self, sample: Sample | None) -> bool:
-        """Copy a sample; return False if there is none, or it is not newer than the last."""
+        """Copies a sample; returns False if there is none, or it is not newer than the last."""
         if (
             sample is None
             or sample.sequence == self.sequence
@@ -88,7 +88,7 @@ def _largest(values: list[float]) -> float:
 
 
 def _places(robot: RobotDescription) -> dict[str, slice]:
-    """Return where each signal lies among the bytes of a sample."""
+    """Returns where each signal lies among the bytes of a sample."""
     places, start = {}, 0
     for signal in robot.signals:
         end = start + 4 * signal.size

@@ -37,7 +37,7 @@ _CHECKED = 12  # the checksum covers the number and the bytes from here on
 
 
 def segment_path(name: str) -> Path:
-    """Return the file of the shared memory of that name."""
+    """Returns the file of the shared memory of that name."""
     folder = Path("/dev/shm")  # POSIX shared memory; elsewhere a file that the page cache holds
     return (folder if folder.is_dir() else Path(tempfile.gettempdir())) / f"sim2edge-{name}"
 
@@ -52,12 +52,12 @@ class _Entry:
         self._checked = self.memory[_CHECKED:]
 
     def seal(self, number: int, mode: int, sequence: int, stamp: float) -> None:
-        """Write the head of an entry whose values are filled in."""
+        """Writes the head of an entry whose values are filled in."""
         _HEAD.pack_into(self.bytes, 0, number, 0, mode, sequence, stamp)
         _CHECKSUM.pack_into(self.bytes, 8, self._sum(number))
 
     def open(self, number: int) -> tuple[int, int, float] | None:
-        """Return mode, sequence and stamp; None if this is not the whole entry of that number."""
+        """Returns mode, sequence and stamp; None if this is not the whole entry of that number."""
         found, checksum, mode, sequence, stamp = _HEAD.unpack_from(self.bytes)
         if found != number or checksum != self._sum(number):
             return None
@@ -80,18 +80,18 @@ class _Ring:
 
     @staticmethod
     def bytes_needed(values: int) -> int:
-        """Return the bytes of a ring in shared memory."""
+        """Returns the bytes of a ring in shared memory."""
         return _aligned(_CACHE_LINE + _ENTRIES * (_HEAD.size + 4 * values))
 
     def publish(self, mode: int, sequence: int, stamp: float) -> None:
-        """Publish `entry`, whose values the caller has filled in."""
+        """Publishes `entry`, whose values the caller has filled in."""
         number = self._number = self._number + 1
         self.entry.seal(number, mode, sequence, stamp)
         self._entries[number % _ENTRIES][:] = self.entry.memory
         self._newest[0] = number
 
     def refresh(self) -> tuple[int, int, float] | None:
-        """Copy the newest into `entry`; return mode, sequence and stamp, None if none is newer."""
+        """Copies the newest into `entry`; returns its head, or None if there is no newer one."""
         for _ in range(_READS):
             number = self._newest[0]
             if number == self._number:
@@ -105,7 +105,7 @@ class _Ring:
         return None
 
     def close(self) -> None:
-        """Release the shared memory."""
+        """Releases the shared memory."""
         for view in (*self._entries, self._newest):
             view.release()
 
@@ -141,7 +141,7 @@ class SharedMemoryRobot:
     def wait_for(
         cls, name: str, seconds: float, alive: Callable[[], bool] = lambda: True
     ) -> "SharedMemoryRobot":
-        """Connect as soon as the robot is served.
+        """Connects as soon as the robot is served.
 
         Raises:
             UserError: the robot was not served within `seconds`, or `alive` returned False.
@@ -156,7 +156,7 @@ class SharedMemoryRobot:
         return cls(name)
 
     def read(self) -> Sample | None:
-        """Return the newest sample, whose values the next but one overwrites; None before one."""
+        """Returns the newest sample, whose values the next but one overwrites; None before one."""
         head = self._samples.refresh()
         if head is not None:
             images = self._newest_images() if self._cameras else NO_IMAGES
@@ -168,7 +168,7 @@ class SharedMemoryRobot:
         return {name: image for name, image in newest if image is not None}
 
     def write(self, command: ActuatorCommand) -> None:
-        """Send a copy of a command."""
+        """Sends a copy of a command."""
         values, count = self._commands.entry.values, self._joints
         values[:count] = command.target
         values[count : 2 * count] = command.stiffness
@@ -176,7 +176,7 @@ class SharedMemoryRobot:
         self._commands.publish(command.mode, command.sequence, time.monotonic())
 
     def close(self) -> None:
-        """Disconnect; the last sample's values and images stay valid."""
+        """Disconnects; the last sample's values and images stay valid."""
         self._sample = None
         _release(self._memory, self._view, self._samples, self._commands, self._cameras)
 
@@ -214,12 +214,12 @@ class RobotServer:
             os.unlink(building)
 
     def publish(self, sample: Sample) -> None:
-        """Publish a copy of a new sample."""
+        """Publishes a copy of a new sample."""
         np.copyto(self._samples.entry.values, sample.values)
         self._samples.publish(0, sample.sequence, sample.stamp)
 
     def publish_image(self, name: str, pixels: Pixels, stamp: float) -> None:
-        """Publish a copy of a camera's new image, which the samples that follow refer to.
+        """Publishes a copy of a camera's new image, which the samples that follow refer to.
 
         Args:
             name: one of the description's `images`.
@@ -232,7 +232,7 @@ class RobotServer:
         self._cameras[name].publish(pixels, stamp)
 
     def command(self) -> ActuatorCommand | None:
-        """Return the command that arrived since the last call; None without one."""
+        """Returns the command that arrived since the last call; None without one."""
         head = self._commands.refresh()
         if head is None:
             return None
@@ -241,7 +241,7 @@ class RobotServer:
         return ActuatorCommand(sequence, Mode(mode), target, stiffness, damping)
 
     def close(self) -> None:
-        """Remove the memory; a process that has it open keeps it until it disconnects."""
+        """Removes the memory; a process that has it open keeps it until it disconnects."""
         if _lies_at(self._file, self.path):
             self.path.unlink()
         os.close(self._file)
@@ -255,7 +255,7 @@ class RobotServer:
 
 
 def _take_name(building: Path, path: Path, name: str) -> None:
-    """Give a complete file its name, in place of a file that a dead process left behind."""
+    """Gives a complete file its name, in place of a file that a dead process left behind."""
     while True:
         try:
             os.link(building, path)
@@ -282,7 +282,7 @@ def _remove_left_behind(path: Path, name: str) -> None:
 
 
 def _lies_at(file: int, path: Path) -> bool:
-    """Return whether an open file is the one at that path."""
+    """Returns whether an open file is the one at that path."""
     try:
         return os.path.samestat(os.fstat(file), path.stat())
     except FileNotFoundError:
@@ -290,7 +290,7 @@ def _lies_at(file: int, path: Path) -> bool:
 
 
 def _rings(memory: memoryview, description: RobotDescription, document: int) -> tuple[_Ring, _Ring]:
-    """Return the rings of samples and of commands."""
+    """Returns the rings of samples and of commands."""
     samples, commands = _values(description)
     start = _start(document)
     after = start + _Ring.bytes_needed(samples)
@@ -300,7 +300,7 @@ def _rings(memory: memoryview, description: RobotDescription, document: int) -> 
 def _cameras(
     memory: memoryview, description: RobotDescription, document: int
 ) -> dict[str, ImageRing]:
-    """Return the rings of images, by camera."""
+    """Returns the rings of images, by camera."""
     rings, start = {}, _after_rings(description, document)
     for image in description.images:
         rings[image.name] = ImageRing(memory, start, image)
@@ -325,12 +325,12 @@ def _release(
 
 
 def _values(description: RobotDescription) -> tuple[int, int]:
-    """Return how many numbers a sample has, and a command: three for each joint."""
+    """Returns how many numbers a sample has, and a command: three for each joint."""
     return description.sample_size, 3 * len(description.joint_names)
 
 
 def _after_rings(description: RobotDescription, document: int) -> int:
-    """Return where the rings of images begin, bytes."""
+    """Returns where the rings of images begin, bytes."""
     return _start(document) + sum(map(_Ring.bytes_needed, _values(description)))
 
 

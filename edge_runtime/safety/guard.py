@@ -65,7 +65,7 @@ class Rule:
 
 
 def default_rules(contract: Contract) -> tuple[Rule, ...]:
-    """Return the reactions for a robot that could hurt somebody.
+    """Returns the reactions for a robot that could hurt somebody.
 
     A single bad sample is bridged by holding the last good target. Bad samples that last, and any
     bad observation or action, stop the robot. A fall or a lost attitude makes it limp. Late ticks,
@@ -109,7 +109,7 @@ class Guard:
         self._limits = [(index, rule.fault, rule.limit) for index, rule in enumerate(self.rules)]
 
     def check(self, tick: int) -> Reaction:
-        """Return the reaction due in this tick; a measure that is NaN exceeds every limit."""
+        """Returns the reaction due in this tick; a measure that is NaN exceeds every limit."""
         due = self.latched
         measures = self.measures
         self.trusts_policy = not self._distrusts
@@ -124,7 +124,7 @@ class Guard:
         return due
 
     def reset(self) -> None:
-        """Release the latched reaction; only the operator may decide this."""
+        """Releases the latched reaction; only the operator may decide this."""
         self.latched, self.latched_by, self._distrusts = Reaction.NONE, None, False
         self.measures[:] = [0.0] * len(Fault)
 

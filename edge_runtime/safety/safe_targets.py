@@ -42,7 +42,7 @@ class SafeTargets:
         self.use(actuators)
 
     def use(self, actuators: tuple[Actuator, ...]) -> None:
-        """Take over another policy's actuators."""
+        """Takes over another policy's actuators."""
         self._is_position = np.array([a.mode == POSITION for a in actuators])
         self._all_position = bool(self._is_position.all())
         self._default = np.array([a.default for a in actuators], np.float32)
@@ -50,7 +50,7 @@ class SafeTargets:
         self._upper = np.array([a.upper for a in actuators], np.float32)
 
     def begin(self, measured: Array | None) -> None:
-        """Set the target to where the joints are, before the policy's first.
+        """Sets the target to where the joints are, before the policy's first.
 
         Args:
             measured: finite positions, (A,), rad, which are clipped to the actuators' limits; None
@@ -68,13 +68,13 @@ class SafeTargets:
         return self._step >= self._steps
 
     def follow(self, target: Array) -> Mode:
-        """Send the policy's target, which this object owns from here on."""
+        """Sends the policy's target, which this object owns from here on."""
         self.target = target
         self._step = self._rested = 0
         return Mode.RUN
 
     def rest(self, target: Array, periods: int = 1) -> Mode:
-        """Go on with a controlled stop by a policy that can be trusted.
+        """Goes on with a controlled stop by a policy that can be trusted.
 
         Args:
             target: the policy's target for a command of 0; this object owns it from here on.
@@ -95,7 +95,7 @@ class SafeTargets:
         return Mode.RUN
 
     def react(self, reaction: Reaction, periods: int = 1) -> Mode:
-        """Set `target` for a reaction, and return the mode in which it is sent.
+        """Sets `target` for a reaction, and returns the mode in which it is sent.
 
         Without a reaction the last good target is held, because the policy gave none.
 

@@ -35,7 +35,7 @@ class PolicySlots:
         return bool(self._before)
 
     def load(self, policy: Policy, timeout: float = 5.0) -> None:
-        """Let a policy drive, untried, from the next tick or start on; the shadow stays.
+        """Lets a policy drive, untried, from the next tick or start on; the shadow stays.
 
         Raises:
             ContractError: it does not fit the robot or the running loop.
@@ -46,7 +46,7 @@ class PolicySlots:
         self._let_drive(policy, timeout)
 
     def shadow(self, policy: Policy) -> None:
-        """Put a policy in shadow, in place of the one that is there.
+        """Puts a policy in shadow, in place of the one that is there.
 
         Raises:
             ContractError: it does not fit the robot or the running loop.
@@ -56,11 +56,11 @@ class PolicySlots:
         self._shadow.load(policy)
 
     def drop(self) -> None:
-        """Empty the shadow's slot."""
+        """Empties the shadow's slot."""
         self._shadow.drop()
 
     def promote(self, timeout: float = 5.0) -> None:
-        """Let the policy in shadow drive from the next tick on.
+        """Lets the policy in shadow drive from the next tick on.
 
         Raises:
             UserError: there is none, it gave actions that are not finite, or the loop did not
@@ -70,7 +70,7 @@ class PolicySlots:
             self._let_drive(policy, timeout)
 
     def roll_back(self, timeout: float = 5.0) -> None:
-        """Let the policy drive that did before the last `load` or `promote`.
+        """Lets the policy drive that did before the last `load` or `promote`.
 
         Raises:
             UserError: there is none, or the loop did not take it within `timeout` s.
@@ -81,15 +81,15 @@ class PolicySlots:
         self._before.pop()
 
     def comparison(self) -> Comparison | None:
-        """Compare the policy in shadow, or the last one there, with the driver; None without."""
+        """Compares the policy in shadow, or the last one there, with the driver; None without."""
         return self._shadow.comparison()
 
     def close(self) -> None:
-        """End the shadow's thread; call it after the session has ended."""
+        """Ends the shadow's thread; call it after the session has ended."""
         self._shadow.close()
 
     def _check_unused(self, policy: Policy) -> None:
-        """Refuse a policy that is in use: its buffers serve one controller at a time."""
+        """Refuses a policy that is in use: its buffers serve one controller at a time."""
         if policy is self._session.policy or policy in self._before:
             raise UserError(f"{policy.source}: it drives or did; load the file once more")
 

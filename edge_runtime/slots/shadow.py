@@ -39,7 +39,7 @@ class Shadow:
         loop.add_observer(self)
 
     def observe(self, tick: Tick) -> None:
-        """Copy a tick into the ring."""
+        """Copies a tick into the ring."""
         if self._trial is not None and tick.sent is not None:
             self._writer.put(row(tick, tick.sent))
 
@@ -49,7 +49,7 @@ class Shadow:
         return self._trial is not None
 
     def load(self, policy: Policy) -> None:
-        """Put a policy in shadow, in place of the one there.
+        """Puts a policy in shadow, in place of the one there.
 
         Raises:
             ContractError: it does not fit the robot or the loop; the one in shadow stays.
@@ -59,13 +59,13 @@ class Shadow:
             self._trial = self._latest = trial
 
     def drop(self) -> None:
-        """Empty the shadow."""
+        """Empties the shadow."""
         with self._using:
             self._trial = None
 
     @contextmanager
     def handing_over(self) -> Iterator[Policy]:
-        """Give away the policy in shadow: it is not run in the block, and not in shadow after it.
+        """Gives away the policy in shadow: it is not run in the block, and not in shadow after it.
 
         Raises:
             UserError: no policy is in shadow, or it gave actions that are not finite.
@@ -83,12 +83,12 @@ class Shadow:
             self._trial = None
 
     def comparison(self) -> Comparison | None:
-        """Compare the policy in shadow, or the last one there, with the driver; None without."""
+        """Compares the policy in shadow, or the last one there, with the driver; None without."""
         with self._using:
             return None if self._latest is None else self._latest.comparison()
 
     def close(self) -> None:
-        """Replay the ticks that are left and end the thread; call it after the loop has ended."""
+        """Replays the ticks that are left and ends the thread; call it after the loop has ended."""
         self._writer.close()
 
     def _replay(self, rows: bytes) -> None:

@@ -40,7 +40,7 @@ class Comparison:
     failure: str  # the error that ended the trial, if one did
 
     def as_dictionary(self) -> dict[str, Any]:
-        """Return the report's entry; times are in µs."""
+        """Returns the report's entry; times are in µs."""
         return {
             "file": self.source,
             "sha256": self.sha256,
@@ -57,7 +57,7 @@ class Comparison:
         }
 
     def described(self) -> str:
-        """Describe the comparison in one line."""
+        """Describes the comparison in one line."""
         if self.failure:
             return f"{self.source}: ended after {self.ticks} ticks: {self.failure}"
         joint = max(self.largest, key=self.largest.__getitem__)
@@ -70,12 +70,12 @@ class Comparison:
 
 
 def row_size(tick: Tick, joints: int) -> int:
-    """Return the bytes of a tick's row."""
+    """Returns the bytes of a tick's row."""
     return _HEAD.size + 4 * _floats(tick, joints)
 
 
 def row(tick: Tick, sent: ActuatorCommand) -> bytes:
-    """Pack everything that a trial needs of a tick."""
+    """Packs everything that a trial needs of a tick."""
     step = tick.controller.step[0, 0]
     head = _HEAD.pack(tick.number, step, tick.observed, tick.drove, tick.was_reset)
     arrays = tick.sensed_and_estimated
@@ -124,7 +124,7 @@ class Trial:
         self.failure = ""
 
     def take(self, row: bytes) -> None:
-        """Run the policy on a tick's row."""
+        """Runs the policy on a tick's row."""
         tick, step, observed, drove, was_reset = _HEAD.unpack_from(row)
         self._values[:] = np.frombuffer(row, np.float32, offset=_HEAD.size)
         controller = self._controller
@@ -143,7 +143,7 @@ class Trial:
         self._before[:] = self._followed
 
     def comparison(self) -> Comparison:
-        """Compare the ticks so far."""
+        """Compares the ticks so far."""
         rms = np.sqrt(self._squares / max(1, self.ticks))
         p50, p99 = percentiles(self._took, (50.0, 99.0))
         return Comparison(
@@ -161,7 +161,7 @@ class Trial:
         )
 
     def _try(self, controller: Controller, drove: bool) -> None:
-        """Run the loop's inference stage on this policy; compare its target with the sent one."""
+        """Runs the loop's inference stage on this policy; compares its target with the sent one."""
         began = time.monotonic_ns()
         # A copy, because the controller takes an array that it has seen for the same command.
         controller.set_command(self._command.copy())

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge_runtime.config.document import to_json
-from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.signals import Array
 from policies.commands.evaluate_config import MISSED, PURE_PURSUIT, EvaluateConfig
@@ -21,7 +20,7 @@ from policies.evaluation.episodes import (
     Episodes,
     EpisodesInterrupted,
     make_world,
-    not_begun,
+    not_started,
     play,
 )
 from policies.evaluation.gate import Gate
@@ -29,15 +28,12 @@ from policies.evaluation.measures import MeasuredEnv
 from policies.evaluation.pure_pursuit import PurePursuit
 from policies.evaluation.side_by_side import print_side_by_side
 from policies.export.policy_file import PolicyFile
-from policies.film.small_film import WayRecorder
+from policies.film.small_film import TrajectoryRecorder
 from policies.report.episodes_report import EpisodesReport
 from sim.engines.bullet.bullet_engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
 from sim.envs.vector_env import MODEL, TaskVectorEnv
-from sim.tasks import find_task
-from sim.tasks.task import TaskConfig
-from sim.tasks.walking.config import HumanoidVelocity
-from sim.terrain.terrain import Kind
+from sim.tasks.task import TaskConfig, find_robot_task
 
 TRIES = 3  # of an engine whose worker dies
 
@@ -53,7 +49,9 @@ def run_episodes(config: EvaluateConfig) -> int:
     """
     gate = Gate.read(config.gate) if config.gate else None
     policy = None if config.policy == PURE_PURSUIT else PolicyFile.find(Path(config.policy))
-    task = on_terrain(policy.task if policy else find_task("VehicleTrack"), config.terrain)
+    task = policy.task if policy else find_robot_task("VehicleTrack")
+    if config.terrain is not None:
+        task = task.on_terrain(config.terrain)
     contract = policy.contract if policy else None
     report = EpisodesReport(config.policy, config.seed, contract) if config.report else None
     played = _EpisodesRun(config, policy, task, gate, report).in_all_engines()
@@ -70,19 +68,6 @@ def run_episodes(config: EvaluateConfig) -> int:
         print(report.write(config.report, gate))
     missing = any(episodes.interrupted for episodes in played.values())
     return MISSED if missed or missing else 0
-
-
-def on_terrain(task: TaskConfig, kinds: tuple[Kind, ...] | None) -> TaskConfig:
-    """The task on ground of these kinds, () a plane; on its own for None.
-
-    Raises:
-        UserError: it has none to choose.
-    """
-    if kinds is None:
-        return task
-    if not isinstance(task, HumanoidVelocity):
-        raise UserError(f"{task.name} has its own ground; leave out --terrain")
-    return replace(task, terrain=replace(task.terrain, kinds=kinds))
 
 
 @dataclass(frozen=True)
@@ -102,14 +87,14 @@ class _EpisodesRun:
         played: dict[str, Episodes] = {}
         for engine in self.config.engines:
             if self._interrupted(played):
-                played[engine] = not_begun(self.config.episodes)
+                played[engine] = not_started(self.config.episodes)
                 continue
             try:
                 played[engine] = self._play_with_retries(engine)
             except (KeyboardInterrupt, WorkerDiedError):
                 if not played:
                     raise
-                played[engine] = not_begun(self.config.episodes)  # those of the other are kept
+                played[engine] = not_started(self.config.episodes)  # those of the other are kept
         return played
 
     def _interrupted(self, played: Mapping[str, Episodes]) -> bool:
@@ -131,17 +116,17 @@ class _EpisodesRun:
             act = _driver(self.policy, env)
             if self.gate:
                 self.gate.check((*OUTCOMES, *env.measures.names))
-            way = WayRecorder(env, act) if self.report else None
+            trajectory = TrajectoryRecorder(env, act) if self.report else None
             try:
                 with Progress(transient=True) as progress:
                     bar = progress.add_task(f"episodes in {engine}", total=env.max_steps)
                     after = partial(progress.advance, bar)
-                    episodes = play(env, way or act, self.config.seed, after)
+                    episodes = play(env, trajectory or act, self.config.seed, after)
             except EpisodesInterrupted as interrupted:
                 episodes = interrupted.episodes
             episodes = replace(episodes, note="; ".join(filter(None, (note, episodes.note))))
-            if self.report and way:
-                self.report.add(episodes, way, self.task.name, engine)
+            if self.report and trajectory:
+                self.report.add(episodes, trajectory, self.task.name, engine)
             return episodes
 
     def _world(self, engine: str, episodes: int) -> MeasuredEnv:

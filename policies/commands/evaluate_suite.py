@@ -12,14 +12,14 @@ from policies.commands.evaluate_config import MISSED, EvaluateConfig
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import OUTCOMES, SuiteResult, TrialResult, write_results
 from policies.export.policy_file import PolicyFile
+from policies.faults.fault_suite import METRICS, run_faults
 from policies.faults.fault_table import print_faults
-from policies.faults.suite import METRICS, run_faults
 from policies.film.small_film import HEIGHT, LETTERS, WIDTH
 from policies.film.trial_film import FilmConfig, film_trial
+from policies.gauntlet.gauntlet_suite import figures_of, not_started, run_gauntlet
 from policies.gauntlet.gauntlet_table import print_results
-from policies.gauntlet.protocol import FAULTS, Protocol, find_protocol
-from policies.gauntlet.suite import figures_of, not_begun, run_gauntlet
-from policies.gauntlet.trial_env import Run
+from policies.gauntlet.protocol import FAULTS, GauntletProtocol, find_protocol
+from policies.gauntlet.trial_env import GauntletRun
 from policies.report.evaluation_report import worst_trials
 from policies.report.suite_report import FILMED, FilmTrial, report_suite
 from sim.engines.choice import MUJOCO
@@ -83,18 +83,18 @@ def film_worst(results: Sequence[SuiteResult], film: FilmTrial, folder: Path) ->
 
 def _film(
     policy: PolicyFile,
-    protocol: Protocol,
+    protocol: GauntletProtocol,
     estimates: str,
     look: FilmConfig,
     trial: TrialResult,
     path: Path,
 ) -> Path:
-    run = Run([trial.trial], trial.seed, trial.engine, estimates)
+    run = GauntletRun([trial.trial], trial.seed, trial.engine, estimates)
     return film_trial(policy, protocol, run, trial, path, look)
 
 
 def _try_out(
-    policy: PolicyFile, protocol: Protocol, engines: Sequence[str], gate: Gate | None
+    policy: PolicyFile, protocol: GauntletProtocol, engines: Sequence[str], gate: Gate | None
 ) -> None:
     """Refuse what a later engine cannot run, or the gate cannot judge, before anything runs."""
     for engine in engines if gate else engines[1:]:
@@ -103,14 +103,16 @@ def _try_out(
             gate.check(figures)
 
 
-def _gauntlet(policy: PolicyFile, protocol: Protocol, config: EvaluateConfig) -> list[SuiteResult]:
+def _gauntlet(
+    policy: PolicyFile, protocol: GauntletProtocol, config: EvaluateConfig
+) -> list[SuiteResult]:
     """In each engine, until all are through or the user has enough."""
     numbers = range(config.trials or TRIALS) if config.trial is None else [config.trial]
     results: list[SuiteResult] = []
     for engine in config.engines:
-        run = Run(numbers, config.seed, engine, config.estimates)
+        run = GauntletRun(numbers, config.seed, engine, config.estimates)
         if any(result.interrupted for result in results):
-            results.append(not_begun(policy, protocol, run))
+            results.append(not_started(policy, protocol, run))
             continue
         with Progress(transient=True) as progress:
             task = progress.add_task(f"{protocol.suite} in {engine}", total=len(numbers))

@@ -12,8 +12,7 @@ from policies.export.sb3_export import export_sb3
 from policies.export.sb3_zip import write_ppo
 from policies.train.actor_critic import AsymmetricActorCritic
 from policies.train.run_folder import POLICY, RunFolder
-from sim.tasks import find_task
-from sim.tasks.task import TaskConfig
+from sim.tasks.task import find_robot_task
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,7 @@ def _export_zip(config: ExportConfig) -> tuple[bytes, Path]:
         raise UserError(f"{config.run} does not say what it was trained for; give --task NAME")
     if config.sb3 is not None:
         raise UserError("--sb3 is for a run; a model.zip is one of Stable-Baselines3 already")
-    task = find_task(config.task)
-    if not isinstance(task, TaskConfig):
-        raise UserError(f"{config.task} is a benchmark without a robot; nothing could be driven")
+    task = find_robot_task(config.task)
     model = export_sb3(config.run, task, config.normalizer)
     return model, config.output or config.run.with_suffix(".onnx")
 

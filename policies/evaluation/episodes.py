@@ -50,7 +50,7 @@ class Episodes:
         return {name: mean_of_known(values) for name, values in self.figures().items()}
 
 
-def not_begun(planned: int) -> Episodes:
+def not_started(planned: int) -> Episodes:
     """None of them, for the user had enough, or the engine's workers ended again and again."""
     none = np.zeros(0)
     note = "not played, for the evaluation was interrupted"

@@ -8,6 +8,7 @@ and the friction exactly.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numba
 import numpy as np
@@ -40,15 +41,11 @@ class PurePursuit:
     Args:
         env: of a `VehicleTrack`.
         config: how boldly.
-
-    Raises:
-        TypeError: the environment is of another task.
     """
 
     def __init__(self, env: TaskVectorEnv, config: PurePursuitConfig = PurePursuitConfig()) -> None:
-        if not isinstance(env.task, DrivingTask):
-            raise TypeError(f"pure pursuit drives VehicleTrack, not {env.config.name}")
-        self._env, self._task, self._config = env, env.task, config
+        self._env, self._config = env, config
+        self._task = cast(DrivingTask, env.task)
         steering, drive = vehicle().actuators
         self._scale = np.array([steering.action_scale, drive.action_scale])
         self._lines = racing_lines(self._task.tracks, config.margin)

@@ -16,8 +16,7 @@ from policies.export.onnx_graph import free_batch
 from policies.export.run_export import export_run, find_run
 from policies.train.provenance import cores
 from policies.train.run_folder import CHECKPOINT
-from sim.tasks import find_task
-from sim.tasks.task import TaskConfig
+from sim.tasks.task import TaskConfig, find_robot_task
 
 Actor = Callable[[Array], Array]  # observations (N, n) -> actions before the clip (N, A)
 
@@ -60,7 +59,7 @@ class PolicyFile:
             model, task = export_run(run), run.config.task
             return cls(str(path), model, task, Policy(model, str(path)).contract)
         policy = Policy.load(path)
-        task = find_task(policy.contract.task)
+        task = find_robot_task(policy.contract.task)
         return cls(str(path), path.read_bytes(), task, policy.contract)
 
     def actor(self, rows: int) -> Actor:

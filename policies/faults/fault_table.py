@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from policies.evaluation.suite_result import SuiteResult, TrialResult
-from policies.faults.suite import parts
+from policies.faults.fault_suite import parts
 
 HEADS = ("fault", "what fired, in its first trial", "slowest", "of declared time", "ended")
 

@@ -15,7 +15,7 @@ LIDAR = "lidar"
 _REST_NOISE = 0.01  # rad/s and m/s^2, of each reading
 
 
-class HandClock:
+class ManualClock:
     """A monotonic clock, ns, that moves only when told."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class FaultyRobot:
     """
 
     def __init__(
-        self, simulated: SimulatedRobot, clock: HandClock, injection: Injection, seed: int
+        self, simulated: SimulatedRobot, clock: ManualClock, injection: Injection, seed: int
     ) -> None:
         self.simulated, self.clock, self.injection = simulated, clock, injection
         self.description = simulated.description

@@ -9,9 +9,7 @@ from edge_runtime.policy.contract import Command
 from edge_runtime.signals import COMMAND
 from sim.engines.engine import Float
 from sim.renderer import Picture
-from sim.tasks.driving.task import DrivingTask
 from sim.tasks.task import Task
-from sim.tasks.walking.task import WalkingTask
 
 SMOOTHING = 0.5  # s; a pelvis sways with each step, and nobody reads numbers that flicker
 
@@ -37,18 +35,12 @@ class Caption:
     def watch(self, task: Task) -> None:
         """Take in one control period."""
         self._seconds += self._period
-        if isinstance(task, WalkingTask):
-            motion = self._smooth(np.array([*task.now.velocity[0, :2], task.now.yaw_rate[0]]))
-            self._lines = [
-                f"{c.name.replace('_', ' ')} {signed(value)} of {signed(asked)} {c.unit}"
-                for c, value, asked in zip(self._commands, motion, task.signals[COMMAND][0])
-            ]
-        elif isinstance(task, DrivingTask):
-            laps = max(0.0, task.metrics()["laps"][0])
-            self._lines = [
-                f"{3.6 * task.now.velocity[0, 0]:.0f} km/h",
-                f"lap {int(laps) + 1}, {100.0 * (laps % 1):.0f} %",
-            ]
+        motion = self._smooth(task.commanded_motion(0))
+        self._lines = [
+            f"{c.name.replace('_', ' ')} {signed(value)} of {signed(asked)} {c.unit}"
+            for c, value, asked in zip(self._commands, motion, task.signals[COMMAND][0])
+        ]
+        self._lines += task.overlay(0)
 
     def write(self, picture: Picture) -> Picture:
         """The picture with its caption."""

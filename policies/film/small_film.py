@@ -60,7 +60,7 @@ def small_film(path: Path, engine: str, trial: int) -> Film:
         return Film(engine, trial, mp4.read_bytes(), poster.read_bytes())
 
 
-class WayRecorder:
+class TrajectoryRecorder:
     """An actor that remembers where the robots were when it was asked; of the first `ROWS` rows.
 
     Args:

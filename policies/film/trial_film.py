@@ -11,9 +11,9 @@ from policies.evaluation.suite_result import TrialResult
 from policies.export.policy_file import PolicyFile
 from policies.film.caption import Caption
 from policies.film.film_file import MOST_FRAMES_PER_SECOND, write_film
-from policies.gauntlet.protocol import Protocol
-from policies.gauntlet.suite import make_trials
-from policies.gauntlet.trial_env import Run, TrialEnv
+from policies.gauntlet.gauntlet_suite import make_trials
+from policies.gauntlet.protocol import GauntletProtocol
+from policies.gauntlet.trial_env import GauntletRun, TrialEnv
 from sim.renderer import Picture, Renderer
 
 _STANDS = 1.0  # s that the last picture stays, to read why
@@ -51,8 +51,8 @@ class TrialCaption(Caption):
 
 def film_trial(
     policy: PolicyFile,
-    protocol: Protocol,
-    run: Run,
+    protocol: GauntletProtocol,
+    run: GauntletRun,
     trial: TrialResult,
     path: Path,
     config: FilmConfig = FilmConfig(),

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from edge_runtime.signals import IMU_ACCEL, IMU_GYRO
 from policies.gauntlet.dropouts import Dropouts, Holes
 from policies.gauntlet.protocol import DrivingGauntlet
-from policies.gauntlet.trial_env import Outcome, Run, TrialEnv
+from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome
 from sim.engines.engine import Bool, Float, Rows
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.driving.task import DrivingTask
@@ -27,7 +27,7 @@ class DrivingTrials(TrialEnv):
         self,
         task: VehicleTrack,
         protocol: DrivingGauntlet,
-        run: Run,
+        run: GauntletRun,
         trials: Iterable[int],
         rows: int,
     ) -> None:
@@ -122,18 +122,18 @@ class DrivingTrials(TrialEnv):
     def happening(self, row: int) -> list[str]:
         return self._circumstances(row)
 
-    def outcome(self, row: int, fell: bool) -> Outcome:
+    def outcome(self, row: int, fell: bool) -> TrialOutcome:
         seconds, task = float(self.time[row]), self.task
         laps = float(task.metrics()["laps"][row])
         if task.lap_steps[row] > 0 and not task.left_track[row]:
-            return Outcome(True, f"lapped in {task.lap_steps[row] * self._period:.1f} s")
+            return TrialOutcome(True, f"lapped in {task.lap_steps[row] * self._period:.1f} s")
         where = f"at {seconds:.1f} s, after {_percent(max(laps, 0.0))} of the lap"
         if not fell:
-            return Outcome(
+            return TrialOutcome(
                 False, f"was too slow: {_percent(max(laps, 0.0))} of the lap in {seconds:.1f} s"
             )
         what = "left the track" if task.left_track[row] else "rolled over or stopped"
-        return Outcome(False, ", ".join([f"{what} {where}", *self._circumstances(row)]))
+        return TrialOutcome(False, ", ".join([f"{what} {where}", *self._circumstances(row)]))
 
     @property
     def _period(self) -> float:

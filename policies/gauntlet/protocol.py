@@ -104,7 +104,7 @@ class DrivingGauntlet:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class GauntletProtocol:
     """Both robots' gauntlets, and where they were read."""
 
     walking: WalkingGauntlet = WalkingGauntlet()
@@ -113,7 +113,7 @@ class Protocol:
     source: str = ""
 
 
-def find_protocol(suite: str) -> Protocol:
+def find_protocol(suite: str) -> GauntletProtocol:
     """The published protocol of that name, or what a suite file makes of it.
 
         suite = "gauntlet"
@@ -124,7 +124,7 @@ def find_protocol(suite: str) -> Protocol:
         UserError: there is no such suite, or the file has a key or unit that is unknown.
     """
     if suite in (GAUNTLET, FAULTS):
-        return Protocol(suite=suite)
+        return GauntletProtocol(suite=suite)
     path = Path(suite)
     if path.suffix not in (".toml", ".json"):
         raise UserError(
@@ -133,7 +133,7 @@ def find_protocol(suite: str) -> Protocol:
     document = read_document(path, "suite")
     if not isinstance(document, dict) or document.get("suite") != GAUNTLET:
         raise UserError(f'{path} must say which suite it changes: suite = "{GAUNTLET}"')
-    protocol = Protocol(source=str(path))
+    protocol = GauntletProtocol(source=str(path))
     for key, table in document.items():
         if key == "suite":
             continue

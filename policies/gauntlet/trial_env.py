@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
@@ -24,7 +25,7 @@ ROWS = 32  # trials side by side
 
 
 @dataclass(frozen=True)
-class Run:
+class GauntletRun:
     """Which trials, where.
 
     Args:
@@ -45,7 +46,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended."""
 
     success: bool
@@ -67,10 +68,13 @@ class TrialEnv(MeasuredEnv):
         physics_period: as for `TaskVectorEnv`.
     """
 
+    outcomes: ClassVar[tuple[str, ...]] = ()
+    """Measures of whole suites that only this gauntlet has."""
+
     def __init__(
         self,
         task: TaskConfig,
-        run: Run,
+        run: GauntletRun,
         trials: Iterable[int],
         rows: int,
         physics_period: float | None = None,
@@ -144,7 +148,7 @@ class TrialEnv(MeasuredEnv):
         """What the protocol does to the robot in that row now, for a film."""
 
     @abstractmethod
-    def outcome(self, row: int, fell: bool) -> Outcome:
+    def outcome(self, row: int, fell: bool) -> TrialOutcome:
         """How the trial in that row ended; `fell`: the task says that it ended for good."""
 
     def _generators(self, seed: SeedSequence) -> list[Generator]:

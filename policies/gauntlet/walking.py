@@ -8,16 +8,17 @@ import numpy as np
 from numpy.random import Generator
 
 from edge_runtime.rotations import yaw
+from policies.evaluation.suite_result import PUSHES
 from policies.gauntlet.crane import Crane
 from policies.gauntlet.protocol import WalkingGauntlet
 from policies.gauntlet.pushes import SegmentPushes, draw_pushes, side
 from policies.gauntlet.tour import Tours, draw_tour
-from policies.gauntlet.trial_env import Outcome, Run, TrialEnv
+from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome
 from sim.engines.engine import Bool, Float, Rows
 from sim.robots.legs import numbers_of
 from sim.tasks.randomization import add_mass
 from sim.tasks.walking.arms import ArmConfig
-from sim.tasks.walking.config import HumanoidVelocity
+from sim.tasks.walking.config import WalkingConfig
 from sim.tasks.walking.task import WalkingTask
 from sim.terrain.terrain import Kind, TerrainConfig
 
@@ -26,16 +27,17 @@ _SHOWN = 1.0  # s that a film tells of a push
 
 
 class WalkingTrials(TrialEnv):
-    """Trials of a humanoid; see `TrialEnv` for the arguments."""
+    """Trials of a robot that walks; see `TrialEnv` for the arguments."""
 
     task: WalkingTask
-    config: HumanoidVelocity
+    config: WalkingConfig
+    outcomes = (PUSHES,)
 
     def __init__(
         self,
-        task: HumanoidVelocity,
+        task: WalkingConfig,
         protocol: WalkingGauntlet,
-        run: Run,
+        run: GauntletRun,
         trials: Iterable[int],
         rows: int,
     ) -> None:
@@ -139,17 +141,17 @@ class WalkingTrials(TrialEnv):
             lines.append(f"{pushes[-1].force:.0f} N from {side(pushes[-1].direction)}")
         return lines
 
-    def outcome(self, row: int, fell: bool) -> Outcome:
+    def outcome(self, row: int, fell: bool) -> TrialOutcome:
         p, seconds = self._protocol, float(self.time[row])
         reached = int(self._tours.reached[row])
         pushes = self._pushes.results(row, seconds if fell else None)
         if not fell and reached >= p.waypoints:
             walked = seconds - p.crane_seconds
-            return Outcome(True, f"reached all {reached} waypoints in {walked:.1f} s", pushes)
+            return TrialOutcome(True, f"reached all {reached} waypoints in {walked:.1f} s", pushes)
         if not fell:
             late = f"out of time: reached {reached} of {p.waypoints} waypoints in {seconds:.1f} s"
-            return Outcome(False, late, pushes)
-        return Outcome(False, self._how_it_fell(seconds, reached + 1, row), pushes)
+            return TrialOutcome(False, late, pushes)
+        return TrialOutcome(False, self._how_it_fell(seconds, reached + 1, row), pushes)
 
     def _how_it_fell(self, seconds: float, segment: int, row: int) -> str:
         p = self._protocol
@@ -168,7 +170,7 @@ class WalkingTrials(TrialEnv):
         return f"fell by itself {where}, without a push in the last {p.recovery:g} s"
 
 
-def gauntlet_task(task: HumanoidVelocity, protocol: WalkingGauntlet, seed: int) -> HumanoidVelocity:
+def gauntlet_task(task: WalkingConfig, protocol: WalkingGauntlet, seed: int) -> WalkingConfig:
     """The task as the protocol wants it: its own pushes, commands and loads are still."""
     kinds: list[Kind] = []
     if protocol.slope:

@@ -8,7 +8,7 @@ from edge_runtime.policy.contract import Contract
 from policies.evaluation.episodes import LAPPED, Episodes
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult, known
-from policies.film.small_film import Film, WayRecorder
+from policies.film.small_film import Film, TrajectoryRecorder
 from policies.report.evaluation_report import INTERRUPTED, EvaluationReport, bounds_of, worst_trials
 from policies.report.page import write_report
 from policies.train.provenance import describe_origin
@@ -37,12 +37,14 @@ class EpisodesReport:
         self.interrupted = False  # by the user, while it filmed
         self._goal = "survived"
 
-    def add(self, episodes: Episodes, way: WayRecorder, task: str, engine: str = MUJOCO) -> None:
+    def add(
+        self, episodes: Episodes, trajectory: TrajectoryRecorder, task: str, engine: str = MUJOCO
+    ) -> None:
         """Take in the episodes in one engine, and film what went wrong.
 
         Args:
             episodes: what happened.
-            way: where the robots were; their simulations still run.
+            trajectory: where the robots were; their simulations still run.
             task: its name.
             engine: what moved the robots.
         """
@@ -54,7 +56,7 @@ class EpisodesReport:
             self._no_films = INTERRUPTED
             return
         try:
-            self._films += way.film(worst_trials(result, FILMED))
+            self._films += trajectory.film(worst_trials(result, FILMED))
         except UserError as error:  # figures without films are better than nothing
             self._no_films = str(error)
         except KeyboardInterrupt:

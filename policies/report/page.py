@@ -21,8 +21,8 @@ from edge_runtime.observation.terms import TERMS
 from edge_runtime.policy.contract import Contract
 from policies.evaluation.quantities import engine_name, number, percent, title, unit, with_unit
 from policies.evaluation.suite_result import SuiteResult
+from policies.faults.fault_suite import SUITE
 from policies.faults.fault_table import HEADS, fault_rows
-from policies.faults.suite import SUITE
 from policies.report.charts import survival_chart
 from policies.report.distributions import metrics_of
 from policies.report.evaluation_report import EvaluationReport

@@ -13,7 +13,7 @@ SURVIVED = "survived"  # a goal that is reached by survival alone, whose bound i
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateVerdict:
     """The banner's colour and words."""
 
     state: str  # "open" without a gate, "good" or "fail"
@@ -31,11 +31,11 @@ class EngineSuccess:
     failures: dict[str, int]  # how many failed in which way, the most frequent first
 
 
-def verdict_of(bounds: Sequence[Bound]) -> Verdict:
+def verdict_of(bounds: Sequence[Bound]) -> GateVerdict:
     """Returns whether all bounds are met, and which of them is closest to, or farthest beyond."""
     if not bounds:
         detail = "These are the figures alone; --gate FILE makes them a verdict."
-        return Verdict("open", "No gate was asked for", detail)
+        return GateVerdict("open", "No gate was asked for", detail)
     missed = sum(not b.met for b in bounds)
     decisive = min(bounds, key=_relative_margin)
     if missed:
@@ -45,7 +45,9 @@ def verdict_of(bounds: Sequence[Bound]) -> Verdict:
         count = f"All {len(bounds)} bounds met, the closest: "
         state, word = "good", "Gate passed"
     text = _in_words(decisive)
-    return Verdict(state, word, count + text if len(bounds) > 1 else text[:1].upper() + text[1:])
+    return GateVerdict(
+        state, word, count + text if len(bounds) > 1 else text[:1].upper() + text[1:]
+    )
 
 
 def success_by_engine(report: EvaluationReport) -> list[EngineSuccess]:

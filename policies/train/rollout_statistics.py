@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.envs.batch import Batch
+from sim.tasks.batch import BatchEnv
 
 EPISODES_KEPT = 200
 
@@ -22,7 +22,7 @@ class RolloutStatistics:
 
     def take(
         self,
-        env: Batch,
+        env: BatchEnv,
         reward: npt.NDArray[Any],
         terminated: npt.NDArray[np.bool_],
         done: npt.NDArray[np.bool_],

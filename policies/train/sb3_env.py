@@ -11,8 +11,9 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from edge_runtime.signals import Array
 from policies.train.rollout_statistics import RolloutStatistics
-from sim.envs.batch import Batch, make_batch
+from sim.envs.batch import make_batch
 from sim.tasks import find_task
+from sim.tasks.batch import BatchEnv
 
 
 class BatchVecEnv(VecEnv):
@@ -26,7 +27,7 @@ class BatchVecEnv(VecEnv):
     action_space: spaces.Box
 
     def __init__(
-        self, env: Batch, action_limit: float | None = None, *, privileged: bool = True
+        self, env: BatchEnv, action_limit: float | None = None, *, privileged: bool = True
     ) -> None:
         self.env = env
         self._privileged = privileged

@@ -18,8 +18,8 @@ from policies.train.provenance import cores
 from policies.train.run_folder import RunFolder
 from policies.train.sb3_env import BatchVecEnv
 from policies.train.symmetry import Mirror, find_mirror
-from sim.envs.batch import Batch, make_batch
-from sim.envs.vector_env import TaskVectorEnv
+from sim.envs.batch import make_batch
+from sim.tasks.batch import BatchEnv, BatchTask
 
 _NEVER = 10**9
 
@@ -42,11 +42,11 @@ class Training:
         torch.set_num_threads(threads)
         # Numbers that are not finite are looked for once an iteration, not in every distribution.
         torch.distributions.Distribution.set_default_validate_args(False)
-        task = config.task.for_training()
+        task: BatchTask = config.task.for_training()
         env = make_batch(task, config.num_envs, seed=config.seed, threads=threads, stagger=True)
         self.contract: dict[str, str] = {}  # as metadata; empty for a task without a robot
         self._prior: Array | None = None
-        if isinstance(env, TaskVectorEnv):
+        if task.deployable:
             contract = env.contract()
             self.contract = to_metadata(contract)
             self._prior = prior_matrix(contract, task.action_prior)
@@ -55,7 +55,7 @@ class Training:
         self._env = BatchVecEnv(env, learner.action_limit)
         self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
         if config.ppo.symmetry and isinstance(self.algorithm, BatchPPO):
-            self.algorithm.mirror = _mirror(config, env)
+            self.algorithm.mirror = _mirror(task, env)
         self._seconds_before = 0.0
         self._inherited = {"steps": 0, "seconds": 0.0}  # of the runs that this one began with
         self._started = False
@@ -156,11 +156,9 @@ class Training:
         self._started = True
 
 
-def _mirror(config: TrainConfig, env: Batch) -> Mirror:
-    signs = env.config.robot.mirror_signs if isinstance(env, TaskVectorEnv) else ()
-    if not (isinstance(env, TaskVectorEnv) and signs):
+def _mirror(task: BatchTask, env: BatchEnv) -> Mirror:
+    if not task.mirror_signs:
         raise UserError(
-            f"--ppo.symmetry: the robot of {config.task.name} is not known to be symmetric; leave "
-            "it 0"
+            f"--ppo.symmetry: the robot of {task.name} is not known to be symmetric; leave it 0"
         )
-    return find_mirror(env.contract(), signs)
+    return find_mirror(env.contract(), task.mirror_signs)

@@ -6,9 +6,8 @@ import gymnasium
 import numpy as np
 
 from sim.envs.batch import make_batch
-from sim.reference.humanoid_v5 import HumanoidV5
 from sim.renderer import Picture, Renderer
-from sim.tasks.task import TaskConfig
+from sim.tasks.batch import BatchTask
 
 
 class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
@@ -19,7 +18,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         render_mode: None, or "rgb_array" for frames without a screen.
     """
 
-    def __init__(self, task: TaskConfig | HumanoidV5, render_mode: str | None = None) -> None:
+    def __init__(self, task: BatchTask, render_mode: str | None = None) -> None:
         self._batch = make_batch(task, 1, threads=1)
         self._seeded = False
         self.observation_space = self._batch.single_observation_space

@@ -10,9 +10,9 @@ from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import register, registry
-from gymnasium.vector import VectorEnv
 
 from sim.tasks import TASKS, find_task
+from sim.tasks.batch import BatchEnv
 
 _VERSION = re.compile(r"-v\d+$")
 
@@ -51,7 +51,7 @@ def make_environment(
 
 def make_vector_environment(
     task: str, num_envs: int = 1, seed: int = 0, threads: int = 0, **fields: Any
-) -> VectorEnv[Any, Any, Any]:
+) -> BatchEnv:
     """The native batch; `fields` replace those of the task's config."""
     from sim.envs.batch import make_batch  # noqa: PLC0415  as above
 

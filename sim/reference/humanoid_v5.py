@@ -4,7 +4,7 @@ Observations, rewards and episode ends are those of `gymnasium.envs.mujoco.human
 same states and actions, in float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import Any, ClassVar
@@ -18,9 +18,10 @@ from edge_runtime.config.fields import Range, check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Contract
 from edge_runtime.signals import Array
-from sim.engines.engine import Float, Rows
+from sim.engines.engine import Bool, Float, Rows
 from sim.reference.runge_kutta import RungeKuttaEngine
-from sim.tasks.task import Bool, State
+from sim.tasks.batch import BatchEnv
+from sim.tasks.task import State
 
 _ASSET = files("gymnasium").joinpath("envs/mujoco/assets/humanoid.xml")
 _OBSERVED = ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
@@ -31,6 +32,9 @@ class HumanoidV5:
     """Walk forward as fast as possible without falling (Tassa, Erez and Todorov, 2012)."""
 
     name: ClassVar[str] = "Humanoid-v5"
+    deployable: ClassVar[bool] = False
+    action_prior: ClassVar[None] = None
+    mirror_signs: ClassVar[tuple[float, ...]] = ()
 
     frame_skip: int = setting(5, "Physics steps of 3 ms per action.", above=0)
     max_steps: int = setting(1000, "Actions in an episode.", above=0)
@@ -47,6 +51,12 @@ class HumanoidV5:
     def for_training(self) -> "HumanoidV5":
         """Training sees the task as it is."""
         return self
+
+    def make_batch(
+        self, standard: Callable[..., BatchEnv], num_envs: int, **options: Any
+    ) -> BatchEnv:
+        """N simulations, by an environment of its own: there are no signals to read."""
+        return HumanoidV5VectorEnv(self, num_envs, **options)
 
     def check(self) -> None:
         """Refuse numbers that no simulation can have.

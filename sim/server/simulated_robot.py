@@ -30,9 +30,8 @@ from edge_runtime.robot.shared_memory import RobotServer
 from edge_runtime.signals import Array, Signal
 from sim.engines.engine import Float
 from sim.envs.vector_env import TaskVectorEnv
-from sim.tasks import find_task
 from sim.tasks.description import describe
-from sim.tasks.task import TaskConfig
+from sim.tasks.task import TaskConfig, find_robot_task
 
 COMMAND_TIMEOUT = 0.2  # s without a command after which the robot damps itself
 TRUTH = (  # of the IMU, at the moment of its last reading
@@ -262,7 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
-    task = find_task(options.task)
+    task = find_robot_task(options.task)
     if not options.randomize:
         task = dataclasses.replace(task.nominal(), noise=task.noise)
     simulated = SimulatedRobot(task, options.seed, options.truth)

@@ -4,22 +4,19 @@ from typing import Any
 
 from edge_runtime.errors import UserError
 from edge_runtime.plugins import Registry
+from sim.tasks.batch import BatchTask
 
 TASKS: Registry[Any] = Registry("sim2edge.tasks", "task", wanted="a task's config class")
 """The config classes of tasks, or functions that give a config, by the tasks' names."""
 
 
-def find_task(name: str) -> Any:
-    """The task of that name, as configured by default.
-
-    Returns:
-        A `sim.tasks.task.TaskConfig`; for Gymnasium's reference task a `HumanoidV5`. Either runs by
-        `sim.envs.batch.make_batch`.
+def find_task(name: str) -> BatchTask:
+    """The task of that name, as configured by default; `sim.envs.batch.make_batch` runs it.
 
     Raises:
         UserError: there is none, or its package is broken.
     """
-    task = TASKS.find(name)()
+    task: BatchTask = TASKS.find(name)()
     if task.name != name:
         raise UserError(
             f"the task registered as '{name}' calls itself '{task.name}'; "

@@ -1,7 +1,7 @@
 """What a task is: how an episode starts, what is rewarded, when it ends. One file a task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -21,7 +21,10 @@ from sim.robots.legged_estimator import legged_estimator
 from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
+from sim.tasks import find_task
+from sim.tasks.batch import BatchEnv
 from sim.tasks.randomization import DomainRandomization
+from sim.terrain.terrain import Kind
 
 Bool = npt.NDArray[np.bool_]
 State = dict[str, Any]
@@ -33,6 +36,10 @@ class TaskConfig(ABC):
     """What every task can be configured in; a task's own config adds to it."""
 
     name: ClassVar[str]
+    deployable: ClassVar[bool] = True
+    gauntlet: ClassVar[str] = ""
+    """The gauntlet its policies can run, one of `policies.gauntlet.suite.GAUNTLETS`; none: ""."""
+
     episode_seconds: float = setting(20.0, "Length of an episode.", "s", above=0)
     control_period: float = setting(0.02, "Time between two actions.", "s", above=0)
     action_clip: float = setting(5.0, "Actions beyond ± this are clipped.", above=0)
@@ -109,6 +116,11 @@ class TaskConfig(ABC):
         """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
         return None
 
+    @property
+    def mirror_signs(self) -> tuple[float, ...]:
+        """By action, whether its mirror acts the same way, 1, or the other, -1; () without."""
+        return self.robot.mirror_signs
+
     def nominal(self) -> Self:
         """The same with the robot as it is drawn: no noise, no randomization, no pushes."""
         randomization = replace(self.randomization, enabled=False)
@@ -121,6 +133,24 @@ class TaskConfig(ABC):
     def unseen(self, seed: int, episodes: int = 1) -> Self:
         """The same in worlds that no training has seen, another for each episode; to evaluate."""
         return self
+
+    def in_one_world(self) -> Self:
+        """The same for one robot, which needs no other worlds beside its own."""
+        return self
+
+    def on_terrain(self, kinds: tuple[Kind, ...]) -> Self:
+        """The same on ground of these kinds; () is a plane.
+
+        Raises:
+            UserError: the task has its own ground.
+        """
+        raise UserError(f"{self.name} has its own ground; leave out --terrain")
+
+    def make_batch(
+        self, standard: Callable[..., BatchEnv], num_envs: int, **options: Any
+    ) -> BatchEnv:
+        """N simulations, by the environment that all robots' tasks share."""
+        return standard(self, num_envs, **options)
 
     @abstractmethod
     def build(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> "Task":
@@ -182,6 +212,14 @@ class Task(ABC):
     def restore(self, state: State) -> None:
         """Go on from a `state`."""
 
+    def commanded_motion(self, row: int) -> Float:
+        """What that robot does of what its operator commands, (commands,) in their units."""
+        return np.zeros(0)
+
+    def overlay(self, row: int) -> list[str]:
+        """Lines that a film shows of that robot, beside what it was commanded and does."""
+        return []
+
     def scene_key(self, row: int) -> int:
         """A number that changes when the scene of that simulation does."""
         return 0
@@ -194,3 +232,15 @@ def changed(config: C, **values: Any) -> C:
     """The dataclass with those of `values` that are not None."""
     given = {name: value for name, value in values.items() if value is not None}
     return replace(cast(Any, config), **given)
+
+
+def find_robot_task(name: str) -> TaskConfig:
+    """The task of that name, which is a robot's.
+
+    Raises:
+        UserError: as for `find_task`, or it is a benchmark that no robot can run.
+    """
+    task = find_task(name)
+    if not task.deployable:
+        raise UserError(f"{name} is a benchmark without a robot; take another task")
+    return cast(TaskConfig, task)

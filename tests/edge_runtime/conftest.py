@@ -5,7 +5,7 @@ import pytest
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
-from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
 
 @pytest.fixture
@@ -14,11 +14,11 @@ def robot() -> LegRobot:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def loop(robot: LegRobot, clock: HandClock) -> ControlLoop:
+def loop(robot: LegRobot, clock: ManualClock) -> ControlLoop:
     policy = Policy(make_model(make_contract()))
     return ControlLoop(policy, robot, AttitudeFusion(0.02, BURST), LoopConfig(), clock)

@@ -146,7 +146,7 @@ class LegRobot:
         self.values["imu_accel"][:] = noise[:, 3:].mean(0)
 
 
-class HandClock:
+class ManualClock:
     """A monotonic clock that moves only when told."""
 
     def __init__(self) -> None:

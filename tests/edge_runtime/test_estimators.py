@@ -82,7 +82,7 @@ def test_estimates_of_two_estimators_are_not_mixed() -> None:
 def test_a_robot_that_does_not_tell_of_its_legs_cannot_have_their_estimator() -> None:
     needing = contract("HumanoidVelocity", "base_velocity")
     legless = dataclasses.replace(without_estimates(robot("HumanoidVelocity")), legged=None)
-    with pytest.raises(ContractError, match="does not tell of its legs"):
+    with pytest.raises(ContractError, match="does not describe its legs"):
         find_fusion("legged", needing, legless)
     with pytest.raises(ContractError, match="needs 'base_velocity' from an estimator"):
         bind(needing, legless, find_fusion("auto", needing, legless))
@@ -121,7 +121,7 @@ def test_without_an_imu_an_own_attitude_does() -> None:
 
 @pytest.mark.parametrize("name", ["wheeled", "wheeled+lidar"])
 def test_a_humanoid_has_no_wheels(name: str) -> None:
-    with pytest.raises(ContractError, match="does not tell of"):
+    with pytest.raises(ContractError, match="does not describe"):
         find_fusion(name, contract("HumanoidVelocity"), robot("HumanoidVelocity"))
 
 

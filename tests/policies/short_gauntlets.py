@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from policies.gauntlet.protocol import DrivingGauntlet, Protocol, WalkingGauntlet
+from policies.gauntlet.protocol import DrivingGauntlet, GauntletProtocol, WalkingGauntlet
 
 POLICIES = Path(__file__).parents[2] / "assets" / "policies"
 
 
-def short_walk(**changes: object) -> Protocol:
+def short_walk(**changes: object) -> GauntletProtocol:
     """A few seconds, on flat ground."""
     fields: dict[str, object] = {
         "physics_period": 0.005,
@@ -19,10 +19,10 @@ def short_walk(**changes: object) -> Protocol:
         "slope": 0.0,
         "step": 0.0,
     }
-    return Protocol(walking=WalkingGauntlet(**{**fields, **changes}))  # type: ignore[arg-type]
+    return GauntletProtocol(walking=WalkingGauntlet(**{**fields, **changes}))  # type: ignore[arg-type]
 
 
-def short_drive(**changes: object) -> Protocol:
+def short_drive(**changes: object) -> GauntletProtocol:
     """Part of a lap, with dropouts that come soon."""
     fields: dict[str, object] = {"lap_seconds": 3.0, "dropout_interval": (0.3, 0.6)}
-    return Protocol(driving=DrivingGauntlet(**{**fields, **changes}))  # type: ignore[arg-type]
+    return GauntletProtocol(driving=DrivingGauntlet(**{**fields, **changes}))  # type: ignore[arg-type]

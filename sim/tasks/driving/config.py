@@ -26,6 +26,7 @@ class VehicleTrack(DrivingSettings):
     """Drive closed tracks fast without leaving them."""
 
     name: ClassVar[str] = "VehicleTrack"
+    gauntlet: ClassVar[str] = "driving"
 
     @property
     def robot(self) -> SimRobot:
@@ -71,6 +72,9 @@ class VehicleTrack(DrivingSettings):
 
     def unseen(self, seed: int, episodes: int = 1) -> Self:
         return replace(self, track_seed=_UNSEEN + seed, tracks=max(self.tracks, episodes))
+
+    def in_one_world(self) -> Self:
+        return replace(self, tracks=1)
 
     def build(
         self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator

@@ -203,6 +203,13 @@ class DrivingTask(Task):
             "left_track": self.left_track.astype(np.float64),
         }
 
+    def overlay(self, row: int) -> list[str]:
+        laps = max(0.0, self.metrics()["laps"][row])
+        return [
+            f"{3.6 * self.now.velocity[row, 0]:.0f} km/h",
+            f"lap {int(laps) + 1}, {100.0 * (laps % 1):.0f} %",
+        ]
+
     def scene_key(self, row: int) -> int:
         return int(self.locator.track[row])
 

@@ -24,6 +24,7 @@ from sim.tasks.task import changed
 from sim.tasks.walking.settings import WalkingSettings
 from sim.tasks.walking.task import WalkingTask
 from sim.terrain.ground import ground_geoms, on_terrain
+from sim.terrain.terrain import Kind
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class WalkingConfig(WalkingSettings):
             def robot(self) -> SimRobot:
                 return hopper(self.action_scale)
     """
+
+    gauntlet: ClassVar[str] = "walking"
 
     @property
     def ground(self) -> tuple[str, ...]:
@@ -110,6 +113,9 @@ class WalkingConfig(WalkingSettings):
 
     def unseen(self, seed: int, episodes: int = 1) -> Self:
         return replace(self, terrain=self.terrain.unseen(seed))
+
+    def on_terrain(self, kinds: tuple[Kind, ...]) -> Self:
+        return replace(self, terrain=replace(self.terrain, kinds=kinds))
 
     def build(
         self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator

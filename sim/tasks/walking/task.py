@@ -211,6 +211,9 @@ class WalkingTask(Task):
         push = self.engine.external_force[:, self._pushes.body, :3] / now.robot.weight
         np.concatenate([*parts, push], axis=1, out=out, casting="same_kind")
 
+    def commanded_motion(self, row: int) -> Float:
+        return np.array([*self.now.velocity[row, :2], self.now.yaw_rate[row]])
+
     def decorate(self, spec: mujoco.MjSpec, row: int) -> None:
         self.ground.decorate(spec)
 

@@ -19,7 +19,7 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.report.run_report import as_dictionary
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.safety.guard import Fault, Reaction
-from tests.edge_runtime.leg import BURST, JOINTS, HandClock, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, JOINTS, LegRobot, ManualClock, make_contract, make_model
 
 SWAPPED = ("ankle", "hip", "knee")
 
@@ -47,7 +47,7 @@ def make_loop(robot: LegRobot, seed: int = 0, **changes: object) -> ControlLoop:
     contract = make_contract(**changes)
     fusion = AttitudeFusion(contract.control_period, BURST)
     policy = Policy(make_model(contract, seed))
-    return ControlLoop(policy, robot, fusion, LoopConfig(stop_seconds=0.05), HandClock())
+    return ControlLoop(policy, robot, fusion, LoopConfig(stop_seconds=0.05), ManualClock())
 
 
 @pytest.fixture
@@ -321,7 +321,7 @@ def test_says_what_the_system_refuses(running: tuple[ControlLoop, PacedRobot]) -
     assert as_dictionary(other)["realtime"]["garbage"] == "frozen"
 
 
-def test_the_report_tells_which_rule_was_broken(loop: ControlLoop, clock: HandClock) -> None:
+def test_the_report_tells_which_rule_was_broken(loop: ControlLoop, clock: ManualClock) -> None:
     loop.tick()
     loop.tick(missed=11)
     loop.tick()

@@ -11,7 +11,7 @@ from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Mode
 from edge_runtime.safety.guard import Reaction
-from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
 
 class Copying:
@@ -63,7 +63,7 @@ class Counting:
 
 
 def test_an_observer_sees_the_whole_tick(
-    loop: ControlLoop, robot: LegRobot, clock: HandClock
+    loop: ControlLoop, robot: LegRobot, clock: ManualClock
 ) -> None:
     observer = Copying()
     loop.add_observer(observer)

@@ -31,7 +31,7 @@ from edge_runtime.robot.shared_memory import segment_path
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task
 from sim2edge.__main__ import main
-from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
 ROOT = Path(__file__).parents[3]
 
@@ -64,7 +64,7 @@ def logged(path: Path) -> Iterator[Logged]:
     robot = ReadingRobot()
     fusion = AttitudeFusion(0.02, BURST)
     policy = Policy(make_model(make_contract()), "first.onnx")
-    loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), HandClock())
+    loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), ManualClock())
     with closing(BlockFile(path, 10**7)) as file:
         log = RunRecorder(file, loop, "vqf", every=0.002)
         loop.add_observer(log)

@@ -20,7 +20,7 @@ from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
 from edge_runtime.replay.readers.recording import write_recording
 from tests.edge_runtime.fusion.recordings import recordings, turning_log
-from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_an_estimator_without_health_is_not_called_good(
 ) -> None:
     robot, path = LegRobot(), tmp_path / "run.s2elog"
     fusion, policy = AttitudeFusion(0.02, BURST), Policy(make_model(make_contract()))
-    loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), HandClock())
+    loop = ControlLoop(policy, robot, fusion, LoopConfig(rules=()), ManualClock())
     with closing(BlockFile(path, 10**7)) as file:
         log = RunRecorder(file, loop, "vqf", every=0.002)
         loop.add_observer(log)

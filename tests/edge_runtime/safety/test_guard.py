@@ -20,8 +20,8 @@ from tests.edge_runtime.leg import (
     BURST,
     JOINTS,
     SENSORS,
-    HandClock,
     LegRobot,
+    ManualClock,
     make_contract,
     make_model,
 )
@@ -38,7 +38,7 @@ class Bench:
         robot: LegRobot | None = None,
         fusion: Fusion | None = None,
     ) -> None:
-        self.robot, self.clock = robot or LegRobot(), HandClock()
+        self.robot, self.clock = robot or LegRobot(), ManualClock()
         self.loop = ControlLoop(
             Policy(make_model(make_contract())),
             self.robot,
@@ -178,7 +178,7 @@ def test_actions_are_clipped_counted_and_far_beyond_the_clip_stop() -> None:
     robot = LegRobot()
     for bias, reaction, clipped in ((6.0, Reaction.NONE, 1), (60.0, Reaction.STOP, 1)):
         policy = Policy(make_model(make_contract(action_clip=5.0), bias=bias))
-        clock = HandClock()
+        clock = ManualClock()
         loop = ControlLoop(policy, robot, AttitudeFusion(0.02, BURST), LoopConfig(), clock)
         assert loop.tick() is reaction
         assert loop.clipped == clipped
@@ -537,7 +537,7 @@ def test_a_stop_takes_as_long_where_ticks_are_missed(bench: Bench) -> None:
 class HangingRobot(LegRobot):
     """A robot whose `read` blocks once."""
 
-    clock: HandClock
+    clock: ManualClock
     hang = 0  # ns
 
     def read(self) -> Sample | None:

@@ -18,7 +18,7 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Sample
 from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.slots.trial import Comparison
-from tests.edge_runtime.leg import BURST, JOINTS, HandClock, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, JOINTS, LegRobot, ManualClock, make_contract, make_model
 
 EVERY = 0.005
 COMMAND = (0.5, 0.1, -0.2)
@@ -47,7 +47,7 @@ def make_session(robot: LegRobot, seed: int = 0) -> Session:
     contract = make_contract()
     fusion = AttitudeFusion(contract.control_period, BURST)
     policy = Policy(make_model(contract, seed))
-    session = Session(policy, robot, fusion, LoopConfig(stop_seconds=0.1), HandClock())
+    session = Session(policy, robot, fusion, LoopConfig(stop_seconds=0.1), ManualClock())
     session.loop.command.put(np.array(COMMAND, np.float32))
     return session
 

@@ -8,7 +8,6 @@ import pytest
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
 from policies.commands import train
-from policies.commands.evaluate_episodes import on_terrain
 from policies.evaluation.episodes import EpisodesInterrupted, make_world, play, unseen_seed
 from policies.evaluation.gate import Gate
 from policies.evaluation.measures import MeasuredEnv
@@ -278,13 +277,12 @@ def test_a_humanoid_walks_on_the_terrain_that_is_asked_for(
 
 
 def test_terrain_stands_where_the_robots_do() -> None:
-    task = on_terrain(find_task("HumanoidVelocity"), ("steps",))
+    task = find_task("HumanoidVelocity").on_terrain(("steps",))
     world = make_world(task, 4, seconds=0.1, seed=0)
     assert isinstance(task, HumanoidVelocity) and task.terrain.kinds == ("steps",)
     assert isinstance(world.config, HumanoidVelocity)
     assert world.config.terrain.seed != task.terrain.seed  # as no training has seen it
-    assert on_terrain(task, None) is task
-    assert on_terrain(task, ()) == find_task("HumanoidVelocity")
+    assert task.on_terrain(()) == find_task("HumanoidVelocity")
 
 
 class Giving:

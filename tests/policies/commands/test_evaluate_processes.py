@@ -19,9 +19,9 @@ import pytest
 
 from policies.evaluation.suite_result import read_results
 from policies.export.policy_file import PolicyFile
+from policies.gauntlet.gauntlet_suite import run_gauntlet
 from policies.gauntlet.protocol import find_protocol
-from policies.gauntlet.suite import run_gauntlet
-from policies.gauntlet.trial_env import Run
+from policies.gauntlet.trial_env import GauntletRun
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.report.test_page import Reader
 from tests.policies.short_gauntlets import POLICIES
@@ -147,7 +147,7 @@ def test_ctrl_c_keeps_and_reports_the_trials_that_finished(
     assert not (tmp_path / "films").exists()
     policy, protocol = PolicyFile.find(DRIVER), find_protocol(str(suite))
     some = [trial.trial for trial in result.trials[:2]]
-    again = run_gauntlet(policy, protocol, Run(some, engine=engine))
+    again = run_gauntlet(policy, protocol, GauntletRun(some, engine=engine))
     assert again.trials == result.trials[:2]
 
 
@@ -182,7 +182,7 @@ def test_a_killed_worker_costs_no_trial(suite: Path, tmp_path: Path) -> None:
     )
     assert "ended by signal 9: reran trials" in shell.text
     policy, protocol = PolicyFile.find(DRIVER), find_protocol(str(suite))
-    again = run_gauntlet(policy, protocol, Run([0, 95], seed=5, engine="bullet"))
+    again = run_gauntlet(policy, protocol, GauntletRun([0, 95], seed=5, engine="bullet"))
     assert again.trials == (result.trials[0], result.trials[95])
 
 

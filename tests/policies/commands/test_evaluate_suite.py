@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.evaluation.suite_result import read_results
-from policies.faults.suite import parts
+from policies.faults.fault_suite import parts
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.short_gauntlets import POLICIES
 

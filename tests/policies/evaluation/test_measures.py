@@ -8,9 +8,9 @@ from policies.evaluation.episodes import OUTCOMES, make_world, play
 from policies.evaluation.measures import GRAVITY, MeasuredEnv
 from policies.evaluation.suite_result import PUSHES, known
 from policies.export.policy_file import PolicyFile
-from policies.gauntlet.protocol import Protocol
-from policies.gauntlet.suite import figures_of, run_gauntlet
-from policies.gauntlet.trial_env import Run
+from policies.gauntlet.gauntlet_suite import figures_of, run_gauntlet
+from policies.gauntlet.protocol import GauntletProtocol
+from policies.gauntlet.trial_env import GauntletRun
 from sim.engines.engine import Float
 from sim.tasks import find_task
 from sim.tasks.walking.stride import Stride
@@ -101,7 +101,7 @@ def test_plain_episodes_and_trials_have_the_same_figures(name: str) -> None:
     suite = set(figures_of(policy, protocol))
     own = {"completed", "seconds", "survival", PUSHES}
     assert suite - own == plain - set(OUTCOMES) - {"terrain_level"}
-    (trial,) = run_gauntlet(policy, protocol, Run([0], threads=1)).trials
+    (trial,) = run_gauntlet(policy, protocol, GauntletRun([0], threads=1)).trials
     assert set(trial.metrics) == set(known(trial.metrics)) <= suite
     wanted = {"cost_of_transport", "torque_use", "joint_range_use"}
     wanted |= {"wheel_slip", "lap_time"} if name == "VehicleTrack" else {"foot_slip"}
@@ -110,7 +110,7 @@ def test_plain_episodes_and_trials_have_the_same_figures(name: str) -> None:
 
 def test_on_rough_ground_a_trial_tells_its_level_as_an_episode_does() -> None:
     policy = PolicyFile.find(POLICIES / "HumanoidVelocity.onnx")
-    assert "terrain_level" in figures_of(policy, Protocol())
+    assert "terrain_level" in figures_of(policy, GauntletProtocol())
 
 
 def test_foot_slip_is_the_speed_of_the_feet_that_touch() -> None:

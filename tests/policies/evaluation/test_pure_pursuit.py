@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from policies.evaluation.pure_pursuit import PurePursuit, PurePursuitConfig
 from sim.envs.vector_env import TaskVectorEnv
-from sim.tasks import find_task
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.driving.task import DrivingTask
 
@@ -37,9 +35,3 @@ def test_laps_unseen_tracks_with_noise_and_randomization() -> None:
     assert np.isfinite(times).all()
     timid = first_lap(env, PurePursuit(env, PurePursuitConfig(grip=0.5)))
     assert (times < 0.96 * timid).all()
-
-
-def test_drives_no_other_robot() -> None:
-    env = TaskVectorEnv(find_task("HumanoidVelocity"), 1, threads=1)
-    with pytest.raises(TypeError, match="VehicleTrack"):
-        PurePursuit(env)

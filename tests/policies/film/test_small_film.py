@@ -9,7 +9,7 @@ from edge_runtime.signals import Array
 from policies.evaluation.episodes import Episodes, make_world, play
 from policies.evaluation.measures import MeasuredEnv
 from policies.evaluation.suite_result import SuiteResult
-from policies.film.small_film import HEIGHT, WIDTH, WayRecorder, small_film
+from policies.film.small_film import HEIGHT, WIDTH, TrajectoryRecorder, small_film
 from policies.report.episodes_report import EpisodesReport, as_trials
 from sim.tasks import find_task
 from tests.policies.report.test_page import Reader
@@ -30,7 +30,7 @@ def kick(env: MeasuredEnv) -> Array:
 
 
 def test_a_film_shows_the_end_of_an_episode(env: MeasuredEnv, tmp_path: Path) -> None:
-    way = WayRecorder(env, lambda _: kick(env))
+    way = TrajectoryRecorder(env, lambda _: kick(env))
     episodes = play(env, way, seed=0)
     assert episodes.survived.tolist() == [0.0, 1.0]
     result = as_trials(episodes, policy="p", task="t", engine="mujoco", seed=0)
@@ -49,7 +49,7 @@ def test_a_film_shows_the_end_of_an_episode(env: MeasuredEnv, tmp_path: Path) ->
 
 def test_filming_leaves_the_episodes_as_they_were(env: MeasuredEnv) -> None:
     plain = play(env, lambda _: kick(env), seed=0)
-    way = WayRecorder(env, lambda _: kick(env))
+    way = TrajectoryRecorder(env, lambda _: kick(env))
     watched = play(env, way, seed=0)
     EpisodesReport("p.onnx", 0).add(watched, way, "t")
     assert watched.seconds.tolist() == plain.seconds.tolist()
@@ -60,7 +60,7 @@ def test_without_graphics_the_report_says_so(
     env: MeasuredEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MUJOCO_GL", "nothing")
-    report, way = EpisodesReport("p.onnx", 0), WayRecorder(env, lambda _: kick(env))
+    report, way = EpisodesReport("p.onnx", 0), TrajectoryRecorder(env, lambda _: kick(env))
     report.add(play(env, way, seed=0), way, "t")
     read = Reader(report.write(tmp_path / "report.html", None).read_text())
     assert "There are no films: cannot render on this machine" in read.text

@@ -5,10 +5,15 @@ import pytest
 
 from edge_runtime.config.fields import about, described
 from edge_runtime.errors import UserError
-from policies.gauntlet.protocol import DrivingGauntlet, Protocol, WalkingGauntlet, find_protocol
+from policies.gauntlet.protocol import (
+    DrivingGauntlet,
+    GauntletProtocol,
+    WalkingGauntlet,
+    find_protocol,
+)
 
 
-def read(folder: Path, text: str) -> Protocol:
+def read(folder: Path, text: str) -> GauntletProtocol:
     path = folder / "suite.toml"
     path.write_text(text)
     return find_protocol(str(path))

@@ -15,7 +15,7 @@ from edge_runtime.safety.guard import Reaction
 from sim2edge_ros.messages.wake_up import WakeUp
 from sim2edge_ros.pacing import sampled_pace
 from sim2edge_ros.pacing.sampled_pace import SampledPace
-from tests.edge_runtime.leg import BURST, HandClock, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
 
 class Woken(WakeUp):
@@ -33,7 +33,7 @@ class World:
     """A loop that samples and time, both given by hand, make tick."""
 
     def __init__(self) -> None:
-        self.clock, self.robot, self.woken = HandClock(), LegRobot(), Woken()
+        self.clock, self.robot, self.woken = ManualClock(), LegRobot(), Woken()
         contract = make_contract()
         fusion = AttitudeFusion(contract.control_period, BURST)
         config = LoopConfig(stop_seconds=0.06)

@@ -95,7 +95,7 @@ def test_a_run_with_estimators_cannot_be_saved() -> None:
 @pytest.mark.parametrize(
     ("task", "estimator", "says"),
     [
-        (VehicleTrack(), "legged", "does not tell of its legs"),
+        (VehicleTrack(), "legged", "does not describe its legs"),
         (HumanoidVelocity(), "compass", "unknown fusion 'compass'"),
         (HumanoidVelocity(), "robot", "gives no 'attitude', which the policy reads"),
     ],

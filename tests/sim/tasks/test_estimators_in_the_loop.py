@@ -19,7 +19,7 @@ from edge_runtime.safety.guard import Fault, Reaction
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, IMU_ACCEL, IMU_BURST, IMU_GYRO, Signals
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task
-from tests.edge_runtime.leg import HandClock, make_model
+from tests.edge_runtime.leg import ManualClock, make_model
 
 ROBOTS = [("HumanoidVelocity", "legged"), ("VehicleTrack", "wheeled")]
 Spoil = Callable[[Signals], None]
@@ -50,7 +50,7 @@ class Bench:
         robot = LockstepRobot(simulated)
         self.description, self.sensed = robot.description, robot.read
         self.moving, self.spoil, self.sequence = moving, [], 0
-        self.clock, self.write = HandClock(), robot.write
+        self.clock, self.write = ManualClock(), robot.write
         robot.read, robot.write = self.read, self.obey  # type: ignore[method-assign]
         policy = Policy(make_model(simulated.env.contract()))
         self.fusion = find_fusion(name, policy.contract, robot.description)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
+from sim.envs.batch import make_batch
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.legs import Legs
+from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.walking.arms import ArmConfig
 from sim.tasks.walking.task import WalkingTask
 from sim.terrain.terrain import TerrainConfig
@@ -122,3 +124,23 @@ def test_a_robot_without_arms_is_not_given_a_load_to_carry() -> None:
     task = replace(QuadrupedVelocity(), arms=ArmConfig(hand_mass=(0.0, 1.0)))
     with pytest.raises(UserError, match="arms and hands"):
         TaskVectorEnv(task, 1, threads=1)
+
+
+def test_trainers_and_films_ask_the_task_itself() -> None:
+    task = QuadrupedVelocity()
+    assert task.gauntlet == "walking" and task.deployable
+    assert task.on_terrain(("steps",)).terrain.kinds == ("steps",)
+    env = make_batch(task.nominal(), 1, threads=1)
+    env.step(np.zeros((1, 8), np.float32))
+    assert env.contract().joint_names == tuple(a.name for a in task.robot.actuators)
+    assert env.task.commanded_motion(0).shape == (3,) and env.task.overlay(0) == []
+    with pytest.raises(UserError, match="has its own ground"):
+        VehicleTrack().on_terrain(("steps",))
+
+
+def test_a_robot_without_sides_is_not_mirrored(tmp_path: Path) -> None:
+    path = tmp_path / "robot.xml"
+    path.write_text(mjcf().replace("left", "port").replace("right", "starboard"))
+    feet = tuple(f.replace("left", "port").replace("right", "starboard") for f in FACTS.feet)
+    robot = quadruped(path=path, legs=replace(FACTS, feet=feet, leading=feet[:1]))
+    assert robot.mirror_signs == () and robot.find_legs().pairs == ()

@@ -123,7 +123,7 @@ class Drive:
         return self.session.policy
 
     def start(self) -> None:
-        """Command the robot from its next sample on.
+        """Commands the robot from its next sample on.
 
         Raises:
             UserError: a sensor is missing, or no new sample arrives.
@@ -143,7 +143,7 @@ class Drive:
                 self.loop.start(RealTimePace(self.loop, self.robot))
 
     def watch(self) -> None:
-        """Check the command's timeout and, after the start, other nodes; call it at 10 Hz."""
+        """Checks the command's timeout and, after the start, other nodes; call it at 10 Hz."""
         with self._changing:
             if self._closed:
                 return
@@ -152,7 +152,7 @@ class Drive:
                 self._find_others()
 
     def look_around(self) -> None:
-        """Follow the nodes that publish, listen and command; call it at 1 Hz."""
+        """Follows the nodes that publish, listen and command; call it at 1 Hz."""
         with self._changing:
             if self._closed:
                 return
@@ -172,11 +172,11 @@ class Drive:
         return time.monotonic() - self._began if self.active else 0.0
 
     def fall_silent(self) -> None:
-        """Send no further command, because another node commands the robot; call `stop` then."""
+        """Sends no further command, because another node commands the robot; call `stop` then."""
         self._silent = True
 
     def stop(self) -> BaseException | None:
-        """Bring the robot to rest by its policy and a controlled stop, and end the loop.
+        """Brings the robot to rest by its policy and a controlled stop, and ends the loop.
 
         Returns:
             The error that ended the loop or a thread of messages; None without one.
@@ -205,17 +205,17 @@ class Drive:
         return error
 
     def close(self) -> None:
-        """Close topics and estimator; call `stop` first."""
+        """Closes topics and estimator; call `stop` first."""
         with self._changing:
             self._closed = True
             self._resources.close()
 
     def last_estimate(self) -> Estimate | None:
-        """Return the estimator's last state, None without one; any thread may call this."""
+        """Returns the estimator's last state, None without one; any thread may call this."""
         return None if self._odometry is None else self._odometry.estimate
 
     def load(self, path: Path) -> None:
-        """Let another policy file drive, from the next tick or start on.
+        """Lets another policy file drive, from the next tick or start on.
 
         Raises:
             UserError: the file fails its check or does not fit; the policy before goes on.
@@ -225,7 +225,7 @@ class Drive:
             self._slots.load(policy)
 
     def try_out(self, path: Path) -> None:
-        """Put a policy file in shadow, in place of the policy there.
+        """Puts a policy file in shadow, in place of the policy there.
 
         Raises:
             UserError: the file fails its check or does not fit, or the node is not active.
@@ -236,7 +236,7 @@ class Drive:
             self._slots.shadow(policy)
 
     def promote(self) -> None:
-        """Let the policy in shadow drive from the next tick on.
+        """Lets the policy in shadow drive from the next tick on.
 
         Raises:
             UserError: no policy is in shadow, some of its actions were not finite, or the node is
@@ -247,7 +247,7 @@ class Drive:
             self._slots.promote()
 
     def roll_back(self) -> None:
-        """Let the policy drive that did before the last `load` or `promote`.
+        """Lets the policy drive that did before the last `load` or `promote`.
 
         Raises:
             UserError: no other policy drove before.
@@ -256,7 +256,7 @@ class Drive:
             self._slots.roll_back()
 
     def comparison(self) -> Comparison | None:
-        """Compare the policy in shadow, or the last one there, with the driver; None without."""
+        """Compares the policy in shadow, or the last one there, with the driver; None without."""
         return self._slots.comparison()
 
     @property
@@ -265,7 +265,7 @@ class Drive:
         return self.active and (not self.loop.running or self._thread_error() is not None)
 
     def _check_sensors(self) -> None:
-        """Wait for a new sample of all sensors.
+        """Waits for a new sample of all sensors.
 
         Raises:
             UserError: a sensor is missing, or no new sample arrives.
@@ -300,21 +300,21 @@ class Drive:
         return self._commands, self._odometry
 
     def _thread_error(self) -> Exception | None:
-        """Return the error that ended the thread of subscriptions or of publishers."""
+        """Returns the error that ended the thread of subscriptions or of publishers."""
         return self.robot.error or (
             None if self._publisher_thread is None else self._publisher_thread.error
         )
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """Guard a change of policies; refuse it if the node was cleaned up meanwhile."""
+        """Guards a change of policies; refuses it if the node was cleaned up meanwhile."""
         with self._changing:
             if self._closed:
                 raise UserError("the node was cleaned up meanwhile; configure it first")
             yield
 
     def _read(self, path: Path) -> Policy:
-        """Load a policy on the wanted provider or else the CPU; `choice` holds the reason."""
+        """Loads a policy on the wanted provider or else the CPU; `choice` holds the reason."""
         cache = self.parameters.provider_cache
         wanted = self.parameters.provider
         policy, self.choice = providers.load(path, wanted, Path(cache) if cache else None)
@@ -328,8 +328,7 @@ class Drive:
         self.others = commanders(self._node, self._commands.topics if self._commands else ())
 
     def _wait_for_the_robot(self, commands: CommandPublisher) -> None:
-        """Wait until the robot receives commands, so that the first are not lost; go on if it never
-        does."""
+        """Waits until the robot receives commands, so that the first are not lost, for a second."""
         until = time.monotonic() + _MATCHING
         while not commands.has_listeners and time.monotonic() < until:
             time.sleep(_POLL)
@@ -347,7 +346,7 @@ class Drive:
 
 
 def _check_cpu(cpu: int) -> None:
-    """Refuse a CPU that does not exist.
+    """Refuses a CPU that does not exist.
 
     Raises:
         UserError: the CPU does not exist.

@@ -17,9 +17,8 @@ from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, FOOT_FORCE
 from sim.commands.urdf import load
 from sim.robots import find_robot
-from sim.tasks import find_task
 from sim.tasks.description import describe
-from sim.tasks.task import TaskConfig
+from sim.tasks.task import TaskConfig, find_robot_task
 from sim.urdf.tree import Parts
 from sim.urdf.write import convert, write
 from sim2edge_ros.settings import parameter_files, robot_file
@@ -42,7 +41,7 @@ def robot(name: str) -> RobotFile:
     known = find_robot(name)
     if not known.task:
         raise UserError(f"robot '{name}' names no task to be simulated in; set SimRobot.task")
-    task = find_task(known.task)
+    task = find_robot_task(known.task)
     model = task.model()
     substeps = round(task.control_period / model.opt.timestep)
     description = _sensed(describe(task, substeps))

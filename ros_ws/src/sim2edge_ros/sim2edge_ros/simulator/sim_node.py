@@ -10,7 +10,7 @@ from rclpy.node import Node
 from edge_runtime.errors import UserError
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot, StopFlag
-from sim.tasks import find_task
+from sim.tasks.task import find_robot_task
 from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.node_process import initialize, refuse
 from sim2edge_ros.sensors.geodesy import Datum
@@ -42,7 +42,7 @@ def make_simulation(
     if not robot_file.find(parameters.robot).is_file():
         robot_files.write_robot(parameters.robot)
     robot = robot_file.load(parameters.robot)
-    task = find_task(robot.task)
+    task = find_robot_task(robot.task)
     if not parameters.randomize:
         task = dataclasses.replace(task.nominal(), noise=task.noise)
     simulated = SimulatedRobot(task, parameters.seed, truth=True)

@@ -9,9 +9,9 @@ import pytest
 from edge_runtime.safety.guard import Fault, Reaction, default_rules
 from policies.export.policy_file import PolicyFile
 from policies.faults.catalog import Declared, End, FaultConfig, find_rule, seconds_to_react
+from policies.faults.fault_suite import FaultSuite, by_fault, run_faults
+from policies.faults.fault_trial import FaultTrialConfig, Judged
 from policies.faults.injections import Absent, Frozen, Late, Noisy, Silent
-from policies.faults.suite import FaultSuite, by_fault, run_faults
-from policies.faults.trial import FaultTrialConfig, Judged
 
 POLICIES = Path(__file__).parents[3] / "assets" / "policies"
 SHORT = FaultTrialConfig(run_up=0.8, watch=1.5)

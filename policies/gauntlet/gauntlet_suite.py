@@ -7,26 +7,35 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
-from policies.evaluation.suite_result import OUTCOMES, PUSHES, SURVIVAL, SuiteResult, TrialResult
+from policies.evaluation.suite_result import OUTCOMES, SURVIVAL, SuiteResult, TrialResult
 from policies.export.policy_file import PolicyFile
 from policies.gauntlet.driving import DrivingTrials
-from policies.gauntlet.protocol import Protocol
-from policies.gauntlet.trial_env import Run, TrialEnv
+from policies.gauntlet.protocol import GauntletProtocol
+from policies.gauntlet.trial_env import GauntletRun, TrialEnv
 from policies.gauntlet.walking import WalkingTrials
 from sim.engines.bullet.bullet_engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
-from sim.tasks.driving.config import VehicleTrack
-from sim.tasks.walking.config import HumanoidVelocity
 
+GAUNTLETS: dict[str, Callable[..., TrialEnv]] = {
+    "walking": WalkingTrials,
+    "driving": DrivingTrials,
+}
+"""The trials of each gauntlet by the name that a task's config gives it.
+
+Each takes the task, the protocol's numbers of that name, the run, the trials' numbers and the rows.
+"""
 _TRIES = 3  # of the trials that are left when a worker ends
 
 Progress = Callable[[int], object]  # told how many trials finished just now
 
 
 def run_gauntlet(
-    policy: PolicyFile, protocol: Protocol, run: Run, progress: Progress = lambda count: None
+    policy: PolicyFile,
+    protocol: GauntletProtocol,
+    run: GauntletRun,
+    progress: Progress = lambda count: None,
 ) -> SuiteResult:
-    """Run the trials, by any means: interrupted, those that finished are kept.
+    """Runs the trials; an interruption keeps those that have finished.
 
     Args:
         policy: who drives.
@@ -58,14 +67,14 @@ def run_gauntlet(
             end = f"reran {lost}" if tried < _TRIES else f"gave up, without {lost}"
             notes.append(f"{str(error).partition(';')[0]}: {end}")
     return replace(
-        not_begun(policy, protocol, run),
+        not_started(policy, protocol, run),
         trials=tuple(finished[trial] for trial in sorted(finished)),
         note="; ".join(notes),
         interrupted=interrupted,
     )
 
 
-def not_begun(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteResult:
+def not_started(policy: PolicyFile, protocol: GauntletProtocol, run: GauntletRun) -> SuiteResult:
     """None of the trials, for the user had enough before."""
     return SuiteResult(
         suite=protocol.suite,
@@ -82,22 +91,27 @@ def not_begun(policy: PolicyFile, protocol: Protocol, run: Run) -> SuiteResult:
     )
 
 
-def figures_of(policy: PolicyFile, protocol: Protocol, engine: str = MUJOCO) -> tuple[str, ...]:
+def figures_of(
+    policy: PolicyFile, protocol: GauntletProtocol, engine: str = MUJOCO
+) -> tuple[str, ...]:
     """Names of all that the gauntlet of this policy's robot measures in that engine.
 
     Raises:
         UserError: as for `run_gauntlet`.
     """
-    env = make_trials(policy, protocol, Run([], engine=engine, threads=1), [], 1)
+    env = make_trials(policy, protocol, GauntletRun([], engine=engine, threads=1), [], 1)
     try:
-        pushes = (PUSHES,) if isinstance(env, WalkingTrials) else ()
-        return (*OUTCOMES, *pushes, SURVIVAL, *env.measures.names)
+        return (*OUTCOMES, *env.outcomes, SURVIVAL, *env.measures.names)
     finally:
         env.close()
 
 
 def make_trials(
-    policy: PolicyFile, protocol: Protocol, run: Run, trials: Iterable[int], rows: int
+    policy: PolicyFile,
+    protocol: GauntletProtocol,
+    run: GauntletRun,
+    trials: Iterable[int],
+    rows: int,
 ) -> TrialEnv:
     """The environment that runs these trials.
 
@@ -105,25 +119,25 @@ def make_trials(
         UserError: as for `run_gauntlet`.
     """
     task = policy.task
-    if isinstance(task, HumanoidVelocity):
-        env: TrialEnv = WalkingTrials(task, protocol.walking, run, trials, rows)
-    elif isinstance(task, VehicleTrack):
-        env = DrivingTrials(task, protocol.driving, run, trials, rows)
-    else:
-        raise UserError(f"there is no gauntlet for {task.name}")
+    if task.gauntlet not in GAUNTLETS:
+        raise UserError(
+            f"there is no gauntlet for {task.name}; its config names one of: {', '.join(GAUNTLETS)}"
+        )
+    numbers = getattr(protocol, task.gauntlet)
+    env = GAUNTLETS[task.gauntlet](task, numbers, run, trials, rows)
     policy.check(env.contract())
     return env
 
 
 def _run(
     policy: PolicyFile,
-    protocol: Protocol,
-    run: Run,
+    protocol: GauntletProtocol,
+    run: GauntletRun,
     trials: Sequence[int],
     finished: dict[int, TrialResult],
     progress: Progress,
 ) -> None:
-    """Run trials until all have finished; whatever ends it, `finished` has those that did."""
+    """Runs trials until all have finished; if it is ended before, `finished` holds the others."""
     rows = min(run.rows, len(trials))
     env = make_trials(policy, protocol, run, trials, rows)
     try:

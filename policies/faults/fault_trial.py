@@ -12,7 +12,7 @@ from edge_runtime.robot.robot import Mode
 from edge_runtime.safety.guard import Fault, Reaction
 from edge_runtime.signals import Array
 from policies.faults.catalog import Declared, End, FaultConfig, find_rule, seconds_to_react
-from policies.faults.faulty_robot import FaultyRobot, HandClock
+from policies.faults.faulty_robot import FaultyRobot, ManualClock
 from sim.server.simulated_robot import SimulatedRobot
 
 _AFTER_A_FALL = 0.5  # s that are still looked at
@@ -46,7 +46,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FaultOutcome:
     """What a fault did."""
 
     fault: FaultConfig
@@ -89,7 +89,7 @@ class FaultTrial:
         config: FaultTrialConfig = FaultTrialConfig(),
     ) -> None:
         self.fault, self.config = fault, config
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.robot = FaultyRobot(simulated, self.clock, fault.injection, seed)
         contract = policy.contract
         self._fusion = find_fusion(AUTO, contract, self.robot.description)
@@ -106,7 +106,7 @@ class FaultTrial:
         wait = config.spread * np.random.default_rng(seed).random()
         self._run_up = round((config.run_up + wait) / self._period)
 
-    def run(self) -> Outcome:
+    def run(self) -> FaultOutcome:
         """Drive, let the fault strike, and judge."""
         if self.fault.injection.at_rest:
             self.robot.strike()
@@ -166,14 +166,14 @@ class FaultTrial:
         done = self._since(None) >= self.config.watch + _MOST_STOPPING * stops
         return done or (self._resting and self._fell is None and self._speed() < _AT_REST)
 
-    def _judge(self, speed: float) -> Outcome:
+    def _judge(self, speed: float) -> FaultOutcome:
         rules = self.loop.guard.rules
         judged = tuple(self._judged(declared) for declared in self.fault.declared)
         fired = tuple(
             (rules[index].fault, rules[index].reaction, self._since(moment))
             for index, moment in sorted(self._fired.items(), key=lambda item: item[1])
         )
-        return Outcome(
+        return FaultOutcome(
             self.fault,
             judged,
             fired,

@@ -16,9 +16,8 @@ from edge_runtime.safety.guard import Reaction
 from policies.evaluation.suite_result import SuiteResult, TrialResult, known
 from policies.export.policy_file import PolicyFile
 from policies.faults.catalog import End, FaultConfig, faults_of
-from policies.faults.trial import FaultTrial, FaultTrialConfig, Outcome
+from policies.faults.fault_trial import FaultOutcome, FaultTrial, FaultTrialConfig
 from sim.server.simulated_robot import SimulatedRobot
-from sim.tasks.driving.config import VehicleTrack
 
 SUITE = "faults"
 METRICS = ("reaction_s", "of_declared_time", "reactions_in_time", "fell")
@@ -86,12 +85,12 @@ class FaultSuite:
         self.faults = faults_of(robot, policy.contract, estimator.reads)
         estimator.close()
 
-    def run(self, trial: int) -> Outcome:
+    def run(self, trial: int) -> FaultOutcome:
         """One trial, which depends on the seed and its number alone."""
         fault = self.faults[trial % len(self.faults)]
         return self.meet(fault, trial // len(self.faults))
 
-    def meet(self, fault: FaultConfig, repeat: int = 0) -> Outcome:
+    def meet(self, fault: FaultConfig, repeat: int = 0) -> FaultOutcome:
         """A fault in the world of that repeat."""
         policy = Policy(self._policy.model, self._policy.source)
         robot, seed = self._robot(repeat), self._drawn(repeat)
@@ -105,13 +104,10 @@ class FaultSuite:
         task = self._policy.task
         task = dataclasses.replace(task.nominal(), noise=task.noise)
         drawn = self._drawn(repeat)
-        task = task.unseen(drawn % _WORLDS)
-        if isinstance(task, VehicleTrack):
-            task = dataclasses.replace(task, tracks=1)  # that it drives on; no other is made
-        return SimulatedRobot(task, drawn)
+        return SimulatedRobot(task.unseen(drawn % _WORLDS).in_one_world(), drawn)
 
 
-def as_trial(trial: int, seed: int, outcome: Outcome) -> TrialResult:
+def as_trial(trial: int, seed: int, outcome: FaultOutcome) -> TrialResult:
     """As every suite tells it."""
     due = [j for j in outcome.judged if j.due]
     measured = (
@@ -139,7 +135,7 @@ def parts(trial: TrialResult) -> tuple[str, str, str]:
     return fault, fired, end
 
 
-def reactions(outcome: Outcome) -> str:
+def reactions(outcome: FaultOutcome) -> str:
     """What fired, each kind of reaction once, and when."""
     first: dict[Reaction, str] = {}
     for fault, reaction, seconds in outcome.fired:
@@ -172,7 +168,7 @@ class FaultSummary:
         return dict(self.ends).get(End.FELL, 0)
 
 
-def by_fault(outcomes: Sequence[Outcome]) -> Iterator[FaultSummary]:
+def by_fault(outcomes: Sequence[FaultOutcome]) -> Iterator[FaultSummary]:
     """A summary for each fault, in the order in which they came."""
     for name in dict.fromkeys(outcome.fault.name for outcome in outcomes):
         mine = [outcome for outcome in outcomes if outcome.fault.name == name]

@@ -10,13 +10,9 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 ROOT = Path(__file__).parents[1]
+WRITTEN = Path(__file__).parent / "api"  # pages that are made from the code
 sys.path[:0] = [str(ROOT), str(ROOT / "ros_ws" / "src" / "sim2edge_ros")]
 os.environ.setdefault("MUJOCO_GL", "disabled")  # nothing is drawn here
-
-for stub in Path(__file__).parent.glob("api/*.rst"):  # of modules that were moved or removed
-    path = stub.stem.replace(".", "/")
-    if not any(Path(root, path).is_dir() or Path(root, f"{path}.py").exists() for root in sys.path):
-        stub.unlink()
 
 project = "sim2edge"
 author = "the sim2edge maintainers"
@@ -34,7 +30,7 @@ exclude_patterns = ["media"]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 # A docstring's word that names several things is shown as code; that is no mistake.
-suppress_warnings = ["ref.python"]
+suppress_warnings = ["ref.python", "toc.empty_glob"]
 
 # A docstring's `name` links to what has that name, and is code otherwise.
 default_role = "py:obj"
@@ -83,8 +79,28 @@ def _drop_plain_bases(_: Sphinx, document: nodes.document) -> None:
             line.parent.remove(line)
 
 
+def _write_pages(_: Sphinx) -> None:
+    """Writes the settings and derivations; removes pages of modules that are gone."""
+    from sim2edge.settings_reference import reference  # noqa: PLC0415  it imports the product
+
+    WRITTEN.mkdir(exist_ok=True)
+    pages = {"settings": reference()}
+    for path in sorted((ROOT / "edge_runtime" / "fusion").glob("*/DERIVATION.md")):
+        where = f"../../{path.relative_to(ROOT)}"
+        pages[f"derivation-{path.parent.name}"] = f"```{{include}} {where}\n```\n"
+    for name, text in pages.items():
+        page = WRITTEN / f"{name}.md"
+        if not page.exists() or page.read_text() != text:
+            page.write_text(text)
+    for stub in WRITTEN.glob("*.rst"):
+        module = stub.stem.replace(".", "/")
+        if not any(Path(p, module).is_dir() or Path(p, f"{module}.py").exists() for p in sys.path):
+            stub.unlink()
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Draws formulas as MathML."""
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
+    app.connect("builder-inited", _write_pages, priority=100)
     app.connect("doctree-read", _drop_plain_bases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from edge_runtime.config.document import from_json, read_document
-from edge_runtime.config.fields import check, described
+from edge_runtime.config.fields import check, described, is_required
 from edge_runtime.errors import UserError
 from sim2edge.commands import Command
 
@@ -37,7 +37,7 @@ def parse(name: str, command: Command, module: ModuleType, options: list[str]) -
         default, options = module.defaults(options, document, where)
     elif where:
         # What the file leaves out and has no default must be among the options.
-        required = {f.name: tyro.MISSING for f in dataclasses.fields(kind) if _is_required(f)}
+        required = {f.name: tyro.MISSING for f in dataclasses.fields(kind) if is_required(f)}
         default = from_json(kind, document, where, kind(**required))
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(_rule(kind, command))
@@ -81,10 +81,6 @@ def _read_config(options: list[str]) -> tuple[dict[str, Any], str, list[str]]:
     return document, file, rest
 
 
-def _is_required(field: "dataclasses.Field[Any]") -> bool:
-    return {field.default, field.default_factory} == {dataclasses.MISSING}
-
-
 def _rule(root: type[Any], command: Command) -> Callable[[Any], Any]:
     """How tyro sees dataclasses: each field with what is declared of it, positional or not."""
     import tyro  # noqa: PLC0415  as above
@@ -94,7 +90,7 @@ def _rule(root: type[Any], command: Command) -> Callable[[Any], Any]:
             return getattr(info.default, field.name)
         if field.default_factory is not dataclasses.MISSING:
             return field.default_factory()
-        return tyro.MISSING_NONPROP if _is_required(field) else field.default
+        return tyro.MISSING_NONPROP if is_required(field) else field.default
 
     def rule(info: Any) -> Any:
         kind = info.type

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_runtime.config.fields import about, check, is_range
+from edge_runtime.config.fields import about, check, is_range, is_required
 from edge_runtime.errors import UserError, suggestion
 
 T = TypeVar("T")
@@ -151,7 +151,7 @@ def _build_dataclass(kind: Any, value: Any, where: str, base: Any) -> Any:
     if base is not None:
         return dataclasses.replace(base, **built)
     for name, field in known.items():
-        if {field.default, field.default_factory} == {dataclasses.MISSING} and name not in built:
+        if is_required(field) and name not in built:
             raise UserError(f"{where}: '{name}' is missing")
     return kind(**built)
 

@@ -88,6 +88,11 @@ def about(of: "Field[Any]") -> Setting:
     return found
 
 
+def is_required(of: "Field[Any]") -> bool:
+    """Whether a field has no default."""
+    return of.default is MISSING and of.default_factory is MISSING
+
+
 def described(kind: type[Any], of: "Field[Any]") -> str:
     """What a field of a dataclass means: its sentence, and a second one with bounds and unit."""
     declared = about(of)
@@ -166,6 +171,9 @@ def _numbers(config: Any, path: str) -> Iterator[tuple[str, Setting, tuple[float
             yield from _numbers(value, f"{inner}.")
         elif _is_number(value):
             yield inner, about(of), (value,), False
+        elif isinstance(value, tuple) and value and all(map(is_dataclass, value)):
+            for place, item in enumerate(value):
+                yield from _numbers(item, f"{inner}[{getattr(item, 'name', place)}].")
         elif isinstance(value, tuple) and all(map(_is_number, value)):
             yield inner, about(of), value, is_range(hints[of.name])
 

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import ContractError
 from edge_runtime.observation.terms import TERMS, TermFunction
 from edge_runtime.signals import Array, Signal, Signals
@@ -21,7 +22,7 @@ class TermConfig:
 
     name: str
     scale: float = 1.0
-    history: int = 1  # periods in the block, oldest first; 1 is the present alone
+    history: int = setting(1, above=0)  # periods in the block, oldest first; 1: the present alone
     params: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -11,9 +11,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal
 
-from edge_runtime.errors import ContractError
+from edge_runtime.config.document import from_json
+from edge_runtime.config.fields import check, setting
+from edge_runtime.errors import ContractError, UserError
 from edge_runtime.observation.builder import TermConfig, term_sizes
 from edge_runtime.observation.terms import TERMS
 from edge_runtime.signals import Signal
@@ -21,7 +23,8 @@ from edge_runtime.signals import Signal
 FORMAT = 1
 KEY = "sim2edge"
 CHECKSUM_KEY = "sim2edge_sha256"
-POSITION, VELOCITY = "position", "velocity"
+POSITION: Literal["position"] = "position"
+VELOCITY: Literal["velocity"] = "velocity"
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,15 @@ class Actuator:
     """One actuated joint, bound by name. SI units: rad, rad/s, Nm."""
 
     name: str
-    mode: str = POSITION  # what the target is: POSITION or VELOCITY
-    stiffness: float = 0.0  # Nm/rad
-    damping: float = 0.0  # Nm s/rad
+    mode: Literal["position", "velocity"] = POSITION  # what the target is
+    stiffness: float = setting(0.0, unit="Nm/rad", at_least=0)
+    damping: float = setting(0.0, unit="Nm s/rad", at_least=0)
     default: float = 0.0  # target at action 0
     action_scale: float = 1.0  # target = default + action_scale * action
-    lower: float = float("-inf")  # limits of the target
-    upper: float = float("inf")
-    max_velocity: float = float("inf")
-    max_effort: float = float("inf")
+    lower: float = setting(-math.inf, "Lower limit of the target.", infinite=True)
+    upper: float = setting(math.inf, "Upper limit of the target.", infinite=True)
+    max_velocity: float = setting(math.inf, at_least=0, infinite=True)
+    max_effort: float = setting(math.inf, at_least=0, infinite=True)
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Command:
 
     name: str
     unit: str
-    lower: float
-    upper: float
+    lower: float = setting(infinite=True)
+    upper: float = setting(infinite=True)
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,12 @@ class Contract:
     observations: tuple[TermConfig, ...]
     signals: tuple[Signal, ...]  # every signal the terms read: from sensors, fusion and runtime
     commands: tuple[Command, ...]
-    control_period: float  # s
-    physics_period: float  # s, in the simulation it was trained in
-    action_clip: float = 10.0
-    max_tilt: float = 1.0  # rad from upright; past it the runtime damps the robot
+    control_period: float = setting(unit="s", above=0)
+    physics_period: float = setting(unit="s", above=0)
+    """Physics period of the simulation that the policy was trained in."""
+    action_clip: float = setting(10.0, above=0)
+    max_tilt: float = setting(1.0, unit="rad", above=0, infinite=True)
+    """Tilt from upright, past which the runtime damps the robot."""
     estimator_outputs: tuple[str, ...] = ()  # the signals among them that fusion must provide
     provenance: Provenance = Provenance()
     golden_observations: tuple[tuple[float, ...], ...] = ()
@@ -148,20 +153,34 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
         raise ContractError(f"{source}: the contract was changed since export; export it again")
     try:
         fields = json.loads(document)
-        if fields.pop("format", None) != FORMAT:
+        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
             raise ContractError(f"contract format is not {FORMAT}")
-        contract = _contract(fields)
+        contract = from_json(Contract, fields, "malformed contract")
+        check(contract, "")
+        _check_ranges(contract)
         expected_metadata = to_metadata(contract)
-    except ContractError as error:
+    except (UserError, KeyError, TypeError, ValueError) as error:
         raise ContractError(f"{source}: {error}; export it again") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ContractError(f"{source}: malformed contract ({error}); export it again") from None
     for key, expected in expected_metadata.items():
-        if metadata.get(key) != expected:
+        if key in (KEY, CHECKSUM_KEY):  # checked above
+            continue
+        found = metadata.get(key, "")
+        if found != expected and _values(found) != _values(expected):
             raise ContractError(
                 f"{source}: metadata '{key}' contradicts the contract; export it again"
             )
     return contract
+
+
+def _values(text: str) -> list[float | str]:
+    """Comma-separated values, numbers as such: 20 is 20.0."""
+    found: list[float | str] = []
+    for word in text.split(","):
+        try:
+            found.append(float(word))
+        except ValueError:
+            found.append(word)
+    return found
 
 
 def _numbers(values: Any) -> str:
@@ -169,80 +188,20 @@ def _numbers(values: Any) -> str:
     return ",".join(repr(float(v)) if isinstance(v, float) else str(v) for v in values)
 
 
-def _contract(fields: dict[str, Any]) -> Contract:
-    """Builds the contract of a document; TypeError, KeyError or ValueError say what is wrong."""
+def _check_ranges(contract: Contract) -> None:
+    """Refuses limits in the wrong order, and what is beyond them.
 
-    def rows(name: str) -> tuple[tuple[float, ...], ...]:
-        return tuple(tuple(map(float, row)) for row in fields.pop(name))
-
-    contract = _make(
-        Contract,
-        fields
-        | {
-            "actuators": tuple(_make(Actuator, a) for a in fields.pop("actuators")),
-            "observations": tuple(_make(TermConfig, t) for t in fields.pop("observations")),
-            "signals": tuple(_make(Signal, s) for s in fields.pop("signals")),
-            "commands": tuple(_make(Command, c) for c in fields.pop("commands")),
-            "estimator_outputs": tuple(fields.pop("estimator_outputs")),
-            "provenance": _make(Provenance, fields.pop("provenance")),
-            "golden_observations": rows("golden_observations"),
-            "golden_actions": rows("golden_actions"),
-        },
-    )
-    _check_values(contract)
-    return contract
-
-
-def _check_values(contract: Contract) -> None:
-    """Raises ValueError for a number out of its range; NaN fails every comparison."""
-    for name in ("control_period", "physics_period", "action_clip"):
-        value = getattr(contract, name)
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} is {value}, not a positive number")
-    if not contract.max_tilt > 0:
-        raise ValueError(f"max_tilt is {contract.max_tilt}, not a positive number")
-    for term in contract.observations:
-        if term.history < 1:
-            raise ValueError(f"observation '{term.name}': history is {term.history}, not 1 or more")
-        if not math.isfinite(term.scale):
-            raise ValueError(f"observation '{term.name}': scale is {term.scale}")
+    Raises:
+        ContractError: names the command, joint or term.
+    """
     for command in contract.commands:
         if not command.lower <= command.upper:
-            raise ValueError(
+            raise ContractError(
                 f"command '{command.name}': from {command.lower} to {command.upper} is no range"
             )
-    for actuator in contract.actuators:
-        _check_actuator(actuator)
-
-
-def _check_actuator(actuator: Actuator) -> None:
-    who = f"joint '{actuator.name}'"
-    if actuator.mode not in (POSITION, VELOCITY):
-        raise ValueError(f"{who}: mode is '{actuator.mode}', not '{POSITION}' or '{VELOCITY}'")
-    for name in ("stiffness", "damping"):
-        value = getattr(actuator, name)
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{who}: {name} is {value}, not a number from 0 on")
-    for name in ("max_velocity", "max_effort"):
-        value = getattr(actuator, name)
-        if not value >= 0:
-            raise ValueError(f"{who}: {name} is {value}, not a number from 0 on")
-    if not math.isfinite(actuator.action_scale):
-        raise ValueError(f"{who}: action_scale is {actuator.action_scale}")
-    lower, default, upper = actuator.lower, actuator.default, actuator.upper
-    if not (lower <= default <= upper and math.isfinite(default)):
-        raise ValueError(f"{who}: default {default} is not between its limits {lower} and {upper}")
-
-
-_PLAIN: dict[Any, Any] = {float: (int, float), int: int, str: str}
-T = TypeVar("T")
-
-
-def _make(kind: type[T], fields: Mapping[str, Any]) -> T:
-    """Builds a dataclass from a document's fields, whose types are checked."""
-    hints = get_type_hints(kind)
-    for name, value in fields.items():
-        plain = _PLAIN.get(hints.get(name))
-        if plain and not isinstance(value, plain):
-            raise TypeError(f"{kind.__name__}: {name} is {value!r}")
-    return kind(**fields)
+    for joint in contract.actuators:
+        if not joint.lower <= joint.default <= joint.upper:
+            raise ContractError(
+                f"joint '{joint.name}': default {joint.default} is not between its limits "
+                f"{joint.lower} and {joint.upper}"
+            )

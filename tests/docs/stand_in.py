@@ -1,4 +1,5 @@
-"""Stands in for programs that a test must not run, or that this machine lacks, by their name.
+"""Stands in for programs that a test must not run, or that this machine lacks, by their name,
+which is the first argument.
 
 Each looks at its arguments as far as the repository can tell that they are right, and ends with an
 error if they are not. `sim2edge` is the real one, with small sizes if SMALL is set.
@@ -128,4 +129,4 @@ def _fits(value: object, kind: type) -> None:
 
 
 if __name__ == "__main__":
-    globals()[Path(sys.argv[0]).name](sys.argv[1:])
+    globals()[sys.argv[1]](sys.argv[2:])

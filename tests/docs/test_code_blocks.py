@@ -50,8 +50,7 @@ def workshop(tmp_path: Path) -> Path:
     lacking = [program for program in ("ros2", "journalctl") if shutil.which(program) is None]
     for program in (*STAND_INS, *lacking):
         (programs / program).write_text(
-            f"#!{sys.executable}\nimport runpy, sys\nsys.argv[0] = {program!r}\n"
-            f"runpy.run_path({str(STAND_IN)!r}, run_name='__main__')\n"
+            f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" {program} "$@"\n'
         )
         (programs / program).chmod(0o755)
     return tmp_path

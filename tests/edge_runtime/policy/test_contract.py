@@ -116,26 +116,38 @@ NAN, INFINITY = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"actuators": with_knee(stiffness=NAN)}, "'knee': stiffness is nan"),
-        ({"actuators": with_knee(stiffness=INFINITY)}, "'knee': stiffness is inf"),
-        ({"actuators": with_knee(damping=-1.0)}, "'knee': damping is -1.0"),
-        ({"actuators": with_knee(action_scale=NAN)}, "'knee': action_scale is nan"),
-        ({"actuators": with_knee(max_effort=NAN)}, "'knee': max_effort is nan"),
+        ({"actuators": with_knee(stiffness=NAN)}, r"actuators\[knee\]\.stiffness must be a number"),
+        (
+            {"actuators": with_knee(stiffness=INFINITY)},
+            r"actuators\[knee\]\.stiffness must be finite",
+        ),
+        (
+            {"actuators": with_knee(damping=-1.0)},
+            r"\[knee\]\.damping is -1 Nm s/rad; it must not be negative",
+        ),
+        ({"actuators": with_knee(action_scale=NAN)}, r"\[knee\]\.action_scale must be a number"),
+        ({"actuators": with_knee(max_effort=NAN)}, r"\[knee\]\.max_effort must be a number"),
         ({"actuators": with_knee(lower=1.0, upper=-1.0)}, "'knee': default .* limits 1.0 and -1.0"),
         ({"actuators": with_knee(default=2.0)}, "'knee': default 2.0 is not between"),
-        ({"actuators": with_knee(default=NAN)}, "'knee': default nan"),
-        ({"actuators": with_knee(lower=NAN)}, "'knee': .* limits nan"),
-        ({"actuators": with_knee(mode="torque")}, "'knee': mode is 'torque'"),
-        ({"control_period": NAN}, "control_period is nan"),
-        ({"control_period": INFINITY}, "control_period is inf"),
-        ({"physics_period": 0.0}, "physics_period is 0.0"),
-        ({"action_clip": NAN}, "action_clip is nan"),
-        ({"max_tilt": NAN}, "max_tilt is nan"),
+        ({"actuators": with_knee(default=NAN)}, r"\[knee\]\.default must be a number"),
+        ({"actuators": with_knee(lower=NAN)}, r"\[knee\]\.lower must be a number"),
+        (
+            {"actuators": with_knee(mode="torque")},
+            r"mode: 'torque' is not one of position, velocity",
+        ),
+        ({"control_period": NAN}, "control_period must be a number"),
+        ({"control_period": INFINITY}, "control_period must be finite"),
+        ({"physics_period": 0.0}, "physics_period is 0 s; it must be positive"),
+        ({"action_clip": NAN}, "action_clip must be a number"),
+        ({"max_tilt": NAN}, "max_tilt must be a number"),
         (
             {"commands": [{"name": "yaw", "unit": "rad/s", "lower": 1.0, "upper": NAN}]},
-            "'yaw': from 1.0 to nan",
+            r"commands\[yaw\]\.upper must be a number",
         ),
-        ({"observations": [{"name": "joint_vel", "scale": NAN}]}, "'joint_vel': scale is nan"),
+        (
+            {"observations": [{"name": "joint_vel", "scale": NAN}]},
+            r"observations\[joint_vel\]\.scale must be a number",
+        ),
     ],
 )
 def test_numbers_without_sense_are_refused(changes: dict[str, Any], message: str) -> None:

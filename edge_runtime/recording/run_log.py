@@ -85,7 +85,7 @@ def read_run_log(path: Path) -> RunRecord:
     """
     blocks, damage = read_blocks(path)
     if not blocks or blocks[0].kind != HEADER:
-        raise UserError(f"'{path}' is damaged: its header is missing, so its rows cannot be read")
+        raise UserError(f"'{path}' is damaged: without its header its rows cannot be read")
     try:
         return _record(path, blocks, damage)
     except (KeyError, TypeError, ValueError) as error:

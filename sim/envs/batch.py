@@ -1,4 +1,4 @@
-"""N simulations of any task, the robots' and the reference task alike."""
+"""Makes N simulations of any task, those of the robots and the reference task alike."""
 
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.batch import BatchEnv, BatchTask
@@ -12,5 +12,5 @@ def make_batch(
     threads: int = 0,
     stagger: bool = False,
 ) -> BatchEnv:
-    """The vector environment that runs a task; see `TaskVectorEnv` for the arguments."""
+    """Makes the vector environment that runs a task; see `TaskVectorEnv` for the arguments."""
     return task.make_batch(TaskVectorEnv, num_envs, seed=seed, threads=threads, stagger=stagger)

@@ -1,4 +1,4 @@
-"""One simulation as a Gymnasium environment: a batch of one, without its own resets."""
+"""Runs one simulation as a Gymnasium environment: a batch of one that does not reset itself."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start an episode; without any seed so far, one that nobody can foresee."""
+        """Starts an episode; without any seed so far, an unpredictable one."""
         super().reset(seed=seed)
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(2**31))
@@ -41,7 +41,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return observations[0], {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Advance by one control period; info has reward terms and the metrics known by now."""
+        """Advances by one control period; info has reward terms and the metrics known by now."""
         batch = self._batch
         observations, rewards, terminated, truncated, final = batch.step(np.asarray(action)[None])
         ended = bool(terminated[0] or truncated[0])
@@ -52,7 +52,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return observation, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
 
     def render(self) -> Picture | None:
-        """The present state as a picture, (480, 640, 3), if `render_mode` asks for it."""
+        """Returns a picture of the present state, (480, 640, 3), if `render_mode` asks for one."""
         if self.render_mode != "rgb_array":
             return None
         if self._renderer is None:
@@ -60,7 +60,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return self._renderer.frame()
 
     def close(self) -> None:
-        """Let go of the simulation."""
+        """Ends the simulation."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None

@@ -1,4 +1,4 @@
-"""The tasks as Gymnasium ids: `gymnasium.make("sim:sim2edge/HumanoidVelocity-v0")`.
+"""Registers the tasks as Gymnasium ids: `gymnasium.make("sim:sim2edge/HumanoidVelocity-v0")`.
 
 Importing `sim` registers them. Gymnasium 1.0 gave up loading plugins by itself; whatever still
 reads its entry point `gymnasium.envs` finds `register_tasks` there.
@@ -18,14 +18,15 @@ _VERSION = re.compile(r"-v\d+$")
 
 
 def register_tasks() -> None:
-    """Register every task there is, and each that is registered from now on, once."""
+    """Registers every task there is, and each that is registered from now on, once."""
     for name in TASKS:
         _register(name)
     TASKS.observers.append(_register)
 
 
 def id_of(task: str) -> str:
-    """The Gymnasium id of a task: `sim2edge/NAME-v0`, where its name has no version itself."""
+    """Returns the Gymnasium id of a task: `sim2edge/NAME-v0`, or `sim2edge/NAME` if it has a
+    version."""
     return f"sim2edge/{task}" if _VERSION.search(task) else f"sim2edge/{task}-v0"
 
 
@@ -43,7 +44,7 @@ def _register(task: str) -> None:
 def make_environment(
     task: str, render_mode: str | None = None, **fields: Any
 ) -> gymnasium.Env[Any, Any]:
-    """One simulation; `fields` replace those of the task's config."""
+    """Makes one simulation; `fields` replace those of the task's config."""
     from sim.envs.environment import TaskEnv  # noqa: PLC0415  ids need no simulator
 
     return TaskEnv(replace(find_task(task), **fields), render_mode)
@@ -52,7 +53,7 @@ def make_environment(
 def make_vector_environment(
     task: str, num_envs: int = 1, seed: int = 0, threads: int = 0, **fields: Any
 ) -> BatchEnv:
-    """The native batch; `fields` replace those of the task's config."""
+    """Makes the native batch; `fields` replace those of the task's config."""
     from sim.envs.batch import make_batch  # noqa: PLC0415  as above
 
     return make_batch(replace(find_task(task), **fields), num_envs, seed=seed, threads=threads)

@@ -1,4 +1,4 @@
-"""N simulations of one task, stepped together, as a Gymnasium vector environment."""
+"""Steps N simulations of one task together, as a Gymnasium vector environment."""
 
 import math
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._reset_rows(np.arange(num_envs))
 
     def _generators(self, seed: np.random.SeedSequence) -> list[np.random.Generator]:
-        """Of sensors, estimates, randomization, task and staggering."""
+        """Returns the generators of sensors, estimates, randomization, task and staggering."""
         return [np.random.default_rng(child) for child in seed.spawn(5)]
 
     def _make_estimates(
@@ -141,7 +141,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
 
     @property
     def _runtime(self) -> tuple[Signal, ...]:
-        """What the runtime itself tells the terms."""
+        """Returns the signals that the runtime itself provides to the terms."""
         config, count = self.config, len(self.config.robot.actuators)
         units = ", ".join(dict.fromkeys(c.unit for c in config.commands))
         return (
@@ -152,7 +152,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         )
 
     def _used_signals(self) -> tuple[Signal, ...]:
-        """Specifications of the signals that the observation reads."""
+        """Returns the specifications of the signals that the observation reads."""
         config = self.config
         provided = [s.signal for s in config.robot.sensors]
         provided += [*config.extra_signals, *ESTIMATED, *self._runtime]
@@ -178,7 +178,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         seed: int | Sequence[int] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Array, dict[str, Any]]:
-        """Start all episodes anew; with a seed, exactly as a new environment with that seed."""
+        """Starts all episodes anew; with a seed, exactly as a new environment with that seed."""
         if seed is not None:
             children = np.random.SeedSequence(seed).spawn(len(self._rngs))
             for rng, child in zip(self._rngs, children):
@@ -189,7 +189,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         return self._build(), {}
 
     def step(self, actions: Array) -> tuple[Array, Array, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advance all simulations by one control period.
+        """Advances all simulations by one control period.
 
         Args:
             actions: (N, A); clipped to the action space.
@@ -214,7 +214,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         return self._build(), reward, terminated, truncated, info
 
     def advance(self, control: Float) -> None:
-        """Let one control period pass and read all sensors; what `step` does without the learner.
+        """Advances by one control period and reads all sensors, as `step` does, without the
+        learner.
 
         Args:
             control: inputs of each physics step, (N, substeps, A).
@@ -228,7 +229,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.task.observe(None)
 
     def _finish(self, rows: Rows, done: np.ndarray) -> dict[str, Any]:
-        """Keep the last observation of ended episodes and start new ones."""
+        """Keeps the last observation of ended episodes and starts new ones."""
         final = np.zeros((self.num_envs, self._builder.size), np.float32)
         final[rows] = self._builder.peek(self.signals, rows)
         self.task.privileged(self.privileged)
@@ -259,27 +260,27 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         return self._builder.build(self.signals).copy()
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Let go of the engine's threads and processes."""
+        """Ends the engine's threads and processes."""
         self.engine.close()
 
     @property
     def camera(self) -> str:
-        """The camera of `sim.renderer` it is filmed with."""
+        """The camera of `sim.renderer` with which the task is filmed."""
         return self.task.camera
 
     def scene_key(self, sim: int) -> int:
-        """A number that changes when the scene of that simulation does."""
+        """Returns a number that changes when the scene of that simulation does."""
         return self.task.scene_key(sim)
 
     def scene(self, sim: int) -> mujoco.MjSpec:
-        """The robot in that simulation's world, for `sim.renderer`."""
+        """Returns the robot in that simulation's world, for `sim.renderer`."""
         spec = mujoco.MjSpec.from_file(str(self.config.robot.model))
         spec.compiler.discardvisual = False
         self.task.decorate(spec, sim)
         return spec
 
     def contract(self) -> Contract:
-        """What a policy trained here needs, still without golden vectors and provenance."""
+        """Returns what a policy trained here needs, without golden vectors and provenance."""
         config = self.config
         signals = self._used_signals()
         return Contract(
@@ -297,7 +298,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         )
 
     def state(self) -> State:
-        """Everything needed to go on bit-equal; arrays and random states only."""
+        """Returns everything that a bit-equal continuation needs: arrays and random states only."""
         own = (COMMAND, LAST_ACTION, CONTROL_STEP)
         extra = tuple(s.name for s in self.config.extra_signals)
         return {
@@ -313,7 +314,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         }
 
     def restore(self, state: State) -> None:
-        """Go on from the `state` of an environment of the same task and size."""
+        """Restores the `state` of an environment of the same task and size."""
         self.engine.restore(state["engine"])
         self._readings.restore(state["readings"])
         self._estimates.restore(state["estimates"])

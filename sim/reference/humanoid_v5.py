@@ -1,4 +1,4 @@
-"""Humanoid-v5: Gymnasium's own task on this engine, a reference that nobody here wrote.
+"""Runs Gymnasium's own task Humanoid-v5 on this engine, as an independent reference.
 
 Observations, rewards and episode ends are those of `gymnasium.envs.mujoco.humanoid_v5`, from the
 same states and actions, in float64.
@@ -49,17 +49,17 @@ class HumanoidV5:
     """Initial positions and velocities vary by ± this."""
 
     def for_training(self) -> "HumanoidV5":
-        """Training sees the task as it is."""
+        """Returns the task itself: training has no harder one."""
         return self
 
     def make_batch(
         self, standard: Callable[..., BatchEnv], num_envs: int, **options: Any
     ) -> BatchEnv:
-        """N simulations, by an environment of its own: there are no signals to read."""
+        """Makes N simulations in an environment of their own: the task has no signals."""
         return HumanoidV5VectorEnv(self, num_envs, **options)
 
     def check(self) -> None:
-        """Refuse numbers that no simulation can have.
+        """Refuses numbers that no simulation can have.
 
         Raises:
             UserError: names the option.
@@ -68,7 +68,7 @@ class HumanoidV5:
 
 
 class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
-    """N simulations of Humanoid-v5; resets itself in the step an episode ends.
+    """Runs N simulations of Humanoid-v5; each resets itself in the step in which its episode ends.
 
     It offers what `TaskVectorEnv` does, so that it is trained in the same way, but for a contract:
     there is no robot to run it on. With one environment, a seed gives the episodes that it gives in
@@ -135,7 +135,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         seed: int | Sequence[int] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Float, dict[str, Any]]:
-        """Start all episodes anew; with a seed, exactly as a new environment with that seed."""
+        """Starts all episodes anew; with a seed, exactly as a new environment with that seed."""
         if seed is not None:
             self._rng = np.random.default_rng(seed)
         self._reset_rows(np.arange(self.num_envs))
@@ -144,7 +144,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         return self._observation.copy(), {}
 
     def step(self, actions: Array) -> tuple[Float, Float, Bool, Bool, dict[str, Any]]:
-        """Advance all simulations by one action.
+        """Advances all simulations by one action.
 
         Args:
             actions: torque commands, (N, 17).
@@ -169,7 +169,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         return self._observation.copy(), reward, terminated, truncated, info
 
     def _observe(self) -> None:
-        """Write the observation, (N, 348); every derived field without the world's own entry."""
+        """Writes the observation, (N, 348); every derived field without the world's own entry."""
         fields = self._fields
         parts = (
             self.engine.qpos[:, 2:],
@@ -204,7 +204,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         return healthy
 
     def _center_of_mass(self, rows: Rows | slice) -> Float:
-        """Of the whole body, in the world's horizontal plane, (n, 2)."""
+        """Returns the centre of mass of the whole body in the world's horizontal plane, (n, 2)."""
         position = self._inertial_position[rows, :, :2]
         center: Float = np.einsum("b,nbj->nj", self._mass, position)
         return center
@@ -218,19 +218,19 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         self._mass_center[rows] = self._center_of_mass(rows)
         self._observe()
 
-    camera = "follow"  # of `sim.renderer`
+    camera = "follow"  # a camera of `sim.renderer`
 
     def scene_key(self, sim: int) -> int:
-        """All simulations look alike."""
+        """Returns 0, for all simulations look alike."""
         return 0
 
     def scene(self, sim: int) -> mujoco.MjSpec:
-        """The robot in its world, for `sim.renderer`."""
+        """Returns the robot in its world, for `sim.renderer`."""
         with as_file(_ASSET) as path:
             return mujoco.MjSpec.from_file(str(path))
 
     def contract(self) -> Contract:
-        """There is none.
+        """Raises UserError: a reference task has no contract.
 
         Raises:
             UserError: always.
@@ -238,7 +238,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         raise UserError("Humanoid-v5 is a benchmark without a robot; its policies stay in the run")
 
     def state(self) -> State:
-        """Everything needed to go on bit-equal; arrays and random states only."""
+        """Returns everything that a bit-equal continuation needs: arrays and random states only."""
         return {
             "engine": self.engine.state(),
             "mass_center": self._mass_center.copy(),
@@ -247,7 +247,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         }
 
     def restore(self, state: State) -> None:
-        """Go on from the `state` of an environment of the same task and size."""
+        """Restores the `state` of an environment of the same task and size."""
         self.engine.restore(state["engine"])
         self._mass_center[:] = state["mass_center"]
         self.age[:] = state["age"]

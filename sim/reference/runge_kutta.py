@@ -1,10 +1,10 @@
-"""MuJoCo's RK4 on CPU threads, with the contact forces of its last stage.
+"""Runs MuJoCo's RK4 on CPU threads, with the contact forces of its last stage.
 
 `mj_step` with the RK4 integrator evaluates the dynamics four times and leaves behind what the last
-stage computed. `mj_rnePostConstraint` called after it gives `cfrc_ext` of that stage, which a
-batch cannot be asked for: its sensors belong to the first stage. So the last physics step of a
-control step is taken stage by stage, every stage an `mj_forward` of the batch. The result is
-bit-equal to `mj_step` (a test holds this).
+stage computed. `mj_rnePostConstraint` called after it gives `cfrc_ext` of that stage, which a batch
+cannot be asked for: its sensors belong to the first stage. So the last physics step of a control
+step is taken stage by stage, every stage an `mj_forward` of the batch. The result is bit-equal to
+`mj_step` (a test holds this).
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from mujoco.batch import Batch
 
 from sim.engines.engine import Float, Rows
 
-_NODES = (0.5, 0.5, 1.0)  # of the stages after the first, each from the one before
+_NODES = (0.5, 0.5, 1.0)  # of the stages after the first, each of which starts from the one before
 _WEIGHTS = (1 / 6, 1 / 3, 1 / 3, 1 / 6)
 _MINIMUM = 1e-15  # mjMINVAL
 _FREE, _BALL = int(mujoco.mjtJoint.mjJNT_FREE), int(mujoco.mjtJoint.mjJNT_BALL)
@@ -53,12 +53,12 @@ class RungeKuttaEngine:
         self._joints = (self.model.jnt_type, self.model.jnt_qposadr, self.model.jnt_dofadr)
 
     def bind(self, name: str) -> Float:
-        """Live view of an MjData field, (N, ...)."""
+        """Returns a live view of an MjData field, (N, ...)."""
         field: Float = self.batch.bind(name)
         return field
 
     def step(self, control: Float) -> None:
-        """Advance all simulations by `substeps`.
+        """Advances all simulations by `substeps`.
 
         Args:
             control: actuator inputs, (N, nu), the same in every substep.
@@ -90,7 +90,7 @@ class RungeKuttaEngine:
         self._time += h
 
     def reset(self, rows: Rows, qpos: Float, qvel: Float) -> None:
-        """Put some simulations in a new state and bring their fields up to date.
+        """Puts some simulations in a new state and updates their fields.
 
         Args:
             rows: which simulations, (n,).
@@ -103,17 +103,17 @@ class RungeKuttaEngine:
         self.batch.forward(ids=rows)
 
     def state(self) -> dict[str, Float]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
         return {name: self.batch.bind(name).copy() for name in _STATE}
 
     def restore(self, state: Mapping[str, Float]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         for name in _STATE:
             self.batch.bind(name)[:] = state[name]
 
 
 def _model_with_contact_forces(path: Path) -> mujoco.MjModel:
-    """The model with an acceleration sensor, for which mj_forward computes `cfrc_ext`."""
+    """Returns the model with an acceleration sensor, for which mj_forward computes `cfrc_ext`."""
     spec = mujoco.MjSpec.from_file(str(path))
     spec.add_sensor(
         type=mujoco.mjtSensor.mjSENS_FRAMELINACC,
@@ -133,7 +133,7 @@ def _integrate(
     velocity_address: npt.NDArray[np.int32],
     out: Float,
 ) -> None:
-    """mj_integratePos for all rows: out = start ⊕ h * velocity."""
+    """Does mj_integratePos for all rows: out = start ⊕ h * velocity."""
     for row in range(start.shape[0]):
         q, v, result = start[row], velocity[row], out[row]
         for joint in range(joint_type.shape[0]):
@@ -150,7 +150,7 @@ def _integrate(
 
 @numba.njit(cache=True)
 def _rotate(quaternion: Float, velocity: Float, h: float, out: Float) -> None:
-    """mju_quatIntegrate, operation by operation: its very bits matter."""
+    """Does mju_quatIntegrate, operation by operation, for equal bits."""
     x, y, z = velocity
     speed = np.sqrt(x * x + y * y + z * z)
     if speed < _MINIMUM:

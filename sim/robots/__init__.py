@@ -1,4 +1,4 @@
-"""The robots, by name."""
+"""Finds the robots by name."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from edge_runtime.plugins import Registry
 ROBOTS: Registry[Any] = Registry(
     "sim2edge.robots", "robot", wanted="a function that gives a sim.robots.robot.SimRobot"
 )
-"""Functions without arguments that give a `SimRobot`, by the robots' names."""
+"""Functions without arguments that return a `SimRobot`, by the robots' names."""
 
 
 def find_robot(name: str) -> Any:
-    """The `sim.robots.robot.SimRobot` of that name.
+    """Returns the `sim.robots.robot.SimRobot` of that name.
 
     Raises:
         UserError: there is none, or its package is broken.

@@ -74,7 +74,7 @@ LEGS = Legs(
 
 @cache
 def humanoid(action_scale: float = 0.3) -> SimRobot:
-    """The robot; `action_scale` is in rad per unit of action."""
+    """Returns the humanoid; `action_scale` is in rad per unit of action."""
     return robot_from_mjcf(
         "humanoid",
         _SCENE,

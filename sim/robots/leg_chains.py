@@ -1,4 +1,4 @@
-"""The legs of any MJCF as the estimator needs them: chains from the IMU to the feet."""
+"""Finds the legs of any MJCF as the estimator needs them: chains from the IMU to the feet."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -17,7 +17,7 @@ def leg_chains(
     feet: Sequence[str],
     points: Sequence[Vector] = ((0.0, 0.0, 0.0),),
 ) -> tuple[LegChain, ...]:
-    """Chains from the IMU to points of each foot.
+    """Returns chains from the IMU to points of each foot.
 
     Args:
         model: the robot.
@@ -35,13 +35,13 @@ def leg_chains(
 def find_chains(
     path: Path, feet: tuple[str, ...], points: tuple[Vector, ...]
 ) -> tuple[LegChain, ...]:
-    """The same of the robot in an MJCF file whose IMU is at the site `imu`."""
+    """Returns the chains of the robot in an MJCF file whose IMU is at the site `imu`."""
     return leg_chains(mujoco.MjModel.from_xml_path(str(path)), "imu", feet, points)
 
 
 @cache
 def robot_mass(path: Path) -> float:
-    """Mass of all that moves in an MJCF file, kg."""
+    """Returns the mass of all that moves in an MJCF file, kg."""
     return float(mujoco.MjModel.from_xml_path(str(path)).body_subtreemass[0])
 
 
@@ -74,7 +74,8 @@ def _chain(model: mujoco.MjModel, imu_site: str, foot: str, points: Sequence[Vec
 
 
 def _joints_between(model: mujoco.MjModel, start: int, end: int) -> list[tuple[int, float]]:
-    """Joints from one body to another, with the sign by which an angle turns what follows.
+    """Returns the joints from one body to another, with the sign by which an angle turns what
+    follows.
 
     On the way up, towards the root, a joint turns the parent about the child: backwards.
     """
@@ -91,7 +92,7 @@ def _joints_between(model: mujoco.MjModel, start: int, end: int) -> list[tuple[i
 
 
 def _ancestry(model: mujoco.MjModel, body: int) -> list[int]:
-    """A body and all above it, the world last."""
+    """Returns a body and all above it, the world last."""
     line = [body]
     while line[-1] != 0:
         line.append(int(model.body_parentid[line[-1]]))

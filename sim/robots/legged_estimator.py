@@ -1,4 +1,4 @@
-"""What an estimator must know of a robot on legs: its geometry, and its sensors' errors."""
+"""Derives what an estimator must know of a robot on legs: geometry, and errors of its sensors."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ _MASS = 40.0  # kg, of the robot that contact's defaults are for
 def legged_estimator(
     robot: SimRobot, noise: Mapping[str, Noise], control_period: float
 ) -> LeggedRobotConfig | None:
-    """Settings of the estimator of a robot on legs.
+    """Returns the settings of the estimator of a robot on legs.
 
     Args:
         robot: in simulation.
@@ -58,13 +58,13 @@ def legged_estimator(
 
 
 def _stretched(chain: LegChain) -> float:
-    """Length of a leg from its first joint to its sole, m."""
+    """Returns the length of a leg from its first joint to its sole, m."""
     parts = [joint.offset for joint in chain.joints[1:]] + [chain.points[0]]
     return float(sum(np.linalg.norm(part) for part in parts))
 
 
 def _scaled(contact: ContactConfig, share: float) -> ContactConfig:
-    """Contact thresholds for a robot of another weight."""
+    """Returns contact thresholds for a robot of another weight."""
 
     def scaled(force: ForceConfig) -> ForceConfig:
         return replace(

@@ -1,4 +1,4 @@
-"""What walking has to know of a robot on legs, and what its model says of them."""
+"""Holds what walking has to know of a robot on legs, and derives the rest from its model."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class Legs:
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Which feet are left and right of each other, by number."""
+        """Returns which feet are left and right of each other, by number."""
         return tuple(
             (k, self.feet.index(other_side(foot)))
             for k, foot in enumerate(self.feet)
@@ -66,12 +66,12 @@ class Legs:
 
 
 def other_side(name: str) -> str:
-    """The name of the same thing on the other side: `left_knee` for `right_knee`."""
+    """Returns the name of the same thing on the other side: `left_knee` for `right_knee`."""
     return re.sub("left|right", lambda m: "right" if m[0] == "left" else "left", name)
 
 
 def of_joint(table: Mapping[str, float], joint: str, default: float = 0.0) -> float:
-    """The value for a joint that a table names in full, or by the end of its name."""
+    """Returns the value for a joint that a table names in full, or by the end of its name."""
     if joint in table:
         return table[joint]
     ends = [name for name in table if joint.endswith(f"_{name}")]
@@ -79,13 +79,14 @@ def of_joint(table: Mapping[str, float], joint: str, default: float = 0.0) -> fl
 
 
 def numbers_of(names: Sequence[str], joints: Sequence[str]) -> list[int]:
-    """Which of the joints are named, in full or by the ends of their names."""
+    """Returns which of the joints are named, in full or by the ends of their names."""
     named = dict.fromkeys(names, 1.0)
     return [k for k, joint in enumerate(joints) if of_joint(named, joint)]
 
 
 def standing_pose(model: mujoco.MjModel, actuators: Sequence[Actuator], legs: Legs) -> Float:
-    """The default pose with the lowest sole on the ground, the root upright at x = y = 0, (nq,)."""
+    """Returns the default pose, the lowest sole on the ground, the root upright at x = y = 0,
+    (nq,)."""
     data = mujoco.MjData(model)
     data.qpos[:] = model.qpos0
     for actuator in actuators:
@@ -98,7 +99,8 @@ def standing_pose(model: mujoco.MjModel, actuators: Sequence[Actuator], legs: Le
 
 
 def mirror_signs(model: mujoco.MjModel, joints: Sequence[str]) -> tuple[float, ...]:
-    """Whether each joint's mirror turns the same way, 1, or the other, -1; () without sides.
+    """Returns 1 for each joint whose mirror turns the same way, -1 for the others; () without
+    sides.
 
     In the mirror of the plane of forward and up, a rotation keeps its part about the lateral axis
     and turns over the others.

@@ -1,4 +1,4 @@
-"""A robot from its MJCF: actuators, limits, gains and sensors as the model has them.
+"""Builds a robot from its MJCF: actuators, limits, gains and sensors as the model has them.
 
 The model's sensors are found by name. IMU, at the site `imu`: `imu_gyro`, `imu_accel`, and its
 truth `true_attitude`, `true_velocity`, `true_position`. Of each actuator's joint: `<joint>_pos`,
@@ -48,14 +48,14 @@ def robot_from_mjcf(
     main_body: str = "",
     legs: Legs | None = None,
 ) -> SimRobot:
-    """A robot whose actuators are PD position actuators, each named like its joint.
+    """Builds a robot whose actuators are PD position actuators, each named like its joint.
 
     Args:
         name: of the robot.
         path: MJCF of the robot in its scene, with a site `imu` and a geom `floor`.
         action_scale: rad per unit of action.
         default: joint angles at action 0, rad; others 0. By default those of the key frame `home`,
-            if there is one. A joint is named in full, or by the end of its name.
+        if there is one. A joint is named in full, or by the end of its name.
         max_velocity: rad/s, of each joint, named likewise, or of all.
         task: in which it is simulated where none is named, as by `sim2edge up`.
         main_body: where pushes and payload act; by default the first body that moves freely.
@@ -91,7 +91,7 @@ def robot_from_mjcf(
 
 
 def _check(name: str, model: mujoco.MjModel, joints: list[str], legs: Legs | None) -> None:
-    """Refuse a model that lacks what is found by name."""
+    """Refuses a model that lacks what is found by name."""
     if not joints:
         raise UserError(f"robot '{name}' has no actuators; each joint needs a <position> actuator")
     for k, joint in enumerate(joints):
@@ -125,7 +125,7 @@ def _has(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> bool:
 
 
 def _home(model: mujoco.MjModel, joints: list[str]) -> dict[str, float]:
-    """Joint angles of the key frame `home`, rad; none without it."""
+    """Returns the joint angles of the key frame `home`, rad; none without it."""
     if not _has(model, _OBJECT.mjOBJ_KEY, _HOME):
         return {}
     qpos = model.key(_HOME).qpos
@@ -156,7 +156,7 @@ def _actuators(
 
 
 def _sensors(joints: list[str], feet: tuple[str, ...]) -> tuple[Sensor, ...]:
-    """The signals that a robot reads, and the model's sensors that make them up."""
+    """Returns the signals that a robot reads, and the model's sensors that make them up."""
     count = len(joints)
     sensors = (
         Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
@@ -172,7 +172,7 @@ def _sensors(joints: list[str], feet: tuple[str, ...]) -> tuple[Sensor, ...]:
 
 
 def _wanted(joints: list[str], feet: tuple[str, ...]) -> list[AddedSensor]:
-    """Every sensor that is found by name, those of one kind one after another."""
+    """Returns every sensor that is found by name, those of one kind one after another."""
     wanted = [
         AddedSensor(f"{joint}_{end}", kind, _OBJECT.mjOBJ_JOINT, joint)
         for end, kind in _JOINT.items()

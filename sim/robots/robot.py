@@ -1,4 +1,4 @@
-"""What a robot is to the simulator: its model, its actuators, and the signals its sensors give."""
+"""Defines a robot for the simulator: its model, its actuators, and its sensors' signals."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ class AddedSensor:
 
     name: str
     kind: mujoco.mjtSensor
-    of: mujoco.mjtObj  # what sort of thing it is attached to
-    at: str  # the name of that thing
+    of: mujoco.mjtObj  # the sort of object it is attached to
+    at: str  # the name of that object
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class SimRobot:
     model: Path  # MJCF of the robot in its scene
     actuators: tuple[Actuator, ...]  # in the order of the model's actuators
     sensors: tuple[Sensor, ...]
-    task: str = ""  # in which it is simulated where none is named, as by `sim2edge up`
+    task: str = ""  # the task that simulates it by default, as in `sim2edge up`
     main_body: str = ""  # where pushes and payload act
     ground: tuple[str, ...] = ("floor",)  # geoms whose friction is that of the ground
     # By actuator of a robot that is symmetric: 1 if its joint's mirror turns the same way, else -1.
     mirror_signs: tuple[float, ...] = ()
     legs: Legs | None = None
-    wheels: WheeledRobotConfig | None = None  # what an estimator must know of them
+    wheels: WheeledRobotConfig | None = None  # what an estimator must know of its wheels
     added: tuple[AddedSensor, ...] = ()
 
     def find_legs(self) -> Legs:
-        """What walking has to know of it.
+        """Returns what walking has to know of the robot.
 
         Raises:
             UserError: it has no legs.
@@ -52,7 +52,7 @@ class SimRobot:
         return self.legs
 
     def spec(self) -> mujoco.MjSpec:
-        """The robot in its scene, with the sensors that its MJCF leaves out."""
+        """Returns the robot in its scene, with the sensors that its MJCF leaves out."""
         spec = mujoco.MjSpec.from_file(str(self.model))
         for sensor in self.added:
             spec.add_sensor(

@@ -1,4 +1,4 @@
-"""The vehicle of `assets/vehicle`: an electric driverless racer with Ackermann steering.
+"""Builds the vehicle of `assets/vehicle`: an electric driverless racer with Ackermann steering.
 
 Actuators: `steering`, the steering column's angle (that of a bicycle's front wheel), and `drive`,
 the mean speed of the rear wheels, in rad/s. Its signals beside IMU and encoders, `lidar` and
@@ -61,13 +61,14 @@ VEHICLE_ESTIMATOR = WheeledRobotConfig(
 
 
 def vehicle_folder() -> Path:
-    """Where the model's files are."""
+    """Returns the folder of the model's files."""
     return Path(str(files("assets") / "vehicle"))
 
 
 @cache
 def vehicle() -> SimRobot:
-    """The robot. Action 0 is wheels straight and at rest; ±1 is full lock, 1 is top speed."""
+    """Returns the vehicle. Action 0 is wheels straight and at rest; ±1 is full lock, 1 is top
+    speed."""
     path = vehicle_folder() / "scene.xml"
     model = mujoco.MjModel.from_xml_path(str(path))
     steering, drive = model.actuator("steering"), model.actuator("drive")

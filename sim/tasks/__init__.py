@@ -1,4 +1,4 @@
-"""The tasks, by name."""
+"""Finds the tasks by name."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from edge_runtime.plugins import Registry
 from sim.tasks.batch import BatchTask
 
 TASKS: Registry[Any] = Registry("sim2edge.tasks", "task", wanted="a task's config class")
-"""The config classes of tasks, or functions that give a config, by the tasks' names."""
+"""The config classes of tasks, or functions that return a config, by the tasks' names."""
 
 
 def find_task(name: str) -> BatchTask:
-    """The task of that name, as configured by default; `sim.envs.batch.make_batch` runs it.
+    """Returns the task of that name with its default settings; `sim.envs.batch.make_batch` runs it.
 
     Raises:
         UserError: there is none, or its package is broken.

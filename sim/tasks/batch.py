@@ -1,4 +1,4 @@
-"""What every task offers for training and evaluation, and what N simulations of it do.
+"""Defines what every task offers for training and evaluation, and what its simulations do.
 
 To know them, no simulator need be loaded.
 """
@@ -19,7 +19,7 @@ Bool = npt.NDArray[np.bool_]
 
 
 class BatchEnv(Protocol):
-    """N simulations of a task that reset themselves in the step an episode ends.
+    """N simulations of a task, each of which resets itself in the step in which its episode ends.
 
     It can be drawn, too: it is a `sim.renderer.Drawable`.
     """
@@ -39,29 +39,29 @@ class BatchEnv(Protocol):
 
     @property
     def camera(self) -> str:
-        """The camera it is best filmed with."""
+        """The camera with which the task is filmed best."""
         ...
 
     def scene_key(self, sim: int, /) -> int:
-        """A number that changes when the scene of that simulation does."""
+        """Returns a number that changes when the scene of that simulation does."""
         ...
 
     def scene(self, sim: int, /) -> Any:
-        """The robot in that simulation's world as a `mujoco.MjSpec`."""
+        """Returns the robot in that simulation's world as a `mujoco.MjSpec`."""
         ...
 
     def reset(self, *, seed: int | None = None) -> tuple[npt.NDArray[Any], dict[str, Any]]:
-        """Start all episodes anew; with a seed, exactly as a new environment with that seed."""
+        """Starts all episodes anew; with a seed, exactly as a new environment with that seed."""
         ...
 
     def step(
         self, actions: Array, /
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Bool, Bool, dict[str, Any]]:
-        """Advance all simulations; see `sim.envs.vector_env.TaskVectorEnv.step`."""
+        """Advances all simulations; see `sim.envs.vector_env.TaskVectorEnv.step`."""
         ...
 
     def contract(self) -> Contract:
-        """What a policy trained here needs, still without golden vectors and provenance.
+        """Returns what a policy trained here needs, without golden vectors and provenance.
 
         Raises:
             UserError: there is none, for its task is not `deployable`.
@@ -69,20 +69,20 @@ class BatchEnv(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal; arrays and random states only."""
+        """Returns everything that a bit-equal continuation needs: arrays and random states only."""
         ...
 
     def restore(self, state: dict[str, Any], /) -> None:
-        """Go on from the `state` of a batch of the same task and size."""
+        """Restores the `state` of a batch of the same task and size."""
         ...
 
     def close(self) -> None:
-        """Let go of threads, processes and memory."""
+        """Frees threads, processes and memory."""
         ...
 
 
 class BatchTask(Protocol):
-    """The config of a task: of a robot, or a reference that nobody here wrote."""
+    """The config of a task, of a robot or of an independent reference."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]
@@ -91,16 +91,18 @@ class BatchTask(Protocol):
 
     @property
     def action_prior(self) -> npt.NDArray[np.float64] | None:
-        """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
+        """Returns a linear map (A, n) from the term `gait_clock` to the action a policy starts
+        from."""
         ...
 
     @property
     def mirror_signs(self) -> tuple[float, ...]:
-        """By action, whether its mirror acts the same way, 1, or the other, -1; () without."""
+        """Returns 1 for each action whose mirror acts the same way, -1 for the others; () without a
+        mirror."""
         ...
 
     def check(self) -> None:
-        """Refuse numbers that no simulation can have.
+        """Refuses numbers that no simulation can have.
 
         Raises:
             UserError: names the option.
@@ -108,7 +110,7 @@ class BatchTask(Protocol):
         ...
 
     def for_training(self) -> Self:
-        """The same as training sees it."""
+        """Returns the task as training sees it."""
         ...
 
     def make_batch(
@@ -120,7 +122,8 @@ class BatchTask(Protocol):
         threads: int,
         stagger: bool,
     ) -> BatchEnv:
-        """N simulations of it: by the environment that all robots' tasks share, or its own.
+        """Makes N simulations, in the environment that all robots' tasks share or in one of its
+        own.
 
         Args:
             standard: that environment; it takes the task first, and then the rest.

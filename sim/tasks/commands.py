@@ -1,4 +1,4 @@
-"""What the operator asks for during an episode."""
+"""Draws what the operator asks for during an episode."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class VelocityCommand:
 
     @property
     def components(self) -> tuple[Command, ...]:
-        """As the contract lists them."""
+        """The commands, as the contract lists them."""
         return (
             Command("forward", "m/s", *self.forward),
             Command("lateral", "m/s", *self.lateral),
@@ -50,7 +50,7 @@ class VelocityCommands:
         self._wait = np.zeros(len(command), np.int64)  # control steps until the next command
 
     def reset(self, rows: Rows) -> None:
-        """New commands for these simulations."""
+        """Draws new commands for these simulations."""
         count, config = len(rows), self._config
         drawn = self._rng.uniform(self._low, self._high, (count, 3))
         kind = self._rng.uniform(size=count)
@@ -61,16 +61,16 @@ class VelocityCommands:
         self._wait[rows] = self._rng.integers(*self._steps, count)
 
     def advance(self) -> None:
-        """One control step: new commands where it is time."""
+        """Advances by a control step, with new commands where they are due."""
         self._wait -= 1
         due = np.flatnonzero(self._wait <= 0)
         if len(due):
             self.reset(due)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal, beside the signal."""
+        """Returns everything that a bit-equal continuation needs beside the signal."""
         return {"wait": self._wait.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         self._wait[:] = state["wait"]

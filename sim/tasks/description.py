@@ -1,18 +1,19 @@
-"""A task's robot as the control loop sees it."""
+"""Describes a task's robot to the control loop."""
 
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, JOINT_POS, JOINT_VEL, Signal
 from sim.sensors.estimates import ESTIMATED
 from sim.tasks.task import TaskConfig
 
-# Encoders repeat themselves at standstill. Frozen soles are not looked for: the robot walks on
-# without them, but falls in the stop that would follow.
+# Encoders repeat their values at standstill. Frozen soles are not checked: the robot walks on
+# without them, but would fall in the stop that follows.
 LIVE = (IMU_GYRO, IMU_ACCEL, IMU_BURST, "lidar")
 LIVE_MOVING = (JOINT_POS, JOINT_VEL, "wheel_speed")
 
 
 def describe(task: TaskConfig, substeps: int) -> RobotDescription:
-    """The robot with its sensors, what an estimator must know of it, and its own estimates.
+    """Describes the robot with its sensors, what an estimator must know of it, and its own
+    estimates.
 
     Args:
         task: the world it lives in.
@@ -25,7 +26,7 @@ def describe(task: TaskConfig, substeps: int) -> RobotDescription:
         name=robot.name,
         joint_names=tuple(a.name for a in robot.actuators),
         signals=signals,
-        # Without noise, what stands still reads the same again.
+        # Without noise, a sensor at rest repeats its value.
         live=tuple(s.name for s in signals if s.name in LIVE and task.noise),
         live_moving=tuple(s.name for s in signals if s.name in LIVE_MOVING),
         legged=task.legged,

@@ -1,4 +1,4 @@
-"""What happens to a robot from outside: pushes."""
+"""Pushes robots from outside."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sim.engines.engine import Bool, Engine, Float, Rows
 
 @dataclass(frozen=True)
 class PushConfig:
-    """A horizontal force in a random direction, now and then."""
+    """A horizontal force in a random direction, at random times."""
 
     enabled: bool = setting(True, "Push the robot.")
     interval: Range = setting((4.0, 8.0), "Time between two pushes.", "s", above=0)
@@ -51,30 +51,30 @@ class Pushes:
         self._strongest = np.full(engine.rows, _FIRST if config.grow else 1.0)  # of the range
 
     def reset(self, rows: Rows) -> None:
-        """New episodes of these simulations, with a new wait."""
+        """Starts new episodes of these simulations, with a new waiting time."""
         self.since[rows] = _NEVER
         self._end(rows)
 
     def _end(self, rows: Rows) -> None:
-        """A new wait for these simulations, whose pushes end."""
+        """Ends the pushes of these simulations and draws a new waiting time."""
         self._wait[rows] = self._rng.integers(*self._steps, len(rows))
         self._engine.external_force[rows, self.body] = 0.0
 
     def learn(self, rows: Rows, fallen: Bool) -> None:
-        """Episodes of these simulations ended, (n,), by a fall or not: pushes grow or weaken."""
+        """Strengthens or weakens pushes after episodes, (n,), by whether they ended with a fall."""
         if self._config.grow:
             step = np.where(fallen, -_STEP, _STEP)
             self._strongest[rows] = np.clip(self._strongest[rows] + step, _STEP, 1.0)
 
     def metrics(self) -> dict[str, Float]:
-        """The strongest push each robot may get, m/s (N,), where that changes."""
+        """Returns the strongest push that each robot may get, m/s (N,), if that changes."""
         if not self._config.grow:
             return {}
         low, high = self._config.speed
         return {"push_speed": low + self._strongest * (high - low)}
 
     def advance(self) -> None:
-        """One control step: start and end pushes."""
+        """Starts and ends pushes in a control step."""
         if not self._config.enabled:
             return
         self._wait -= 1
@@ -100,11 +100,11 @@ class Pushes:
         return low + share * self._strongest[rows] * (high - low)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal, beside the engine's forces."""
+        """Returns everything that a bit-equal continuation needs beside the engine's forces."""
         names = ("_wait", "_strongest", "since")
         return {name: getattr(self, name).copy() for name in names}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         for name, value in state.items():
             getattr(self, name)[:] = value

@@ -1,7 +1,7 @@
-"""Domain randomization: what differs from one simulated robot to the next.
+"""Randomizes the domain: what differs from one simulated robot to the next.
 
-Peng et al., "Sim-to-Real Transfer of Robotic Control with Dynamics Randomization", ICRA 2018.
-Every range is (low, high), drawn uniformly for each simulation at the start of each episode.
+Peng et al., "Sim-to-Real Transfer of Robotic Control with Dynamics Randomization", ICRA 2018. Every
+range is (low, high), drawn uniformly for each simulation at the start of each episode.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class DomainRandomization:
 
 
 def add_mass(engine: Engine, rows: Rows, body: Rows | int, mass: Float | float) -> None:
-    """Add mass, kg, to one body of each of these simulations, spread as the body's own is."""
+    """Adds mass, kg, to one body of each of these simulations, spread as the body's own mass is."""
     masses, inertia = engine.field("body_mass"), engine.field("body_inertia")
     factor = 1.0 + mass / masses[rows, body]
     inertia[rows, body] *= np.expand_dims(factor, -1)
@@ -67,7 +67,7 @@ class Randomizer:
         self._ground = np.array([model.geom(name).id for name in ground])
 
     def draw(self, rows: Rows) -> None:
-        """New dynamics for these simulations; derived constants must then be set anew."""
+        """Draws new dynamics for these simulations; derived constants must then be set anew."""
         self._draw_bodies(rows)
         self._draw_ground(rows)
         self._draw_actuators(rows)
@@ -97,7 +97,7 @@ class Randomizer:
         stiffness = self._uniform(ranges.stiffness, shape)
         damping = self._uniform(ranges.damping, shape)
         gain, bias = self._engine.field("actuator_gainprm"), self._engine.field("actuator_biasprm")
-        # A velocity actuator's gain is its damping: another would settle at another speed.
+        # A velocity actuator's gain is its damping: with another it would settle at another speed.
         own = np.where(self._is_velocity, damping, stiffness)
         gain[rows, :, 0] = model.actuator_gainprm[:, 0] * own
         bias[rows, :, 1] = model.actuator_biasprm[:, 1] * stiffness

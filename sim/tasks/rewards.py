@@ -43,12 +43,12 @@ class RewardTerms(Generic[S]):
         self.functions: dict[str, Callable[[S], Float]] = {}
 
     def __call__(self, function: Callable[[S], Float]) -> Callable[[S], Float]:
-        """Register a term under its function's name."""
+        """Registers a term under its function's name."""
         self.functions[function.__name__] = function
         return function
 
     def weighted(self, weights: Any, state: S, period: float) -> dict[str, Float]:
-        """Every term of a weights dataclass, times its weight and the control period.
+        """Returns every term of a weights dataclass, times its weight and the control period.
 
         Args:
             weights: a field of it names a term; a weight of 0 leaves the term out.

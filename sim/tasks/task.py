@@ -1,4 +1,4 @@
-"""What a task is: how an episode starts, what is rewarded, when it ends. One file a task."""
+"""Defines a task: how an episode starts, what is rewarded, when it ends. Each task has a file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class TaskConfig(ABC):
-    """What every task can be configured in; a task's own config adds to it."""
+    """Settings that every task has; a task's own config adds to them."""
 
     name: ClassVar[str]
     deployable: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class TaskConfig(ABC):
     randomization: DomainRandomization = DomainRandomization()
 
     def check(self) -> None:
-        """Refuse numbers that no simulation can have.
+        """Refuses numbers that no simulation can have.
 
         Raises:
             UserError: names the option.
@@ -70,26 +70,26 @@ class TaskConfig(ABC):
     @property
     @abstractmethod
     def robot(self) -> SimRobot:
-        """The robot it is for."""
+        """The robot of the task."""
 
     @property
     @abstractmethod
     def observations(self) -> tuple[TermConfig, ...]:
-        """What the policy sees."""
+        """The terms that the policy observes."""
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """What the operator may ask for."""
+        """The commands that the operator may give."""
         return ()
 
     @property
     def sensor_noise(self) -> Mapping[str, Noise]:
-        """Error of each sensor, by signal."""
+        """The error of each sensor, by signal."""
         return {}
 
     @property
     def estimate_errors(self) -> EstimateErrors:
-        """What an estimator on this robot gets wrong, measured."""
+        """The measured errors of an estimator on this robot."""
         return EstimateErrors()
 
     @property
@@ -99,12 +99,12 @@ class TaskConfig(ABC):
 
     @property
     def extra_signals(self) -> tuple[Signal, ...]:
-        """Signals of sensors that the task itself simulates."""
+        """The signals of sensors that the task itself simulates."""
         return ()
 
     @property
     def ground(self) -> tuple[str, ...]:
-        """Geoms whose friction is randomized."""
+        """The geoms whose friction is randomized."""
         return self.robot.ground
 
     def model(self) -> mujoco.MjModel:
@@ -122,24 +122,26 @@ class TaskConfig(ABC):
         return self.robot.mirror_signs
 
     def nominal(self) -> Self:
-        """The same with the robot as it is drawn: no noise, no randomization, no pushes."""
+        """Returns the task with the nominal robot: no noise, no randomization, no pushes."""
         randomization = replace(self.randomization, enabled=False)
         return replace(self, noise=False, randomization=randomization)
 
     def for_training(self) -> Self:
-        """The same as training sees it: by default no other, or with more of what is hard."""
+        """Returns the task as training sees it: by default the same, or with more of
+        what is hard."""
         return self
 
     def unseen(self, seed: int, episodes: int = 1) -> Self:
-        """The same in worlds that no training has seen, another for each episode; to evaluate."""
+        """Returns the task in worlds that no training has seen, another for each episode, to
+        evaluate."""
         return self
 
     def in_one_world(self) -> Self:
-        """The same for one robot, which needs no other worlds beside its own."""
+        """Returns the task for one robot, which needs no other worlds beside its own."""
         return self
 
     def on_terrain(self, kinds: tuple[Kind, ...]) -> Self:
-        """The same on ground of these kinds; () is a plane.
+        """Returns the task on ground of these kinds; () is a plane.
 
         Raises:
             UserError: the task has its own ground.
@@ -149,12 +151,12 @@ class TaskConfig(ABC):
     def make_batch(
         self, standard: Callable[..., BatchEnv], num_envs: int, **options: Any
     ) -> BatchEnv:
-        """N simulations, by the environment that all robots' tasks share."""
+        """Makes N simulations in the environment that all robots' tasks share."""
         return standard(self, num_envs, **options)
 
     @abstractmethod
     def build(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> "Task":
-        """The task, running on an engine."""
+        """Returns the task, running on an engine."""
 
 
 class Task(ABC):
@@ -176,66 +178,67 @@ class Task(ABC):
 
     @abstractmethod
     def start(self, rows: Rows) -> tuple[Float, Float]:
-        """New episodes: initial qpos (n, nq) and qvel (n, nv)."""
+        """Starts new episodes; returns initial qpos (n, nq) and qvel (n, nv)."""
 
     def sense(self, rows: Rows | None) -> None:
-        """Write the signals of sensors that the task itself simulates; as `observe`, before it."""
+        """Writes the signals of sensors that the task itself simulates; called before `observe`."""
 
     @abstractmethod
     def observe(self, rows: Rows | None) -> None:
-        """Bring what the terms read up to date, after a step (None: all rows) or a reset."""
+        """Updates what the terms read, after a step (None: all rows) or a reset."""
 
     @abstractmethod
     def rewards(self, action: Array) -> dict[str, Float]:
-        """Each reward term, weighted, (N,)."""
+        """Returns each reward term, weighted, (N,)."""
 
     @abstractmethod
     def terminated(self) -> Bool:
-        """Episodes that ended for good, (N,); those that `engine.diverged` among them."""
+        """Returns which episodes ended for good, (N,), among them those that `engine.diverged`."""
 
     def advance(self) -> None:
-        """Move on: new commands, pushes, and whatever else happens to the robot."""
+        """Moves on: draws new commands and pushes the robots."""
 
     @abstractmethod
     def privileged(self, out: Array) -> None:
-        """Write what only a critic may see, (N, privileged_size)."""
+        """Writes what only a critic may see, (N, privileged_size)."""
 
     @abstractmethod
     def metrics(self) -> dict[str, Float]:
-        """What evaluation measures, of the last step, (N,)."""
+        """Returns what evaluation measures of the last step, (N,)."""
 
     @abstractmethod
     def state(self) -> State:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
 
     @abstractmethod
     def restore(self, state: State) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
 
     def commanded_motion(self, row: int) -> Float:
-        """What that robot does of what its operator commands, (commands,) in their units."""
+        """Returns that robot's motion in the terms of its commands, (commands,) in their units."""
         return np.zeros(0)
 
     def overlay(self, row: int) -> list[str]:
-        """Lines that a film shows of that robot, beside what it was commanded and does."""
+        """Returns lines that a film shows of that robot, beside its command and motion."""
         return []
 
     def scene_key(self, row: int) -> int:
-        """A number that changes when the scene of that simulation does."""
+        """Returns a number that changes when the scene of that simulation does."""
         return 0
 
     def decorate(self, spec: mujoco.MjSpec, row: int) -> None:
-        """Add to the robot's scene what is seen of that simulation's world, but not simulated."""
+        """Adds to the robot's scene what is visible of that simulation's world, but
+        not simulated."""
 
 
 def changed(config: C, **values: Any) -> C:
-    """The dataclass with those of `values` that are not None."""
+    """Returns the dataclass with those of `values` that are not None."""
     given = {name: value for name, value in values.items() if value is not None}
     return replace(cast(Any, config), **given)
 
 
 def find_robot_task(name: str) -> TaskConfig:
-    """The task of that name, which is a robot's.
+    """Returns the task of that name, which must be a robot's.
 
     Raises:
         UserError: as for `find_task`, or it is a benchmark that no robot can run.

@@ -1,4 +1,4 @@
-"""VehicleTrack: drive closed tracks never seen before fast, between walls, by lidar."""
+"""Defines VehicleTrack: drive unseen closed tracks fast, between walls, by lidar."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The numbers of driving: what can be set about VehicleTrack."""
+"""Declares the settings of VehicleTrack."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class VehicleNoise:
 
 @dataclass(frozen=True)
 class DrivingPractice:
-    """What training has more of than life: a lidar in part blind, wet roads, load."""
+    """What training has more of than reality: a partly blind lidar, wet roads, load."""
 
     blind: Range | None = setting(None, unit="rad", at_least=0)
     """Width of the lidar's blind sector; none: as in `lidar`."""
@@ -38,7 +38,7 @@ class DrivingPractice:
 
 @dataclass(frozen=True)
 class DrivingSettings(TaskConfig):
-    """The numbers of driving closed tracks fast without leaving them."""
+    """The settings of driving closed tracks fast without leaving them."""
 
     episode_seconds: float = setting(40.0, "Length of an episode.", "s", above=0)
     control_period: float = setting(0.04, "Time between two actions.", "s", above=0)

@@ -1,4 +1,4 @@
-"""What the reward terms of driving read."""
+"""Holds what the reward terms of driving read."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""N cars, each on its own track: what happens to them, and what is measured of it."""
+"""Runs N cars, each on its own track, and measures them."""
 
 from typing import cast
 
@@ -138,7 +138,7 @@ class DrivingTask(Task):
         now, length = self.now, self.tracks.length[self.locator.track]
         ahead = self.position.along - before
         now.progress[:] = ahead - length * np.round(ahead / length)
-        now.progress[self.engine.diverged] = 0.0  # it was put elsewhere
+        now.progress[self.engine.diverged] = 0.0  # the robot was put elsewhere
         self.travelled += now.progress
         self.steps += 1
         finished = (self.lap_steps == 0) & (self.travelled >= length)
@@ -150,7 +150,7 @@ class DrivingTask(Task):
 
     @property
     def left_track(self) -> Bool:
-        """Which cars' outlines cross a wall, (N,)."""
+        """Returns which cars' outlines cross a wall, (N,)."""
         return self.position.clearance < 0.0
 
     def _rolled(self) -> Bool:
@@ -176,7 +176,7 @@ class DrivingTask(Task):
 
     @property
     def friction(self) -> Float:
-        """Friction coefficient of each car's tyres, (N,)."""
+        """Returns the friction coefficient of each car's tyres, (N,)."""
         return self.engine.field("geom_friction")[:, self._tyre, 0]
 
     def privileged(self, out: Array) -> None:

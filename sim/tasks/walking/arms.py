@@ -1,4 +1,4 @@
-"""What a robot's arms are burdened with: a load in a hand, or joints that are off their target."""
+"""Loads a robot's arms: a mass in a hand, or joints that are off their target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from sim.tasks.randomization import add_mass
 
 @dataclass(frozen=True)
 class ArmConfig:
-    """In half of the episodes a hand carries something, in the others the arms are elsewhere."""
+    """In half of the episodes a hand carries a load, in the others the arms are off
+    their target."""
 
     hand_mass: Range = setting((0.0, 0.0), "Load in one hand.", "kg", at_least=0)
     offset: float = setting(0.0, unit="rad", at_least=0)
@@ -21,7 +22,7 @@ class ArmConfig:
 
 
 class Arms:
-    """The arms of N simulations.
+    """Loads the arms of N simulations.
 
     Args:
         config: how much they are burdened.
@@ -46,8 +47,9 @@ class Arms:
         if not (self._free or (hands and joints)):
             raise UserError("--task.arms is for robots with arms and hands; leave it out")
 
-    def burden(self, rows: Rows) -> None:
-        """New episodes, whose bodies are as new; derived constants must then be set anew."""
+    def draw(self, rows: Rows) -> None:
+        """Draws the loads of new episodes, whose bodies are as new; derived constants must then be
+        set."""
         if self._free:
             return
         config, engine, rng, count = self._config, self._engine, self._rng, len(rows)

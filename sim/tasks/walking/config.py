@@ -1,4 +1,4 @@
-"""HumanoidVelocity: walk at a commanded velocity, stand still on zero, survive pushes."""
+"""Defines HumanoidVelocity: walk at a commanded velocity, stand still on zero, survive pushes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -81,7 +81,8 @@ class WalkingConfig(WalkingSettings):
 
     @property
     def action_prior(self) -> npt.NDArray[np.float64]:
-        """Stepping on the spot with swinging arms: (joints, 2) on the clock's sine and cosine."""
+        """Returns stepping on the spot with swinging arms: (joints, 2) on the clock's sine and
+        cosine."""
         robot = self.robot
         legs, names = robot.find_legs(), [a.name for a in robot.actuators]
         prior = np.zeros((len(names), 2))

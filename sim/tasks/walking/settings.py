@@ -1,4 +1,4 @@
-"""The numbers of walking: what can be set about a task that walks as commanded."""
+"""Declares the settings of a task that walks as commanded."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,8 @@ class WalkingNoise:
 
 @dataclass(frozen=True)
 class Practice:
-    """What training has more of than life: starts and pushes, which else are too rare to learn."""
+    """What training has more of than reality: starts and pushes, which are otherwise too rare to
+    learn."""
 
     episode_seconds: float = setting(10.0, "Length of an episode.", "s", above=0)
     push_interval: Range = setting((2.0, 6.0), "Time between two pushes.", "s", above=0)
@@ -46,7 +47,7 @@ class Practice:
 
 @dataclass(frozen=True)
 class WalkingSettings(TaskConfig):
-    """The numbers of tracking a commanded forward, lateral and yaw velocity."""
+    """The settings of tracking a commanded forward, lateral and yaw velocity."""
 
     action_scale: float = setting(0.3, "Angle of each joint per unit of action.", "rad", above=0)
     history: int = setting(3, above=0)
@@ -70,7 +71,8 @@ class WalkingSettings(TaskConfig):
 
     @property
     def stepping(self) -> dict[str, float]:
-        """When to step rather than stand, for `edge_runtime.observation.terms.should_step`."""
+        """Returns when to step rather than stand, for
+        `edge_runtime.observation.terms.should_step`."""
         return {
             "deadband": self.command.deadband / 2,
             "lean": self.catch_lean,

@@ -1,4 +1,4 @@
-"""What the reward terms of walking read."""
+"""Holds what the reward terms of walking read."""
 
 from dataclasses import dataclass, field
 
@@ -60,7 +60,7 @@ class WalkingState:
 
     @property
     def yaw_rate(self) -> Float:
-        """Turning about the vertical, (N,) rad/s."""
+        """The angular velocity about the vertical, (N,) rad/s."""
         return self.angular_velocity[:, 2]
 
     @property

@@ -1,4 +1,4 @@
-"""What a gait does on average: the mean over a stride."""
+"""Averages over a stride what a gait does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,31 +26,31 @@ class Stride:
         self._all = np.arange(rows)
 
     def reset(self, rows: Rows) -> None:
-        """Forget what these simulations did."""
+        """Forgets what these simulations did."""
         self._values[:, rows] = 0.0
         self._total[rows] = 0.0
         self._count[rows] = self._next[rows] = 0
 
     def add(self, value: Float) -> None:
-        """One control step's values, (N, 3)."""
+        """Adds one control step's values, (N, 3)."""
         self._total += value - self._values[self._next, self._all]
         self._values[self._next, self._all] = value
         self._next = (self._next + 1) % len(self._values)
         whole = np.flatnonzero(self._next == 0)
-        if whole.size:  # or rounding errors would pile up
+        if whole.size:  # otherwise rounding errors would accumulate
             self._total[whole] = self._values[:, whole].sum(axis=0)
         self._count += 1
 
     def mean(self) -> Float:
-        """Over the last stride, or since the reset, (N, 3)."""
+        """Returns the mean over the last stride, or since the reset, (N, 3)."""
         return self._total / np.clip(self._count, 1, len(self._values))[:, None]
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit-equal."""
+        """Returns everything that a bit-equal continuation needs."""
         names = ("values", "total", "count", "next")
         return {name: getattr(self, f"_{name}").copy() for name in names}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restores a state that `state` returned."""
         for name, value in state.items():
             getattr(self, f"_{name}")[:] = value

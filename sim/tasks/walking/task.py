@@ -1,4 +1,4 @@
-"""N humanoids that walk as commanded: what happens to them, and what is measured of it."""
+"""Runs N robots that walk as commanded, and measures them."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -70,7 +70,7 @@ class WalkingTask(Task):
         self._observe_all()
 
     def _bind_state(self, joints: list[str]) -> WalkingState:
-        """The state, on live views of the sensors."""
+        """Returns the state, on live views of the sensors."""
         engine, rows, feet = self.engine, self.engine.rows, self._legs.feet
 
         def block(names: Sequence[str], end: str) -> Float:
@@ -100,7 +100,7 @@ class WalkingTask(Task):
         )
 
     def _measure_robot(self, joints: list[str]) -> WalkingRobot:
-        """What the rewards measure by, from the robot's facts and its model."""
+        """Returns what the rewards compare with, from the robot's facts and its model."""
         config, legs, model = self.config, self._legs, self.engine.model
         actuators = config.robot.actuators
         lower, upper = (np.array([getattr(a, n) for a in actuators]) for n in ("lower", "upper"))
@@ -131,7 +131,7 @@ class WalkingTask(Task):
             qpos[:, self._joint_qpos] += rng.uniform(-0.08, 0.08, (count, len(self.default)))
             qpos[:, 2] += rng.uniform(0.0, 0.02, count)
             qvel[:, :6] = rng.uniform(-0.2, 0.2, (count, 6))
-            self._arm_load.burden(rows)
+            self._arm_load.draw(rows)
         self.ground.place(rows, self.fallen[rows], qpos)
         self._commands.reset(rows)
         self._pushes.learn(rows, self.fallen[rows])
@@ -172,7 +172,8 @@ class WalkingTask(Task):
         self.fallen |= self.engine.diverged
 
     def _observe_clock(self) -> None:
-        """Where feet and arms should be; leading feet swing while the clock's sine is positive."""
+        """Computes where feet and arms should be; leading feet swing while the clock's sine is
+        positive."""
         config, now = self.config, self.now
         step = self.signals[CONTROL_STEP][:, 0] + 1
         phase = np.mod(step, config.gait_steps) * (2 * np.pi / config.gait_steps)
@@ -218,7 +219,7 @@ class WalkingTask(Task):
         self.ground.decorate(spec)
 
     def metrics(self) -> dict[str, Float]:
-        """Errors of velocity, m/s, and yaw rate, rad/s.
+        """Returns the errors of velocity, m/s, and yaw rate, rad/s.
 
         A walking pelvis sways and turns with every step, which no command asks it not to: the
         errors are of the mean over the last stride; `_instant` ones are of the moment. Also how

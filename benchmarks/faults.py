@@ -53,7 +53,7 @@ def falls(robot: str, outcomes: Sequence[FaultOutcome]) -> list[Figure]:
             f"{robot}, {fault.name}: falls",
             100.0 * fault.falls / fault.trials,
             "%",
-            peer=fault.told,
+            peer=fault.reactions,
             at_least=False,
         )
         for fault in by_fault(outcomes)

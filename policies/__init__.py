@@ -1,4 +1,4 @@
-"""What makes policies, off the robot."""
+"""Makes and judges policies, off the robot."""
 
 import os
 

@@ -1,4 +1,5 @@
-"""`sim2edge demo`: the whole path, from trained policies on the edge runtime to a new training.
+"""`sim2edge demo` shows the whole path, from trained policies on the edge runtime to a new
+training.
 
 Every step is a command that is printed before it runs.
 """
@@ -54,7 +55,7 @@ def main(config: DemoConfig) -> int:
 
 
 def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]) -> list[Path]:
-    """The edge runtime drives the simulated robot in real time; what it did is then filmed."""
+    """Drives the simulated robot in real time with the edge runtime, then films what it did."""
     if not policy.exists():
         raise UserError(f"{policy} is missing; make it with 'sim2edge train {task}'")
     _say(f"{task}: drive the simulated robot in real time with the edge runtime")
@@ -73,7 +74,7 @@ def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]
 
 
 def _train(config: DemoConfig) -> list[Path]:
-    """A training that is stopped after moments, looked at, resumed, and looked at again."""
+    """Trains for moments, evaluates, resumes the training, and evaluates again."""
     _say("HumanoidVelocity: train from scratch, in an easy world")
     run = config.out / f"training-{time.strftime('%H-%M-%S')}"
     _sim2edge("train", "HumanoidVelocity", *EASY, "--run-dir", run, "--minutes", 0.05)

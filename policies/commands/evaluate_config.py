@@ -27,7 +27,7 @@ class EvaluateConfig:
     seed: int = setting(0, at_least=0)
     """Seed of everything random; worlds are others than those of any training."""
     randomize: bool = True
-    """With noise, randomization and pushes; --no-randomize gives the robot as it is drawn."""
+    """Simulate noise, randomization and pushes; --no-randomize gives the nominal robot."""
     terrain: tuple[Kind, ...] | None = None
     """What a humanoid walks on, such as slope steps rough, each in all the difficulties that its
     task has; by default the task's own ground."""

@@ -154,7 +154,7 @@ def _driver(policy: PolicyFile | None, env: TaskVectorEnv) -> Callable[[Array], 
 def _document(
     config: EvaluateConfig, task: TaskConfig, played: Mapping[str, Episodes]
 ) -> dict[str, object]:
-    """For JSON, which has no NaN."""
+    """Returns the result as a document for JSON, which has no NaN."""
     means = {engine: _finite(episodes.summary()) for engine, episodes in played.items()}
     return {
         "policy": config.policy,

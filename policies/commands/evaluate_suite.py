@@ -106,7 +106,7 @@ def _try_out(
 def _gauntlet(
     policy: PolicyFile, protocol: GauntletProtocol, config: EvaluateConfig
 ) -> list[SuiteResult]:
-    """In each engine, until all are through or the user has enough."""
+    """Runs the trials in each engine, until the user interrupts."""
     numbers = range(config.trials or TRIALS) if config.trial is None else [config.trial]
     results: list[SuiteResult] = []
     for engine in config.engines:

@@ -1,4 +1,4 @@
-"""`sim2edge export`: a policy as one self-contained ONNX file with its contract."""
+"""`sim2edge export` writes a policy as one self-contained ONNX file with its contract."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ def main(config: ExportConfig) -> int:
 
 
 def _export_own(config: ExportConfig) -> tuple[bytes, Path]:
-    """A run's policy file, and where to write it."""
+    """Returns a run's policy file, and where to write it."""
     if config.task or config.normalizer is not None:
         raise UserError("--task and --normalizer are for a model.zip; a run knows its own")
     run = find_run(config.run)
@@ -64,7 +64,7 @@ def _export_own(config: ExportConfig) -> tuple[bytes, Path]:
 
 
 def _export_zip(config: ExportConfig) -> tuple[bytes, Path]:
-    """The policy file of a model.zip, and where to write it."""
+    """Returns the policy file of a model.zip, and where to write it."""
     if not config.task:
         raise UserError(f"{config.run} does not say what it was trained for; give --task NAME")
     if config.sb3 is not None:

@@ -1,4 +1,4 @@
-"""`sim2edge render`: a policy or a recorded run on film, with what it was told and does."""
+"""`sim2edge render` films a policy or a recorded run, with its commands and what the robot does."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class RenderConfig:
     seed: int = setting(0, at_least=0)
     """Seed of everything random; for a recording, that of its run."""
     randomize: bool = False
-    """With noise, randomization and pushes."""
+    """Simulate noise, randomization and pushes."""
     contacts: bool = False
     """Draw contact points and forces."""
     captions: bool = True
@@ -87,7 +87,7 @@ def main(config: RenderConfig) -> int:
 
 
 def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> Iterator[Task]:
-    """Let the policy act; gives the task after each control period."""
+    """Lets the policy act, and yields the task after each control period."""
     act = policy.actor(1)
     if config.command is not None:
         env.operator = np.array(config.command, np.float32)
@@ -100,7 +100,7 @@ def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> It
 def _frames(
     moments: Iterable[Task], renderer: Renderer, caption: Caption | None, stride: int
 ) -> Iterator[Picture]:
-    """A picture of every stride-th moment."""
+    """Yields a picture of every stride-th moment."""
     for step, task in enumerate(moments):
         if caption is not None:
             caption.watch(task)

@@ -1,4 +1,4 @@
-"""`sim2edge train`: train a policy for a task, or continue a training."""
+"""`sim2edge train` trains a policy for a task, or continues a training."""
 
 import dataclasses
 import errno
@@ -39,7 +39,8 @@ MAY_CHANGE = ("steps", "minutes", "checkpoint_seconds", "resume")
 def defaults(
     options: list[str], document: Mapping[str, Any], where: str
 ) -> tuple[TrainConfig, list[str]]:
-    """Where the command line starts from: a task's recipe, or the config of the run to resume.
+    """Returns what the command line starts from: a task's recipe, or the config of the run to
+    resume.
 
     Args:
         options: the command line after `sim2edge train`.
@@ -130,7 +131,7 @@ def main(config: TrainConfig) -> int:
 
 
 def _train(training: Training, config: TrainConfig) -> bool:
-    """Iterate until done (True) or asked to stop (False); the state is saved either way."""
+    """Iterates until done (True) or asked to stop (False); the state is saved either way."""
     end = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
     saved = time.monotonic()
     progress = Progress(training.steps, config.steps)
@@ -182,7 +183,7 @@ def _record_resumption(config: TrainConfig, run: RunFolder) -> None:
 
 
 def _given(options: list[str], flag: str) -> str | None:
-    """What follows a flag on the command line; None without it."""
+    """Returns what follows a flag on the command line; None without it."""
     for i, option in enumerate(options):
         if option == flag and i + 1 < len(options):
             return options[i + 1]
@@ -193,7 +194,7 @@ def _given(options: list[str], flag: str) -> str | None:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; a second one interrupts at once."""
+    """Yields an event that the first SIGINT or SIGTERM sets; a second one interrupts at once."""
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

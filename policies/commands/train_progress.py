@@ -1,4 +1,4 @@
-"""What a training shows while it runs: a live table on a terminal, plain lines elsewhere."""
+"""Shows how a training goes: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections import deque
@@ -16,7 +16,7 @@ RATE_WINDOW = 20  # iterations that steps/s is averaged over
 
 
 class Progress:
-    """How far a training of `total` steps is, and how fast it goes."""
+    """Measures how far a training of `total` steps is, and how fast it goes."""
 
     def __init__(self, steps: int, total: int) -> None:
         self.steps, self.total = steps, total
@@ -24,19 +24,19 @@ class Progress:
         self.means: Mapping[str, float] = {}
 
     def take(self, steps: int, means: Mapping[str, float]) -> None:
-        """Note an iteration that ended just now."""
+        """Notes an iteration that ended just now."""
         self.steps, self.means = steps, means
         self._marks.append((time.monotonic(), steps))
 
     @property
     def rate(self) -> float:
-        """Steps per second, lately."""
+        """Steps per second over the last `RATE_WINDOW` iterations; 0 before there are two."""
         (start, first), (end, last) = self._marks[0], self._marks[-1]
         return (last - first) / (end - start) if end > start else 0.0
 
     @property
     def time_left(self) -> str:
-        """As minutes:seconds."""
+        """Time until all steps are done, as minutes:seconds; "?" while the rate is unknown."""
         if not self.rate:
             return "?"
         minutes, seconds = divmod(round(max(0, self.total - self.steps) / self.rate), 60)
@@ -44,7 +44,7 @@ class Progress:
 
     @property
     def headline(self) -> dict[str, str]:
-        """What matters most, in words."""
+        """The figures that matter most, as texts by name."""
         line = {
             "steps": f"{self.steps:,} of {self.total:,}",
             "steps/s": f"{self.rate:,.0f}",
@@ -56,18 +56,18 @@ class Progress:
         return line
 
     def group(self, prefix: str) -> dict[str, float]:
-        """The means under a prefix, which is left out of their names."""
+        """Returns the means under a prefix, which is left out of their names."""
         return {k.removeprefix(prefix): v for k, v in self.means.items() if k.startswith(prefix)}
 
 
 def make_display(title: str, folder: Path) -> "LiveTable | PlainLines":
-    """A live table if standard output is a terminal, plain lines if not."""
+    """Returns a live table if standard output is a terminal, plain lines if not."""
     console = Console()
     return LiveTable(console, title, folder) if console.is_terminal else PlainLines(title, folder)
 
 
 class PlainLines:
-    """A line every ten seconds, for logs."""
+    """Prints a line every ten seconds, for logs."""
 
     def __init__(self, title: str, folder: Path) -> None:
         self._opening = f"{title} in {folder}"
@@ -83,7 +83,7 @@ class PlainLines:
             self._print(self._latest)
 
     def show(self, progress: Progress) -> None:
-        """Print a line, if the last one was long ago."""
+        """Prints a line, if the last one was at least `LINE_SECONDS` ago."""
         self._latest = progress
         if time.monotonic() - self._printed >= LINE_SECONDS:
             self._print(progress)
@@ -97,7 +97,7 @@ class PlainLines:
 
 
 class LiveTable:
-    """A progress bar above a table of returns, reward terms and metrics."""
+    """Draws a progress bar above a table of returns, reward terms and metrics."""
 
     def __init__(self, console: Console, title: str, folder: Path) -> None:
         self._title, self._folder = title, folder
@@ -116,7 +116,7 @@ class LiveTable:
         self._live.__exit__(kind, error, trace)
 
     def show(self, progress: Progress) -> None:
-        """Draw it anew."""
+        """Draws the table anew."""
         self._live.update(self._draw(progress))
 
     def _draw(self, progress: Progress) -> RenderableType:

@@ -1,4 +1,4 @@
-"""Seeded episodes of a policy, all side by side, and what was measured in each."""
+"""Plays seeded episodes of a policy, all side by side, and measures each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ OUTCOMES = ("success", "survival", "return", "episode_seconds")
 
 @dataclass(frozen=True)
 class Episodes:
-    """What happened, by episode, for those E that came to their end."""
+    """Holds what happened in each of the E episodes that came to their end."""
 
     seconds: Values  # (E,) until its end
     survived: Values  # (E,) 1 or 0
@@ -37,28 +37,31 @@ class Episodes:
 
     @property
     def interrupted(self) -> bool:
-        """By the user, before all had ended."""
+        """Whether the user ended the evaluation before all episodes had ended."""
         return len(self.rows) < self.planned
 
     def figures(self) -> dict[str, Values]:
-        """All that was measured, by name, (E,) each."""
+        """Returns all that was measured, by name, (E,) each."""
         outcomes = (self.success, self.survived, self.total_reward, self.seconds)
         return {**dict(zip(OUTCOMES, outcomes)), **self.metrics}
 
     def summary(self) -> dict[str, float]:
-        """Means over the episodes, of a metric over those where it is known; NaN of none."""
+        """Returns the mean of each figure over the episodes in which it is known; NaN where
+        there are none."""
         return {name: mean_of_known(values) for name, values in self.figures().items()}
 
 
 def not_started(planned: int) -> Episodes:
-    """None of them, for the user had enough, or the engine's workers ended again and again."""
+    """Returns the result of episodes that were not played: the user interrupted, or workers kept
+    dying."""
     none = np.zeros(0)
     note = "not played, for the evaluation was interrupted"
     return Episodes(none, none, none, {}, np.zeros(0, np.intp), planned, note)
 
 
 class EpisodesInterrupted(KeyboardInterrupt):
-    """Ctrl-C, while episodes were under way; `episodes` are those that had come to their end."""
+    """Raised by Ctrl-C while episodes are under way; `episodes` are those that had come to their
+    end."""
 
     def __init__(self, episodes: Episodes) -> None:
         super().__init__()
@@ -75,7 +78,7 @@ def make_world(
     engine: str = MUJOCO,
     estimates: str = MODEL,
 ) -> MeasuredEnv:
-    """The batch that a policy is evaluated on: one simulation for each episode.
+    """Makes the batch that a policy is evaluated on: one simulation for each episode.
 
     No training sees its worlds, whatever the seeds of the two.
     """
@@ -86,7 +89,7 @@ def make_world(
 
 
 def unseen_seed(seed: int) -> int:
-    """What an evaluation of that seed draws everything from; no training can have it."""
+    """Returns the seed of all that an evaluation draws; no training can have it."""
     return SEEDS + seed
 
 
@@ -96,16 +99,16 @@ def play(
     seed: int,
     progress: Callable[[], object] = lambda: None,
 ) -> Episodes:
-    """One episode of each simulation, from the reset to its end.
+    """Plays one episode of each simulation, from the reset to its end.
 
     Args:
         env: the simulations, of `make_world`.
         act: observations (N, n) -> actions (N, A).
-        seed: of the episodes.
+        seed: the evaluation's.
         progress: called after each control period.
 
     Raises:
-        EpisodesInterrupted: by Ctrl-C.
+        EpisodesInterrupted: Ctrl-C ended the episodes.
     """
     record = _Record(env)
     try:
@@ -120,7 +123,7 @@ def play(
 
 
 class _Record:
-    """Takes down each simulation's first episode."""
+    """Records each simulation's first episode."""
 
     def __init__(self, env: MeasuredEnv) -> None:
         count, self._env = env.num_envs, env
@@ -129,7 +132,7 @@ class _Record:
         self._measured: dict[int, Mapping[str, float]] = {}
 
     def add(self, reward: Array, terminated: Bool, truncated: Bool) -> None:
-        """One control period of all."""
+        """Adds one control period of all simulations."""
         self._steps += self.alive
         self._total += np.where(self.alive, reward, 0.0)
         ended = self.alive & (terminated | truncated)
@@ -139,7 +142,7 @@ class _Record:
         self.alive &= ~ended
 
     def episodes(self) -> Episodes:
-        """Those that ended so far, in the order of their simulations."""
+        """Returns the episodes that ended so far, in the order of their simulations."""
         rows, count = np.array(sorted(self._measured), np.intp), len(self.alive)
         measured = [self._measured[row] for row in rows.tolist()]
         names = measured[0] if measured else ()

@@ -1,4 +1,4 @@
-"""Thresholds that a policy's evaluation must meet."""
+"""Reads and judges the thresholds that a policy's evaluation must meet."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ AT_LEAST, AT_MOST = "at_least", "at_most"
 
 @dataclass(frozen=True)
 class Gate:
-    """Bounds on the means of an evaluation, by name.
+    """Holds bounds on the means of an evaluation, by name.
 
     [at_least]
     survival = 0.95
@@ -31,7 +31,7 @@ class Gate:
 
     @classmethod
     def read(cls, path: Path) -> "Gate":
-        """The gate of a TOML or JSON file.
+        """Reads a gate from a TOML or JSON file.
 
         Raises:
             UserError: it cannot be read, or holds something else.
@@ -51,7 +51,7 @@ class Gate:
         return cls(str(path), bounds.get(AT_LEAST, {}), bounds.get(AT_MOST, {}))
 
     def check(self, figures: Iterable[str]) -> None:
-        """Refuse a threshold for something that the evaluation does not measure.
+        """Refuses a threshold for something that the evaluation does not measure.
 
         Args:
             figures: names of what it does.
@@ -68,7 +68,7 @@ class Gate:
                 )
 
     def judge(self, means: Mapping[str, float]) -> dict[str, str]:
-        """For each threshold a line that begins with "met" or "missed".
+        """Returns for each threshold a line that begins with "met" or "missed".
 
         A mean that is NaN or missing, as of trials that never began, meets nothing.
         """
@@ -85,7 +85,7 @@ class Gate:
         """Judges each engine; all of them must pass.
 
         Args:
-            means: by engine, as for `judge`.
+            means: the means that `judge` takes, by engine.
 
         Returns:
             The lines of `judge`, which name the engine where there are several.
@@ -105,7 +105,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _bound(name: str, given: Any, where: str) -> float:
-    """A number, or { value = ..., unit = ... } in the unit of that figure."""
+    """Returns a bound given as a number, or as { value = ..., unit = ... } in its figure's unit."""
     given = in_unit(given, unit(name) or "1", f"{where}.{name}")
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
         raise UserError(f"{where}.{name} = {given!r} is not a number")

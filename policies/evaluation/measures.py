@@ -1,4 +1,4 @@
-"""What an episode or a trial is measured by, from signals that any engine gives."""
+"""Measures an episode or a trial, from signals that any engine gives."""
 
 from functools import cached_property
 from typing import Any
@@ -19,20 +19,20 @@ Values = npt.NDArray[np.float64]  # (E,) of one figure: of each episode, NaN whe
 
 
 def mean_of_known(values: Values) -> float:
-    """Over those that are numbers; NaN of none."""
+    """Returns the mean of the finite values; NaN where there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
 
 
 class MeasuredEnv(TaskVectorEnv):
-    """A batch of simulations that measures each episode from its start to its end.
+    """Steps a batch of simulations and measures each episode from its start to its end.
 
     See `TaskVectorEnv` for the arguments.
     """
 
     @cached_property
     def measures(self) -> "Measures":
-        """Of the episodes under way."""
+        """The measures of the episodes under way."""
         return Measures(self)
 
     @cached_property
@@ -74,7 +74,7 @@ class Measures:
         self._bind_motors()
 
     def _bind_motors(self) -> None:
-        """Where torque and speed of the motors that tell theirs are, and how far joints may go."""
+        """Finds the columns of the motors' measured torque and speed, and the joints' ranges."""
         engine, actuators = self._env.engine, self._env.config.robot.actuators
         motors = [a for a in actuators if f"{a.name}_torque" in engine.sensor_names]
         self._has_motors = bool(motors)
@@ -89,11 +89,11 @@ class Measures:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all figures."""
+        """The names of all figures."""
         return tuple(dict.fromkeys((*self._env.task.metrics(), *self.of(0))))
 
     def begin(self, rows: Rows) -> None:
-        """New episodes in these rows."""
+        """Begins new episodes in these rows."""
         self.steps[rows] = 0
         for total in (self._energy, self._way, *self._sums.values()):
             total[rows] = 0.0
@@ -102,7 +102,7 @@ class Measures:
         self._range.clear(rows)
 
     def add(self) -> None:
-        """Take in one control period of all rows."""
+        """Adds one control period of all rows."""
         env, engine = self._env, self._env.engine
         self.steps += 1
         for name, value in env.task.metrics().items():
@@ -113,7 +113,7 @@ class Measures:
                 total += value
         looked = self.steps % self._every == 0
         moved = engine.qpos[:, :2] - self._last
-        went = looked & ~engine.diverged  # who diverged was put elsewhere
+        went = looked & ~engine.diverged  # a diverged row was put elsewhere
         self._way += np.where(went, np.sqrt((moved**2).sum(axis=1)), 0.0)
         self._last[looked] = engine.qpos[looked, :2]
         self._range.add((engine.qpos.take(self._joint_at, axis=1) - self._middle) / self._half)
@@ -124,7 +124,7 @@ class Measures:
             self._torque.add(torque / self._effort)
 
     def of(self, row: int) -> dict[str, float]:
-        """The figures of that row's episode; NaN where there is none."""
+        """Returns the figures of that row's episode; NaN where there is none."""
         final, steps = self._env.task.final_metrics, max(int(self.steps[row]), 1)
         figures = {
             name: float(total[row]) / (1 if name in final else steps)
@@ -143,18 +143,18 @@ class Measures:
 
 
 class Shares:
-    """Quantiles of shares of a limit, of many joints over many steps, for N rows."""
+    """Counts shares of a limit over many joints and steps, for the quantiles of N rows."""
 
     def __init__(self, rows: int) -> None:
         self._counts = np.zeros((rows, _BINS + 1), np.int64)
         self._first = np.arange(rows)[:, None] * (_BINS + 1)
 
     def clear(self, rows: Rows) -> None:
-        """Begin anew."""
+        """Forgets what these rows have added."""
         self._counts[rows] = 0
 
     def add(self, shares: Float) -> None:
-        """Take in shares (N, joints); what is beyond the limit counts as at it."""
+        """Adds shares (N, joints); what is beyond the limit counts as at it."""
         bins = np.minimum(np.abs(shares) * _BINS, _BINS).astype(np.int64)
         size = self._counts.size
         self._counts += np.bincount((bins + self._first).ravel(), minlength=size).reshape(
@@ -162,7 +162,7 @@ class Shares:
         )
 
     def quantile(self, row: int, share: float) -> float:
-        """Of that row; NaN before anything was added."""
+        """Returns that row's quantile; NaN before anything was added."""
         counts = np.cumsum(self._counts[row])
         if not counts[-1]:
             return float("nan")

@@ -1,4 +1,4 @@
-"""A driver with perfect knowledge: the peer that a learned one is measured against.
+"""Drives a car with perfect knowledge: the peer that a learned driver is measured against.
 
 It follows the line of least curvature by pure pursuit (Coulter, "Implementation of the Pure Pursuit
 Path Tracking Algorithm", CMU-RI-TR-92-01) at the highest speed that the tyres allow (forward and
@@ -24,7 +24,7 @@ from sim.tasks.driving.task import DrivingTask
 
 @dataclass(frozen=True)
 class PurePursuitConfig:
-    """Tuned for lap time without leaving the track."""
+    """Sets the driver; the defaults are tuned for lap time without leaving the track."""
 
     margin: float = 1.1  # m, from the line to the walls; half of the car is 0.55
     grip: float = 0.95  # share of the tyres' friction that the plan uses sideways
@@ -39,8 +39,8 @@ class PurePursuit:
     """Drives all N vehicles of an environment.
 
     Args:
-        env: of a `VehicleTrack`.
-        config: how boldly.
+        env: the cars' environment, of a `VehicleTrack`.
+        config: how boldly it drives.
     """
 
     def __init__(self, env: TaskVectorEnv, config: PurePursuitConfig = PurePursuitConfig()) -> None:
@@ -53,7 +53,7 @@ class PurePursuit:
         self._plan = np.zeros((env.num_envs, self._task.tracks.points))  # m/s
 
     def act(self) -> Array:
-        """Actions for the present states, (N, 2)."""
+        """Returns the actions for the present states, (N, 2)."""
         task, config = self._task, self._config
         new = np.flatnonzero(self._env.age == 0)
         _plan(
@@ -75,7 +75,8 @@ class PurePursuit:
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
     def _ahead(self, distance: Float) -> tuple[Index, Index, Float]:
-        """The points around `distance` (N,) ahead along the centre line, and the share between."""
+        """Returns the points around `distance` (N,) m ahead along the centre line, and the share
+        between."""
         task, tracks = self._task, self._task.tracks
         track = task.locator.track
         where = (task.position.along + distance) * tracks.points / tracks.length[track]
@@ -84,7 +85,8 @@ class PurePursuit:
         return i, (i + 1) % tracks.points, where - floor
 
     def _steering(self, distance: Float) -> Float:
-        """The angle whose circle leads through the point `distance` ahead, (N,) rad."""
+        """Returns the steering angle whose circle leads through the point `distance` ahead, (N,)
+        rad."""
         task = self._task
         track, line = task.locator.track, self._lines
         i, j, share = self._ahead(distance)
@@ -95,14 +97,15 @@ class PurePursuit:
         return np.arctan(WHEELBASE * curvature)
 
     def _planned(self, distance: Float) -> Float:
-        """Planned speed `distance` ahead, (N,) m/s."""
+        """Returns the planned speed `distance` ahead, (N,) m/s."""
         i, j, share = self._ahead(distance)
         row = np.arange(len(self._plan))
         return (1.0 - share) * self._plan[row, i] + share * self._plan[row, j]
 
 
 def _measure(line: Float) -> tuple[Float, Float]:
-    """Distance to the next point, m, and unsigned curvature, 1/m, of closed lines, (K, P) each."""
+    """Returns distance to the next point, m, and curvature, 1/m, unsigned, of closed lines, (K,
+    P) each."""
     ahead = np.roll(line, -1, axis=1) - line
     step = np.linalg.norm(ahead, axis=-1)
     heading = np.arctan2(ahead[..., 1], ahead[..., 0])
@@ -123,7 +126,7 @@ def _plan(
     braking: float,
     out: Float,
 ) -> None:
-    """Highest speed at each point of the tracks, (N, P), of `rows`."""
+    """Plans the highest speed at each point of the tracks, (N, P), of `rows`."""
     points = curvatures.shape[1]
     for n in rows:
         bend, speed = curvatures[track[n]], out[n]

@@ -1,4 +1,4 @@
-"""How a report calls things: engines, measured quantities with their units, kinds of failure."""
+"""Names things for people: engines, measured quantities with their units, kinds of failure."""
 
 import math
 import re
@@ -34,29 +34,29 @@ _TAIL = re.compile(r"[\s,;:(]+(?:(?:at|after|in|on|with|for|by|of|only|near)[\s,
 
 
 def engine_name(engine: str) -> str:
-    """As its makers write it."""
+    """Returns the engine's name as its makers write it."""
     return _ENGINES.get(engine, engine)
 
 
 def title(name: str) -> str:
-    """The name of a metric or setting as words, without its unit."""
+    """Returns the name of a metric or setting as words, without its unit."""
     if name in _TITLES:
         return _TITLES[name]
     return name.removesuffix(_suffix(name)).replace("_", " ").strip() or "?"
 
 
 def unit(name: str) -> str:
-    """The unit of a metric or setting, "" where it has none or is not known here."""
+    """Returns the unit of a metric or setting, "" where it has none or is not known here."""
     return _UNITS.get(name) or _SUFFIXES.get(_suffix(name), "")
 
 
 def _suffix(name: str) -> str:
-    """The end of a name that tells its unit, "" where none does."""
+    """Returns the end of a name that says its unit, "" where none does."""
     return next((s for s in _SUFFIXES if name.endswith(s) and name != s), "")
 
 
 def with_unit(name: str, value: float) -> str:
-    """A value of a metric or setting as text; short times in milliseconds."""
+    """Returns a value of a metric or setting with its unit; short times are in milliseconds."""
     shown = unit(name)
     if shown == "s" and 0.0 < abs(value) < 0.1:
         value, shown = 1e3 * value, "ms"
@@ -64,7 +64,7 @@ def with_unit(name: str, value: float) -> str:
 
 
 def kind_of_failure(why: str) -> str:
-    """What a sentence such as "fell at 12.3 s in segment 3" has in common with others: "fell".
+    """Returns what a sentence such as "fell at 12.3 s in segment 3" shares with others: "fell".
 
     It is what stands before a colon, as in "12 deadlines missed: stop after 40 ms", or else before
     the first figure.
@@ -75,7 +75,7 @@ def kind_of_failure(why: str) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A figure for people: some significant digits, a dash where there is none."""
+    """Returns a figure for people: some significant digits, a dash for NaN."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -87,5 +87,5 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share, in percent; a dash where there is none."""
+    """Returns a share in percent; a dash for NaN."""
     return "–" if math.isnan(share) else f"{100 * share:.{digits}f} %"

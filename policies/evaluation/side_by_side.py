@@ -1,4 +1,4 @@
-"""What was measured as a table, the engines side by side, with the spread from one to the next."""
+"""Prints what was measured as a table, the engines side by side, with the spread over trials."""
 
 from collections.abc import Mapping
 
@@ -15,11 +15,11 @@ _WIDE = 120  # characters, of a table that goes to a file or another program
 def print_side_by_side(
     title: str, figures: Mapping[str, Mapping[str, Values]], console: Console | None = None
 ) -> None:
-    """Print it.
+    """Prints the table.
 
     Args:
         title: above the table.
-        figures: by engine and name what each episode or trial measured, NaN where it has none.
+        figures: what each episode or trial measured, by engine and name; NaN where it has none.
         console: where to; by default the terminal.
     """
     out = console or Console()
@@ -46,14 +46,15 @@ def _table(figures: Mapping[str, Mapping[str, Values]]) -> Table:
 
 
 def _named(name: str) -> str:
-    """As a gate calls it, and its unit if the name does not end with it."""
+    """Returns the name by which a gate calls a figure, with its unit if the name lacks it."""
     measured = unit(name)
-    told = name.endswith(("seconds", f"_{measured.replace('/', '_')}"))
-    return f"{name} [dim]{measured}[/dim]" if measured and not told else name
+    says_unit = name.endswith(("seconds", f"_{measured.replace('/', '_')}"))
+    return f"{name} [dim]{measured}[/dim]" if measured and not says_unit else name
 
 
 def _cells(values: Values, several: bool) -> list[str]:
-    """The mean, then 5 %, median and 95 %, or from where to where most are."""
+    """Returns the mean, then 5 %, median and 95 %; for several engines the mean and "5 % to 95
+    %"."""
     known = values[np.isfinite(values)]
     mean = f"{mean_of_known(values):.4g}" if known.size else "–"
     if not known.size or np.isin(known, (0.0, 1.0)).all():  # a share has no spread

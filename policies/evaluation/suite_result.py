@@ -1,4 +1,4 @@
-"""What a suite of trials found: plain data, the same for every suite, robot and engine."""
+"""Holds what a suite of trials found: plain data, the same for every suite, robot and engine."""
 
 import json
 import math
@@ -23,10 +23,10 @@ SURVIVAL = "survival"  # that of trials which a fall may end, or leaving the tra
 
 @dataclass(frozen=True)
 class PushResult:
-    """One push that a robot got."""
+    """Describes one push that a robot received."""
 
     time: float
-    """s, since the trial began."""
+    """When it came, s since the trial began."""
     direction: float
     """rad, of the force in the robot's heading frame: 0 forward, π/2 to the left."""
     force: float
@@ -37,12 +37,12 @@ class PushResult:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One trial: what was drawn for it, and how it went."""
+    """Describes one trial: what was drawn for it, and how it went."""
 
     trial: int
-    """Its number within the suite; with the seed it says all that is random in it."""
+    """The trial's number within the suite; with the seed it decides all that is random in it."""
     seed: int
-    """Of the suite."""
+    """The suite's seed."""
     engine: str
     """What moved the robot."""
     settings: Mapping[str, float]
@@ -50,22 +50,22 @@ class TrialResult:
     success: bool
     """Completed."""
     seconds: float
-    """Until the trial ended."""
+    """How long the trial lasted."""
     why: str
     """A sentence on how it ended."""
     metrics: Mapping[str, float]
     """Finite numbers; one that this trial does not have is left out."""
     pushes: tuple[PushResult, ...] = ()
-    """In the order of their times."""
+    """The pushes, in the order of their times."""
 
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """All finished trials of one policy in one engine, in the order of their numbers."""
+    """Holds all finished trials of one policy in one engine, in the order of their numbers."""
 
     suite: str
     policy: str
-    """Where it was read from."""
+    """Where the policy was read from."""
     task: str
     engine: str
     trials: tuple[TrialResult, ...]
@@ -77,17 +77,18 @@ class SuiteResult:
     source: str = ""
     """The suite file, or empty for the published protocol."""
     interrupted: bool = False
-    """By the user, before all trials had finished."""
+    """Whether the user ended the suite before all trials had finished."""
     estimates: str = MODEL
-    """Where attitude and velocity came from; as for `TaskVectorEnv`."""
+    """Where attitude and velocity came from; see `TaskVectorEnv`."""
 
     @property
     def success(self) -> float:
-        """Share of the finished trials that completed; NaN without any."""
+        """The share of the finished trials that completed; NaN without any."""
         return mean_of_known(np.array([float(t.success) for t in self.trials]))
 
     def figures(self) -> dict[str, Values]:
-        """All that was measured, by name: of each trial, NaN where it has none, or of each push."""
+        """Returns all that was measured, by name: of each trial, NaN where it has none, or of
+        each push."""
         successes = np.array([float(t.success) for t in self.trials])
         seconds = np.array([t.seconds for t in self.trials])
         figures = dict(zip(OUTCOMES, (successes, seconds)))
@@ -100,11 +101,12 @@ class SuiteResult:
         }
 
     def summary(self) -> dict[str, float]:
-        """Means over the trials, by name, for tables and gates; of a metric where it is known."""
+        """Returns means over the trials, by name, for tables and gates; of a metric where it is
+        known."""
         return {name: mean_of_known(values) for name, values in self.figures().items()}
 
     def replay(self, trial: TrialResult) -> str:
-        """The command line that runs this trial again, to the same bits."""
+        """Returns the command line that runs this trial again, to the same bits."""
         policy, suite = shlex.quote(self.policy), shlex.quote(self.source or self.suite)
         estimates = "" if self.estimates == MODEL else f"--estimates {self.estimates} "
         return (
@@ -114,18 +116,18 @@ class SuiteResult:
 
 
 def known(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Those that are finite numbers, as plain floats."""
+    """Returns those metrics that are finite, as plain floats."""
     return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
 def write_results(path: Path, results: tuple[SuiteResult, ...], config: Any = None) -> None:
-    """Write results, and the config that led to them, as JSON."""
+    """Writes results, and the config that led to them, as JSON."""
     document = {"config": to_json(config), "suites": [to_json(result) for result in results]}
     write_file(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 def read_results(path: Path) -> tuple[SuiteResult, ...]:
-    """What `write_results` wrote.
+    """Reads what `write_results` wrote.
 
     Raises:
         UserError: it cannot be read, or holds something else.

@@ -18,12 +18,12 @@ TOLERANCE = 1e-5  # between torch and ONNX Runtime, relative to max(1, |action|)
 def checked_model(
     network: ActorNetwork, contract: Contract, observations: Array, expected: Array, source: str
 ) -> bytes:
-    """The policy file of an actor, with golden vectors, if it does what torch does.
+    """Returns the policy file of an actor, with golden vectors, if it does what torch does.
 
     Args:
         network: the actor.
         contract: all but golden vectors and the normalizer's hash.
-        observations: on which to compare, (N, n).
+        observations: raw observations on which to compare, (N, n).
         expected: what torch gives for them, (N, A).
         source: what messages call it.
 
@@ -49,7 +49,7 @@ def checked_model(
 
 
 def parity(policy: Policy, observations: Array, expected: Array) -> float:
-    """The largest difference from the expected actions, relative to `max(1, |action|)`."""
+    """Returns the largest difference from the expected actions, relative to `max(1, |action|)`."""
     given = np.concatenate([policy(row[None]).copy() for row in observations])
     return float(np.max(np.abs(given - expected) / np.maximum(1.0, np.abs(expected))))
 

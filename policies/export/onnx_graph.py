@@ -1,4 +1,4 @@
-"""A trained actor as an ONNX graph, written node by node from its weights."""
+"""Writes a trained actor as an ONNX graph, node by node from its weights."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ OPERATORS: dict[type[nn.Module], str] = {nn.ELU: "Elu", nn.Tanh: "Tanh", nn.ReLU
 
 @dataclass(frozen=True)
 class ActorNetwork:
-    """What an actor computes, as plain arrays.
+    """Holds what an actor computes, as plain arrays.
 
     normalized = clip((obs - offset) * inverse_std, ±clip); layers with the activation between
     them; plus prior @ obs; squashed to ±limit by tanh, if there is a limit.
@@ -37,7 +37,7 @@ class ActorNetwork:
 
 
 def actor_network(policy: Policy, actor_size: int) -> ActorNetwork:
-    """The part of a trained policy that runs on a robot."""
+    """Returns the part of a trained policy that runs on a robot."""
     normalizer = policy.normalizer
     prior = limit = None
     if isinstance(policy, AsymmetricActorCritic):
@@ -60,7 +60,7 @@ def actor_network(policy: Policy, actor_size: int) -> ActorNetwork:
 
 
 def build_model(network: ActorNetwork, metadata: dict[str, str]) -> bytes:
-    """A self-contained file: input `obs` (1, n), output `actions` (1, A), float32."""
+    """Builds a self-contained file: input `obs` (1, n), output `actions` (1, A), float32."""
     graph = _GraphWriter()
     value = INPUT
     if np.isfinite(network.clip):
@@ -89,7 +89,8 @@ def build_model(network: ActorNetwork, metadata: dict[str, str]) -> bytes:
 
 
 def free_batch(model: bytes) -> bytes:
-    """The same policy for any number of rows at once; for evaluation, never written to disk."""
+    """Returns the same policy for any number of rows at once; for evaluation, never written to
+    disk."""
     proto = onnx.load_from_string(model)
     for value in (*proto.graph.input, *proto.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "rows"

@@ -1,4 +1,4 @@
-"""A policy to evaluate or film: from a file or a run, checked against its task, for N rows."""
+"""Finds a policy to evaluate or film, in a file or a run, and checks it against its task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from sim.tasks.task import TaskConfig, find_robot_task
 
 Actor = Callable[[Array], Array]  # observations (N, n) -> actions before the clip (N, A)
 
-# What must agree between a policy's contract and the world it is let loose in.
+# What must agree between a policy's contract and the world it is to act in.
 BORDER = (
     "robot",
     "control_period",
@@ -34,7 +34,7 @@ BORDER = (
 
 @dataclass(frozen=True)
 class PolicyFile:
-    """A policy file's content, and the task it was trained for."""
+    """Holds a policy file's content, and the task it was trained for."""
 
     source: str
     model: bytes
@@ -49,7 +49,7 @@ class PolicyFile:
 
     @classmethod
     def find(cls, path: Path) -> "PolicyFile":
-        """A policy file, or what a run or its checkpoint exports to.
+        """Reads a policy file, or exports a run or its checkpoint.
 
         Raises:
             UserError: there is none, or it is damaged.
@@ -63,7 +63,8 @@ class PolicyFile:
         return cls(str(path), path.read_bytes(), task, policy.contract)
 
     def actor(self, rows: int) -> Actor:
-        """What computes actions for that many rows; for one row, the file as a robot runs it."""
+        """Returns what computes actions for that many rows; for one row, the file as a robot
+        runs it."""
         if rows == 1:
             return Policy(self.model, self.source)
         options = ort.SessionOptions()
@@ -78,7 +79,7 @@ class PolicyFile:
         return act
 
     def check(self, world: Contract) -> None:
-        """Refuse a world that the policy was not made for.
+        """Refuses a world that the policy was not made for.
 
         Raises:
             ContractError: something at the border differs; the message says what.

@@ -21,7 +21,7 @@ from policies.train.run_folder import CHECKPOINT, RunFolder
 
 
 def find_run(path: Path) -> RunFolder:
-    """The run of a folder, or of the checkpoint in it.
+    """Finds the run of a folder, or of the checkpoint in it.
 
     Raises:
         UserError: there is none.
@@ -30,7 +30,7 @@ def find_run(path: Path) -> RunFolder:
 
 
 def export_run(run: RunFolder) -> bytes:
-    """The policy file of a run's checkpoint.
+    """Returns the policy file of a run's checkpoint.
 
     Raises:
         UserError: there is no whole checkpoint, or torch and ONNX Runtime disagree.
@@ -41,7 +41,7 @@ def export_run(run: RunFolder) -> bytes:
 def export_checkpoint(
     checkpoint: dict[str, Any], config: TrainConfig, record: dict[str, Any], source: str
 ) -> bytes:
-    """The policy file of a checkpoint, tested against torch on recorded observations."""
+    """Returns the policy file of a checkpoint, tested against torch on recorded observations."""
     if not checkpoint["contract"]:
         raise UserError(
             f"{source}: {config.task.name} is a benchmark without a robot; its policies stay in "
@@ -74,7 +74,7 @@ def export_checkpoint(
 
 
 def restore_policy(checkpoint: dict[str, Any], config: TrainConfig, actor_size: int) -> Policy:
-    """The torch policy of a checkpoint."""
+    """Returns the torch policy of a checkpoint."""
     size = checkpoint["last"]["_last_obs"].shape[1]
     limit = checkpoint["action_limit"]
     prior = checkpoint["prior"]
@@ -92,7 +92,8 @@ def restore_policy(checkpoint: dict[str, Any], config: TrainConfig, actor_size: 
 
 
 def torch_actions(policy: Policy, observations: Array) -> Array:
-    """The deterministic action torch gives to raw observations (N, n + p), before the clip."""
+    """Returns the deterministic actions torch gives to raw observations (N, n + p), before the
+    clip."""
     with torch.no_grad():
         predicted = policy._predict(torch.from_numpy(observations), deterministic=True)
     actions: Array = predicted.numpy()

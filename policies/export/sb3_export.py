@@ -17,7 +17,7 @@ SB3_STEPS = 60  # control steps for which a foreign policy drives the task, to b
 
 
 def export_sb3(path: Path, task: TaskConfig, normalizer: Path | None) -> bytes:
-    """The policy file of a model that plain Stable-Baselines3 or RL Zoo trained.
+    """Returns the policy file of a model that plain Stable-Baselines3 or RL Zoo trained.
 
     It is tested against torch on observations from the task, driven by the policy itself.
 

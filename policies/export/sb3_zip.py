@@ -1,4 +1,4 @@
-"""Policies of plain Stable-Baselines3: reads the actor of a model's zip file, and writes one.
+"""Reads the actor of a model's zip file of plain Stable-Baselines3, and writes one.
 
 What such a file pickles is not unpickled, for that would run its code: the weights are read as
 tensors, the rest as text.
@@ -38,7 +38,7 @@ _OURS = "features_extractor.normalizer.offset"  # in files that `write_ppo` wrot
 
 @dataclass(frozen=True)
 class SB3Model:
-    """What a model's zip file says of its actor."""
+    """Holds what a model's zip file says of its actor."""
 
     source: str
     data: Mapping[str, Any]  # as JSON, what is pickled in it as text
@@ -88,11 +88,11 @@ class SB3Model:
         return high
 
     def check(self, size: int, actions: int, clip: float) -> None:
-        """Refuse an actor that does not fit a task.
+        """Refuses an actor that does not fit a task.
 
         Args:
             size: entries of the task's observation.
-            actions: of the task.
+            actions: the task's number of actions.
             clip: the task clips actions to ± this.
 
         Raises:
@@ -140,7 +140,7 @@ class SB3Model:
 
     @property
     def activation(self) -> type[nn.Module]:
-        """Between the layers; by default tanh for PPO and A2C, ReLU for the others.
+        """The activation between the layers; by default tanh for PPO and A2C, ReLU for the others.
 
         Raises:
             UserError: it is another.
@@ -156,7 +156,7 @@ class SB3Model:
         return _ACTIVATIONS[name]
 
     def network(self, normalizer: Normalizer | None) -> ActorNetwork:
-        """The actor as the exporter writes it, with the normalizer in it."""
+        """Returns the actor as the exporter writes it, with the normalizer in it."""
         layers = self.layers
         size = layers[0][0].shape[1]
         if _OURS in self.weights:
@@ -177,7 +177,8 @@ class SB3Model:
         )
 
     def actions(self, observations: Array, normalizer: Normalizer | None) -> Array:
-        """What SB3's own policy gives to raw observations (N, n), before any clip, (N, A)."""
+        """Returns what SB3's own policy gives to raw observations (N, n), before any clip, (N,
+        A)."""
         seen = observations.astype(np.float64)
         if normalizer is not None:
             seen = (seen - normalizer.mean) / np.sqrt(normalizer.variance + normalizer.epsilon)
@@ -190,7 +191,7 @@ class SB3Model:
         return actions
 
     def _policy(self) -> BasePolicy:
-        """SB3's policy with these weights."""
+        """Returns SB3's policy with these weights."""
         layers = self.layers
         sizes = [len(bias) for _, bias in layers[:-1]]
         space = spaces.Box(-np.inf, np.inf, (layers[0][0].shape[1],), np.float32)
@@ -227,7 +228,7 @@ class SB3Model:
 
 
 def read_model(path: Path) -> SB3Model:
-    """The model that `save` of SB3 wrote.
+    """Reads the model that `save` of SB3 wrote.
 
     Raises:
         UserError: the file is none, or damaged.
@@ -248,7 +249,7 @@ def read_model(path: Path) -> SB3Model:
 
 
 def write_ppo(policy: AsymmetricActorCritic, actor_size: int, path: Path) -> None:
-    """A model that ``stable_baselines3.PPO.load`` reads where sim2edge is installed.
+    """Writes a model that ``stable_baselines3.PPO.load`` reads where sim2edge is installed.
 
     Its actor, normalizer and exploration are the policy's. Its critic starts anew, for it sees
     what the actor sees, and not what is privileged.
@@ -286,7 +287,7 @@ def write_ppo(policy: AsymmetricActorCritic, actor_size: int, path: Path) -> Non
 
 
 def _extractor(size: int, prior: Array | None) -> dict[str, Any]:
-    """The features extractor of our actors without a privileged part."""
+    """Returns the features extractor of our actors without a privileged part."""
     return {
         "features_extractor_class": AsymmetricFeatures,
         "features_extractor_kwargs": {"actor_size": size, "prior": prior},

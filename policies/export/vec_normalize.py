@@ -29,7 +29,7 @@ _ARRAYS = {
 
 @dataclass(frozen=True)
 class Normalizer:
-    """clip((obs - mean) / sqrt(variance + epsilon), ±clip), entry by entry."""
+    """Computes clip((obs - mean) / sqrt(variance + epsilon), ±clip), entry by entry."""
 
     mean: npt.NDArray[np.float64]  # (n,)
     variance: npt.NDArray[np.float64]  # (n,)
@@ -38,7 +38,7 @@ class Normalizer:
 
 
 def find_normalizer(model: Path) -> Path | None:
-    """The pickle that belongs to a model's zip file, where training has left one.
+    """Finds the pickle that belongs to a model's zip file, where training has left one.
 
     That is `vecnormalize.pkl` beside it or in a folder beside it, as RL Zoo writes it, or
     `PREFIX_vecnormalize_N_steps.pkl` beside `PREFIX_N_steps.zip`, as a checkpoint callback does.
@@ -58,7 +58,7 @@ def find_normalizer(model: Path) -> Path | None:
 
 
 def read_normalizer(path: Path) -> Normalizer | None:
-    """What a pickled VecNormalize does to observations; None if it leaves them alone.
+    """Reads what a pickled VecNormalize does to observations; None if it leaves them alone.
 
     Raises:
         UserError: the file cannot be read, or is something else.

@@ -1,4 +1,4 @@
-"""The fault trials: what happens, which reaction is declared for it, and how it may end.
+"""Lists the faults: what happens, which reaction is declared for it, and how a trial may end.
 
 Times are not written here: each follows from the rule of `guard.default_rules` that is to fire.
 """
@@ -36,7 +36,7 @@ _IN_ONE_G = 1 / 9.80665
 
 
 class End(str, Enum):
-    """How a robot ends."""
+    """Says how a robot ends."""
 
     GOES_ON = "goes on"  # as if nothing were
     STOPPED = "controlled stop"  # at rest, upright, on the track
@@ -49,7 +49,7 @@ class End(str, Enum):
 
 @dataclass(frozen=True)
 class Declared:
-    """A reaction that must fire."""
+    """Declares a reaction that must fire."""
 
     fault: Fault
     reaction: Reaction
@@ -59,7 +59,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class FaultConfig:
-    """One fault on one robot."""
+    """Describes one fault on one robot."""
 
     name: str
     injection: Injection
@@ -68,7 +68,7 @@ class FaultConfig:
 
 
 def seconds_to_react(rule: Rule, injection: Injection, period: float) -> float:
-    """The declared time of a rule, from the last good tick before the fault, s.
+    """Returns the declared time of a rule, s from the last good tick before the fault.
 
     Faults that are counted, in samples or ticks, are over their limit one later. A silence is
     looked at once a period. A missed deadline is known in the tick after the one it made late. An
@@ -95,7 +95,8 @@ def _held_up(injection: Injection, period: float) -> float:
 
 
 def _seconds_to_rate(missed: int, every: int, limit: float, period: float) -> float:
-    """Of missing so many periods after every so many ticks, averaged over a second."""
+    """Returns the time, s, until a rate of missed periods, averaged over a second, passes a
+    limit."""
     share, rate, seconds, tick = min(1.0, period), 0.0, 0.0, 0
     while rate <= limit and seconds < 60.0:
         lost = missed if tick and (tick - 1) % every == 0 else 0
@@ -121,11 +122,11 @@ _LIES = (Declared(Fault.TILT, DAMP, if_tilted=True),)
 def faults_of(
     robot: RobotDescription, contract: Contract, estimator: Sequence[Signal]
 ) -> tuple[FaultConfig, ...]:
-    """All that can happen to a robot with these sensors and actuators.
+    """Returns all faults that can happen to a robot with these sensors and actuators.
 
     Args:
         robot: what it has.
-        contract: of the policy that drives it.
+        contract: the contract of the policy that drives it.
         estimator: what the estimator reads.
     """
     read = {signal.name for signal in (*contract.signals, *estimator)}
@@ -226,7 +227,7 @@ def _of_policy(contract: Contract) -> list[FaultConfig]:
 
 
 def find_rule(declared: Declared, rules: Sequence[Rule]) -> int:
-    """The index of the rule that is to fire.
+    """Returns the index of the rule that is to fire.
 
     Raises:
         ValueError: there is none.

@@ -1,4 +1,4 @@
-"""Fault trials: the edge runtime itself drives a simulated robot, and something goes wrong.
+"""Runs fault trials: the edge runtime itself drives a simulated robot, and something goes wrong.
 
 Trial k of a suite is fault k modulo their number, met for the (k over their number)-th time.
 """
@@ -34,15 +34,15 @@ def run_faults(
     config: FaultTrialConfig = DEFAULT,
     progress: Callable[[int, int], None] = lambda done, planned: None,
 ) -> SuiteResult:
-    """Let a policy meet every fault; Ctrl-C keeps what is finished.
+    """Runs a policy against every fault; Ctrl-C keeps what is finished.
 
     Args:
         policy: what drives.
-        numbers: of the trials; by default those that meet each fault `REPEATS` times, in another
-            world each time.
-        seed: of everything random.
-        config: of each trial.
-        progress: told how many trials of how many are done.
+        numbers: the trials' numbers; by default those that meet each fault `REPEATS` times, in
+            another world each time.
+        seed: decides everything random.
+        config: the settings of each trial.
+        progress: called with how many trials are done, and how many there are.
     """
     suite = FaultSuite(policy, seed, config)
     if numbers is None:
@@ -68,12 +68,12 @@ def run_faults(
 
 
 class FaultSuite:
-    """All faults that can happen to a policy's robot.
+    """Runs trials of all faults that can happen to a policy's robot.
 
     Args:
         policy: what drives.
-        seed: of everything random.
-        config: of each trial.
+        seed: decides everything random.
+        config: the settings of each trial.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class FaultSuite:
         estimator.close()
 
     def run(self, trial: int) -> FaultOutcome:
-        """One trial, which depends on the seed and its number alone."""
+        """Runs one trial, which depends on the seed and its number alone."""
         fault = self.faults[trial % len(self.faults)]
         return self.meet(fault, trial // len(self.faults))
 
     def meet(self, fault: FaultConfig, repeat: int = 0) -> FaultOutcome:
-        """A fault in the world of that repeat."""
+        """Runs a trial of a fault in the world of that repeat."""
         policy = Policy(self._policy.model, self._policy.source)
         robot, seed = self._robot(repeat), self._drawn(repeat)
         return FaultTrial(policy, robot, fault, seed, self._config).run()
@@ -100,7 +100,8 @@ class FaultSuite:
         return int(np.random.SeedSequence((self._seed, repeat)).generate_state(1)[0])
 
     def _robot(self, repeat: int) -> SimulatedRobot:
-        """As it is drawn, with its sensors' noise, where no training has been."""
+        """Returns the nominal robot with its sensors' noise, in a world that no training has
+        seen."""
         task = self._policy.task
         task = dataclasses.replace(task.nominal(), noise=task.noise)
         drawn = self._drawn(repeat)
@@ -108,7 +109,7 @@ class FaultSuite:
 
 
 def as_trial(trial: int, seed: int, outcome: FaultOutcome) -> TrialResult:
-    """As every suite tells it."""
+    """Returns the outcome as a trial's result, which has the same form in every suite."""
     due = [j for j in outcome.judged if j.due]
     measured = (
         max((j.took or math.nan for j in due), default=math.nan),
@@ -129,14 +130,14 @@ def as_trial(trial: int, seed: int, outcome: FaultOutcome) -> TrialResult:
 
 
 def parts(trial: TrialResult) -> tuple[str, str, str]:
-    """The fault that a trial of `as_trial` met, what fired, and how the robot ended."""
+    """Returns the fault that a trial of `as_trial` met, what fired, and how the robot ended."""
     fault, _, rest = trial.why.partition(": ")
     fired, _, end = rest.rpartition("; ")
     return fault, fired, end
 
 
 def reactions(outcome: FaultOutcome) -> str:
-    """What fired, each kind of reaction once, and when."""
+    """Says what fired and when, each kind of reaction once."""
     first: dict[Reaction, str] = {}
     for fault, reaction, seconds in outcome.fired:
         what = f"{reaction.name.lower()} ({fault.name.lower()}) after {1e3 * seconds:.0f} ms"
@@ -151,7 +152,7 @@ def reactions(outcome: FaultOutcome) -> str:
 
 @dataclass(frozen=True)
 class FaultSummary:
-    """What a fault did over all its trials."""
+    """Sums up what a fault did over all its trials."""
 
     name: str
     trials: int
@@ -160,16 +161,16 @@ class FaultSummary:
     slowest: float  # of their declared times, a share; NaN where none was due
     unasked: int  # drives that the guard ended with nothing declared
     ends: tuple[tuple[End, int], ...]
-    told: str  # the reactions of the first trial
+    reactions: str  # those of the first trial
 
     @property
     def falls(self) -> int:
-        """Trials in which the robot fell, or left the track."""
+        """How many trials ended with the robot fallen, or off the track."""
         return dict(self.ends).get(End.FELL, 0)
 
 
 def by_fault(outcomes: Sequence[FaultOutcome]) -> Iterator[FaultSummary]:
-    """A summary for each fault, in the order in which they came."""
+    """Yields a summary of each fault, in the order in which they came."""
     for name in dict.fromkeys(outcome.fault.name for outcome in outcomes):
         mine = [outcome for outcome in outcomes if outcome.fault.name == name]
         due = [j for outcome in mine for j in outcome.judged if j.due]
@@ -182,7 +183,7 @@ def by_fault(outcomes: Sequence[FaultOutcome]) -> Iterator[FaultSummary]:
             slowest=max((_share(j.took, j.within) for j in due), default=math.nan),
             unasked=sum(outcome.unasked for outcome in mine),
             ends=tuple((end, ends.count(end)) for end in End if end in ends),
-            told=reactions(mine[0]),
+            reactions=reactions(mine[0]),
         )
 
 

@@ -1,4 +1,4 @@
-"""What each fault did, as a table: which reactions fired, how fast, and how the robot ended."""
+"""Tabulates what each fault did: which reactions fired, how fast, and how the robot ended."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,10 @@ Row = tuple[str, str, str, str, str]
 
 
 def print_faults(result: SuiteResult, console: Console | None = None) -> None:
-    """Print it.
+    """Prints the table.
 
     Args:
-        result: of fault trials.
+        result: the result of fault trials.
         console: where to; by default the terminal.
     """
     table = Table(*HEADS)
@@ -30,7 +30,7 @@ def print_faults(result: SuiteResult, console: Console | None = None) -> None:
 
 
 def fault_rows(result: SuiteResult) -> Iterator[Row]:
-    """A row for each fault, as `HEADS`; "–" where no reaction is declared."""
+    """Yields a row for each fault, as `HEADS`; "–" where no reaction is declared."""
     faults: dict[str, list[TrialResult]] = {}
     for trial in result.trials:
         faults.setdefault(parts(trial)[0], []).append(trial)
@@ -39,7 +39,7 @@ def fault_rows(result: SuiteResult) -> Iterator[Row]:
 
 
 def _slowest(trials: Sequence[TrialResult]) -> tuple[str, str]:
-    """Of the declared reactions, and that in shares of its declared time."""
+    """Returns the slowest declared reaction, in ms and in shares of its declared time."""
     seconds, shares = (
         [t.metrics[name] for t in trials if name in t.metrics]
         for name in ("reaction_s", "of_declared_time")

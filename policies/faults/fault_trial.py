@@ -1,4 +1,5 @@
-"""One fault trial: a control loop drives a simulated robot, the fault strikes, and it is judged."""
+"""Runs one fault trial: a control loop drives a simulated robot, a fault strikes, and it is
+judged."""
 
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ _MOST_STOPPING = 5.0  # s more that a controlled stop is waited for
 
 @dataclass(frozen=True)
 class FaultTrialConfig:
-    """When and how long."""
+    """Sets when the fault strikes, and for how long the robot drives and is watched."""
 
     run_up: float = 1.6  # s of driving before the fault
     spread: float = 0.7  # s more, drawn: a gait cycle, so that it strikes in every phase
@@ -32,7 +33,7 @@ class FaultTrialConfig:
 
 @dataclass(frozen=True)
 class Judged:
-    """A declared reaction, and whether it came."""
+    """Holds a declared reaction, and whether it came."""
 
     declared: Declared
     within: float  # s, declared
@@ -47,7 +48,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class FaultOutcome:
-    """What a fault did."""
+    """Holds what a fault did."""
 
     fault: FaultConfig
     judged: tuple[Judged, ...]
@@ -70,14 +71,14 @@ class FaultOutcome:
 
 
 class FaultTrial:
-    """A loop over a faulty robot, ticked by hand.
+    """Ticks a control loop over a faulty robot by hand.
 
     Args:
         policy: what drives.
         simulated: the robot, at its start.
         fault: what happens.
-        seed: of when, and of what else is left to chance.
-        config: when and how long.
+        seed: decides when the fault strikes, and all else that is random.
+        config: when the fault strikes, and how long the robot is watched.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class FaultTrial:
         self.loop = ControlLoop(policy, self.robot, self._fusion, clock=self.clock)
         self._command: Array = np.array(config.command[: len(contract.commands)], np.float32)
         self.loop.command.put(self._command)
-        self.robot.spoil_actions(policy)
+        self.robot.corrupt_actions(policy)
         self._period = contract.control_period
         self._release, self._missed = self.clock.now, 0
         self._task = simulated.env.task
@@ -107,7 +108,7 @@ class FaultTrial:
         self._run_up = round((config.run_up + wait) / self._period)
 
     def run(self) -> FaultOutcome:
-        """Drive, let the fault strike, and judge."""
+        """Drives, lets the fault strike, and judges."""
         if self.fault.injection.at_rest:
             self.robot.strike()
         else:
@@ -131,7 +132,7 @@ class FaultTrial:
         self.loop.command.put(self.fault.injection.command(self._command))
 
     def _tick(self) -> None:
-        """One period, as the loop's own thread does it."""
+        """Runs one period, as the loop's own thread does it."""
         late = 0.0
         if self.robot.struck is not None:
             late = self.fault.injection.late(self.robot.tick, self._period)

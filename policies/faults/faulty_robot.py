@@ -1,4 +1,4 @@
-"""A simulated robot that faults happen to, in lockstep with a clock that is moved by hand."""
+"""Simulates a robot that faults happen to, in lockstep with a clock that is moved by hand."""
 
 import math
 
@@ -16,7 +16,7 @@ _REST_NOISE = 0.01  # rad/s and m/s^2, of each reading
 
 
 class ManualClock:
-    """A monotonic clock, ns, that moves only when told."""
+    """Reads a time, ns, that its owner sets; it stands in for the monotonic clock."""
 
     def __init__(self) -> None:
         self.now = 1_000_000_000
@@ -26,7 +26,7 @@ class ManualClock:
 
 
 class FaultyRobot:
-    """A `Robot` whose world has gone on as far as the clock whenever it is read.
+    """Implements `Robot` by a world that is simulated as far as the clock whenever it is read.
 
     Between two readings it follows the last command, and damps itself when none comes, as every
     driver must. With an injection that is there `at_rest` it hangs still on a stand.
@@ -35,7 +35,7 @@ class FaultyRobot:
         simulated: the robot.
         clock: the loop's.
         injection: what is going to happen to it.
-        seed: of what the injection leaves to chance.
+        seed: decides what the injection leaves to chance.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class FaultyRobot:
 
     @property
     def mode(self) -> Mode | None:
-        """Of the last command."""
+        """The mode of the last command."""
         return None if self._command is None else self._command.mode
 
     def strike(self) -> None:
-        """Now the fault happens."""
+        """Lets the fault happen from now on."""
         self.struck, self._good = self.clock.now, self._sample
         self.injection.strike(self)
 
@@ -94,7 +94,7 @@ class FaultyRobot:
         if struck and self.injection.silent(since):
             return self._sample
         sample = self._at_rest() if self.injection.at_rest else self.simulated.sample()
-        self._sample = self._spoilt(sample, since) if struck else sample
+        self._sample = self._corrupted(sample, since) if struck else sample
         return self._sample
 
     def write(self, command: ActuatorCommand) -> None:
@@ -109,7 +109,7 @@ class FaultyRobot:
         pass
 
     def _catch_up(self) -> None:
-        """Let the world go on until now."""
+        """Steps the world until now."""
         robot = self.simulated
         if self.injection.at_rest:
             robot.sequence = (self.clock.now - self._began) // self._period
@@ -125,7 +125,7 @@ class FaultyRobot:
                 self.injection.advance(self)
 
     def _at_rest(self) -> Sample:
-        """What it reads on a stand."""
+        """Returns what the robot reads on a stand."""
         sample = self.simulated.sample()
         signals = self.description.split(sample.values)
         parts = signals[IMU_BURST].reshape(-1, 6)
@@ -138,10 +138,10 @@ class FaultyRobot:
             signals[name] += self.noise[name] * self.rng.standard_normal(signals[name].shape)
         return sample
 
-    def _spoilt(self, sample: Sample, since: float) -> Sample:
+    def _corrupted(self, sample: Sample, since: float) -> Sample:
         good = self._good or sample
         split = self.description.split
-        self.injection.spoil(split(sample.values), split(good.values), since, self)
+        self.injection.corrupt(split(sample.values), split(good.values), since, self)
         return sample._replace(stamp=self.injection.stamp(sample.stamp, good.stamp))
 
     # -- what an injection may touch -------------------------------------------------------
@@ -158,13 +158,13 @@ class FaultyRobot:
 
     # -- what else an injection changes ----------------------------------------------------
 
-    def spoil_actions(self, policy: Policy) -> None:
-        """Let the fault happen to the network of this policy, too."""
+    def corrupt_actions(self, policy: Policy) -> None:
+        """Lets the fault happen to the network of this policy, too."""
         run = policy.run
 
-        def spoilt() -> None:
+        def corrupted_run() -> None:
             run()
             if self.struck is not None:
                 self.injection.act(policy.action)
 
-        policy.run = spoilt
+        policy.run = corrupted_run

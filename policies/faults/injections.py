@@ -1,4 +1,4 @@
-"""What goes wrong with a robot or its loop, from a moment on."""
+"""Injects what goes wrong with a robot or its loop, from a moment on."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _READING = 6  # entries of a reading in a burst
 
 
 class Victim(Protocol):
-    """What an injection may touch, beside the samples."""
+    """Lists what an injection may touch, beside the samples."""
 
     noise: dict[str, float]  # standard deviation by signal, in its unit; of its mean for an IMU
     rng: np.random.Generator
@@ -21,82 +21,83 @@ class Victim(Protocol):
 
     @property
     def tilt(self) -> float:
-        """From upright, truly, rad."""
+        """The true angle from upright, rad."""
         ...
 
     def weaken(self, actuator: str, strength: float) -> None:
-        """Leave an actuator this share of its torque."""
+        """Leaves an actuator this share of its torque."""
         ...
 
     def push_over(self, torque: float) -> None:
-        """Turn the body about its forward axis, Nm; 0 lets go."""
+        """Turns the body about its forward axis by a torque, Nm; 0 lets go."""
         ...
 
 
 class Injection:
-    """Nothing goes wrong; each kind overrides what it touches. Times are s since it struck."""
+    """Changes nothing; each kind of fault overrides what it touches. Times are s since it
+    struck."""
 
     at_rest = False  # whether it is there from the start, on a robot that rests on a stand
 
     def strike(self, victim: Victim) -> None:
-        """Once, between the last good tick and the first that meets the fault."""
+        """Acts once, between the last good tick and the first that meets the fault."""
 
     def advance(self, victim: Victim) -> None:
-        """After each control period from then on."""
+        """Acts after each control period from then on."""
 
-    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
-        """Change a sample.
+    def corrupt(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+        """Changes a sample's signals in place.
 
         Args:
             signals: what the sensors read now, (1, size) each, to be written to.
             good: the last sample before the fault.
             since: the time.
-            victim: whose it is.
+            victim: the robot whose sample it is.
         """
 
     def silent(self, since: float) -> bool:
-        """Whether the robot gives no new sample."""
+        """Returns whether the robot gives no new sample."""
         return False
 
     def stamp(self, stamp: float, good: float) -> float:
-        """What stamp the sample carries; `good` is that of the last one before the fault."""
+        """Returns the stamp the sample carries; `good` is that of the last one before the fault."""
         return stamp
 
     def late(self, tick: int, period: float) -> float:
-        """By how much this tick since the fault begins late, s."""
+        """Returns by how much this tick since the fault begins late, s."""
         return 0.0
 
     def hangs(self, tick: int) -> float:
-        """How long the robot's `read` blocks in this tick, s."""
+        """Returns how long the robot's `read` blocks in this tick, s."""
         return 0.0
 
     def act(self, action: Array) -> None:
-        """Change what the network gives, (1, A)."""
+        """Changes what the network gives, (1, A), in place."""
 
     def command(self, command: Array) -> Array:
-        """What the operator asks for."""
+        """Returns what the operator asks for."""
         return command
 
 
 @dataclass(frozen=True)
 class Frozen(Injection):
-    """Sensors repeat what they read last, under new numbers and stamps."""
+    """Makes sensors repeat what they read last, under new numbers and stamps."""
 
     sensors: tuple[str, ...]
 
-    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+    def corrupt(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
         for name in self.sensors:
             signals[name][:] = good[name]
 
 
 @dataclass(frozen=True)
 class Absent(Injection):
-    """A driver that has nothing of a sensor gives NaN, for a while."""
+    """Gives NaN for a sensor for a while, as a driver does that has nothing of it."""
 
     sensors: tuple[str, ...]
     seconds: float = math.inf
 
-    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+    def corrupt(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
         if since <= self.seconds:
             for name in self.sensors:
                 signals[name][:] = np.nan
@@ -104,12 +105,12 @@ class Absent(Injection):
 
 @dataclass(frozen=True)
 class Noisy(Injection):
-    """White noise, so many times that of the sensor in good health."""
+    """Adds white noise, so many times that of the sensor in good health."""
 
     sensors: tuple[str, ...]
     times: float = 10.0
 
-    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+    def corrupt(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
         for name in self.sensors:
             if name not in IMU:
                 self._add(signals[name], victim.noise[name], victim.rng)
@@ -126,7 +127,7 @@ class Noisy(Injection):
 
 @dataclass(frozen=True)
 class Silent(Injection):
-    """No new samples at all, for a while."""
+    """Withholds new samples for a while."""
 
     seconds: float = math.inf
 
@@ -136,7 +137,7 @@ class Silent(Injection):
 
 @dataclass(frozen=True)
 class OldStamp(Injection):
-    """New numbers on an old reading: the stamp stands still."""
+    """Gives new numbers to an old reading: the stamp stands still."""
 
     def stamp(self, stamp: float, good: float) -> float:
         return good
@@ -144,7 +145,8 @@ class OldStamp(Injection):
 
 @dataclass(frozen=True)
 class Late(Injection):
-    """Something else has the processor: ticks begin so late that whole periods are missed."""
+    """Makes ticks begin so late that whole periods are missed, as if something else had the
+    processor."""
 
     periods: int
     every: int = 0  # ticks; 0: once
@@ -156,7 +158,7 @@ class Late(Injection):
 
 @dataclass(frozen=True)
 class Hung(Injection):
-    """One call of the driver's `read` does not return for so long."""
+    """Blocks one call of the driver's `read` for so long."""
 
     seconds: float
 
@@ -166,7 +168,7 @@ class Hung(Injection):
 
 @dataclass(frozen=True)
 class Weak(Injection):
-    """An actuator has only a share of its torque; none at 0."""
+    """Leaves an actuator only a share of its torque; none at 0."""
 
     actuator: str
     strength: float
@@ -177,7 +179,7 @@ class Weak(Injection):
 
 @dataclass(frozen=True)
 class BadAction(Injection):
-    """The network gives this for its first action."""
+    """Makes the network give this for its first action."""
 
     value: float
 
@@ -187,7 +189,7 @@ class BadAction(Injection):
 
 @dataclass(frozen=True)
 class BadCommand(Injection):
-    """The operator's station sends NaN."""
+    """Makes the operator's station send NaN."""
 
     def command(self, command: Array) -> Array:
         return np.full_like(command, np.nan)
@@ -195,13 +197,13 @@ class BadCommand(Injection):
 
 @dataclass(frozen=True)
 class WrongUnit(Injection):
-    """A sensor of the IMU comes in another unit, from the start."""
+    """Gives a sensor of the IMU in another unit, from the start."""
 
     at_rest = True
     sensor: str  # IMU_GYRO or IMU_ACCEL
     factor: float
 
-    def spoil(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
+    def corrupt(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
         signals[self.sensor][:] *= self.factor
         burst = signals[IMU_BURST].reshape(-1, _READING)
         burst[:, :3] *= self.factor if self.sensor == IMU_GYRO else 1.0
@@ -210,7 +212,7 @@ class WrongUnit(Injection):
 
 @dataclass(frozen=True)
 class Toppled(Injection):
-    """The robot is turned over."""
+    """Turns the robot over."""
 
     torque: float  # Nm
 

@@ -1,4 +1,4 @@
-"""What is written into a film: the time, what was asked for, and what the robot does."""
+"""Writes into a film the time, what was asked for, and what the robot does."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from sim.engines.engine import Float
 from sim.renderer import Picture
 from sim.tasks.task import Task
 
-SMOOTHING = 0.5  # s; a pelvis sways with each step, and nobody reads numbers that flicker
+SMOOTHING = 0.5  # s; a pelvis sways with each step, and numbers that flicker cannot be read
 
 
 class Caption:
-    """A panel in pictures of the first simulation of a batch.
+    """Draws a panel into pictures of the first simulation of a batch.
 
     Args:
         commands: what the policy can be asked for.
         period: s, of the control loop.
-        height: of the pictures, pixels.
+        height: the pictures' height, pixels.
     """
 
     def __init__(self, commands: Sequence[Command], period: float, height: int) -> None:
@@ -33,7 +33,7 @@ class Caption:
         self._lines: list[str] = []
 
     def watch(self, task: Task) -> None:
-        """Take in one control period."""
+        """Notes what happened in one control period."""
         self._seconds += self._period
         motion = self._smooth(task.commanded_motion(0))
         self._lines = [
@@ -43,7 +43,7 @@ class Caption:
         self._lines += task.overlay(0)
 
     def write(self, picture: Picture) -> Picture:
-        """The picture with its caption."""
+        """Returns the picture with its caption."""
         image = Image.fromarray(picture).convert("RGBA")
         panel = Image.new("RGBA", image.size, (0, 0, 0, 0))
         draw = ImageDraw.Draw(panel)
@@ -59,11 +59,11 @@ class Caption:
 
     @property
     def lines(self) -> list[str]:
-        """What it says."""
+        """The lines of the caption."""
         return [f"{self._seconds:5.1f} s", *self._lines]
 
     def _wrapped(self, line: str, room: float) -> list[str]:
-        """The line in rows that fit into so many pixels, as far as its words do."""
+        """Returns the line in rows that fit into so many pixels, as far as its words do."""
         first, *words = line.split(" ")
         rows = [first]
         for word in words:
@@ -82,5 +82,5 @@ class Caption:
 
 
 def signed(value: float) -> str:
-    """With two decimals, and no minus before a zero."""
+    """Returns a value with its sign and two decimals, and no minus before a zero."""
     return f"{round(float(value), 2) + 0.0:+.2f}"

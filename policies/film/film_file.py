@@ -13,7 +13,7 @@ MOST_FRAMES_PER_SECOND = 30
 
 
 def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[int, int]) -> None:
-    """Write an H.264 film; it appears only once it is whole.
+    """Writes an H.264 film; it appears only once it is whole.
 
     Args:
         path: where, ending in .mp4.

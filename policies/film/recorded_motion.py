@@ -15,7 +15,7 @@ from sim.tasks.task import Task
 
 @dataclass(frozen=True)
 class RecordedMotion:
-    """What `sim2edge run --record` wrote, after each of T control periods."""
+    """Holds the state after each of T control periods, as `sim2edge run --record` wrote it."""
 
     qpos: Float  # (T, nq)
     qvel: Float  # (T, nv)
@@ -23,7 +23,7 @@ class RecordedMotion:
 
 
 def read_motion(path: Path, env: TaskVectorEnv) -> RecordedMotion:
-    """Read a recording of a robot in that world.
+    """Reads a recording of a robot in that world.
 
     Raises:
         UserError: it is none.
@@ -49,7 +49,7 @@ def read_motion(path: Path, env: TaskVectorEnv) -> RecordedMotion:
 
 
 def replay(motion: RecordedMotion, env: TaskVectorEnv) -> Iterator[Task]:
-    """Put the robot where it was after each control period; gives the task then."""
+    """Puts the robot where it was after each control period, and yields the task each time."""
     if len(motion.command):
         env.signals[COMMAND][:] = motion.command
     else:

@@ -1,4 +1,4 @@
-"""Films small enough to be part of a page, and films of plain episodes from where robots were."""
+"""Makes films small enough for a page, and films of episodes from where the robots were."""
 
 import subprocess
 import tempfile
@@ -25,12 +25,12 @@ LETTERS = 1.3  # times a film's usual size, for it is shown small
 FRAMES_PER_SECOND = 15
 SECONDS = 10.0  # of a trial's end that are shown
 STANDS = 1.0  # s that the last picture stays, to read what went wrong
-ROWS = 256  # robots whose ways are kept, 30 MB of them
+ROWS = 256  # robots whose trajectories are kept, 30 MB of them
 
 
 @dataclass(frozen=True)
 class Film:
-    """The film of a trial."""
+    """Holds the film of a trial."""
 
     engine: str
     trial: int
@@ -39,7 +39,7 @@ class Film:
 
 
 def small_film(path: Path, engine: str, trial: int) -> Film:
-    """The end of a film, small: some 100 to 200 KB.
+    """Returns the end of a film, scaled down to some 100 to 200 KB.
 
     Args:
         path: MP4.
@@ -61,7 +61,7 @@ def small_film(path: Path, engine: str, trial: int) -> Film:
 
 
 class TrajectoryRecorder:
-    """An actor that remembers where the robots were when it was asked; of the first `ROWS` rows.
+    """Passes on an actor's actions, and records where the robots of the first `ROWS` rows were.
 
     Args:
         env: the simulations.
@@ -80,7 +80,7 @@ class TrajectoryRecorder:
         return self._act(observations)
 
     def film(self, trials: Sequence[TrialResult]) -> list[Film]:
-        """Films of the ends of these trials, as far as they were recorded.
+        """Films the ends of these trials, as far as they were recorded.
 
         The simulations are put back to their start, for they have the scenes of then.
 
@@ -120,7 +120,7 @@ class TrajectoryRecorder:
 
 
 class _Replay:
-    """One robot of a batch, in its scene, to be drawn wherever it was."""
+    """Shows one robot of a batch, in its scene, wherever it was."""
 
     def __init__(self, env: TaskVectorEnv, row: int, qpos: npt.NDArray[np.float32]) -> None:
         speeds = np.zeros((1, env.engine.model.nv))  # none of them are seen
@@ -136,7 +136,7 @@ class _Replay:
 
 
 class _EndCaption(Caption):
-    """Tells the time, and at the end what went wrong."""
+    """Says the time, and at the end what went wrong."""
 
     def at(self, seconds: float, picture: Picture, why: str = "") -> Picture:
         """The picture with its caption."""

@@ -1,4 +1,4 @@
-"""Films of trials, run again to the same bits, with what happens and what went wrong written in."""
+"""Films trials, run again to the same bits, with what happens and what went wrong written in."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _STANDS = 1.0  # s that the last picture stays, to read why
 
 @dataclass(frozen=True)
 class FilmConfig:
-    """What a film of a trial looks like."""
+    """Sets what a film of a trial looks like."""
 
     width: int = 640
     height: int = 360
@@ -30,7 +30,7 @@ class FilmConfig:
 
 
 class TrialCaption(Caption):
-    """A caption with what the protocol does to the robot now, and at the end why it failed."""
+    """Adds to the caption what the protocol does to the robot now, and at the end why it failed."""
 
     def __init__(self, env: TrialEnv, height: int) -> None:
         super().__init__(env.config.commands, env.config.control_period, height)
@@ -38,14 +38,14 @@ class TrialCaption(Caption):
         self.verdict = ""
 
     def look(self) -> None:
-        """Take in one control period."""
+        """Notes what happened in one control period."""
         self.watch(self._env.task)
         self._seconds = float(self._env.time[0])
         self._lines = [*self._lines, *self._env.happening(0)]
 
     @property
     def lines(self) -> list[str]:
-        """What it says."""
+        """The lines of the caption."""
         return [*super().lines, *([self.verdict] if self.verdict else [])]
 
 
@@ -57,12 +57,12 @@ def film_trial(
     path: Path,
     config: FilmConfig = FilmConfig(),
 ) -> Path:
-    """Film the end of a trial as MP4.
+    """Films the end of a trial as MP4.
 
     Args:
-        policy: who drove.
+        policy: the policy that drove.
         protocol: what the trial was made of.
-        run: how it was run.
+        run: the run that the trial was part of.
         trial: which one; its result.
         path: where, ending in .mp4.
         config: how.

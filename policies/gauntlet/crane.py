@@ -1,4 +1,4 @@
-"""A crane that holds robots up by a rope that springs, until it lets go."""
+"""Simulates a crane that holds robots up by an elastic rope, until it lets go."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from sim.engines.engine import Float
 
 
 class Crane:
-    """Forces on N robots.
+    """Computes the crane's forces on N robots.
 
     Each hangs from a point above where it began, with its whole weight on the rope while its feet
     just touch the ground. The rope pulls at the main body; below it the robot is free to swing.
@@ -22,15 +22,15 @@ class Crane:
         self._mass = np.zeros(rows)
 
     def hang(self, row: int, position: Float, mass: float) -> None:
-        """Hook up a robot of that mass, kg, where it is, (3,) m."""
+        """Hooks up a robot of that mass, kg, where it is, (3,) m."""
         self._anchor[row], self._mass[row] = position, mass
 
     def force(self, time: Float, position: Float, velocity: Float) -> Float:
-        """On the main bodies now, (N, 3) N; nothing once it has let go.
+        """Returns the forces on the main bodies now, (N, 3) N; zeros once it has let go.
 
         Args:
             time: s since each trial began, (N,).
-            position: of the robots, (N, 3) m.
+            position: the robots' positions, (N, 3) m.
             velocity: (N, 3) m/s.
         """
         pull = self._pulse**2 * (self._anchor - position) - self._damping * velocity

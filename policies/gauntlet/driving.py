@@ -1,4 +1,4 @@
-"""The car's gauntlet on N rows: wet patches, side wind, load, sensors that drop out."""
+"""Runs the car's gauntlet on N rows: wet patches, side wind, load, sensors that drop out."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 
 from edge_runtime.signals import IMU_ACCEL, IMU_GYRO
-from policies.gauntlet.dropouts import Dropouts, Holes
+from policies.gauntlet.dropouts import Dropouts, LostEchoes
 from policies.gauntlet.protocol import DrivingGauntlet
 from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome
 from sim.engines.engine import Bool, Float, Rows
@@ -18,7 +18,7 @@ _LIDAR = "lidar"
 
 
 class DrivingTrials(TrialEnv):
-    """Trials of a car; see `TrialEnv` for the arguments."""
+    """Runs trials of a car; see `TrialEnv` for the arguments."""
 
     task: DrivingTask
     config: VehicleTrack
@@ -48,18 +48,18 @@ class DrivingTrials(TrialEnv):
         self._imu = Dropouts(
             [IMU_GYRO, IMU_ACCEL], rows, protocol.dropout_interval, protocol.imu_frozen, period
         )
-        self._holes = Holes(beam_angles(config), rows, protocol.beam_dropout)
+        self._lost_echoes = LostEchoes(beam_angles(config), rows, protocol.beam_dropout)
         self._rows = np.arange(rows)
 
     def prepare(self, rows: Rows, rngs: list[Generator]) -> list[dict[str, float]]:
         settings = [self._draw(row, rng) for row, rng in zip(rows.tolist(), rngs)]
         qpos, qvel = self.engine.qpos[rows].copy(), self.engine.qvel[rows].copy()
         self.engine.reset(rows, qpos, qvel, constants_changed=True)
-        self._spoil(rows)
+        self._lose_beams(rows)
         return settings
 
-    def _spoil(self, rows: Rows) -> None:
-        self._holes.spoil(rows, self.signals[_LIDAR], self.config.lidar.max_range)
+    def _lose_beams(self, rows: Rows) -> None:
+        self._lost_echoes.apply(rows, self.signals[_LIDAR], self.config.lidar.max_range)
 
     def _draw(self, row: int, rng: Generator) -> dict[str, float]:
         p, engine = self._protocol, self.engine
@@ -75,7 +75,7 @@ class DrivingTrials(TrialEnv):
         sector = rng.uniform(*p.blown_sector)
         lidar = self.config.lidar
         middle = rng.uniform(-0.5, 0.5) * (lidar.field_of_view - sector)
-        self._holes.start(row, middle, sector, rng)
+        self._lost_echoes.start(row, middle, sector, rng)
         self._scans.start(row, rng)
         self._imu.start(row, rng)
         self._dry[row] = friction
@@ -106,14 +106,14 @@ class DrivingTrials(TrialEnv):
         return control
 
     def _on_patch(self) -> Bool:
-        """Which cars are on which of their patches, (N, patches)."""
+        """Returns which cars are on which of their patches, (N, patches)."""
         length = self.task.tracks.length[self.task.locator.track]
         into = self.task.position.along[:, None] - self._patch[:, :, 0]
         on: Bool = np.mod(into, length[:, None]) < self._patch[:, :, 1]
         return on
 
     def watch(self) -> Bool:
-        self._spoil(self._rows)
+        self._lose_beams(self._rows)
         self._scans.hold(self.signals)
         self._imu.hold(self.signals)
         over: Bool = (self.task.lap_steps > 0) | (self.time >= self._protocol.lap_seconds)
@@ -140,7 +140,7 @@ class DrivingTrials(TrialEnv):
         return self.config.control_period
 
     def _circumstances(self, row: int) -> list[str]:
-        """What was against the car then."""
+        """Returns what made driving hard for the car at this moment."""
         found = []
         patch = self._on_patch()[row]
         if patch.any():
@@ -159,13 +159,13 @@ def _percent(share: float) -> str:
 
 
 def beam_angles(task: VehicleTrack) -> Float:
-    """Directions of the lidar's beams, rad, right to left."""
+    """Returns the directions of the lidar's beams, rad, right to left."""
     half = task.lidar.field_of_view / 2
     return np.linspace(-half, half, task.lidar.beams)
 
 
 def gauntlet_task(task: VehicleTrack, protocol: DrivingGauntlet, seed: int) -> VehicleTrack:
-    """The task on unseen tracks as the protocol wants it.
+    """Returns the task on unseen tracks as the protocol wants it.
 
     Lost beams and blind sectors are drawn by the trial itself, so that no car's depend on
     another's.

@@ -1,4 +1,4 @@
-"""Sensors that drop out: readings that stay, beams without an echo."""
+"""Lets sensors drop out: readings that stay, beams without an echo."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from sim.engines.engine import Bool, Float, Rows
 
 
 class Dropouts:
-    """Now and then a sensor's signals stay as they are for a while, on N robots.
+    """Holds a sensor's signals now and then for a while, on N robots.
 
     Args:
         signals: names of those that stay together.
@@ -32,7 +32,7 @@ class Dropouts:
         self._kept: dict[str, Array] = {}
 
     def start(self, row: int, rng: Generator) -> None:
-        """A new trial, which draws from a generator of its own."""
+        """Begins a new trial, which draws from a generator of its own."""
         self._rngs[row] = rng.spawn(1)[0]
         self._draw(row)
 
@@ -43,12 +43,13 @@ class Dropouts:
 
     @property
     def held(self) -> Bool:
-        """Whose readings stay now, (N,)."""
+        """Whether each robot's readings are held now, (N,)."""
         held: Bool = (self._wait <= 0) & (self._wait > -self._left)
         return held
 
     def hold(self, signals: dict[str, Array]) -> None:
-        """One control period: where it is out, what was read before is put back."""
+        """Advances one control period, and puts back what was read before where the sensor is
+        out."""
         self._wait -= 1
         held = self.held
         for name in self._signals:
@@ -63,13 +64,13 @@ class Dropouts:
             self._draw(row)
 
 
-class Holes:
-    """A sector of the lidar that gives no echo any more, and single beams without one.
+class LostEchoes:
+    """Removes the echo from a sector of the lidar, and from single beams at random, on N robots.
 
     Args:
         beams: their directions, rad, (B,).
         rows: N.
-        chance: of a beam to have no echo in a scan.
+        chance: probability that a beam has no echo in a scan.
     """
 
     def __init__(self, beams: Float, rows: int, chance: float) -> None:
@@ -78,13 +79,13 @@ class Holes:
         self._rngs = [np.random.default_rng(row) for row in range(rows)]
 
     def start(self, row: int, middle: float, width: float, rng: Generator) -> None:
-        """A new trial whose sector lies about `middle`, rad, and is `width` wide."""
+        """Begins a new trial whose sector lies about `middle`, rad, and is `width` rad wide."""
         self._blown[row] = np.abs(self._beams - middle) <= width / 2
         self._rngs[row] = rng.spawn(1)[0]
 
-    def spoil(self, rows: Rows, ranges: Array, max_range: float) -> None:
-        """Put what a beam without an echo reads into these rows of the ranges, (N, B) m."""
+    def apply(self, rows: Rows, ranges: Array, max_range: float) -> None:
+        """Writes what a beam without an echo reads into these rows of the ranges, (N, B) m."""
         chance = np.array([self._rngs[row].random(len(self._beams)) for row in rows])
-        spoilt = ranges[rows]
-        spoilt[self._blown[rows] | (chance < self._chance)] = max_range
-        ranges[rows] = spoilt
+        read = ranges[rows]
+        read[self._blown[rows] | (chance < self._chance)] = max_range
+        ranges[rows] = read

@@ -26,7 +26,7 @@ Each takes the task, the protocol's numbers of that name, the run, the trials' n
 """
 _TRIES = 3  # of the trials that are left when a worker ends
 
-Progress = Callable[[int], object]  # told how many trials finished just now
+Progress = Callable[[int], object]  # called with how many trials finished just now
 
 
 def run_gauntlet(
@@ -38,7 +38,7 @@ def run_gauntlet(
     """Runs the trials; an interruption keeps those that have finished.
 
     Args:
-        policy: who drives.
+        policy: the policy that drives.
         protocol: what the trials are made of.
         run: which of them.
         progress: called as trials finish.
@@ -75,7 +75,7 @@ def run_gauntlet(
 
 
 def not_started(policy: PolicyFile, protocol: GauntletProtocol, run: GauntletRun) -> SuiteResult:
-    """None of the trials, for the user had enough before."""
+    """Returns the result of trials that were not run, because the user interrupted before."""
     return SuiteResult(
         suite=protocol.suite,
         policy=policy.source,
@@ -97,7 +97,7 @@ def figures_of(
     """Names of all that the gauntlet of this policy's robot measures in that engine.
 
     Raises:
-        UserError: as for `run_gauntlet`.
+        UserError: see `run_gauntlet`.
     """
     env = make_trials(policy, protocol, GauntletRun([], engine=engine, threads=1), [], 1)
     try:
@@ -116,7 +116,7 @@ def make_trials(
     """The environment that runs these trials.
 
     Raises:
-        UserError: as for `run_gauntlet`.
+        UserError: see `run_gauntlet`.
     """
     task = policy.task
     if task.gauntlet not in GAUNTLETS:

@@ -12,10 +12,10 @@ _SHOWN = 10  # failed trials
 
 
 def print_results(results: Sequence[SuiteResult], console: Console | None = None) -> None:
-    """Print them.
+    """Prints the results.
 
     Args:
-        results: of the same suite and policy, one for each engine.
+        results: one for each engine, all of the same suite and policy.
         console: where to; by default the terminal.
     """
     out = console or Console()

@@ -1,4 +1,4 @@
-"""The gauntlet's protocol: every number that a trial depends on, with its unit and source.
+"""Sets the gauntlet's protocol: every number that a trial depends on, with its unit and source.
 
 The humanoid's follows the cross-engine protocol that compared open humanoid policies in 2026:
 released from a crane, a tour of 12 waypoints in 60 s, pushed once in each segment.
@@ -19,7 +19,7 @@ _WALKING_PERIOD, _DRIVING_PERIOD = 0.02, 0.04  # s
 
 @dataclass(frozen=True)
 class WalkingGauntlet:
-    """The gauntlet of a humanoid: what each number is, and why it has its value."""
+    """Sets the gauntlet of a humanoid: what each number is, and why it has its value."""
 
     physics_period: float = setting(0.002, f"Physics period, {_PROTOCOL}.", "s", at_least=1e-4)
     crane_seconds: float = setting(2.0, f"Time on the crane, {_PROTOCOL}.", "s", at_least=0)
@@ -69,7 +69,7 @@ class WalkingGauntlet:
 
 @dataclass(frozen=True)
 class DrivingGauntlet:
-    """The gauntlet of a car: what each number is, and why it has its value."""
+    """Sets the gauntlet of a car: what each number is, and why it has its value."""
 
     lap_seconds: float = setting(60.0, unit="s", at_least=1)
     """Time for a lap of 250 m at 4.2 m/s, half of what it drives."""
@@ -105,7 +105,7 @@ class DrivingGauntlet:
 
 @dataclass(frozen=True)
 class GauntletProtocol:
-    """Both robots' gauntlets, and where they were read."""
+    """Holds both robots' gauntlets, and where they were read."""
 
     walking: WalkingGauntlet = WalkingGauntlet()
     driving: DrivingGauntlet = DrivingGauntlet()
@@ -114,7 +114,7 @@ class GauntletProtocol:
 
 
 def find_protocol(suite: str) -> GauntletProtocol:
-    """The published protocol of that name, or what a suite file makes of it.
+    """Returns the published protocol of that name, or what a suite file makes of it.
 
         suite = "gauntlet"
         [walking]

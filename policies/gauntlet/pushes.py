@@ -1,4 +1,4 @@
-"""Pushes of a trial: one for each segment, at a moment of its way, and who fell by them."""
+"""Pushes robots once in each segment of their tour, and finds who fell by it."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ _SIDES = (
 
 @dataclass(frozen=True)
 class PushPlan:
-    """Of one trial, one push for each segment."""
+    """Holds the pushes of one trial, one for each segment."""
 
     moment: Float  # (W,), share of the segment's way
     direction: Float  # (W,) rad, of the force in the heading frame
@@ -32,7 +32,7 @@ class PushPlan:
 
 
 def draw_pushes(protocol: WalkingGauntlet, rng: Generator) -> PushPlan:
-    """One trial's pushes."""
+    """Draws one trial's pushes."""
     count = protocol.waypoints
     return PushPlan(
         rng.uniform(*protocol.push_moment, count),
@@ -42,7 +42,7 @@ def draw_pushes(protocol: WalkingGauntlet, rng: Generator) -> PushPlan:
 
 
 class SegmentPushes:
-    """Gives N robots their pushes.
+    """Applies their pushes to N robots.
 
     Args:
         protocol: how long a push lasts, and what falls are put down to it.
@@ -63,7 +63,7 @@ class SegmentPushes:
         self._given: list[list[tuple[float, float, float]]] = [[] for _ in range(rows)]
 
     def start(self, row: int, plan: PushPlan, mass: float) -> None:
-        """A new trial of a robot of that mass, kg."""
+        """Begins a new trial of a robot of that mass, kg."""
         self._plans[row] = plan
         self._moment[row] = plan.moment
         self._scale[row] = mass / self._protocol.push_mass
@@ -74,7 +74,7 @@ class SegmentPushes:
     def advance(
         self, walked: Float, segment: npt.NDArray[np.int64], heading: Float, time: Float
     ) -> None:
-        """Begin and end pushes; `force` then is that of the next control period.
+        """Begins and ends pushes; `force` then is that of the next control period.
 
         Args:
             walked: share of the present segment, (N,).
@@ -102,7 +102,8 @@ class SegmentPushes:
         self._given[row].append((time, direction, force))
 
     def results(self, row: int, fell_at: float | None) -> tuple[PushResult, ...]:
-        """What became of that row's pushes; a fall counts against the last one before it."""
+        """Returns what became of that row's pushes; a fall counts against the last one before
+        it."""
         given = self._given[row]
         return tuple(
             PushResult(time, direction, force, not self._blamed(number, row, fell_at))
@@ -116,6 +117,6 @@ class SegmentPushes:
 
 
 def side(direction: float) -> str:
-    """Where a force with that direction in the heading frame comes from."""
+    """Returns the side that a force with that direction in the heading frame comes from."""
     comes = direction + np.pi
     return _SIDES[round(comes / (np.pi / 4)) % 8]

@@ -1,4 +1,4 @@
-"""Chance that is each simulation's own, so that no trial depends on who runs beside it."""
+"""Draws for each simulation from its own generator, so that no trial depends on those beside it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.random import Generator, SeedSequence
 
 
 class RowGenerator(Generator):
-    """Looks like one generator to those who draw for many simulations at once.
+    """Looks like one generator to code that draws for many simulations at once.
 
     Of a draw with a leading axis over `rows`, each element comes from the generator of its own
     simulation. A draw without chance (a standard deviation of 0) takes nothing from anybody.
@@ -24,7 +24,7 @@ class RowGenerator(Generator):
         """The simulations that the next draws are for."""
 
     def seed(self, row: int, seed: SeedSequence) -> None:
-        """From here on that simulation draws as if it were alone with this seed."""
+        """Makes that simulation draw from here on as if it were alone with this seed."""
         self._own[row] = np.random.default_rng(seed)
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
@@ -46,7 +46,8 @@ class RowGenerator(Generator):
         return self._drawn("integers", size, low, high, *arguments, **options)
 
     def permutation(self, x: Any, axis: int = 0) -> Any:
-        """The first of each simulation's own permutation of the numbers below x, (rows,)."""
+        """Returns the first of each simulation's own permutation of the numbers below x,
+        (rows,)."""
         return self.integers(x, size=len(self.rows))
 
     def _drawn(self, name: str, size: Any, *arguments: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A tour of waypoints, and the operator who steers a robot along it."""
+"""Draws tours of waypoints, and steers robots along them as an operator does."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _WATCHES = 1.5  # s, until the operator has seen most of a drift
 
 
 def draw_tour(protocol: WalkingGauntlet, rng: Generator) -> Float:
-    """Waypoints, (W, 2) m, from where the robot stands, in its heading frame."""
+    """Draws waypoints, (W, 2) m, from where the robot stands, in its heading frame."""
     count = protocol.waypoints
     heading = np.cumsum(rng.uniform(*protocol.turn, count))
     distance = rng.uniform(*protocol.distance, count)
@@ -23,7 +23,7 @@ def draw_tour(protocol: WalkingGauntlet, rng: Generator) -> Float:
 
 
 class Tours:
-    """N robots on their tours.
+    """Steers N robots on their tours.
 
     The operator sees the robot from outside: position and heading are the true ones. It walks
     straight to the next waypoint, sideways and backwards as fast as it was trained to, while it
@@ -50,7 +50,7 @@ class Tours:
         self._seen = 1.0 - np.exp(-period / _WATCHES)
 
     def start(self, row: int, tour: Float, position: Float, heading: float) -> None:
-        """Put that robot at the beginning of a tour; see `draw_tour`."""
+        """Puts that robot at the beginning of a tour; see `draw_tour`."""
         turned = about_vertical(np.full(len(tour), heading), tour)
         self.waypoints[row] = position + turned
         self.reached[row] = 0
@@ -59,11 +59,11 @@ class Tours:
 
     @property
     def done(self) -> Bool:
-        """Who passed the last waypoint, (N,)."""
+        """Whether each robot passed the last waypoint, (N,)."""
         return self.reached >= self._protocol.waypoints
 
     def follow(self, position: Float, heading: Float, error: Float) -> tuple[Float, Float]:
-        """One look at the robots, and what the operator asks for now.
+        """Looks at the robots once, and returns what the operator asks for now.
 
         Args:
             position: (N, 2) m, in the world.

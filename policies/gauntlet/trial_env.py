@@ -1,4 +1,4 @@
-"""Trials as rows of one vector environment: when one ends, the next begins in its place."""
+"""Runs trials as rows of one vector environment: when one ends, the next begins in its place."""
 
 from abc import abstractmethod
 from collections import deque
@@ -26,15 +26,15 @@ ROWS = 32  # trials side by side
 
 @dataclass(frozen=True)
 class GauntletRun:
-    """Which trials, where.
+    """Says which trials to run, and where.
 
     Args:
         trials: their numbers.
-        seed: of the suite.
+        seed: the suite's.
         engine: what moves the robots.
-        estimates: as for `TaskVectorEnv`.
-        rows: how many side by side at most.
-        threads: for physics, 0 for all cores.
+        estimates: see `TaskVectorEnv`.
+        rows: how many trials run side by side at most.
+        threads: physics threads, 0 for all cores.
     """
 
     trials: Sequence[int]
@@ -47,7 +47,7 @@ class GauntletRun:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """How a trial ended."""
+    """Says how a trial ended."""
 
     success: bool
     why: str
@@ -65,7 +65,7 @@ class TrialEnv(MeasuredEnv):
         run: where they run, and with which seed.
         trials: numbers of those to run, in this order.
         rows: N.
-        physics_period: as for `TaskVectorEnv`.
+        physics_period: see `TaskVectorEnv`.
     """
 
     outcomes: ClassVar[tuple[str, ...]] = ()
@@ -95,7 +95,7 @@ class TrialEnv(MeasuredEnv):
         self._settings: list[dict[str, float]] = [{} for _ in range(rows)]
 
     def begin(self) -> Array:
-        """Start the first trials; returns the observations, (N, n)."""
+        """Starts the first trials, and returns the observations, (N, n)."""
         self._ready = True
         self._reset_rows(np.arange(self.num_envs))
         return self._build()
@@ -107,21 +107,21 @@ class TrialEnv(MeasuredEnv):
 
     @property
     def time(self) -> Float:
-        """s since each trial began, (N,)."""
+        """Time since each trial began, (N,) s."""
         return np.multiply(self.measures.steps, self.config.control_period, dtype=np.float64)
 
     def advance(self, control: Float) -> None:
-        """As for `TaskVectorEnv`, with what the protocol does to robot and sensors."""
+        """Steps as `TaskVectorEnv` does, with what the protocol does to robot and sensors."""
         super().advance(self.disturb(control))
         over = self.watch()
         self.age[over] = np.maximum(self.age[over], self.max_steps)
 
     def place(self, row: int, rng: Generator) -> None:
-        """Choose the ground that a new trial begins on, drawn from its own generator."""
+        """Chooses the ground that a new trial begins on, drawn from its own generator."""
 
     @abstractmethod
     def prepare(self, rows: Rows, rngs: list[Generator]) -> list[dict[str, float]]:
-        """Draw what is set for new trials, and set it.
+        """Draws what is set for new trials, and sets it.
 
         Args:
             rows: whose trials begin; their robots stand where the task starts them.
@@ -133,7 +133,8 @@ class TrialEnv(MeasuredEnv):
 
     @abstractmethod
     def disturb(self, control: Float) -> Float:
-        """What happens to the robots in this control period: forces, and other inputs.
+        """Applies what happens to the robots in this control period, and returns their control
+        inputs.
 
         Args:
             control: inputs of each physics step, (N, substeps, A).
@@ -141,15 +142,16 @@ class TrialEnv(MeasuredEnv):
 
     @abstractmethod
     def watch(self) -> Bool:
-        """After the period: spoil sensors, steer the robots; says whose trial is over, (N,)."""
+        """Degrades sensors and steers the robots after the period; returns whose trial is over,
+        (N,)."""
 
     @abstractmethod
     def happening(self, row: int) -> list[str]:
-        """What the protocol does to the robot in that row now, for a film."""
+        """Returns what the protocol does to the robot in that row now, for a film."""
 
     @abstractmethod
     def outcome(self, row: int, fell: bool) -> TrialOutcome:
-        """How the trial in that row ended; `fell`: the task says that it ended for good."""
+        """Returns how the trial in that row ended; `fell` is what the task says of it."""
 
     def _generators(self, seed: SeedSequence) -> list[Generator]:
         self._row_generators = [RowGenerator(self.num_envs) for _ in range(5)]
@@ -177,7 +179,7 @@ class TrialEnv(MeasuredEnv):
             rng.rows = range(self.num_envs)
 
     def _assign(self, rows: Rows) -> list[Generator]:
-        """Give these rows the next trials, with the chance that is theirs."""
+        """Gives these rows the next trials, each with random numbers of its own."""
         rngs = []
         for row in rows.tolist():
             self.trial[row] = trial = self._queue.popleft() if self._queue else NOBODY
@@ -189,7 +191,7 @@ class TrialEnv(MeasuredEnv):
         return rngs
 
     def _collect(self, rows: Rows) -> None:
-        """Keep the results of trials that ended."""
+        """Keeps the results of trials that ended."""
         fallen = self.task.terminated()
         for row in rows[self.trial[rows] != NOBODY].tolist():
             outcome = self.outcome(row, bool(fallen[row]))
@@ -210,7 +212,7 @@ class TrialEnv(MeasuredEnv):
 
 
 def trial_seeds(seed: int, trial: int) -> list[SeedSequence]:
-    """Of what is drawn for the trial, and of the environment's five generators.
+    """Returns the seeds of what is drawn for the trial, and of the environment's five generators.
 
     No training and no plain evaluation has them.
     """

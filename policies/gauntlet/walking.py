@@ -1,4 +1,4 @@
-"""The humanoid's gauntlet on N rows: crane, tour, pushes, load, arms, ground."""
+"""Runs the humanoid's gauntlet on N rows: crane, tour, pushes, load, arms, ground."""
 
 import math
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ from sim.tasks.walking.task import WalkingTask
 from sim.terrain.terrain import Kind, TerrainConfig
 
 _NEVER = 1e6  # s
-_SHOWN = 1.0  # s that a film tells of a push
+_SHOWN = 1.0  # s that a film's caption mentions a push
 
 
 class WalkingTrials(TrialEnv):
-    """Trials of a robot that walks; see `TrialEnv` for the arguments."""
+    """Runs trials of a robot that walks; see `TrialEnv` for the arguments."""
 
     task: WalkingTask
     config: WalkingConfig
@@ -77,7 +77,7 @@ class WalkingTrials(TrialEnv):
         return settings
 
     def _draw(self, row: int, rng: Generator) -> dict[str, float]:
-        """Set what differs from robot to robot, before constants are derived anew."""
+        """Sets what differs from robot to robot, before constants are derived anew."""
         p = self._protocol
         friction, payload = rng.uniform(*p.friction), rng.uniform(*p.payload)
         delay = rng.uniform(*p.action_delay)
@@ -171,7 +171,7 @@ class WalkingTrials(TrialEnv):
 
 
 def gauntlet_task(task: WalkingConfig, protocol: WalkingGauntlet, seed: int) -> WalkingConfig:
-    """The task as the protocol wants it: its own pushes, commands and loads are still."""
+    """Returns the task as the protocol wants it: its own pushes, commands and loads are off."""
     kinds: list[Kind] = []
     if protocol.slope:
         kinds.append("slope")

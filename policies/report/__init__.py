@@ -1,1 +1,1 @@
-"""An evaluation as one HTML page that a researcher can send to a colleague."""
+"""Shows an evaluation as one HTML page that a researcher can send to a colleague."""

@@ -24,9 +24,15 @@ class Axis:
     width: float
 
     @property
-    def ticks(self) -> list[float]:
-        """Round values along the axis."""
-        return nice_ticks(self.low, self.high)
+    def ticks(self) -> list[tuple[float, str]]:
+        """Round values along the axis, with enough digits to differ."""
+        values = nice_ticks(self.low, self.high)
+        texts: list[str] = []
+        for digits in range(3, 9):
+            texts = [number(value, digits) for value in values]
+            if len(set(texts)) == len(texts):
+                break
+        return list(zip(values, texts))
 
     def at(self, value: float) -> float:
         """Returns where a value is; values beyond the ends are at the ends."""

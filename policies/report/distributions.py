@@ -39,7 +39,7 @@ def metric_names(results: Sequence[SuiteResult]) -> list[str]:
 
 def _metric(results: Sequence[SuiteResult], name: str) -> Metric:
     samples = [_values(result, name) for result in results]
-    axis = common_axis(samples, 14.0, 330.0)
+    axis = common_axis(samples, 18.0, 322.0)
     charts = tuple(
         Histogram(title(name), result.engine, values, [t.success for t in result.trials], axis)
         for result, values in zip(results, samples)

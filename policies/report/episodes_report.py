@@ -1,4 +1,4 @@
-"""The report of plain episodes, `sim2edge eval --report FILE.html`: each is told as a trial."""
+"""Reports plain episodes, `sim2edge eval --report FILE.html`, each of them as a trial."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +20,11 @@ FILMED = 3  # episodes, in each engine
 
 
 class EpisodesReport:
-    """Gathers what a report tells while episodes are played, engine by engine.
+    """Gathers what a report says while episodes are played, engine by engine.
 
     Args:
         policy: where it was read from.
-        seed: of the evaluation.
+        seed: the evaluation's.
         contract: the policy's, None for a driver that is none.
     """
 
@@ -40,7 +40,7 @@ class EpisodesReport:
     def add(
         self, episodes: Episodes, trajectory: TrajectoryRecorder, task: str, engine: str = MUJOCO
     ) -> None:
-        """Take in the episodes in one engine, and film what went wrong.
+        """Adds the episodes in one engine, and films what went wrong.
 
         Args:
             episodes: what happened.
@@ -63,7 +63,7 @@ class EpisodesReport:
             self._no_films, self.interrupted = INTERRUPTED, True
 
     def write(self, path: Path, gate: Gate | None) -> Path:
-        """Write the page.
+        """Writes the page.
 
         Args:
             path: where, ending in .html.
@@ -88,14 +88,14 @@ class EpisodesReport:
 
 
 def as_trials(episodes: Episodes, *, policy: str, task: str, engine: str, seed: int) -> SuiteResult:
-    """One trial an episode; it succeeded if it survived to the end, and lapped if it could.
+    """Returns one trial an episode; it succeeded if it survived to the end, and lapped if it could.
 
     Args:
         episodes: what happened.
         policy: where it was read from.
         task: its name.
         engine: what moved the robots.
-        seed: of the evaluation.
+        seed: the evaluation's.
     """
     measured = {**episodes.metrics, "return": episodes.total_reward}
     trials = []

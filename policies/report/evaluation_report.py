@@ -1,4 +1,4 @@
-"""What a report is made from: results by engine, a gate's bounds, films, how it came about."""
+"""Holds what a report is made from: results by engine, a gate's bounds, films, its origin."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ INTERRUPTED = "the evaluation was interrupted"  # why there are no more films
 
 @dataclass(frozen=True)
 class Bound:
-    """One threshold of a gate, and what one engine's trials reached of it."""
+    """Holds one threshold of a gate, and what one engine's trials reached of it."""
 
     engine: str
     figure: str
@@ -25,25 +25,25 @@ class Bound:
 
     @property
     def margin(self) -> float:
-        """By how much it is met; negative by how much it is missed."""
+        """By how much the bound is met; negative by how much it is missed."""
         over = self.measured - self.bound
         return over if self.at_least else -over
 
     @property
     def met(self) -> bool:
-        """What is NaN meets nothing."""
+        """Whether the bound is met; NaN meets nothing."""
         return self.margin >= 0
 
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Everything that a page says."""
+    """Holds everything that a page says."""
 
     results: tuple[SuiteResult, ...]  # one an engine
     contract: Contract | None = None  # None for a driver that is no policy
     bounds: tuple[Bound, ...] = ()  # none without a gate
     films: tuple[Film, ...] = ()
-    goal: str = "completed"  # what a successful trial is said to have done
+    goal: str = "completed"  # what a successful trial did, in words
     command: str = ""  # the command line that made it
     replay: Callable[[SuiteResult, TrialResult], str] = SuiteResult.replay
     """The command line that shows a trial again; "" where there is none."""
@@ -53,11 +53,11 @@ class EvaluationReport:
 
 
 def bounds_of(gate: Gate, means: Mapping[str, Mapping[str, float]]) -> tuple[Bound, ...]:
-    """Each threshold of a gate for each engine.
+    """Returns each threshold of a gate for each engine.
 
     Args:
         gate: what is asked for.
-        means: by engine the figures that the gate judges, by name; one not there is NaN.
+        means: the figures that the gate judges, by engine and name; one not there is NaN.
     """
     tables = ((gate.at_least, True), (gate.at_most, False))
     return tuple(
@@ -69,7 +69,7 @@ def bounds_of(gate: Gate, means: Mapping[str, Mapping[str, float]]) -> tuple[Bou
 
 
 def failures_by_kind(result: SuiteResult) -> dict[str, int]:
-    """How many trials failed in which way, the most frequent first."""
+    """Returns how many trials failed in which way, the most frequent first."""
     kinds: dict[str, int] = {}
     for trial in result.trials:
         if not trial.success:
@@ -79,7 +79,8 @@ def failures_by_kind(result: SuiteResult) -> dict[str, int]:
 
 
 def worst_trials(result: SuiteResult, count: int) -> list[TrialResult]:
-    """The trials that failed soonest, but the soonest of each kind of failure before all others."""
+    """Returns the trials that failed soonest, the soonest of each kind of failure before all
+    others."""
     failed = sorted((t for t in result.trials if not t.success), key=lambda t: (t.seconds, t.trial))
     first: dict[str, TrialResult] = {}
     for trial in failed:

@@ -1,4 +1,4 @@
-"""The arithmetic of a report: shares with their intervals, quantiles of what is known."""
+"""Computes the figures of a report: shares with their intervals, quantiles of what is known."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,19 +15,19 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Share:
-    """How many of how many, and what that says of the true share."""
+    """Counts how many of how many, and says what that means for the true share."""
 
     hits: int
     count: int
 
     @property
     def value(self) -> float:
-        """NaN of nothing."""
+        """The share; NaN where nothing was counted."""
         return self.hits / self.count if self.count else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of Wilson (J. Am. Stat. Assoc. 22, 1927).
+        """The 95 % confidence interval of Wilson (J. Am. Stat. Assoc. 22, 1927).
 
         It stays within 0 and 1 and says something of 0 failures, where the usual ± does not.
         Nothing tried is known to be anywhere from 0 to 1.
@@ -44,14 +44,14 @@ class Share:
 
 
 def share_of(hits: Iterable[bool]) -> Share:
-    """The share of True among them."""
+    """Returns the share of True among them."""
     flags = [bool(hit) for hit in hits]
     return Share(sum(flags), len(flags))
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A sample in six figures; NaN where there is none."""
+    """Describes a sample by six figures; NaN where there is none."""
 
     count: int
     mean: float
@@ -65,7 +65,7 @@ class Spread:
 
 
 def spread_of(values: Iterable[float]) -> Spread:
-    """Of the finite ones among these values."""
+    """Returns the spread of the finite ones among these values."""
     known = finite(values)
     if not known.size:
         return Spread(0, math.nan, math.nan, (math.nan, math.nan, math.nan), math.nan)
@@ -74,13 +74,13 @@ def spread_of(values: Iterable[float]) -> Spread:
 
 
 def finite(values: Iterable[float]) -> Values:
-    """Those that are numbers."""
+    """Returns those values that are finite."""
     array = np.fromiter(values, np.float64)
     return array[np.isfinite(array)]
 
 
 def separation(value: Sequence[float], success: Sequence[bool]) -> float:
-    """How well a setting tells failures from successes: 0 not at all, ±1 perfectly.
+    """Returns how well a setting separates failures from successes: 0 not at all, ±1 perfectly.
 
     2 AUC − 1 (the rank-biserial correlation): the probability that a failure had more of it than a
     success, minus that of less. NaN where all went alike.
@@ -97,7 +97,7 @@ def separation(value: Sequence[float], success: Sequence[bool]) -> float:
 
 
 def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers within a range, at most that many, at least the range's ends' roundest."""
+    """Returns round numbers within a range, at most that many."""
     if not high > low:
         return [low]
     rough = (high - low) / max(most - 1, 1)

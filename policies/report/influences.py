@@ -1,4 +1,4 @@
-"""Finds what failures have in common: the settings that tell them from successes."""
+"""Finds what failures have in common: the settings that separate them from successes."""
 
 import math
 from collections.abc import Sequence

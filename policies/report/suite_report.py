@@ -1,4 +1,4 @@
-"""The report of a suite: `sim2edge eval --suite gauntlet --report FILE.html`."""
+"""Reports a suite: `sim2edge eval --suite gauntlet --report FILE.html`."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from policies.report.page import write_report
 from policies.train.provenance import describe_origin
 
 FILMED = 3  # trials, in each engine
-_GOALS = {"faults": "as declared"}  # what a successful trial is said to have done
+_GOALS = {"faults": "as declared"}  # what a successful trial did, in words
 
 FilmTrial = Callable[[TrialResult, Path], object]
 """Films the end of a trial into an MP4 file; UserError where this machine cannot draw."""
@@ -28,14 +28,14 @@ def report_suite(
     gate: Gate | None = None,
     film: FilmTrial | None = None,
 ) -> Path:
-    """Write the page, with films of the worst trials of each engine.
+    """Writes the page, with films of the worst trials of each engine.
 
     Args:
         path: where, ending in .html.
         results: one an engine.
         contract: the policy's.
         gate: what is asked for.
-        film: how a trial is filmed; None leaves films out.
+        film: films a trial; None leaves films out.
 
     Raises:
         UserError: it cannot be written there.
@@ -56,7 +56,7 @@ def report_suite(
 
 
 def _films(results: Sequence[SuiteResult], film: FilmTrial) -> tuple[list[Film], str]:
-    """Films as far as they could be made, and why there are no more."""
+    """Returns films as far as they could be made, and why there are no more."""
     films: list[Film] = []
     if any(result.interrupted for result in results):
         return films, INTERRUPTED

@@ -1,4 +1,4 @@
-"""The networks: actors that see what the robot's sensors give, critics that see more.
+"""Defines the networks: actors that see what the robot's sensors give, critics that see more.
 
 Stable-Baselines3 gets one flat observation, [actor's part (n), privileged part (p)]. The actors
 here read the first n columns alone; the critics read all.
@@ -25,7 +25,8 @@ PRIOR_TERM = "gait_clock"  # the observation term that an action prior acts on
 
 
 class AsymmetricFeatures(BaseFeaturesExtractor):
-    """Normalized observation, (N, n + p), and behind it the action prior, (N, A), if there is one.
+    """Returns the normalized observation, (N, n + p), and behind it the action prior, (N, A), if
+    any.
 
     The action prior is a fixed linear map W (A, n) of the raw actor observation that is added to
     the mean action: a gait to start from, say, as amplitudes on the sine and cosine of a clock.
@@ -52,7 +53,7 @@ class AsymmetricFeatures(BaseFeaturesExtractor):
 
 
 class AsymmetricMlp(nn.Module):
-    """Two networks, of which the policy's reads the actor's columns only."""
+    """Holds two networks, of which the policy's reads the actor's columns only."""
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class AsymmetricMlp(nn.Module):
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
-        """Hidden units, (N, h), and behind them the action prior, if there is one."""
+        """Returns hidden units, (N, h), and behind them the action prior, if there is one."""
         hidden = self.policy_net(features[:, : self.actor_size])
         if features.shape[1] == self.observation_size:
             return hidden
@@ -86,7 +87,7 @@ class AsymmetricMlp(nn.Module):
 
 
 class AsymmetricActorCritic(ActorCriticPolicy):
-    """PPO's policy, on `AsymmetricFeatures`: a Gaussian around network + prior, and a value."""
+    """Implements PPO's policy: a Gaussian around network + prior, and a value."""
 
     features_extractor: AsymmetricFeatures
     mlp_extractor: AsymmetricMlp  # type: ignore[assignment]  # SB3 builds it by _build_mlp_extractor
@@ -98,7 +99,7 @@ class AsymmetricActorCritic(ActorCriticPolicy):
     def evaluate_features(
         self, features: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """`evaluate_actions` from what `features_extractor` made of the observations.
+        """Computes `evaluate_actions` from what `features_extractor` made of the observations.
 
         Returns:
             Values (N, 1), log probabilities of the actions (N,), entropies (N,).
@@ -110,7 +111,7 @@ class AsymmetricActorCritic(ActorCriticPolicy):
         return self.value_net(latent_vf), distribution.log_prob(actions), entropy
 
     def mean_action(self, features: torch.Tensor) -> torch.Tensor:
-        """The mean of the action's distribution, (N, A), from the features."""
+        """Returns the mean of the action's distribution, (N, A), from the features."""
         return self._mean_action(self.mlp_extractor.forward_actor(features))
 
     def _build_mlp_extractor(self) -> None:
@@ -129,7 +130,7 @@ class AsymmetricActorCritic(ActorCriticPolicy):
 
 
 class SharedFeatures(BaseFeaturesExtractor):
-    """The normalized observation: the actor's columns, or all of them for critics.
+    """Returns the normalized observation: the actor's columns, or all of them for critics.
 
     Actor and critics share one normalizer.
     """
@@ -187,10 +188,10 @@ Policy = AsymmetricActorCritic | AsymmetricSACPolicy | AsymmetricTQCPolicy
 
 
 def prior_matrix(contract: Contract, amplitudes: npt.NDArray[np.float64] | None) -> Array | None:
-    """The action prior over the whole actor observation, (A, n).
+    """Returns the action prior over the whole actor observation, (A, n).
 
     Args:
-        contract: of the task, which says where the term `gait_clock` stands.
+        contract: the task's contract, which says where the term `gait_clock` stands.
         amplitudes: linear map (A, 2) from that term to the action; None for no prior.
     """
     if amplitudes is None:

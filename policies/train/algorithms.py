@@ -1,4 +1,4 @@
-"""The algorithms, by name: from a training config to Stable-Baselines3's, or to its policy alone.
+"""Makes Stable-Baselines3's algorithms, or their policies alone, from a training config, by name.
 
 An algorithm of another package is a class like those here, `Learner`, registered as
 `sim2edge.algorithms` or by `ALGORITHMS.register(name)`. It gives a `BatchPPO`, `SAC` or `TQC`, or
@@ -39,7 +39,7 @@ class Learner(ABC):
     """Makes an algorithm and its policy from a training's config.
 
     Args:
-        config: of the training.
+        config: the training's config.
     """
 
     settings: ClassVar[Any] = None
@@ -188,7 +188,7 @@ ALGORITHMS: Registry[type[Learner]] = Registry(
 
 
 def find_learner(config: TrainConfig) -> Learner:
-    """What makes the algorithm that a config asks for.
+    """Returns what makes the algorithm that a config asks for.
 
     Raises:
         UserError: there is none of that name.
@@ -199,7 +199,7 @@ def find_learner(config: TrainConfig) -> Learner:
 def make_algorithm(
     config: TrainConfig, env: BatchVecEnv, prior: Array | None
 ) -> tuple[Algorithm, VecNormalize]:
-    """The algorithm, and the environment it acts on, with scaled rewards.
+    """Makes the algorithm, and the environment it acts on, with scaled rewards.
 
     Unscaled returns of several hundred would drown the policy's gradient in the value's under
     one gradient-norm clip.
@@ -224,7 +224,7 @@ def make_policy(
     actor_size: int,
     prior: Array | None,
 ) -> Policy:
-    """An untrained policy of the shape that the config asks for."""
+    """Makes an untrained policy of the shape that the config asks for."""
     policy_class, kwargs = find_learner(config).policy(observation_space, actor_size, prior)
     policy: Policy = policy_class(observation_space, action_space, FloatSchedule(1e-3), **kwargs)
     return policy

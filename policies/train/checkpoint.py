@@ -1,4 +1,4 @@
-"""Everything that a training needs to go on as if it had never stopped."""
+"""Captures and restores all that a training needs to go on as if it had never stopped."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "t
 
 
 def capture(algorithm: Algorithm, scaled: VecNormalize) -> dict[str, Any]:
-    """The state between two iterations: networks, optimizers, simulations, random numbers."""
+    """Returns the state between two iterations: networks, optimizers, simulations, random
+    numbers."""
     env = scaled.venv
     assert isinstance(env, BatchVecEnv)
     names, variables = algorithm._get_torch_save_params()
@@ -48,7 +49,7 @@ def capture(algorithm: Algorithm, scaled: VecNormalize) -> dict[str, Any]:
 
 
 def restore(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -> None:
-    """Go on from a `capture`."""
+    """Restores a `capture`."""
     env = scaled.venv
     assert isinstance(env, BatchVecEnv)
     for name, value in state["parameters"].items():
@@ -71,7 +72,7 @@ def restore(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -
 
 
 def begin_with(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -> None:
-    """Take over from a `capture` what its policy has learnt; exploration starts anew.
+    """Takes over from a `capture` what its policy has learnt; exploration starts anew.
 
     Raises:
         RuntimeError: its networks have another shape.
@@ -84,7 +85,7 @@ def begin_with(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]
 
 
 def spent(state: dict[str, Any]) -> tuple[int, float]:
-    """Steps and seconds in a checkpoint's policy, those of the runs it began with included."""
+    """Returns steps and seconds in a checkpoint's policy, including the runs it began with."""
     before = state["inherited"]
     steps = int(state["counters"]["num_timesteps"]) + int(before["steps"])
     return steps, float(state["train_seconds"]) + float(before["seconds"])

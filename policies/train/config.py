@@ -1,4 +1,4 @@
-"""What can be chosen about a training, with its defaults."""
+"""Sets what can be chosen about a training, with its defaults."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +93,7 @@ class TrainConfig:
 
 
 def check(config: TrainConfig) -> None:
-    """Refuse numbers that no training can have.
+    """Refuses numbers that no training can have.
 
     Raises:
         UserError: names the option.

@@ -36,12 +36,12 @@ class RunningNormalizer(nn.Module):
         self.register_buffer("inverse_std", torch.ones(size))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Normalized rows, (N, size)."""
+        """Returns normalized rows, (N, size)."""
         return ((rows - self.offset) * self.inverse_std).clamp_(-CLIP, CLIP)
 
     @torch.no_grad()
     def update(self, rows: torch.Tensor) -> None:
-        """Take in raw rows, (N, size), by Chan's parallel rule for mean and variance."""
+        """Adds raw rows, (N, size), by Chan's parallel rule for mean and variance."""
         rows = rows.double()
         count = float(rows.shape[0])
         variance, mean = torch.var_mean(rows, dim=0, correction=0)
@@ -57,5 +57,5 @@ class RunningNormalizer(nn.Module):
 
 
 def normalizer_sha256(offset: Array, inverse_std: Array) -> str:
-    """Hash of the statistics a policy was exported with."""
+    """Returns the hash of the statistics a policy was exported with."""
     return hashlib.sha256(offset.tobytes() + inverse_std.tobytes()).hexdigest()

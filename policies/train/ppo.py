@@ -1,4 +1,4 @@
-"""Stable-Baselines3's PPO on large batches; its learning rate follows the KL divergence."""
+"""Runs Stable-Baselines3's PPO on large batches; its learning rate follows the KL divergence."""
 
 import numpy as np
 import torch
@@ -101,7 +101,7 @@ class BatchPPO(PPO):
         return torch.stack([term.detach() for term in terms])
 
     def _mirrored(self, observations: torch.Tensor) -> torch.Tensor | None:
-        """The features of the observations in the mirror, of which the actor's part counts."""
+        """Returns the features of the mirrored observations, of which the actor's part counts."""
         if self.mirror is None:
             return None
         mirrored, actor = observations.clone(), len(self.mirror.observation.source)
@@ -109,7 +109,8 @@ class BatchPPO(PPO):
         return self.policy.features_extractor(mirrored)
 
     def _asymmetry(self, features: torch.Tensor, mirrored: torch.Tensor | None) -> torch.Tensor:
-        """Mean squared difference of what the policy does and what it does in the mirror."""
+        """Returns the mean squared difference of what the policy does and what it does in the
+        mirror."""
         if self.mirror is None or mirrored is None:
             return torch.zeros(())
         half = len(features) // 2

@@ -1,4 +1,4 @@
-"""Where a policy comes from: commit, versions, hardware, command line."""
+"""Describes where a policy comes from: commit, versions, hardware, command line."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("sim2edge", "mujoco", "numpy", "torch", "stable-baselines3", "gymnas
 
 
 def describe_origin() -> dict[str, Any]:
-    """What goes into run.json, beside the seed."""
+    """Returns what goes into run.json, beside the seed."""
     return {
         "commit": commit(),
         "command": shlex.join(["sim2edge", *sys.argv[1:]]),
@@ -23,7 +23,8 @@ def describe_origin() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the checkout this runs from, "-dirty" if it was changed; else "unknown"."""
+    """Returns the commit of the checkout this runs from, "-dirty" if it was changed; else
+    "unknown"."""
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():  # installed, perhaps inside somebody else's checkout
         return "unknown"
@@ -42,7 +43,7 @@ def commit() -> str:
 
 
 def hardware() -> str:
-    """Processor and cores."""
+    """Returns the name of the processor, and how many cores this process may use."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -56,7 +57,7 @@ def hardware() -> str:
 
 
 def cores() -> int:
-    """Cores this process may use."""
+    """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0))
 
 

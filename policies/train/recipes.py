@@ -1,4 +1,4 @@
-"""How each task is trained best, as far as we know: where `sim2edge train TASK` starts from."""
+"""Lists how each task is trained best, as far as we know: `sim2edge train TASK` starts from it."""
 
 from edge_runtime.plugins import Registry
 from policies.train.config import PPOConfig, TrainConfig
@@ -55,12 +55,12 @@ RECIPES: Registry[TrainConfig] = Registry(
 
 
 def trainings() -> list[str]:
-    """What `sim2edge train` can be asked for: every recipe, and every task."""
+    """Returns what `sim2edge train` can be asked for: every recipe, and every task."""
     return sorted({*RECIPES, *TASKS})
 
 
 def recipe(name: str) -> TrainConfig:
-    """The training of that name; a task without a recipe is trained with the defaults.
+    """Returns the training of that name; a task without a recipe is trained with the defaults.
 
     Raises:
         UserError: there is none.

@@ -1,4 +1,4 @@
-"""What a training run says of itself: returns, survival, reward terms and metrics."""
+"""Measures a training run: returns, survival, reward terms and metrics."""
 
 from collections import deque
 from typing import Any
@@ -27,7 +27,7 @@ class RolloutStatistics:
         terminated: npt.NDArray[np.bool_],
         done: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.intp]:
-        """Count one step of all simulations; returns the rows whose episode ended."""
+        """Counts one step of all simulations, and returns the rows whose episode ended."""
         self._returns += reward
         self._lengths += 1
         for group, values in (("reward", env.reward_terms), ("metric", env.metrics)):
@@ -45,7 +45,7 @@ class RolloutStatistics:
         return ended
 
     def summary(self) -> dict[str, float]:
-        """Means over the latest episodes, and over the steps since the last call.
+        """Returns means over the latest episodes, and over the steps since the last call.
 
         A metric that is NaN in some simulations (no lap yet, say) counts where it is known.
         """
@@ -58,7 +58,7 @@ class RolloutStatistics:
         return means
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on counting from here."""
+        """Returns what `restore` needs to go on counting from here."""
         return {
             "returns": self._returns.copy(),
             "lengths": self._lengths.copy(),
@@ -66,7 +66,7 @@ class RolloutStatistics:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Goes on from a `state`."""
         self._returns[:] = state["returns"]
         self._lengths[:] = state["lengths"]
         self._episodes.clear()

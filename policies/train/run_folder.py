@@ -1,4 +1,4 @@
-"""The folder of a training run.
+"""Reads and writes the folder of a training run.
 
 config.json     everything that was chosen
 run.json        where it comes from: commit, seed, versions, hardware, command line
@@ -28,14 +28,14 @@ FORMAT = 2
 
 
 class RunFolder:
-    """A run on disk."""
+    """Reads and writes a run on disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig, record: dict[str, Any]) -> "RunFolder":
-        """Start a run.
+        """Starts a run.
 
         Raises:
             UserError: there is one already, or the folder cannot be written.
@@ -56,7 +56,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """An existing run.
+        """Opens an existing run.
 
         Raises:
             UserError: it is not one.
@@ -68,7 +68,7 @@ class RunFolder:
 
     @property
     def config(self) -> TrainConfig:
-        """What was chosen for this run.
+        """The config that was chosen for this run.
 
         Raises:
             UserError: the file is damaged or from another version.
@@ -83,7 +83,7 @@ class RunFolder:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Where the run comes from; empty if the file is lost."""
+        """The origin of the run; empty if the file is lost."""
         try:
             record: dict[str, Any] = json.loads((self.path / RECORD).read_text())
         except (OSError, ValueError):
@@ -91,18 +91,18 @@ class RunFolder:
         return record
 
     def save(self, checkpoint: dict[str, Any]) -> None:
-        """Replace the checkpoint in one go; on failure the previous one is still there."""
+        """Replaces the checkpoint in one go; on failure the previous one is still there."""
         content = io.BytesIO()
         torch.save({"format": FORMAT, **_to_tensors(checkpoint)}, content)
         write_file(self.path / CHECKPOINT, content.getvalue())
 
     def load(self) -> dict[str, Any]:
-        """The checkpoint; as `load_checkpoint`."""
+        """Loads the checkpoint; see `load_checkpoint`."""
         return load_checkpoint(self.path / CHECKPOINT)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint, its tensors given as numpy arrays.
+    """Loads a checkpoint, its tensors as numpy arrays.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -123,7 +123,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def config_to_json(config: TrainConfig) -> str:
-    """The text of config.json."""
+    """Returns the text of config.json."""
     fields = to_json(config)
     fields.pop("resume")
     fields["task"] = {"name": config.task.name, **fields["task"]}
@@ -131,7 +131,7 @@ def config_to_json(config: TrainConfig) -> str:
 
 
 def task_name(document: Any, where: str) -> str:
-    """The name of the task in what a config.json holds.
+    """Returns the name of the task in what a config.json holds.
 
     Raises:
         UserError: there is none.
@@ -144,7 +144,7 @@ def task_name(document: Any, where: str) -> str:
 
 
 def config_from_document(document: Any, where: str, base: TrainConfig | None = None) -> TrainConfig:
-    """The config that a config.json holds.
+    """Returns the config that a config.json holds.
 
     Args:
         document: what the file holds.
@@ -166,7 +166,8 @@ def config_from_document(document: Any, where: str, base: TrainConfig | None = N
 
 
 def _to_tensors(tree: Any) -> Any:
-    """Numpy arrays as tensors, which can be loaded without running any code from the file."""
+    """Returns numpy arrays as tensors, which can be loaded without running any code from the
+    file."""
     if isinstance(tree, dict):
         return {key: _to_tensors(value) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The native batch as a Stable-Baselines3 vector environment."""
+"""Wraps the native batch as a Stable-Baselines3 vector environment."""
 
 import dataclasses
 from typing import Any
@@ -95,7 +95,7 @@ class BatchVecEnv(VecEnv):
 def sim2edge_vec_env(
     task: str, num_envs: int = 64, *, seed: int = 0, threads: int = 0, **fields: Any
 ) -> VecEnv:
-    """A task as a vector environment for Stable-Baselines3's own algorithms.
+    """Makes a task's vector environment for Stable-Baselines3's own algorithms.
 
     Observations are what the robot's policy will see, without what is privileged, so that a
     policy learnt here can be deployed: `sim2edge export model.zip --task TASK`.
@@ -103,8 +103,8 @@ def sim2edge_vec_env(
     Args:
         task: its name.
         num_envs: simulations side by side.
-        seed: of everything random in them.
-        threads: for physics, 0 for all cores.
+        seed: decides everything random in them.
+        threads: physics threads, 0 for all cores.
         fields: replace those of the task's config; an exported policy has the task's own.
 
     Raises:

@@ -1,7 +1,7 @@
-"""A robot's left and right: what its observation and action are in a mirror.
+"""Mirrors a robot's observation and action, left to right.
 
-What is right for the left foot is right for the right one, in the mirrored world; a policy that is
-told so learns twice from each step (Yu, Turk and Liu, "Learning Symmetric and Low-Energy
+What is right for the left foot is right for the right one, in the mirrored world; a policy
+that knows it learns twice from each step (Yu, Turk and Liu, "Learning Symmetric and Low-Energy
 Locomotion", ACM Transactions on Graphics 37(4), 2018, from where the loss is).
 """
 
@@ -27,29 +27,29 @@ _PER_JOINT = ("joint_pos_rel", "joint_vel", "last_action")
 
 
 class Reflection(NamedTuple):
-    """Of a vector: element i of the mirrored one is sign[i] times element source[i]."""
+    """Mirrors a vector: element i of the mirrored one is sign[i] times element source[i]."""
 
     source: torch.Tensor
     sign: torch.Tensor
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
-        """Mirror the last axis."""
+        """Returns the array with its last axis mirrored."""
         return values[..., self.source] * self.sign
 
 
 class Mirror(NamedTuple):
-    """What a policy reads and does, mirrored."""
+    """Mirrors what a policy reads and does."""
 
     observation: Reflection
     action: Reflection
 
 
 def find_mirror(contract: Contract, signs: Sequence[float]) -> Mirror:
-    """The mirror of a robot whose joints come in pairs, or lie in the middle.
+    """Finds the mirror of a robot whose joints come in pairs, or lie in the middle.
 
     Args:
-        contract: of the task.
-        signs: by joint, whether its mirror turns the same way, 1, or the other, -1.
+        contract: the task's contract.
+        signs: for each joint 1 if its mirror image turns the same way, else -1.
 
     Raises:
         UserError: the task has a term or command whose mirror is not known.

@@ -1,4 +1,4 @@
-"""One training: the batch, the algorithm on it, and what is saved of both."""
+"""Runs one training: the batch, the algorithm on it, and what is saved of both."""
 
 import time
 from pathlib import Path
@@ -25,7 +25,7 @@ _NEVER = 10**9
 
 
 class Training:
-    """Goes forward by iterations: a rollout, and the updates from it.
+    """Trains by iterations: a rollout, and the updates from it.
 
     Args:
         config: what to train and how.
@@ -67,16 +67,16 @@ class Training:
 
     @property
     def steps(self) -> int:
-        """Control steps so far, over all simulations and sessions."""
+        """The control steps so far, over all simulations and sessions."""
         return self.algorithm.num_timesteps
 
     @property
     def seconds(self) -> float:
-        """Time spent so far, over all sessions, setting up included."""
+        """The time spent so far, s, over all sessions, setting up included."""
         return self._seconds_before + time.monotonic() - self._start
 
     def iterate(self) -> dict[str, float]:
-        """One rollout and its updates; returns what there is to say about them.
+        """Runs one rollout and its updates, and returns their statistics by name.
 
         Raises:
             UserError: the weights are no longer finite.
@@ -104,7 +104,7 @@ class Training:
         return summary
 
     def save(self) -> None:
-        """Write a checkpoint.
+        """Writes a checkpoint.
 
         Raises:
             UserError: it cannot be written; the previous one is still there.
@@ -121,7 +121,7 @@ class Training:
         )
 
     def close(self) -> None:
-        """Let go of the simulations and the log."""
+        """Closes the simulations and the log."""
         self.algorithm.logger.close()
         self._env.close()
 

@@ -107,7 +107,7 @@ def test_a_reaction_that_does_not_come_is_told(humanoid: FaultSuite) -> None:
     assert not outcome.success and outcome.judged[0].took is None
     (summary,) = by_fault([outcome])
     assert (summary.due, summary.in_time, summary.slowest) == (1, 0, math.inf)
-    assert "no stop (frozen)" in summary.told
+    assert "no stop (frozen)" in summary.reactions
 
 
 def test_a_stop_for_which_nothing_is_declared_is_told(humanoid: FaultSuite) -> None:

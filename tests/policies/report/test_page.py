@@ -16,6 +16,7 @@ from policies.evaluation.gate import Gate
 from policies.evaluation.quantities import with_unit
 from policies.evaluation.suite_result import PushResult, SuiteResult, TrialResult
 from policies.film.small_film import Film
+from policies.report.charts import Axis
 from policies.report.evaluation_report import EvaluationReport, bounds_of
 from policies.report.influences import influences
 from policies.report.page import page, write_report
@@ -382,6 +383,11 @@ def test_yes_or_no_is_a_share_and_no_distribution() -> None:
     table = read.tables["Median and spread of every metric, by engine"]
     assert next(row for row in table if row[0] == "lapped")[1:] == ["–", "–", "75.0 %", "20"]
     assert "velocity error in MuJoCo" in text and "lapped in MuJoCo" not in text
+
+
+def test_the_figures_along_an_axis_differ() -> None:
+    texts = [text for _, text in Axis(0.9961, 1.0031, 0.0, 100.0).ticks]
+    assert texts == ["0.998", "1", "1.002"]
 
 
 def test_short_times_are_in_milliseconds() -> None:

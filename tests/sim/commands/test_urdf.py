@@ -51,10 +51,10 @@ def test_a_difference_exits_with_1(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from sim.urdf import document
+    from sim.urdf import urdf_text
 
     # Text in single precision is what this check is there to catch.
-    monkeypatch.setattr(document, "_number", lambda value: f"{value:.3g}")
+    monkeypatch.setattr(urdf_text, "_number", lambda value: f"{value:.3g}")
     own.write_text(own.read_text().replace("0.1 0.2 0.3", "0.12345 0.2 0.3"))
     assert main(["urdf", str(own), "-o", str(tmp_path / "own.urdf"), "--check"]) == 1
     assert "TOO MUCH" in capsys.readouterr().out

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def read_document(path: Path, kind: str) -> Any:
-    """Read a file: JSON if its name ends in .json, else TOML.
+    """Reads a file: JSON if its name ends in .json, else TOML.
 
     Args:
         path: the file.
@@ -57,7 +57,7 @@ def to_json(value: Any) -> Any:
 
 
 def read_config(kind: type[T], path: Path, what: str, base: T | None = None) -> T:
-    """Read a config from a file, as `from_json` builds it, and check its bounds.
+    """Reads a config from a file, as `from_json` builds it, and check its bounds.
 
     Raises:
         UserError: the file cannot be read, or does not fit.
@@ -68,7 +68,7 @@ def read_config(kind: type[T], path: Path, what: str, base: T | None = None) -> 
 
 
 def from_json(kind: type[T], value: Any, where: str, base: T | None = None) -> T:
-    """Build a config from what a document holds.
+    """Builds a config from what a document holds.
 
     A number may say its unit, which must be the declared one: { value = 300, unit = "N" }.
 

@@ -1,4 +1,4 @@
-"""Declares a setting once: its default, sentence, unit and bounds.
+"""Declares a setting once: default, sentence, unit and bounds.
 
 The command line, JSON and TOML files, ROS parameters and the generated reference all read them.
 """
@@ -7,7 +7,7 @@ import ast
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
@@ -53,33 +53,30 @@ def setting(
     sentence: str = "",
     unit: str = "",
     *,
-    factory: Callable[[], Any] | Any = MISSING,
     above: float = -math.inf,
     at_least: float = -math.inf,
     at_most: float = math.inf,
     infinite: bool = False,
     allowed: str = "",
 ) -> Any:
-    """Declare a field of a dataclass as a setting.
+    """Declares a field of a dataclass as a setting.
 
     A long sentence may stand as a string below the field instead.
-
     Bounds hold for each number of a tuple, of which there must then be one at least. A tuple of
     two numbers is a range, the lower first; one of any length is a list.
 
     Args:
-        default: its default; without one, nor a `factory`, it must be given.
+        default: its default; without one it must be given.
         sentence: what it means.
         unit: what its numbers are measured in; "1" where saying that it has none is worth it.
-        factory: makes the default.
         above: numbers must be greater than this.
         at_least: numbers must not be smaller than this.
         at_most: numbers must not be greater than this.
         infinite: whether numbers may be infinite.
-        allowed: what else it must be, in words, for whoever only reads about it.
+        allowed: what else it must be, in words, for a reader of the description.
     """
     declared = Setting(sentence, unit, above, at_least, at_most, infinite, allowed)
-    return field(default=default, default_factory=factory, metadata={_KEY: declared})
+    return field(default=default, metadata={_KEY: declared})
 
 
 def about(of: "Field[Any]") -> Setting:
@@ -126,7 +123,7 @@ def _strings_below(kind: type[Any]) -> dict[str, str]:
 
 
 def check(config: Any, where: str) -> None:
-    """Refuse numbers that are no numbers or out of bounds, and ranges in the wrong order.
+    """Refuses numbers that are no numbers or out of bounds, and ranges in the wrong order.
 
     Args:
         config: a dataclass, others within it.

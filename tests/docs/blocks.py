@@ -5,6 +5,8 @@ A comment right above a block says how the test differs from what a reader does:
     <!-- test: small -->                     sim2edge gets small sizes, see SIZES
     <!-- test: replace "A" by "B" -->        in the block; may stand several times
     <!-- test: file NAME -->                 the block is also a file of that name
+    <!-- test: module NAME -->               the block is a file of that name, and only that
+    <!-- test: outside -->                   names what a package brings, which only this page has
     <!-- test: gate -->, suite, parameters, json   what reads this TOML, YAML or JSON
     <!-- test: slow -->                      takes longer than some ten seconds
     <!-- test: before ... -->                Python that runs first, on the lines that follow

@@ -90,7 +90,8 @@ def run(sequence: Sequence[Block], workshop: Path) -> None:
     """The blocks one after another, as a reader would type them."""
     program = [_BASH]
     for block in sequence:
-        if path := block.value("file"):
+        module = block.value("module")
+        if path := block.value("file") or module:
             (workshop / path).parent.mkdir(parents=True, exist_ok=True)
             (workshop / path).write_text(block.code)
         if before := block.value("before"):
@@ -103,7 +104,7 @@ def run(sequence: Sequence[Block], workshop: Path) -> None:
             program.append("import doctest")
             program.append(f"case = doctest.DocTestParser().{case}")
             program.append("assert doctest.DocTestRunner(optionflags=8).run(case).failed == 0")
-        elif block.language == "python":
+        elif block.language == "python" and module is None:
             program.append(block.code)
     (workshop / "page_.py").write_text("\n".join(program))
     path = f"{workshop / '.programs'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -127,6 +128,8 @@ def test_the_commands_take_their_options(
 ) -> None:
     """Up to the point where they would begin to work."""
     monkeypatch.chdir(workshop)
+    if block.value("outside") is not None:
+        return
     for arguments in commands(block):
         if "--import" in arguments:  # what it imports would stay; a page's own test has it
             continue

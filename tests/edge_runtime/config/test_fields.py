@@ -1,10 +1,12 @@
 """Numbers that no simulation can have are refused by the option that sets them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from math import inf
 from typing import Any
 
 import pytest
 
+from edge_runtime.config.fields import Range, check, described, setting
 from edge_runtime.errors import UserError
 from sim.envs.batch import make_batch
 from sim.tasks import find_task
@@ -75,3 +77,48 @@ def test_an_interval_may_be_one_number() -> None:
     config = changed(find_task(WALK), "command.interval", (0.1, 0.1))
     env = make_batch(changed(config, "pushes.interval", (0.1, 0.1)), 1, threads=1)
     env.reset(seed=0)
+
+
+@dataclass(frozen=True)
+class Joint:
+    name: str = ""
+    reach: Range = setting((-inf, inf), unit="rad", infinite=True)
+    share: float = setting(0.5, "Share of the load.", above=0, at_most=1)
+
+
+@dataclass(frozen=True)
+class Limb:
+    joints: tuple[Joint, ...] = ()
+    sizes: tuple[int, ...] = setting((4, 2), unit="m", at_least=2)
+    """How large each
+    part is."""
+    seconds: float = setting(1.0, unit="s", at_least=0.5, at_most=2**31)
+
+
+@pytest.mark.parametrize(
+    ("limb", "message"),
+    [
+        (
+            Limb((Joint(), Joint("knee", share=0.0))),
+            r"joints[knee].share is 0; it must be",
+        ),
+        (Limb((Joint("hip", (1.0, -inf)),)), "joints[hip].reach 1 -inf is no range"),
+        (Limb(sizes=(4, 1)), "sizes is 1 m; it must be at least 2 m"),
+        (Limb(sizes=()), "sizes is empty; give one number at least, at least 2"),
+        (Limb(seconds=0.1), "seconds is 0.1 s; it must be from 0.5 to 2147483648 s"),
+    ],
+)
+def test_a_message_names_the_key_and_its_bounds(limb: Limb, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        check(limb, "limb.toml: ")
+    assert str(error.value).startswith(f"limb.toml: {message}")
+
+
+def test_infinity_may_be_allowed_and_a_list_is_no_range() -> None:
+    check(Limb((Joint(),), sizes=(9, 2)), "")
+
+
+def test_a_description_has_sentence_bounds_and_unit() -> None:
+    told = [described(Limb, field) for field in fields(Limb)]
+    assert told == ["", "How large each part is. At least 2 m.", "From 0.5 to 2147483648 s."]
+    assert described(Joint, fields(Joint)[2]) == "Share of the load. Above 0 and at most 1."

@@ -1,0 +1,1 @@
+"""A quadruped, its task and an observation term, for sim2edge."""

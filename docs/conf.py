@@ -35,6 +35,14 @@ suppress_warnings = ["ref.python", "toc.empty_glob"]
 # A docstring's `name` links to what has that name, and is code otherwise.
 default_role = "py:obj"
 autosummary_generate = True
+# A page for each room, with its files as sections; a template asks what is a room.
+autosummary_context = {
+    "packages": {
+        ".".join(path.parent.relative_to(folder).parts)
+        for folder in map(Path, sys.path[:2])
+        for path in folder.glob("*/**/__init__.py")
+    }
+}
 autosummary_ignore_module_all = False
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
@@ -80,7 +88,7 @@ def _drop_plain_bases(_: Sphinx, document: nodes.document) -> None:
 
 
 def _write_pages(_: Sphinx) -> None:
-    """Writes the settings and derivations; removes pages of modules that are gone."""
+    """Writes the settings and derivations; removes pages of rooms that are gone."""
     from sim2edge.settings_reference import reference  # noqa: PLC0415  it imports the product
 
     WRITTEN.mkdir(exist_ok=True)
@@ -93,8 +101,7 @@ def _write_pages(_: Sphinx) -> None:
         if not page.exists() or page.read_text() != text:
             page.write_text(text)
     for stub in WRITTEN.glob("*.rst"):
-        module = stub.stem.replace(".", "/")
-        if not any(Path(p, module).is_dir() or Path(p, f"{module}.py").exists() for p in sys.path):
+        if stub.stem not in autosummary_context["packages"]:
             stub.unlink()
 
 

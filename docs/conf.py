@@ -30,7 +30,7 @@ exclude_patterns = ["media"]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 # A docstring's word that names several things is shown as code; that is no mistake.
-suppress_warnings = ["ref.python", "toc.empty_glob"]
+suppress_warnings = ["ref.python"]
 
 # A docstring's `name` links to what has that name, and is code otherwise.
 default_role = "py:obj"
@@ -92,10 +92,11 @@ def _write_pages(_: Sphinx) -> None:
     from sim2edge.settings_reference import reference  # noqa: PLC0415  it imports the product
 
     WRITTEN.mkdir(exist_ok=True)
-    pages = {"settings": reference()}
+    derivations = "# Derivations\n\nThe equations of each filter, as its code has them.\n"
     for path in sorted((ROOT / "edge_runtime" / "fusion").glob("*/DERIVATION.md")):
         where = f"../../{path.relative_to(ROOT)}"
-        pages[f"derivation-{path.parent.name}"] = f"```{{include}} {where}\n```\n"
+        derivations += f"\n```{{include}} {where}\n:heading-offset: 1\n```\n"
+    pages = {"settings": reference(), "derivations": derivations}
     for name, text in pages.items():
         page = WRITTEN / f"{name}.md"
         if not page.exists() or page.read_text() != text:

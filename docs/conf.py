@@ -30,11 +30,19 @@ exclude_patterns = ["media"]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 # A docstring's word that names several things is shown as code; that is no mistake.
-suppress_warnings = ["ref.python", "toc.empty_glob"]
+suppress_warnings = ["ref.python"]
 
 # A docstring's `name` links to what has that name, and is code otherwise.
 default_role = "py:obj"
 autosummary_generate = True
+# A page for each room, with its files as sections; a template asks what is a room.
+autosummary_context = {
+    "packages": {
+        ".".join(path.parent.relative_to(folder).parts)
+        for folder in map(Path, sys.path[:2])
+        for path in folder.glob("*/**/__init__.py")
+    }
+}
 autosummary_ignore_module_all = False
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
@@ -80,21 +88,21 @@ def _drop_plain_bases(_: Sphinx, document: nodes.document) -> None:
 
 
 def _write_pages(_: Sphinx) -> None:
-    """Writes the settings and derivations; removes pages of modules that are gone."""
+    """Writes the settings and derivations; removes pages of rooms that are gone."""
     from sim2edge.settings_reference import reference  # noqa: PLC0415  it imports the product
 
     WRITTEN.mkdir(exist_ok=True)
-    pages = {"settings": reference()}
+    derivations = "# Derivations\n\nThe equations of each filter, as its code has them.\n"
     for path in sorted((ROOT / "edge_runtime" / "fusion").glob("*/DERIVATION.md")):
         where = f"../../{path.relative_to(ROOT)}"
-        pages[f"derivation-{path.parent.name}"] = f"```{{include}} {where}\n```\n"
+        derivations += f"\n```{{include}} {where}\n:heading-offset: 1\n```\n"
+    pages = {"settings": reference(), "derivations": derivations}
     for name, text in pages.items():
         page = WRITTEN / f"{name}.md"
         if not page.exists() or page.read_text() != text:
             page.write_text(text)
     for stub in WRITTEN.glob("*.rst"):
-        module = stub.stem.replace(".", "/")
-        if not any(Path(p, module).is_dir() or Path(p, f"{module}.py").exists() for p in sys.path):
+        if stub.stem not in autosummary_context["packages"]:
             stub.unlink()
 
 

@@ -43,8 +43,8 @@ class Learner(ABC):
     """
 
     settings: ClassVar[Any] = None
-    """Of a package's own: the default of its config, a frozen dataclass, whose fields are the
-    options `--settings.*` and arrive as `config.settings`."""
+    """The default config of an algorithm from another package: a frozen dataclass, whose fields are
+    the options `--settings.*` and arrive as `config.settings`."""
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config

@@ -83,7 +83,7 @@ class TrainConfig:
     ppo: PPOConfig = field(default_factory=PPOConfig)
     sac: SACConfig = field(default_factory=SACConfig)
     settings: Any = None
-    """Of an algorithm that another package brings."""
+    """Settings of an algorithm that another package brings."""
     initial: Path | None = None
     """Start with what the policy of this run has learnt, for the same robot and observations;
     exploration, learning rate and everything else start anew."""

@@ -108,10 +108,11 @@ def run(sequence: Sequence[Block], workshop: Path) -> None:
             program.append(block.code)
     (workshop / "page_.py").write_text("\n".join(program))
     path = f"{workshop / '.programs'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    own = {"PATH": path, "PYTHONPATH": str(ROOT), "ROS_DOMAIN_ID": str(os.getpid() % 100 + 1)}
     done = subprocess.run(
         [sys.executable, "page_.py"],
         cwd=workshop,
-        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        env=os.environ | own,
         capture_output=True,
         text=True,
         timeout=1800,

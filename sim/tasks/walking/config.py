@@ -31,7 +31,7 @@ from sim.terrain.terrain import Kind
 class WalkingConfig(WalkingSettings):
     """Track a commanded forward, lateral and yaw velocity, with any robot on legs.
 
-    A task of another robot names itself and its robot, and changes what defaults do not suit it:
+    A task of another robot names itself and its robot, and changes what defaults do not suit it::
 
         @dataclass(frozen=True)
         class HopperVelocity(WalkingConfig):

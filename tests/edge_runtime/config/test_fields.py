@@ -10,6 +10,7 @@ from edge_runtime.config.fields import Range, check, described, setting
 from edge_runtime.errors import UserError
 from sim.envs.batch import make_batch
 from sim.tasks import find_task
+from sim.tasks.walking.config import HumanoidVelocity
 
 
 def changed(config: Any, path: str, value: Any) -> Any:
@@ -64,13 +65,13 @@ def test_a_number_that_cannot_be_is_one_line_that_names_its_flag(
 
 
 def test_a_delay_without_randomization_is_no_matter() -> None:
-    config = changed(find_task(WALK).nominal(), "randomization.action_delay", (0.0, 0.03))
+    config = changed(HumanoidVelocity().nominal(), "randomization.action_delay", (0.0, 0.03))
     make_batch(config, 1, threads=1)
 
 
 def test_a_control_period_holds_a_physics_step() -> None:
     with pytest.raises(UserError, match=r"^--task.control-period 0.002 .*; take 0.005 or 0.01$"):
-        make_batch(changed(find_task(WALK).nominal(), "control_period", 0.002), 1, threads=1)
+        make_batch(changed(HumanoidVelocity().nominal(), "control_period", 0.002), 1, threads=1)
 
 
 def test_an_interval_may_be_one_number() -> None:

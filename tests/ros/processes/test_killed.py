@@ -122,7 +122,7 @@ def test_a_killed_edge_node_is_restarted_and_the_car_drives_on(node: Any) -> Non
 
 _FAILS = """
 import sys
-from sim2edge_ros import edge_node
+from sim2edge_ros.edge import edge_node
 calls = 0
 look_around = edge_node.EdgeNode._look_around
 def failing(self):
@@ -163,7 +163,7 @@ def test_a_callback_that_fails_brings_the_robot_to_rest_first(node: Any) -> None
 
 _DEAF = """
 import sys, time
-from sim2edge_ros import edge_node
+from sim2edge_ros.edge import edge_node
 from sim2edge_ros.{module} import {kind}
 begun, {method} = time.monotonic(), {kind}.{method}
 def failing(self, *given):

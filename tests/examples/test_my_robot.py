@@ -120,6 +120,8 @@ def test_gymnasium_knows_its_task(installed: Shell) -> None:
         ("eval", "POLICY", "--episodes=3", "--seconds=0.5", "--estimates=auto"),
         ("eval", "POLICY", "--episodes=3", "--seconds=0.5", "--engine=bullet"),
         ("eval", "POLICY", "--episodes=3", "--seconds=0.5", "--report=report.html"),
+        ("eval", "POLICY", "--suite=faults", "--trials=4"),
+        ("eval", "POLICY", "--suite=gauntlet", "--trials=2"),
         ("render", "POLICY", "--seconds=0.5", "-o", "film.mp4"),
         ("export", "run", "-o", "again.onnx", "--sb3", "again.zip"),
         ("urdf", "pup", "-o", "pup.urdf", "--check"),
@@ -141,7 +143,7 @@ def test_the_ros_graph_takes_it(
     shell: Shell = request.getfixturevalue(how)
     mine = {**shell.environment, "XDG_CACHE_HOME": str(tmp_path), "ROS_DOMAIN_ID": "77"}
     shell = Shell(shell.folder, shell.before, mine)
-    shown = shell.sim2edge("up", "pup", "--policy", policy, "--seconds=20")
+    shown = shell.sim2edge("up", "pup", "--policy", policy, "--seconds=40")
     assert "active" in shown
     assert (tmp_path / "sim2edge" / "robots" / "pup.json").is_file()
 

@@ -1,6 +1,5 @@
 """The quadruped: what its model does not say."""
 
-import dataclasses
 from functools import cache
 from pathlib import Path
 
@@ -24,12 +23,12 @@ LEGS = Legs(
 @cache
 def pup(action_scale: float = 0.25) -> SimRobot:
     """The robot; `action_scale` is in rad per unit of action."""
-    robot = robot_from_mjcf(
+    return robot_from_mjcf(
         "pup",
         Path(__file__).with_name("pup.xml"),
         action_scale=action_scale,
         default={"thigh": 0.8, "calf": -1.6},
         max_velocity=25.0,
+        task="PupTrot",
         legs=LEGS,
     )
-    return dataclasses.replace(robot, task="PupTrot")

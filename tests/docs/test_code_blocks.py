@@ -21,7 +21,8 @@ from tests.docs.blocks import PAGES, ROOT, Block, blocks, prose, shrunk
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 STAND_IN = ROOT / "tests" / "docs" / "stand_in.py"
-STAND_INS = ("sim2edge", "make", "pip", "git", "docker", "colcon", "sudo", "systemctl")
+STAND_INS = ("sim2edge", "make", "pip", "git", "docker", "colcon", "ros2")
+STAND_INS += ("sudo", "systemctl", "journalctl")
 POLICY = ROOT / "assets" / "policies" / "HumanoidVelocity.onnx"
 
 
@@ -47,8 +48,7 @@ def workshop(tmp_path: Path) -> Path:
         shutil.copy(POLICY, tmp_path / policy)
     programs = tmp_path / ".programs"
     programs.mkdir()
-    lacking = [program for program in ("ros2", "journalctl") if shutil.which(program) is None]
-    for program in (*STAND_INS, *lacking):
+    for program in STAND_INS:
         (programs / program).write_text(
             f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" {program} "$@"\n'
         )

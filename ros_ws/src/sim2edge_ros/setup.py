@@ -21,7 +21,9 @@ setup(
     name=NAME,
     version="0.1.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed", "config/*", "robots/*.json", "robots/*.urdf", "robots/*/*.stl"]},
+    package_data={
+        NAME: ["py.typed", "config/*", "robots/*.json", "robots/*.urdf", "robots/*/*.stl"]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),

@@ -1,15 +1,18 @@
 """The documentation as a site: `make docs` builds it without a network, warnings are errors."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 from docutils import nodes
-from docutils.utils.math import latex2mathml
+from docutils.utils.math import MathError, latex2mathml
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
 ROOT = Path(__file__).parents[1]
+LOG = logging.getLogger(__name__)
 WRITTEN = Path(__file__).parent / "api"  # pages that are made from the code
 sys.path[:0] = [str(ROOT), str(ROOT / "ros_ws" / "src" / "sim2edge_ros")]
 os.environ.setdefault("MUJOCO_GL", "disabled")  # nothing is drawn here
@@ -34,6 +37,7 @@ suppress_warnings = ["ref.python"]
 
 # A docstring's `name` links to what has that name, and is code otherwise.
 default_role = "py:obj"
+add_module_names = False
 autosummary_generate = True
 # A page for each room, with its files as sections; a template asks what is a room.
 autosummary_context = {
@@ -65,18 +69,23 @@ copybutton_prompt_is_regexp = True
 
 
 def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
-    translator.body.append(_mathml(node.astext(), as_block=False))
+    translator.body.append(_mathml(node, as_block=False))
     raise nodes.SkipNode
 
 
 def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="math">{_mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
     raise nodes.SkipNode
 
 
-def _mathml(latex: str, as_block: bool) -> str:
+def _mathml(node: nodes.math | nodes.math_block, as_block: bool) -> str:
     """What browsers draw themselves, so that no script is loaded."""
-    root = latex2mathml.tex2mathml(latex, as_block=as_block)
+    latex = re.sub(r"\\mathrel\{(.*?)\}", r"\1", node.astext()).replace(r"\dots", r"\ldots")
+    try:
+        root = latex2mathml.tex2mathml(latex, as_block=as_block)
+    except MathError as error:
+        LOG.warning("formula '%s': %s", latex, error, location=node)
+        return ""
     return root if isinstance(root, str) else root.toxml()
 
 

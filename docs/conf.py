@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
-from docutils.utils.math import MathError, latex2mathml
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
@@ -69,24 +69,23 @@ copybutton_prompt_is_regexp = True
 
 
 def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
-    translator.body.append(_mathml(node, as_block=False))
+    translator.body.append(_mathml(node, "inline"))
     raise nodes.SkipNode
 
 
 def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
+    translator.body.append(f'<div class="math">{_mathml(node, "block")}</div>')
     raise nodes.SkipNode
 
 
-def _mathml(node: nodes.math | nodes.math_block, as_block: bool) -> str:
+def _mathml(node: nodes.math | nodes.math_block, display: str) -> str:
     """What browsers draw themselves, so that no script is loaded."""
-    latex = re.sub(r"\\mathrel\{(.*?)\}", r"\1", node.astext()).replace(r"\dots", r"\ldots")
+    latex = re.sub(r"\\text\{.*?\}", lambda text: text[0].replace(r"\_", "_"), node.astext())
     try:
-        root = latex2mathml.tex2mathml(latex, as_block=as_block)
-    except MathError as error:
-        LOG.warning("formula '%s': %s", latex, error, location=node)
+        return convert(latex, display=display)
+    except Exception as error:  # of many kinds, for a formula that it cannot read
+        LOG.warning("formula '%s': %r", latex, error, location=node)
         return ""
-    return root if isinstance(root, str) else root.toxml()
 
 
 def _drop_plain_bases(_: Sphinx, document: nodes.document) -> None:

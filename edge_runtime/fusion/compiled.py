@@ -16,7 +16,7 @@ with suppress(ImportError):
     import numba
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE = 2.0  # s; what is on disk is loaded in less
+_PATIENCE = 5.0  # s; what is on disk is loaded in less, on a busy machine too
 F = TypeVar("F", bound=Callable[..., Any])
 
 

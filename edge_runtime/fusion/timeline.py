@@ -1,65 +1,80 @@
-"""Measurements in the order they were made, whatever the order they come in.
+"""Puts measurements in the order in which they were made, whatever order they arrive in.
 
-A filter that must take in late measurements keeps its last events with the state after each. A
-late event is put in its place, and the states after it are computed anew. So the result depends
-on the events alone and not on their arrival. (Bar-Shalom, Li, Kirubarajan, "Estimation with
-Applications to Tracking and Navigation", 2001, section 12: the exact, brute-force way.)
+A filter that accepts late measurements keeps its last events with the state after each. A late
+event is put in its place, and the states after it are computed anew. So the result depends on the
+events alone and not on their arrival (Bar-Shalom, Li, Kirubarajan, "Estimation with Applications
+to Tracking and Navigation", 2001, section 12: the exact, brute-force way).
 """
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import compiled
+from edge_runtime.fusion.compiled import Record, Records, as_numbers, compiled
 from edge_runtime.fusion.measurement import Float
 
-# The columns of an event that the timeline itself knows.
-STAMP = 0  # s
-KIND = 1  # events of one moment are ordered by kind
-BELIEVED = 2  # written by the filter: 1.0 or 0.0
-PAYLOAD = 3  # the rest is the filter's
+EVENT_HEADER = [  # the first fields of every filter's events
+    ("stamp", "f8"),  # s
+    ("kind", "f8"),  # events of one moment are ordered by kind
+    ("believed", "f8"),  # written by the filter: 1.0 or 0.0
+]
 
-# What `place` says of an event that has no place.
+# What `place` returns for an event that has no place.
 TOO_LATE = -1
 TWICE = -2
 
 
+def moment(event: np.dtype, state: np.dtype) -> np.dtype:
+    """The dtype of an event, whose first fields are `EVENT_HEADER`, with the state after it."""
+    return np.dtype([("event", event), ("state", state)])
+
+
 class Timeline:
-    """A ring of the last events and of the filter's state after each.
+    """A ring of the last moments: events, and the filter's state and covariance after each.
 
     Args:
-        capacity: events kept. It bounds how late a measurement may come, as `horizon` does.
-        event_size: columns of an event.
-        state_size: numbers of the nominal state.
-        error_size: of the error state.
+        capacity: moments kept. It bounds how late a measurement may come, as `horizon` does.
+        dtype: of a moment, made by `moment`.
+        error_size: numbers of the error state.
         horizon: s before the newest event, up to which one may still come.
     """
 
-    def __init__(
-        self, capacity: int, event_size: int, state_size: int, error_size: int, horizon: float
-    ) -> None:
-        self.events: Float = np.zeros((capacity, event_size))
-        self.states: Float = np.zeros((capacity, state_size))
+    def __init__(self, capacity: int, dtype: np.dtype, error_size: int, horizon: float) -> None:
+        self.moments: Records = np.zeros(capacity, dtype)
+        self.numbers = as_numbers(self.moments)
         self.covariances: Float = np.zeros((capacity, error_size, error_size))
         # First slot in use, number in use, and the horizon.
         self.span: Float = np.zeros(3)
         self.span[2] = horizon
+        self._states = self.moments["state"]
 
-    def start(self, stamp: float, kind: float, state: Float, covariance: Float) -> None:
+    def start(self, stamp: float, kind: float, state: Record, covariance: Float) -> None:
         """Forget everything and begin from this state."""
         self.span[:2] = 0.0, 1.0
-        self.events[0] = 0.0
-        self.events[0, :PAYLOAD] = stamp, kind, 1.0
-        self.states[0] = state
+        self.moments[0] = 0.0
+        event = self.moments[0]["event"]
+        event["stamp"], event["kind"], event["believed"] = stamp, kind, 1.0
+        self.moments[0]["state"] = state
         self.covariances[0] = covariance
 
     @property
-    def newest(self) -> int:
-        """The slot of the newest event."""
-        return int(self.span[0] + self.span[1] - 1) % len(self.events)
+    def _newest(self) -> int:
+        return int(self.span[0] + self.span[1] - 1) % len(self.moments)
 
     @property
-    def oldest(self) -> int:
-        """The slot of the oldest event."""
-        return int(self.span[0])
+    def stamp(self) -> float:
+        """The stamp of the newest event, s."""
+        return float(self.moments[self._newest]["event"]["stamp"])
+
+    @property
+    def state(self) -> Record:
+        """The newest nominal state, not a copy."""
+        newest: Record = self._states[self._newest]
+        return newest
+
+    @property
+    def covariance(self) -> Float:
+        """The covariance of the newest state, (error_size, error_size), not a copy."""
+        newest: Float = self.covariances[self._newest]
+        return newest
 
 
 @compiled
@@ -69,13 +84,13 @@ def slot(span: Float, capacity: int, index: int) -> int:
 
 
 @compiled
-def place(events: Float, span: Float, event: Float) -> int:
+def place(events: Records, span: Float, event: Record) -> int:
     """Put an event in its place.
 
     Args:
-        events: (K, E) the ring; written.
+        events: (K,) the ring; written.
         span: of the timeline; written.
-        event: (E,) to insert.
+        event: to insert.
 
     Returns:
         Its index from the oldest; all states from there on must be computed anew. TOO_LATE if it
@@ -84,18 +99,18 @@ def place(events: Float, span: Float, event: Float) -> int:
     """
     capacity = events.shape[0]
     count = int(span[1])
-    stamp, kind = event[STAMP], event[KIND]
-    if stamp < events[slot(span, capacity, count - 1), STAMP] - span[2]:
+    stamp, kind = event["stamp"], event["kind"]
+    if stamp < events[slot(span, capacity, count - 1)]["stamp"] - span[2]:
         return TOO_LATE
     index = count
     while index > 0:
-        before = slot(span, capacity, index - 1)
-        if events[before, STAMP] < stamp:
+        before = events[slot(span, capacity, index - 1)]
+        if before["stamp"] < stamp:
             break
-        if events[before, STAMP] == stamp:
-            if events[before, KIND] == kind:
+        if before["stamp"] == stamp:
+            if before["kind"] == kind:
                 return TWICE
-            if events[before, KIND] < kind:
+            if before["kind"] < kind:
                 break
         index -= 1
     if index == 0:

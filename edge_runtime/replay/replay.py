@@ -81,7 +81,8 @@ def _classes(name: str) -> tuple[Any, Any]:
 
         return LeggedFilter, LeggedConfig
     if name == "wheeled":
-        from edge_runtime.fusion.wheeled.filter import WheeledConfig, WheeledFilter  # noqa: PLC0415
+        from edge_runtime.fusion.wheeled.config import WheeledConfig  # noqa: PLC0415
+        from edge_runtime.fusion.wheeled.filter import WheeledFilter  # noqa: PLC0415
 
         return WheeledFilter, WheeledConfig
     raise UserError(f"unknown estimator '{name}'; there are: {', '.join(ESTIMATORS)}")

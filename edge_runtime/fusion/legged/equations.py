@@ -1,17 +1,17 @@
 """The equations of the contact-aided invariant filter, on plain arrays, changed in place.
 
 Hartley, Ghaffari, Eustice, Grizzle, "Contact-aided invariant extended Kalman filtering for robot
-state estimation", IJRR 39(4), 2020. The state is X in SE_{2+F}(3), kept as its rotation
-(3, 3) and its columns (2+F, 3) as rows: velocity, position, feet; and the biases (2, 3) of
-gyroscope and accelerometer. The error is the right-invariant one, true X = Exp(xi) X, in the
-order rotation, velocity, position, feet, gyro bias, accel bias: 15 + 3F numbers.
+state estimation", IJRR 39(4), 2020. The state is X in SE_{2+F}(3), kept in
+the fields `rotation`, `velocity`, `position` and `place` of each foot, and the biases of gyroscope
+and accelerometer. The error is the right-invariant one, true X = Exp(xi) X, in the order rotation,
+velocity, position, feet, gyro bias, accel bias: 15 + 3F numbers. DERIVATION.md derives it all.
 """
 
 import math
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import compiled, product
+from edge_runtime.fusion.compiled import Record, compiled, product
 from edge_runtime.fusion.lie import sek3_exp, skew, so3_exp, so3_gamma_2, so3_left_jacobian
 from edge_runtime.fusion.measurement import Float
 
@@ -19,71 +19,64 @@ GRAVITY = 9.80665  # m/s^2
 
 
 @compiled
-def propagate(
-    rotation: Float,
-    columns: Float,
-    bias: Float,
-    covariance: Float,
-    reading: Float,
-    dt: float,
-    noise: Float,
-    walk: Float,
-) -> None:
-    """Go forward by one IMU reading, held constant over dt (section 5.1, appendix A).
+def propagate(x: Record, covariance: Float, dt: float, p: Record, walk: Float) -> None:
+    """Go forward by the last IMU reading, held constant over dt (section 5.1, appendix A).
 
     The mean and the transition of pose and feet are exact; the columns of the transition that
     belong to the biases hold to third order of dt.
 
     Args:
-        rotation: of the state, changed in place.
-        columns: likewise.
-        bias: likewise.
-        covariance: likewise.
-        reading: (2, 3) gyroscope, rad/s, and specific force, m/s^2.
+        x: the state, changed in place.
+        covariance: of the state, changed in place.
         dt: s.
-        noise: (4,) squared spectral densities of gyro, accel, gyro bias and accel bias.
-        walk: (F, F) the same of the feet's positions, between each two of them; 0 for a foot that
-            is not in the state.
+        p: the parameters.
+        walk: (F, F) squared spectral densities of the feet's positions, between each two of them;
+            0 for a foot that is not in the state.
     """
-    feet = columns.shape[0] - 2
+    feet, rotation = p["feet"], x["rotation"]
     b = 9 + 3 * feet  # where the biases begin
-    phi = (reading[0] - bias[0]) * dt
-    force = reading[1] - bias[1]
+    phi, force = np.empty(3), np.empty(3)
+    for i in range(3):
+        phi[i] = (x["gyro"][i] - x["gyro_bias"][i]) * dt
+        force[i] = x["accel"][i] - x["accel_bias"][i]
     first = product(rotation, so3_left_jacobian(phi)) * dt  # integral of R over dt
     second = product(rotation, so3_gamma_2(phi)) * (dt * dt)  # and of that
-    before = columns[0].copy()
+    middle, place = np.empty(3), np.empty(3)
     for i in range(3):
         gravity = -GRAVITY if i == 2 else 0.0
         push = first[i, 0] * force[0] + first[i, 1] * force[1] + first[i, 2] * force[2]
         path = second[i, 0] * force[0] + second[i, 1] * force[1] + second[i, 2] * force[2]
-        columns[1, i] += before[i] * dt + path + 0.5 * gravity * dt * dt
-        columns[0, i] += push + gravity * dt
+        before = x["velocity"][i]
+        x["position"][i] += before * dt + path + 0.5 * gravity * dt * dt
+        x["velocity"][i] += push + gravity * dt
+        middle[i] = 0.5 * (before + x["velocity"][i])
+        place[i] = x["position"][i] - 0.5 * dt * x["velocity"][i]
     rotation[:] = product(rotation, so3_exp(phi))
 
     # the transition's columns that belong to the biases
-    middle = 0.5 * (before + columns[0])
     of_bias = np.zeros((b, 6))
     of_bias[0:3, 0:3] = -first
     of_bias[3:6, 0:3] = -product(skew(middle), first)
     of_bias[3, 0:3] -= GRAVITY * second[1]
     of_bias[4, 0:3] += GRAVITY * second[0]
-    place = columns[1] - 0.5 * dt * columns[0]
     of_bias[6:9, 0:3] = -product(skew(place), first) - product(skew(middle), second)
     for k in range(feet):
-        of_bias[9 + 3 * k : 12 + 3 * k, 0:3] = -product(skew(columns[2 + k]), first)
+        of_bias[9 + 3 * k : 12 + 3 * k, 0:3] = -product(skew(x["feet"][k]["place"]), first)
     of_bias[3:6, 3:6] = -first
     of_bias[6:9, 3:6] = -second
-    _transport(covariance, of_bias, dt, noise)
+    _transport(covariance, of_bias, dt, p["gyro_noise"] ** 2, p["accel_noise"] ** 2)
     for i in range(3):
-        covariance[b + i, b + i] += noise[2] * dt
-        covariance[b + 3 + i, b + 3 + i] += noise[3] * dt
+        covariance[b + i, b + i] += p["gyro_walk"] ** 2 * dt
+        covariance[b + 3 + i, b + 3 + i] += p["accel_walk"] ** 2 * dt
         for j in range(feet):
             for k in range(feet):
                 covariance[9 + 3 * j + i, 9 + 3 * k + i] += walk[j, k] * dt
 
 
 @compiled
-def _transport(covariance: Float, of_bias: Float, dt: float, noise: Float) -> None:
+def _transport(
+    covariance: Float, of_bias: Float, dt: float, gyro_noise: float, accel_noise: float
+) -> None:
     """Phi P Phi' + Q, for Phi = [[A, B], [0, I]] of pose and biases.
 
     A is that of the group, the same at every state: velocity falls with the turned gravity,
@@ -94,7 +87,8 @@ def _transport(covariance: Float, of_bias: Float, dt: float, noise: Float) -> No
         covariance: (n, n), changed in place.
         of_bias: (n - 6, 6), B.
         dt: s.
-        noise: squared spectral densities of gyro and accel, first.
+        gyro_noise: squared spectral density.
+        accel_noise: likewise.
     """
     b = of_bias.shape[0]
     turn = dt * GRAVITY  # skew(gravity) dt has -turn and turn for entries
@@ -119,8 +113,8 @@ def _transport(covariance: Float, of_bias: Float, dt: float, noise: Float) -> No
     half = covariance[:b, b:] + 0.5 * change
     for i in range(b):
         for j in range(3):
-            half[i, j] += (0.5 * noise[0] / dt) * of_bias[i, j]
-            half[i, 3 + j] += (0.5 * noise[1] / dt) * of_bias[i, 3 + j]
+            half[i, j] += (0.5 * gyro_noise / dt) * of_bias[i, j]
+            half[i, 3 + j] += (0.5 * accel_noise / dt) * of_bias[i, 3 + j]
     both = product(half, of_bias.T.copy())
     for i in range(b):
         for j in range(b):
@@ -131,14 +125,26 @@ def _transport(covariance: Float, of_bias: Float, dt: float, noise: Float) -> No
 
 
 @compiled
-def retract(rotation: Float, columns: Float, bias: Float, xi: Float) -> None:
+def retract(x: Record, xi: Float) -> None:
     """Correct the state by an error: X <- Exp(xi) X."""
-    b = 3 + 3 * columns.shape[0]
+    b = xi.size - 6
     turn, shift = sek3_exp(xi[:b])
-    rotation[:] = product(turn, rotation)
-    columns[:] = product(columns, turn.T.copy()) + shift
-    bias[0] += xi[b : b + 3]
-    bias[1] += xi[b + 3 : b + 6]
+    x["rotation"][:] = product(turn, x["rotation"])
+    _move(x["velocity"], turn, shift[0])
+    _move(x["position"], turn, shift[1])
+    for k in range(2, shift.shape[0]):
+        _move(x["feet"][k - 2]["place"], turn, shift[k])
+    for i in range(3):
+        x["gyro_bias"][i] += xi[b + i]
+        x["accel_bias"][i] += xi[b + 3 + i]
+
+
+@compiled
+def _move(v: Float, turn: Float, shift: Float) -> None:
+    """Turn a vector, (3,), and shift it, in place."""
+    a, b, c = v[0], v[1], v[2]
+    for i in range(3):
+        v[i] = a * turn[i, 0] + b * turn[i, 1] + c * turn[i, 2] + shift[i]
 
 
 @compiled
@@ -161,18 +167,12 @@ def whitener(s: Float) -> Float:
 
 @compiled
 def innovation(
-    rotation: Float,
-    columns: Float,
-    covariance: Float,
-    weights: Float,
-    positions: Float,
-    variance: float,
+    x: Record, covariance: Float, weights: Float, positions: Float, variance: float
 ) -> tuple[Float, Float, Float]:
     """How kinematics disagrees with where standing feet are thought to be (equations 28 to 31).
 
     Args:
-        rotation: of the state.
-        columns: of the state.
+        x: the state.
         covariance: of the state.
         weights: (F,) which feet; several give a weighted sum of theirs.
         positions: (F, 3) m, of the feet in the body frame.
@@ -190,9 +190,9 @@ def innovation(
             continue
         b = 9 + 3 * k
         for i in range(3):
-            seen = columns[1, i] - columns[2 + k, i]
+            seen = x["position"][i] - x["feet"][k]["place"][i]
             for j in range(3):
-                seen += rotation[i, j] * positions[k, j]
+                seen += x["rotation"][i, j] * positions[k, j]
             z[i] += w * seen
         of_error += w * (covariance[b : b + 3] - covariance[6:9])
     s = variance * np.eye(3)
@@ -205,9 +205,7 @@ def innovation(
 
 @compiled
 def correct(
-    rotation: Float,
-    columns: Float,
-    bias: Float,
+    x: Record,
     covariance: Float,
     z: Float,
     of_error: Float,
@@ -225,8 +223,8 @@ def correct(
     covariance -= product(gain.T.copy(), gain)
     xi = product(product(white, z.reshape(3, 1)).T.copy(), gain)[0]
     if keep_heading:
-        _keep_heading(rotation[2], covariance, gain, xi)
-    retract(rotation, columns, bias, xi)
+        _keep_heading(x["rotation"][2], covariance, gain, xi)
+    retract(x, xi)
 
 
 @compiled
@@ -265,18 +263,16 @@ def distance(z: Float, white: Float) -> float:
 
 
 @compiled
-def place_foot(
-    rotation: Float, columns: Float, covariance: Float, foot: int, reading: Float
-) -> None:
+def place_foot(x: Record, covariance: Float, foot: int, reading: Float) -> None:
     """A foot touches down: it is where kinematics sees it (equations 41 to 43).
 
     The noise of kinematics remains to be added to the covariance.
     """
-    k = 9 + 3 * foot
+    k, place = 9 + 3 * foot, x["feet"][foot]["place"]
     for i in range(3):
-        columns[2 + foot, i] = columns[1, i]
+        place[i] = x["position"][i]
         for j in range(3):
-            columns[2 + foot, i] += rotation[i, j] * reading[j]
+            place[i] += x["rotation"][i, j] * reading[j]
     covariance[k : k + 3] = covariance[6:9]
     covariance[:, k : k + 3] = covariance[:, 6:9].copy()
 
@@ -290,13 +286,13 @@ def forget_foot(covariance: Float, foot: int) -> None:
 
 
 @compiled
-def world_covariance(columns: Float, covariance: Float) -> Float:
+def world_covariance(velocity: Float, position: Float, covariance: Float) -> Float:
     """(9, 9) covariance of rotation, velocity and position, each true - estimated in the world.
 
     The invariant error of a vector holds its turn about the world's origin: u = xi_u + xi_R x u.
     """
     jacobian = np.eye(9)
-    for k in range(2):
-        jacobian[3 + 3 * k : 6 + 3 * k, 0:3] = -skew(columns[k])
+    jacobian[3:6, 0:3] = -skew(velocity)
+    jacobian[6:9, 0:3] = -skew(position)
     result = product(product(jacobian, covariance[:9, :9].copy()), jacobian.T.copy())
     return 0.5 * (result + result.T)

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import compiled
+from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.legged.equations import (
     correct,
     distance,
@@ -16,150 +16,120 @@ from edge_runtime.fusion.legged.equations import (
     place_foot,
     whitener,
 )
-from edge_runtime.fusion.legged.state import (
-    ACTIVE,
-    ALL_SLIP,
-    ALL_SLIP_TIME,
-    ANCHOR,
-    CONTACT_OFF,
-    CONTACT_ON,
-    FOOT_NOISE,
-    LAST_FEET,
-    MEAN,
-    NO_FOOT,
-    OUTLIER_GATE,
-    PATIENCE,
-    POINT_NOISE,
-    POINTS,
-    PROBABILITY,
-    RECOVERIES,
-    RECOVERY_TILT,
-    RECOVERY_VELOCITY,
-    REFUSED,
-    SETTLED,
-    SETTLED_TILT,
-    SETTLED_VELOCITY,
-    SLIP_GATE,
-    SLIP_SPEED,
-    SLIP_TIME,
-    SLIP_TURN,
-    SLIP_WINDOW,
-    SLIPPING,
-    SURPRISE,
-    spread,
-    views,
-)
+from edge_runtime.fusion.legged.state import spread
 from edge_runtime.fusion.measurement import Float
 
 
 @compiled
-def place_sole(
-    rotation: Float,
-    columns: Float,
-    covariance: Float,
-    first: int,
-    positions: Float,
-    parameters: Float,
-) -> None:
+def place_sole(x: Record, covariance: Float, first: int, positions: Float, p: Record) -> None:
     """All points of a sole touch down, with an error in common and one of each."""
-    points = int(parameters[POINTS])
+    points = p["points"]
     for k in range(first, first + points):
-        place_foot(rotation, columns, covariance, k, positions[k])
+        place_foot(x, covariance, k, positions[k])
     for i in range(3):
         for j in range(first, first + points):
             for k in range(first, first + points):
-                common = parameters[FOOT_NOISE] ** 2
-                own = parameters[POINT_NOISE] ** 2 if j == k and points > 1 else 0.0
+                common = p["foot_noise"] ** 2
+                own = p["point_noise"] ** 2 if j == k and points > 1 else 0.0
                 covariance[9 + 3 * j + i, 9 + 3 * k + i] += common + own
 
 
 @compiled
-def take_feet(
-    state: Float, covariance: Float, positions: Float, contact: Float, parameters: Float
-) -> int:
+def take_feet(x: Record, covariance: Float, positions: Float, contact: Float, p: Record) -> int:
     """Correct by a reading of the feet.
 
     A sole of two points gives two independent readings: the mean of its points, and their
     difference, which tells how it is turned. The records of its points are those of the readings.
 
     Args:
-        state: changed in place.
-        covariance: changed in place.
-        positions: (F, 3) m, in the body frame.
-        contact: (F,) probabilities.
-        parameters: see above.
+        x: the state, changed in place.
+        covariance: of the state, changed in place.
+        positions: (MOST_FEET, 3) m, in the body frame, of which F count.
+        contact: (MOST_FEET,) probabilities, likewise.
+        p: the parameters.
 
     Returns:
         How many readings were believed, or placed a foot anew.
     """
-    feet = contact.size
-    rotation, columns, bias, _reading, records = views(state, feet)
-    dt = min(max(state[0] - state[LAST_FEET], 0.0), 0.1)
-    state[LAST_FEET] = state[0]
-    points = int(parameters[POINTS])
+    feet, points = p["feet"], p["points"]
+    dt = min(max(x["stamp"] - x["last_feet"], 0.0), 0.1)
+    x["last_feet"] = x["stamp"]
     weights = np.zeros(feet)
     believed, standing, slipping = 0, 0, 0
-    keep_heading = _knows_drift(rotation, covariance, parameters)
+    keep_heading = _knows_drift(x["rotation"], covariance, p["slip_turn"])
     for first in range(0, feet, points):
         probability = _contact(first, points, positions, contact)
-        if records[first, ACTIVE] == 0.0:
-            if probability >= parameters[CONTACT_ON]:
-                records[first : first + points] = 0.0
-                records[first : first + points, ACTIVE] = 1.0
-                records[first : first + points, PROBABILITY] = probability
-                place_sole(rotation, columns, covariance, first, positions, parameters)
+        if x["feet"][first]["active"] == 0.0:
+            if probability >= p["contact_on"]:
+                for k in range(first, first + points):
+                    _start_anew(x["feet"][k])
+                    x["feet"][k]["active"] = 1.0
+                    x["feet"][k]["probability"] = probability
+                place_sole(x, covariance, first, positions, p)
                 believed += 1
                 standing += 1
             continue
-        if not probability >= parameters[CONTACT_OFF]:
+        if not probability >= p["contact_off"]:
             for k in range(first, first + points):
-                records[k, ACTIVE] = 0.0
+                x["feet"][k]["active"] = 0.0
                 forget_foot(covariance, k)
             continue
         for k in range(first, first + points):
-            record = records[k]
-            record[PROBABILITY] = probability
+            foot = x["feet"][k]
+            foot["probability"] = probability
             weights[:] = 0.0
             if k == first:
                 weights[first : first + points] = 1.0 / points
-                variance = parameters[FOOT_NOISE] ** 2
+                variance = p["foot_noise"] ** 2
                 if points > 1:
-                    variance += parameters[POINT_NOISE] ** 2 / points
+                    variance += p["point_noise"] ** 2 / points
             else:
                 weights[k], weights[first] = 1.0, -1.0
-                variance = 2.0 * parameters[POINT_NOISE] ** 2
-            z, of_error, s = innovation(rotation, columns, covariance, weights, positions, variance)
+                variance = 2.0 * p["point_noise"] ** 2
+            z, of_error, s = innovation(x, covariance, weights, positions, variance)
             white = whitener(s)
             squared = distance(z, white)
-            if _judge(record, z, white, squared, dt, parameters):
-                correct(rotation, columns, bias, covariance, z, of_error, white, keep_heading)
+            if _judge(foot, z, squared, dt, p):
+                correct(x, covariance, z, of_error, white, keep_heading)
                 believed += 1
-            slips = (
-                record[REFUSED] > parameters[PATIENCE]
-                or _drift(record, white, dt, parameters) > parameters[SLIP_GATE]
-            )
-            at = columns[2 + k] if k == first else columns[2 + k] - columns[2 + first]
-            if record[SLIPPING] == 0.0 and slips:
-                record[MEAN:ANCHOR] = 0.0
-                record[SLIPPING] = 1e-9
+            slips = foot["refused"] > p["patience"] or _drift(foot, white, dt, p) > p["slip_gate"]
+            if foot["slipping"] == 0.0 and slips:
+                _start_anew(foot)
+                foot["slipping"] = 1e-9
                 if k == first:
-                    place_sole(rotation, columns, covariance, first, positions, parameters)
-                    at = columns[2 + k]
-                record[ANCHOR : ANCHOR + 3] = at
-            elif record[SLIPPING] > 0.0:
-                _come_to_rest(record, at, dt, parameters)
+                    place_sole(x, covariance, first, positions, p)
+                foot["anchor"][:] = _reading_place(x, first, k)
+            elif foot["slipping"] > 0.0:
+                _come_to_rest(foot, _reading_place(x, first, k), dt, p)
             if k == first:
-                state[SURPRISE] += 0.05 * (min(squared, 100.0) / 3.0 - state[SURPRISE])
-        if records[first, SLIPPING] > 0.0:
+                x["surprise"] += 0.05 * (min(squared, 100.0) / 3.0 - x["surprise"])
+        if x["feet"][first]["slipping"] > 0.0:
             slipping += 1
         else:
             standing += 1
-    state[NO_FOOT] = 0.0 if standing else state[NO_FOOT] + dt
-    state[ALL_SLIP] = state[ALL_SLIP] + dt if slipping and not standing else 0.0
-    if state[ALL_SLIP] > parameters[ALL_SLIP_TIME]:
-        _doubt_velocity(state, covariance, positions, parameters)
-    _settle(state, covariance, parameters)
+    x["no_foot"] = 0.0 if standing else x["no_foot"] + dt
+    x["all_slip"] = x["all_slip"] + dt if slipping and not standing else 0.0
+    if x["all_slip"] > p["all_slip_time"]:
+        _doubt_velocity(x, covariance, positions, p)
+    _settle(x, covariance, p)
     return believed
+
+
+@compiled
+def _start_anew(foot: Record) -> None:
+    """Forget what a foot's innovations have shown so far."""
+    foot["innovation"][:] = 0.0
+    foot["refused"] = 0.0
+    foot["slipping"] = 0.0
+
+
+@compiled
+def _reading_place(x: Record, first: int, k: int) -> Float:
+    """Where the sole is for its first reading, and how its points lie for its second, (3,) m."""
+    place = x["feet"][k]["place"].copy()
+    if k != first:
+        place -= x["feet"][first]["place"]
+    return place
 
 
 @compiled
@@ -174,74 +144,70 @@ def _contact(first: int, points: int, positions: Float, contact: Float) -> float
 
 
 @compiled
-def _judge(
-    record: Float, z: Float, white: Float, squared: float, dt: float, parameters: Float
-) -> bool:
+def _judge(foot: Record, z: Float, squared: float, dt: float, p: Record) -> bool:
     """Note an innovation in a foot's record; whether it is credible."""
-    credible = squared < parameters[OUTLIER_GATE]
-    scale = 1.0 if credible else math.sqrt(parameters[OUTLIER_GATE] / squared)
-    share = dt / (dt + parameters[SLIP_TIME])
+    credible = squared < p["outlier_gate"]
+    scale = 1.0 if credible else math.sqrt(p["outlier_gate"] / squared)
+    share = dt / (dt + p["slip_time"])
     for i in range(3):
-        record[MEAN + i] += share * (scale * z[i] - record[MEAN + i])
-    record[REFUSED] = 0.0 if credible else record[REFUSED] + dt
+        foot["innovation"][i] += share * (scale * z[i] - foot["innovation"][i])
+    foot["refused"] = 0.0 if credible else foot["refused"] + dt
     return credible
 
 
 @compiled
-def _drift(record: Float, white: Float, dt: float, parameters: Float) -> float:
+def _drift(foot: Record, white: Float, dt: float, p: Record) -> float:
     """Squared Mahalanobis distance of the mean innovation, were they independent."""
-    share = max(dt / (dt + parameters[SLIP_TIME]), 1e-3)
-    return distance(record[MEAN : MEAN + 3], white) * (2.0 - share) / share
+    share = max(dt / (dt + p["slip_time"]), 1e-3)
+    return distance(foot["innovation"], white) * (2.0 - share) / share
 
 
 @compiled
-def _come_to_rest(record: Float, place_now: Float, dt: float, parameters: Float) -> None:
+def _come_to_rest(foot: Record, place_now: Float, dt: float, p: Record) -> None:
     """Let a slipping foot stand again if it hardly moved over a window."""
-    record[SLIPPING] += dt
-    if record[SLIPPING] < parameters[SLIP_WINDOW]:
+    foot["slipping"] += dt
+    if foot["slipping"] < p["slip_window"]:
         return
     moved = 0.0
     for i in range(3):
-        moved += (place_now[i] - record[ANCHOR + i]) ** 2
-    still = math.sqrt(moved) < parameters[SLIP_SPEED] * parameters[SLIP_WINDOW]
-    record[SLIPPING] = 0.0 if still else 1e-9
-    record[MEAN : MEAN + 3] = 0.0
-    record[ANCHOR : ANCHOR + 3] = place_now
+        moved += (place_now[i] - foot["anchor"][i]) ** 2
+    still = math.sqrt(moved) < p["slip_speed"] * p["slip_window"]
+    foot["slipping"] = 0.0 if still else 1e-9
+    foot["innovation"][:] = 0.0
+    foot["anchor"][:] = place_now
 
 
 @compiled
-def _knows_drift(rotation: Float, covariance: Float, parameters: Float) -> bool:
+def _knows_drift(rotation: Float, covariance: Float, slip_turn: float) -> bool:
     """Whether the gyroscope's bias about the vertical is known better than feet can tell it."""
     b = covariance.shape[0] - 6
     variance = 0.0
     for i in range(3):
         for j in range(3):
             variance += rotation[2, i] * covariance[b + i, b + j] * rotation[2, j]
-    return variance < parameters[SLIP_TURN] ** 2
+    return variance < slip_turn**2
 
 
 @compiled
-def _doubt_velocity(state: Float, covariance: Float, positions: Float, parameters: Float) -> None:
+def _doubt_velocity(x: Record, covariance: Float, positions: Float, p: Record) -> None:
     """All feet seem to slip for long: rather it is velocity and tilt that are wrong."""
-    feet = positions.shape[0]
-    rotation, columns, _bias, _reading, records = views(state, feet)
     for i in range(3):
-        covariance[3 + i, 3 + i] += parameters[RECOVERY_VELOCITY] ** 2
+        covariance[3 + i, 3 + i] += p["velocity_std"] ** 2
         if i < 2:
-            covariance[i, i] += parameters[RECOVERY_TILT] ** 2
-    points = int(parameters[POINTS])
-    for first in range(0, feet, points):
-        if records[first, ACTIVE] > 0.0:
-            records[first : first + points, MEAN:] = 0.0
-            place_sole(rotation, columns, covariance, first, positions, parameters)
-    state[ALL_SLIP] = 0.0
-    state[RECOVERIES] += 1.0
+            covariance[i, i] += (0.5 * p["tilt_std"]) ** 2
+    for first in range(0, p["feet"], p["points"]):
+        if x["feet"][first]["active"] > 0.0:
+            for k in range(first, first + p["points"]):
+                _start_anew(x["feet"][k])
+            place_sole(x, covariance, first, positions, p)
+    x["all_slip"] = 0.0
+    x["recoveries"] += 1.0
 
 
 @compiled
-def _settle(state: Float, covariance: Float, parameters: Float) -> None:
+def _settle(x: Record, covariance: Float, p: Record) -> None:
     """Note whether tilt and velocity are known well for the first time."""
-    if state[SETTLED] == 0.0:
+    if x["settled"] == 0.0:
         tilt, velocity = spread(covariance)
-        if tilt < parameters[SETTLED_TILT] and velocity < parameters[SETTLED_VELOCITY]:
-            state[SETTLED] = 1.0
+        if tilt < p["good_tilt"] and velocity < p["good_velocity"]:
+            x["settled"] = 1.0

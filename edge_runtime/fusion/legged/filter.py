@@ -1,8 +1,8 @@
 """A walking robot's attitude, velocity and position from IMU and feet.
 
 The contact-aided invariant extended Kalman filter: Hartley, Ghaffari, Eustice, Grizzle, IJRR
-39(4), 2020. The equations are in `legged_equations`, contacts and slips in `legged_feet`, what
-happens when in `legged_steps`, late measurements in `timeline`.
+39(4), 2020. DERIVATION.md derives the equations of `equations`; `feet` judges contacts and slips,
+`steps` goes from event to event, and `timeline` puts late measurements in their place.
 """
 
 import math
@@ -10,15 +10,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from edge_runtime.fusion.compiled import as_numbers, columns
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.legged import state as layout
-from edge_runtime.fusion.legged import steps
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.equations import forget_foot, world_covariance
+from edge_runtime.fusion.legged.state import EVENT, FEET, IMU, MOMENT, STATE, parameters, summarize
+from edge_runtime.fusion.legged.steps import take_events
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
 from edge_runtime.fusion.measurement import Feet, Float, Imu, Measurement
 from edge_runtime.fusion.plausibility import DROPOUT, GAP, WRONG_UNITS, ImuCheck, Verdict
-from edge_runtime.fusion.timeline import KIND, PAYLOAD, STAMP, Timeline
+from edge_runtime.fusion.timeline import Timeline
 
 NO_READING = "no IMU reading yet"
 SETTLING = "tilt and velocity are not yet known well"
@@ -51,25 +52,17 @@ class LeggedFilter:
     def __init__(self, config: LeggedConfig = LeggedConfig()) -> None:
         self.config = config
         self._check = ImuCheck(config.imu)
-        self._parameters = _parameters(config)
-        self._error_size = 15 + 3 * config.feet
+        self._parameters = parameters(config)
         self._feet = config.feet
-        payload = max(layout.LOST + 1, 4 * config.feet)
-        self._timeline = Timeline(
-            config.history,
-            PAYLOAD + payload,
-            layout.state_size(config.feet),
-            self._error_size,
-            config.horizon,
-        )
-        self._imu_events: Float = np.zeros((_BURST, PAYLOAD + payload))
-        self._imu_events[:, KIND] = layout.IMU
-        self._feet_event: Float = np.zeros((1, PAYLOAD + payload))
-        self._feet_event[0, KIND] = layout.FEET
-        end = PAYLOAD + 3 * config.feet
-        self._event_feet = self._feet_event[0, PAYLOAD:end].reshape(config.feet, 3)
-        self._event_contact = self._feet_event[0, end : end + config.feet]
-        self._summary: Float = np.zeros(9)
+        size = 15 + 3 * config.feet
+        self._timeline = Timeline(config.history, MOMENT, size, config.horizon)
+        # The incoming events, and the same memory as `take_events` reads it.
+        readings, feet = np.zeros(_BURST, EVENT), np.zeros(1, EVENT)
+        readings["kind"], feet["kind"] = IMU, FEET
+        self._imu_event, self._feet_event = columns(readings), columns(feet)
+        self._imu_numbers = as_numbers(readings).reshape(_BURST, -1)
+        self._feet_numbers = as_numbers(feet)[None]
+        self._summary: Float = np.zeros(7)
         self.reset()
 
     def reset(self) -> None:
@@ -97,21 +90,19 @@ class LeggedFilter:
             velocity: (3,) m/s, world frame; at rest by default.
             sure: take it as exact rather than with `tilt_std` and `velocity_std`.
         """
-        config, feet = self.config, self._feet
-        state = np.zeros(layout.state_size(feet))
-        rotation, columns = layout.views(state, feet)[:2]
-        state[0] = state[layout.LAST_FEET] = stamp
-        state[layout.SURPRISE] = 1.0
-        rotation[:] = quaternion_to_matrix(attitude / np.linalg.norm(attitude))
+        config = self.config
+        x, std = np.zeros(1, STATE)[0], np.zeros(15 + 3 * config.feet)
+        x["stamp"] = x["last_feet"] = stamp
+        x["surprise"] = 1.0
+        x["rotation"] = quaternion_to_matrix(attitude / np.linalg.norm(attitude))
         if velocity is not None:
-            columns[0] = velocity
-        std = np.zeros(self._error_size)
+            x["velocity"] = velocity
         tilt, speed = (1e-3, 1e-2) if sure else (config.tilt_std, config.velocity_std)
         std[0:2] = tilt
         std[3:6] = speed
         std[-6:-3] = config.gyro_bias_std
         std[-3:] = config.accel_bias_std
-        self._timeline.start(stamp, layout.IMU, state, np.diag(std**2))
+        self._timeline.start(stamp, IMU, x, np.diag(std**2))
         self._newest = stamp
         self._heard()
         self._started = True
@@ -122,7 +113,7 @@ class LeggedFilter:
 
     def predict_all(self, readings: Iterable[Imu]) -> None:
         """Go forward through readings, the oldest first, as `predict` one by one but faster."""
-        events, count = self._imu_events, 0
+        event, count = self._imu_event, 0
         for imu in readings:
             verdict = self._judge(imu)
             if not verdict.usable:
@@ -130,18 +121,16 @@ class LeggedFilter:
             if not self._started:
                 self._begin(imu)
                 continue
-            if verdict.gap or count == len(events):
-                self._take(events[:count])
+            if verdict.gap or count == _BURST:
+                self._take(self._imu_numbers[:count])
                 count = 0
             if verdict.gap:
                 self._bridge(imu.stamp - verdict.dt, verdict.gap)
-            event = events[count]
-            event[STAMP] = self._newest = imu.stamp
-            event[PAYLOAD : PAYLOAD + 3] = imu.gyro
-            event[PAYLOAD + 3 : PAYLOAD + 6] = imu.accel
-            event[PAYLOAD + layout.LOST] = verdict.dt if verdict.reason == DROPOUT else 0.0
+            event["stamp"][count] = self._newest = imu.stamp
+            event["gyro"][count], event["accel"][count] = imu.gyro, imu.accel
+            event["lost"][count] = verdict.dt if verdict.reason == DROPOUT else 0.0
             count += 1
-        self._take(events[:count])
+        self._take(self._imu_numbers[:count])
 
     def _judge(self, imu: Imu) -> Verdict:
         before = self._check.newest
@@ -173,10 +162,11 @@ class LeggedFilter:
                 self._ahead_until = stamp
             return False
         self._ahead_since = math.inf
-        self._feet_event[0, STAMP] = stamp
-        self._event_feet[:] = measurement.position
-        self._event_contact[:] = measurement.contact
-        return self._take(self._feet_event) > 0
+        event = self._feet_event
+        event["stamp"][0] = stamp
+        event["positions"][0, : self._feet] = measurement.position
+        event["contact"][0, : self._feet] = measurement.contact
+        return self._take(self._feet_numbers) > 0
 
     @property
     def _imu_is_gone(self) -> bool:
@@ -186,15 +176,7 @@ class LeggedFilter:
 
     def _take(self, new: Float) -> int:
         line = self._timeline
-        return steps.take_events(
-            line.events,
-            line.states,
-            line.covariances,
-            line.span,
-            new,
-            self._feet,
-            self._parameters,
-        )
+        return take_events(line.numbers, line.covariances, line.span, new, self._parameters)
 
     def _begin(self, imu: Imu) -> None:
         """Start from the accelerometer's word for what is down."""
@@ -203,41 +185,36 @@ class LeggedFilter:
 
     def _bridge(self, stamp: float, gap: float) -> None:
         """Go on at another time after a gap of which nothing is known."""
-        line = self._timeline
-        state, covariance = line.states[line.newest].copy(), line.covariances[line.newest].copy()
-        state[layout.LAST_FEET] += stamp - state[0]
-        state[0] = stamp
+        x, covariance = self._timeline.state.copy(), self._timeline.covariance.copy()
+        x["last_feet"] += stamp - x["stamp"]
+        x["stamp"] = stamp
+        x["rest"] = np.zeros((), x["rest"].dtype)  # after a gap nothing is known of it
         gap = min(gap, 10.0)
-        records = layout.views(state, self._feet)[4]
-        steps.forget_rest(state)
         for foot in range(self._feet):
-            records[foot, layout.ACTIVE] = 0.0
+            x["feet"][foot]["active"] = 0.0
             forget_foot(covariance, foot)
         index = np.arange(3)
         turn, speed = min(_DISTRUST * gap, 1.0), _DISTRUST * gap
         covariance[index, index] += turn**2
         covariance[3 + index, 3 + index] += speed**2
         covariance[6 + index, 6 + index] += (speed * gap) ** 2
-        line.start(stamp, layout.IMU, state, covariance)
+        self._timeline.start(stamp, IMU, x, covariance)
 
     @property
     def estimate(self) -> Estimate:
         """The newest state."""
         if not self._started:
             return self._nothing()
-        line, feet = self._timeline, self._feet
-        state = line.states[line.newest]
-        rotation, columns, bias = layout.views(state, feet)[:3]
-        covariance = world_covariance(columns, line.covariances[line.newest])
+        x, covariance = self._timeline.state, self._timeline.covariance
         _, health, reason = self.summary()
         return Estimate(
-            stamp=float(state[0]),
-            attitude=matrix_to_quaternion(rotation),
-            velocity=columns[0].copy(),
-            position=columns[1].copy(),
-            gyro_bias=bias[0].copy(),
-            accel_bias=bias[1].copy(),
-            covariance=covariance,
+            stamp=float(x["stamp"]),
+            attitude=matrix_to_quaternion(x["rotation"]),
+            velocity=x["velocity"].copy(),
+            position=x["position"].copy(),
+            gyro_bias=x["gyro_bias"].copy(),
+            accel_bias=x["accel_bias"].copy(),
+            covariance=world_covariance(x["velocity"], x["position"], covariance),
             health=health,
             reason=reason,
         )
@@ -253,11 +230,9 @@ class LeggedFilter:
         if not self._started:
             summary[:] = 0.0
             summary[0] = 1.0
-            return summary[:7], *self._unstarted_health()
-        state = line.states[line.newest]
-        layout.summarize(state, line.covariances[line.newest], self._feet, summary)
-        tilt, speed = summary[7:].tolist()
-        return summary[:7], *self._health(state, tilt, speed)
+            return summary, *self._unstarted_health()
+        found = summarize(line.numbers, line.covariances, line.span, summary)
+        return summary, *self._health(*found)
 
     def _unstarted_health(self) -> tuple[Health, str]:
         wrong = self._verdict.reason in WRONG_UNITS or self._imu_is_gone
@@ -279,8 +254,17 @@ class LeggedFilter:
             reason=reason,
         )
 
-    def _health(self, state: Float, tilt: float, speed: float) -> tuple[Health, str]:
-        """By the standard deviations of tilt, rad, and velocity, m/s."""
+    def _health(
+        self,
+        tilt: float,
+        speed: float,
+        settled: float,
+        all_slip: float,
+        no_foot: float,
+        silent: float,
+        surprise: float,
+    ) -> tuple[Health, str]:
+        """By what `summarize` returns."""
         config = self.config
         if self._verdict.reason in WRONG_UNITS:
             return Health.LOST, self._verdict.reason
@@ -288,50 +272,18 @@ class LeggedFilter:
             return Health.LOST, UNKNOWN
         if self._imu_is_gone:
             return Health.LOST, self._trouble
-        if not state[layout.SETTLED]:
+        if not settled:
             return Health.INITIALISING, SETTLING
         if tilt > config.lost_tilt or speed > config.lost_velocity:
             return Health.LOST, UNKNOWN
         if not self._verdict.usable or self._newest - self._trouble_since < _TROUBLE_TIME:
             return Health.DEGRADED, self._trouble
-        if state[layout.ALL_SLIP] > 0.0:
+        if all_slip > 0.0:
             return Health.DEGRADED, ALL_SLIP
-        if state[layout.NO_FOOT] > config.airborne or self._feet_silent(state):
+        if max(no_foot, silent) > config.airborne:
             return Health.DEGRADED, NO_FOOT
-        if state[layout.SURPRISE] > _SURPRISED:
+        if surprise > _SURPRISED:
             return Health.DEGRADED, CONTRADICTION
         if tilt > config.good_tilt or speed > config.good_velocity:
             return Health.DEGRADED, UNSURE
         return Health.GOOD, ""
-
-    def _feet_silent(self, state: Float) -> bool:
-        return bool(state[0] - state[layout.LAST_FEET] > self.config.airborne)
-
-
-def _parameters(config: LeggedConfig) -> Float:
-    """The numbers that `legged_steps` reads."""
-    p = np.zeros(layout.PARAMETERS)
-    noises = (config.gyro_noise, config.accel_noise, config.gyro_walk, config.accel_walk)
-    p[: layout.NOISES] = np.square(noises)
-    p[layout.WALK] = config.foot_walk
-    p[layout.SLIP_WALK] = config.slip_walk
-    p[layout.FOOT_NOISE] = config.foot_noise
-    p[layout.POINTS] = config.points
-    p[layout.POINT_NOISE] = config.point_noise
-    p[layout.POINT_WALK] = config.point_walk
-    p[layout.SLIP_TURN] = config.slip_turn
-    p[layout.REST_RATIO] = config.rest_ratio
-    p[layout.CONTACT_ON] = config.contact_on
-    p[layout.CONTACT_OFF] = config.contact_off
-    p[layout.OUTLIER_GATE] = config.outlier_gate
-    p[layout.SLIP_GATE] = config.slip_gate
-    p[layout.SLIP_TIME] = config.slip_time
-    p[layout.SLIP_WINDOW] = config.slip_window
-    p[layout.SLIP_SPEED] = config.slip_speed
-    p[layout.PATIENCE] = config.patience
-    p[layout.ALL_SLIP_TIME] = config.all_slip_time
-    p[layout.RECOVERY_TILT] = 0.5 * config.tilt_std
-    p[layout.RECOVERY_VELOCITY] = config.velocity_std
-    p[layout.SETTLED_TILT] = config.good_tilt
-    p[layout.SETTLED_VELOCITY] = config.good_velocity
-    return p

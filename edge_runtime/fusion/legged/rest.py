@@ -6,62 +6,80 @@ its own noise, over several windows in a row (as Skog, Handel, Nilsson, Rantakok
 detection", IEEE TBME 57(11), 2010, who test the variance too).
 """
 
-from edge_runtime.fusion.compiled import compiled
+import numpy as np
+
+from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.measurement import Float
 
-# The record of the present window.
-SECONDS = 0
-READINGS = 1
-FIRST = 2  # (6,) reading of gyroscope and accelerometer, from which the others are counted
-SUMS = 8  # (6,)
-SQUARES = 14  # (6,)
-RESTED = 20  # windows of rest in a row, this one not among them
-REST = 21
-
+REST = np.dtype(  # the present window; of gyroscope and accelerometer, one after the other
+    [
+        ("seconds", "f8"),
+        ("readings", "f8"),
+        ("first", "f8", (6,)),  # reading, from which the others are counted
+        ("sums", "f8", (6,)),
+        ("squares", "f8", (6,)),
+        ("rested", "f8"),  # windows of rest in a row, this one not among them
+    ]
+)
 WINDOW = 0.5  # s
 _FEWEST = 20  # readings, for a variance to mean something
 _CONFIRMED = 2.0  # windows of rest, after which the next one is believed
 
 
 @compiled
-def add_to_window(record: Float, reading: Float, dt: float) -> bool:
-    """Take in a reading; whether the window is over.
+def add_to_window(window: Record, gyro: Float, accel: Float, dt: float) -> bool:
+    """Take in a reading.
 
     Args:
-        record: (REST,), changed in place.
-        reading: (2, 3) gyroscope, rad/s, and specific force, m/s^2.
+        window: of `REST`, changed in place.
+        gyro: (3,) rad/s.
+        accel: (3,) specific force, m/s^2.
         dt: s since the one before.
+
+    Returns:
+        Whether the window is over.
     """
-    if record[READINGS] == 0.0:
-        for i in range(6):
-            record[FIRST + i] = reading[i // 3, i % 3]
-    record[SECONDS] += dt
-    record[READINGS] += 1.0
+    begins = window["readings"] == 0.0
+    window["seconds"] += dt
+    window["readings"] += 1.0
     for i in range(6):
-        value = reading[i // 3, i % 3] - record[FIRST + i]
-        record[SUMS + i] += value
-        record[SQUARES + i] += value * value
-    return record[SECONDS] >= WINDOW
+        value = gyro[i] if i < 3 else accel[i - 3]
+        if begins:
+            window["first"][i] = value
+        value -= window["first"][i]
+        window["sums"][i] += value
+        window["squares"][i] += value * value
+    return window["seconds"] >= WINDOW
 
 
 @compiled
-def end_window(record: Float, noise: Float, ratio: float, mean: Float) -> bool:
-    """Begin another window; whether the body rested in this one and in those before.
+def end_window(
+    window: Record, gyro_noise: float, accel_noise: float, ratio: float, mean: Float
+) -> bool:
+    """Begin another window.
 
     Args:
-        record: (REST,), changed in place.
-        noise: squared spectral densities of gyro and accel, first.
+        window: of `REST`, changed in place.
+        gyro_noise: rad/s/sqrt(Hz).
+        accel_noise: m/s^2/sqrt(Hz).
         ratio: of a variance to that of the noise, up to which it is rest.
         mean: (3,) rad/s, of the gyroscope over the window; written.
+
+    Returns:
+        Whether the body rested in this window and in those before.
     """
-    count, rests = record[READINGS], record[READINGS] >= _FEWEST
+    count, rests = window["readings"], window["readings"] >= _FEWEST
     for i in range(6):
-        average = record[SUMS + i] / count
-        variance = record[SQUARES + i] / count - average * average
-        rests = rests and variance * record[SECONDS] < ratio * noise[i // 3] * count
+        average = window["sums"][i] / count
+        variance = window["squares"][i] / count - average * average
+        noise = gyro_noise if i < 3 else accel_noise
+        rests = rests and variance * window["seconds"] < ratio * (noise * noise) * count
         if i < 3:
-            mean[i] = record[FIRST + i] + average
-    before = record[RESTED]
-    record[:RESTED] = 0.0
-    record[RESTED] = before + 1.0 if rests else 0.0
+            mean[i] = window["first"][i] + average
+        window["sums"][i] = 0.0
+        window["squares"][i] = 0.0
+    before = window["rested"]
+    window["seconds"] = 0.0
+    window["readings"] = 0.0
+    window["rested"] = before + 1.0 if rests else 0.0
     return rests and before >= _CONFIRMED

@@ -1,79 +1,84 @@
-"""The legged filter's state and parameters: which number is where in their flat arrays.
+"""The records that the legged filter's compiled functions work on, field by field.
 
-The nominal state is time, rotation (3, 3), velocity, position and feet (2+F, 3), biases (2, 3),
-the last IMU reading (2, 3), a record of each foot (F, 10), that of `legged_rest`, and `STATUS`.
+`STATE` holds the nominal state and whatever else decides how the filter goes on, so that it can
+be run again from any moment. `PARAMETERS` holds the numbers of `LeggedConfig`.
 """
 
 import math
+from dataclasses import fields
 
-from edge_runtime.fusion.compiled import compiled
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.compiled import Records, as_numbers, compiled
+from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.rest import REST
 from edge_runtime.fusion.lie import matrix_to_quaternion
 from edge_runtime.fusion.measurement import Float
+from edge_runtime.fusion.timeline import EVENT_HEADER, moment, slot
 
 IMU, FEET = 0, 1  # kinds of event
-LOST = 6  # of an IMU's payload: s of lost readings before it, for which it stands
+MOST_FEET = 16
 
-# A foot's record.
-ACTIVE = 0  # 1 if it is in the state
-PROBABILITY = 1  # of contact
-MEAN = 2  # (3,) m, recent mean of its innovation
-REFUSED = 5  # s for which its readings were not believed
-SLIPPING = 6  # s, 0 if it stands
-ANCHOR = 7  # (3,) m, where it was when last tested for having come to rest
-FOOT = 10
-
-# The status, from the end.
-LAST_FEET = -1  # s, stamp of the last reading of the feet
-ALL_SLIP = -2  # s for which every foot in contact slips
-NO_FOOT = -3  # s for which no foot has stood
-RECOVERIES = -4  # how often the velocity was taken for wrong
-SETTLED = -5  # 1 once tilt and velocity have been known well
-SURPRISE = -6  # recent mean of the feet's squared Mahalanobis distance, 1 if all is as expected
-STATUS = 6
-
-# Parameters.
-NOISES = 4  # the first are squared spectral densities of gyro, accel and their biases
-WALK = 4  # m/sqrt(s)
-SLIP_WALK = 5  # m/sqrt(s)
-FOOT_NOISE = 6  # m
-CONTACT_ON = 7
-CONTACT_OFF = 8
-OUTLIER_GATE = 9  # squared Mahalanobis distance
-SLIP_GATE = 10
-SLIP_TIME = 11  # s, over which an innovation is averaged
-SLIP_WINDOW = 12  # s
-SLIP_SPEED = 13  # m/s
-PATIENCE = 14  # s
-ALL_SLIP_TIME = 15  # s
-RECOVERY_TILT = 16  # rad
-RECOVERY_VELOCITY = 17  # m/s
-SETTLED_TILT = 18  # rad
-SETTLED_VELOCITY = 19  # m/s
-POINTS = 20  # of each sole: 1 or 2
-POINT_NOISE = 21  # m
-POINT_WALK = 22  # m/sqrt(s)
-SLIP_TURN = 23  # rad/s
-REST_RATIO = 24
-PARAMETERS = 25
-
-
-def state_size(feet: int) -> int:
-    """Numbers in the nominal state."""
-    return 1 + 9 + 3 * (2 + feet) + 6 + 6 + FOOT * feet + REST + STATUS
+VECTOR = (3,)
+EVENT = np.dtype(
+    [
+        *EVENT_HEADER,
+        ("gyro", "f8", VECTOR),  # rad/s
+        ("accel", "f8", VECTOR),  # m/s^2
+        ("lost", "f8"),  # s of lost IMU readings before it, for which it stands
+        ("positions", "f8", (MOST_FEET, 3)),  # m, of the feet in the body frame
+        ("contact", "f8", (MOST_FEET,)),  # probabilities
+    ]
+)
+FOOT = np.dtype(
+    [
+        ("place", "f8", VECTOR),  # m, world
+        ("active", "f8"),  # 1.0 if it is in the state, or 0.0
+        ("probability", "f8"),  # of contact
+        ("innovation", "f8", VECTOR),  # m, its recent mean
+        ("refused", "f8"),  # s for which its readings were not believed
+        ("slipping", "f8"),  # s, 0 if it stands
+        ("anchor", "f8", VECTOR),  # m, where it was when last tested for having come to rest
+    ]
+)
+STATE = np.dtype(
+    [
+        ("stamp", "f8"),  # s
+        ("rotation", "f8", (3, 3)),  # body to world
+        ("velocity", "f8", VECTOR),  # m/s, world
+        ("position", "f8", VECTOR),  # m, world
+        ("feet", FOOT, (MOST_FEET,)),
+        ("gyro_bias", "f8", VECTOR),  # rad/s
+        ("accel_bias", "f8", VECTOR),  # m/s^2
+        ("gyro", "f8", VECTOR),  # rad/s, the last reading
+        ("accel", "f8", VECTOR),  # m/s^2, the last reading
+        ("rest", REST),
+        ("surprise", "f8"),  # recent mean of the feet's squared Mahalanobis distance; 1 expected
+        ("settled", "f8"),  # 1.0 once tilt and velocity have been known well, or 0.0
+        ("recoveries", "f8"),  # how often the velocity was taken for wrong
+        ("no_foot", "f8"),  # s for which no foot has stood
+        ("all_slip", "f8"),  # s for which every foot in contact slips
+        ("last_feet", "f8"),  # s, stamp of the last reading of the feet
+    ]
+)
+MOMENT = moment(EVENT, STATE)
+_NUMBERS = [field.name for field in fields(LeggedConfig) if field.type in ("float", float)]
+PARAMETERS = np.dtype([*((name, "f8") for name in _NUMBERS), ("feet", "i8"), ("points", "i8")])
 
 
-@compiled
-def views(state: Float, feet: int) -> tuple[Float, Float, Float, Float, Float]:
-    """Rotation, columns, biases, last reading and feet's records of a state, to write to."""
-    a = 10 + 3 * (2 + feet)
-    return (
-        state[1:10].reshape(3, 3),
-        state[10:a].reshape(2 + feet, 3),
-        state[a : a + 6].reshape(2, 3),
-        state[a + 6 : a + 12].reshape(2, 3),
-        state[a + 12 : a + 12 + FOOT * feet].reshape(feet, FOOT),
-    )
+def parameters(config: LeggedConfig) -> Float:
+    """The configuration as the numbers of one `PARAMETERS`.
+
+    Raises:
+        UserError: the robot has more than `MOST_FEET` points that may stand.
+    """
+    if config.feet > MOST_FEET:
+        raise UserError(f"{config.feet} feet are more than the {MOST_FEET} that it can take")
+    p: Records = np.zeros(1, PARAMETERS)
+    for name in (*_NUMBERS, "feet", "points"):
+        p[name] = getattr(config, name)
+    return as_numbers(p)
 
 
 @compiled
@@ -89,12 +94,29 @@ def spread(covariance: Float) -> tuple[float, float]:
 
 
 @compiled
-def summarize(state: Float, covariance: Float, feet: int, out: Float) -> None:
-    """Attitude wxyz, velocity in the body frame and the two of `spread`, written to (9,)."""
-    rotation, columns = views(state, feet)[:2]
-    out[:4] = matrix_to_quaternion(rotation)
+def summarize(
+    numbers: Float, covariances: Float, span: Float, out: Float
+) -> tuple[float, float, float, float, float, float, float]:
+    """What a control loop needs of the newest state.
+
+    Args:
+        numbers: of the `Timeline`.
+        covariances: likewise.
+        span: likewise.
+        out: (7,) attitude, wxyz, and velocity in the body frame, m/s; written.
+
+    Returns:
+        The two of `spread`, and of the state `settled`, `all_slip`, `no_foot`, s since the last
+        reading of the feet, and `surprise`.
+    """
+    moments = numbers.view(MOMENT)
+    newest = slot(span, moments.shape[0], int(span[1]) - 1)
+    x = moments[newest]["state"]
+    out[:4] = matrix_to_quaternion(x["rotation"])
     for i in range(3):
         out[4 + i] = 0.0
         for j in range(3):
-            out[4 + i] += rotation[j, i] * columns[0, j]
-    out[7], out[8] = spread(covariance)
+            out[4 + i] += x["rotation"][j, i] * x["velocity"][j]
+    tilt, speed = spread(covariances[newest])
+    silent = x["stamp"] - x["last_feet"]
+    return tilt, speed, x["settled"], x["all_slip"], x["no_foot"], silent, x["surprise"]

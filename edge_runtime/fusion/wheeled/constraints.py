@@ -1,175 +1,118 @@
-"""What wheels, steering and lidar odometry tell of the car's motion.
-
-`wheels` (W, 2) holds each wheel's place before and left of the rear axle's middle, m.
-"""
+"""What wheels, steering and lidar odometry tell of the car's motion."""
 
 import math
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import compiled
+from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Float
-from edge_runtime.fusion.timeline import PAYLOAD, STAMP
 from edge_runtime.fusion.wheeled.equations import (
     TAKEN,
     correct,
+    credible,
     doubt,
     gated,
     inject,
     persistent,
     spread,
 )
-from edge_runtime.fusion.wheeled.state import (
-    ANCHOR,
-    CONSTRAINT_TIME,
-    D_ANGLE,
-    D_GYRO,
-    D_OFFSET,
-    D_PITCH,
-    D_SCALE,
-    D_STEERING,
-    D_V,
-    D_YAW,
-    ERROR,
-    GATE,
-    GATE_3,
-    GYRO,
-    GYRO_BIAS,
-    HEADING_KNOWN,
-    HEADING_SPEED,
-    MOTION_SEEN,
-    MOTION_TIME,
-    OFFSET,
-    PATIENCE,
-    PITCH,
-    RATE_SHARE,
-    RATE_STD,
-    RATE_TIME,
-    REAR_AXLE,
-    RESTING,
-    SCALE,
-    SIDE_STD,
-    SIDESLIP,
-    STEERING,
-    STILL_RATE_STD,
-    STILL_SINCE,
-    STILL_SPEED,
-    STILL_STD,
-    STILL_TIME,
-    UNDERSTEER,
-    UP_STD,
-    VELOCITY_BELIEVED,
-    VELOCITY_REFUSED,
-    WHEEL_SPREAD,
-    WHEEL_STD,
-    WHEEL_TIME,
-    WHEELBASE,
-    WHEELS_BELIEVED,
-    WHEELS_REFUSED,
-    WHEELS_SEEN,
-    YAW,
-    Q,
-    V,
-)
+from edge_runtime.fusion.wheeled.state import GATE_3, D, along_row
 
 FRESH = 1.0  # s; a sensor believed within is a witness against another
 UNANIMOUS = 0.5  # s for which two sensors must refuse the IMU
 
 
 @compiled
-def roll(x: Float, cov: Float, event: Float, c: Float, wheels: Float) -> bool:
+def roll(x: Record, cov: Float, event: Record, c: Record) -> bool:
     """Wheel speeds, steering, no sideways and vertical speed at the rear axle, standstill."""
-    stamp = event[STAMP]
-    since = stamp - x[WHEELS_SEEN]
-    x[WHEELS_SEEN] = stamp
-    count = int(event[PAYLOAD])
+    stamp = event["stamp"]
+    since = stamp - x["wheels"]["seen"]
+    x["wheels"]["seen"] = stamp
+    count = int(c["wheel_count"])
     turning = False
     for i in range(count):
-        if not abs(event[PAYLOAD + 2 + i]) < c[STILL_SPEED]:
+        if not abs(event["wheel_speed"][i]) < c["still_speed"]:
             turning = True
     if turning:
-        x[STILL_SINCE] = math.nan
-    elif math.isnan(x[STILL_SINCE]):
-        x[STILL_SINCE] = stamp
-    r = quaternion_to_matrix(x[Q : Q + 4])
+        x["still_since"] = math.nan
+    elif math.isnan(x["still_since"]):
+        x["still_since"] = stamp
+    r = quaternion_to_matrix(x["attitude"])
     axes = car_axes(x)
-    wx = x[GYRO] - x[GYRO_BIAS]
-    wy = x[GYRO + 1] - x[GYRO_BIAS + 1]
-    wz = x[GYRO + 2] - x[GYRO_BIAS + 2]
-    lx, ly, lz = c[REAR_AXLE], c[REAR_AXLE + 1], c[REAR_AXLE + 2]
+    wx = x["gyro"][0] - x["gyro_bias"][0]
+    wy = x["gyro"][1] - x["gyro_bias"][1]
+    wz = x["gyro"][2] - x["gyro_bias"][2]
+    lx, ly, lz = c["rear_axle"][0], c["rear_axle"][1], c["rear_axle"][2]
     at_axle = np.empty(3)  # velocity of the rear axle in the body frame
     at_axle[0] = wy * lz - wz * ly
     at_axle[1] = wz * lx - wx * lz
     at_axle[2] = wx * ly - wy * lx
     for i in range(3):
         for j in range(3):
-            at_axle[i] += r[j, i] * x[V + j]
+            at_axle[i] += r[j, i] * x["velocity"][j]
     along = np.zeros(3)  # in the car's frame
     for i in range(3):
         for j in range(3):
             along[i] += axes[i, j] * at_axle[j]
     yaw_rate = axes[2, 0] * wx + axes[2, 1] * wy + axes[2, 2] * wz
-    rows = np.zeros((3, ERROR))  # d along / d error
+    rows = np.zeros((3, D.size))  # d along / d error
     for i in range(3):
         a = np.empty(3)  # the axis in the world frame
         for j in range(3):
             a[j] = r[j, 0] * axes[i, 0] + r[j, 1] * axes[i, 1] + r[j, 2] * axes[i, 2]
-            rows[i, D_V + j] = a[j]
-        rows[i, D_ANGLE] = a[1] * x[V + 2] - a[2] * x[V + 1]
-        rows[i, D_ANGLE + 1] = a[2] * x[V] - a[0] * x[V + 2]
-        rows[i, D_ANGLE + 2] = a[0] * x[V + 1] - a[1] * x[V]
-        rows[i, D_GYRO] = axes[i, 1] * lz - axes[i, 2] * ly
-        rows[i, D_GYRO + 1] = axes[i, 2] * lx - axes[i, 0] * lz
-        rows[i, D_GYRO + 2] = axes[i, 0] * ly - axes[i, 1] * lx
-    cp, sp = math.cos(x[PITCH]), math.sin(x[PITCH])
-    rows[0, D_PITCH] = -along[2]
-    rows[2, D_PITCH] = along[0]
-    rows[0, D_YAW] = cp * along[1]
-    rows[1, D_YAW] = -cp * along[0] - sp * along[2]
-    rows[2, D_YAW] = sp * along[1]
-    dx, k = np.zeros(ERROR), np.empty(ERROR)
-    standing = stamp - x[STILL_SINCE] >= c[STILL_TIME]
-    x[RESTING] = 0.0
+        along_row(rows[i], a, x["velocity"])
+        rows[i, D.gyro_bias] = axes[i, 1] * lz - axes[i, 2] * ly
+        rows[i, D.gyro_bias + 1] = axes[i, 2] * lx - axes[i, 0] * lz
+        rows[i, D.gyro_bias + 2] = axes[i, 0] * ly - axes[i, 1] * lx
+    cp, sp = math.cos(x["mount_pitch"]), math.sin(x["mount_pitch"])
+    rows[0, D.mount_pitch] = -along[2]
+    rows[2, D.mount_pitch] = along[0]
+    rows[0, D.mount_yaw] = cp * along[1]
+    rows[1, D.mount_yaw] = -cp * along[0] - sp * along[2]
+    rows[2, D.mount_yaw] = sp * along[1]
+    dx, k = np.zeros(D.size), np.empty(D.size)
+    standing = stamp - x["still_since"] >= c["still_time"]
+    x["resting"] = 0.0
     if standing:
         believed = still(x, cov, dx, k, rows, along, since, c)
     else:
-        believed = rolling(x, cov, dx, k, rows, along, yaw_rate, since, event, c, wheels)
+        believed = rolling(x, cov, dx, k, rows, along, yaw_rate, since, event, c)
     if believed:
-        x[WHEELS_BELIEVED] = stamp
-        x[WHEELS_REFUSED] = math.nan
+        x["wheels"]["believed"] = stamp
+        x["wheels"]["refused"] = math.nan
         if not standing:
             constrain(cov, dx, k, rows, along, yaw_rate, since, c)
-        if abs(along[0]) > c[HEADING_SPEED] and c[WHEELBASE] > 0.0:
-            steer(x, cov, dx, k, axes, along[0], yaw_rate, event[PAYLOAD + 1], since, c)
+        if abs(along[0]) > c["heading_speed"] and c["wheelbase"] > 0.0:
+            steer(x, cov, dx, k, axes, along[0], yaw_rate, event["steering"], since, c)
         inject(x, dx)
         return True
-    if math.isnan(x[WHEELS_REFUSED]):
-        x[WHEELS_REFUSED] = stamp
+    if math.isnan(x["wheels"]["refused"]):
+        x["wheels"]["refused"] = stamp
     # Nobody is in the right for ever against the IMU. GNSS tells who is: a witness against the
     # wheels if it is believed, against the IMU if it is refused as well.
-    witness = stamp - x[VELOCITY_BELIEVED] < FRESH
-    alone = stamp - x[WHEELS_REFUSED] > c[PATIENCE] and not witness
-    both = min(stamp - x[WHEELS_REFUSED], stamp - x[VELOCITY_REFUSED]) > UNANIMOUS
-    reversed = witness and stamp - x[WHEELS_REFUSED] > 2.0 * c[PATIENCE]
+    witness = stamp - x["fix_velocity"]["believed"] < FRESH
+    alone = stamp - x["wheels"]["refused"] > c["patience"] and not witness
+    both = min(stamp - x["wheels"]["refused"], stamp - x["fix_velocity"]["refused"]) > UNANIMOUS
+    reversed = witness and stamp - x["wheels"]["refused"] > 2.0 * c["patience"]
     if reversed:
-        x[HEADING_KNOWN] = 0.0  # it may go backwards where GNSS was taken to say forwards
-        x[ANCHOR] = math.nan
-    if alone or reversed or (both and not math.isnan(x[VELOCITY_REFUSED])):
+        x["heading_known"] = 0.0  # it may go backwards where GNSS was taken to say forwards
+        x["anchor"][0] = math.nan
+    if alone or reversed or (both and not math.isnan(x["fix_velocity"]["refused"])):
         wide = 0.0
         for i in range(count):
-            apart = abs(event[PAYLOAD + 2 + i] - along[0])
+            apart = abs(event["wheel_speed"][i] - along[0])
             if apart > wide:  # False for NaN
                 wide = apart
         doubt(cov, wide)
-        x[WHEELS_REFUSED] = math.nan
-        x[VELOCITY_REFUSED] = math.nan
+        x["wheels"]["refused"] = math.nan
+        x["fix_velocity"]["refused"] = math.nan
     return False
 
 
 @compiled
 def rolling(
-    x: Float,
+    x: Record,
     cov: Float,
     dx: Float,
     k: Float,
@@ -177,26 +120,25 @@ def rolling(
     along: Float,
     yaw_rate: float,
     since: float,
-    event: Float,
-    c: Float,
-    wheels: Float,
+    event: Record,
+    c: Record,
 ) -> bool:
     """The mean of the wheels that neither spin nor lock; False if all seem to."""
-    count = int(event[PAYLOAD])
-    h = rows[0] * x[SCALE]
-    h[D_SCALE] = along[0]
-    h[D_OFFSET] = 1.0
+    count = int(c["wheel_count"])
+    h = rows[0] * x["wheel_scale"]
+    h[D.wheel_scale] = along[0]
+    h[D.wheel_offset] = 1.0
     _, variance = spread(cov, h, dx, 0.0, k)
-    gate = c[GATE] * (variance + c[WHEEL_STD] * c[WHEEL_STD])
+    gate = c["gate"] * (variance + c["wheel_std"] * c["wheel_std"])
     residual = np.empty(count)
     good = 0
     for i in range(count):
         # A rim rolls the way its hub goes: sideways by the turn, forward by the rest.
-        rim = (event[PAYLOAD + 2 + i] - x[OFFSET]) / x[SCALE]
-        sideways = yaw_rate * wheels[i, 0]
+        rim = (event["wheel_speed"][i] - x["wheel_offset"]) / x["wheel_scale"]
+        sideways = yaw_rate * c["wheels"][i, 0]
         forward = math.sqrt(max(rim * rim - sideways * sideways, 0.0))
-        forward = math.copysign(forward, rim) + yaw_rate * wheels[i, 1]
-        e = (forward - along[0]) * x[SCALE]
+        forward = math.copysign(forward, rim) + yaw_rate * c["wheels"][i, 1]
+        e = (forward - along[0]) * x["wheel_scale"]
         if e * e <= gate:  # False for NaN
             residual[good] = e
             good += 1
@@ -206,51 +148,43 @@ def rolling(
     median = 0.5 * (ordered[(good - 1) // 2] + ordered[good // 2])
     total, agreeing = 0.0, 0
     for i in range(good):
-        if abs(ordered[i] - median) <= c[WHEEL_SPREAD] * (1.0 + 0.1 * abs(along[0])):
+        if abs(ordered[i] - median) <= c["wheel_spread"] * (1.0 + 0.1 * abs(along[0])):
             total += ordered[i]
             agreeing += 1
     if agreeing == 0:
         return False
-    variance += persistent(c[WHEEL_STD], c[WHEEL_TIME], since)
+    variance += persistent(c["wheel_std"], c["wheel_time"], since)
     correct(cov, dx, k, total / agreeing, variance)
     return True
 
 
 @compiled
 def still(
-    x: Float,
+    x: Record,
     cov: Float,
     dx: Float,
     k: Float,
     rows: Float,
     along: Float,
     since: float,
-    c: Float,
+    c: Record,
 ) -> bool:
     """Zero velocity and zero rate; False where the IMU says that wheels at rest slide."""
     new, variance = spread(cov, rows[0], dx, -along[0], k)
-    if not new * new <= c[GATE] * (variance + c[STILL_SPEED] * c[STILL_SPEED]):
+    if not new * new <= c["gate"] * (variance + c["still_speed"] * c["still_speed"]):
         return False
-    own = persistent(c[STILL_STD], c[CONSTRAINT_TIME], since)
+    own = persistent(c["still_std"], c["constraint_time"], since)
     for i in range(3):
         new, variance = spread(cov, rows[i], dx, -along[i], k)
         correct(cov, dx, k, new, variance + own)
-    h = np.zeros(ERROR)
-    x[RESTING] = 1.0
+    h = np.zeros(D.size)
+    x["resting"] = 1.0
     for i in range(3):
         h[:] = 0.0
-        h[D_GYRO + i] = 1.0
-        new, variance = spread(cov, h, dx, x[GYRO + i] - x[GYRO_BIAS + i], k)
-        if new * new <= c[GATE] * (variance + c[STILL_RATE_STD] * c[STILL_RATE_STD]):
-            correct(
-                cov,
-                dx,
-                k,
-                new,
-                variance + persistent(c[STILL_RATE_STD], c[CONSTRAINT_TIME], since),
-            )
-        else:
-            x[RESTING] = 0.0  # it is carried
+        h[D.gyro_bias + i] = 1.0
+        residual, std = x["gyro"][i] - x["gyro_bias"][i], c["still_rate_std"]
+        if not credible(cov, dx, k, h, residual, std, c["constraint_time"], since, c["gate"]):
+            x["resting"] = 0.0  # it is carried
     return True
 
 
@@ -263,20 +197,18 @@ def constrain(
     along: Float,
     yaw_rate: float,
     since: float,
-    c: Float,
+    c: Record,
 ) -> None:
     """Non-holonomic: the rear axle goes neither sideways, but for its tyres' slip, nor up."""
-    slip = c[SIDESLIP] * abs(yaw_rate * along[0]) * abs(along[0])
+    slip = c["sideslip"] * abs(yaw_rate * along[0]) * abs(along[0])
     for i in range(1, 3):
-        std = math.sqrt(c[SIDE_STD] ** 2 + slip * slip) if i == 1 else c[UP_STD]
-        new, variance = spread(cov, rows[i], dx, -along[i], k)
-        if new * new <= c[GATE] * (variance + std * std):
-            correct(cov, dx, k, new, variance + persistent(std, c[CONSTRAINT_TIME], since))
+        std = math.sqrt(c["side_std"] ** 2 + slip * slip) if i == 1 else c["up_std"]
+        credible(cov, dx, k, rows[i], -along[i], std, c["constraint_time"], since, c["gate"])
 
 
 @compiled
 def steer(
-    x: Float,
+    x: Record,
     cov: Float,
     dx: Float,
     k: Float,
@@ -285,29 +217,27 @@ def steer(
     yaw_rate: float,
     steering: float,
     since: float,
-    c: Float,
+    c: Record,
 ) -> None:
     """Yaw rate of the bicycle model, with understeer, against that of the gyroscope."""
-    angle = steering + x[STEERING]
+    angle = steering + x["steering_offset"]
     if not abs(angle) < 1.2:  # also NaN
         return
-    per_angle = speed / (c[WHEELBASE] * (1.0 + c[UNDERSTEER] * speed * speed))
+    per_angle = speed / (c["wheelbase"] * (1.0 + c["understeer"] * speed * speed))
     expected = per_angle * math.tan(angle)
-    h = np.zeros(ERROR)
+    h = np.zeros(D.size)
     for i in range(3):
-        h[D_GYRO + i] = -axes[2, i]
-    h[D_STEERING] = -per_angle / math.cos(angle) ** 2
-    std = c[RATE_STD] + c[RATE_SHARE] * max(abs(expected), abs(yaw_rate))
-    new, variance = spread(cov, h, dx, expected - yaw_rate, k)
-    if new * new <= c[GATE] * (variance + std * std):
-        correct(cov, dx, k, new, variance + persistent(std, c[RATE_TIME], since))
+        h[D.gyro_bias + i] = -axes[2, i]
+    h[D.steering_offset] = -per_angle / math.cos(angle) ** 2
+    std = c["rate_std"] + c["rate_share"] * max(abs(expected), abs(yaw_rate))
+    credible(cov, dx, k, h, expected - yaw_rate, std, c["rate_time"], since, c["gate"])
 
 
 @compiled
-def car_axes(x: Float) -> Float:
+def car_axes(x: Record) -> Float:
     """(3, 3) rows: the car's forward, left and up axes in the body frame."""
-    cp, sp = math.cos(x[PITCH]), math.sin(x[PITCH])
-    cy, sy = math.cos(x[YAW]), math.sin(x[YAW])
+    cp, sp = math.cos(x["mount_pitch"]), math.sin(x["mount_pitch"])
+    cy, sy = math.cos(x["mount_yaw"]), math.sin(x["mount_yaw"])
     axes = np.empty((3, 3))
     axes[0, 0], axes[0, 1], axes[0, 2] = cy * cp, sy * cp, -sp
     axes[1, 0], axes[1, 1], axes[1, 2] = -sy, cy, 0.0
@@ -316,36 +246,32 @@ def car_axes(x: Float) -> Float:
 
 
 @compiled
-def motion(x: Float, cov: Float, event: Float, c: Float) -> bool:
+def motion(x: Record, cov: Float, event: Record, c: Record) -> bool:
     """Combinations of velocity and turn rate in the body, independent of each other.
 
     The event holds the three values, their standard deviations, and the factors of each.
     """
-    stamp = event[STAMP]
-    since = stamp - x[MOTION_SEEN]
-    x[MOTION_SEEN] = stamp
-    r = quaternion_to_matrix(x[Q : Q + 4])
-    ahead, left = np.zeros(ERROR), np.zeros(ERROR)  # d of the velocities in the body
+    stamp = event["stamp"]
+    since = stamp - x["motion_seen"]
+    x["motion_seen"] = stamp
+    r = quaternion_to_matrix(x["attitude"])
+    ahead, left = np.zeros(D.size), np.zeros(D.size)  # d of the velocities in the body
     along = np.zeros(2)
     for i in range(2):
-        a = r[:, i]
-        row = ahead if i == 0 else left
+        a = r[:, i].copy()
         for j in range(3):
-            along[i] += a[j] * x[V + j]
-            row[D_V + j] = a[j]
-        row[D_ANGLE] = a[1] * x[V + 2] - a[2] * x[V + 1]
-        row[D_ANGLE + 1] = a[2] * x[V] - a[0] * x[V + 2]
-        row[D_ANGLE + 2] = a[0] * x[V + 1] - a[1] * x[V]
-    turning = x[GYRO + 2] - x[GYRO_BIAS + 2]
-    rows, residual = np.zeros((3, ERROR)), np.empty(3)
+            along[i] += a[j] * x["velocity"][j]
+        along_row(ahead if i == 0 else left, a, x["velocity"])
+    turning = x["gyro"][2] - x["gyro_bias"][2]
+    rows, residual = np.zeros((3, D.size)), np.empty(3)
     std, slow = np.empty(3), np.empty(3)
     for i in range(3):
-        u = event[PAYLOAD + 6 + 3 * i : PAYLOAD + 9 + 3 * i]
+        u = event["factors"][i]
         predicted = u[0] * along[0] + u[1] * along[1] + u[2] * turning
-        for j in range(ERROR):
+        for j in range(D.size):
             rows[i, j] = u[0] * ahead[j] + u[1] * left[j]
-        rows[i, D_GYRO + 2] -= u[2]
-        residual[i] = event[PAYLOAD + i] - predicted
-        std[i] = event[PAYLOAD + 3 + i]
-        slow[i] = persistent(std[i], c[MOTION_TIME], since)
-    return gated(x, cov, rows, residual, std, slow, c[GATE] * GATE_3) == TAKEN
+        rows[i, D.gyro_bias + 2] -= u[2]
+        residual[i] = event["motion"][i] - predicted
+        std[i] = event["motion_std"][i]
+        slow[i] = persistent(std[i], c["motion_time"], since)
+    return gated(x, cov, rows, residual, std, slow, c["gate"] * GATE_3) == TAKEN

@@ -10,67 +10,39 @@ import math
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import compiled
+from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Float
-from edge_runtime.fusion.wheeled.state import (
-    ACCEL_BIAS,
-    ACCEL_NOISE,
-    ACCEL_WALK,
-    D_ACCEL,
-    D_ANGLE,
-    D_GYRO,
-    D_P,
-    D_SCALE,
-    D_STEERING,
-    D_V,
-    D_WANDER,
-    ERROR,
-    GRAVITY,
-    GYRO_BIAS,
-    GYRO_NOISE,
-    GYRO_WALK,
-    PUSH,
-    SCALE_WALK,
-    STEERING_WALK,
-    WANDER,
-    WANDER_STD,
-    WANDER_TIME,
-    P,
-    Q,
-    V,
-)
+from edge_runtime.fusion.wheeled.state import D
 
 # What `gated` says of a measurement.
 MISSING, REFUSED, TAKEN = -1, 0, 1
 
 
 @compiled
-def propagate(x: Float, cov: Float, gyro: Float, accel: Float, dt: float, c: Float) -> None:
+def propagate(x: Record, cov: Float, gyro: Float, accel: Float, dt: float, c: Record) -> None:
     """Nominal state and covariance over dt (equations 260 and 268-269, errors 299-302)."""
-    wx = gyro[0] - x[GYRO_BIAS]
-    wy = gyro[1] - x[GYRO_BIAS + 1]
-    wz = gyro[2] - x[GYRO_BIAS + 2]
+    wx = gyro[0] - x["gyro_bias"][0]
+    wy = gyro[1] - x["gyro_bias"][1]
+    wz = gyro[2] - x["gyro_bias"][2]
     q = np.empty(4)
     turned(x, wx * dt * 0.5, wy * dt * 0.5, wz * dt * 0.5, q)
     r = quaternion_to_matrix(q)  # half way
-    fx = accel[0] - x[ACCEL_BIAS]
-    fy = accel[1] - x[ACCEL_BIAS + 1]
-    fz = accel[2] - x[ACCEL_BIAS + 2]
+    fx = accel[0] - x["accel_bias"][0]
+    fy = accel[1] - x["accel_bias"][1]
+    fz = accel[2] - x["accel_bias"][2]
     force = np.empty(3)
     smooth = min(dt / 0.1, 1.0)
     for i in range(3):
         force[i] = r[i, 0] * fx + r[i, 1] * fy + r[i, 2] * fz
-        a = force[i] - (c[GRAVITY] if i == 2 else 0.0)
-        x[P + i] += (x[V + i] + 0.5 * a * dt) * dt
-        x[V + i] += a * dt
-        x[PUSH + i] += (a - x[PUSH + i]) * smooth
-    turned(x, wx * dt, wy * dt, wz * dt, q)
-    for i in range(4):
-        x[Q + i] = q[i]
-    keep = math.exp(-dt / c[WANDER_TIME])
+        a = force[i] - (c["gravity"] if i == 2 else 0.0)
+        x["position"][i] += (x["velocity"][i] + 0.5 * a * dt) * dt
+        x["velocity"][i] += a * dt
+        x["push"][i] += (a - x["push"][i]) * smooth
+    turned(x, wx * dt, wy * dt, wz * dt, x["attitude"])
+    keep = math.exp(-dt / c["wander_time"])
     for i in range(3):
-        x[WANDER + i] *= keep
+        x["wander"][i] *= keep
     turn = np.empty((3, 3))  # d velocity / d angle, times dt: -[R a]x dt
     turn[0, 0] = turn[1, 1] = turn[2, 2] = 0.0
     turn[0, 1], turn[0, 2] = force[2] * dt, -force[1] * dt
@@ -81,52 +53,52 @@ def propagate(x: Float, cov: Float, gyro: Float, accel: Float, dt: float, c: Flo
             r[i, j] *= dt
     # F cov: rows from the last in the chain to the first, so that each reads what was before.
     for i in range(3):
-        for k in range(ERROR):
-            cov[D_P + i, k] += dt * cov[D_V + i, k]
+        for k in range(D.size):
+            cov[D.position + i, k] += dt * cov[D.velocity + i, k]
     for i in range(3):
         for j in range(3):
             t, b = turn[i, j], r[i, j]
-            for k in range(ERROR):
-                cov[D_V + i, k] += t * cov[D_ANGLE + j, k] - b * cov[D_ACCEL + j, k]
+            for k in range(D.size):
+                cov[D.velocity + i, k] += t * cov[D.angle + j, k] - b * cov[D.accel_bias + j, k]
     for i in range(3):
         for j in range(3):
             b = r[i, j]
-            for k in range(ERROR):
-                cov[D_ANGLE + i, k] -= b * cov[D_GYRO + j, k]
+            for k in range(D.size):
+                cov[D.angle + i, k] -= b * cov[D.gyro_bias + j, k]
     for i in range(3):
-        for k in range(ERROR):
-            cov[D_WANDER + i, k] *= keep
+        for k in range(D.size):
+            cov[D.wander + i, k] *= keep
     # The same from the right.
-    for k in range(ERROR):
+    for k in range(D.size):
         for i in range(3):
-            cov[k, D_P + i] += dt * cov[k, D_V + i]
+            cov[k, D.position + i] += dt * cov[k, D.velocity + i]
         for i in range(3):
-            total = cov[k, D_V + i]
+            total = cov[k, D.velocity + i]
             for j in range(3):
-                total += turn[i, j] * cov[k, D_ANGLE + j] - r[i, j] * cov[k, D_ACCEL + j]
-            cov[k, D_V + i] = total
+                total += turn[i, j] * cov[k, D.angle + j] - r[i, j] * cov[k, D.accel_bias + j]
+            cov[k, D.velocity + i] = total
         for i in range(3):
-            total = cov[k, D_ANGLE + i]
+            total = cov[k, D.angle + i]
             for j in range(3):
-                total -= r[i, j] * cov[k, D_GYRO + j]
-            cov[k, D_ANGLE + i] = total
-            cov[k, D_WANDER + i] *= keep
-    grown = c[WANDER_STD] * c[WANDER_STD] * (1.0 - keep * keep)
+                total -= r[i, j] * cov[k, D.gyro_bias + j]
+            cov[k, D.angle + i] = total
+            cov[k, D.wander + i] *= keep
+    grown = c["wander_std"] * c["wander_std"] * (1.0 - keep * keep)
     for i in range(3):
-        cov[D_ANGLE + i, D_ANGLE + i] += c[GYRO_NOISE] * c[GYRO_NOISE] * dt
-        cov[D_V + i, D_V + i] += c[ACCEL_NOISE] * c[ACCEL_NOISE] * dt
-        cov[D_GYRO + i, D_GYRO + i] += c[GYRO_WALK] * c[GYRO_WALK] * dt
-        cov[D_ACCEL + i, D_ACCEL + i] += c[ACCEL_WALK] * c[ACCEL_WALK] * dt
-        cov[D_WANDER + i, D_WANDER + i] += grown
-    cov[D_SCALE, D_SCALE] += c[SCALE_WALK] * c[SCALE_WALK] * dt
-    cov[D_STEERING, D_STEERING] += c[STEERING_WALK] * c[STEERING_WALK] * dt
-    for i in range(ERROR):  # rounding differs from the left and from the right
+        cov[D.angle + i, D.angle + i] += c["gyro_noise"] * c["gyro_noise"] * dt
+        cov[D.velocity + i, D.velocity + i] += c["accel_noise"] * c["accel_noise"] * dt
+        cov[D.gyro_bias + i, D.gyro_bias + i] += c["gyro_walk"] * c["gyro_walk"] * dt
+        cov[D.accel_bias + i, D.accel_bias + i] += c["accel_walk"] * c["accel_walk"] * dt
+        cov[D.wander + i, D.wander + i] += grown
+    cov[D.wheel_scale, D.wheel_scale] += c["wheel_scale_walk"] * c["wheel_scale_walk"] * dt
+    cov[D.steering_offset, D.steering_offset] += c["steering_walk"] * c["steering_walk"] * dt
+    for i in range(D.size):  # rounding differs from the left and from the right
         for k in range(i):
             cov[i, k] = cov[k, i]
 
 
 @compiled
-def turned(x: Float, ax: float, ay: float, az: float, out: Float) -> None:
+def turned(x: Record, ax: float, ay: float, az: float, out: Float) -> None:
     """The quaternion of `x` times Exp of a rotation vector in the body frame, (4,)."""
     s = ax * ax + ay * ay + az * az
     if s < 1e-6:
@@ -134,7 +106,8 @@ def turned(x: Float, ax: float, ay: float, az: float, out: Float) -> None:
     else:
         angle = math.sqrt(s)
         w, v = math.cos(0.5 * angle), math.sin(0.5 * angle) / angle
-    product(x[Q], x[Q + 1], x[Q + 2], x[Q + 3], w, v * ax, v * ay, v * az, out)
+    a = x["attitude"]
+    product(a[0], a[1], a[2], a[3], w, v * ax, v * ay, v * az, out)
 
 
 @compiled
@@ -162,15 +135,15 @@ def product(
 @compiled
 def spread(cov: Float, h: Float, dx: Float, residual: float, k: Float) -> tuple[float, float]:
     """What of a residual is new, and its variance without the sensor's own; `k` is cov h."""
-    for i in range(ERROR):
+    for i in range(D.size):
         k[i] = 0.0
-    for j in range(ERROR):
+    for j in range(D.size):
         hj = h[j]
         if hj != 0.0:
-            for i in range(ERROR):
+            for i in range(D.size):
                 k[i] += hj * cov[j, i]
     new, variance = residual, 0.0
-    for i in range(ERROR):
+    for i in range(D.size):
         new -= h[i] * dx[i]
         variance += h[i] * k[i]
     return new, variance
@@ -179,26 +152,46 @@ def spread(cov: Float, h: Float, dx: Float, residual: float, k: Float) -> tuple[
 @compiled
 def correct(cov: Float, dx: Float, k: Float, new: float, variance: float) -> None:
     """Kalman correction by one scalar (equations 274-276); `k` is cov h, variance all of it."""
-    for i in range(ERROR):
+    for i in range(D.size):
         dx[i] += k[i] * new / variance
-    for i in range(ERROR):
+    for i in range(D.size):
         ki = k[i] / variance
-        for j in range(ERROR):
+        for j in range(D.size):
             cov[i, j] -= ki * k[j]
         if cov[i, i] < 1e-16:
             cov[i, i] = 1e-16
 
 
 @compiled
+def credible(
+    cov: Float,
+    dx: Float,
+    k: Float,
+    h: Float,
+    residual: float,
+    std: float,
+    time: float,
+    since: float,
+    gate: float,
+) -> bool:
+    """Correct by a scalar whose error `std` persists for `time` s, if it is within the gate."""
+    new, variance = spread(cov, h, dx, residual, k)
+    if not new * new <= gate * (variance + std * std):
+        return False
+    correct(cov, dx, k, new, variance + persistent(std, time, since))
+    return True
+
+
+@compiled
 def gated(
-    x: Float, cov: Float, rows: Float, residual: Float, std: Float, variance: Float, gate: float
+    x: Record, cov: Float, rows: Float, residual: Float, std: Float, variance: Float, gate: float
 ) -> int:
     """Correct by several numbers that one sensor gave at once, or by none of them.
 
     Args:
         x: the state; written.
         cov: its covariance; written.
-        rows: (M, ERROR) of the Jacobian.
+        rows: (M, D.size) of the Jacobian.
         residual: (M,) measured - predicted; NaN where not measured.
         std: (M,) of each, by which the whole is judged.
         variance: (M,) by which each corrects, which is larger for an error that persists.
@@ -208,7 +201,7 @@ def gated(
         TAKEN, REFUSED, or MISSING if nothing was measured.
     """
     kept = cov.copy()
-    dx, k = np.zeros(ERROR), np.empty(ERROR)
+    dx, k = np.zeros(D.size), np.empty(D.size)
     distance, given = 0.0, 0
     for i in range(len(residual)):
         if math.isnan(residual[i]):
@@ -227,29 +220,37 @@ def gated(
 
 
 @compiled
-def inject(x: Float, dx: Float) -> None:
+def inject(x: Record, dx: Float) -> None:
     """Error into nominal state (equations 282-283, angular error in the world frame: 316)."""
-    ax, ay, az = dx[D_ANGLE], dx[D_ANGLE + 1], dx[D_ANGLE + 2]
+    ax, ay, az = dx[D.angle], dx[D.angle + 1], dx[D.angle + 2]
     angle = math.sqrt(ax * ax + ay * ay + az * az)
     w, v = math.cos(0.5 * angle), 0.5
     if angle > 1e-6:
         v = math.sin(0.5 * angle) / angle
-    q = np.empty(4)
-    product(w, v * ax, v * ay, v * az, x[Q], x[Q + 1], x[Q + 2], x[Q + 3], q)
-    for i in range(4):
-        x[Q + i] = q[i]
-    for i in range(ERROR - D_V):
-        x[V + i] += dx[D_V + i]
+    q = x["attitude"]
+    product(w, v * ax, v * ay, v * az, q[0], q[1], q[2], q[3], q)
+    for i in range(3):
+        x["velocity"][i] += dx[D.velocity + i]
+        x["position"][i] += dx[D.position + i]
+        x["gyro_bias"][i] += dx[D.gyro_bias + i]
+        x["accel_bias"][i] += dx[D.accel_bias + i]
+        x["wander"][i] += dx[D.wander + i]
+    x["wheel_scale"] += dx[D.wheel_scale]
+    x["wheel_offset"] += dx[D.wheel_offset]
+    x["mount_pitch"] += dx[D.mount_pitch]
+    x["mount_yaw"] += dx[D.mount_yaw]
+    x["steering_offset"] += dx[D.steering_offset]
+    x["delay"] += dx[D.delay]
 
 
 @compiled
 def doubt(cov: Float, off: float) -> None:
     """Admit that velocity, tilt and accelerometer bias may be wrong, m/s of velocity as seen."""
     for i in range(3):
-        cov[D_V + i, D_V + i] += off * off
-        cov[D_ACCEL + i, D_ACCEL + i] += 0.1**2
+        cov[D.velocity + i, D.velocity + i] += off * off
+        cov[D.accel_bias + i, D.accel_bias + i] += 0.1**2
         if i < 2:
-            cov[D_ANGLE + i, D_ANGLE + i] += 0.1**2
+            cov[D.angle + i, D.angle + i] += 0.1**2
 
 
 @compiled

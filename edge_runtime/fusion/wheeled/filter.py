@@ -3,40 +3,46 @@
 An error-state Kalman filter: Solà, "Quaternion kinematics for the error-state Kalman filter",
 arXiv 1711.02508, 2017, with the car's constraints as in Dissanayake et al., "The aiding of a
 low-cost strapdown inertial measurement unit using vehicle model constraints", T-RA 17(5), 2001.
-The equations are in `wheeled_equations`, `wheeled_constraints` and `wheeled_gnss`, their arrays
-in `wheeled_state`, late measurements in `timeline`.
+DERIVATION.md derives the equations of `equations`, `constraints` and `gnss`; `state` names the
+fields of their records, and `timeline` puts late measurements in their place.
 """
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from edge_runtime.fusion.compiled import Record, as_numbers, columns
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import (
     matrix_to_quaternion,
-    quaternion_to_matrix,
-    skew,
     so3_exp,
     so3_log,
     tilt_from_gravity,
 )
 from edge_runtime.fusion.measurement import Displacement, Float, Gnss, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck
-from edge_runtime.fusion.timeline import PAYLOAD, Timeline
-from edge_runtime.fusion.wheeled import state as at
+from edge_runtime.fusion.timeline import Timeline
 from edge_runtime.fusion.wheeled.config import WheeledConfig
-from edge_runtime.fusion.wheeled.constants import numbers
+from edge_runtime.fusion.wheeled.state import (
+    BROKEN,
+    CALIBRATION,
+    EVENT,
+    GNSS,
+    IMU,
+    MOMENT,
+    MOTION,
+    STATE,
+    TIMES,
+    WHEELS,
+    D,
+    certainty,
+    constants,
+)
 from edge_runtime.fusion.wheeled.steps import take_in
 
-__all__ = ["WheeledConfig", "WheeledFilter"]
-
-
 _A_CAR = WheeledConfig()
-_TIMES = (
-    *(at.STILL_SINCE, at.WHEELS_SEEN, at.WHEELS_BELIEVED, at.WHEELS_REFUSED),
-    *(at.FIX_SEEN, at.FIX_BELIEVED, at.FIX_REFUSED),
-    *(at.VELOCITY_SEEN, at.VELOCITY_BELIEVED, at.VELOCITY_REFUSED, at.MOTION_SEEN, at.BEGUN),
-)
 _AT_REST = (0.6 * GRAVITY, 1.4 * GRAVITY)  # a first reading outside does not tell what is down
 _SHAKEN = 0.5  # s for which trouble of the IMU is told
 NO_READING = "no IMU reading yet"
@@ -61,6 +67,14 @@ def _first_tilt(accel: Float, config: WheeledConfig) -> tuple[Float, float]:
     return so3_exp(tilt * share), math.sqrt(share) * pushed
 
 
+def _add(x: Record, name: str, seconds: float) -> None:
+    """Add to a time, or to all of a sensor's."""
+    for part in x[name].dtype.names or ():
+        x[name][part] += seconds
+    if not x[name].dtype.names:
+        x[name] += seconds
+
+
 class WheeledFilter:
     """An `Estimator` of a car.
 
@@ -77,10 +91,15 @@ class WheeledFilter:
     def __init__(self, config: WheeledConfig = _A_CAR, *, gnss: bool = True) -> None:
         self.config = config
         self._has_gnss = gnss
-        self._c = numbers(config)
-        self._wheels = np.array(config.wheels, dtype=np.float64).reshape(-1, 2)
-        self._line = Timeline(config.capacity, at.EVENT, at.STATE, at.ERROR, config.horizon)
-        self._event = np.zeros(at.EVENT)
+        self._constants = constants(config)
+        self._line = Timeline(config.capacity, MOMENT, D.size, config.horizon)
+        event = np.zeros(1, EVENT)
+        self._incoming, self._event = as_numbers(event), columns(event)  # of one memory
+        self._writers: Mapping[type, Callable[[Any], bool]] = {
+            Wheels: self._write_wheels,
+            Gnss: self._write_fix,
+            Displacement: self._write_motion,
+        }
         self._check = ImuCheck(config.imu)
         self.reset()
 
@@ -117,10 +136,8 @@ class WheeledFilter:
             return
         self._period, self._imu_stamp = verdict.dt, imu.stamp
         event = self._event
-        event[0] = imu.stamp
-        event[1] = at.IMU
-        event[PAYLOAD : PAYLOAD + 3] = imu.gyro
-        event[PAYLOAD + 3 : PAYLOAD + 6] = imu.accel
+        event["stamp"][0], event["kind"][0] = imu.stamp, IMU
+        event["gyro"][0], event["accel"][0] = imu.gyro, imu.accel
         self._take_in()
 
     def update(self, measurement: Measurement) -> bool:
@@ -133,55 +150,37 @@ class WheeledFilter:
                 self._waiting_since = stamp
             self._waiting_until = stamp
             return False
-        event = self._event
-        event[0] = stamp
-        if isinstance(measurement, Wheels):
-            if not self._put_wheels(measurement):
-                return False
-        elif isinstance(measurement, Gnss):
-            if self._is_frozen(measurement):
-                return False
-            self._put_gnss(measurement)
-        elif isinstance(measurement, Displacement):
-            if not self._put_motion(measurement):
-                return False
-        else:
-            return False
-        return self._take_in()
+        self._event["stamp"][0] = stamp
+        write = self._writers.get(type(measurement))
+        return write is not None and write(measurement) and self._take_in()
 
-    def _put_wheels(self, wheels: Wheels) -> bool:
-        event, count = self._event, len(self._wheels)
+    def _write_wheels(self, wheels: Wheels) -> bool:
+        event, count = self._event, len(self.config.wheels)
         if len(wheels.speed) != count:
             return False
-        event[1] = at.WHEELS
-        event[PAYLOAD] = count
-        event[PAYLOAD + 1] = wheels.steering
-        event[PAYLOAD + 2 : PAYLOAD + 2 + count] = wheels.speed
+        event["kind"][0], event["steering"][0] = WHEELS, wheels.steering
+        event["wheel_speed"][0, :count] = wheels.speed
         return True
 
     def _is_frozen(self, fix: Gnss) -> bool:
         """Whether a receiver gives one and the same place while the car drives on."""
         place = tuple(fix.position.tolist())
         same, self._place = place == self._place, place
-        vx, vy = self.state[at.V : at.V + 2].tolist()
+        vx, vy = self.state["velocity"][:2].tolist()
         return same and math.hypot(vx, vy) > self.config.heading_speed
 
-    def _put_gnss(self, fix: Gnss) -> None:
+    def _write_fix(self, fix: Gnss) -> bool:
+        if self._is_frozen(fix):
+            return False
         event = self._event
-        event[1] = at.GNSS
-        event[PAYLOAD : PAYLOAD + 3] = fix.position
-        event[PAYLOAD + 3 : PAYLOAD + 6] = fix.std
-        event[PAYLOAD + 6 : PAYLOAD + 9] = math.nan if fix.velocity is None else fix.velocity
-        event[PAYLOAD + 9] = fix.velocity_std
-        # What is infinite was not measured; a receiver that claims nothing is not trusted far.
-        event[PAYLOAD:][~np.isfinite(event[PAYLOAD:])] = math.nan
-        claims = event[PAYLOAD + 3 : PAYLOAD + 6]
-        claims[~(claims > 0.0)] = 10.0
-        if not event[PAYLOAD + 9] > 0.0:
-            event[PAYLOAD + 9] = 1.0
+        event["kind"][0] = GNSS
+        event["position"][0], event["std"][0] = fix.position, fix.std
+        event["velocity_std"][0] = fix.velocity_std
+        event["velocity"][0] = math.nan if fix.velocity is None else fix.velocity
+        return True
 
-    def _put_motion(self, motion: Displacement) -> bool:
-        """As mean velocities, half way between the two moments."""
+    def _write_motion(self, motion: Displacement) -> bool:
+        """Write it as mean velocities, half way between the two moments."""
         span = motion.stamp - motion.since
         values = float(motion.motion.sum() + motion.covariance.sum())
         if not (0.0 < span <= self.config.horizon and math.isfinite(values)):
@@ -194,105 +193,94 @@ class WheeledFilter:
         variances, factors = np.linalg.eigh(turn @ motion.covariance @ turn.T)
         if not variances[0] > 0.0:
             return False
-        event[0] = motion.stamp - 0.5 * span
-        event[1] = at.MOTION
-        event[PAYLOAD : PAYLOAD + 3] = factors.T @ turn @ motion.motion / span
-        event[PAYLOAD + 3 : PAYLOAD + 6] = np.sqrt(variances) / span
-        event[PAYLOAD + 6 : PAYLOAD + 15] = factors.T.ravel()
+        event["stamp"][0], event["kind"][0] = motion.stamp - 0.5 * span, MOTION
+        event["motion"][0] = factors.T @ turn @ motion.motion / span
+        event["motion_std"][0] = np.sqrt(variances) / span
+        event["factors"][0] = factors.T
         return True
 
     def _take_in(self) -> bool:
         line = self._line
-        result = take_in(
-            line.events,
-            line.states,
-            line.covariances,
-            line.span,
-            self._event,
-            self._c,
-            self._wheels,
-        )
-        if result == at.BROKEN:
+        result = take_in(line.numbers, line.covariances, line.span, self._incoming, self._constants)
+        if result == BROKEN:
             self._broken, self._started = True, False
         return result == 1
 
-    def _start(self, imu: Imu, known: Float | None = None, spread: Float | None = None) -> None:
+    def _start(self, imu: Imu, known: Record | None = None, spread: Float | None = None) -> None:
         """Begin at rest or moving; `known` and `spread` are a state whose calibration holds."""
         if not _AT_REST[0] < float(np.linalg.norm(imu.accel)) < _AT_REST[1]:
             return
         config = self.config
-        x, cov = np.zeros(at.STATE), np.zeros((at.ERROR, at.ERROR))
+        x, std = np.zeros(1, STATE)[0], np.zeros(D.size)
         tilt, tilt_std = _first_tilt(imu.accel, config)
-        x[at.Q : at.Q + 4] = matrix_to_quaternion(tilt)
-        x[at.SCALE] = 1.0
-        x[at.GYRO : at.GYRO + 3], x[at.ACCEL : at.ACCEL + 3] = imu.gyro, imu.accel
-        x[list(_TIMES)] = math.nan
-        x[at.BEGUN] = imu.stamp
-        x[at.ANCHOR : at.ANCHOR + 2] = math.nan
-        std = np.zeros(at.ERROR)
-        std[at.D_ANGLE : at.D_ANGLE + 3] = tilt_std, tilt_std, 1.8
-        std[at.D_V : at.D_V + 3] = 15.0, 15.0, 1.0
-        std[at.D_P : at.D_P + 3] = 0.01
-        std[at.D_GYRO : at.D_GYRO + 3] = config.gyro_bias_std
-        std[at.D_ACCEL : at.D_ACCEL + 3] = config.accel_bias_std
-        std[at.D_SCALE], std[at.D_OFFSET] = config.wheel_scale_std, config.wheel_offset_std
-        std[at.D_PITCH] = std[at.D_YAW] = config.mount_std
-        std[at.D_STEERING], std[at.D_DELAY] = config.steering_std, config.delay_std
-        std[at.D_WANDER : at.D_WANDER + 3] = config.wander_std
-        np.fill_diagonal(cov, std**2)
+        x["attitude"] = matrix_to_quaternion(tilt)
+        x["wheel_scale"] = 1.0
+        x["gyro"], x["accel"] = imu.gyro, imu.accel
+        for name in (*TIMES, "anchor"):
+            _add(x, name, math.nan)
+        x["begun"] = imu.stamp
+        std[D.angle : D.velocity] = tilt_std, tilt_std, 1.8
+        std[D.velocity : D.position] = 15.0, 15.0, 1.0
+        std[D.position : D.gyro_bias] = 0.01
+        std[D.gyro_bias : D.accel_bias] = config.gyro_bias_std
+        std[D.accel_bias : D.wheel_scale] = config.accel_bias_std
+        std[D.wheel_scale], std[D.wheel_offset] = config.wheel_scale_std, config.wheel_offset_std
+        std[D.mount_pitch] = std[D.mount_yaw] = config.mount_std
+        std[D.steering_offset], std[D.delay] = config.steering_std, config.delay_std
+        std[D.wander : D.delay] = config.wander_std
+        cov = np.diag(std**2)
         if known is not None and spread is not None:
-            x[at.GYRO_BIAS : at.WANDER] = known[at.GYRO_BIAS : at.WANDER]
-            x[at.DELAY] = known[at.DELAY]
-            kept = [*range(at.D_GYRO, at.D_WANDER), at.D_DELAY]
+            for name in CALIBRATION:
+                x[name] = known[name]
+            kept = [*range(D.gyro_bias, D.wander), D.delay]
             cov[np.ix_(kept, kept)] = spread[np.ix_(kept, kept)]
-        self._line.start(imu.stamp, at.IMU, x, cov)
+        self._line.start(imu.stamp, IMU, x, cov)
         self._imu_stamp = imu.stamp
         self._started, self._broken = True, False
 
     def _bridge(self, imu: Imu, gap: float) -> None:
         """Go on after a time of which nothing is known, perhaps on another clock."""
-        newest = self._line.newest
-        x, cov = self._line.states[newest].copy(), self._line.covariances[newest].copy()
+        x, cov = self.state.copy(), self.covariance.copy()
         if gap > self.config.longest_gap:
             self._start(imu, x, cov)
             return
-        x[list(_TIMES)] += imu.stamp - gap - self._line.events[newest, 0]
-        x[at.P : at.P + 3] += x[at.V : at.V + 3] * gap
+        for name in TIMES:
+            _add(x, name, imu.stamp - gap - self._line.stamp)
+        x["position"] += x["velocity"] * gap
         push = (_PUSH * gap) ** 2
         for i in range(3):
-            cov[at.D_ANGLE + i, at.D_ANGLE + i] += ((_SPIN if i == 2 else _LEAN) * gap) ** 2
-            cov[at.D_V + i, at.D_V + i] += push
-            cov[at.D_P + i, at.D_P + i] += push * gap * gap
-        x[at.GYRO : at.GYRO + 3], x[at.ACCEL : at.ACCEL + 3] = imu.gyro, imu.accel
-        self._line.start(imu.stamp, at.IMU, x, cov)
+            cov[D.angle + i, D.angle + i] += ((_SPIN if i == 2 else _LEAN) * gap) ** 2
+            cov[D.velocity + i, D.velocity + i] += push
+            cov[D.position + i, D.position + i] += push * gap * gap
+        x["gyro"], x["accel"] = imu.gyro, imu.accel
+        self._line.start(imu.stamp, IMU, x, cov)
         self._imu_stamp = imu.stamp
 
     @property
-    def state(self) -> Float:
-        """The newest nominal state, as `wheeled_state` lays it out; do not write."""
-        return self._line.states[self._line.newest]
+    def state(self) -> Record:
+        """The newest nominal state, a `STATE`; do not write."""
+        return self._line.state
 
     @property
     def covariance(self) -> Float:
-        """Of the newest error state, as `wheeled_state` lays it out; do not write."""
-        return self._line.covariances[self._line.newest]
+        """The covariance of the newest error state, (D.size, D.size); do not write."""
+        return self._line.covariance
 
     @property
     def estimate(self) -> Estimate:
         """The newest state."""
-        x, cov = self.state, self.covariance
+        x, cov, stamp = self.state, self.covariance, self._line.stamp
         health, reason = self.judge()
-        stamp = self._line.events[self._line.newest, 0] if self._started else self._imu_stamp
         if not self._started:
-            x, cov = np.zeros(at.STATE), UNKNOWN * np.eye(at.ERROR)
-            x[at.Q] = 1.0
+            x, cov, stamp = np.zeros(1, STATE)[0], UNKNOWN * np.eye(D.size), self._imu_stamp
+            x["attitude"][0] = 1.0
         return Estimate(
-            stamp=float(stamp),
-            attitude=x[at.Q : at.Q + 4].copy(),
-            velocity=x[at.V : at.V + 3].copy(),
-            position=x[at.P : at.P + 3].copy(),
-            gyro_bias=x[at.GYRO_BIAS : at.GYRO_BIAS + 3].copy(),
-            accel_bias=x[at.ACCEL_BIAS : at.ACCEL_BIAS + 3].copy(),
+            stamp=stamp,
+            attitude=x["attitude"].copy(),
+            velocity=x["velocity"].copy(),
+            position=x["position"].copy(),
+            gyro_bias=x["gyro_bias"].copy(),
+            accel_bias=x["accel_bias"].copy(),
             covariance=cov[:9, :9].copy(),
             health=health,
             reason=reason,
@@ -308,8 +296,6 @@ class WheeledFilter:
         if not self._started:
             unseen = math.isnan(self._imu_stamp) and math.isnan(self._check.newest)
             return Health.INITIALISING, self._trouble or (NO_READING if unseen else NOTHING_IS_DOWN)
-        now = float(self._line.events[self._line.newest, 0])
-        x, variance = self.state, self.covariance.diagonal()
         silent = self._unusable * self._period
         if not math.isnan(self._waiting_since):
             waiting = self._waiting_until - self._waiting_since
@@ -318,30 +304,43 @@ class WheeledFilter:
             worst = Health.LOST if silent > config.longest_gap else Health.DEGRADED
             reason = self._trouble if self._unusable else "the IMU is silent"
             return worst, f"{reason}, for {silent:.1f} s now"
-        if x[at.HEADING_KNOWN] == 0.0:
-            return self._judge_body(now, x)
-        velocity = math.sqrt(max(variance[at.D_V : at.D_V + 3]))
+        line = self._line
+        known, now, fix_age, wheels_age, velocity, in_body, position, heading, tilt = certainty(
+            line.numbers, line.covariances, line.span
+        )
+        no_wheels = (wheels_age > 0.25 * config.silent, NO_WHEELS)
+        if not known:
+            # Velocity in the world is not known either, but in the body.
+            vague = in_body > config.degraded_velocity
+            return self._start_health(now, in_body) or self._degraded(
+                now,
+                no_wheels,
+                (vague, f"the velocity is known to {in_body:.1f} m/s"),
+                (tilt > config.degraded_tilt, f"the tilt is known to {tilt:.2f} rad"),
+            )
         if velocity > config.lost_velocity:
             return Health.LOST, VELOCITY_UNKNOWN
-        position = math.sqrt(max(variance[at.D_P], variance[at.D_P + 1]))
         if position > config.lost_position:
             return Health.LOST, f"the position is known to {position:.0f} m"
-        heading = math.sqrt(variance[at.D_ANGLE + 2])
         return self._degraded(
             now,
-            (now - x[at.FIX_BELIEVED] > config.silent, "no believed GNSS fix lately"),
-            (now - x[at.WHEELS_BELIEVED] > 0.25 * config.silent, NO_WHEELS),
+            (fix_age > config.silent, "no believed GNSS fix lately"),
+            no_wheels,
             (velocity > config.degraded_velocity, f"the velocity is known to {velocity:.1f} m/s"),
             (position > config.degraded_position, f"the position is known to {position:.1f} m"),
             (heading > config.degraded_heading, f"the heading is known to {heading:.2f} rad"),
         )
 
-    def _judge_body(self, now: float, x: Float) -> tuple[Health, str]:
-        """While the heading is not known: velocity in the world is not either, but in the body."""
-        config = self.config
-        velocity = self._body_velocity_std(x)
-        begun = float(x[at.BEGUN])
-        silent = now - np.fmax(begun, np.fmax(x[at.WHEELS_BELIEVED], x[at.MOTION_SEEN]))
+    def _start_health(self, now: float, velocity: float) -> tuple[Health, str] | None:
+        """Health while the heading is unknown; None for a car without GNSS that knows all else.
+
+        Args:
+            now: s.
+            velocity: m/s, standard deviation in the body.
+        """
+        config, x = self.config, self.state
+        begun = float(x["begun"])
+        silent = now - np.fmax(begun, np.fmax(x["wheels"]["believed"], x["motion_seen"]))
         unknown = velocity > config.lost_velocity
         # Wheels get a moment to speak first. After them, nothing bounds what the tilt's error adds.
         awaited = now - begun <= config.silent
@@ -349,23 +348,7 @@ class WheeledFilter:
             return Health.LOST, VELOCITY_UNKNOWN
         if unknown or (self._has_gnss and silent > config.silent):
             return Health.INITIALISING, VELOCITY_UNKNOWN
-        if self._has_gnss:
-            return Health.INITIALISING, HEADING_UNKNOWN
-        tilt = math.sqrt(max(self.covariance.diagonal()[at.D_ANGLE : at.D_ANGLE + 2]))
-        return self._degraded(
-            now,
-            (now - x[at.WHEELS_BELIEVED] > 0.25 * config.silent, NO_WHEELS),
-            (velocity > config.degraded_velocity, f"the velocity is known to {velocity:.1f} m/s"),
-            (tilt > config.degraded_tilt, f"the tilt is known to {tilt:.2f} rad"),
-        )
-
-    def _body_velocity_std(self, x: Float) -> float:
-        """m/s on the worst axis of the body, where errors of heading and velocity cancel."""
-        to_body = quaternion_to_matrix(np.ascontiguousarray(x[at.Q : at.Q + 4])).T
-        cross = skew(np.ascontiguousarray(x[at.V : at.V + 3]))
-        jacobian = np.hstack([to_body @ cross, to_body])  # by the rotation, by the velocity
-        variances = np.diagonal(jacobian @ self.covariance[: at.D_P, : at.D_P] @ jacobian.T)
-        return math.sqrt(max(0.0, *variances.tolist()))
+        return (Health.INITIALISING, HEADING_UNKNOWN) if self._has_gnss else None
 
     def _degraded(self, now: float, *doubts: tuple[bool, str]) -> tuple[Health, str]:
         """By the first of the doubts that is true, or by recent trouble of the IMU."""

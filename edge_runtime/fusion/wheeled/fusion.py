@@ -211,10 +211,13 @@ class WheeledFusion:
         health = car.judge()[0]
         self.lost |= health == Health.LOST
         x = car.state
-        attitude, velocity = x[:4], x[4:7]
-        if not math.isfinite(float(x[:10].sum())) or not attitude.any():
-            self.lost = True  # not begun, or run away: what was told last is less wrong
+        attitude, velocity, position = x["attitude"], x["velocity"], x["position"]
+        if (
+            not math.isfinite(attitude.sum() + velocity.sum() + position.sum())
+            or not attitude.any()
+        ):
+            self.lost = True  # not begun, or run away: the last estimate is less wrong
             return
         self._attitude[row] = attitude
         self._velocity[row] = quaternion_to_matrix(attitude).T @ velocity
-        self._position[row] = x[7:10]
+        self._position[row] = position

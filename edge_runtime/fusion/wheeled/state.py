@@ -1,88 +1,182 @@
-"""How the wheeled filter's numbers lie in its arrays.
+"""The records that the wheeled filter's compiled functions work on, field by field.
 
-A `state` (STATE,) holds the nominal state and whatever else decides how the filter goes on, so
-that it can be run again from any moment. Its covariance is (ERROR, ERROR). The configuration is
-an array `c` (CONFIG,) too; `WheeledConfig` says what each number means.
+`STATE` holds the nominal state and whatever else decides how the filter goes on, so that it can
+be run again from any moment. `D` says where each part of the error state begins, in a covariance
+(D.size, D.size) and in a row of a Jacobian. `CONSTANTS` holds the numbers of `WheeledConfig`.
 """
 
-from edge_runtime.fusion.timeline import PAYLOAD
+import math
+from dataclasses import fields
+from typing import NamedTuple
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.compiled import Records, as_numbers, compiled
+from edge_runtime.fusion.lie import quaternion_to_matrix
+from edge_runtime.fusion.measurement import Float
+from edge_runtime.fusion.plausibility import GRAVITY
+from edge_runtime.fusion.timeline import EVENT_HEADER, moment, slot
+from edge_runtime.fusion.wheeled.config import WheeledConfig
 
 # Kinds of events.
 IMU, WHEELS, GNSS, MOTION = 0, 1, 2, 3
-BROKEN = -3  # what `take_in` says when numbers ran away
-EVENT = PAYLOAD + 15
-MOST_WHEELS = 10
-
-# The state.
-Q = 0  # (4,) body to world, wxyz
-V = 4  # (3,) m/s, world
-P = 7  # (3,) m, world
-GYRO_BIAS = 10  # (3,) rad/s
-ACCEL_BIAS = 13  # (3,) m/s^2
-SCALE = 16  # wheel speed read / true
-OFFSET = 17  # m/s, wheel speed read at rest
-PITCH = 18  # rad, of the car's forward axis in the body frame, positive nose down
-YAW = 19  # rad, likewise, positive to the left
-STEERING = 20  # rad, to add to the steering read
-WANDER = 21  # (3,) m, slow error of the GNSS position
-DELAY = 24  # s by which a fix is older than its stamp
-GYRO = 25  # (3,) the last reading
-ACCEL = 28  # (3,) the last reading
-PUSH = 31  # (3,) m/s^2, acceleration in the world, smoothed
-HEADING_KNOWN = 34  # 1.0 or 0.0
-STILL_SINCE = 35  # s, NaN if the wheels turn
-WHEELS_SEEN, WHEELS_BELIEVED, WHEELS_REFUSED = 36, 37, 38  # s: last, last, first of a row; or NaN
-FIX_SEEN, FIX_BELIEVED, FIX_REFUSED = 39, 40, 41
-VELOCITY_SEEN, VELOCITY_BELIEVED, VELOCITY_REFUSED = 42, 43, 44
-ANCHOR = 45  # (2,) m, a fix while the heading was not known
-DEPARTURE = 47  # (2,) m, the own position then
-MOTION_SEEN = 49
-BEGUN = 50  # s
-RESTING = 51  # 1.0 while it stands and turns no more than at rest, or 0.0
-STATE = 52
-
-# The error state.
-D_ANGLE, D_V, D_P, D_GYRO, D_ACCEL = 0, 3, 6, 9, 12
-D_SCALE, D_OFFSET, D_PITCH, D_YAW, D_STEERING, D_WANDER, D_DELAY = 15, 16, 17, 18, 19, 20, 23
-ERROR = 24
-
-# The configuration; see `WheeledConfig`.
-(
-    GRAVITY,
-    GYRO_NOISE,
-    ACCEL_NOISE,
-    GYRO_WALK,
-    ACCEL_WALK,
-    SCALE_WALK,
-    STEERING_WALK,
-    WANDER_STD,
-    WANDER_TIME,
-    WHEEL_STD,
-    WHEEL_TIME,
-    SIDE_STD,
-    SIDESLIP,
-    UP_STD,
-    CONSTRAINT_TIME,
-    RATE_STD,
-    RATE_SHARE,
-    RATE_TIME,
-    WHEELBASE,
-    UNDERSTEER,
-    WHEEL_SPREAD,
-    STILL_SPEED,
-    STILL_TIME,
-    STILL_STD,
-    STILL_RATE_STD,
-    FIX_STD,
-    VELOCITY_TIME,
-    GATE,
-    PATIENCE,
-    HEADING_SPEED,
-    HEADING_DISTANCE,
-    MOTION_TIME,
-    REAR_AXLE,  # (3,)
-) = range(33)
-ANTENNA = REAR_AXLE + 3  # (3,)
-CONFIG = ANTENNA + 3
-
+BROKEN = -3  # what `take_in` returns when the newest state is not finite
+MOST_WHEELS = 16
 GATE_3 = 1.5  # chi-square at 1 in 1000: of 3 degrees of freedom (16.3) over that of 1 (10.8)
+
+VECTOR = (3,)
+EVENT = np.dtype(
+    [
+        *EVENT_HEADER,
+        ("gyro", "f8", VECTOR),  # rad/s
+        ("accel", "f8", VECTOR),  # m/s^2
+        ("wheel_speed", "f8", (MOST_WHEELS,)),  # m/s
+        ("steering", "f8"),  # rad
+        ("position", "f8", VECTOR),  # m, of a fix; NaN where it was not measured
+        ("std", "f8", VECTOR),  # m
+        ("velocity", "f8", VECTOR),  # m/s; NaN where it was not measured
+        ("velocity_std", "f8"),  # m/s
+        ("motion", "f8", VECTOR),  # m/s and rad/s, three independent combinations
+        ("motion_std", "f8", VECTOR),
+        ("factors", "f8", (3, 3)),  # of forward speed, leftward speed and turn rate in each
+    ]
+)
+SENSOR = [
+    ("seen", "f8"),  # s, its last measurement; NaN before the first
+    ("believed", "f8"),  # s, the last one that was believed
+    ("refused", "f8"),  # s, the first of a row that was not; NaN if the last one was believed
+]
+STATE = np.dtype(
+    [
+        ("attitude", "f8", (4,)),  # body to world, wxyz
+        ("velocity", "f8", VECTOR),  # m/s, world
+        ("position", "f8", VECTOR),  # m, world
+        ("gyro_bias", "f8", VECTOR),  # rad/s
+        ("accel_bias", "f8", VECTOR),  # m/s^2
+        ("wheel_scale", "f8"),  # wheel speed read / true
+        ("wheel_offset", "f8"),  # m/s, wheel speed read at rest
+        ("mount_pitch", "f8"),  # rad, of the car's forward axis in the body, positive nose down
+        ("mount_yaw", "f8"),  # rad, likewise, positive to the left
+        ("steering_offset", "f8"),  # rad, to add to the steering read
+        ("wander", "f8", VECTOR),  # m, slow error of the GNSS position
+        ("delay", "f8"),  # s by which a fix is older than its stamp
+        ("gyro", "f8", VECTOR),  # rad/s, the last reading
+        ("accel", "f8", VECTOR),  # m/s^2, the last reading
+        ("push", "f8", VECTOR),  # m/s^2, acceleration in the world, smoothed
+        ("heading_known", "f8"),  # 1.0 or 0.0
+        ("still_since", "f8"),  # s, NaN if the wheels turn
+        ("resting", "f8"),  # 1.0 while it stands and turns no more than at rest, or 0.0
+        ("wheels", SENSOR),
+        ("fix", SENSOR),
+        ("fix_velocity", SENSOR),
+        ("motion_seen", "f8"),  # s, the last displacement; NaN before the first
+        ("anchor", "f8", (2,)),  # m, a fix while the heading was not known, or NaN
+        ("departure", "f8", (2,)),  # m, the own position then
+        ("begun", "f8"),  # s
+    ]
+)
+MOMENT = moment(EVENT, STATE)
+CALIBRATION = (  # what a new start keeps
+    *("gyro_bias", "accel_bias", "wheel_scale", "wheel_offset"),
+    *("mount_pitch", "mount_yaw", "steering_offset", "delay"),
+)
+TIMES = ("still_since", "wheels", "fix", "fix_velocity", "motion_seen", "begun")
+
+
+class ErrorState(NamedTuple):
+    """The first index of each part of the error state, named as in `STATE`."""
+
+    angle: int = 0  # 3, rad: true attitude = Exp(angle) attitude, in the world frame
+    velocity: int = 3  # 3
+    position: int = 6  # 3
+    gyro_bias: int = 9  # 3
+    accel_bias: int = 12  # 3
+    wheel_scale: int = 15
+    wheel_offset: int = 16
+    mount_pitch: int = 17
+    mount_yaw: int = 18
+    steering_offset: int = 19
+    wander: int = 20  # 3
+    delay: int = 23
+    size: int = 24
+
+
+D = ErrorState()
+_NUMBERS = [field.name for field in fields(WheeledConfig) if field.type in ("float", float)]
+CONSTANTS = np.dtype(
+    [
+        *((name, "f8") for name in (*_NUMBERS, "gravity", "wheel_count")),
+        ("rear_axle", "f8", VECTOR),
+        ("antenna", "f8", VECTOR),
+        ("wheels", "f8", (MOST_WHEELS, 2)),  # m, before and left of the rear axle's middle
+    ]
+)
+
+
+def constants(config: WheeledConfig) -> Float:
+    """The configuration as the numbers of one `CONSTANTS`.
+
+    Raises:
+        UserError: the car has more than `MOST_WHEELS` wheels.
+    """
+    if len(config.wheels) > MOST_WHEELS:
+        raise UserError(f"{len(config.wheels)} wheels are more than the {MOST_WHEELS} it can take")
+    c: Records = np.zeros(1, CONSTANTS)
+    for name in (*_NUMBERS, "rear_axle", "antenna"):
+        c[name] = getattr(config, name)
+    c["gravity"], c["wheel_count"] = GRAVITY, len(config.wheels)
+    c["wheels"][0, : len(config.wheels)] = np.reshape(config.wheels, (-1, 2))
+    return as_numbers(c)
+
+
+@compiled
+def along_row(row: Float, a: Float, v: Float) -> None:
+    """Write the Jacobian of the velocity v along an axis of the body, both in the world, (3,)."""
+    for j in range(3):
+        row[D.velocity + j] = a[j]
+    row[D.angle] = a[1] * v[2] - a[2] * v[1]
+    row[D.angle + 1] = a[2] * v[0] - a[0] * v[2]
+    row[D.angle + 2] = a[0] * v[1] - a[1] * v[0]
+
+
+@compiled
+def certainty(
+    numbers: Float, covariances: Float, span: Float
+) -> tuple[float, float, float, float, float, float, float, float, float]:
+    """How surely the newest state is known.
+
+    Args:
+        numbers: of the `Timeline`.
+        covariances: likewise.
+        span: likewise.
+
+    Returns:
+        1.0 if the heading is known, else 0.0; its stamp, s; s since the last believed fix, and
+        wheels; and the standard deviations of velocity, m/s, on the worst axis of the world and on
+        that of the body, where errors of heading and velocity cancel; of horizontal position, m;
+        of heading and of tilt, rad.
+    """
+    moments = numbers.view(MOMENT)
+    newest = slot(span, moments.shape[0], int(span[1]) - 1)
+    x, cov, now = moments[newest]["state"], covariances[newest], moments[newest]["event"]["stamp"]
+    a, v, p = D.angle, D.velocity, D.position
+    r, h, worst = quaternion_to_matrix(x["attitude"]), np.zeros(D.size), 0.0
+    for i in range(3):
+        along_row(h, r[:, i].copy(), x["velocity"])
+        variance = 0.0
+        for j in range(p):
+            for k in range(p):
+                variance += h[j] * cov[j, k] * h[k]
+        worst = max(worst, variance)
+    return (
+        x["heading_known"],
+        now,
+        now - x["fix"]["believed"],
+        now - x["wheels"]["believed"],
+        math.sqrt(max(cov[v, v], cov[v + 1, v + 1], cov[v + 2, v + 2])),
+        math.sqrt(worst),
+        math.sqrt(max(cov[p, p], cov[p + 1, p + 1])),
+        math.sqrt(cov[a + 2, a + 2]),
+        math.sqrt(max(cov[a, a], cov[a + 1, a + 1])),
+    )

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Wheels
-from edge_runtime.fusion.wheeled.filter import WheeledConfig, WheeledFilter
+from edge_runtime.fusion.wheeled.config import WheeledConfig
+from edge_runtime.fusion.wheeled.filter import WheeledFilter
 
 CAR = WheeledConfig(
     wheels=((2.6, 0.8), (2.6, -0.8), (0.0, 0.8), (0.0, -0.8)),
@@ -137,6 +138,11 @@ def feed(estimator: WheeledFilter, measurements: list[Measurement]) -> list[bool
         else:
             believed.append(estimator.update(m))
     return believed
+
+
+def numbers(car: WheeledFilter) -> Float:
+    """The newest state of a filter, one number after another."""
+    return np.frombuffer(car.state.tobytes())
 
 
 def truth_at(truth: Truth, stamp: float) -> tuple[float, Float, Float]:

@@ -1,14 +1,16 @@
 """With and without numba a filter gives the same numbers: there is one source."""
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_runtime.fusion.compiled import forget_stale
+from edge_runtime.fusion import compiled
 
 PROGRAM = """
 import sys
@@ -52,14 +54,56 @@ def test_compiled_and_plain_give_the_same_numbers(tmp_path):
     assert np.isfinite(results[0]).all()
 
 
-def test_what_was_compiled_before_a_change_is_forgotten(tmp_path: Path):
-    """The changed source lies in another room than the index of the function that calls it."""
-    cache = tmp_path / "legged" / "__pycache__"
-    cache.mkdir(parents=True)
-    stamps = {"lie.py": 200, "legged/caller.py": 100, "legged/__pycache__/old.nbi": 150}
-    for name, stamp in (stamps | {"legged/__pycache__/new.nbi": 250}).items():
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (stamp, stamp))
-    forget_stale(tmp_path)
-    assert [file.name for file in cache.iterdir()] == ["new.nbi"]
-    forget_stale(tmp_path / "nowhere")
+CALLER = """
+from edge_runtime.fusion.attitude.called import number
+from edge_runtime.fusion.compiled import compiled
+
+
+@compiled
+def twice():
+    return 2.0 * number()
+
+
+print(twice(), sum(twice.stats.cache_hits.values()))
+"""
+CALLED = """
+from edge_runtime.fusion.compiled import compiled
+
+
+@compiled
+def number():
+    return {number}
+"""
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_change_is_seen_by_a_compiled_caller_in_another_room(
+    tmp_path: Path, writable: bool
+) -> None:
+    pytest.importorskip("numba")
+    fusion = tmp_path / "edge_runtime" / "fusion"
+    for room in ("attitude", "legged"):
+        (fusion / room).mkdir(parents=True)
+        if not writable:
+            (fusion / room / "__pycache__").touch()  # as in a folder of somebody else's
+    for name in ("compiled.py", "measurement.py"):
+        shutil.copy(Path(compiled.__file__).with_name(name), fusion)
+    called, caller = fusion / "attitude" / "called.py", fusion / "legged" / "caller.py"
+    called.write_text(CALLED.format(number=1.0))
+    caller.write_text(CALLER)
+    for source in fusion.rglob("*.py"):
+        os.utime(source, (time.time() - 100.0,) * 2)
+    folders = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "NUMBA_CACHE_DIR": ""}
+
+    def run() -> list[str]:
+        command = [sys.executable, "-m", "edge_runtime.fusion.legged.caller"]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path), **folders}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split()
+
+    assert run() == ["2.0", "0"]
+    assert run() == ["2.0", "1"]  # from the disk
+    called.write_text(CALLED.format(number=3.0))
+    assert run() == ["6.0", "0"]

@@ -15,7 +15,8 @@ import pytest
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import Gnss
-from edge_runtime.fusion.wheeled.filter import WheeledConfig, WheeledFilter
+from edge_runtime.fusion.wheeled.config import WheeledConfig
+from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.replay.errors_against_reference import errors_against_reference
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.broad import broad

@@ -4,24 +4,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.fusion.measurement import Gnss, Imu, Measurement
-from edge_runtime.fusion.timeline import TOO_LATE, TWICE, Timeline, place, slot
+from edge_runtime.fusion.timeline import (
+    EVENT_HEADER,
+    TOO_LATE,
+    TWICE,
+    Timeline,
+    moment,
+    place,
+    slot,
+)
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
-from tests.edge_runtime.fusion.drive import CAR, drive, feed
+from tests.edge_runtime.fusion.drive import CAR, drive, feed, numbers
+
+EVENT, STATE = np.dtype(EVENT_HEADER), np.dtype([("number", "f8")])
 
 
-def event(stamp: float, kind: float = 0.0) -> np.ndarray:
-    return np.array([stamp, kind, 0.0, stamp])
+def event(stamp: float, kind: float = 0.0) -> np.void:
+    return np.array([(stamp, kind, 0.0)], EVENT)[0]
 
 
 def started(capacity: int = 8, horizon: float = 100.0) -> Timeline:
-    line = Timeline(capacity, 4, 1, 1, horizon)
-    line.start(0.0, 0.0, np.zeros(1), np.eye(1))
+    line = Timeline(capacity, moment(EVENT, STATE), 1, horizon)
+    line.start(0.0, 0.0, np.zeros(1, STATE)[0], np.eye(1))
     return line
 
 
+def place_in(line: Timeline, stamp: float, kind: float = 0.0) -> int:
+    return place(line.moments["event"], line.span, event(stamp, kind))
+
+
 def stamps(line: Timeline) -> list[float]:
-    capacity = len(line.events)
-    return [float(line.events[slot(line.span, capacity, i), 0]) for i in range(int(line.span[1]))]
+    capacity, stamp = len(line.moments), line.moments["event"]["stamp"]
+    return [float(stamp[slot(line.span, capacity, i)]) for i in range(int(line.span[1]))]
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 2)), max_size=40))
@@ -31,7 +45,7 @@ def test_events_are_kept_in_order_and_the_newest_of_them(
     line = started()
     kept: list[tuple[int, int]] = [(0, 0)]
     for stamp, kind in given_events:
-        index = place(line.events, line.span, event(float(stamp), float(kind)))
+        index = place_in(line, float(stamp), float(kind))
         if (stamp, kind) in kept:
             assert index == TWICE
             continue
@@ -43,16 +57,15 @@ def test_events_are_kept_in_order_and_the_newest_of_them(
         kept = after
         assert index == position
         assert stamps(line) == [float(s) for s, _ in kept]
-    assert line.events[line.newest, 0] == kept[-1][0]
-    assert line.events[line.oldest, 0] == kept[0][0]
+    assert line.stamp == kept[-1][0]
 
 
 def test_beyond_the_horizon_is_too_late() -> None:
     line = started(horizon=0.5)
     for k in range(1, 5):
-        assert place(line.events, line.span, event(float(k))) == k
-    assert place(line.events, line.span, event(3.4)) == TOO_LATE
-    assert place(line.events, line.span, event(3.6)) == 4
+        assert place_in(line, float(k)) == k
+    assert place_in(line, 3.4) == TOO_LATE
+    assert place_in(line, 3.6) == 4
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +92,7 @@ def test_out_of_order_gives_what_in_order_gives(
         arrivals.append((m.stamp + late * (m.stamp < 11.5), len(arrivals), m))
     car = WheeledFilter(CAR)
     feed(car, [m for _, _, m in sorted(arrivals, key=lambda a: a[:2])])
-    np.testing.assert_allclose(car.state, in_order.state, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(numbers(car), numbers(in_order), rtol=0, atol=1e-9)
     np.testing.assert_allclose(car.covariance, in_order.covariance, rtol=0, atol=1e-9)
 
 
@@ -90,5 +103,5 @@ def test_what_comes_after_the_horizon_is_refused(measurements: list[Measurement]
     feed(without, rest)
     feed(car, rest)
     assert not any(feed(car, [m for m in late if m.stamp < 11.4]))
-    assert np.array_equal(car.state, without.state, equal_nan=True)
+    assert np.array_equal(numbers(car), numbers(without), equal_nan=True)
     assert all(feed(car, [m for m in late if m.stamp > 11.6]))

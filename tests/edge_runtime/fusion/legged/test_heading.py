@@ -8,6 +8,7 @@ import pytest
 
 from edge_runtime.fusion.legged.equations import correct, innovation, whitener
 from edge_runtime.fusion.legged.filter import LeggedFilter
+from edge_runtime.fusion.legged.state import STATE
 from edge_runtime.fusion.lie import matrix_to_quaternion, so3_exp
 from edge_runtime.fusion.measurement import Feet
 from tests.edge_runtime.fusion.legged.test_filter import CONFIG, WALKER
@@ -63,23 +64,25 @@ def test_considering_the_heading_keeps_its_covariance_and_corrects_the_rest() ->
     rng = np.random.default_rng(0)
     root = 0.05 * rng.normal(size=(21, 21))
     before = root @ root.T + 1e-4 * np.eye(21)
-    rotation = so3_exp(np.array([0.2, -0.3, 0.5]))
-    columns, bias = rng.normal(size=(4, 3)), np.zeros((2, 3))
+    x = np.zeros(1, STATE)[0]
+    x["rotation"] = so3_exp(np.array([0.2, -0.3, 0.5]))
+    x["velocity"], x["position"], *places = rng.normal(size=(4, 3))
+    x["feet"]["place"][:2] = places
     positions = rng.normal(size=(2, 3))
     of_heading = np.zeros((2, 21))  # the heading, and the gyroscope's bias about the vertical
     of_heading[0, 2] = 1.0
-    of_heading[1, 15:18] = rotation[2]
+    of_heading[1, 15:18] = x["rotation"][2]
     weights = np.array([1.0, 0.0])
-    z, of_error, s = innovation(rotation, columns, before, weights, positions, 1e-4)
-    states = {}
+    z, of_error, s = innovation(x, before, weights, positions, 1e-4)
+    states, covariances = {}, {}
     for keep in (False, True):
-        state = rotation.copy(), columns.copy(), bias.copy(), before.copy()
-        correct(*state, z, of_error, whitener(s), keep)
-        states[keep] = state
-    kept, free = states[True], states[False]
-    assert of_heading @ kept[3] @ of_heading.T == pytest.approx(of_heading @ before @ of_heading.T)
-    assert np.trace(free[3]) < np.trace(kept[3]) < np.trace(before)
-    assert np.linalg.eigvalsh(kept[3]).min() > 0.0
-    assert kept[2][0] @ rotation[2] == pytest.approx(0.0, abs=1e-12)
-    assert kept[2][1] == pytest.approx(free[2][1])
-    assert matrix_to_quaternion(kept[0]) != pytest.approx(matrix_to_quaternion(rotation))
+        states[keep], covariances[keep] = x.copy(), before.copy()
+        correct(states[keep], covariances[keep], z, of_error, whitener(s), keep)
+    kept, free, after = states[True], states[False], covariances[True]
+    assert of_heading @ after @ of_heading.T == pytest.approx(of_heading @ before @ of_heading.T)
+    assert np.trace(covariances[False]) < np.trace(after) < np.trace(before)
+    assert np.linalg.eigvalsh(after).min() > 0.0
+    assert kept["gyro_bias"] @ x["rotation"][2] == pytest.approx(0.0, abs=1e-12)
+    assert kept["accel_bias"] == pytest.approx(free["accel_bias"])
+    turned = matrix_to_quaternion(kept["rotation"])
+    assert turned != pytest.approx(matrix_to_quaternion(x["rotation"]))

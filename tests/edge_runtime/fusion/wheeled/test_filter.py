@@ -13,8 +13,16 @@ from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Displacement, Float, Gnss, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import GYRO_UNIT
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
-from edge_runtime.fusion.wheeled.state import SCALE as SCALE_AT
-from tests.edge_runtime.fusion.drive import CAR, GYRO_BIAS, SCALE, Drive, drive, feed, truth_at
+from tests.edge_runtime.fusion.drive import (
+    CAR,
+    GYRO_BIAS,
+    SCALE,
+    Drive,
+    drive,
+    feed,
+    numbers,
+    truth_at,
+)
 
 
 def errors(car: WheeledFilter, driven: Drive) -> tuple[float, float, float]:
@@ -49,7 +57,7 @@ def test_it_finds_motion_place_biases_and_wheel_scale(minute: Drive) -> None:
     heading, velocity, position = errors(car, minute)
     assert heading < 0.02 and velocity < 0.15 and position < 1.8
     assert np.abs(car.estimate.gyro_bias - GYRO_BIAS).max() < 0.001
-    assert abs(car.state[SCALE_AT] - SCALE) < 0.004
+    assert abs(car.state["wheel_scale"] - SCALE) < 0.004
     assert car.estimate.health is Health.GOOD and car.estimate.reason == ""
     assert_sound(car)
 
@@ -264,7 +272,7 @@ def test_duplicates_and_times_gone_by_change_nothing(minute: Drive) -> None:
         assert not any(feed(doubled, [m]))
         if k % 50 == 49:
             feed(doubled, [first[k - 40]])
-    assert np.array_equal(plain.state, doubled.state, equal_nan=True)
+    assert np.array_equal(numbers(plain), numbers(doubled), equal_nan=True)
 
 
 def test_a_clock_that_jumps_is_followed(minute: Drive) -> None:
@@ -322,16 +330,16 @@ def test_reset_forgets_everything(minute: Drive) -> None:
     assert car.estimate.health is Health.INITIALISING
     feed(car, first)
     feed(fresh, first)
-    assert np.array_equal(car.state, fresh.state, equal_nan=True)
+    assert np.array_equal(numbers(car), numbers(fresh), equal_nan=True)
 
 
 _PLAIN = """
 import numpy as np
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
-from tests.edge_runtime.fusion.drive import CAR, drive, feed
+from tests.edge_runtime.fusion.drive import CAR, drive, feed, numbers
 car = WheeledFilter(CAR)
 feed(car, drive(1.5).measurements)
-print(*map(repr, map(float, car.state)))
+print(*map(repr, map(float, numbers(car))))
 print(*map(repr, map(float, car.covariance.ravel())))
 """
 
@@ -350,5 +358,5 @@ def test_compiled_and_plain_give_the_same_numbers() -> None:
     state, covariance = (np.array(line.split(), float) for line in plain.stdout.splitlines())
     car = WheeledFilter(CAR)
     feed(car, drive(1.5).measurements)
-    np.testing.assert_allclose(car.state, state, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(numbers(car), state, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(car.covariance.ravel(), covariance, rtol=1e-9, atol=1e-9)

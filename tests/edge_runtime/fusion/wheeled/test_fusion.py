@@ -19,7 +19,6 @@ from edge_runtime.fusion.wheeled.fusion import (
     WHEEL_SPEED,
     WheeledFusion,
 )
-from edge_runtime.fusion.wheeled.state import HEADING_KNOWN
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, IMU_BURST, POSITION, Array
 from sim.envs.vector_env import TaskVectorEnv
@@ -110,7 +109,6 @@ def test_broken_samples_leave_it_finite_and_a_lost_sensor_is_declared(policy: Po
 def test_lidar_joins_in_when_it_is_ready(policy: Policy) -> None:
     pytest.importorskip("small_gicp", reason="the extra 'lidar' is not installed")
     from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometry
-    from edge_runtime.fusion.wheeled.state import MOTION_SEEN
 
     env = TaskVectorEnv(VehicleTrack(), 1, seed=5, all_signals=True)
     fusion = WheeledFusion(
@@ -125,10 +123,10 @@ def test_lidar_joins_in_when_it_is_ready(policy: Policy) -> None:
     try:
         for _ in range(1000):
             fusion.update(env.signals)
-            if fusion.filters[0].state[MOTION_SEEN] > 0.0:
+            if fusion.filters[0].state["motion_seen"] > 0.0:
                 break
             observations = env.step(act(observations))[0]
-        assert fusion.filters[0].state[MOTION_SEEN] > 0.0
+        assert fusion.filters[0].state["motion_seen"] > 0.0
         assert not fusion.lost
     finally:
         fusion.close()
@@ -200,7 +198,7 @@ def test_the_gnss_velocity_is_believed_as_far_as_the_config_says() -> None:
             signals[GNSS_VELOCITY][0] = [5.0, 0.0, 1e-4 * step]
             signals["gnss_position"][0] = [5.0 * step * PERIOD, 0.0, 0.0]
             fusion.update(signals)
-        assert fusion.filters[0].state[HEADING_KNOWN] == 1.0
+        assert fusion.filters[0].state["heading_known"] == 1.0
         return float(fusion.states[0].covariance[2, 2])  # of the heading, which its course tells
 
     unsure = dataclasses.replace(VEHICLE, fix_velocity_std=0.5)

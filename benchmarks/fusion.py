@@ -24,15 +24,15 @@ from edge_runtime.fusion.attitude.filter import AttitudeFilter
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
-from edge_runtime.fusion.measurement import Feet, Float, Gnss, Imu, Wheels
+from edge_runtime.fusion.measurement import Feet, Float, GnssFix, Imu, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.replay.errors_against_reference import Errors, errors_against_reference
 from edge_runtime.replay.readers import Log, Reference
-from edge_runtime.replay.readers.broad import broad
-from edge_runtime.replay.readers.cassie import CassieNoise, cassie
-from edge_runtime.replay.readers.comma2k19 import RAV4, comma2k19
-from edge_runtime.replay.replay import Run, replay
+from edge_runtime.replay.readers.broad import read_broad
+from edge_runtime.replay.readers.cassie import CassieNoise, read_cassie
+from edge_runtime.replay.readers.comma2k19 import RAV4, read_comma2k19
+from edge_runtime.replay.replay_log import EstimateSeries, replay_log
 
 SETTLING = 1.0  # s at the start of a walk that do not count
 WRONG_TILT, WRONG_VELOCITY = math.radians(10.0), 0.6  # rad and m/s at the start of a walk
@@ -75,8 +75,8 @@ def on_broad(paths: Sequence[Path], quick: bool) -> list[Figure]:
     names += ["Madgwick"] if importlib.util.find_spec("ahrs") and not quick else []
     found: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
     for path in paths:
-        log = broad(path)
-        runs = {"ours": replay(AttitudeFilter(), log)}
+        log = read_broad(path)
+        runs = {"ours": replay_log(AttitudeFilter(), log)}
         peers = {"VQF defaults": vqf_defaults, "Madgwick": madgwick}
         for name in names[1:]:
             runs[name] = dataclasses.replace(runs["ours"], attitude=peers[name](log))
@@ -105,12 +105,12 @@ def on_cassie(paths: Sequence[Path], quick: bool) -> list[Figure]:
     ours, plain = [], []
     for path in paths:
         for seed in range(2 if quick else 8):
-            log = cassie(path, seed=seed)
+            log = read_cassie(path, seed=seed)
             assert log.reference is not None
             attitude, velocity = wrong_start(log.reference, seed)
             estimator = LeggedFilter(LeggedConfig())
             estimator.start(float(log.reference.stamp[0]), attitude, velocity)
-            run = replay(estimator, log)
+            run = replay_log(estimator, log)
             ours.append(walk_errors(run, log))
             plain.append(walk_errors(plain_run(run, log, attitude, velocity), log))
     means, peer = np.mean(ours, axis=0).tolist(), np.mean(plain, axis=0).tolist()
@@ -137,7 +137,7 @@ def wrong_start(truth: Reference, seed: int) -> tuple[Float, Float]:
     return attitude, truth.velocity[0] + push
 
 
-def walk_errors(run: Run, log: Log) -> tuple[float, float]:
+def walk_errors(run: EstimateSeries, log: Log) -> tuple[float, float]:
     """Returns RMS errors of velocity in the body frame, m/s, and of tilt, degrees."""
     errors = against(run, log)
     late = errors.stamp > errors.stamp[0] + SETTLING
@@ -145,7 +145,7 @@ def walk_errors(run: Run, log: Log) -> tuple[float, float]:
     return rms(speed[late]), DEGREES * rms(errors.inclination[late])
 
 
-def plain_run(run: Run, log: Log, attitude: Float, velocity: Float) -> Run:
+def plain_run(run: EstimateSeries, log: Log, attitude: Float, velocity: Float) -> EstimateSeries:
     """Returns the peer's estimates at the moments of ours."""
     step = float(np.median(np.diff(run.stamp)))
     noise = CassieNoise()
@@ -169,8 +169,8 @@ def on_comma2k19(paths: Sequence[Path], quick: bool) -> list[Figure]:
     """Measures a car on public roads: position, outages of GNSS, and the gyroscope's bias."""
     ours, receiver, drifts, biases = [], [], [], []
     for path in paths:
-        log = comma2k19(path)
-        ours.append(rms_horizontal(against(replay(WheeledFilter(RAV4), log), log)))
+        log = read_comma2k19(path)
+        ours.append(rms_horizontal(against(replay_log(WheeledFilter(RAV4), log), log)))
         receiver.append(rms_fixes(log))
         drifts += outages(log, 5.0 if quick else 1.0)
         biases.append(bias_error(path))
@@ -217,7 +217,7 @@ def rms_horizontal(errors: Errors) -> float:
 def rms_fixes(log: Log) -> tuple[float, float]:
     """Returns the RMS errors of the receiver's fixes, m horizontally: when they arrive, and when
     they were measured."""
-    timed = [(t, m) for t, m in zip(log.arrivals, log.measurements) if isinstance(m, Gnss)]
+    timed = [(t, m) for t, m in zip(log.arrivals, log.measurements) if isinstance(m, GnssFix)]
     fixes = np.array([m.position[:2] for _, m in timed])
     arrivals = np.array([t for t, _ in timed])
     late = arrivals > log.arrivals[0] + SETTLING
@@ -243,7 +243,7 @@ def outages(log: Log, step: float) -> list[float]:
         kept = [
             k
             for k, m in enumerate(log.measurements)
-            if not (isinstance(m, Gnss) and log.arrivals[k] >= begin)
+            if not (isinstance(m, GnssFix) and log.arrivals[k] >= begin)
             and log.arrivals[k] <= begin + OUTAGE
         ]
         cut = dataclasses.replace(
@@ -252,7 +252,7 @@ def outages(log: Log, step: float) -> list[float]:
             arrivals=log.arrivals[kept],
         )
         # Without any fix a log would be compared relative to its start, but here fixes came before.
-        errors = against(replay(WheeledFilter(RAV4), cut), cut)
+        errors = against(replay_log(WheeledFilter(RAV4), cut), cut)
         before = int(np.searchsorted(errors.stamp, begin))
         drift = np.linalg.norm((errors.position[-1] - errors.position[before])[:2])
         way = true_position(log, np.arange(begin, begin + OUTAGE, 0.05))
@@ -263,14 +263,14 @@ def outages(log: Log, step: float) -> list[float]:
 def bias_error(path: Path) -> float:
     """Returns the difference between our gyroscope bias and the phone's own, rad/s on the worst
     axis."""
-    raw, calibrated = comma2k19(path, uncalibrated=True), comma2k19(path)
+    raw, calibrated = read_comma2k19(path, uncalibrated=True), read_comma2k19(path)
     rates = [
         np.array([m.gyro for m in log.measurements if isinstance(m, Imu)])
         for log in (raw, calibrated)
     ]
     true = np.mean(rates[0] - rates[1], axis=0)
     config = dataclasses.replace(RAV4, gyro_bias_std=0.1)
-    run = replay(WheeledFilter(config), raw)
+    run = replay_log(WheeledFilter(config), raw)
     after = min(int(np.searchsorted(run.stamp, run.stamp[0] + 20.0)), len(run.stamp) - 1)
     return float(np.abs(run.gyro_bias[after] - true).max())
 
@@ -328,7 +328,7 @@ def durations(quick: bool) -> list[Figure]:
     ]
 
 
-def against(run: Run, log: Log) -> Errors:
+def against(run: EstimateSeries, log: Log) -> Errors:
     """Returns the errors of a log that has a reference."""
     errors = errors_against_reference(run, log)
     assert errors is not None

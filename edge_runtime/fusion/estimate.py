@@ -35,7 +35,7 @@ class Estimate:
     reason: str = ""  # why the health is not GOOD; empty if it is
 
 
-class Estimator(Protocol):
+class StateFilter(Protocol):
     """A filter over stamped measurements, of one robot."""
 
     def predict(self, imu: Imu) -> None:

@@ -6,7 +6,7 @@ has z up and, where GNSS is at hand, x east and y north.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,7 @@ class Wheels(NamedTuple):
     steering: float  # rad, of the bicycle model's front wheel, positive to the left
 
 
-class Gnss(NamedTuple):
+class GnssFix(NamedTuple):
     """A fix in the local east-north-up frame."""
 
     stamp: float  # s, when it was true; it may arrive much later
@@ -64,7 +64,7 @@ class Displacement(NamedTuple):
     covariance: Float  # (3, 3)
 
 
-class Readings(NamedTuple):
+class FusedSample(NamedTuple):
     """All of a robot's sensors at once, as its control loop gave them to its estimator."""
 
     stamp: float  # s
@@ -74,4 +74,19 @@ class Readings(NamedTuple):
     estimates: npt.NDArray[np.float32]  # what it made of them, its outputs one after another
 
 
-Measurement = Readings | Imu | Magnetometer | Feet | Wheels | Gnss | Displacement
+Measurement = FusedSample | Imu | Magnetometer | Feet | Wheels | GnssFix | Displacement
+KINDS: Mapping[str, type[Any]] = {
+    "imu": Imu,
+    "magnetometer": Magnetometer,
+    "feet": Feet,
+    "wheels": Wheels,
+    "gnss": GnssFix,
+    "displacement": Displacement,
+    "readings": FusedSample,
+}
+"""The kinds of measurements, by the names that logs and reports give them."""
+
+
+def kind_of(measurement: Measurement) -> str:
+    """The name of a measurement's kind, one of `KINDS`."""
+    return next(name for name, made in KINDS.items() if type(measurement) is made)

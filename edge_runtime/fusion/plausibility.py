@@ -26,7 +26,7 @@ ACCEL_UNIT = "at rest the accelerometer does not read 9.8 m/s^2 (1 if in g); con
 WRONG_UNITS = (GYRO_UNIT, ACCEL_UNIT)
 
 
-class Verdict(NamedTuple):
+class ImuVerdict(NamedTuple):
     """What to do with a reading. All times are finite and not negative."""
 
     usable: bool
@@ -86,7 +86,7 @@ class ImuCheck:
 
     A reading is left out if it is not finite, saturated, stamped before or with the last one, a
     spike, or bit for bit what it was; the next good one then stands for it too. After a gap too
-    long for that `Verdict.gap` tells how long. Once the units have been found wrong, nothing is
+    long for that `ImuVerdict.gap` tells how long. Once the units have been found wrong, nothing is
     usable until `reset`.
     """
 
@@ -115,11 +115,11 @@ class ImuCheck:
         """Stamp of the last reading whose time was right, s; NaN if there was none."""
         return self._stamp
 
-    def check(self, imu: Imu) -> Verdict:
+    def check(self, imu: Imu) -> ImuVerdict:
         """Judge the next reading."""
         return self.judge(imu.stamp, imu.gyro.tolist(), imu.accel.tolist())
 
-    def judge(self, stamp: float, gyro: list[float], accel: list[float]) -> Verdict:
+    def judge(self, stamp: float, gyro: list[float], accel: list[float]) -> ImuVerdict:
         """As `check`, of plain numbers."""
         since = stamp - self._stamp
         self._gap = 0.0
@@ -128,29 +128,29 @@ class ImuCheck:
         else:
             reason = self._odd_time(stamp)
             if reason:
-                return Verdict(False, reason, 0.0)
+                return ImuVerdict(False, reason, 0.0)
             since = stamp - self._stamp
         self._stamp = stamp
         reason = self._implausible(since, gyro, accel)
         if reason:
-            return Verdict(False, reason, 0.0)
+            return ImuVerdict(False, reason, 0.0)
         return self._usable(stamp, since)
 
-    def _usable(self, stamp: float, since: float) -> Verdict:
+    def _usable(self, stamp: float, since: float) -> ImuVerdict:
         dt = stamp - self._used
         self._used = stamp
         if self._gap:
-            return Verdict(True, GAP, since, self._gap)
+            return ImuVerdict(True, GAP, since, self._gap)
         if dt <= self.config.longest_bridge:
             lost = dt > 2.5 * self._period  # False while the period is not known
             if self._period > 0.0:
                 self._period += 0.05 * (min(dt, 2.0 * self._period) - self._period)
             else:
                 self._period = dt
-            return Verdict(True, DROPOUT if lost else "", dt)
+            return ImuVerdict(True, DROPOUT if lost else "", dt)
         if math.isnan(dt):
-            return Verdict(True, "", 0.0)
-        return Verdict(True, GAP, since, dt - since)
+            return ImuVerdict(True, "", 0.0)
+        return ImuVerdict(True, GAP, since, dt - since)
 
     def _odd_time(self, stamp: float) -> str:
         """Why the reading is left out, or nothing if it is the first one or on a new clock."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.measurement import Float, Gnss, Magnetometer
+from edge_runtime.fusion.measurement import Float, GnssFix, Magnetometer
 from edge_runtime.replay.readers import Log, Reference
-from edge_runtime.replay.replay import Run
+from edge_runtime.replay.replay_log import EstimateSeries
 from edge_runtime.rotations import multiply, rotation_matrix
 
 # Two-sided 95 % bounds of chi-squared, by degrees of freedom.
@@ -46,11 +46,11 @@ class Errors:
     inclination: Float  # (K,) rad, of what is left
 
 
-def errors_against_reference(run: Run, log: Log) -> Errors | None:
+def errors_against_reference(run: EstimateSeries, log: Log) -> Errors | None:
     """Compare; None where the log has no reference."""
     if log.reference is None:
         return None
-    absolute = any(isinstance(m, (Magnetometer, Gnss)) for m in log.measurements)
+    absolute = any(isinstance(m, (Magnetometer, GnssFix)) for m in log.measurements)
     truth = _at(log.reference, run.stamp)
     if not absolute:
         truth = _moved(truth, run, _first(run, truth))
@@ -104,7 +104,7 @@ class Summary:
     unit: str
 
 
-def summary(errors: Errors, run: Run) -> list[Summary]:
+def summary(errors: Errors, run: EstimateSeries) -> list[Summary]:
     """The figures of a run from when it first said that it is no longer initialising."""
     judged = np.cumsum(run.health > Health.INITIALISING) > 0
     rows: list[Summary] = []
@@ -131,7 +131,7 @@ def summary(errors: Errors, run: Run) -> list[Summary]:
     return [row for row in rows if math.isfinite(row.value)]
 
 
-def consistency(errors: Errors, run: Run) -> list[tuple[str, float, float]]:
+def consistency(errors: Errors, run: EstimateSeries) -> list[tuple[str, float, float]]:
     """What, the share of time within the 95 % bounds, and the mean over the expected value."""
     judged = np.cumsum(run.health > Health.INITIALISING) > 0
     found = []
@@ -193,13 +193,13 @@ def _at(reference: Reference, stamp: Float) -> Reference:
     return Reference(stamp, attitude, between(reference.velocity), between(reference.position))
 
 
-def _first(run: Run, truth: Reference) -> int:
+def _first(run: EstimateSeries, truth: Reference) -> int:
     """The row at which heading and place are made equal."""
     usable = (run.health > Health.INITIALISING) & np.isfinite(truth.attitude).all(axis=1)
     return int(np.argmax(usable)) if usable.any() else 0
 
 
-def _moved(truth: Reference, run: Run, row: int) -> Reference:
+def _moved(truth: Reference, run: EstimateSeries, row: int) -> Reference:
     """The truth in the world of an estimator that began with an arbitrary heading and place."""
     conjugate = truth.attitude[row] * [1.0, -1.0, -1.0, -1.0]
     turned = multiply(run.attitude[row][None], conjugate[None])[0]

@@ -12,7 +12,7 @@ from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.measurement import Float
+from edge_runtime.fusion.measurement import Float, kind_of
 from edge_runtime.replay.errors_against_reference import (
     Errors,
     consistency,
@@ -22,8 +22,14 @@ from edge_runtime.replay.errors_against_reference import (
 from edge_runtime.replay.plot import picture
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.formats import read_log
-from edge_runtime.replay.readers.run_log import NOT_TOLD, ReplayedFusion
-from edge_runtime.replay.replay import Run, choose, health_shares, make_estimator, replay
+from edge_runtime.replay.readers.robot_run import NOT_TOLD, ReplayedFusion
+from edge_runtime.replay.replay_log import (
+    EstimateSeries,
+    choose_estimator,
+    health_shares,
+    make_estimator,
+    replay_log,
+)
 
 
 @dataclass(frozen=True)
@@ -50,13 +56,13 @@ def main(config: FuseConfig) -> int:
         UserError: the log or the estimator is not what it should be.
     """
     log = read_log(config.log, config.seed)
-    name = config.estimator or choose(log)
+    name = config.estimator or choose_estimator(log)
     estimator = make_estimator(name, log)
     if not log.measurements:
         raise UserError(f"'{config.log}' holds no measurement")
     if isinstance(estimator, ReplayedFusion):
         log = estimator.seen(log)
-    run = replay(estimator, log)
+    run = replay_log(estimator, log)
     errors = errors_against_reference(run, log)
     print("\n".join(describe(log, name, run, errors)))
     if isinstance(estimator, ReplayedFusion):
@@ -76,13 +82,13 @@ def main(config: FuseConfig) -> int:
     return 0
 
 
-def describe(log: Log, estimator: str, run: Run, errors: Errors | None) -> list[str]:
+def describe(log: Log, estimator: str, run: EstimateSeries, errors: Errors | None) -> list[str]:
     """What was replayed, how wrong it was and how it felt, a line each."""
     arrived = log.arrivals[np.isfinite(log.arrivals)]
     seconds = float(arrived.max() - arrived.min()) if len(arrived) else 0.0
     kinds: dict[str, int] = {}
     for measurement in log.measurements:
-        kind = type(measurement).__name__.lower()
+        kind = kind_of(measurement)
         kinds[kind] = kinds.get(kind, 0) + 1
     held = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     lines = [f"{log.name or 'log'}: {seconds:.1f} s, {held}; estimator '{estimator}'", ""]
@@ -102,7 +108,7 @@ def describe(log: Log, estimator: str, run: Run, errors: Errors | None) -> list[
         lines.append(f"  {_percent(share):>7} {name}{why}")
     for kind, (refused, of) in run.refused.items():
         if refused:
-            lines.append(f"  {_percent(refused / of):>7} of {kind.lower()} not believed")
+            lines.append(f"  {_percent(refused / of):>7} of {kind} not believed")
     lines += [f"  {note}" for note in log.notes]
     return [*lines, ""]
 
@@ -114,7 +120,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.001 else "<0.1 %"
 
 
-def export(stem: Path, run: Run, errors: Errors | None) -> None:
+def export(stem: Path, run: EstimateSeries, errors: Errors | None) -> None:
     """Write the estimates as `.npz` and `.csv`, with sigmas and, where known, the truth."""
     sigma = np.sqrt(np.maximum(np.einsum("kii->ki", run.covariance), 0.0))
     columns: dict[str, Float] = {

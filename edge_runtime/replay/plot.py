@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.measurement import Float, Gnss
+from edge_runtime.fusion.measurement import Float, GnssFix
 from edge_runtime.replay.errors_against_reference import Errors, summary
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.replay import Run
+from edge_runtime.replay.replay_log import EstimateSeries
 
 _INK, _SOFT, _GRID = "#0f172a", "#64748b", "#e2e8f0"
 _ESTIMATE, _TRUTH, _BAND = "#2563eb", "#f59e0b", "#93c5fd"
@@ -28,7 +28,9 @@ _DEGREES = 180.0 / math.pi
 _HIDDEN = 1e3  # standard deviation of what an estimator does not estimate, at least
 
 
-def picture(log: Log, estimator: str, run: Run, errors: Errors | None, kind: str = "svg") -> bytes:
+def picture(
+    log: Log, estimator: str, run: EstimateSeries, errors: Errors | None, kind: str = "svg"
+) -> bytes:
     """The picture as a file's content.
 
     Raises:
@@ -55,7 +57,9 @@ def picture(log: Log, estimator: str, run: Run, errors: Errors | None, kind: str
     return content.getvalue()
 
 
-def _draw(figure: Any, log: Log, estimator: str, run: Run, errors: Errors | None) -> None:
+def _draw(
+    figure: Any, log: Log, estimator: str, run: EstimateSeries, errors: Errors | None
+) -> None:
     panels = _panels(run, errors)
     moves = bool(_sigma(run)[:, 3].min() < _HIDDEN)
     rows = len(panels) + moves
@@ -97,7 +101,7 @@ class _Panel:
     wraps: bool = False  # at +-180
 
 
-def _panels(run: Run, errors: Errors | None) -> list[list[_Panel]]:
+def _panels(run: EstimateSeries, errors: Errors | None) -> list[list[_Panel]]:
     """Rows of three."""
     sigma = _sigma(run)
     angles = _euler(run.attitude)
@@ -141,7 +145,7 @@ def _error_row(names: tuple[str, ...], unit: str, error: Float, sigma: Float) ->
     ]
 
 
-def _position(run: Run, errors: Errors | None) -> list[_Panel]:
+def _position(run: EstimateSeries, errors: Errors | None) -> list[_Panel]:
     sigma = _sigma(run)[:, 6:]
     if errors is None or not np.isfinite(errors.position).any():
         return [
@@ -183,10 +187,10 @@ def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Mask) -> None:
         axes.set_ylim(least - margin, most + margin)
 
 
-def _path(axes: Any, log: Log, run: Run, errors: Errors | None) -> None:
+def _path(axes: Any, log: Log, run: EstimateSeries, errors: Errors | None) -> None:
     axes.set_title("path from above [m]", loc="left", fontsize=9.5, color=_INK, pad=5)
     _plain(axes)
-    fixes = [m.position for m in log.measurements if isinstance(m, Gnss)]
+    fixes = [m.position for m in log.measurements if isinstance(m, GnssFix)]
     if fixes:
         east, north = np.array(fixes)[:, :2].T
         axes.plot(east, north, ".", color=_SOFT, markersize=2, alpha=0.6, zorder=1)
@@ -197,7 +201,7 @@ def _path(axes: Any, log: Log, run: Run, errors: Errors | None) -> None:
     axes.set_aspect("equal", adjustable="datalim")
 
 
-def _health(axes: Any, stamp: Float, run: Run) -> None:
+def _health(axes: Any, stamp: Float, run: EstimateSeries) -> None:
     """A strip, coloured by the worst health of each moment."""
     count = min(_POINTS, len(stamp))
     edges = np.linspace(0, len(stamp), count + 1).astype(int)[:-1]
@@ -212,7 +216,7 @@ def _health(axes: Any, stamp: Float, run: Run) -> None:
         side.set_visible(False)
 
 
-def _legend(figure: Any, height: float, run: Run, has_reference: bool) -> None:
+def _legend(figure: Any, height: float, run: EstimateSeries, has_reference: bool) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415  as above
     from matplotlib.patches import Patch  # noqa: PLC0415  as above
 
@@ -260,11 +264,11 @@ def _column(values: Float | None, index: int) -> Float | None:
     return None if values is None else values[:, index]
 
 
-def _sigma(run: Run) -> Float:
+def _sigma(run: EstimateSeries) -> Float:
     return np.sqrt(np.maximum(np.einsum("kii->ki", run.covariance), 0.0))
 
 
-def _sigma_by_heading(run: Run) -> Float:
+def _sigma_by_heading(run: EstimateSeries) -> Float:
     """(K, 3) standard deviations in degrees about the body's horizontal axes and the vertical."""
     yaw = np.radians(_euler(run.attitude)[:, 2])
     turning = run.covariance[:, :3, :3]

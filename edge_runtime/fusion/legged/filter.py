@@ -18,7 +18,7 @@ from edge_runtime.fusion.legged.state import EVENT, FEET, IMU, MOMENT, STATE, pa
 from edge_runtime.fusion.legged.steps import take_events
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
 from edge_runtime.fusion.measurement import Feet, Float, Imu, Measurement
-from edge_runtime.fusion.plausibility import DROPOUT, GAP, WRONG_UNITS, ImuCheck, Verdict
+from edge_runtime.fusion.plausibility import DROPOUT, GAP, WRONG_UNITS, ImuCheck, ImuVerdict
 from edge_runtime.fusion.timeline import Timeline
 
 NO_READING = "no IMU reading yet"
@@ -69,7 +69,7 @@ class LeggedFilter:
         """Forget everything; the next IMU reading starts anew."""
         self._check.reset()
         self._started = False
-        self._verdict = Verdict(True, "", 0.0)
+        self._verdict = ImuVerdict(True, "", 0.0)
         self._trouble, self._trouble_since = "", -math.inf
         self._newest = 0.0  # s, stamp of the last IMU reading that was used
         self._heard()
@@ -132,7 +132,7 @@ class LeggedFilter:
             count += 1
         self._take(self._imu_numbers[:count])
 
-    def _judge(self, imu: Imu) -> Verdict:
+    def _judge(self, imu: Imu) -> ImuVerdict:
         before = self._check.newest
         verdict = self._check.check(imu)
         if verdict.reason:

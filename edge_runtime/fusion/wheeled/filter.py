@@ -21,7 +21,7 @@ from edge_runtime.fusion.lie import (
     so3_log,
     tilt_from_gravity,
 )
-from edge_runtime.fusion.measurement import Displacement, Float, Gnss, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import Displacement, Float, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck
 from edge_runtime.fusion.timeline import Timeline
 from edge_runtime.fusion.wheeled.config import WheeledConfig
@@ -97,7 +97,7 @@ class WheeledFilter:
         self._incoming, self._event = as_numbers(event), columns(event)  # of one memory
         self._writers: Mapping[type, Callable[[Any], bool]] = {
             Wheels: self._write_wheels,
-            Gnss: self._write_fix,
+            GnssFix: self._write_fix,
             Displacement: self._write_motion,
         }
         self._check = ImuCheck(config.imu)
@@ -162,14 +162,14 @@ class WheeledFilter:
         event["wheel_speed"][0, :count] = wheels.speed
         return True
 
-    def _is_frozen(self, fix: Gnss) -> bool:
+    def _is_frozen(self, fix: GnssFix) -> bool:
         """Whether a receiver gives one and the same place while the car drives on."""
         place = tuple(fix.position.tolist())
         same, self._place = place == self._place, place
         vx, vy = self.state["velocity"][:2].tolist()
         return same and math.hypot(vx, vy) > self.config.heading_speed
 
-    def _write_fix(self, fix: Gnss) -> bool:
+    def _write_fix(self, fix: GnssFix) -> bool:
         if self._is_frozen(fix):
             return False
         event = self._event

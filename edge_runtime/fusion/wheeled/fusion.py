@@ -11,7 +11,7 @@ from edge_runtime.fusion.attitude.fusion import ATTITUDE_SIGNAL, imu_signals
 from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.measurement import Gnss, Imu, Wheels
+from edge_runtime.fusion.measurement import GnssFix, Imu, Wheels
 from edge_runtime.fusion.warm_up import rest
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
@@ -205,7 +205,7 @@ class WheeledFusion:
             return
         self._fix[row] = fix
         exact = fix.astype(np.float64)
-        car.update(Gnss(self._time, exact[:3], self._fix_std, exact[3:], self._fix_velocity_std))
+        car.update(GnssFix(self._time, exact[:3], self._fix_std, exact[3:], self._fix_velocity_std))
 
     def _tell(self, row: int, car: WheeledFilter) -> None:
         health = car.judge()[0]

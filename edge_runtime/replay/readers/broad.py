@@ -23,7 +23,7 @@ _ROWS = {"imu_gyr": (3,), "imu_acc": (3,), "imu_mag": (3,), "opt_quat": (4,), "m
 _DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
 
 
-def broad(path: Path) -> Log:
+def read_broad(path: Path) -> Log:
     """Read a trial. Attitudes of the reference are NaN where the errors do not count.
 
     Raises:

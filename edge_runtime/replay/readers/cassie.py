@@ -51,7 +51,7 @@ def is_cassie(data: Arrays) -> bool:
     return "foot_in_imu" in data
 
 
-def cassie(path: Path, noise: CassieNoise = CassieNoise(), seed: int = 0) -> Log:
+def read_cassie(path: Path, noise: CassieNoise = CassieNoise(), seed: int = 0) -> Log:
     """Read a walk and add noise.
 
     Raises:

@@ -17,7 +17,7 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix
-from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import Float, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import load_arrays
@@ -42,7 +42,7 @@ RAV4 = WheeledConfig(
 """The recorded car. GNSS antenna near the phone."""
 
 
-def comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
+def read_comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
     """Read a drive. The world's origin is the reference's first position.
 
     Args:
@@ -154,7 +154,7 @@ def _gnss(data: dict[str, Float], origin: Float, to_enu: Float) -> Timed:
     )
     std = np.array([HORIZONTAL_STD, HORIZONTAL_STD, VERTICAL_STD])
     return [
-        (float(arrival), Gnss(float(t), p, std, v, VELOCITY_STD))
+        (float(arrival), GnssFix(float(t), p, std, v, VELOCITY_STD))
         for arrival, t, p, v in zip(arrivals, stamps, position, velocity)
     ]
 

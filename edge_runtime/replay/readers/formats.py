@@ -7,10 +7,10 @@ from edge_runtime.errors import UserError
 from edge_runtime.recording.block_file import is_block_file
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.arrays import load_arrays
-from edge_runtime.replay.readers.broad import broad
-from edge_runtime.replay.readers.cassie import cassie, is_cassie
-from edge_runtime.replay.readers.recording import is_recording, read_recording
-from edge_runtime.replay.readers.run_log import run_log
+from edge_runtime.replay.readers.broad import read_broad
+from edge_runtime.replay.readers.cassie import is_cassie, read_cassie
+from edge_runtime.replay.readers.estimator_log import is_estimator_log, read_estimator_log
+from edge_runtime.replay.readers.robot_run import read_run
 
 SUFFIX = ".s2elog"  # of the log of a run, by custom
 
@@ -26,14 +26,14 @@ def read_log(path: Path, seed: int = 0) -> Log:
         UserError: it is not there, damaged, or of an unknown format.
     """
     if path.suffix == ".mat":
-        return broad(path)
+        return read_broad(path)
     if path.suffix == SUFFIX or is_block_file(path):
-        return run_log(path)
+        return read_run(path)
     data = load_arrays(path)
-    if is_recording(data):
-        return read_recording(path)
+    if is_estimator_log(data):
+        return read_estimator_log(path)
     if is_cassie(data):
-        return cassie(path, seed=seed)
+        return read_cassie(path, seed=seed)
     if "wheel_speed_t" in data:
         from edge_runtime.replay.readers import comma2k19  # noqa: PLC0415  it compiles a filter
 

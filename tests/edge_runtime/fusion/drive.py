@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import Float, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 
@@ -123,7 +123,7 @@ def drive(
         wander = keep * wander + noise * 0.5 * math.sqrt(1 - keep**2) * rng.standard_normal(3)
         fix = antenna[k] + wander + noise * 0.1 * rng.standard_normal(3)
         rate = velocity_antenna[k] + noise * 0.1 * rng.standard_normal(3)
-        made.append(Gnss(float(t[k]), fix, np.full(3, 0.1), rate if velocity else None, 0.1))
+        made.append(GnssFix(float(t[k]), fix, np.full(3, 0.1), rate if velocity else None, 0.1))
     made.sort(key=lambda m: m.stamp)
     kept = slice(None, None, every)
     return Drive(made, Truth(t[kept], psi[kept], velocity_imu[kept], position[kept]))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.fusion import plausibility
 from edge_runtime.fusion.measurement import Imu
-from edge_runtime.fusion.plausibility import GRAVITY, ImuCheck, ImuCheckConfig, Verdict
+from edge_runtime.fusion.plausibility import GRAVITY, ImuCheck, ImuCheckConfig, ImuVerdict
 
 PERIOD = 0.005
 DEGREES = 180 / math.pi
@@ -29,7 +29,7 @@ def readings(count: int, seed: int = 0, start: float = 0.0) -> list[Imu]:
     ]
 
 
-def judge(stream: list[Imu], config: ImuCheckConfig | None = None) -> list[Verdict]:
+def judge(stream: list[Imu], config: ImuCheckConfig | None = None) -> list[ImuVerdict]:
     check = ImuCheck(config or ImuCheckConfig())
     return [check.check(imu) for imu in stream]
 

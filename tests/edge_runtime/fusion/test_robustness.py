@@ -14,14 +14,14 @@ import pytest
 
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.measurement import Gnss
+from edge_runtime.fusion.measurement import GnssFix
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.replay.errors_against_reference import errors_against_reference
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.readers.broad import broad
-from edge_runtime.replay.readers.comma2k19 import RAV4, comma2k19
-from edge_runtime.replay.replay import replay
+from edge_runtime.replay.readers.broad import read_broad
+from edge_runtime.replay.readers.comma2k19 import RAV4, read_comma2k19
+from edge_runtime.replay.replay_log import replay_log
 from tests.edge_runtime.fusion.recordings import recordings
 
 pytestmark = pytest.mark.slow
@@ -37,17 +37,17 @@ def recorded() -> Arrays:
 
 @pytest.fixture(scope="module")
 def drive() -> Log:
-    return comma2k19(recordings("comma2k19", "*.npz")[0])
+    return read_comma2k19(recordings("comma2k19", "*.npz")[0])
 
 
 def horizontal(log: Log, config: WheeledConfig) -> float:
     """m RMS while the health says that it may be used; that must be soon, and for most of it."""
-    run = replay(WheeledFilter(config), log)
+    run = replay_log(WheeledFilter(config), log)
     errors = errors_against_reference(run, log)
     assert errors is not None
     assert log.reference is not None
     usable = run.health >= Health.DEGRADED
-    heard = min(a for m, a in zip(log.measurements, log.arrivals) if isinstance(m, Gnss))
+    heard = min(a for m, a in zip(log.measurements, log.arrivals) if isinstance(m, GnssFix))
     assert usable[run.stamp > max(heard, log.reference.stamp[0]) + 3.0].all()  # it drives by then
     return float(np.sqrt(np.nanmean(errors.position[usable, :2] ** 2) * 2.0))
 
@@ -55,7 +55,9 @@ def horizontal(log: Log, config: WheeledConfig) -> float:
 def by_receiver(log: Log) -> float:
     """m RMS of the fixes as they arrive."""
     assert log.reference is not None
-    timed = [(a, m.position) for m, a in zip(log.measurements, log.arrivals) if isinstance(m, Gnss)]
+    timed = [
+        (a, m.position) for m, a in zip(log.measurements, log.arrivals) if isinstance(m, GnssFix)
+    ]
     arrivals, fixes = np.array([a for a, _ in timed]), np.array([p for _, p in timed])
     truth = log.reference
     true = [np.interp(arrivals, truth.stamp, axis) for axis in truth.position.T[:2]]
@@ -67,12 +69,12 @@ def drift(log: Log, config: WheeledConfig, begin: float) -> float:
     kept = [
         k
         for k, (m, a) in enumerate(zip(log.measurements, log.arrivals))
-        if a <= begin + OUTAGE and not (isinstance(m, Gnss) and a >= begin)
+        if a <= begin + OUTAGE and not (isinstance(m, GnssFix) and a >= begin)
     ]
     cut = dataclasses.replace(
         log, measurements=[log.measurements[k] for k in kept], arrivals=log.arrivals[kept]
     )
-    errors = errors_against_reference(replay(WheeledFilter(config), cut), cut)
+    errors = errors_against_reference(replay_log(WheeledFilter(config), cut), cut)
     assert errors is not None and log.reference is not None
     before = int(np.searchsorted(errors.stamp, begin))
     span = (log.reference.stamp >= begin) & (log.reference.stamp <= begin + OUTAGE)
@@ -106,8 +108,8 @@ def test_each_parameter_of_the_attitude_may_be_half_wrong(name: str, factor: flo
     config = dataclasses.replace(default, **{name: factor * getattr(default, name)})
     found = []
     for path in recordings("broad", "*.mat"):
-        log = broad(path)
-        errors = errors_against_reference(replay(AttitudeFilter(config), log), log)
+        log = read_broad(path)
+        errors = errors_against_reference(replay_log(AttitudeFilter(config), log), log)
         assert errors is not None
         found.append([np.nanmean(of**2) for of in (errors.total, errors.inclination)])
     total, inclination = np.degrees(np.sqrt(found)).mean(axis=0)
@@ -227,7 +229,7 @@ def test_drives_unlike_the_recorded_one(
     tmp_path: Path, recorded: Arrays, variant: Callable[[Arrays], Arrays]
 ) -> None:
     np.savez(tmp_path / "drive.npz", **variant(recorded))
-    log = comma2k19(tmp_path / "drive.npz")
+    log = read_comma2k19(tmp_path / "drive.npz")
     raw = "gyro_uncalibrated" in recorded and np.shares_memory(
         variant(recorded)["gyro"], recorded["gyro_uncalibrated"]
     )

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.fusion.measurement import Gnss, Imu, Measurement
+from edge_runtime.fusion.measurement import GnssFix, Imu, Measurement
 from edge_runtime.fusion.timeline import (
     EVENT_HEADER,
     TOO_LATE,
@@ -98,8 +98,8 @@ def test_out_of_order_gives_what_in_order_gives(
 
 def test_what_comes_after_the_horizon_is_refused(measurements: list[Measurement]) -> None:
     car, without = WheeledFilter(CAR), WheeledFilter(CAR)
-    late = [m for m in measurements if isinstance(m, Gnss) and m.stamp > 6.0]
-    rest = [m for m in measurements if not (isinstance(m, Gnss) and m.stamp > 6.0)]
+    late = [m for m in measurements if isinstance(m, GnssFix) and m.stamp > 6.0]
+    rest = [m for m in measurements if not (isinstance(m, GnssFix) and m.stamp > 6.0)]
     feed(without, rest)
     feed(car, rest)
     assert not any(feed(car, [m for m in late if m.stamp < 11.4]))

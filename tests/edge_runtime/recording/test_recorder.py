@@ -16,7 +16,7 @@ import pytest
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.fusion.measurement import Readings
+from edge_runtime.fusion.measurement import FusedSample
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
@@ -24,8 +24,8 @@ from edge_runtime.recording.recorder import RunRecorder
 from edge_runtime.recording.run_log import RunRecord, read_run_log
 from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
-from edge_runtime.replay.readers.run_log import ReplayedFusion, run_log
-from edge_runtime.replay.replay import replay
+from edge_runtime.replay.readers.robot_run import ReplayedFusion, read_run
+from edge_runtime.replay.replay_log import replay_log
 from edge_runtime.robot.robot import Sample
 from edge_runtime.robot.shared_memory import segment_path
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
@@ -73,10 +73,10 @@ def logged(path: Path) -> Iterator[Logged]:
 
 
 def replayed(path: Path) -> ReplayedFusion:
-    log = run_log(path)
+    log = read_run(path)
     assert isinstance(log.config, RunRecord)
     estimator = ReplayedFusion(log.config, log.estimator)
-    replay(estimator, log)
+    replay_log(estimator, log)
     return estimator
 
 
@@ -196,7 +196,7 @@ def test_the_big_filters_are_replayed_to_the_bit_and_judged_by_the_truth(
             loop.tick()
         log.close()
     assert replayed(path).verdict() == "as in the loop, to the bit"
-    read = run_log(path)
+    read = read_run(path)
     assert read.reference is not None
     assert read.reference.position == pytest.approx(np.array(truth), abs=1e-4)
     # From the second sample on: the first one's sensors were read a physics step later.
@@ -211,9 +211,9 @@ def test_a_sensor_that_was_changed_in_the_log_is_noticed(logged: Logged, path: P
     for _ in range(30):
         loop.tick()
     log.close()
-    read = run_log(path)
+    read = read_run(path)
     reading = read.measurements[10]
-    assert isinstance(reading, Readings)
+    assert isinstance(reading, FusedSample)
     burst = np.array(reading.signals["imu_burst"])
     burst[0, 0] += 1e-4
     changed = reading._replace(signals={**reading.signals, "imu_burst": burst})
@@ -308,25 +308,25 @@ def test_a_torn_tail_is_cut_off_and_said(
 def test_what_is_no_log_is_one_line(logged: Logged, path: Path) -> None:
     loop, _, log = logged
     with pytest.raises(UserError, match="holds no sample"):
-        run_log(path)
+        read_run(path)
     loop.tick()
     log.close()
     content = path.read_bytes()
     path.write_bytes(content.replace(b"sim2edge run log 1", b"sim2edge run log 2"))
     with pytest.raises(UserError, match="without its header"):
-        run_log(path)
+        read_run(path)
     path.write_bytes(b"")
     with pytest.raises(UserError, match="is empty"):
-        run_log(path)
+        read_run(path)
     with pytest.raises(UserError, match="cannot read"):
-        run_log(path.with_name("none.s2elog"))
+        read_run(path.with_name("none.s2elog"))
 
 
 def test_a_log_of_another_version_says_so(tmp_path: Path) -> None:
     with closing(BlockFile(tmp_path / "a.s2elog", 1000)) as file:
         file.append(0, json.dumps({"format": "sim2edge run log 9"}).encode())
     with pytest.raises(UserError, match="is a 'sim2edge run log 9', this reads a"):
-        run_log(file.path)
+        read_run(file.path)
 
 
 def test_at_its_limit_the_log_ends_and_the_robot_drives_on(path: Path) -> None:

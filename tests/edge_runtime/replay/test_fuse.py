@@ -18,7 +18,7 @@ from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.recorder import RunRecorder
 from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
-from edge_runtime.replay.readers.recording import write_recording
+from edge_runtime.replay.readers.estimator_log import write_estimator_log
 from tests.edge_runtime.fusion.recordings import recordings, turning_log
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
@@ -26,7 +26,7 @@ from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("log") / "turning.npz"
-    write_recording(path, turning_log())
+    write_estimator_log(path, turning_log())
     return path
 
 

@@ -9,10 +9,10 @@ from edge_runtime.fusion import plausibility
 from edge_runtime.fusion.attitude import filter as attitude_filter
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.measurement import Float, Gnss, Magnetometer
+from edge_runtime.fusion.measurement import Float, GnssFix, Magnetometer
 from edge_runtime.replay.errors_against_reference import errors_against_reference
-from edge_runtime.replay.readers.broad import broad
-from edge_runtime.replay.replay import replay
+from edge_runtime.replay.readers.broad import read_broad
+from edge_runtime.replay.replay_log import replay_log
 from tests.edge_runtime.fusion.recordings import (
     BIAS,
     FIELD,
@@ -149,7 +149,7 @@ def test_a_magnetometer_reading_from_long_ago_or_twice_is_refused() -> None:
     drive(filter_, 2.0)
     assert not filter_.update(magnetometer(*last))
     assert not filter_.update(Magnetometer(1.0, FIELD))
-    assert not filter_.update(Gnss(2.0, np.zeros(3), np.ones(3)))
+    assert not filter_.update(GnssFix(2.0, np.zeros(3), np.ones(3)))
 
 
 def test_lost_readings_are_bridged() -> None:
@@ -244,8 +244,8 @@ def test_it_is_as_good_as_promised_on_broad() -> None:
     pytest.importorskip("scipy")
     totals, inclinations = [], []
     for path in recordings("broad", "*.mat"):
-        log = broad(path)
-        errors = errors_against_reference(replay(AttitudeFilter(), log), log)
+        log = read_broad(path)
+        errors = errors_against_reference(replay_log(AttitudeFilter(), log), log)
         assert errors is not None
         for found, values in ((totals, errors.total), (inclinations, errors.inclination)):
             found.append(math.degrees(math.sqrt(np.nanmean(values**2))))

@@ -8,7 +8,7 @@ from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
-from edge_runtime.fusion.measurement import Feet, Gnss, Imu
+from edge_runtime.fusion.measurement import Feet, GnssFix, Imu
 from tests.edge_runtime.fusion.recordings import recordings
 from tests.edge_runtime.fusion.walker import Walker, errors, tilted
 
@@ -117,7 +117,7 @@ def test_what_came_too_late_or_twice_or_is_of_another_kind_is_not_taken():
     assert not estimator.update(moments[-1].feet)
     assert not estimator.update(moments[0].feet)
     assert not estimator.update(moments[-1].feet._replace(stamp=moments[-1].stamp + 1.0))
-    assert not estimator.update(Gnss(1.0, np.zeros(3), np.ones(3)))
+    assert not estimator.update(GnssFix(1.0, np.zeros(3), np.ones(3)))
 
 
 def test_a_foot_that_slips_does_not_carry_the_velocity_away():

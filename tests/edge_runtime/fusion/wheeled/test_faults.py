@@ -17,7 +17,7 @@ import pytest
 from edge_runtime.fusion import plausibility
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.measurement import Gnss, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled import filter as wheeled
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from tests.edge_runtime.fusion.changes import (
@@ -71,7 +71,7 @@ def one_wheel(value: float) -> Change:
 
 def elsewhere(*by: float) -> Change:
     def change(m: Measurement, k: int) -> Measurement:
-        assert isinstance(m, Gnss)
+        assert isinstance(m, GnssFix)
         return m._replace(position=m.position + by)
 
     return change
@@ -79,13 +79,13 @@ def elsewhere(*by: float) -> Change:
 
 def astray(m: Measurement, k: int) -> Measurement:
     """Reflections: fixes that scatter by tens of metres, with velocities that do too."""
-    assert isinstance(m, Gnss) and m.velocity is not None
+    assert isinstance(m, GnssFix) and m.velocity is not None
     rng = np.random.default_rng(k)
     off = rng.normal(0.0, [20.0, 20.0, 20.0])
     return m._replace(position=m.position + off, velocity=m.velocity + 0.3 * off)
 
 
-ALL = (Imu, Wheels, Gnss)
+ALL = (Imu, Wheels, GnssFix)
 NANS, HUGE = np.full(3, math.nan), np.full(3, 1e300)
 TOO_FAST, TOO_HARD = np.array([0.0, 34.95, 0.0]), np.array([0.0, 0.0, 157.0])
 FAULTS = (
@@ -138,14 +138,16 @@ FAULTS = (
     Fault("wheels: steering NaN", Wheels, 6.0, setting(steering=math.nan)),
     Fault("wheels: stamped 0.7 s late", Wheels, 4.0, later(-0.7), DEGRADED, NO_WHEELS),
     # GNSS.
-    Fault("GNSS: silent", Gnss, 15.0, lost, DEGRADED, NO_FIX),
-    Fault("GNSS: NaN", Gnss, 5.0, setting(position=NANS, velocity=NANS), DEGRADED, NO_FIX),
-    Fault("GNSS: 1e300", Gnss, 5.0, setting(position=HUGE, velocity=HUGE), DEGRADED, NO_FIX),
-    Fault("GNSS: frozen", Gnss, 9.0, frozen("position", "velocity"), DEGRADED, NO_FIX),
-    Fault("GNSS: multipath", Gnss, 3.5, astray, DEGRADED, NO_FIX),
-    Fault("GNSS: a jump there and back", Gnss, 3.0, elsewhere(30.0, -20.0, 5.0), DEGRADED, NO_FIX),
-    Fault("GNSS: stamped 5 s ago", Gnss, 4.0, later(-5.0), DEGRADED, NO_FIX),
-    Fault("GNSS: stamped 5 s ahead", Gnss, 4.0, later(5.0), DEGRADED, NO_FIX),
+    Fault("GNSS: silent", GnssFix, 15.0, lost, DEGRADED, NO_FIX),
+    Fault("GNSS: NaN", GnssFix, 5.0, setting(position=NANS, velocity=NANS), DEGRADED, NO_FIX),
+    Fault("GNSS: 1e300", GnssFix, 5.0, setting(position=HUGE, velocity=HUGE), DEGRADED, NO_FIX),
+    Fault("GNSS: frozen", GnssFix, 9.0, frozen("position", "velocity"), DEGRADED, NO_FIX),
+    Fault("GNSS: multipath", GnssFix, 3.5, astray, DEGRADED, NO_FIX),
+    Fault(
+        "GNSS: a jump there and back", GnssFix, 3.0, elsewhere(30.0, -20.0, 5.0), DEGRADED, NO_FIX
+    ),
+    Fault("GNSS: stamped 5 s ago", GnssFix, 4.0, later(-5.0), DEGRADED, NO_FIX),
+    Fault("GNSS: stamped 5 s ahead", GnssFix, 4.0, later(5.0), DEGRADED, NO_FIX),
 )
 
 
@@ -292,7 +294,7 @@ def test_it_may_start_while_it_moves(speed: float) -> None:
 def test_a_receiver_that_finds_its_first_fix_late_is_waited_for(silent: float) -> None:
     config = dataclasses.replace(CAR, mount_std=0.07, wheel_offset_std=0.25)
     driven, car = drive(silent + 10.0), WheeledFilter(config)
-    for m in driven.without(Gnss, 0.0, silent).measurements:
+    for m in driven.without(GnssFix, 0.0, silent).measurements:
         feed(car, [m])
         assert_sound(car)
         if 0.1 < m.stamp < silent:
@@ -319,7 +321,7 @@ def test_a_car_that_is_carried_elsewhere_says_so_and_finds_itself() -> None:
     carried = {}
     for m in driven.measurements:
         share = min(max((m.stamp - 15.0) / 20.0, 0.0), 1.0)
-        if isinstance(m, Gnss):
+        if isinstance(m, GnssFix):
             assert m.velocity is not None
             moving = np.array([14.0, 14.0, 0.0]) * (0.0 < share < 1.0)
             by = 280.0 * np.array([share, share, 0.0])

@@ -10,7 +10,7 @@ import pytest
 
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.measurement import Displacement, Float, Gnss, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import Displacement, Float, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import GYRO_UNIT
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from tests.edge_runtime.fusion.drive import (
@@ -68,7 +68,7 @@ def test_its_covariance_is_right() -> None:
         driven, car = drive(25.0, seed=seed, heading=seed), WheeledFilter(CAR)
         for m in driven.measurements:
             feed(car, [m])
-            if m.stamp > 2.0 and isinstance(m, Gnss):
+            if m.stamp > 2.0 and isinstance(m, GnssFix):
                 estimate = car.estimate
                 _, velocity, position = truth_at(driven.truth, estimate.stamp)
                 error = np.concatenate([velocity - estimate.velocity, position - estimate.position])
@@ -113,7 +113,7 @@ def test_reversing_does_not_turn_the_heading() -> None:
 
 
 def test_an_outage_drifts_little_is_told_and_ends(minute: Drive) -> None:
-    gone = minute.without(Gnss, 30.0, 50.0)
+    gone = minute.without(GnssFix, 30.0, 50.0)
     car = WheeledFilter(CAR)
     feed(car, [m for m in gone.measurements if m.stamp < 30.0])
     before = errors(car, gone)[2]
@@ -130,18 +130,18 @@ def test_an_outage_drifts_little_is_told_and_ends(minute: Drive) -> None:
 
 def shifted(by: Float) -> Callable[[Measurement], Measurement]:
     def change(m: Measurement) -> Measurement:
-        assert isinstance(m, Gnss)
+        assert isinstance(m, GnssFix)
         return m._replace(position=m.position + by)
 
     return change
 
 
 def test_multipath_is_refused(minute: Drive) -> None:
-    jumped = minute.changed(Gnss, shifted(np.array([30.0, -20.0, 5.0])), 40.0, 43.0)
+    jumped = minute.changed(GnssFix, shifted(np.array([30.0, -20.0, 5.0])), 40.0, 43.0)
     car = WheeledFilter(CAR)
     for m in jumped.measurements:
         feed(car, [m])
-        if isinstance(m, Gnss) and 40.0 <= m.stamp < 43.0:
+        if isinstance(m, GnssFix) and 40.0 <= m.stamp < 43.0:
             assert errors(car, jumped)[2] < 1.8
             assert car.estimate.covariance[6, 6] < 4.0
     assert errors(car, jumped)[2] < 1.8
@@ -149,7 +149,7 @@ def test_multipath_is_refused(minute: Drive) -> None:
 
 def test_a_place_that_stays_elsewhere_is_believed_in_the_end(minute: Drive) -> None:
     away = np.array([80.0, -60.0, 0.0])
-    moved = minute.changed(Gnss, shifted(away), 20.0)
+    moved = minute.changed(GnssFix, shifted(away), 20.0)
     car = WheeledFilter(CAR)
     feed(car, moved.measurements)
     _, _, position = truth_at(moved.truth, car.estimate.stamp)
@@ -165,7 +165,7 @@ def test_wheels_that_spin_are_refused(minute: Drive, spinning: tuple[int, ...]) 
         speed[list(spinning)] += 6.0 * (m.stamp - 30.0)
         return m._replace(speed=speed)
 
-    spun = minute.without(Gnss, 29.0).changed(Wheels, spin, 30.0, 31.5)
+    spun = minute.without(GnssFix, 29.0).changed(Wheels, spin, 30.0, 31.5)
     car = WheeledFilter(CAR)
     for m in spun.measurements:
         feed(car, [m])
@@ -192,7 +192,7 @@ def test_at_rest_nothing_moves() -> None:
         60.0,
         speed=lambda t: 8.0 * np.clip(1.0 - (t - 20.0) / 4.0, 0.0, 1.0),
         yaw_rate=lambda t: 0.15 * np.sin(0.3 * t) * (t < 22.0),
-    ).without(Gnss, 30.0)
+    ).without(GnssFix, 30.0)
     car = WheeledFilter(CAR)
     feed(car, [m for m in stopped.measurements if m.stamp < 30.0])
     heading, _, position = errors(car, stopped)
@@ -211,9 +211,9 @@ def test_nothing_that_is_not_a_number_gets_in(minute: Drive, bad: float) -> None
         t += 0.002
         car.predict(Imu(t, vector, vector))
         car.update(Wheels(t, np.full(4, bad), bad))
-        car.update(Gnss(t, vector, vector, vector, bad))
+        car.update(GnssFix(t, vector, vector, vector, bad))
         car.update(Displacement(t, t - 0.05, vector, np.diag(vector)))
-        car.update(Gnss(bad, np.zeros(3), np.ones(3)))
+        car.update(GnssFix(bad, np.zeros(3), np.ones(3)))
         assert_sound(car)
     feed(car, [m for m in minute.measurements if t + 0.01 < m.stamp < 30.0])
     assert errors(car, minute)[1] < 0.3 and car.estimate.health is Health.GOOD
@@ -281,7 +281,7 @@ def test_a_clock_that_jumps_is_followed(minute: Drive) -> None:
 
     car = WheeledFilter(CAR)
     jumped = minute
-    for kind in (Imu, Wheels, Gnss):
+    for kind in (Imu, Wheels, GnssFix):
         jumped = jumped.changed(kind, later, 30.0, 900.0)
     feed(car, jumped.measurements)
     _, velocity, position = truth_at(minute.truth, car.estimate.stamp - 1000.0)
@@ -304,7 +304,7 @@ def test_degrees_instead_of_radians_are_found_at_rest() -> None:
 
 def test_lidar_odometry_holds_the_speed_without_wheels(minute: Drive) -> None:
     rng = np.random.default_rng(1)
-    given = minute.without(Wheels, 20.0).without(Gnss, 20.0).measurements
+    given = minute.without(Wheels, 20.0).without(GnssFix, 20.0).measurements
     odometry: list[Measurement] = []
     for stamp in np.arange(20.1, 40.0, 0.1):
         psi, _, p = truth_at(minute.truth, stamp - 0.1)

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.measurement import Gnss, Wheels
+from edge_runtime.fusion.measurement import GnssFix, Wheels
 from edge_runtime.fusion.wheeled import filter as wheeled
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from tests.edge_runtime.fusion.drive import CAR, drive, feed, truth_at
@@ -19,7 +19,7 @@ GOOD, DEGRADED, LOST, INITIALISING = Health.GOOD, Health.DEGRADED, Health.LOST, 
 def without_heading(until: float, *cuts: tuple[type, float, float], gnss: bool) -> list[Estimate]:
     """What a car says that GNSS never reaches; its body velocity is right while it may be used."""
     driven, car = drive(until), WheeledFilter(CAR, gnss=gnss)
-    given = driven.without(Gnss, 0.0)
+    given = driven.without(GnssFix, 0.0)
     for kind, start, end in cuts:
         given = given.without(kind, start, end)
     told = []
@@ -63,7 +63,7 @@ def test_wheels_that_never_speak_are_waited_for_but_not_long(gnss: bool) -> None
 
 def test_a_velocity_too_unsure_is_lost_though_wheels_speak() -> None:
     car = WheeledFilter(dataclasses.replace(CAR, lost_velocity=0.01))
-    feed(car, drive(5.0).without(Gnss, 0.0).measurements)
+    feed(car, drive(5.0).without(GnssFix, 0.0).measurements)
     assert (car.estimate.health, car.estimate.reason) == (LOST, wheeled.VELOCITY_UNKNOWN)
 
 
@@ -74,5 +74,5 @@ def test_a_car_without_a_receiver_is_judged_by_velocity_and_tilt() -> None:
         (dataclasses.replace(CAR, degraded_tilt=1e-4), "tilt"),
     ):
         car = WheeledFilter(strict, gnss=False)
-        feed(car, drive(5.0).without(Gnss, 0.0).measurements)
+        feed(car, drive(5.0).without(GnssFix, 0.0).measurements)
         assert car.estimate.health is DEGRADED and told in car.estimate.reason

@@ -6,10 +6,10 @@ import pytest
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.measurement import Float, Gnss, Imu
+from edge_runtime.fusion.measurement import Float, GnssFix, Imu
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.readers.comma2k19 import comma2k19
+from edge_runtime.replay.readers.comma2k19 import read_comma2k19
 
 DATA = Path(os.environ.get("SIM2EDGE_DATA", Path(__file__).parents[5] / "shared" / "data"))
 DRIVE = DATA / "comma2k19" / "rav4_highway_0-35s.npz"
@@ -33,18 +33,20 @@ def run(log: Log, blind_from: float = np.inf, until: float = np.inf) -> tuple[Wh
             car.predict(m)
             estimate = car.estimate
             rows.append([estimate.stamp, *estimate.position])
-        elif not (isinstance(m, Gnss) and arrival >= blind_from):
+        elif not (isinstance(m, GnssFix) and arrival >= blind_from):
             car.update(m)
     return car, np.array(rows)
 
 
 @recorded
 def test_fused_is_better_than_the_receiver_alone() -> None:
-    log = comma2k19(DRIVE)
+    log = read_comma2k19(DRIVE)
     car, rows = run(log)
     rows = rows[rows[:, 0] > 0.5]
     fused = np.linalg.norm((rows[:, 1:] - at(log, rows[:, 0]))[:, :2], axis=1)
-    fixes = [(a, m.position) for m, a in zip(log.measurements, log.arrivals) if isinstance(m, Gnss)]
+    fixes = [
+        (a, m.position) for m, a in zip(log.measurements, log.arrivals) if isinstance(m, GnssFix)
+    ]
     arrivals, positions = np.array([a for a, _ in fixes]), np.array([p for _, p in fixes])
     alone = np.linalg.norm((positions - at(log, arrivals))[:, :2], axis=1)
     assert np.sqrt(np.mean(fused**2)) < 0.6 * np.sqrt(np.mean(alone**2))
@@ -53,7 +55,7 @@ def test_fused_is_better_than_the_receiver_alone() -> None:
 
 @recorded
 def test_outages_drift_by_less_than_a_hundredth_of_the_way() -> None:
-    log, drifts = comma2k19(DRIVE), []
+    log, drifts = read_comma2k19(DRIVE), []
     assert log.reference is not None
     for start in (4.0, 9.0, 14.0):
         car, rows = run(log, start, start + 20.0)
@@ -68,7 +70,7 @@ def test_outages_drift_by_less_than_a_hundredth_of_the_way() -> None:
 
 @recorded
 def test_the_gyroscope_s_bias_is_found_in_twenty_seconds() -> None:
-    log, calibrated = comma2k19(DRIVE, uncalibrated=True), comma2k19(DRIVE)
+    log, calibrated = read_comma2k19(DRIVE, uncalibrated=True), read_comma2k19(DRIVE)
     raw, corrected = (
         next(m for m in x.measurements if isinstance(m, Imu)) for x in (log, calibrated)
     )
@@ -78,7 +80,7 @@ def test_the_gyroscope_s_bias_is_found_in_twenty_seconds() -> None:
 
 @recorded
 def test_measurements_come_in_the_order_of_their_arrival_and_not_before() -> None:
-    log = comma2k19(DRIVE)
+    log = read_comma2k19(DRIVE)
     assert np.all(np.diff(log.arrivals) >= 0.0) and len(log.arrivals) == len(log.measurements)
     assert all(m.stamp <= a for m, a in zip(log.measurements, log.arrivals))
 
@@ -86,6 +88,6 @@ def test_measurements_come_in_the_order_of_their_arrival_and_not_before() -> Non
 def test_what_is_no_recording_is_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", wheel_speed_t=np.zeros(3))
     with pytest.raises(UserError, match="lacks"):
-        comma2k19(tmp_path / "other.npz")
+        read_comma2k19(tmp_path / "other.npz")
     with pytest.raises(UserError):
-        comma2k19(tmp_path / "none.npz")
+        read_comma2k19(tmp_path / "none.npz")

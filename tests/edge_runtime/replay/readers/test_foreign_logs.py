@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.measurement import Gnss, Imu, Wheels
-from edge_runtime.replay.readers.broad import broad
-from edge_runtime.replay.readers.cassie import cassie
-from edge_runtime.replay.readers.comma2k19 import comma2k19
+from edge_runtime.fusion.measurement import GnssFix, Imu, Wheels
+from edge_runtime.replay.readers.broad import read_broad
+from edge_runtime.replay.readers.cassie import read_cassie
+from edge_runtime.replay.readers.comma2k19 import read_comma2k19
 
 Arrays = dict[str, Any]
 ROWS = 450
@@ -76,7 +76,11 @@ def save_mat(path: Path, arrays: Arrays) -> Path:
 
 @pytest.mark.parametrize(
     ("made", "save", "read"),
-    [(a_drive, save_npz, comma2k19), (a_trial, save_mat, broad), (a_walk, save_npz, cassie)],
+    [
+        (a_drive, save_npz, read_comma2k19),
+        (a_trial, save_mat, read_broad),
+        (a_walk, save_npz, read_cassie),
+    ],
     ids=["comma2k19", "BROAD", "Cassie"],
 )
 def test_whatever_an_array_lacks_is_told_in_one_line(
@@ -103,18 +107,18 @@ def test_whatever_an_array_lacks_is_told_in_one_line(
 def test_a_walk_of_nothing_but_its_beginning_is_refused(tmp_path: Path) -> None:
     short = {name: values[:400] for name, values in a_walk().items()}
     with pytest.raises(UserError, match="too short"):
-        cassie(save_npz(tmp_path / "short", short))
+        read_cassie(save_npz(tmp_path / "short", short))
 
 
 def test_a_trial_without_a_frequency_is_refused(tmp_path: Path) -> None:
     for rate in (0.0, -1.0, math.nan, math.inf):
         path = save_mat(tmp_path / "trial", {**a_trial(), "sampling_rate": rate})
         with pytest.raises(UserError, match="sampling_rate"):
-            broad(path)
+            read_broad(path)
 
 
 def read_drive(path: Path, **changed: Any) -> list[Any]:
-    log = comma2k19(save_npz(path / "drive", {**a_drive(), **changed}))
+    log = read_comma2k19(save_npz(path / "drive", {**a_drive(), **changed}))
     assert np.all(np.diff(log.arrivals) >= 0.0)
     return list(log.measurements)
 
@@ -122,7 +126,7 @@ def read_drive(path: Path, **changed: Any) -> list[Any]:
 def test_a_fix_without_a_time_spoils_no_other(tmp_path: Path) -> None:
     gnss = a_drive()["gnss"]
     gnss[10, 3] = math.nan
-    stamps = [m.stamp for m in read_drive(tmp_path, gnss=gnss) if isinstance(m, Gnss)]
+    stamps = [m.stamp for m in read_drive(tmp_path, gnss=gnss) if isinstance(m, GnssFix)]
     assert np.isfinite(stamps).all()
     np.testing.assert_allclose(
         np.diff(np.delete(stamps, 10)), np.diff(np.delete(a_drive()["gnss_t"], 10)), atol=1e-6
@@ -132,7 +136,7 @@ def test_a_fix_without_a_time_spoils_no_other(tmp_path: Path) -> None:
 def test_a_first_fix_that_is_none_is_no_origin(tmp_path: Path) -> None:
     gnss = a_drive()["gnss"]
     gnss[0] = math.nan
-    fixes = [m for m in read_drive(tmp_path, gnss=gnss) if isinstance(m, Gnss)]
+    fixes = [m for m in read_drive(tmp_path, gnss=gnss) if isinstance(m, GnssFix)]
     assert np.abs(np.array([m.position for m in fixes[1:]])).max() < 100.0
 
 

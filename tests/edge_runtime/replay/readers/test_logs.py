@@ -13,17 +13,21 @@ from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.measurement import (
     Displacement,
     Feet,
-    Gnss,
+    GnssFix,
     Imu,
     Magnetometer,
     Measurement,
     Wheels,
 )
 from edge_runtime.replay.readers import Log, Reference
-from edge_runtime.replay.readers.cassie import CassieNoise, cassie
+from edge_runtime.replay.readers.cassie import CassieNoise, read_cassie
+from edge_runtime.replay.readers.estimator_log import (
+    Recorder,
+    read_estimator_log,
+    write_estimator_log,
+)
 from edge_runtime.replay.readers.formats import read_log
-from edge_runtime.replay.readers.recording import Recorder, read_recording, write_recording
-from edge_runtime.replay.replay import choose, make_estimator
+from edge_runtime.replay.replay_log import choose_estimator, make_estimator
 from tests.edge_runtime.fusion.recordings import recordings, turning
 
 ONE = np.arange(3.0)
@@ -31,8 +35,8 @@ EVERY_KIND: tuple[Measurement, ...] = (
     Wheels(0.01, np.array([1.0, 2.0, 3.0, 4.0]), -0.1),
     Imu(0.0, ONE, ONE + 9.0),
     Imu(math.nan, np.full(3, np.nan), ONE),  # faults are kept too
-    Gnss(-0.5, ONE, ONE + 1.0, None),
-    Gnss(0.2, ONE, ONE + 1.0, ONE - 1.0, 0.3),
+    GnssFix(-0.5, ONE, ONE + 1.0, None),
+    GnssFix(0.2, ONE, ONE + 1.0, ONE - 1.0, 0.3),
     Magnetometer(0.2, ONE),
     Feet(0.3, np.arange(12.0).reshape(4, 3), np.array([0.0, 0.5, 1.0, 0.9])),
     Displacement(0.4, 0.3, ONE, np.eye(3)),
@@ -64,7 +68,7 @@ def assert_same(got: Measurement, expected: Measurement) -> None:
 
 def test_a_recording_comes_back_as_it_was(tmp_path: Path) -> None:
     path, log = tmp_path / "log.npz", every_kind()
-    write_recording(path, log)
+    write_estimator_log(path, log)
     back = read_log(path)
     assert len(back.measurements) == len(log.measurements)
     for got, expected in zip(back.measurements, log.measurements):
@@ -97,7 +101,7 @@ def test_a_recorder_keeps_what_its_estimator_was_given() -> None:
 def test_a_full_disk_leaves_no_half_log(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
-        write_recording(tmp_path / "file" / "log.npz", every_kind())
+        write_estimator_log(tmp_path / "file" / "log.npz", every_kind())
 
 
 def truncated(path: Path) -> None:
@@ -144,7 +148,7 @@ def replaced(path: Path, **changed: Any) -> None:
 )
 def test_a_damaged_log_is_refused_in_one_line(tmp_path: Path, damage: Any, said: str) -> None:
     path = tmp_path / "log.npz"
-    write_recording(path, every_kind())
+    write_estimator_log(path, every_kind())
     damage(path)
     with pytest.raises(UserError, match=said) as error:
         read_log(path)
@@ -157,10 +161,10 @@ def test_a_corrupted_log_is_refused(tmp_path: Path) -> None:
     long = dataclasses.replace(
         every_kind(), measurements=EVERY_KIND * 300, arrivals=np.arange(2700.0)
     )
-    write_recording(path, long)
+    write_estimator_log(path, long)
     flipped(path)
     with pytest.raises(UserError, match="damaged"):
-        read_recording(path)
+        read_estimator_log(path)
 
 
 def test_a_foreign_matlab_file_is_refused(tmp_path: Path) -> None:
@@ -179,18 +183,18 @@ def test_a_foreign_matlab_file_is_refused(tmp_path: Path) -> None:
 def test_the_estimator_is_chosen_by_what_the_log_holds() -> None:
     def of(*kinds: type) -> str:
         kept = [m for m in EVERY_KIND if isinstance(m, kinds)]
-        return choose(Log(kept, np.zeros(len(kept))))
+        return choose_estimator(Log(kept, np.zeros(len(kept))))
 
     assert of(Imu) == of(Imu, Magnetometer) == "attitude"
     assert of(Imu, Feet) == "legged"
-    assert of(Imu, Wheels) == of(Imu, Gnss) == "wheeled"
+    assert of(Imu, Wheels) == of(Imu, GnssFix) == "wheeled"
 
 
 def test_trials_of_broad() -> None:
     pytest.importorskip("scipy")
     log = read_log(recordings("broad", "*.mat")[0])
     assert log.reference is not None
-    assert choose(log) == "attitude"
+    assert choose_estimator(log) == "attitude"
     assert {type(m) for m in log.measurements} == {Imu, Magnetometer}
     known = np.isfinite(log.reference.attitude).all(axis=1)
     assert 0.3 < known.mean() < 0.9
@@ -199,8 +203,12 @@ def test_trials_of_broad() -> None:
 
 def test_walks_of_cassie_get_the_noise_of_their_seed() -> None:
     path = recordings("cassie", "*.npz")[0]
-    clean = cassie(path, CassieNoise(0.0, 0.0, 0.0, 0.0, 0.0))
-    noisy, again, other = cassie(path, seed=1), cassie(path, seed=1), cassie(path, seed=2)
+    clean = read_cassie(path, CassieNoise(0.0, 0.0, 0.0, 0.0, 0.0))
+    noisy, again, other = (
+        read_cassie(path, seed=1),
+        read_cassie(path, seed=1),
+        read_cassie(path, seed=2),
+    )
     assert_same(noisy.measurements[7], again.measurements[7])
     rates = [
         np.array([m.gyro for m in log.measurements if isinstance(m, Imu)])
@@ -209,11 +217,11 @@ def test_walks_of_cassie_get_the_noise_of_their_seed() -> None:
     np.testing.assert_allclose(np.abs((rates[1] - rates[0]).mean(axis=0)), 0.01, atol=2e-4)
     np.testing.assert_allclose((rates[1] - rates[0]).std(axis=0), 0.002, rtol=0.05)
     assert not np.array_equal(rates[1], rates[2])
-    assert choose(noisy) == "legged"
+    assert choose_estimator(noisy) == "legged"
 
 
 def test_drives_of_comma2k19_know_their_car() -> None:
     log = read_log(recordings("comma2k19", "*.npz")[0])
-    assert choose(log) == "wheeled"
+    assert choose_estimator(log) == "wheeled"
     assert log.config is not None
     assert np.all(np.diff(log.arrivals) >= 0.0)

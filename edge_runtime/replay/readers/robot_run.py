@@ -14,7 +14,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion
 from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement, Readings
+from edge_runtime.fusion.measurement import Float, FusedSample, GnssFix, Imu, Measurement
 from edge_runtime.recording.run_log import ESTIMATE, SENSOR, RunRecord, read_run_log
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.rotations import rotation_matrix
@@ -26,7 +26,7 @@ _FIX = "gnss_position"
 _UNKNOWN = 1e12 * np.eye(9)
 
 
-def run_log(path: Path) -> Log:
+def read_run(path: Path) -> Log:
     """Read the log of a run; its `config` is the `RunRecord`.
 
     Raises:
@@ -75,13 +75,13 @@ def _measurements(record: RunRecord) -> tuple[Measurement, ...]:
         stamp, sequence, periods = float(row["stamp"]), int(row["sequence"]), int(row["fused"])
         if before >= 0 and k and int(row["row"]) > int(rows[k - 1]["row"]) + 1:
             periods = max(periods, sequence - before)  # those of the missing rows too
-        found.append(Readings(stamp, signals, periods, reset, told[k]))
+        found.append(FusedSample(stamp, signals, periods, reset, told[k]))
         before, reset = sequence, False
         if _FIX in signals and signals[_FIX].tobytes() != fix:
             fix = signals[_FIX].tobytes()
             position = signals[_FIX][0].astype(np.float64)
             if np.isfinite(position).all():
-                found.append(Gnss(stamp, position, np.full(3, np.nan)))
+                found.append(GnssFix(stamp, position, np.full(3, np.nan)))
     return tuple(found)
 
 
@@ -133,7 +133,7 @@ class ReplayedFusion:
         """The log without the fixes, if this estimator does not read them."""
         if any(signal.name == _FIX for signal in self._fusion.reads):
             return log
-        readings = tuple(m for m in log.measurements if isinstance(m, Readings))
+        readings = tuple(m for m in log.measurements if isinstance(m, FusedSample))
         return dataclasses.replace(
             log, measurements=readings, arrivals=np.array([m.stamp for m in readings])
         )
@@ -142,7 +142,7 @@ class ReplayedFusion:
         """Not called: the readings hold the IMU."""
 
     def update(self, measurement: Measurement) -> bool:
-        if not isinstance(measurement, Readings):
+        if not isinstance(measurement, FusedSample):
             return True  # a fix, which is among the readings
         fusion = self._fusion
         if measurement.reset:

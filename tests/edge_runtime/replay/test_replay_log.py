@@ -11,14 +11,14 @@ import pytest
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.measurement import Float, Gnss, Imu, Measurement
+from edge_runtime.fusion.measurement import Float, GnssFix, Imu, Measurement
 from edge_runtime.replay.errors_against_reference import (
     consistency,
     errors_against_reference,
     summary,
 )
 from edge_runtime.replay.readers import Log, Reference
-from edge_runtime.replay.replay import health_shares, make_estimator, replay
+from edge_runtime.replay.replay_log import health_shares, make_estimator, replay_log
 from tests.edge_runtime.fusion.recordings import product, turning_log
 
 RATE = 100
@@ -76,13 +76,13 @@ def journey(count: int = 1000, gnss: bool = False) -> tuple[Log, Reference]:
     measurements: list[Measurement] = [Imu(t, np.zeros(3), np.zeros(3)) for t in stamps.tolist()]
     arrivals = stamps
     if gnss:
-        measurements.append(Gnss(0.0, np.zeros(3), np.ones(3)))
+        measurements.append(GnssFix(0.0, np.zeros(3), np.ones(3)))
         arrivals = np.append(stamps, stamps[-1])
     return Log(measurements, arrivals, truth, "circle"), truth
 
 
 def figures(log: Log, estimator: Told) -> dict[str, float]:
-    run = replay(estimator, log)
+    run = replay_log(estimator, log)
     errors = errors_against_reference(run, log)
     assert errors is not None
     return {row.what: row.value for row in summary(errors, run)}
@@ -106,7 +106,7 @@ def test_errors_of_an_absolute_estimate() -> None:
     assert found["horizontal position"] == pytest.approx(0.5)
     assert found["height"] == pytest.approx(0.2)
     estimator.reset()
-    run = replay(estimator, log)
+    run = replay_log(estimator, log)
     errors = errors_against_reference(run, log)
     assert errors is not None
     shares = {what: (share, ratio) for what, share, ratio in consistency(errors, run)}
@@ -151,7 +151,7 @@ def test_yaw_drift_is_told_per_minute() -> None:
 def test_covariance_of_the_body_velocity_takes_tilt_along() -> None:
     log, truth = journey()
     covariance = np.diag([0.1**2] * 3 + [1e-3**2] * 3 + [1.0] * 3)
-    run = replay(Told(truth.attitude, truth.velocity, truth.position, covariance), log)
+    run = replay_log(Told(truth.attitude, truth.velocity, truth.position, covariance), log)
     errors = errors_against_reference(run, log)
     assert errors is not None
     # Driving forwards at 2 m/s, a heading wrong by 0.1 is 0.2 m/s to the side, a pitch up or down.
@@ -177,7 +177,7 @@ def test_the_truth_is_interpolated_but_not_over_gaps() -> None:
     assert figures(dataclasses.replace(log, reference=thin), estimator)["heading"] < 1e-3
     gap = Reference(*(getattr(truth, f.name)[[0, -1]] for f in dataclasses.fields(truth)))
     estimator.reset()
-    run = replay(estimator, log)
+    run = replay_log(estimator, log)
     errors = errors_against_reference(run, dataclasses.replace(log, reference=gap))
     assert errors is not None
     assert np.isnan(errors.position[1:-2]).all()
@@ -185,14 +185,14 @@ def test_the_truth_is_interpolated_but_not_over_gaps() -> None:
 
 def test_health_and_refusals_are_counted() -> None:
     log, truth = journey(gnss=True)
-    run = replay(Told(truth.attitude, truth.velocity, truth.position, np.eye(9)), log)
+    run = replay_log(Told(truth.attitude, truth.velocity, truth.position, np.eye(9)), log)
     assert health_shares(run) == [(Health.GOOD, "", 0.99), (Health.INITIALISING, "early", 0.01)]
-    assert run.refused == {"Gnss": (1, 1)}
+    assert run.refused == {"gnss": (1, 1)}
 
 
 def test_a_replay_is_what_the_estimator_says_live() -> None:
     log = turning_log(5.0)
-    run = replay(AttitudeFilter(), log)
+    run = replay_log(AttitudeFilter(), log)
     live = AttitudeFilter()
     for measurement in log.measurements:
         if isinstance(measurement, Imu):

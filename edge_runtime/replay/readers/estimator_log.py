@@ -20,29 +20,13 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
-from edge_runtime.fusion.estimate import Estimate, Estimator
-from edge_runtime.fusion.measurement import (
-    Displacement,
-    Feet,
-    Float,
-    Gnss,
-    Imu,
-    Magnetometer,
-    Measurement,
-    Wheels,
-)
+from edge_runtime.fusion.estimate import Estimate, StateFilter
+from edge_runtime.fusion.measurement import KINDS, Float, FusedSample, GnssFix, Imu, Measurement
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import Arrays, load_arrays
 
 FORMAT = "sim2edge log 1"
-_KINDS: Mapping[str, Any] = {
-    "imu": Imu,
-    "magnetometer": Magnetometer,
-    "feet": Feet,
-    "wheels": Wheels,
-    "gnss": Gnss,
-    "displacement": Displacement,
-}
+_KINDS = {name: made for name, made in KINDS.items() if made is not FusedSample}
 # Shape of one reading's field; 0 for as many as the robot has, none for a number.
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     **{f"imu_{name}": (3,) for name in ("gyro", "accel")},
@@ -65,7 +49,7 @@ class Recorder:
         clock: s, for the arrivals; a clock that stands for the measurements' own.
     """
 
-    def __init__(self, estimator: Estimator, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, estimator: StateFilter, clock: Callable[[], float] = time.monotonic) -> None:
         self._estimator, self._clock = estimator, clock
         self._measurements: list[Measurement] = []
         self._arrivals: list[float] = []
@@ -99,12 +83,12 @@ class Recorder:
         self._arrivals.append(self._clock())
 
 
-def is_recording(data: Arrays) -> bool:
+def is_estimator_log(data: Arrays) -> bool:
     """Whether the arrays are a log of ours."""
     return "format" in data and str(data["format"]).startswith("sim2edge log")
 
 
-def write_recording(path: str | Path, log: Log) -> None:
+def write_estimator_log(path: str | Path, log: Log) -> None:
     """Write a log, so that there is never half of one.
 
     Raises:
@@ -131,7 +115,7 @@ def write_recording(path: str | Path, log: Log) -> None:
     write_file(Path(path), content.getvalue())
 
 
-def read_recording(path: Path, data: Arrays | None = None) -> Log:
+def read_estimator_log(path: Path, data: Arrays | None = None) -> Log:
     """Read a log of ours.
 
     Args:
@@ -142,7 +126,7 @@ def read_recording(path: Path, data: Arrays | None = None) -> Log:
         UserError: it is not there, truncated, damaged, or not one of ours.
     """
     data = load_arrays(path) if data is None else data
-    if not is_recording(data):
+    if not is_estimator_log(data):
         raise UserError(f"'{path}' is no log of sim2edge")
     if str(data["format"]) != FORMAT:
         raise UserError(f"'{path}' is a '{data['format']}', this reads a '{FORMAT}'; update")
@@ -189,7 +173,7 @@ def _numbers(data: Arrays, name: str, shape: tuple[int, ...], count: int) -> Flo
 
 
 def _without_nothing(measurement: Measurement) -> Measurement:
-    if not isinstance(measurement, Gnss) or measurement.velocity is None:
+    if not isinstance(measurement, GnssFix) or measurement.velocity is None:
         return measurement
     unknown = all(map(math.isnan, measurement.velocity))
     return measurement._replace(velocity=None) if unknown else measurement

@@ -12,17 +12,17 @@ import numpy.typing as npt
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
-from edge_runtime.fusion.estimate import Estimate, Estimator, Health
-from edge_runtime.fusion.measurement import Feet, Float, Gnss, Imu, Wheels
+from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
+from edge_runtime.fusion.measurement import Feet, Float, GnssFix, Imu, Wheels, kind_of
 from edge_runtime.recording.run_log import RunRecord
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.readers.run_log import ReplayedFusion
+from edge_runtime.replay.readers.robot_run import ReplayedFusion
 
 ESTIMATORS = ("attitude", "legged", "wheeled")
 
 
 @dataclass(frozen=True)
-class Run:
+class EstimateSeries:
     """What an estimator said along a log, each time after taking in what arrived together."""
 
     stamp: Float  # (K,) s, of the estimates
@@ -38,17 +38,17 @@ class Run:
     refused: Mapping[str, tuple[int, int]]  # by kind of measurement: not believed, of how many
 
 
-def choose(log: Log) -> str:
+def choose_estimator(log: Log) -> str:
     """The estimator that a log is meant for, or that makes most of what it holds."""
     if log.estimator:
         return log.estimator
     kinds = {type(measurement) for measurement in log.measurements}
     if Feet in kinds:
         return "legged"
-    return "wheeled" if kinds & {Wheels, Gnss} else "attitude"
+    return "wheeled" if kinds & {Wheels, GnssFix} else "attitude"
 
 
-def make_estimator(name: str, log: Log) -> Estimator:
+def make_estimator(name: str, log: Log) -> StateFilter:
     """An estimator by name, with what the log says of its robot.
 
     Raises:
@@ -57,7 +57,7 @@ def make_estimator(name: str, log: Log) -> Estimator:
     if isinstance(log.config, RunRecord):
         return ReplayedFusion(log.config, name)
     made, config_class = _classes(name)
-    config = log.config if choose(log) == name else None
+    config = log.config if choose_estimator(log) == name else None
     if isinstance(config, dict):
         config = _revived(config_class, config)
     if config is None:
@@ -67,7 +67,7 @@ def make_estimator(name: str, log: Log) -> Estimator:
         if not feet:
             raise UserError(f"the log '{log.name}' has no feet; choose another --estimator")
         config = dataclasses.replace(config, feet=feet)
-    estimator: Estimator = made(config)
+    estimator: StateFilter = made(config)
     return estimator
 
 
@@ -107,7 +107,7 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def replay(estimator: Estimator, log: Log) -> Run:
+def replay_log(estimator: StateFilter, log: Log) -> EstimateSeries:
     """Give an estimator all measurements of a log in the order of their arrival.
 
     Its estimate is taken once all that arrived together has been taken in, from the first one on
@@ -124,7 +124,7 @@ def replay(estimator: Estimator, log: Log) -> Run:
         if isinstance(measurement, Imu):
             estimator.predict(measurement)
         else:
-            of_kind = count.setdefault(type(measurement).__name__, [0, 0])
+            of_kind = count.setdefault(kind_of(measurement), [0, 0])
             of_kind[0] += not estimator.update(measurement)
             of_kind[1] += 1
         if index == last or arrivals[index + 1] != arrivals[index]:
@@ -156,10 +156,10 @@ class _Rows:
                 self._every *= 2
         self._seen += 1
 
-    def run(self, refused: Mapping[str, tuple[int, int]]) -> Run:
+    def run(self, refused: Mapping[str, tuple[int, int]]) -> EstimateSeries:
         estimates = self._estimates
         reasons = tuple(dict.fromkeys(estimate.reason for estimate in estimates))
-        return Run(
+        return EstimateSeries(
             **{
                 name: np.array([getattr(estimate, name) for estimate in estimates])
                 for name in _COLUMNS
@@ -177,7 +177,7 @@ _COLUMNS = (
 )
 
 
-def health_shares(run: Run) -> list[tuple[Health, str, float]]:
+def health_shares(run: EstimateSeries) -> list[tuple[Health, str, float]]:
     """How much of the estimates had which health and why, the best health and most first."""
     pairs = np.stack([run.health, run.reason], axis=1)
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)

@@ -17,30 +17,30 @@ from edge_runtime.signals import Array, Signal, Signals
 class Fusion(Protocol):
     """An estimator of signals from signals, for N rows."""
 
-    reads: tuple[Signal, ...]  # what it needs in every sample, in this size, unit and frame
+    reads: tuple[Signal, ...]  # what every sample must hold, in this size, unit and frame
     provides: tuple[Signal, ...]
     lost: bool  # whether its estimate cannot be trusted at present, in any row
     estimates: Mapping[str, Array]  # one array for each of `provides`, (N, size), always the same
 
     @property
     def states(self) -> Sequence[Estimate]:
-        """What is known of each row and how surely; none from an estimator that does not tell."""
+        """The full estimate of each row, with covariance; empty if the estimator makes none."""
         ...
 
     @property
     def reason(self) -> str:
-        """Why it is lost, or less sure than usual; empty if it is neither."""
+        """Why it is lost, or less sure than usual, one line; empty if it is neither."""
         ...
 
     def reset(self, rows: np.ndarray | None = None) -> None:
-        """Forget these rows (all by default); they are lost until a sample says where they are."""
+        """Forgets these rows, all by default; they are lost until a sample shows their attitude."""
         ...
 
     def update(self, signals: Signals, periods: int = 1) -> Mapping[str, Array]:
-        """Take in a new sample, (N, size) a signal.
+        """Updates the estimates with a new sample.
 
         Args:
-            signals: at least `reads`.
+            signals: at least `reads`, (N, size) float32 each.
             periods: control periods since the last sample; more than 1 after a lost one.
 
         Returns:
@@ -49,5 +49,5 @@ class Fusion(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what it holds; it is not used any more."""
+        """Releases what the estimator holds, such as processes; it is not used any more."""
         ...

@@ -1,4 +1,7 @@
-"""Compiled where numba is installed, plain numpy where it is not: one source, the same numbers."""
+"""Compiles functions with numba where it is installed, and runs them as numpy where it is not.
+
+There is one source and it gives the same numbers.
+"""
 
 import logging
 import threading
@@ -32,7 +35,7 @@ _CHANGED = max(source.stat().st_mtime for source in _FOLDER.rglob("*.py"))  # s,
 
 @cache
 def _forget_stale(folder: str) -> None:
-    """Remove numba's indices in a folder that are older than any source of the estimators.
+    """Removes numba's indices in a folder that are older than any source of the estimators.
 
     Numba compares an index with the file its function is in, not with the files of the functions
     it calls, and would go on with what they were.
@@ -44,7 +47,7 @@ def _forget_stale(folder: str) -> None:
 
 
 def as_numbers(records: Records) -> Float:
-    """The memory of a (n,) structured array as float64.
+    """Returns the memory of a (n,) structured array as float64.
 
     A compiled function that Python calls takes this and views it as records, because each
     structured array among its arguments costs half a microsecond.
@@ -54,19 +57,19 @@ def as_numbers(records: Records) -> Float:
 
 
 def columns(records: Records) -> dict[str, Any]:
-    """The fields of a (n,) structured array, (n, ...) each, to write to without much ado.
+    """Returns the fields of a (n,) structured array, (n, ...) each.
 
-    Writing to a field of a `Record` takes Python half a microsecond more.
+    Python writes to them half a microsecond faster than to a field of a `Record`.
     """
     return {name: records[name] for name in records.dtype.names or ()}
 
 
 def compiled(function: F) -> F:
-    """Compile a function of numpy arrays and numbers at its first call, and keep it on disk.
+    """Compiles a function of numpy arrays and numbers at its first call, and keeps it on disk.
 
-    What it decorates is written in the part of Python that numba understands, calls nothing but
-    numpy and other compiled functions, and runs unchanged without numba. `a @ b` is written
-    `product(a, b)`, for numba's own needs scipy.
+    The function is written in the part of Python that numba understands, calls only numpy and
+    other compiled functions, and runs unchanged without numba. It uses `product(a, b)` instead of
+    `a @ b`, for which numba needs scipy.
     """
     if numba is None:
         return function

@@ -1,4 +1,4 @@
-"""What an estimator knows, how surely, and whether it may be trusted."""
+"""An estimated state with covariance and health, and the protocol of the filters behind it."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -8,11 +8,11 @@ from edge_runtime.fusion.measurement import Float, Imu, Measurement
 
 
 class Health(IntEnum):
-    """From worst to best."""
+    """How far an estimate may be trusted, from worst to best."""
 
-    LOST = 0  # do not use it
+    LOST = 0  # unknown: do not use it
     INITIALISING = 1  # not yet known well enough
-    DEGRADED = 2  # usable, but less sure than usual: a sensor is missing or contradicts
+    DEGRADED = 2  # usable, but less sure than usual: a sensor is missing or contradicts the others
     GOOD = 3
 
 
@@ -39,14 +39,20 @@ class StateFilter(Protocol):
     """A filter over stamped measurements, of one robot."""
 
     def predict(self, imu: Imu) -> None:
-        """Go forward to the time of an IMU reading. A reading that cannot be true (not finite,
-        saturated, from the past, stamped twice) is left out and told by the health."""
+        """Propagates to the time of an IMU reading.
+
+        A reading that cannot be true (not finite, saturated, from the past, stamped twice) is left
+        out, and the health shows it."""
         ...
 
     def update(self, measurement: Measurement) -> bool:
-        """Correct with another sensor's measurement; False if it was not believed.
+        """Corrects with another sensor's measurement.
 
-        One that comes late is put where it belongs in time, if that is not too long ago."""
+        A late one is put where it belongs in time, if that is not too long ago.
+
+        Returns:
+            Whether it was believed.
+        """
         ...
 
     @property
@@ -55,5 +61,5 @@ class StateFilter(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forgets everything, as at start-up."""
         ...

@@ -17,7 +17,7 @@ _SMALL = 1e-3  # rad^2; below, the series are exact to 1e-17
 
 @compiled
 def skew(v: Float) -> Float:
-    """Matrix of the cross product, (3, 3): its product with u is v x u."""
+    """Returns the matrix of the cross product, (3, 3): its product with u is v x u."""
     m = np.zeros((3, 3))
     m[0, 1] = -v[2]
     m[0, 2] = v[1]
@@ -30,7 +30,7 @@ def skew(v: Float) -> Float:
 
 @compiled
 def _series(v: Float, a: float, b: float, c: float) -> Float:
-    """(3, 3) matrix a I + b skew(v) + c skew(v)^2, by its entries."""
+    """Returns the (3, 3) matrix a I + b skew(v) + c skew(v)^2, by its entries."""
     x, y, z = v[0], v[1], v[2]
     m = np.empty((3, 3))
     m[0, 0] = a - c * (y * y + z * z)
@@ -47,7 +47,7 @@ def _series(v: Float, a: float, b: float, c: float) -> Float:
 
 @compiled
 def so3_exp(v: Float) -> Float:
-    """(3, 3) rotation by the rotation vector v (Gamma_0)."""
+    """Returns the (3, 3) rotation by the rotation vector v (Gamma_0)."""
     s = v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
     if s < _SMALL:
         b = 1.0 - s / 6.0 * (1.0 - s / 20.0 * (1.0 - s / 42.0))
@@ -61,7 +61,7 @@ def so3_exp(v: Float) -> Float:
 
 @compiled
 def so3_left_jacobian(v: Float) -> Float:
-    """(3, 3) integral of Exp(t v) over t in 0..1 (Gamma_1, the left Jacobian)."""
+    """Returns the (3, 3) integral of Exp(t v) over t in 0..1 (Gamma_1, the left Jacobian)."""
     s = v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
     if s < _SMALL:
         b = 0.5 - s / 24.0 * (1.0 - s / 30.0 * (1.0 - s / 56.0))
@@ -75,7 +75,7 @@ def so3_left_jacobian(v: Float) -> Float:
 
 @compiled
 def so3_gamma_2(v: Float) -> Float:
-    """(3, 3) twofold integral of Exp (Gamma_2): what a constant force adds to a position."""
+    """Returns the (3, 3) twofold integral of Exp (Gamma_2), from constant force to shift."""
     s = v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
     if s < _SMALL:
         b = 1.0 / 6.0 - s / 120.0 * (1.0 - s / 42.0 * (1.0 - s / 72.0))
@@ -89,7 +89,7 @@ def so3_gamma_2(v: Float) -> Float:
 
 @compiled
 def so3_log(rotation: Float) -> Float:
-    """(3,) rotation vector of a rotation matrix, of an angle in [0, pi]."""
+    """Returns the (3,) rotation vector of a rotation matrix, of an angle in [0, pi]."""
     q = matrix_to_quaternion(rotation)
     v = q[1:].copy()
     sine = math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
@@ -100,7 +100,7 @@ def so3_log(rotation: Float) -> Float:
 
 @compiled
 def sek3_exp(xi: Float) -> tuple[Float, Float]:
-    """Exponential of SE_k(3).
+    """Returns the exponential of SE_k(3).
 
     Args:
         xi: (3 + 3k,) rotation vector, then k translations.
@@ -123,7 +123,7 @@ def sek3_exp(xi: Float) -> tuple[Float, Float]:
 
 @compiled
 def quaternion_to_matrix(q: Float) -> Float:
-    """(3, 3) rotation of a unit quaternion."""
+    """Returns the (3, 3) rotation of a unit quaternion."""
     w, x, y, z = q[0], q[1], q[2], q[3]
     m = np.empty((3, 3))
     m[0, 0] = 1.0 - 2.0 * (y * y + z * z)
@@ -140,7 +140,7 @@ def quaternion_to_matrix(q: Float) -> Float:
 
 @compiled
 def matrix_to_quaternion(m: Float) -> Float:
-    """(4,) unit quaternion of a rotation matrix, by its largest component (Shepperd, 1978)."""
+    """Returns the (4,) unit quaternion of a rotation, by its largest component (Shepperd, 1978)."""
     q = np.empty(4)
     trace = m[0, 0] + m[1, 1] + m[2, 2]
     if trace >= m[0, 0] and trace >= m[1, 1] and trace >= m[2, 2]:
@@ -173,7 +173,7 @@ def matrix_to_quaternion(m: Float) -> Float:
 
 @compiled
 def tilt_from_gravity(accel: Float) -> Float:
-    """(3, 3) rotation body to world, of yaw 0, in which this specific force points up.
+    """Returns the (3, 3) rotation body to world, of yaw 0, in which this specific force points up.
 
     Args:
         accel: (3,) specific force in the body frame, not zero.

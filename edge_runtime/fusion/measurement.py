@@ -1,4 +1,4 @@
-"""What an estimator takes in: stamped measurements, each of one kind of sensor.
+"""The stamped measurements that an estimator takes, one type for each kind of sensor.
 
 Stamps are seconds on one monotonic clock, of the moment the sensor measured. Vectors are float64;
 frames as in REP-103: the body frame is that of the IMU, x forward, y left, z up; the world frame
@@ -30,7 +30,7 @@ class Magnetometer(NamedTuple):
 
 
 class Feet(NamedTuple):
-    """Where the feet are, by forward kinematics, and how surely each stands."""
+    """Positions of the feet by forward kinematics, and probabilities that they stand."""
 
     stamp: float  # s
     position: Float  # (F, 3) m, in the body frame
@@ -56,7 +56,7 @@ class GnssFix(NamedTuple):
 
 
 class Displacement(NamedTuple):
-    """How the body moved between two moments, by lidar odometry."""
+    """The body's motion between two moments, by lidar odometry."""
 
     stamp: float  # s, the later moment
     since: float  # s, the earlier one
@@ -65,13 +65,13 @@ class Displacement(NamedTuple):
 
 
 class FusedSample(NamedTuple):
-    """All of a robot's sensors at once, as its control loop gave them to its estimator."""
+    """A sample of all of a robot's sensors, as its control loop gave it to its estimator."""
 
     stamp: float  # s
     signals: Mapping[str, npt.NDArray[np.float32]]  # (1, size) each
-    periods: int  # control periods since those before
-    reset: bool  # whether the estimator was reset before it got them
-    estimates: npt.NDArray[np.float32]  # what it made of them, its outputs one after another
+    periods: int  # control periods since the sample before
+    reset: bool  # whether the estimator was reset before it got the sample
+    estimates: npt.NDArray[np.float32]  # the outputs that it computed, one after another
 
 
 Measurement = FusedSample | Imu | Magnetometer | Feet | Wheels | GnssFix | Displacement
@@ -88,5 +88,5 @@ KINDS: Mapping[str, type[Any]] = {
 
 
 def kind_of(measurement: Measurement) -> str:
-    """The name of a measurement's kind, one of `KINDS`."""
+    """Returns the name of a measurement's kind, one of `KINDS`."""
     return next(name for name, made in KINDS.items() if type(measurement) is made)

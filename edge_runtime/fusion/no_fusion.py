@@ -1,4 +1,4 @@
-"""No estimator: for a robot that gives every signal itself, such as an IMU with an AHRS."""
+"""The estimator of a robot that gives every signal itself, such as an IMU with an AHRS."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,6 +1,6 @@
-"""Whether an IMU reading can be true, and over which time to integrate it.
+"""Judges whether an IMU reading can be true, and over which time to integrate it.
 
-Plain floats and no numpy: a reduction over three numbers costs more than all of this.
+It uses plain floats and no numpy, whose reduction over three numbers costs more than all of this.
 """
 
 import math
@@ -78,7 +78,7 @@ _GRAVITIES = (0.9 * GRAVITY, 1.1 * GRAVITY)
 _FEWEST_REPEATS = 5
 _MOST_SPIKES = 2  # in a row
 _NOTHING = [math.nan] * 3
-_LONGEST = 1e9  # s; a longer gap is told as this
+_LONGEST = 1e9  # s; a longer gap is reported as this
 
 
 class ImuCheck:
@@ -86,7 +86,7 @@ class ImuCheck:
 
     A reading is left out if it is not finite, saturated, stamped before or with the last one, a
     spike, or bit for bit what it was; the next good one then stands for it too. After a gap too
-    long for that `ImuVerdict.gap` tells how long. Once the units have been found wrong, nothing is
+    long for that `ImuVerdict.gap` is its length. Once the units have been found wrong, nothing is
     usable until `reset`.
     """
 
@@ -95,7 +95,7 @@ class ImuCheck:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, as at start-up."""
+        """Forgets everything, as at start-up."""
         self._stamp = math.nan  # of the last reading whose time was right
         self._used = math.nan  # of the last usable one
         self._period = math.nan  # s, typical
@@ -116,11 +116,11 @@ class ImuCheck:
         return self._stamp
 
     def check(self, imu: Imu) -> ImuVerdict:
-        """Judge the next reading."""
+        """Judges the next reading of the IMU."""
         return self.judge(imu.stamp, imu.gyro.tolist(), imu.accel.tolist())
 
     def judge(self, stamp: float, gyro: list[float], accel: list[float]) -> ImuVerdict:
-        """As `check`, of plain numbers."""
+        """Judges the next reading, given as plain numbers: s, rad/s and m/s^2."""
         since = stamp - self._stamp
         self._gap = 0.0
         if 0.0 < since <= self.config.longest_bridge:
@@ -153,7 +153,7 @@ class ImuCheck:
         return ImuVerdict(True, GAP, since, dt - since)
 
     def _odd_time(self, stamp: float) -> str:
-        """Why the reading is left out, or nothing if it is the first one or on a new clock."""
+        """Returns why the reading is left out; empty if it is the first or on a new clock."""
         if not math.isfinite(stamp):
             return NOT_FINITE
         if math.isnan(self._stamp):
@@ -181,7 +181,7 @@ class ImuCheck:
         ax, ay, az = accel
         if not math.isfinite(gx + gy + gz + ax + ay + az):
             return NOT_FINITE
-        # A sensor at its limit repeats itself as a frozen one does, and is told as what it is.
+        # A sensor at its limit repeats itself as a frozen one does, so saturation is tested first.
         limit = self.config.gyro_range
         if not (-limit < gx < limit and -limit < gy < limit and -limit < gz < limit):
             return SATURATED
@@ -252,9 +252,9 @@ def _jump(now: list[float], before: list[float]) -> float:
 
 
 class UnitCheck:
-    """Judges the units by four quarters of a second of rest in a row, all of one opinion.
+    """Judges the units by four quarters of a second of rest in a row that agree.
 
-    So a disturbance in one of them decides nothing.
+    A disturbance in one of them thus decides nothing.
     """
 
     def __init__(self, config: ImuCheckConfig) -> None:

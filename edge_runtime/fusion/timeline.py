@@ -23,7 +23,7 @@ TWICE = -2
 
 
 def moment(event: np.dtype, state: np.dtype) -> np.dtype:
-    """The dtype of an event, whose first fields are `EVENT_HEADER`, with the state after it."""
+    """Returns the dtype of an event, which begins with `EVENT_HEADER`, with the state after it."""
     return np.dtype([("event", event), ("state", state)])
 
 
@@ -47,7 +47,7 @@ class Timeline:
         self._states = self.moments["state"]
 
     def start(self, stamp: float, kind: float, state: Record, covariance: Float) -> None:
-        """Forget everything and begin from this state."""
+        """Forgets everything and begins from this state."""
         self.span[:2] = 0.0, 1.0
         self.moments[0] = 0.0
         event = self.moments[0]["event"]
@@ -79,13 +79,13 @@ class Timeline:
 
 @compiled
 def slot(span: Float, capacity: int, index: int) -> int:
-    """Where in the ring the event `index` is, counted from the oldest."""
+    """Returns the slot in the ring of the event `index`, counted from the oldest."""
     return (int(span[0]) + index) % capacity
 
 
 @compiled
 def place(events: Records, span: Float, event: Record) -> int:
-    """Put an event in its place.
+    """Puts an event in its place.
 
     Args:
         events: (K,) the ring; written.
@@ -117,7 +117,7 @@ def place(events: Records, span: Float, event: Record) -> int:
         return TOO_LATE
     if count == capacity:
         if index == 1:
-            return TOO_LATE  # the state before it has to go
+            return TOO_LATE  # its predecessor is dropped, and with it the state to start from
         span[0] = float(slot(span, capacity, 1))
         index -= 1
     else:

@@ -1,4 +1,4 @@
-"""What an IMU reads at rest, made up: to compile an estimator before a robot waits for it."""
+"""Synthetic readings of an IMU at rest, to compile an estimator before a robot waits for it."""
 
 import numpy as np
 
@@ -6,8 +6,13 @@ from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 
 
-def rest(signals: dict[str, Array], rng: np.random.Generator) -> None:
-    """Write a reading with noise into the IMU's signals, (1, size) each, as far as there are."""
+def write_imu_at_rest(signals: dict[str, Array], rng: np.random.Generator) -> None:
+    """Writes a noisy reading at rest into the IMU's signals.
+
+    Args:
+        signals: (1, size) each, changed in place; `imu_burst` may be missing.
+        rng: source of the noise.
+    """
     readings = max(signals[IMU_BURST].size // 6, 1) if IMU_BURST in signals else 1
     imu = 0.01 * rng.standard_normal((readings, 6))
     imu[:, 5] += GRAVITY

@@ -1,4 +1,4 @@
-"""How wrong an estimator was along a log, where what was true is known.
+"""Errors of an estimator along a log that has a reference.
 
 An estimator without magnetometer and GNSS cannot know where north is, nor where it is. It is then
 judged by what it can know: tilt, velocity in the body frame, how its heading drifts, and its path
@@ -47,7 +47,15 @@ class Errors:
 
 
 def errors_against_reference(run: EstimateSeries, log: Log) -> Errors | None:
-    """Compare; None where the log has no reference."""
+    """Returns the errors of a run.
+
+    Args:
+        run: the estimates along the log.
+        log: the recording that was replayed.
+
+    Returns:
+        The errors, or None where the log has no reference.
+    """
     if log.reference is None:
         return None
     absolute = any(isinstance(m, (Magnetometer, GnssFix)) for m in log.measurements)
@@ -105,7 +113,7 @@ class Summary:
 
 
 def summary(errors: Errors, run: EstimateSeries) -> list[Summary]:
-    """The figures of a run from when it first said that it is no longer initialising."""
+    """Returns the figures of a run from when it first said that it is no longer initialising."""
     judged = np.cumsum(run.health > Health.INITIALISING) > 0
     rows: list[Summary] = []
 
@@ -132,7 +140,7 @@ def summary(errors: Errors, run: EstimateSeries) -> list[Summary]:
 
 
 def consistency(errors: Errors, run: EstimateSeries) -> list[tuple[str, float, float]]:
-    """What, the share of time within the 95 % bounds, and the mean over the expected value."""
+    """Returns each quantity, its share of time within 95 % bounds, and mean over expected value."""
     judged = np.cumsum(run.health > Health.INITIALISING) > 0
     found = []
     for what, (freedom, values) in errors.nees.items():
@@ -145,7 +153,7 @@ def consistency(errors: Errors, run: EstimateSeries) -> list[tuple[str, float, f
 
 
 def _nees(error: Float, covariance: Float) -> tuple[int, Float]:
-    """Normalized estimation error squared, NaN where the truth or the estimate is unknown."""
+    """Returns the normalized estimation error squared; NaN where something is unknown."""
     freedom = error.shape[1]
     values = np.full(len(error), np.nan)
     largest = np.einsum("kii->ki", covariance).max(axis=1)
@@ -167,7 +175,7 @@ def _slope(stamp: Float, values: Float) -> float:
 
 
 def _at(reference: Reference, stamp: Float) -> Reference:
-    """Interpolated; NaN outside, across gaps, and beside what is unknown."""
+    """Returns the reference at other stamps; NaN outside, across gaps, and beside unknowns."""
     known = reference.stamp
     after = np.clip(np.searchsorted(known, stamp), 1, max(len(known) - 1, 1))
     before = after - 1
@@ -194,13 +202,13 @@ def _at(reference: Reference, stamp: Float) -> Reference:
 
 
 def _first(run: EstimateSeries, truth: Reference) -> int:
-    """The row at which heading and place are made equal."""
+    """Returns the row at which heading and place are made equal."""
     usable = (run.health > Health.INITIALISING) & np.isfinite(truth.attitude).all(axis=1)
     return int(np.argmax(usable)) if usable.any() else 0
 
 
 def _moved(truth: Reference, run: EstimateSeries, row: int) -> Reference:
-    """The truth in the world of an estimator that began with an arbitrary heading and place."""
+    """Returns the truth, turned and moved into the world in which the estimator began."""
     conjugate = truth.attitude[row] * [1.0, -1.0, -1.0, -1.0]
     turned = multiply(run.attitude[row][None], conjugate[None])[0]
     size = math.hypot(turned[0], turned[3])

@@ -22,7 +22,6 @@ from edge_runtime.replay.errors_against_reference import (
 from edge_runtime.replay.plot import picture
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.formats import read_log
-from edge_runtime.replay.readers.robot_run import NOT_TOLD, ReplayedFusion
 from edge_runtime.replay.replay_log import (
     EstimateSeries,
     choose_estimator,
@@ -30,6 +29,7 @@ from edge_runtime.replay.replay_log import (
     make_estimator,
     replay_log,
 )
+from edge_runtime.replay.replayed_fusion import NO_HEALTH, ReplayedFusion
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class FuseConfig:
 
 
 def main(config: FuseConfig) -> int:
-    """Run the command.
+    """Runs the command.
 
     Raises:
-        UserError: the log or the estimator is not what it should be.
+        UserError: the log cannot be read, or there is no such estimator.
     """
     log = read_log(config.log, config.seed)
     name = config.estimator or choose_estimator(log)
@@ -83,7 +83,7 @@ def main(config: FuseConfig) -> int:
 
 
 def describe(log: Log, estimator: str, run: EstimateSeries, errors: Errors | None) -> list[str]:
-    """What was replayed, how wrong it was and how it felt, a line each."""
+    """Returns lines for people: the log, the errors, the health, and what was not believed."""
     arrived = log.arrivals[np.isfinite(log.arrivals)]
     seconds = float(arrived.max() - arrived.min()) if len(arrived) else 0.0
     kinds: dict[str, int] = {}
@@ -104,7 +104,7 @@ def describe(log: Log, estimator: str, run: EstimateSeries, errors: Errors | Non
     lines.append("")
     for health, reason, share in health_shares(run):
         why = f": {reason}" if reason else ""
-        name = health.name.lower() if reason != NOT_TOLD else _UNTOLD
+        name = health.name.lower() if reason != NO_HEALTH else _UNKNOWN
         lines.append(f"  {_percent(share):>7} {name}{why}")
     for kind, (refused, of) in run.refused.items():
         if refused:
@@ -113,7 +113,7 @@ def describe(log: Log, estimator: str, run: EstimateSeries, errors: Errors | Non
     return [*lines, ""]
 
 
-_UNTOLD = "health not told"
+_UNKNOWN = "health unknown"
 
 
 def _percent(share: float) -> str:
@@ -121,7 +121,7 @@ def _percent(share: float) -> str:
 
 
 def export(stem: Path, run: EstimateSeries, errors: Errors | None) -> None:
-    """Write the estimates as `.npz` and `.csv`, with sigmas and, where known, the truth."""
+    """Writes the estimates as `.npz` and `.csv`, with sigmas and, where known, the truth."""
     sigma = np.sqrt(np.maximum(np.einsum("kii->ki", run.covariance), 0.0))
     columns: dict[str, Float] = {
         "stamp": run.stamp,
@@ -140,7 +140,7 @@ def export(stem: Path, run: EstimateSeries, errors: Errors | None) -> None:
         columns["true_position"] = errors.truth.position
     health = np.array([Health(h).name.lower() for h in range(len(Health))])[run.health]
     reason = np.array(run.reasons)[run.reason]
-    health = np.where(reason == NOT_TOLD, _UNTOLD, health)
+    health = np.where(reason == NO_HEALTH, _UNKNOWN, health)
     content = io.BytesIO()
     np.savez_compressed(
         content,

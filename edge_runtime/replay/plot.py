@@ -1,4 +1,4 @@
-"""A picture of a replay: estimate, reference and ±3 sigma, and how the estimator felt."""
+"""Draws a replay: estimate, reference, ±3 sigma and health over time."""
 
 import io
 import math
@@ -31,12 +31,22 @@ _HIDDEN = 1e3  # standard deviation of what an estimator does not estimate, at l
 def picture(
     log: Log, estimator: str, run: EstimateSeries, errors: Errors | None, kind: str = "svg"
 ) -> bytes:
-    """The picture as a file's content.
+    """Draws a replay.
+
+    Args:
+        log: the recording, of which the fixes are drawn.
+        estimator: its name, for the title.
+        run: the estimates.
+        errors: against the reference, if there is one.
+        kind: of the file, as matplotlib names it.
+
+    Returns:
+        The picture as a file's content.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
-    import matplotlib  # noqa: PLC0415  only who wants a picture needs it
+    import matplotlib  # noqa: PLC0415  an optional extra
     from matplotlib.figure import Figure  # noqa: PLC0415  without a window
 
     style: Any = {
@@ -102,7 +112,7 @@ class _Panel:
 
 
 def _panels(run: EstimateSeries, errors: Errors | None) -> list[list[_Panel]]:
-    """Rows of three."""
+    """Returns the panels, in rows of three."""
     sigma = _sigma(run)
     angles = _euler(run.attitude)
     centre = _mean_angles(angles)
@@ -156,7 +166,7 @@ def _position(run: EstimateSeries, errors: Errors | None) -> list[_Panel]:
 
 
 def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Mask) -> None:
-    """Draw one; its range is that of the settled estimator."""
+    """Draws a panel; its range is that of the settled estimator."""
     known = np.isfinite(panel.estimate)
     axes.set_title(panel.title, loc="left", fontsize=9.5, color=_INK, pad=5)
     _plain(axes)
@@ -202,7 +212,7 @@ def _path(axes: Any, log: Log, run: EstimateSeries, errors: Errors | None) -> No
 
 
 def _health(axes: Any, stamp: Float, run: EstimateSeries) -> None:
-    """A strip, coloured by the worst health of each moment."""
+    """Draws a strip, coloured by the worst health of each moment."""
     count = min(_POINTS, len(stamp))
     edges = np.linspace(0, len(stamp), count + 1).astype(int)[:-1]
     worst = np.minimum.reduceat(run.health, edges)
@@ -243,7 +253,7 @@ def _plain(axes: Any) -> None:
 
 
 def _line(stamp: Float, values: Float, wraps: bool) -> tuple[Float, Float]:
-    """A curve of few enough points; the least and the most of each moment are both in it."""
+    """Returns a curve of few enough points that keeps the extremes of each moment."""
     if wraps:
         every = max(1, len(stamp) // _POINTS)
         at, curve = stamp[::every], values[::every].copy()
@@ -254,7 +264,7 @@ def _line(stamp: Float, values: Float, wraps: bool) -> tuple[Float, Float]:
 
 
 def _thin(stamp: Float, low: Float, high: Float) -> tuple[Float, Float, Float]:
-    """Moments, the least of `low` and the most of `high` in each."""
+    """Returns moments, the least of `low` and the most of `high` in each."""
     count = min(_POINTS, len(stamp))
     edges = np.linspace(0, len(stamp), count + 1).astype(int)[:-1]
     return stamp[edges], np.fmin.reduceat(low, edges), np.fmax.reduceat(high, edges)
@@ -269,7 +279,7 @@ def _sigma(run: EstimateSeries) -> Float:
 
 
 def _sigma_by_heading(run: EstimateSeries) -> Float:
-    """(K, 3) standard deviations in degrees about the body's horizontal axes and the vertical."""
+    """Returns (K, 3) standard deviations, degrees, about body-level axes and the vertical."""
     yaw = np.radians(_euler(run.attitude)[:, 2])
     turning = run.covariance[:, :3, :3]
     forward = np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
@@ -280,7 +290,7 @@ def _sigma_by_heading(run: EstimateSeries) -> Float:
 
 
 def _euler(quaternion: Float) -> Float:
-    """(K, 3) roll, pitch, yaw in degrees, REP-103."""
+    """Returns (K, 3) roll, pitch, yaw in degrees, REP-103."""
     w, x, y, z = quaternion.T
     roll = np.arctan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
     pitch = np.arcsin(np.clip(2 * (w * y - z * x), -1.0, 1.0))
@@ -293,7 +303,7 @@ def _mean_angles(degrees: Float) -> Float:
 
 
 def _around(centre: Float, degrees: Float) -> Float:
-    """The same angles, within 180 degrees of the centre, so that they seldom wrap."""
+    """Returns the same angles, within 180 degrees of the centre, so that they seldom wrap."""
     return centre + np.mod(degrees - centre + 180.0, 360.0) - 180.0
 
 

@@ -1,4 +1,4 @@
-"""Running a recorded log through an estimator."""
+"""Replays a recorded log through an estimator."""
 
 import dataclasses
 import math
@@ -16,14 +16,14 @@ from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
 from edge_runtime.fusion.measurement import Feet, Float, GnssFix, Imu, Wheels, kind_of
 from edge_runtime.recording.run_log import RunRecord
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.readers.robot_run import ReplayedFusion
+from edge_runtime.replay.replayed_fusion import ReplayedFusion
 
 ESTIMATORS = ("attitude", "legged", "wheeled")
 
 
 @dataclass(frozen=True)
 class EstimateSeries:
-    """What an estimator said along a log, each time after taking in what arrived together."""
+    """The estimates along a log, one after each group of measurements that arrived together."""
 
     stamp: Float  # (K,) s, of the estimates
     attitude: Float  # (K, 4)
@@ -35,11 +35,11 @@ class EstimateSeries:
     health: npt.NDArray[np.int_]  # (K,) of `Health`, int
     reasons: tuple[str, ...]  # that occur
     reason: npt.NDArray[np.int_]  # (K,) index into `reasons`
-    refused: Mapping[str, tuple[int, int]]  # by kind of measurement: not believed, of how many
+    refused: Mapping[str, tuple[int, int]]  # by kind: not believed, of how many
 
 
 def choose_estimator(log: Log) -> str:
-    """The estimator that a log is meant for, or that makes most of what it holds."""
+    """Returns the name of the estimator that a log is meant for, or that uses most of it."""
     if log.estimator:
         return log.estimator
     kinds = {type(measurement) for measurement in log.measurements}
@@ -49,7 +49,7 @@ def choose_estimator(log: Log) -> str:
 
 
 def make_estimator(name: str, log: Log) -> StateFilter:
-    """An estimator by name, with what the log says of its robot.
+    """Returns an estimator by name, with the config that the log holds for its robot.
 
     Raises:
         UserError: there is no such estimator, or the log's config is not its own.
@@ -59,7 +59,7 @@ def make_estimator(name: str, log: Log) -> StateFilter:
     made, config_class = _classes(name)
     config = log.config if choose_estimator(log) == name else None
     if isinstance(config, dict):
-        config = _revived(config_class, config)
+        config = _from_json(config_class, config)
     if config is None:
         config = config_class()
     if name == "legged" and log.config is None:
@@ -72,7 +72,7 @@ def make_estimator(name: str, log: Log) -> StateFilter:
 
 
 def _classes(name: str) -> tuple[Any, Any]:
-    """Filter and config; imported when needed, for some compile."""
+    """Returns the classes of a filter and its config, imported when needed because some compile."""
     if name == "attitude":
         return AttitudeFilter, AttitudeConfig
     if name == "legged":
@@ -88,14 +88,14 @@ def _classes(name: str) -> tuple[Any, Any]:
     raise UserError(f"unknown estimator '{name}'; there are: {', '.join(ESTIMATORS)}")
 
 
-def _revived(config_class: Any, values: Mapping[str, Any]) -> Any:
-    """A config dataclass from what JSON made of it."""
+def _from_json(config_class: Any, values: Mapping[str, Any]) -> Any:
+    """Returns a config dataclass from its JSON form."""
     hints = typing.get_type_hints(config_class)
     if not set(values) <= set(hints):
         raise UserError(f"the log's config has unknown fields: {set(values) - set(hints)}")
     return config_class(
         **{
-            name: _revived(hints[name], value)
+            name: _from_json(hints[name], value)
             if dataclasses.is_dataclass(hints[name])
             else _tuples(value)
             for name, value in values.items()
@@ -108,15 +108,19 @@ def _tuples(value: Any) -> Any:
 
 
 def replay_log(estimator: StateFilter, log: Log) -> EstimateSeries:
-    """Give an estimator all measurements of a log in the order of their arrival.
+    """Gives an estimator all measurements of a log in the order of their arrival.
 
-    Its estimate is taken once all that arrived together has been taken in, from the first one on
-    that has a stamp.
+    Args:
+        estimator: starts as it is, and is changed.
+        log: of the measurements that the estimator takes.
+
+    Returns:
+        Its estimate after each group that arrived together, from the first with a stamp on.
 
     Raises:
         UserError: the estimator never began, for the log has no IMU reading that can be used.
     """
-    rows = _Rows()
+    rows = _Estimates()
     count: dict[str, list[int]] = {}
     last = len(log.measurements) - 1
     arrivals = log.arrivals.tolist()
@@ -135,7 +139,7 @@ def replay_log(estimator: StateFilter, log: Log) -> EstimateSeries:
     return rows.run({kind: (refused, of) for kind, (refused, of) in count.items()})
 
 
-class _Rows:
+class _Estimates:
     """The estimates so far; every other one is dropped when there are too many."""
 
     def __init__(self, most: int = 200_000) -> None:
@@ -148,7 +152,7 @@ class _Rows:
 
     def add(self, estimate: Estimate) -> None:
         if not math.isfinite(estimate.stamp):
-            return  # not begun, or begun anew and not yet there
+            return  # not begun, or starting anew
         if self._seen % self._every == 0:
             self._estimates.append(estimate)
             if len(self._estimates) > self._most:
@@ -178,7 +182,7 @@ _COLUMNS = (
 
 
 def health_shares(run: EstimateSeries) -> list[tuple[Health, str, float]]:
-    """How much of the estimates had which health and why, the best health and most first."""
+    """Returns health, reason and share of the estimates with both; best and largest first."""
     pairs = np.stack([run.health, run.reason], axis=1)
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
     shares = [

@@ -1,1 +1,1 @@
-"""Estimates which way is up from an IMU, with VQF."""
+"""Attitude from an IMU, with VQF."""

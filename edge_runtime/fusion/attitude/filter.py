@@ -2,7 +2,8 @@
 
 Laidig and Seel, "VQF: Highly accurate IMU orientation estimation with bias estimation and
 magnetic disturbance rejection", Information Fusion 91, 2023; its compiled implementation, behind
-the interface of all estimators. VQF tells no covariance of the attitude; a model of it is here.
+the interface of all estimators. VQF gives no covariance of the attitude; the model of it here is
+derived in DERIVATION.md.
 """
 
 import math
@@ -70,9 +71,9 @@ _AVERAGED = 0.25  # share of the field's variance that motion leaves over within
 class AttitudeFilter:
     """VQF over stamped measurements.
 
-    The first readings tell the period; they are then taken in all at once. A reading after lost
-    ones is integrated over their time too. After a gap that is too long for that, the attitude
-    starts anew while the bias is kept.
+    The period is learnt from the first readings, which are then taken in all at once. A reading
+    after lost ones is integrated over their time too. After a gap that is too long for that, the
+    attitude starts anew while the bias is kept.
 
     Velocity and position are not estimated: zero with a variance of 1e6. Without a magnetometer
     the heading starts at an arbitrary angle and drifts; with one, y is magnetic north.
@@ -90,7 +91,7 @@ class AttitudeFilter:
         self._reason = SILENT
 
     def _start(self) -> None:
-        """Begin with a new attitude; what is known of the bias stays."""
+        """Starts a new attitude and keeps the bias."""
         self._filter: VQF | None = None
         self._waiting: list[tuple[Imu | Magnetometer, float]] = []
         self._period = self.config.period or _FIRST_PERIOD
@@ -98,7 +99,7 @@ class AttitudeFilter:
         self._gyro, self._accel = np.zeros(3), np.array([0.0, 0.0, GRAVITY])  # as last used
         self._seconds = 0.0  # since the start
         self._unusable = 0  # readings in a row
-        self._silent_since = math.nan  # s, what another sensor has said of the time since
+        self._silent_since = math.nan  # s, by the stamps of another sensor
         self._lost = False
         self._reason = ""  # what was wrong with the last reading
         self._field_stamp = math.nan  # of the last magnetometer reading
@@ -138,7 +139,7 @@ class AttitudeFilter:
         if since <= 0.0 or not abs(age) <= _LONGEST_AGE or not _is_field(field):
             return False
         self._field_stamp = measurement.stamp
-        # The body has turned since, so the field has too as the body sees it.
+        # The body has turned since, so the field has turned in its frame.
         field = field + age * np.cross(field, self._gyro - self._bias)
         if self._filter is None:
             self._waiting.append((Magnetometer(measurement.stamp, field), since))
@@ -146,7 +147,7 @@ class AttitudeFilter:
         return self._take_field(self._filter, field, since)
 
     def _miss(self, stamp: float) -> None:
-        """Time goes on without the IMU, as a magnetometer far ahead of it says."""
+        """Notes that the IMU is silent, as a magnetometer reading far ahead of it shows."""
         if not self._silent_since <= stamp:  # also NaN
             self._silent_since = stamp
         if stamp - self._silent_since > self.config.longest_loss:
@@ -171,7 +172,7 @@ class AttitudeFilter:
         )
 
     def _begin(self, steps: list[float]) -> None:
-        """Take in all readings that wait, now that the period is known."""
+        """Creates VQF and gives it all readings that wait, now that the period is known."""
         if not self.config.period:
             self._period = float(np.median(steps[1:]))
         started = VQF(self._period, tauAcc=self.config.tau_acc, tauMag=self.config.tau_mag)
@@ -194,7 +195,11 @@ class AttitudeFilter:
         self._spread(imu, dt)
 
     def _take_field(self, vqf: VQF, field: Float, since: float) -> bool:
-        """Each reading counts for the time since the last, in VQF's steps of an IMU period."""
+        """Gives VQF the reading once for each IMU period since the last.
+
+        Returns:
+            Whether VQF believed it.
+        """
         steps = 1 if math.isnan(since) else round(since / self._period)
         for _ in range(min(max(steps, 1), _MOST_REPEATS)):
             vqf.updateMag(field)
@@ -209,12 +214,12 @@ class AttitudeFilter:
         return _AVERAGED * self.config.field_sigma**2
 
     def _spread(self, imu: Imu, dt: float) -> None:
-        """The errors that the gyroscope brings in and the accelerometer takes out."""
+        """Propagates the variances of heading and tilt over dt; see DERIVATION.md."""
         config = self.config
         rate, force = math.hypot(*imu.gyro.tolist()), math.hypot(*imu.accel.tolist())
         # Scale errors: a random walk, as the body keeps turning the same way for a while only.
         drift = 2.0 * _SAME_WAY * (config.scale_sigma * rate) ** 2
-        # A bias error leads the same way for ever: sigma grows by it, and sigma^2 by 2 sigma so.
+        # A constant bias error makes sigma grow at its rate, and sigma^2 at 2 sigma times that.
         self._heading_variance += dt * (
             drift + 2.0 * self._bias_sigma * math.sqrt(self._heading_variance)
         )
@@ -224,7 +229,7 @@ class AttitudeFilter:
         self._pushed += share * (abs(force - GRAVITY) - self._pushed)
 
     def _tilt_variance(self) -> float:
-        """Of each horizontal axis."""
+        """Returns the variance of tilt about each horizontal axis, rad^2."""
         config = self.config
         settled = min(self._seconds / config.tau_acc, 1.0)
         bias = self._bias_sigma * config.tau_acc / 2.0 if settled else 0.0
@@ -253,7 +258,7 @@ class AttitudeFilter:
 
     def _doubt_of_heading(self, vqf: VQF) -> str:
         if math.isnan(self._field_stamp):
-            return ""  # nobody asked for one
+            return ""  # there is no magnetometer
         if self._stamp - self._field_stamp > _MAGNETOMETER_TIMEOUT:
             return FIELD_SILENT
         if vqf.getMagRefNorm() == 0.0:
@@ -267,7 +272,7 @@ def _is_field(field: Float) -> bool:
 
 
 def _tilted(accel: Float) -> Float:
-    """The attitude without heading in which gravity alone reads so."""
+    """Returns the attitude, wxyz, of yaw 0 in which the specific force points up."""
     x, y, z = accel / math.hypot(*accel)
     if z < -0.999999:
         return np.array([0.0, 1.0, 0.0, 0.0])

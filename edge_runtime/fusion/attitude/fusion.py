@@ -1,4 +1,4 @@
-"""Attitude from gyroscope and accelerometer.
+"""Attitude of N robots from gyroscope and accelerometer, for the control loop.
 
 Laidig and Seel, "VQF: Highly accurate IMU orientation estimation with bias estimation and
 magnetic disturbance rejection", Information Fusion 91, 2023.
@@ -19,41 +19,41 @@ Bool = npt.NDArray[np.bool_]
 ATTITUDE_SIGNAL = Signal(ATTITUDE, 4, "1", "world")
 READING = 6  # entries of an IMU's reading in a burst: gyroscope and accelerometer
 GRAVITY = 9.80665  # m/s^2
-_AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside does not tell what is down
-UPRIGHT = np.array([0.0, 0.0, GRAVITY])  # what an accelerometer reads at rest, not tilted
-_UNITS_SECONDS = 10.0  # from the start, in which a second of rest tells the IMU's units
+_AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside shows no vertical
+UPRIGHT = np.array([0.0, 0.0, GRAVITY])  # the accelerometer of an upright body at rest
+_UNITS_SECONDS = 10.0  # from the start, in which a second of rest shows the IMU's units
 _FEWEST_BRIDGED = 6  # control periods, however slow: the loop waits for a sample that long
 
 
 def imu_signals(burst: int) -> tuple[Signal, ...]:
-    """What an IMU gives with that many readings in a burst; 0: without bursts."""
+    """Returns the signals of an IMU with `burst` readings in a sample; 0 for the mean alone."""
     mean = (Signal(IMU_GYRO, 3, "rad/s", "imu"), Signal(IMU_ACCEL, 3, "m/s^2", "imu"))
     if not burst:
         return mean
     return (*mean, Signal(IMU_BURST, READING * burst, "rad/s, m/s^2", "imu"))
 
 
-def tells_down(accel: npt.NDArray[np.float64]) -> Bool:
-    """Whether specific forces, (N, 3) m/s^2, are of gravity's strength, (N,)."""
+def shows_vertical(accel: npt.NDArray[np.float64]) -> Bool:
+    """Returns whether specific forces, (N, 3) m/s^2, have gravity's strength within 5 %, (N,)."""
     force = np.linalg.norm(accel, axis=1)
     down: Bool = (force > _AT_REST[0]) & (force < _AT_REST[1])
     return down
 
 
 class AttitudeFusion:
-    """VQF, one filter a row.
+    """One VQF filter for each row.
 
-    The first update after a reset takes the accelerometer's word for what is down, or, where it
-    reads another force than gravity's, assumes to be upright. The filter is settled as if it had
-    rested so for long, lest the first impact or launch count for much. A row that was reset while
-    it ran assumes nothing: it is lost until the accelerometer reads gravity's force.
+    The first update after a reset takes the vertical from the accelerometer or, where that reads
+    another force than gravity's, assumes an upright body. The filter then counts as settled, so
+    that the first impact or launch weighs little. A row that was reset while it ran assumes
+    nothing: it is lost until the accelerometer reads gravity's force.
 
-    An IMU that reads another unit in its first second of rest makes it lost, until a reset.
+    An IMU that reads another unit in its first second of rest makes the row lost until a reset.
 
-    Then every sub-sample of the burst is integrated at its own time, or, on a robot without
-    bursts, the mean once a control period. Readings that cannot be true are left out. The present
-    rotation stands in for theirs and for that of lost samples, up to `longest_bridge` of
-    `ImuCheckConfig`. A row without a reading for longer is lost, and starts anew as after a reset.
+    Every sub-sample of the burst is integrated at its own time or, on a robot without bursts, the
+    mean once a control period. Readings that cannot be true are left out. The present rotation
+    stands for theirs and for that of lost samples, up to `longest_bridge` of `ImuCheckConfig`. A
+    row without a reading for longer is lost, and starts anew as after a reset.
     A frozen IMU is the control loop's to see, which knows what of the robot is live.
 
     Args:
@@ -90,7 +90,7 @@ class AttitudeFusion:
         self._fresh = np.ones(rows, bool)
         self._any_fresh = True
         self._ran = np.zeros(rows, bool)  # whether they were ever started
-        self._waiting = np.zeros(rows, bool)  # for a reading that tells what is down
+        self._waiting = np.zeros(rows, bool)  # for a reading that shows the vertical
         self.lost = False
 
     @property
@@ -98,7 +98,7 @@ class AttitudeFusion:
         wrong = next((check.wrong for check in self._units if check.wrong), "")
         if wrong or not self.lost:
             return wrong
-        return next((why for why in self._wrong if why), "no reading tells what is down")
+        return next((why for why in self._wrong if why), "no reading shows the vertical yet")
 
     def reset(self, rows: np.ndarray | None = None) -> None:
         self._watch_units()
@@ -151,7 +151,7 @@ class AttitudeFusion:
             self._units = []
 
     def _judge(self, row: int, periods: int) -> list[bool]:
-        """Which readings of a row can be true; without one for too long, it must start anew."""
+        """Returns which readings can be true; a row without one for too long becomes fresh."""
         check, stamp = self._checks[row], self._now - self._parts
         usable, wrong, gap, left_out = [], "", False, self._left_out[row]
         for reading in self._imu[row].tolist():
@@ -168,7 +168,7 @@ class AttitudeFusion:
         return usable
 
     def _start(self, accel: Array, usable: Bool) -> None:
-        at_rest = tells_down(accel.astype(np.float64))
+        at_rest = shows_vertical(accel.astype(np.float64))
         self._waiting = self._ran & ~(at_rest & usable)
         for row in np.flatnonzero(self._fresh & ~self._waiting):
             self._filters[row].resetState()
@@ -197,6 +197,9 @@ class AttitudeFusion:
 
 
 def _check_config(control_period: float) -> ImuCheckConfig:
-    """What is left to judge: the loop sees a frozen IMU, and units are judged over all readings."""
+    """Returns the checks that are left here.
+
+    The control loop detects a frozen IMU, and units are judged over all readings.
+    """
     bridge = max(ImuCheckConfig().longest_bridge, _FEWEST_BRIDGED * control_period)
     return ImuCheckConfig(longest_bridge=bridge, frozen_after=0.0, check_units=False)

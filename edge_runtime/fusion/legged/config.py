@@ -1,4 +1,4 @@
-"""What the legged filter must know of a robot beforehand; plain JSON, without the filter."""
+"""Settings of the legged filter and the description of a robot's legs, without the filter."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class LegJoint:
-    """A hinge of a leg, at zero joint angles."""
+    """A hinge of a leg, described at zero joint angles."""
 
     name: str
     offset: Vector  # m, from the joint before, or the IMU, to this one
@@ -19,7 +19,7 @@ class LegJoint:
 
 @dataclass(frozen=True)
 class LegChain:
-    """From the IMU to the points of one foot that stand on the ground, at zero joint angles."""
+    """The chain from the IMU to the standing points of one foot, described at zero joint angles."""
 
     name: str
     joints: tuple[LegJoint, ...]
@@ -28,10 +28,10 @@ class LegChain:
 
 @dataclass(frozen=True)
 class LeggedConfig:
-    """What is known of the robot and its sensors beforehand."""
+    """Settings of the legged filter: noise of the sensors, gates, and limits of the health."""
 
     feet: int = setting(2, above=0)
-    """Points F that may stand on the ground, the points of a sole one after another."""
+    """Points F that may stand on the ground, 16 at most, the points of a sole one after another."""
     points: int = setting(1, at_least=1, at_most=2)
     """Points of a sole: 1, or 2 (heel and toe) for a flat foot, which shows how the body turns
     about the vertical even on one leg."""
@@ -118,28 +118,28 @@ class LeggedConfig:
 
 @dataclass(frozen=True)
 class ForceConfig:
-    """From one witness's force under a foot to the probability that it stands."""
+    """The map from one force under a foot to the log-odds that it stands."""
 
     force: float = setting(unit="N", at_least=0)
     """Force at which a foot stands as probably as not."""
     width: float = setting(unit="N", above=0)
-    """Force from there to a probability of 0.73: the witness's noise."""
+    """Force from there to a probability of 0.73: the noise of that force."""
     hysteresis: float = setting(unit="N", at_least=0)
     """Force by which `force` must be undercut by a standing foot, or exceeded by a lifted one, to
     become as probable as not."""
     surest: float = setting(10.0, above=0)
-    """Log-odds that the witness gives at most, so that a broken one can be overruled."""
+    """Log-odds that this force gives at most, so that a broken sensor can be overruled."""
 
 
 @dataclass(frozen=True)
 class ContactConfig:
-    """From forces to probability. The defaults are of a robot of 40 kg."""
+    """The maps from forces to the probability of contact. The defaults fit a robot of 40 kg."""
 
     touch: ForceConfig = ForceConfig(40.0, 6.0, 15.0)
-    """A tenth of the weight: far above the sensor's bias, for a foot that is barely loaded
-    slides."""
+    """Force of a touch sensor: a tenth of the weight, far above the sensor's bias, because a barely
+    loaded foot slides."""
     torque: ForceConfig = ForceConfig(80.0, 20.0, 80.0, surest=3.0)
-    """More, for a leg that swings has torques of its own."""
+    """Force by the joints' torques: more, because a leg that swings has torques of its own."""
     damping: float = setting(0.02, unit="m", at_least=0)
     """Singular value of a leg's Jacobian below which torque says little of force: a stretched knee
     carries any load without any."""
@@ -147,7 +147,7 @@ class ContactConfig:
 
 @dataclass(frozen=True)
 class LeggedRobotConfig:
-    """A robot on legs."""
+    """The legs of a robot, and the settings of its legged estimator."""
 
     legs: tuple[LegChain, ...]  # in the order of `foot_force`
     estimator: LeggedConfig = LeggedConfig()  # its `feet` are all points of all legs

@@ -1,4 +1,4 @@
-"""How probably a foot stands, by the force under it.
+"""Probability that a foot stands, by the force under it.
 
 The force comes from touch sensors, from the joints' torques, or from both (Camurri et al.,
 "Probabilistic contact estimation and impact detection for state estimation of quadruped robots",
@@ -34,14 +34,18 @@ class ContactProbability:
         self._stands = [False] * feet
 
     def reset(self) -> None:
-        """Forget which feet stood."""
+        """Forgets which feet stood."""
         self.probability[:] = 0.0
         self._stands = [False] * len(self._stands)
 
     def update(
         self, touch: Sequence[float] | None = None, torque: Sequence[float] | None = None
     ) -> Float:
-        """Take in the normal forces, (F,) N each: of touch sensors, and those that torques tell.
+        """Updates the probabilities with the normal forces.
+
+        Args:
+            touch: (F,) N, of touch sensors.
+            torque: (F,) N, estimated from the joints' torques.
 
         Returns:
             (F,) probabilities, a buffer that the next call overwrites; NaN for a foot of which
@@ -50,29 +54,29 @@ class ContactProbability:
         config = self.config
         witnesses = ((touch, config.touch), (torque, config.torque))
         for foot, stands in enumerate(self._stands):
-            told = [
+            evidence = [
                 _log_odds(forces[foot], stands, of)
                 for forces, of in witnesses
                 if forces is not None and forces[foot] == forces[foot]
             ]
-            if not told:
+            if not evidence:
                 self.probability[foot] = math.nan
                 continue
-            odds = max(-_SURE, min(_SURE, sum(told)))
+            odds = max(-_SURE, min(_SURE, sum(evidence)))
             self.probability[foot] = 1.0 / (1.0 + math.exp(-odds))
             self._stands[foot] = odds > 0.0
         return self.probability
 
 
 def _log_odds(newtons: float, stands: bool, config: ForceConfig) -> float:
-    """That a foot stands; the less the force has to be, if it stood before."""
+    """Returns the log-odds that a foot stands; less force is enough if it stood before."""
     middle = config.force + (-config.hysteresis if stands else config.hysteresis)
     return max(-config.surest, min(config.surest, (newtons - middle) / config.width))
 
 
 @compiled
 def force_by_torque(jacobian: Float, torque: Float, up: Float, damping: float) -> float:
-    """The ground's normal force on a foot, by the torques of its leg.
+    """Returns the ground's normal force on a foot, by the torques of its leg.
 
     At rest and without the leg's own weight, torque + J' force = 0, solved by damped least
     squares (Nakamura and Hanafusa, 1986).
@@ -84,8 +88,8 @@ def force_by_torque(jacobian: Float, torque: Float, up: Float, damping: float) -
         damping: m.
 
     Returns:
-        N, positive when the ground pushes up; NaN if anything is not finite, or the leg tells
-        nothing.
+        N, positive when the ground pushes up; NaN if anything is not finite, or the leg's
+        torques show no force.
     """
     points, _, joints = jacobian.shape
     mean = np.zeros((3, joints))
@@ -113,9 +117,16 @@ def force_by_torque(jacobian: Float, torque: Float, up: Float, damping: float) -
 
 
 def force_on_leg(leg: Leg, torque: Array | Float, up: Float, config: ContactConfig) -> float:
-    """The same of a leg where it is now, by the torques of all the robot's joints, (J,) Nm.
+    """Returns the ground's normal force on a leg where it is now.
 
-    NaN if one of them is not finite.
+    Args:
+        leg: moved to the present joint angles.
+        torque: (J,) Nm, of all the robot's joints.
+        up: (3,) the vertical, in the body frame.
+        config: whose `damping` is used.
+
+    Returns:
+        N, positive when the ground pushes up; NaN if a torque is not finite.
     """
     own = torque[leg.joints].astype(np.float64)
     force: float = force_by_torque(leg.jacobian, own, up, config.damping)

@@ -1,4 +1,4 @@
-"""The equations of the contact-aided invariant filter, on plain arrays, changed in place.
+"""The equations of the contact-aided invariant filter; they change its record in place.
 
 Hartley, Ghaffari, Eustice, Grizzle, "Contact-aided invariant extended Kalman filtering for robot
 state estimation", IJRR 39(4), 2020. The state is X in SE_{2+F}(3), kept in
@@ -20,7 +20,7 @@ GRAVITY = 9.80665  # m/s^2
 
 @compiled
 def propagate(x: Record, covariance: Float, dt: float, p: Record, walk: Float) -> None:
-    """Go forward by the last IMU reading, held constant over dt (section 5.1, appendix A).
+    """Propagates by the last IMU reading, held constant over dt (section 5.1, appendix A).
 
     The mean and the transition of pose and feet are exact; the columns of the transition that
     belong to the biases hold to third order of dt.
@@ -77,7 +77,7 @@ def propagate(x: Record, covariance: Float, dt: float, p: Record, walk: Float) -
 def _transport(
     covariance: Float, of_bias: Float, dt: float, gyro_noise: float, accel_noise: float
 ) -> None:
-    """Phi P Phi' + Q, for Phi = [[A, B], [0, I]] of pose and biases.
+    """Replaces P by Phi P Phi' + Q, for Phi = [[A, B], [0, I]] of pose and biases.
 
     A is that of the group, the same at every state: velocity falls with the turned gravity,
     position follows velocity. White noise of the IMU comes in as its biases do, so it is added to
@@ -126,7 +126,7 @@ def _transport(
 
 @compiled
 def retract(x: Record, xi: Float) -> None:
-    """Correct the state by an error: X <- Exp(xi) X."""
+    """Corrects the state by an error: X <- Exp(xi) X."""
     b = xi.size - 6
     turn, shift = sek3_exp(xi[:b])
     x["rotation"][:] = product(turn, x["rotation"])
@@ -141,7 +141,7 @@ def retract(x: Record, xi: Float) -> None:
 
 @compiled
 def _move(v: Float, turn: Float, shift: Float) -> None:
-    """Turn a vector, (3,), and shift it, in place."""
+    """Turns a vector, (3,), and shifts it, in place."""
     a, b, c = v[0], v[1], v[2]
     for i in range(3):
         v[i] = a * turn[i, 0] + b * turn[i, 1] + c * turn[i, 2] + shift[i]
@@ -149,7 +149,7 @@ def _move(v: Float, turn: Float, shift: Float) -> None:
 
 @compiled
 def whitener(s: Float) -> Float:
-    """The inverse of the lower Cholesky factor of a positive (3, 3) matrix."""
+    """Returns the inverse of the lower Cholesky factor of a positive (3, 3) matrix."""
     a = 1.0 / math.sqrt(s[0, 0])
     b, c = s[1, 0] * a, s[2, 0] * a
     d = 1.0 / math.sqrt(s[1, 1] - b * b)
@@ -169,7 +169,7 @@ def whitener(s: Float) -> Float:
 def innovation(
     x: Record, covariance: Float, weights: Float, positions: Float, variance: float
 ) -> tuple[Float, Float, Float]:
-    """How kinematics disagrees with where standing feet are thought to be (equations 28 to 31).
+    """Returns the innovation of kinematics against standing feet (equations 28 to 31).
 
     Args:
         x: the state.
@@ -212,12 +212,12 @@ def correct(
     white: Float,
     keep_heading: bool,
 ) -> None:
-    """Correct the state by an innovation z, with its H P and the whitener W of its covariance.
+    """Corrects the state by an innovation z, with its H P and the whitener W of its covariance.
 
     P - P H' S^-1 H P is P - (W H P)' (W H P), which stays symmetric to the last bit. If the
     heading is to be kept, it and the gyroscope's bias about the vertical are considered rather
     than corrected (Schmidt, "Application of state-space methods to navigation problems", 1966):
-    they and their covariance stay as they are, all else is corrected as ever.
+    they and their covariance stay as they are, and all else is corrected.
     """
     gain = product(white, of_error)
     covariance -= product(gain.T.copy(), gain)
@@ -229,7 +229,7 @@ def correct(
 
 @compiled
 def _keep_heading(up: Float, covariance: Float, gain: Float, xi: Float) -> None:
-    """Take back what a correction does to the heading and to the gyroscope's bias about it.
+    """Undoes a correction of the heading and of the gyroscope's bias about the vertical.
 
     Args:
         up: (3,) the vertical in the body frame.
@@ -254,7 +254,7 @@ def _keep_heading(up: Float, covariance: Float, gain: Float, xi: Float) -> None:
 
 @compiled
 def distance(z: Float, white: Float) -> float:
-    """Squared Mahalanobis distance of a (3,) innovation, by the whitener of its covariance."""
+    """Returns the squared Mahalanobis distance of a (3,) innovation, by its whitener."""
     total = 0.0
     for i in range(3):
         entry = white[i, 0] * z[0] + white[i, 1] * z[1] + white[i, 2] * z[2]
@@ -264,7 +264,7 @@ def distance(z: Float, white: Float) -> float:
 
 @compiled
 def place_foot(x: Record, covariance: Float, foot: int, reading: Float) -> None:
-    """A foot touches down: it is where kinematics sees it (equations 41 to 43).
+    """Places a foot that touches down where kinematics sees it (equations 41 to 43).
 
     The noise of kinematics remains to be added to the covariance.
     """
@@ -279,7 +279,7 @@ def place_foot(x: Record, covariance: Float, foot: int, reading: Float) -> None:
 
 @compiled
 def forget_foot(covariance: Float, foot: int) -> None:
-    """A foot lifts off: nothing is known of it any more (equation 40)."""
+    """Marginalizes a foot that lifts off (equation 40)."""
     k = 9 + 3 * foot
     covariance[k : k + 3] = 0.0
     covariance[:, k : k + 3] = 0.0
@@ -287,7 +287,7 @@ def forget_foot(covariance: Float, foot: int) -> None:
 
 @compiled
 def world_covariance(velocity: Float, position: Float, covariance: Float) -> Float:
-    """(9, 9) covariance of rotation, velocity and position, each true - estimated in the world.
+    """Returns the (9, 9) covariance of true - estimated rotation, velocity, position in the world.
 
     The invariant error of a vector holds its turn about the world's origin: u = xi_u + xi_R x u.
     """

@@ -1,7 +1,4 @@
-"""What happens at a reading of the feet: which stand, which slip, and what that corrects.
-
-Plain arrays and numbers, compiled, so that a step costs microseconds.
-"""
+"""Corrects the legged filter by a reading of the feet, and judges which stand and which slip."""
 
 import math
 
@@ -22,7 +19,7 @@ from edge_runtime.fusion.measurement import Float
 
 @compiled
 def place_sole(x: Record, covariance: Float, first: int, positions: Float, p: Record) -> None:
-    """All points of a sole touch down, with an error in common and one of each."""
+    """Lets all points of a sole touch down, with an error in common and one of each."""
     points = p["points"]
     for k in range(first, first + points):
         place_foot(x, covariance, k, positions[k])
@@ -36,10 +33,10 @@ def place_sole(x: Record, covariance: Float, first: int, positions: Float, p: Re
 
 @compiled
 def take_feet(x: Record, covariance: Float, positions: Float, contact: Float, p: Record) -> int:
-    """Correct by a reading of the feet.
+    """Corrects by a reading of the feet.
 
     A sole of two points gives two independent readings: the mean of its points, and their
-    difference, which tells how it is turned. The records of its points are those of the readings.
+    difference, which shows how it is turned. The records of its points are those of the readings.
 
     Args:
         x: the state, changed in place.
@@ -117,7 +114,7 @@ def take_feet(x: Record, covariance: Float, positions: Float, contact: Float, p:
 
 @compiled
 def _start_anew(foot: Record) -> None:
-    """Forget what a foot's innovations have shown so far."""
+    """Forgets what a foot's innovations have shown so far."""
     foot["innovation"][:] = 0.0
     foot["refused"] = 0.0
     foot["slipping"] = 0.0
@@ -125,7 +122,7 @@ def _start_anew(foot: Record) -> None:
 
 @compiled
 def _reading_place(x: Record, first: int, k: int) -> Float:
-    """Where the sole is for its first reading, and how its points lie for its second, (3,) m."""
+    """Returns the sole's place for its first reading, the way between points for the second, m."""
     place = x["feet"][k]["place"].copy()
     if k != first:
         place -= x["feet"][first]["place"]
@@ -134,7 +131,7 @@ def _reading_place(x: Record, first: int, k: int) -> Float:
 
 @compiled
 def _contact(first: int, points: int, positions: Float, contact: Float) -> float:
-    """Probability that a sole stands; 0 if any of its readings is not finite."""
+    """Returns the probability that a sole stands; 0 if any of its readings is not finite."""
     probability = 1.0
     for k in range(first, first + points):
         if not math.isfinite(contact[k] + positions[k, 0] + positions[k, 1] + positions[k, 2]):
@@ -145,7 +142,7 @@ def _contact(first: int, points: int, positions: Float, contact: Float) -> float
 
 @compiled
 def _judge(foot: Record, z: Float, squared: float, dt: float, p: Record) -> bool:
-    """Note an innovation in a foot's record; whether it is credible."""
+    """Notes an innovation in a foot's record, and returns whether it is credible."""
     credible = squared < p["outlier_gate"]
     scale = 1.0 if credible else math.sqrt(p["outlier_gate"] / squared)
     share = dt / (dt + p["slip_time"])
@@ -157,14 +154,14 @@ def _judge(foot: Record, z: Float, squared: float, dt: float, p: Record) -> bool
 
 @compiled
 def _drift(foot: Record, white: Float, dt: float, p: Record) -> float:
-    """Squared Mahalanobis distance of the mean innovation, were they independent."""
+    """Returns the squared Mahalanobis distance of the mean of independent innovations."""
     share = max(dt / (dt + p["slip_time"]), 1e-3)
     return distance(foot["innovation"], white) * (2.0 - share) / share
 
 
 @compiled
 def _come_to_rest(foot: Record, place_now: Float, dt: float, p: Record) -> None:
-    """Let a slipping foot stand again if it hardly moved over a window."""
+    """Lets a slipping foot stand again if it hardly moved over a window."""
     foot["slipping"] += dt
     if foot["slipping"] < p["slip_window"]:
         return
@@ -179,7 +176,7 @@ def _come_to_rest(foot: Record, place_now: Float, dt: float, p: Record) -> None:
 
 @compiled
 def _knows_drift(rotation: Float, covariance: Float, slip_turn: float) -> bool:
-    """Whether the gyroscope's bias about the vertical is known better than feet can tell it."""
+    """Returns whether the gyroscope's bias about the vertical is known better than by the feet."""
     b = covariance.shape[0] - 6
     variance = 0.0
     for i in range(3):
@@ -190,7 +187,7 @@ def _knows_drift(rotation: Float, covariance: Float, slip_turn: float) -> bool:
 
 @compiled
 def _doubt_velocity(x: Record, covariance: Float, positions: Float, p: Record) -> None:
-    """All feet seem to slip for long: rather it is velocity and tilt that are wrong."""
+    """Widens the covariance of velocity and tilt, because all feet seem to slip for long."""
     for i in range(3):
         covariance[3 + i, 3 + i] += p["velocity_std"] ** 2
         if i < 2:
@@ -206,7 +203,7 @@ def _doubt_velocity(x: Record, covariance: Float, positions: Float, p: Record) -
 
 @compiled
 def _settle(x: Record, covariance: Float, p: Record) -> None:
-    """Note whether tilt and velocity are known well for the first time."""
+    """Notes whether tilt and velocity are known well for the first time."""
     if x["settled"] == 0.0:
         tilt, velocity = spread(covariance)
         if tilt < p["good_tilt"] and velocity < p["good_velocity"]:

@@ -32,20 +32,20 @@ _TROUBLE_TIME = 0.2  # s for which trouble with the IMU degrades the health
 _AHEAD = 0.05  # s by which feet may be newer than the last IMU reading
 _SURPRISED = 3.0  # times the expected squared distance
 _BURST = 8  # IMU readings taken in at once
-_DISTRUST = 5.0  # m/s^2 and rad/s that a body may do during a gap
+_DISTRUST = 5.0  # m/s^2 and rad/s, standard deviations of the motion during a gap
 
 
 class LeggedFilter:
-    """Estimates a legged robot's state; an `Estimator` of `Imu` and `Feet`.
+    """A `StateFilter` of a legged robot, by `Imu` and `Feet`.
 
-    The first IMU reading tells the tilt by its specific force, at rest, yaw 0 and position 0;
-    `start` begins elsewhere. Readings of the feet correct it while they stand.
+    It starts at rest with yaw 0, position 0 and the tilt by the specific force of the first IMU
+    reading; `start` begins elsewhere. Readings of the feet correct it while they stand.
 
     Args:
         config: what is known beforehand.
     """
 
-    # s, stamps of the feet ahead of the IMU: of two, since one alone may have a wrong stamp
+    # s, stamps of the first and last feet ahead of the IMU; one alone may have a wrong stamp
     _ahead_since: float
     _ahead_until: float
 
@@ -66,7 +66,7 @@ class LeggedFilter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything; the next IMU reading starts anew."""
+        """Forgets everything; the next IMU reading starts anew."""
         self._check.reset()
         self._started = False
         self._verdict = ImuVerdict(True, "", 0.0)
@@ -75,19 +75,19 @@ class LeggedFilter:
         self._heard()
 
     def _heard(self) -> None:
-        """The IMU can be used: count anew for how long it cannot."""
+        """Notes that the IMU can be used, and counts anew for how long it cannot."""
         self._unusable_for = 0.0  # s, by the stamps of its own readings
         self._ahead_since, self._ahead_until = math.inf, 0.0
 
     def start(
         self, stamp: float, attitude: Float, velocity: Float | None = None, sure: bool = False
     ) -> None:
-        """Begin from a state that is known from elsewhere.
+        """Starts from a given state.
 
         Args:
             stamp: s.
             attitude: (4,) body to world, wxyz.
-            velocity: (3,) m/s, world frame; at rest by default.
+            velocity: (3,) m/s, world frame; zero by default.
             sure: take it as exact rather than with `tilt_std` and `velocity_std`.
         """
         config = self.config
@@ -108,11 +108,11 @@ class LeggedFilter:
         self._started = True
 
     def predict(self, imu: Imu) -> None:
-        """Go forward to the time of an IMU reading; one that cannot be true is left out."""
+        """Propagates to the time of an IMU reading; one that cannot be true is left out."""
         self.predict_all((imu,))
 
     def predict_all(self, readings: Iterable[Imu]) -> None:
-        """Go forward through readings, the oldest first, as `predict` one by one but faster."""
+        """Propagates through readings, the oldest first; faster than `predict` for each."""
         event, count = self._imu_event, 0
         for imu in readings:
             verdict = self._judge(imu)
@@ -148,12 +148,16 @@ class LeggedFilter:
         return verdict
 
     def update(self, measurement: Measurement) -> bool:
-        """Correct with a reading of the feet; False if none was believed."""
+        """Corrects with a reading of the feet.
+
+        Returns:
+            Whether any foot was believed.
+        """
         if not isinstance(measurement, Feet) or not self._started:
             return False
         stamp = measurement.stamp
-        if not stamp - self._newest < _AHEAD:  # what is estimated is no longer so
-            if self._verdict.usable:  # else it is told already what is wrong with the IMU
+        if not stamp - self._newest < _AHEAD:  # the estimate is out of date
+            if self._verdict.usable:  # else `_trouble` says already what is wrong
                 self._trouble = GAP
             self._trouble_since = self._newest
             if math.isfinite(stamp):
@@ -179,12 +183,12 @@ class LeggedFilter:
         return take_events(line.numbers, line.covariances, line.span, new, self._parameters)
 
     def _begin(self, imu: Imu) -> None:
-        """Start from the accelerometer's word for what is down."""
-        if np.linalg.norm(imu.accel) > 1.0:  # else it falls freely, and nothing is down
+        """Starts with the tilt that the accelerometer shows."""
+        if np.linalg.norm(imu.accel) > 1.0:  # else it falls freely, and no vertical is to be seen
             self.start(imu.stamp, matrix_to_quaternion(tilt_from_gravity(imu.accel)))
 
     def _bridge(self, stamp: float, gap: float) -> None:
-        """Go on at another time after a gap of which nothing is known."""
+        """Continues at another time after a gap of which nothing is known."""
         x, covariance = self._timeline.state.copy(), self._timeline.covariance.copy()
         x["last_feet"] += stamp - x["stamp"]
         x["stamp"] = stamp
@@ -220,7 +224,7 @@ class LeggedFilter:
         )
 
     def summary(self) -> tuple[Float, Health, str]:
-        """What a control loop needs of the newest state, in less time than `estimate`.
+        """Returns the part of the newest state that a control loop needs, faster than `estimate`.
 
         Returns:
             (7,) the attitude, wxyz, and the velocity in the body frame, m/s, in a buffer that the
@@ -264,7 +268,7 @@ class LeggedFilter:
         silent: float,
         surprise: float,
     ) -> tuple[Health, str]:
-        """By what `summarize` returns."""
+        """Returns the health, and why it is not good, by what `summarize` returns."""
         config = self.config
         if self._verdict.reason in WRONG_UNITS:
             return Health.LOST, self._verdict.reason

@@ -7,7 +7,12 @@ from functools import cache
 import numpy as np
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.attitude.fusion import ATTITUDE_SIGNAL, UPRIGHT, imu_signals, tells_down
+from edge_runtime.fusion.attitude.fusion import (
+    ATTITUDE_SIGNAL,
+    UPRIGHT,
+    imu_signals,
+    shows_vertical,
+)
 from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
@@ -16,7 +21,7 @@ from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.legged.kinematics import Leg
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Feet, Float, Imu
-from edge_runtime.fusion.warm_up import rest
+from edge_runtime.fusion.warm_up import write_imu_at_rest
 from edge_runtime.signals import (
     ATTITUDE,
     BASE_VELOCITY,
@@ -36,13 +41,13 @@ BASE_VELOCITY_SIGNAL = Signal(BASE_VELOCITY, 3, "m/s", "body")
 
 
 class LeggedFusion:
-    """The legged filter, one a row, fed with what a control loop samples.
+    """One `LeggedFilter` for each row, fed with the samples of a control loop.
 
     Every sub-sample of the IMU's burst is integrated at its own time; encoders and soles correct
     at the time of the last. All points of a sole share its probability of contact.
 
-    The start is that of `AttitudeFusion`: upright if the first reading does not tell what is down,
-    and after a reset lost until one does.
+    The start is that of `AttitudeFusion`: upright if the first reading shows no vertical, and after
+    a reset lost until one does.
 
     Args:
         config: the robot.
@@ -50,7 +55,7 @@ class LeggedFusion:
         control_period: s between two samples.
         burst: IMU sub-samples in one sample's `imu_burst`; 0 if the robot gives none.
         rows: robots.
-        witnesses: what tells the load of a foot: the signals `foot_force`, `joint_torque`, or both.
+        witnesses: the signals that show the load of a foot: `foot_force`, `joint_torque`, or both.
 
     Raises:
         UserError: the legs do not have the points that the filter's config counts on.
@@ -113,33 +118,32 @@ class LeggedFusion:
         burst: int = 0,
         witnesses: Collection[str] = (FOOT_FORCE,),
     ) -> None:
-        """Let a robot stand, fly and stand that is thrown away: what compiles at its first call,
-        has."""
+        """Compiles everything before the first tick, by a synthetic robot that stands and flies."""
         with compiling("the legged estimator"):
-            cls._rehearse(cls(config, joint_names, control_period, burst, witnesses=witnesses))
+            cls._warm_up(cls(config, joint_names, control_period, burst, witnesses=witnesses))
 
     @staticmethod
-    def _rehearse(robot: "LeggedFusion") -> None:
+    def _warm_up(robot: "LeggedFusion") -> None:
         signals = {s.name: np.zeros((1, s.size), np.float32) for s in robot.reads}
         rng = np.random.default_rng(0)
         for step in range(_COMPILING):
             standing = step < _COMPILING // 3 or step > 2 * _COMPILING // 3
-            rest(signals, rng)
+            write_imu_at_rest(signals, rng)
             if FOOT_FORCE in signals:
                 signals[FOOT_FORCE][:] = 400.0 if standing else 0.0
-            # And once the IMU is silent for so long that all is unknown.
+            # Once, the IMU is silent for so long that all is unknown.
             robot.update(signals, 1 if step != _COMPILING // 2 else math.ceil(1.0 / robot._period))
-        _ = robot.states  # which who records asks for in the first tick
+        _ = robot.states  # recording asks for them in the first tick
 
     @property
     def reason(self) -> str:
         if self._fresh.any():
-            return "no reading tells what is down"
+            return "no reading shows the vertical yet"
         return "; ".join({reason: None for reason in self._reasons if reason})
 
     @property
     def states(self) -> Sequence[Estimate]:
-        """The newest, by row."""
+        """The newest estimate of each row."""
         return [estimator.estimate for estimator in self._filters]
 
     def reset(self, rows: np.ndarray | None = None) -> None:
@@ -175,15 +179,15 @@ class LeggedFusion:
             self._imu[0, 3:] = signals[IMU_ACCEL][row]
 
     def _begin(self, row: int) -> bool:
-        """Start from the mean reading of the first sample; False if it must wait for another."""
+        """Starts from the mean reading of the first sample; False if it must wait for another."""
         estimator, mean = self._filters[row], self._imu.mean(axis=0)
-        down = bool(tells_down(mean[None, 3:])[0])
+        down = bool(shows_vertical(mean[None, 3:])[0])
         if not down and self._ran[row]:
             return False
         estimator.reset()
         self._contacts[row].reset()
         self._time[row] = 0.0
-        # The first reading tells the tilt; in flight, or struck, it would be any tilt.
+        # The first reading gives the tilt; in flight, or struck, it would give any.
         estimator.predict(Imu(0.0, mean[:3], mean[3:] if down else UPRIGHT))
         self._fresh[row] = False
         self._ran[row] = True
@@ -206,13 +210,13 @@ class LeggedFusion:
         return Feet(float(self._time[row]), positions, contact[self._leg_of_foot])
 
     def _forces(self, torque: Array, row: int) -> list[float]:
-        """N under each foot, by the torques of the legs where they are now."""
+        """Returns the force under each foot, N, by the torques of the legs where they are now."""
         up = quaternion_to_matrix(self._attitude[row].astype(np.float64))[2]
         return [force_on_leg(leg, torque, up, self._contact_config) for leg in self._legs]
 
 
 def _check_points(config: LeggedRobotConfig) -> None:
-    """Raise `UserError` unless the filter's feet are all points of all legs."""
+    """Raises `UserError` unless the filter's feet are all points of all legs."""
     feet, points = config.estimator.feet, config.estimator.points
     for leg in config.legs:
         if len(leg.points) != points:

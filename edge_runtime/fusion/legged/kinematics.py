@@ -1,7 +1,7 @@
-"""Where the feet are by the joint encoders: serial chains from the IMU to the soles.
+"""Positions of the feet by the joint encoders, along serial chains from the IMU to the soles.
 
 A chain is described at zero joint angles, every vector along the axes of the IMU, so that no
-fixed rotation between two links has to be told (the product of exponentials of Brockett, 1984, and
+fixed rotation between two links is needed (the product of exponentials of Brockett, 1984, and
 Lynch and Park, "Modern Robotics", section 4.1).
 """
 
@@ -20,7 +20,7 @@ from edge_runtime.signals import Array
 def chain_points(
     angles: Float, offsets: Float, axes: Float, points: Float, positions: Float, jacobian: Float
 ) -> None:
-    """Points at the end of a chain, and how they move with its joints.
+    """Computes the points at the end of a chain and their Jacobian.
 
     Args:
         angles: (n,) rad.
@@ -69,7 +69,7 @@ def chain_points(
 
 
 class Leg:
-    """One chain, bound to a robot's joints.
+    """One leg's chain, bound to a robot's joints.
 
     Args:
         chain: the leg.
@@ -95,10 +95,13 @@ class Leg:
         self.jacobian: Float = np.zeros((len(self._points), 3, count))  # m/rad, of its own joints
 
     def move(self, joint_pos: Array | Float) -> Float:
-        """Bring `positions` and `jacobian` up to date with the robot's joints, (J,) rad.
+        """Brings `positions` and `jacobian` up to date.
+
+        Args:
+            joint_pos: (J,) rad, of all the robot's joints.
 
         Returns:
-            `positions`.
+            `positions`, (p, 3) m, in the body frame.
         """
         angles = joint_pos[self.joints].astype(np.float64)
         chain_points(angles, self._offsets, self._axes, self._points, self.positions, self.jacobian)

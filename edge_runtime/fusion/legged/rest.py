@@ -1,4 +1,4 @@
-"""Whether the body rests, by the IMU alone, and what its gyroscope then reads on average.
+"""Detects rest by the IMU alone, and averages the gyroscope's reading meanwhile.
 
 A robot that hangs from its gantry or lies there shows the gyroscope's bias on all axes; one that
 balances does not rest, and its feet creep. A body rests while neither sensor varies by more than
@@ -28,7 +28,7 @@ _CONFIRMED = 2.0  # windows of rest, after which the next one is believed
 
 @compiled
 def add_to_window(window: Record, gyro: Float, accel: Float, dt: float) -> bool:
-    """Take in a reading.
+    """Takes in a reading.
 
     Args:
         window: of `REST`, changed in place.
@@ -56,7 +56,7 @@ def add_to_window(window: Record, gyro: Float, accel: Float, dt: float) -> bool:
 def end_window(
     window: Record, gyro_noise: float, accel_noise: float, ratio: float, mean: Float
 ) -> bool:
-    """Begin another window.
+    """Begins another window.
 
     Args:
         window: of `REST`, changed in place.

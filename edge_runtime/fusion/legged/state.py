@@ -68,13 +68,15 @@ PARAMETERS = np.dtype([*((name, "f8") for name in _NUMBERS), ("feet", "i8"), ("p
 
 
 def parameters(config: LeggedConfig) -> Float:
-    """The configuration as the numbers of one `PARAMETERS`.
+    """Returns the configuration as the numbers of one `PARAMETERS`.
 
     Raises:
         UserError: the robot has more than `MOST_FEET` points that may stand.
     """
     if config.feet > MOST_FEET:
-        raise UserError(f"{config.feet} feet are more than the {MOST_FEET} that it can take")
+        raise UserError(
+            f"{config.feet} feet are more than the {MOST_FEET} that the legged filter takes"
+        )
     p: Records = np.zeros(1, PARAMETERS)
     for name in (*_NUMBERS, "feet", "points"):
         p[name] = getattr(config, name)
@@ -83,10 +85,10 @@ def parameters(config: LeggedConfig) -> Float:
 
 @compiled
 def spread(covariance: Float) -> tuple[float, float]:
-    """Standard deviations of tilt, rad, and velocity, m/s: the largest of their components.
+    """Returns the largest standard deviations of tilt, rad, and velocity, m/s, on any axis.
 
     The invariant error of the velocity is that of the velocity in the body frame, turned to the
-    world's axes: it holds no error of the heading, which nobody can know.
+    world's axes: it holds no error of the heading, which no sensor here shows.
     """
     tilt = max(covariance[0, 0], covariance[1, 1])
     velocity = max(covariance[3, 3], covariance[4, 4], covariance[5, 5])
@@ -97,7 +99,7 @@ def spread(covariance: Float) -> tuple[float, float]:
 def summarize(
     numbers: Float, covariances: Float, span: Float, out: Float
 ) -> tuple[float, float, float, float, float, float, float]:
-    """What a control loop needs of the newest state.
+    """Summarizes the newest state for a control loop.
 
     Args:
         numbers: of the `Timeline`.

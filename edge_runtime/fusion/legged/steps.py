@@ -1,7 +1,4 @@
-"""Going through time, reading by reading: the legged filter's events and what each does.
-
-Plain arrays and numbers, compiled, so that a step costs microseconds.
-"""
+"""Takes the legged filter from event to event along its timeline."""
 
 import numpy as np
 
@@ -18,7 +15,7 @@ _JERK, _TWIST = 30.0, 20.0  # m/s^3 and rad/s^2: how what an IMU reads changes i
 
 @compiled
 def advance(x: Record, covariance: Float, stamp: float, p: Record) -> None:
-    """Go forward to a time with the last reading."""
+    """Propagates to a time with the last IMU reading."""
     dt = stamp - x["stamp"]
     if dt <= 0.0:
         return
@@ -42,7 +39,7 @@ def advance(x: Record, covariance: Float, stamp: float, p: Record) -> None:
 
 @compiled
 def _walk(foot: Record, density: float, p: Record) -> float:
-    """Squared density of a foot's random walk: more if it slips or hardly stands."""
+    """Returns the squared density of a foot's random walk: more if it slips or hardly stands."""
     if foot["slipping"] > 0.0:
         return p["slip_walk"] ** 2
     return (density / max(foot["probability"], 0.1)) ** 2
@@ -50,7 +47,7 @@ def _walk(foot: Record, density: float, p: Record) -> float:
 
 @compiled
 def watch_for_rest(x: Record, covariance: Float, dt: float, p: Record) -> None:
-    """Correct the gyroscope's bias by its mean reading, if the body rests."""
+    """Corrects the gyroscope's bias by its mean reading, if the body rests."""
     window = x["rest"]
     if not add_to_window(window, x["gyro"], x["accel"], dt):
         return
@@ -70,7 +67,7 @@ def watch_for_rest(x: Record, covariance: Float, dt: float, p: Record) -> None:
 
 @compiled
 def _doubt_bridge(covariance: Float, lost: float) -> None:
-    """Widen the covariance for the time for which one reading stood for those that were lost."""
+    """Widens the covariance for the time for which one reading stood for those that were lost."""
     for i in range(3):
         covariance[i, i] += (0.5 * _TWIST * lost * lost) ** 2
         covariance[3 + i, 3 + i] += (0.5 * _JERK * lost * lost) ** 2
@@ -78,7 +75,7 @@ def _doubt_bridge(covariance: Float, lost: float) -> None:
 
 @compiled
 def take_event(moments: Records, covariances: Float, span: Float, event: Record, p: Record) -> int:
-    """Put an event in its place in time and compute all states from there on.
+    """Puts an event in its place in time and computes all states from there on.
 
     Args:
         moments: of the `Timeline`, changed in place.

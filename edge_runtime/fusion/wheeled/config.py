@@ -1,4 +1,4 @@
-"""What the wheeled filter is told of the car and its sensors."""
+"""Settings of the wheeled filter: the car and its sensors."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class WheeledConfig:
-    """What is known of the car and its sensors beforehand.
+    """The car's dimensions, the noise of its sensors, gates, and limits of the health.
 
     Standard deviations of errors that persist go with the time they persist for: 85 readings a
     second of a wheel that slips for half a second do not know 85 times as much.
@@ -132,7 +132,7 @@ class WheeledConfig:
     degraded_position: float = setting(5.0, unit="m", at_least=0)
     """Standard deviation of the horizontal position from which health is degraded."""
     lost_position: float = setting(50.0, unit="m", at_least=0)
-    """Standard deviation of the horizontal position from which nobody can use it."""
+    """Standard deviation of the horizontal position from which it is lost."""
     degraded_heading: float = setting(0.1, unit="rad", at_least=0)
     """Standard deviation of the heading from which health is degraded."""
     degraded_tilt: float = setting(0.1, unit="rad", at_least=0)
@@ -146,7 +146,7 @@ class WheeledConfig:
 
 @dataclass(frozen=True)
 class WheeledRobotConfig:
-    """A robot on wheels."""
+    """The wheels of a robot, and the settings of its wheeled estimator."""
 
     estimator: WheeledConfig  # its `wheels` in the order of `wheel_speed`
     wheel_radius: float  # m

@@ -1,4 +1,4 @@
-"""What wheels, steering and lidar odometry tell of the car's motion."""
+"""Corrects the wheeled filter by wheels, steering, the car's constraints and lidar odometry."""
 
 import math
 
@@ -19,13 +19,17 @@ from edge_runtime.fusion.wheeled.equations import (
 )
 from edge_runtime.fusion.wheeled.state import GATE_3, D, along_row
 
-FRESH = 1.0  # s; a sensor believed within is a witness against another
+FRESH = 1.0  # s; a sensor that was believed within it counts against another
 UNANIMOUS = 0.5  # s for which two sensors must refuse the IMU
 
 
 @compiled
 def roll(x: Record, cov: Float, event: Record, c: Record) -> bool:
-    """Wheel speeds, steering, no sideways and vertical speed at the rear axle, standstill."""
+    """Corrects by wheel speeds, steering, standstill, and no side or upward speed of the axle.
+
+    Returns:
+        Whether the wheels were believed.
+    """
     stamp = event["stamp"]
     since = stamp - x["wheels"]["seen"]
     x["wheels"]["seen"] = stamp
@@ -89,8 +93,8 @@ def roll(x: Record, cov: Float, event: Record, c: Record) -> bool:
         return True
     if math.isnan(x["wheels"]["refused"]):
         x["wheels"]["refused"] = stamp
-    # Nobody is in the right for ever against the IMU. GNSS tells who is: a witness against the
-    # wheels if it is believed, against the IMU if it is refused as well.
+    # Neither wheels nor IMU are right for ever. GNSS decides: against the wheels if it is believed,
+    # against the IMU if it is refused as well.
     witness = stamp - x["fix_velocity"]["believed"] < FRESH
     alone = stamp - x["wheels"]["refused"] > c["patience"] and not witness
     both = min(stamp - x["wheels"]["refused"], stamp - x["fix_velocity"]["refused"]) > UNANIMOUS
@@ -123,7 +127,7 @@ def rolling(
     event: Record,
     c: Record,
 ) -> bool:
-    """The mean of the wheels that neither spin nor lock; False if all seem to."""
+    """Corrects by the mean of the wheels that neither spin nor lock; False if all seem to."""
     count = int(c["wheel_count"])
     h = rows[0] * x["wheel_scale"]
     h[D.wheel_scale] = along[0]
@@ -169,7 +173,7 @@ def still(
     since: float,
     c: Record,
 ) -> bool:
-    """Zero velocity and zero rate; False where the IMU says that wheels at rest slide."""
+    """Corrects by zero velocity and rate; False where the IMU shows that wheels at rest slide."""
     new, variance = spread(cov, rows[0], dx, -along[0], k)
     if not new * new <= c["gate"] * (variance + c["still_speed"] * c["still_speed"]):
         return False
@@ -199,7 +203,7 @@ def constrain(
     since: float,
     c: Record,
 ) -> None:
-    """Non-holonomic: the rear axle goes neither sideways, but for its tyres' slip, nor up."""
+    """Corrects by the axle's constraints: no speed up, and none sideways but its tyres' slip."""
     slip = c["sideslip"] * abs(yaw_rate * along[0]) * abs(along[0])
     for i in range(1, 3):
         std = math.sqrt(c["side_std"] ** 2 + slip * slip) if i == 1 else c["up_std"]
@@ -219,7 +223,7 @@ def steer(
     since: float,
     c: Record,
 ) -> None:
-    """Yaw rate of the bicycle model, with understeer, against that of the gyroscope."""
+    """Corrects by the yaw rate of the bicycle model, with understeer."""
     angle = steering + x["steering_offset"]
     if not abs(angle) < 1.2:  # also NaN
         return
@@ -235,7 +239,7 @@ def steer(
 
 @compiled
 def car_axes(x: Record) -> Float:
-    """(3, 3) rows: the car's forward, left and up axes in the body frame."""
+    """Returns the (3, 3) rows: the car's forward, left and up axes in the body frame."""
     cp, sp = math.cos(x["mount_pitch"]), math.sin(x["mount_pitch"])
     cy, sy = math.cos(x["mount_yaw"]), math.sin(x["mount_yaw"])
     axes = np.empty((3, 3))
@@ -247,7 +251,7 @@ def car_axes(x: Record) -> Float:
 
 @compiled
 def motion(x: Record, cov: Float, event: Record, c: Record) -> bool:
-    """Combinations of velocity and turn rate in the body, independent of each other.
+    """Corrects by independent combinations of velocity and turn rate in the body.
 
     The event holds the three values, their standard deviations, and the factors of each.
     """

@@ -1,4 +1,4 @@
-"""The equations of an error-state Kalman filter on plain arrays, compiled where numba is.
+"""The equations of the wheeled error-state Kalman filter, derived in DERIVATION.md.
 
 Solà, "Quaternion kinematics for the error-state Kalman filter", arXiv 1711.02508, 2017: the
 nominal state of section 5.2 with the angular error in the world frame (section 7). Equation
@@ -15,13 +15,13 @@ from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.wheeled.state import D
 
-# What `gated` says of a measurement.
+# The verdicts of `gated`.
 MISSING, REFUSED, TAKEN = -1, 0, 1
 
 
 @compiled
 def propagate(x: Record, cov: Float, gyro: Float, accel: Float, dt: float, c: Record) -> None:
-    """Nominal state and covariance over dt (equations 260 and 268-269, errors 299-302)."""
+    """Propagates state and covariance over dt (equations 260 and 268-269, errors 299-302)."""
     wx = gyro[0] - x["gyro_bias"][0]
     wy = gyro[1] - x["gyro_bias"][1]
     wz = gyro[2] - x["gyro_bias"][2]
@@ -99,7 +99,7 @@ def propagate(x: Record, cov: Float, gyro: Float, accel: Float, dt: float, c: Re
 
 @compiled
 def turned(x: Record, ax: float, ay: float, az: float, out: Float) -> None:
-    """The quaternion of `x` times Exp of a rotation vector in the body frame, (4,)."""
+    """Returns the quaternion of `x` times Exp of a rotation vector in the body frame, (4,)."""
     s = ax * ax + ay * ay + az * az
     if s < 1e-6:
         w, v = 1.0 - s / 8.0, 0.5 - s / 48.0
@@ -122,7 +122,7 @@ def product(
     qz: float,
     out: Float,
 ) -> None:
-    """Hamilton product p q, normalized, (4,)."""
+    """Writes the normalized Hamilton product p q, (4,), to `out`."""
     out[0] = pw * qw - px * qx - py * qy - pz * qz
     out[1] = pw * qx + px * qw + py * qz - pz * qy
     out[2] = pw * qy - px * qz + py * qw + pz * qx
@@ -134,7 +134,7 @@ def product(
 
 @compiled
 def spread(cov: Float, h: Float, dx: Float, residual: float, k: Float) -> tuple[float, float]:
-    """What of a residual is new, and its variance without the sensor's own; `k` is cov h."""
+    """Returns what is new in a residual and its variance without the sensor's; k becomes cov h."""
     for i in range(D.size):
         k[i] = 0.0
     for j in range(D.size):
@@ -151,7 +151,7 @@ def spread(cov: Float, h: Float, dx: Float, residual: float, k: Float) -> tuple[
 
 @compiled
 def correct(cov: Float, dx: Float, k: Float, new: float, variance: float) -> None:
-    """Kalman correction by one scalar (equations 274-276); `k` is cov h, variance all of it."""
+    """Corrects by one scalar (equations 274-276), with `k` = cov h and its whole variance."""
     for i in range(D.size):
         dx[i] += k[i] * new / variance
     for i in range(D.size):
@@ -174,7 +174,7 @@ def credible(
     since: float,
     gate: float,
 ) -> bool:
-    """Correct by a scalar whose error `std` persists for `time` s, if it is within the gate."""
+    """Corrects by a scalar whose error `std` persists for `time` s, if it is within the gate."""
     new, variance = spread(cov, h, dx, residual, k)
     if not new * new <= gate * (variance + std * std):
         return False
@@ -186,7 +186,7 @@ def credible(
 def gated(
     x: Record, cov: Float, rows: Float, residual: Float, std: Float, variance: Float, gate: float
 ) -> int:
-    """Correct by several numbers that one sensor gave at once, or by none of them.
+    """Corrects by several numbers that one sensor gave at once, or by none of them.
 
     Args:
         x: the state; written.
@@ -221,7 +221,7 @@ def gated(
 
 @compiled
 def inject(x: Record, dx: Float) -> None:
-    """Error into nominal state (equations 282-283, angular error in the world frame: 316)."""
+    """Adds the error to the state (equations 282-283; the angular one in the world frame: 316)."""
     ax, ay, az = dx[D.angle], dx[D.angle + 1], dx[D.angle + 2]
     angle = math.sqrt(ax * ax + ay * ay + az * az)
     w, v = math.cos(0.5 * angle), 0.5
@@ -245,7 +245,7 @@ def inject(x: Record, dx: Float) -> None:
 
 @compiled
 def doubt(cov: Float, off: float) -> None:
-    """Admit that velocity, tilt and accelerometer bias may be wrong, m/s of velocity as seen."""
+    """Widens the covariance of velocity, by `off` m/s, tilt and accelerometer bias."""
     for i in range(3):
         cov[D.velocity + i, D.velocity + i] += off * off
         cov[D.accel_bias + i, D.accel_bias + i] += 0.1**2
@@ -255,10 +255,10 @@ def doubt(cov: Float, off: float) -> None:
 
 @compiled
 def persistent(std: float, time: float, since: float) -> float:
-    """Variance of an error that persists for `time` s in measurements that come every `since` s.
+    """Returns the variance for an error that persists for `time` s, measured every `since` s.
 
     White noise of this variance has the spectral density of the persistent error, so that many
-    measurements do not seem to know more than they do.
+    measurements do not count for more than they hold.
     """
     if since > 0.0:
         return std * std * max(1.0, 2.0 * time / since)

@@ -43,23 +43,23 @@ from edge_runtime.fusion.wheeled.state import (
 from edge_runtime.fusion.wheeled.steps import take_in
 
 _A_CAR = WheeledConfig()
-_AT_REST = (0.6 * GRAVITY, 1.4 * GRAVITY)  # a first reading outside does not tell what is down
-_SHAKEN = 0.5  # s for which trouble of the IMU is told
+_AT_REST = (0.6 * GRAVITY, 1.4 * GRAVITY)  # a first reading outside shows no vertical
+_SHAKEN = 0.5  # s for which trouble of the IMU degrades the health
 NO_READING = "no IMU reading yet"
-NOTHING_IS_DOWN = "no IMU reading so far tells what is down"
+NO_VERTICAL = "no IMU reading so far shows the vertical"
 HEADING_UNKNOWN = "the heading is not known until GNSS sees the car move"
 VELOCITY_UNKNOWN = "the velocity is not known"
 NO_WHEELS = "no believed wheels lately"
 UNKNOWN = 1e6  # variance of what is not known yet
-# What a car does while nobody looks, standard deviations: m/s^2, and rad/s of yaw and of tilt.
+# Standard deviations of a car's motion during a gap: m/s^2, and rad/s of yaw and of tilt.
 _PUSH, _SPIN, _LEAN = 1.4, 0.3, 0.05
 
 
 def _first_tilt(accel: Float, config: WheeledConfig) -> tuple[Float, float]:
-    """Attitude (3, 3) of yaw 0 and its standard deviation.
+    """Returns the first attitude, (3, 3) of yaw 0, and the standard deviation of its tilt, rad.
 
-    Between what the accelerometer says is up, which is wrong while the car is pushed, and the
-    car's own upright, which is wrong on a slope, as either is likely.
+    It is a weighted mean of the accelerometer's vertical, which is wrong while the car accelerates,
+    and the car's own, which is wrong on a slope.
     """
     pushed = config.start_push / GRAVITY
     share = config.tilt_std**2 / (config.tilt_std**2 + pushed**2)
@@ -68,7 +68,7 @@ def _first_tilt(accel: Float, config: WheeledConfig) -> tuple[Float, float]:
 
 
 def _add(x: Record, name: str, seconds: float) -> None:
-    """Add to a time, or to all of a sensor's."""
+    """Adds seconds to a time, or to all times of a sensor."""
     for part in x[name].dtype.names or ():
         x[name][part] += seconds
     if not x[name].dtype.names:
@@ -76,12 +76,12 @@ def _add(x: Record, name: str, seconds: float) -> None:
 
 
 class WheeledFilter:
-    """An `Estimator` of a car.
+    """A `StateFilter` of a car, by `Imu`, `Wheels`, `GnssFix` and `Displacement`.
 
-    It starts with the first IMU reading, at any speed. Body velocity is right as soon as a wheel
-    has spoken; velocity and position in the world, when GNSS has told the heading of a car that
-    moves. Until then the start is the world's origin, and it is INITIALISING; a car that has no
-    GNSS is judged by its velocity and tilt alone. Either is LOST once its velocity is not known.
+    It starts with the first IMU reading, at any speed. Body velocity is known from the first wheel
+    speeds on; velocity and position in the world, once GNSS has shown the heading of a moving car.
+    Until then the start is the world's origin, and it is INITIALISING; a car that has no GNSS is
+    judged by its velocity and tilt alone. Either is LOST once its velocity is not known.
 
     Args:
         config: the car and its sensors.
@@ -104,7 +104,7 @@ class WheeledFilter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forgets everything; the next IMU reading starts anew."""
         self._check.reset()
         self._started = False
         self._imu_stamp = math.nan  # of the last reading used
@@ -118,7 +118,7 @@ class WheeledFilter:
         self._place = (math.nan,) * 3  # of the last fix
 
     def predict(self, imu: Imu) -> None:
-        """Go forward to the time of an IMU reading."""
+        """Propagates to the time of an IMU reading; one that cannot be true is left out."""
         verdict = self._check.check(imu)
         if verdict.reason:
             self._trouble, self._trouble_stamp = verdict.reason, self._imu_stamp
@@ -141,7 +141,11 @@ class WheeledFilter:
         self._take_in()
 
     def update(self, measurement: Measurement) -> bool:
-        """Correct with wheels, GNSS or lidar odometry; False if it was not believed."""
+        """Corrects with wheels, GNSS or lidar odometry.
+
+        Returns:
+            Whether it was believed.
+        """
         stamp = measurement.stamp
         if not self._started or not math.isfinite(stamp):
             return False
@@ -163,7 +167,7 @@ class WheeledFilter:
         return True
 
     def _is_frozen(self, fix: GnssFix) -> bool:
-        """Whether a receiver gives one and the same place while the car drives on."""
+        """Returns whether a receiver repeats one place while the car drives on."""
         place = tuple(fix.position.tolist())
         same, self._place = place == self._place, place
         vx, vy = self.state["velocity"][:2].tolist()
@@ -180,7 +184,7 @@ class WheeledFilter:
         return True
 
     def _write_motion(self, motion: Displacement) -> bool:
-        """Write it as mean velocities, half way between the two moments."""
+        """Writes it as mean velocities, half way between the two moments."""
         span = motion.stamp - motion.since
         values = float(motion.motion.sum() + motion.covariance.sum())
         if not (0.0 < span <= self.config.horizon and math.isfinite(values)):
@@ -207,7 +211,7 @@ class WheeledFilter:
         return result == 1
 
     def _start(self, imu: Imu, known: Record | None = None, spread: Float | None = None) -> None:
-        """Begin at rest or moving; `known` and `spread` are a state whose calibration holds."""
+        """Begins at rest or moving; `known` and `spread` are a state whose calibration holds."""
         if not _AT_REST[0] < float(np.linalg.norm(imu.accel)) < _AT_REST[1]:
             return
         config = self.config
@@ -239,7 +243,7 @@ class WheeledFilter:
         self._started, self._broken = True, False
 
     def _bridge(self, imu: Imu, gap: float) -> None:
-        """Go on after a time of which nothing is known, perhaps on another clock."""
+        """Continues after a gap of which nothing is known, perhaps on another clock."""
         x, cov = self.state.copy(), self.covariance.copy()
         if gap > self.config.longest_gap:
             self._start(imu, x, cov)
@@ -287,15 +291,15 @@ class WheeledFilter:
         )
 
     def judge(self) -> tuple[Health, str]:
-        """Health of the newest state, and why it is not GOOD."""
+        """Returns the health of the newest state, and why it is not GOOD."""
         config = self.config
         if self._broken:
-            return Health.LOST, "the numbers ran away; it starts anew"
+            return Health.LOST, "the estimate diverged; it starts anew"
         if self._trouble in WRONG_UNITS:
             return Health.LOST, self._trouble
         if not self._started:
             unseen = math.isnan(self._imu_stamp) and math.isnan(self._check.newest)
-            return Health.INITIALISING, self._trouble or (NO_READING if unseen else NOTHING_IS_DOWN)
+            return Health.INITIALISING, self._trouble or (NO_READING if unseen else NO_VERTICAL)
         silent = self._unusable * self._period
         if not math.isnan(self._waiting_since):
             waiting = self._waiting_until - self._waiting_since
@@ -332,7 +336,7 @@ class WheeledFilter:
         )
 
     def _start_health(self, now: float, velocity: float) -> tuple[Health, str] | None:
-        """Health while the heading is unknown; None for a car without GNSS that knows all else.
+        """Returns the health while the heading is unknown; None if a car without GNSS is sound.
 
         Args:
             now: s.
@@ -342,7 +346,7 @@ class WheeledFilter:
         begun = float(x["begun"])
         silent = now - np.fmax(begun, np.fmax(x["wheels"]["believed"], x["motion_seen"]))
         unknown = velocity > config.lost_velocity
-        # Wheels get a moment to speak first. After them, nothing bounds what the tilt's error adds.
+        # Wheels have a moment to come first. Later, nothing else bounds what a wrong tilt adds.
         awaited = now - begun <= config.silent
         if (unknown and not awaited) or silent > 2.0 * config.silent:
             return Health.LOST, VELOCITY_UNKNOWN
@@ -351,7 +355,7 @@ class WheeledFilter:
         return (Health.INITIALISING, HEADING_UNKNOWN) if self._has_gnss else None
 
     def _degraded(self, now: float, *doubts: tuple[bool, str]) -> tuple[Health, str]:
-        """By the first of the doubts that is true, or by recent trouble of the IMU."""
+        """Returns DEGRADED by the first true doubt or recent trouble of the IMU, else GOOD."""
         shaken = bool(self._trouble) and now - self._trouble_stamp < _SHAKEN
         for true, reason in (*doubts, (shaken, self._trouble)):
             if true:

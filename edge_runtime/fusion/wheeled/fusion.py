@@ -1,4 +1,4 @@
-"""The car's state for the control loop: attitude, velocity and position from its signals."""
+"""Attitude, velocity and position of a car for the control loop, by the wheeled filter."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import GnssFix, Imu, Wheels
-from edge_runtime.fusion.warm_up import rest
+from edge_runtime.fusion.warm_up import write_imu_at_rest
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometry
@@ -39,7 +39,7 @@ _UNKNOWN = 20  # of them before the first fix, when the heading is not known
 
 
 class WheeledFusion:
-    """A `WheeledFilter` a row.
+    """One `WheeledFilter` for each row.
 
     Attitude and position are in the world of GNSS once the car has moved; before, and for ever
     without GNSS, in one that begins where it started, along x. Velocity is that of the IMU in the
@@ -84,7 +84,7 @@ class WheeledFusion:
         if lidar is not None:
             self.reads += (Signal(LIDAR, beams, "m", "lidar"),)
         self._lidar = lidar
-        self._lidar_ended = False  # its process, though nobody closed it
+        self._lidar_ended = False  # its process, without `close`
         self.filters: Sequence[WheeledFilter] = [
             WheeledFilter(config.estimator, gnss=config.gnss) for _ in range(rows)
         ]
@@ -109,22 +109,22 @@ class WheeledFusion:
     @classmethod
     @cache
     def compile(cls, config: WheeledRobotConfig, control_period: float, burst: int = 0) -> None:
-        """Drive a car for a while that is thrown away: what compiles at its first call, has."""
+        """Compiles everything before the first tick, by a short drive of a synthetic car."""
         with compiling("the wheeled estimator"):
-            cls._rehearse(cls(config, control_period, burst), config, control_period)
+            cls._warm_up(cls(config, control_period, burst), config, control_period)
 
     @staticmethod
-    def _rehearse(car: "WheeledFusion", config: WheeledRobotConfig, control_period: float) -> None:
+    def _warm_up(car: "WheeledFusion", config: WheeledRobotConfig, control_period: float) -> None:
         signals = {s.name: np.zeros((1, s.size), np.float32) for s in car.reads}
         rng, speed = np.random.default_rng(0), 8.0  # m/s
         for step in range(_COMPILING):
-            rest(signals, rng)
+            write_imu_at_rest(signals, rng)
             signals[WHEEL_SPEED][:] = speed / config.wheel_radius
             if config.gnss and step >= _UNKNOWN and step % 5 == 0:
                 signals[GNSS_POSITION][0] = [speed * step * control_period, 0.0, 0.0]
                 signals[GNSS_VELOCITY][0] = [speed, 0.0, 0.0]
             car.update(signals)
-        _ = car.states  # which who records asks for in the first tick
+        _ = car.states  # recording asks for them in the first tick
 
     @property
     def states(self) -> Sequence[Estimate]:
@@ -158,19 +158,19 @@ class WheeledFusion:
             if self._gnss:
                 self._take_fix(row, car, signals)
             if self._lidar is not None:
-                self._look(self._lidar, car, signals[LIDAR][row])
-            self._tell(row, car)
+                self._take_scan(self._lidar, car, signals[LIDAR][row])
+            self._write_estimates(row, car)
         self._fresh[:] = False
         return self.estimates
 
     def _begin(self, row: int, car: WheeledFilter, reading: np.ndarray) -> None:
-        """Start from the mean reading of the first sample."""
+        """Starts from the mean reading of the first sample."""
         car.reset()
         self._fix[row] = np.nan
         car.predict(Imu(self._time, reading[:3], reading[3:]))
 
-    def _look(self, lidar: LidarOdometry, car: WheeledFilter, ranges: Array) -> None:
-        """Give the scan away, and take in what has come of earlier ones."""
+    def _take_scan(self, lidar: LidarOdometry, car: WheeledFilter, ranges: Array) -> None:
+        """Hands the scan to the lidar's process, and takes the displacements by earlier ones."""
         if self._fresh[0]:
             lidar.reset()
         lidar.offer(self._time, ranges.astype(np.float64))
@@ -179,7 +179,7 @@ class WheeledFusion:
         self._lidar_ended = not lidar.alive
 
     def _without_lidar(self, estimate: Estimate) -> Estimate:
-        """DEGRADED at best, and told, once the lidar's process has ended."""
+        """Returns the estimate, DEGRADED at best once the lidar's process has ended."""
         if not self._lidar_ended:
             return estimate
         reason = "; ".join(filter(None, (estimate.reason, LIDAR_ENDED)))
@@ -187,7 +187,7 @@ class WheeledFusion:
         return dataclasses.replace(estimate, health=health, reason=reason)
 
     def close(self) -> None:
-        """End the lidar's process, if there is one."""
+        """Ends the lidar's process, if there is one."""
         if self._lidar is not None:
             self._lidar.close()
 
@@ -199,7 +199,7 @@ class WheeledFusion:
         return both.astype(np.float64)[:, None]
 
     def _take_fix(self, row: int, car: WheeledFilter, signals: Signals) -> None:
-        """A fix is new if it differs from the last: between two the signal holds."""
+        """Corrects by the fix if it is new: between two fixes the signal repeats the last."""
         fix = np.concatenate([signals[GNSS_POSITION][row], signals[GNSS_VELOCITY][row]])
         if np.array_equal(fix, self._fix[row], equal_nan=True):
             return
@@ -207,7 +207,7 @@ class WheeledFusion:
         exact = fix.astype(np.float64)
         car.update(GnssFix(self._time, exact[:3], self._fix_std, exact[3:], self._fix_velocity_std))
 
-    def _tell(self, row: int, car: WheeledFilter) -> None:
+    def _write_estimates(self, row: int, car: WheeledFilter) -> None:
         health = car.judge()[0]
         self.lost |= health == Health.LOST
         x = car.state
@@ -216,7 +216,7 @@ class WheeledFusion:
             not math.isfinite(attitude.sum() + velocity.sum() + position.sum())
             or not attitude.any()
         ):
-            self.lost = True  # not begun, or run away: the last estimate is less wrong
+            self.lost = True  # not begun, or diverged: the last estimate is less wrong
             return
         self._attitude[row] = attitude
         self._velocity[row] = quaternion_to_matrix(attitude).T @ velocity

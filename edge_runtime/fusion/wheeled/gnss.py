@@ -1,4 +1,4 @@
-"""What GNSS tells: where the car is, how fast, and at first where it heads."""
+"""Corrects the wheeled filter by GNSS: position, velocity, and at first the heading."""
 
 import math
 
@@ -10,12 +10,16 @@ from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.wheeled.equations import MISSING, TAKEN, gated, persistent, product
 from edge_runtime.fusion.wheeled.state import GATE_3, D
 
-PATIENT_START = 0.5  # s to wait for wheels before GNSS tells the heading alone
+PATIENT_START = 0.5  # s to wait for wheels before GNSS alone gives the heading
 
 
 @compiled
 def gnss(x: Record, cov: Float, event: Record, c: Record) -> bool:
-    """A fix: position with its slow error and its delay, and velocity."""
+    """Corrects by a fix: position with its slow error and its delay, and velocity.
+
+    Returns:
+        Whether any part of it was believed.
+    """
     clean(event)
     r = quaternion_to_matrix(x["attitude"])
     arm, swing = np.zeros(3), np.zeros(3)  # of the antenna in the world frame: m, m/s
@@ -38,7 +42,7 @@ def gnss(x: Record, cov: Float, event: Record, c: Record) -> bool:
 
 @compiled
 def clean(event: Record) -> None:
-    """Make what is infinite NaN, not measured; trust a receiver that claims nothing not far."""
+    """Marks what is infinite as not measured, and widens claims that are none."""
     for i in range(3):
         if math.isinf(event["position"][i]):
             event["position"][i] = math.nan
@@ -52,7 +56,7 @@ def clean(event: Record) -> None:
 
 @compiled
 def gnss_velocity(x: Record, cov: Float, event: Record, swing: Float, c: Record) -> bool:
-    """The antenna's velocity; a component may be missing."""
+    """Corrects by the antenna's velocity, of which a component may be missing."""
     stamp, std = event["stamp"], event["velocity_std"]
     rows, residual = np.zeros((3, D.size)), np.empty(3)
     for i in range(3):
@@ -64,7 +68,7 @@ def gnss_velocity(x: Record, cov: Float, event: Record, swing: Float, c: Record)
     slow = persistent(std, c["velocity_time"], stamp - x["fix_velocity"]["seen"])
     verdict = gated(x, cov, rows, residual, np.full(3, std), np.full(3, slow), c["gate"] * GATE_3)
     if remember(x["fix_velocity"], verdict, stamp, c["patience"]):
-        x["heading_known"] = 0.0  # it goes another way than it seems to: start over
+        x["heading_known"] = 0.0  # it goes another way than estimated: start over
         x["anchor"][0] = math.nan
     return verdict == TAKEN
 
@@ -73,7 +77,7 @@ def gnss_velocity(x: Record, cov: Float, event: Record, swing: Float, c: Record)
 def gnss_position(
     x: Record, cov: Float, event: Record, arm: Float, swing: Float, c: Record
 ) -> bool:
-    """The antenna's position; a component may be missing."""
+    """Corrects by the antenna's position, of which a component may be missing."""
     rows, residual, std = np.zeros((3, D.size)), np.empty(3), np.empty(3)
     for i in range(3):
         rows[i, D.position + i] = 1.0
@@ -96,7 +100,7 @@ def gnss_position(
 
 @compiled
 def remember(sensor: Record, verdict: int, stamp: float, patience: float) -> bool:
-    """Note in a `SENSOR` when it spoke, was believed, and is refused since.
+    """Notes in a `SENSOR` when it measured, was believed, and is refused since.
 
     Returns:
         True once it was refused for too long: it is not the one that is wrong.
@@ -117,7 +121,7 @@ def remember(sensor: Record, verdict: int, stamp: float, patience: float) -> boo
 
 @compiled
 def lever_row(h: Float, i: int, arm: Float) -> None:
-    """Row i of -[arm]x into the angle's columns."""
+    """Writes row i of -[arm]x into the angle's columns of a Jacobian's row."""
     if i == 0:
         h[D.angle + 1], h[D.angle + 2] = arm[2], -arm[1]
     elif i == 1:
@@ -128,9 +132,9 @@ def lever_row(h: Float, i: int, arm: Float) -> None:
 
 @compiled
 def find_heading(x: Record, cov: Float, event: Record, arm: Float, swing: Float, c: Record) -> bool:
-    """Turn everything about the vertical so that the car goes where GNSS says that it goes.
+    """Turns the state about the vertical so that the car moves in the direction that GNSS shows.
 
-    By the velocity, or where the receiver gives none by the way between two fixes. Until then
+    The direction is that of the velocity, or of the way between two fixes without one. Until then
     the position follows the fixes, and the velocity is right in the body's frame alone.
     """
     east, north = event["position"][0], event["position"][1]
@@ -139,11 +143,11 @@ def find_heading(x: Record, cov: Float, event: Record, arm: Float, swing: Float,
     forward = quaternion_to_matrix(x["attitude"])[:, 0]
     own_x, own_y = x["velocity"][0] + swing[0], x["velocity"][1] + swing[1]
     found, course, course_std = False, 0.0, 0.0
-    by_way = math.hypot(x["velocity"][0], x["velocity"][1]) > 0.5  # m/s; who stands goes no way
+    by_way = math.hypot(x["velocity"][0], x["velocity"][1]) > 0.5  # m/s; else it has no course
     if speed > max(c["heading_speed"], 5.0 * event["velocity_std"]):  # False for NaN
         if math.hypot(own_x, own_y) < 0.5 * speed:
             if event["stamp"] - x["begun"] < PATIENT_START and math.isnan(x["wheels"]["believed"]):
-                return False  # wheels that speak soon would tell if it reverses
+                return False  # wheels, if they come soon, show whether it reverses
             own_x, own_y = forward[0], forward[1]  # not known by wheels: it goes forward
             by_way = False
         course = math.atan2(event["velocity"][1], event["velocity"][0]) - math.atan2(own_y, own_x)
@@ -185,7 +189,7 @@ def find_heading(x: Record, cov: Float, event: Record, arm: Float, swing: Float,
 
 @compiled
 def about_vertical(v: Float, angle: float) -> Float:
-    """A vector turned about the vertical, (3,)."""
+    """Returns a vector turned about the vertical, (3,)."""
     turned = v.copy()
     turned[0] = math.cos(angle) * v[0] - math.sin(angle) * v[1]
     turned[1] = math.sin(angle) * v[0] + math.cos(angle) * v[1]
@@ -194,7 +198,7 @@ def about_vertical(v: Float, angle: float) -> Float:
 
 @compiled
 def turn_world(x: Record, cov: Float, angle: float, std: float, by_way: bool) -> None:
-    """Turn attitude and velocity about the vertical, so that the heading is known.
+    """Turns attitude and velocity about the vertical, and knows the heading from then on.
 
     What is known is the course of the car, to `std`. So the body's heading is wrong by as much as
     the direction of the velocity is as the body sees it, `by_way`; otherwise it is taken to go
@@ -241,7 +245,7 @@ def turn_world(x: Record, cov: Float, angle: float, std: float, by_way: bool) ->
 
 @compiled
 def set_position(x: Record, cov: Float, event: Record, arm: Float, c: Record) -> None:
-    """Take the position from a fix, its slow error included."""
+    """Takes the position from a fix, its slow error included."""
     for i in range(3):
         measured = event["position"][i]
         if math.isnan(measured):

@@ -1,4 +1,4 @@
-"""How the car moved, by its planar lidar.
+"""Odometry of a car by its planar lidar.
 
 Scans are registered to a keyframe by generalized ICP (Segal, Haehnel, Thrun, "Generalized-ICP",
 RSS 2009) of the `small_gicp` library (Koide, JOSS 9(100), 2024), in a process of its own: the
@@ -79,7 +79,7 @@ class ScanMatcher:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all scans."""
+        """Forgets all scans."""
         self._keyframe: Any = None
         self._tree: Any = None
         self._pose = np.eye(3)  # of the last scan in the keyframe
@@ -87,7 +87,7 @@ class ScanMatcher:
         self._stamp = math.nan
 
     def points(self, ranges: Float) -> Float:
-        """The echoes of a scan in the body frame, (n, 2) m."""
+        """Returns the echoes of a scan in the body frame, (n, 2) m."""
         half = 0.5 * self.config.field_of_view
         x, y, yaw = self.config.mount
         angle = np.linspace(-half, half, len(ranges)) + yaw
@@ -96,7 +96,7 @@ class ScanMatcher:
         return ranges[good, None] * directions + [x, y]
 
     def match(self, stamp: float, ranges: Float) -> Displacement | None:
-        """How the body moved since the last scan; None where the scans do not tell.
+        """Returns the body's motion since the last scan; None where the scans do not show it.
 
         Args:
             stamp: s.
@@ -134,7 +134,7 @@ class ScanMatcher:
         return Displacement(stamp, since, motion, covariance)
 
     def _begin(self, stamp: float, points: Float) -> None:
-        """Start over from this scan, if it is one; the car goes on as it did."""
+        """Starts over from this scan, if it has enough echoes; the last step stays the guess."""
         step = self._step
         self.reset()
         self._step = step
@@ -143,7 +143,7 @@ class ScanMatcher:
             self._stamp = stamp
 
     def _cloud(self, points: Float) -> tuple[Any, Any]:
-        """Upright walls from a planar scan: copies above and below, as far as to the next point."""
+        """Returns upright walls as a cloud, copies of a scan above each other, and its tree."""
         gap = np.linalg.norm(np.diff(points, axis=0), axis=1)
         before, after = np.append(gap[:1], gap), np.append(gap, gap[-1:])
         height = np.clip(np.minimum(before, after), 0.05, 1.0)
@@ -154,7 +154,7 @@ class ScanMatcher:
         return cloud, tree
 
     def _is_right(self, result: Any, count: int, correction: Float) -> bool:
-        """Whether a registration converged, on enough of the scan, near where it began."""
+        """Returns whether a registration converged, on enough of the scan, near where it began."""
         config = self.config
         if not result.converged or not np.isfinite(result.T_target_source).all():
             return False
@@ -165,7 +165,7 @@ class ScanMatcher:
         return bool(near and fit < (config.worst_fit * config.range_std) ** 2)
 
     def _covariance(self, hessian: Float, step: Float) -> Float:
-        """Of x, y and yaw in the frame of the scan before, (3, 3)."""
+        """Returns the covariance of x, y and yaw in the frame of the scan before, (3, 3)."""
         config = self.config
         scale = 2.0 * _NORMAL_VARIANCE / (_HEIGHTS * config.range_std**2)
         information = hessian[np.ix_(_PLANAR, _PLANAR)] * scale
@@ -191,7 +191,7 @@ def _to_4(pose: Float) -> Float:
 
 
 def _to_3(full: Float) -> Float:
-    """The planar part of a transformation, (3, 3)."""
+    """Returns the planar part of a transformation, (3, 3)."""
     angle = math.atan2(full[1, 0] - full[0, 1], full[0, 0] + full[1, 1])
     c, s = math.cos(angle), math.sin(angle)
     return np.array([[c, -s, full[0, 3]], [s, c, full[1, 3]], [0.0, 0.0, 1.0]])
@@ -207,7 +207,7 @@ class LidarOdometry:
     """
 
     def __init__(self, config: LidarOdometryConfig = LidarOdometryConfig()) -> None:
-        ScanMatcher(config)  # told here, what is missing, and not by a silent process
+        ScanMatcher(config)  # so that a missing library is reported here, not by a silent process
         context = multiprocessing.get_context("spawn")
         self._here, there = context.Pipe()
         self._process = context.Process(target=_work, args=(there, config), daemon=True)
@@ -217,13 +217,18 @@ class LidarOdometry:
         self._waiting: tuple[float, Float] | None = None
 
     def offer(self, stamp: float, ranges: Float) -> None:
-        """Give the newest scan, (B,) m; one that still waited is dropped."""
+        """Gives the newest scan; one that still waits is dropped.
+
+        Args:
+            stamp: s.
+            ranges: (B,) m.
+        """
         self._waiting = (stamp, np.array(ranges, np.float64))
         if not self._busy:
             self._hand_over()
 
     def collect(self) -> list[Displacement]:
-        """The displacements that have been found by now."""
+        """Returns the displacements found since the last call."""
         found: list[Displacement] = []
         try:
             while self._here.poll():
@@ -244,15 +249,15 @@ class LidarOdometry:
 
     @property
     def pid(self) -> int | None:
-        """Of the process."""
+        """The id of the process; None before it starts."""
         return self._process.pid
 
     def reset(self) -> None:
-        """Forget all scans."""
+        """Forgets all scans."""
         self.offer(math.nan, np.zeros(0))
 
     def close(self) -> None:
-        """End the process."""
+        """Ends the process."""
         self._here.close()
         self._process.join(1.0)
         if self._process.is_alive():
@@ -260,7 +265,7 @@ class LidarOdometry:
             self._process.join()
 
     def _hand_over(self) -> None:
-        """One scan at a time is on its way, so that the pipe never fills up."""
+        """Sends the waiting scan, one at a time, so that the pipe never fills up."""
         if self._waiting is None:
             return
         with contextlib.suppress(OSError):  # the process is gone

@@ -115,7 +115,7 @@ CONSTANTS = np.dtype(
 
 
 def constants(config: WheeledConfig) -> Float:
-    """The configuration as the numbers of one `CONSTANTS`.
+    """Returns the configuration as the numbers of one `CONSTANTS`.
 
     Raises:
         UserError: the car has more than `MOST_WHEELS` wheels.
@@ -132,7 +132,7 @@ def constants(config: WheeledConfig) -> Float:
 
 @compiled
 def along_row(row: Float, a: Float, v: Float) -> None:
-    """Write the Jacobian of the velocity v along an axis of the body, both in the world, (3,)."""
+    """Writes the Jacobian of the velocity v along an axis of the body, both in the world, (3,)."""
     for j in range(3):
         row[D.velocity + j] = a[j]
     row[D.angle] = a[1] * v[2] - a[2] * v[1]
@@ -144,7 +144,7 @@ def along_row(row: Float, a: Float, v: Float) -> None:
 def certainty(
     numbers: Float, covariances: Float, span: Float
 ) -> tuple[float, float, float, float, float, float, float, float, float]:
-    """How surely the newest state is known.
+    """Returns how surely the newest state is known.
 
     Args:
         numbers: of the `Timeline`.

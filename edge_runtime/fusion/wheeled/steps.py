@@ -1,4 +1,4 @@
-"""From event to event: the wheeled filter's states along a timeline."""
+"""Takes the wheeled filter from event to event along its timeline."""
 
 import math
 
@@ -18,7 +18,7 @@ JOLT = 10.0  # m/s^2 from one reading to the next: a hole in the road, or a faul
 
 @compiled
 def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
-    """Go from the event before, `since` s ago, to this one; both `x` and `cov` are changed.
+    """Propagates from the event before, `since` s ago, and applies this one; changes x and cov.
 
     Returns:
         Whether the event was believed.
@@ -50,7 +50,7 @@ def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
 
 @compiled
 def hold_heading(x: Record, gyro: Float) -> None:
-    """Take out of a reading what would turn a body that stands, for that is but noise."""
+    """Removes the turn about the vertical from a gyroscope's reading: the car stands."""
     r = quaternion_to_matrix(x["attitude"])
     turning = 0.0
     for i in range(3):
@@ -63,7 +63,7 @@ def hold_heading(x: Record, gyro: Float) -> None:
 def take_in(
     numbers: Float, covariances: Float, span: Float, incoming: Float, constants: Float
 ) -> int:
-    """Put an event into the timeline and bring every state from there on up to date.
+    """Puts an event into the timeline and brings every state from there on up to date.
 
     Args:
         numbers: of the `Timeline`; written.
@@ -73,7 +73,7 @@ def take_in(
         constants: of one `CONSTANTS`.
 
     Returns:
-        1 if it was believed, 0 if not, what `place` says if it has no place, or BROKEN if the
+        1 if it was believed, 0 if not, what `place` returns if it has no place, or BROKEN if the
         newest state is not finite or has a negative variance.
     """
     moments, c = numbers.view(MOMENT), constants.view(CONSTANTS)[0]

@@ -1,4 +1,4 @@
-"""Recorded measurements, with what was true where somebody knows. One reader a format."""
+"""Recorded logs of measurements, with a reference where there is one; one reader a format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from edge_runtime.fusion.measurement import Float, Measurement
 
 @dataclass(frozen=True)
 class Reference:
-    """What was true, or measured far better. NaN where unknown; frames as in `measurement`."""
+    """The truth, or a far better measurement. NaN where unknown; frames as in `measurement`."""
 
     stamp: Float  # (K,) s, on the measurements' clock, growing
     attitude: Float  # (K, 4) body to world, wxyz
@@ -19,7 +19,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Log:
-    """A recording, as an estimator would have got it."""
+    """A recording of measurements in the order in which an estimator gets them."""
 
     measurements: Sequence[Measurement]  # in the order in which they arrived
     arrivals: Float  # (M,) s, when each did, on the clock of the stamps

@@ -1,4 +1,4 @@
-"""Named arrays of an .npz file, or one line that says what is wrong with it."""
+"""Reads the named arrays of an .npz file, or raises one line that says what is wrong with it."""
 
 import math
 import zipfile
@@ -17,7 +17,7 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 def load_arrays(path: Path) -> Arrays:
-    """All arrays of the file.
+    """Reads all arrays of the file.
 
     Raises:
         UserError: it is not there, truncated, damaged, or no .npz.
@@ -38,7 +38,7 @@ def load_arrays(path: Path) -> Arrays:
 def equally_long(
     path: Path, what: str, arrays: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Float]:
-    """Arrays of one row for each moment, all of as many.
+    """Returns arrays with one row for each moment, checked for shape and equal length.
 
     Args:
         path: the file they are of.
@@ -60,8 +60,8 @@ def equally_long(
             raise UserError(f"'{path}' is damaged: {name} is no array of {shape or 'numbers'}")
         counts[name] = found[name].size // size
     if len(set(counts.values())) != 1 or 0 in counts.values():
-        told = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise UserError(f"'{path}' is damaged: its arrays should be equally long, not {told}")
+        counted = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise UserError(f"'{path}' is damaged: its arrays should be equally long, not {counted}")
     return {
         name: np.ascontiguousarray(found[name].reshape(-1, *shape), np.float64)
         for name, shape in shapes.items()

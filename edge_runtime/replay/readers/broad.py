@@ -1,4 +1,4 @@
-"""Trials of BROAD: an IMU with magnetometer, turned and moved by hand before optical cameras.
+"""Reads trials of BROAD: an IMU with magnetometer, turned and moved by hand before optical cameras.
 
 Laidig, Caruso, Cereatti, Seel, "BROAD: A Benchmark for Robust Inertial Orientation Estimation",
 Data 6(7), 2021. Each is a MATLAB file of equally long arrays at `sampling_rate` Hz: `imu_gyr`
@@ -24,7 +24,7 @@ _DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, stru
 
 
 def read_broad(path: Path) -> Log:
-    """Read a trial. Attitudes of the reference are NaN where the errors do not count.
+    """Reads a trial. Attitudes of the reference are NaN where the errors do not count.
 
     Raises:
         UserError: it is not there, damaged or no such trial, or scipy is not installed.
@@ -48,7 +48,7 @@ def read_broad(path: Path) -> Log:
 
 
 def _rate(path: Path, trial: dict[str, Any]) -> float:
-    """Hz."""
+    """Returns the trial's sampling rate, Hz."""
     rate = np.asarray(trial.get("sampling_rate", math.nan))
     if rate.size != 1 or rate.dtype.kind not in "fiu" or not 0.0 < float(rate.item()) < math.inf:
         raise UserError(f"'{path}' is no trial of BROAD: its sampling_rate is no frequency")
@@ -57,7 +57,7 @@ def _rate(path: Path, trial: dict[str, Any]) -> float:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        from scipy.io import loadmat  # noqa: PLC0415  only who replays such files needs it
+        from scipy.io import loadmat  # noqa: PLC0415  an optional extra
         from scipy.io.matlab import MatReadError  # noqa: PLC0415
     except ImportError:
         raise UserError(

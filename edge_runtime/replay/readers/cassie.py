@@ -1,4 +1,4 @@
-"""A simulated Cassie biped's walk, without noise; it is added here, by seed.
+"""Reads a simulated Cassie biped's walk, which has no noise, and adds noise by seed.
 
 Data of Hartley, Ghaffari, Eustice, Grizzle, "Contact-aided invariant extended Kalman filtering for
 legged robot state estimation", RSS 2018. An .npz of equally long arrays: `t` s; `gyro` rad/s,
@@ -32,7 +32,7 @@ _FIRST = 400  # sample; before it the robot is being set down
 
 @dataclass(frozen=True)
 class CassieNoise:
-    """What is added to the ideal readings: per sample, and for the whole walk."""
+    """Noise added to the ideal readings: for each sample, and for the whole walk."""
 
     gyro: float = 0.002
     """rad/s, standard deviation of each reading."""
@@ -47,12 +47,12 @@ class CassieNoise:
 
 
 def is_cassie(data: Arrays) -> bool:
-    """Whether the arrays are of such a walk."""
+    """Returns whether the arrays are of such a walk."""
     return "foot_in_imu" in data
 
 
 def read_cassie(path: Path, noise: CassieNoise = CassieNoise(), seed: int = 0) -> Log:
-    """Read a walk and add noise.
+    """Reads a walk and adds noise.
 
     Raises:
         UserError: it is not there, damaged, or no such walk.

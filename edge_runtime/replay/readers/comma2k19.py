@@ -1,4 +1,4 @@
-"""Recordings of comma2k19: a car's CAN bus, a phone's IMU and a u-blox receiver.
+"""Reads recordings of comma2k19: a car's CAN bus, a phone's IMU and a u-blox receiver.
 
 Schafer, Santana, Haden, Biasini, "A Commute in Data: The comma2k19 Dataset", arXiv 1812.05752,
 2018. One `.npz` holds a drive as named arrays, with the times of each in s:
@@ -43,7 +43,7 @@ RAV4 = WheeledConfig(
 
 
 def read_comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
-    """Read a drive. The world's origin is the reference's first position.
+    """Reads a drive. The world's origin is the reference's first position.
 
     Args:
         path: the `.npz`.
@@ -74,7 +74,7 @@ Timed = list[tuple[float, Measurement]]
 
 
 def _checked(path: Path, gyro: str) -> dict[str, Float]:
-    """The recording's arrays, each in the order of its stamps, without rows that have none."""
+    """Returns the recording's arrays, each in the order of its stamps, without unstamped rows."""
     arrays = load_arrays(path)
     columns = {"wheel_speed": 4, "steering_angle": 1, gyro: 3, "accel": 3, "gnss": 6}
     reference = {"ref_pos_ecef": 3, "ref_vel_ecef": 3, "ref_quat_ecef_frd": 4}
@@ -106,7 +106,7 @@ def _checked(path: Path, gyro: str) -> dict[str, Float]:
 
 
 def _origin(data: dict[str, Float]) -> Float:
-    """(3,) m, ECEF: the reference's first place, or the first fix; anywhere without either."""
+    """Returns the first place of the reference or the first fix, (3,) m, ECEF; else any."""
     if "ref_pos_ecef" in data:
         places = data["ref_pos_ecef"]
     else:
@@ -138,7 +138,7 @@ def _wheels(data: dict[str, Float]) -> Timed:
 
 
 def _gnss(data: dict[str, Float], origin: Float, to_enu: Float) -> Timed:
-    """Fixes, stamped by the receiver's clock, which does not jitter as the bus does.
+    """Returns fixes, stamped by the receiver's clock, which does not jitter as the bus does.
 
     Its offset to the log's clock is the shortest way that any fix so far has taken.
     """
@@ -175,7 +175,7 @@ def _reference(data: dict[str, Float], origin: Float, to_enu: Float) -> Referenc
 
 
 def _ecef(latitude: Float, longitude: Float, height: Float) -> Float:
-    """(K, 3) m of geodetic coordinates in degrees and m above the ellipsoid."""
+    """Returns (K, 3) m of geodetic coordinates in degrees and m above the ellipsoid."""
     lat, lon = np.radians(latitude), np.radians(longitude)
     squared = _FLATTENING * (2.0 - _FLATTENING)
     normal = _SEMI_MAJOR / np.sqrt(1.0 - squared * np.sin(lat) ** 2)
@@ -190,7 +190,7 @@ def _ecef(latitude: Float, longitude: Float, height: Float) -> Float:
 
 
 def _east_north_up(origin: Float) -> Float:
-    """(3, 3) rows east, north and up at a place, from ECEF. Bowring, 1976, exact to a mm here."""
+    """Returns rows east, north and up at a place, (3, 3), from ECEF (Bowring, 1976; to a mm)."""
     x, y, z = origin
     squared = _FLATTENING * (2.0 - _FLATTENING)
     semi_minor = _SEMI_MAJOR * (1.0 - _FLATTENING)

@@ -1,4 +1,4 @@
-"""Our own logs: what an estimator was given, as it came, in one .npz file.
+"""Logs of what an estimator was given, as it came, in one .npz file: `sim2edge log 1`.
 
 `format` says so. Each kind of measurement that occurs is a set of equally long arrays named
 `KIND_FIELD` (`imu_gyro`, `gnss_std`, ... as in `measurement`, NaN for a velocity that a fix does
@@ -42,7 +42,7 @@ _REFERENCE = {"stamp": (), "attitude": (4,), "velocity": (3,), "position": (3,)}
 
 
 class Recorder:
-    """An estimator that keeps what another is given.
+    """A `StateFilter` that records what it hands on to another.
 
     Args:
         estimator: that does the work.
@@ -70,7 +70,13 @@ class Recorder:
         self._estimator.reset()
 
     def log(self, name: str, estimator: str, reference: Reference | None = None) -> Log:
-        """What came so far."""
+        """Returns the log of what came so far.
+
+        Args:
+            name: of the log.
+            estimator: that it is meant for, as `choose_estimator` names it.
+            reference: the truth, if it is known.
+        """
         config = getattr(self._estimator, "config", None)
         return Log(
             tuple(self._measurements), np.array(self._arrivals), reference, name, estimator, config
@@ -84,12 +90,12 @@ class Recorder:
 
 
 def is_estimator_log(data: Arrays) -> bool:
-    """Whether the arrays are a log of ours."""
+    """Returns whether the arrays are such a log."""
     return "format" in data and str(data["format"]).startswith("sim2edge log")
 
 
 def write_estimator_log(path: str | Path, log: Log) -> None:
-    """Write a log, so that there is never half of one.
+    """Writes a log, to a temporary file that is then renamed.
 
     Raises:
         UserError: the disk is full or may not be written to.
@@ -116,14 +122,14 @@ def write_estimator_log(path: str | Path, log: Log) -> None:
 
 
 def read_estimator_log(path: Path, data: Arrays | None = None) -> Log:
-    """Read a log of ours.
+    """Reads a log that `write_estimator_log` wrote.
 
     Args:
         path: the file.
         data: its arrays, if they are loaded already.
 
     Raises:
-        UserError: it is not there, truncated, damaged, or not one of ours.
+        UserError: it is not there, truncated, damaged, or no such log.
     """
     data = load_arrays(path) if data is None else data
     if not is_estimator_log(data):

@@ -1,6 +1,5 @@
-"""Which reader a file needs, by what it holds."""
+"""Chooses the reader of a file by what it holds."""
 
-import dataclasses
 from pathlib import Path
 
 from edge_runtime.errors import UserError
@@ -9,6 +8,7 @@ from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.arrays import load_arrays
 from edge_runtime.replay.readers.broad import read_broad
 from edge_runtime.replay.readers.cassie import is_cassie, read_cassie
+from edge_runtime.replay.readers.comma2k19 import read_comma2k19
 from edge_runtime.replay.readers.estimator_log import is_estimator_log, read_estimator_log
 from edge_runtime.replay.readers.robot_run import read_run
 
@@ -16,7 +16,7 @@ SUFFIX = ".s2elog"  # of the log of a run, by custom
 
 
 def read_log(path: Path, seed: int = 0) -> Log:
-    """Read a log of any known format.
+    """Reads a log of any known format.
 
     Args:
         path: the file.
@@ -35,11 +35,7 @@ def read_log(path: Path, seed: int = 0) -> Log:
     if is_cassie(data):
         return read_cassie(path, seed=seed)
     if "wheel_speed_t" in data:
-        from edge_runtime.replay.readers import comma2k19  # noqa: PLC0415  it compiles a filter
-
-        log = comma2k19.comma2k19(path)
-        named = dataclasses.replace(log, name=path.stem, estimator="wheeled")
-        return dataclasses.replace(named, config=comma2k19.RAV4)
+        return read_comma2k19(path)
     raise UserError(
         f"'{path}' is no log that can be replayed; it should be one of sim2edge's own, the log of "
         "a run, a trial of BROAD (.mat), a walk of Cassie or a drive of comma2k19"

@@ -1,33 +1,25 @@
-"""The log of a run, replayed through the very estimator that its control loop had.
+"""Reads the log of a run as what its control loop gave to its estimator.
 
 Signals named `true_attitude`, `true_velocity` and `true_position`, which the simulated robot adds
 to a run with a log, are the reference.
 """
 
-import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from edge_runtime.errors import UserError
-from edge_runtime.estimators import find_fusion
-from edge_runtime.fusion import Fusion
-from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.measurement import Float, FusedSample, GnssFix, Imu, Measurement
+from edge_runtime.fusion.measurement import Float, FusedSample, GnssFix, Measurement
 from edge_runtime.recording.run_log import ESTIMATE, SENSOR, RunRecord, read_run_log
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.rotations import rotation_matrix
-from edge_runtime.signals import ATTITUDE, Array
 
 TRUE_ATTITUDE, TRUE_VELOCITY, TRUE_POSITION = "true_attitude", "true_velocity", "true_position"
-NOT_TOLD = "the estimator tells no health, only when it is lost"
-_FIX = "gnss_position"
-_UNKNOWN = 1e12 * np.eye(9)
+FIX = "gnss_position"
 
 
 def read_run(path: Path) -> Log:
-    """Read the log of a run; its `config` is the `RunRecord`.
+    """Reads the log of a run; its `config` is the `RunRecord`.
 
     Raises:
         UserError: it cannot be read, or holds no sample.
@@ -48,7 +40,7 @@ def read_run(path: Path) -> Log:
 
 
 def _notes(record: RunRecord) -> tuple[str, ...]:
-    """What the reader should know of the log's own faults."""
+    """Returns the log's own faults, a line each."""
     rows, notes = record.rows, list(record.damage)
     lost = int(rows["row"][-1]) + 1 - len(rows)
     if lost:
@@ -59,11 +51,11 @@ def _notes(record: RunRecord) -> tuple[str, ...]:
 
 
 def _measurements(record: RunRecord) -> tuple[Measurement, ...]:
-    """What the estimator was given, and for people the fixes among it."""
+    """Returns the samples that the estimator was given, and each new fix, for the picture."""
     robot, rows = record.robot, record.rows
     sensors = [np.ascontiguousarray(rows[SENSOR + s.name]) for s in robot.signals]
     estimates = [rows[name] for name in rows.dtype.names or () if name.startswith(ESTIMATE)]
-    told = np.concatenate([np.zeros((len(rows), 0), np.float32), *estimates], axis=1)
+    outputs = np.concatenate([np.zeros((len(rows), 0), np.float32), *estimates], axis=1)
     found: list[Measurement] = []
     before, fix, reset = -1, b"", False
     for k in range(len(rows)):
@@ -75,11 +67,11 @@ def _measurements(record: RunRecord) -> tuple[Measurement, ...]:
         stamp, sequence, periods = float(row["stamp"]), int(row["sequence"]), int(row["fused"])
         if before >= 0 and k and int(row["row"]) > int(rows[k - 1]["row"]) + 1:
             periods = max(periods, sequence - before)  # those of the missing rows too
-        found.append(FusedSample(stamp, signals, periods, reset, told[k]))
+        found.append(FusedSample(stamp, signals, periods, reset, outputs[k]))
         before, reset = sequence, False
-        if _FIX in signals and signals[_FIX].tobytes() != fix:
-            fix = signals[_FIX].tobytes()
-            position = signals[_FIX][0].astype(np.float64)
+        if FIX in signals and signals[FIX].tobytes() != fix:
+            fix = signals[FIX].tobytes()
+            position = signals[FIX][0].astype(np.float64)
             if np.isfinite(position).all():
                 found.append(GnssFix(stamp, position, np.full(3, np.nan)))
     return tuple(found)
@@ -102,101 +94,3 @@ def _reference(record: RunRecord) -> Reference | None:
         return np.einsum("kij,kj->ki", rotation_matrix(attitude), values)
 
     return Reference(rows["stamp"].copy(), attitude, vector(TRUE_VELOCITY), vector(TRUE_POSITION))
-
-
-class ReplayedFusion:
-    """The loop's estimator as an `Estimator` of its readings.
-
-    Args:
-        record: the log.
-        name: of the estimator; another than the loop's is not compared with it.
-
-    Raises:
-        UserError: there is no such estimator, or the robot is not one for it.
-    """
-
-    def __init__(self, record: RunRecord, name: str) -> None:
-        self._fusion: Fusion = find_fusion(name, record.contract, record.robot)
-        fusion = self._fusion
-        if ATTITUDE not in {signal.name for signal in (*record.robot.signals, *fusion.provides)}:
-            raise UserError(
-                f"robot '{record.robot.name}' gives no '{ATTITUDE}', nor does estimator '{name}'; "
-                "choose another --estimator"
-            )
-        self._outputs = [fusion.estimates[signal.name] for signal in fusion.provides]
-        self._compared = name == record.fusion
-        self._estimate: Estimate | None = None
-        self.readings = 0
-        self.differing: list[float] = []  # s, stamps at which the loop's own estimates were others
-
-    def seen(self, log: Log) -> Log:
-        """The log without the fixes, if this estimator does not read them."""
-        if any(signal.name == _FIX for signal in self._fusion.reads):
-            return log
-        readings = tuple(m for m in log.measurements if isinstance(m, FusedSample))
-        return dataclasses.replace(
-            log, measurements=readings, arrivals=np.array([m.stamp for m in readings])
-        )
-
-    def predict(self, imu: Imu) -> None:
-        """Not called: the readings hold the IMU."""
-
-    def update(self, measurement: Measurement) -> bool:
-        if not isinstance(measurement, FusedSample):
-            return True  # a fix, which is among the readings
-        fusion = self._fusion
-        if measurement.reset:
-            fusion.reset()
-        fusion.update(measurement.signals, measurement.periods)
-        self.readings += 1
-        if self._compared:
-            ours = b"".join(values.tobytes() for values in self._outputs)
-            if ours != measurement.estimates.tobytes():
-                self.differing.append(measurement.stamp)
-        self._estimate = _estimate(fusion, measurement.signals, measurement.stamp)
-        return True
-
-    @property
-    def estimate(self) -> Estimate:
-        assert self._estimate is not None, "asked before the first reading"
-        return self._estimate
-
-    def reset(self) -> None:
-        self._fusion.reset()
-
-    def close(self) -> None:
-        """Let go of what the estimator holds."""
-        self._fusion.close()
-
-    def verdict(self) -> str:
-        """Whether the loop had the same estimates."""
-        if not self._compared:
-            return "the loop had another estimator"
-        if not self.differing:
-            return "as in the loop, to the bit"
-        return (
-            f"{len(self.differing)} of {self.readings} estimates are not those of the loop, first "
-            f"at {self.differing[0]:.2f} s"
-        )
-
-
-def _estimate(fusion: Fusion, signals: Mapping[str, Array], stamp: float) -> Estimate:
-    """The filter's own estimate where it has one, else what its outputs say."""
-    if fusion.states:
-        known = dataclasses.replace(fusion.states[0], stamp=stamp)
-        if not fusion.lost:
-            return known
-        return dataclasses.replace(known, health=Health.LOST, reason=fusion.reason)
-    attitude = ({**signals, **fusion.estimates})[ATTITUDE][0].astype(np.float64)
-    nothing = np.zeros(3)
-    return Estimate(
-        stamp=stamp,
-        attitude=attitude if attitude.any() else np.array([1.0, 0.0, 0.0, 0.0]),
-        velocity=nothing,
-        position=nothing,
-        gyro_bias=nothing,
-        accel_bias=nothing,
-        covariance=_UNKNOWN,
-        health=Health.LOST if fusion.lost else Health.GOOD,
-        reason=fusion.reason if fusion.lost else NOT_TOLD,
-    )

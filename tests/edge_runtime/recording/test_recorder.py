@@ -24,8 +24,9 @@ from edge_runtime.recording.recorder import RunRecorder
 from edge_runtime.recording.run_log import RunRecord, read_run_log
 from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
-from edge_runtime.replay.readers.robot_run import ReplayedFusion, read_run
+from edge_runtime.replay.readers.robot_run import read_run
 from edge_runtime.replay.replay_log import replay_log
+from edge_runtime.replay.replayed_fusion import ReplayedFusion
 from edge_runtime.robot.robot import Sample
 from edge_runtime.robot.shared_memory import segment_path
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
@@ -263,7 +264,7 @@ def test_a_lost_estimator_says_why(logged: Logged, path: Path) -> None:
     record = read_run_log(path)
     told = [(e["row"], e["lost"]) for e in record.events if e["event"] == "estimator"]
     assert told == [(1, True), (6, False)]
-    assert record.events[0]["reason"] == "no reading tells what is down"
+    assert record.events[0]["reason"] == "no reading shows the vertical yet"
     assert record.rows["lost"].tolist() == [0, 1, 1, 1, 1, 1, 0]
 
 

@@ -119,10 +119,10 @@ def test_an_estimator_without_health_is_not_called_good(
         log.close()
     assert fuse.main(FuseConfig(path, "vqf", tmp_path, picture=False)) == 0
     said = capsys.readouterr().out
-    assert " health not told: " in said and " good" not in said
+    assert " health unknown: " in said and " good" not in said
     assert " lost: " in said
     with np.load(tmp_path / "run_vqf.npz") as estimates:
-        assert set(estimates["health"]) == {"health not told", "lost"}
+        assert set(estimates["health"]) == {"health unknown", "lost"}
     with pytest.raises(UserError, match="'leg' gives no 'attitude'.*--estimator"):
         fuse.main(FuseConfig(path, "robot", tmp_path, picture=False))
 

@@ -183,7 +183,7 @@ def test_after_a_long_gap_it_is_lost_until_it_reads_what_is_down(burst: int) -> 
     for _ in range(20):
         fusion.update(readings(STILL, 1.5 * pitched(1.0)))
         lost.append(fusion.lost)
-    assert all(lost) and fusion.reason == "no reading tells what is down"
+    assert all(lost) and fusion.reason == "no reading shows the vertical yet"
     attitude = fusion.update(readings(STILL, pitched(1.0)))["attitude"]
     assert (fusion.lost, fusion.reason) == (False, "")
     assert pitch(attitude) == pytest.approx(1.0, abs=1e-3)

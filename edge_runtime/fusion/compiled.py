@@ -56,12 +56,20 @@ def as_numbers(records: Records) -> Float:
     return numbers
 
 
-def columns(records: Records) -> dict[str, Any]:
-    """Returns the fields of a (n,) structured array, (n, ...) each.
+class RecordBuffer:
+    """Records with other views of their memory; a copy has a memory of its own.
 
-    Python writes to them half a microsecond faster than to a field of a `Record`.
+    `columns` holds each field of all records, (n, ...): Python writes to them half a microsecond
+    faster than to a field of a `Record`. `numbers` is `as_numbers` of the records.
     """
-    return {name: records[name] for name in records.dtype.names or ()}
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.numbers = as_numbers(records)
+        self.columns: dict[str, Any] = {n: records[n] for n in records.dtype.names or ()}
+
+    def __reduce__(self) -> tuple[type["RecordBuffer"], tuple[Records]]:
+        return RecordBuffer, (self.records,)
 
 
 def compiled(function: F) -> F:
@@ -71,7 +79,7 @@ def compiled(function: F) -> F:
     other compiled functions, and runs unchanged without numba. It uses `product(a, b)` instead of
     `a @ b`, for which numba needs scipy.
     """
-    if numba is None:
+    if numba is None or numba.config.DISABLE_JIT:
         return function
     made: Any = numba.njit(cache=True, fastmath=False)(function)
     _forget_stale(made.stats.cache_path)  # beside the source, or the user's where it is read-only

@@ -8,7 +8,7 @@ to Tracking and Navigation", 2001, section 12: the exact, brute-force way).
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import Record, Records, as_numbers, compiled
+from edge_runtime.fusion.compiled import Record, RecordBuffer, Records, compiled
 from edge_runtime.fusion.measurement import Float
 
 EVENT_HEADER = [  # the first fields of every filter's events
@@ -38,13 +38,11 @@ class Timeline:
     """
 
     def __init__(self, capacity: int, dtype: np.dtype, error_size: int, horizon: float) -> None:
-        self.moments: Records = np.zeros(capacity, dtype)
-        self.numbers = as_numbers(self.moments)
+        self._buffer = RecordBuffer(np.zeros(capacity, dtype))
         self.covariances: Float = np.zeros((capacity, error_size, error_size))
         # First slot in use, number in use, and the horizon.
         self.span: Float = np.zeros(3)
         self.span[2] = horizon
-        self._states = self.moments["state"]
 
     def start(self, stamp: float, kind: float, state: Record, covariance: Float) -> None:
         """Forgets everything and begins from this state."""
@@ -54,6 +52,16 @@ class Timeline:
         event["stamp"], event["kind"], event["believed"] = stamp, kind, 1.0
         self.moments[0]["state"] = state
         self.covariances[0] = covariance
+
+    @property
+    def moments(self) -> Records:
+        """The ring, (capacity,)."""
+        return self._buffer.records
+
+    @property
+    def numbers(self) -> Float:
+        """The memory of `moments`, as compiled functions take it."""
+        return self._buffer.numbers
 
     @property
     def _newest(self) -> int:
@@ -67,7 +75,7 @@ class Timeline:
     @property
     def state(self) -> Record:
         """The newest nominal state, not a copy."""
-        newest: Record = self._states[self._newest]
+        newest: Record = self._buffer.columns["state"][self._newest]
         return newest
 
     @property

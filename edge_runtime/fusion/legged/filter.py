@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import as_numbers, columns
+from edge_runtime.fusion.compiled import RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.equations import forget_foot, world_covariance
@@ -56,12 +56,10 @@ class LeggedFilter:
         self._feet = config.feet
         size = 15 + 3 * config.feet
         self._timeline = Timeline(config.history, MOMENT, size, config.horizon)
-        # The incoming events, and the same memory as `take_events` reads it.
-        readings, feet = np.zeros(_BURST, EVENT), np.zeros(1, EVENT)
-        readings["kind"], feet["kind"] = IMU, FEET
-        self._imu_event, self._feet_event = columns(readings), columns(feet)
-        self._imu_numbers = as_numbers(readings).reshape(_BURST, -1)
-        self._feet_numbers = as_numbers(feet)[None]
+        self._imu_events = RecordBuffer(np.zeros(_BURST, EVENT))
+        self._feet_event = RecordBuffer(np.zeros(1, EVENT))
+        self._imu_events.columns["kind"][:] = IMU
+        self._feet_event.columns["kind"][:] = FEET
         self._summary: Float = np.zeros(7)
         self.reset()
 
@@ -113,7 +111,7 @@ class LeggedFilter:
 
     def predict_all(self, readings: Iterable[Imu]) -> None:
         """Propagates through readings, the oldest first; faster than `predict` for each."""
-        event, count = self._imu_event, 0
+        event, count = self._imu_events.columns, 0
         for imu in readings:
             verdict = self._judge(imu)
             if not verdict.usable:
@@ -122,7 +120,7 @@ class LeggedFilter:
                 self._begin(imu)
                 continue
             if verdict.gap or count == _BURST:
-                self._take(self._imu_numbers[:count])
+                self._take(self._imu_events.numbers.reshape(_BURST, -1)[:count])
                 count = 0
             if verdict.gap:
                 self._bridge(imu.stamp - verdict.dt, verdict.gap)
@@ -130,7 +128,7 @@ class LeggedFilter:
             event["gyro"][count], event["accel"][count] = imu.gyro, imu.accel
             event["lost"][count] = verdict.dt if verdict.reason == DROPOUT else 0.0
             count += 1
-        self._take(self._imu_numbers[:count])
+        self._take(self._imu_events.numbers.reshape(_BURST, -1)[:count])
 
     def _judge(self, imu: Imu) -> ImuVerdict:
         before = self._check.newest
@@ -166,11 +164,11 @@ class LeggedFilter:
                 self._ahead_until = stamp
             return False
         self._ahead_since = math.inf
-        event = self._feet_event
+        event = self._feet_event.columns
         event["stamp"][0] = stamp
         event["positions"][0, : self._feet] = measurement.position
         event["contact"][0, : self._feet] = measurement.contact
-        return self._take(self._feet_numbers) > 0
+        return self._take(self._feet_event.numbers[None]) > 0
 
     @property
     def _imu_is_gone(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import Record, as_numbers, columns
+from edge_runtime.fusion.compiled import Record, RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import (
     matrix_to_quaternion,
@@ -93,8 +93,7 @@ class WheeledFilter:
         self._has_gnss = gnss
         self._constants = constants(config)
         self._line = Timeline(config.capacity, MOMENT, D.size, config.horizon)
-        event = np.zeros(1, EVENT)
-        self._incoming, self._event = as_numbers(event), columns(event)  # of one memory
+        self._incoming = RecordBuffer(np.zeros(1, EVENT))
         self._writers: Mapping[type, Callable[[Any], bool]] = {
             Wheels: self._write_wheels,
             GnssFix: self._write_fix,
@@ -135,7 +134,7 @@ class WheeledFilter:
             self._trouble_stamp = imu.stamp  # perhaps on another clock
             return
         self._period, self._imu_stamp = verdict.dt, imu.stamp
-        event = self._event
+        event = self._incoming.columns
         event["stamp"][0], event["kind"][0] = imu.stamp, IMU
         event["gyro"][0], event["accel"][0] = imu.gyro, imu.accel
         self._take_in()
@@ -154,12 +153,12 @@ class WheeledFilter:
                 self._waiting_since = stamp
             self._waiting_until = stamp
             return False
-        self._event["stamp"][0] = stamp
+        self._incoming.columns["stamp"][0] = stamp
         write = self._writers.get(type(measurement))
         return write is not None and write(measurement) and self._take_in()
 
     def _write_wheels(self, wheels: Wheels) -> bool:
-        event, count = self._event, len(self.config.wheels)
+        event, count = self._incoming.columns, len(self.config.wheels)
         if len(wheels.speed) != count:
             return False
         event["kind"][0], event["steering"][0] = WHEELS, wheels.steering
@@ -176,7 +175,7 @@ class WheeledFilter:
     def _write_fix(self, fix: GnssFix) -> bool:
         if self._is_frozen(fix):
             return False
-        event = self._event
+        event = self._incoming.columns
         event["kind"][0] = GNSS
         event["position"][0], event["std"][0] = fix.position, fix.std
         event["velocity_std"][0] = fix.velocity_std
@@ -189,7 +188,7 @@ class WheeledFilter:
         values = float(motion.motion.sum() + motion.covariance.sum())
         if not (0.0 < span <= self.config.horizon and math.isfinite(values)):
             return False
-        event = self._event
+        event = self._incoming.columns
         half = 0.5 * float(motion.motion[2])
         cosine, sine = math.cos(half), math.sin(half)
         # Half way the body is turned by half; its velocities there, as independent combinations.
@@ -205,7 +204,9 @@ class WheeledFilter:
 
     def _take_in(self) -> bool:
         line = self._line
-        result = take_in(line.numbers, line.covariances, line.span, self._incoming, self._constants)
+        result = take_in(
+            line.numbers, line.covariances, line.span, self._incoming.numbers, self._constants
+        )
         if result == BROKEN:
             self._broken, self._started = True, False
         return result == 1

@@ -141,6 +141,7 @@ def test_the_ros_graph_takes_it(
 ) -> None:
     pytest.importorskip("rclpy")
     shell: Shell = request.getfixturevalue(how)
+    shell.sim2edge("run", policy, "--seconds=1")  # compiles the estimator, where nothing has yet
     mine = {**shell.environment, "XDG_CACHE_HOME": str(tmp_path), "ROS_DOMAIN_ID": "77"}
     shell = Shell(shell.folder, shell.before, mine)
     shown = shell.sim2edge("up", "pup", "--policy", policy, "--seconds=40")

@@ -39,7 +39,8 @@ def wall_proximity(now: DrivingState) -> Float:
 def wheel_slip(now: DrivingState) -> Float:
     """Squares the speed of the faster slipping rear tyre over the ground beyond 0.3 m/s, m²/s²."""
     xp = now.xp
-    return xp.max(xp.maximum(xp.abs(now.wheel_slip) - 0.3, 0.0), axis=1) ** 2
+    left, right = xp.abs(now.wheel_slip[:, 0]), xp.abs(now.wheel_slip[:, 1])
+    return xp.maximum(xp.maximum(left, right) - 0.3, 0.0) ** 2
 
 
 @reward
@@ -63,4 +64,4 @@ def drive_rate(now: DrivingState) -> Float:
 @reward
 def crash(now: DrivingState) -> Float:
     """Gives 1 in the step in which the car leaves the track, rolls over or is stuck, else 0."""
-    return now.xp.where(now.ended, now.xp.ones_like(now.clearance), 0.0)
+    return now.crashed

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.engines.engine import Bool, Float
+from sim.engines.engine import Float
 from sim.tasks.rewards import Namespace
 
 
@@ -21,4 +21,4 @@ class DrivingState:
     wheel_slip: Float  # (N, 2) m/s of the left and right rear tyre over the ground along the car
     clearance: Float  # (N,) m from the car's outline to the nearer wall; negative: beyond it
     change: Float  # (N, 2) of the actions steering and drive, against the step before
-    ended: Bool  # (N,) episodes that ended for good: off the track, rolled over or stuck
+    crashed: Float  # (N,), 1 where the car left the track, rolled over or is stuck, else 0

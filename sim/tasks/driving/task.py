@@ -73,13 +73,14 @@ class DrivingTask(Task):
             wheel_slip=np.zeros((rows, 2)),
             clearance=self.position.clearance,
             change=np.zeros((rows, 2)),
-            ended=np.zeros(rows, bool),
+            crashed=np.zeros(rows),
         )
         # What counts within an episode: zero at its start.
         self._counters = {"progress": self.now.progress} | {
             name: getattr(self, name)
             for name in ("travelled", "lap_steps", "steps", "farthest", "idle", "action")
         }
+        self._ended = np.zeros(rows, bool)
         self._all = np.arange(rows)
         self._was_along = np.zeros(rows)  # m along the track, before the last step
 
@@ -146,7 +147,8 @@ class DrivingTask(Task):
         self.idle += 1
         moved = self.travelled > self.farthest + 1.0
         self.farthest[moved], self.idle[moved] = self.travelled[moved], 0
-        now.ended = self.left_track | self._rolled() | self._stuck() | self.engine.diverged
+        self._ended = self.left_track | self._rolled() | self._stuck() | self.engine.diverged
+        now.crashed[:] = self._ended
 
     @property
     def left_track(self) -> Bool:
@@ -172,7 +174,7 @@ class DrivingTask(Task):
         return reward.weighted(self.config.rewards, self.now, self.config.control_period)
 
     def terminated(self) -> Bool:
-        return self.now.ended
+        return self._ended
 
     @property
     def friction(self) -> Float:

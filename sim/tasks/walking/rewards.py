@@ -103,8 +103,7 @@ def roll_pitch_rate(now: WalkingState) -> Float:
 def gait(now: WalkingState) -> Float:
     """Gives the share of feet whose contact is as the gait clock wants it, or as balance does."""
     right = (now.is_swing != now.contact) | now.recovers[:, None]
-    one = now.xp.ones_like(now.foot_force)
-    return _of_feet(now.xp.where(right, one, 0.0)) / right.shape[1]
+    return _of_feet(now.xp.where(right, now.robot.per_foot, 0.0))
 
 
 @reward
@@ -181,5 +180,6 @@ def speed_limit(now: WalkingState) -> Float:
 @reward
 def position_limit(now: WalkingState) -> Float:
     """Sums how far joints are inside the last 5 % of their range, rad."""
-    beyond = now.xp.abs(now.joint_pos - now.robot.middle) - now.robot.soft_reach
+    beyond = now.xp.abs(now.joint_pos - now.robot.middle)
+    beyond -= now.robot.soft_reach
     return now.xp.sum(now.xp.maximum(beyond, 0.0), axis=1)

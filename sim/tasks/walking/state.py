@@ -14,6 +14,7 @@ class WalkingRobot:
     nominal_height: float  # m of the IMU above the ground while walking
     feet_apart: float  # m to the side that the feet of a pair keep
     touch_force: float  # N, above which a foot touches the ground
+    per_foot: Float  # (F,), 1/F: the share of each foot in a mean over the feet
     posture_weight: Float  # (A,), how much each joint should keep its rest, before squaring
     per_effort: Float  # (A,) 1/Nm, of each joint's largest torque
     per_velocity: Float  # (A,) s/rad, of each joint's largest speed
@@ -47,6 +48,7 @@ class WalkingState:
     error: Float  # (N, 3) m/s and rad/s, forward, left, yaw: what it does less what was asked
     recovers: Bool  # (N,), its balance, so that the gait clock may wait
     # What follows from those.
+    contact: Bool = field(init=False)  # (N, F), which feet touch the ground
     velocity: Float = field(init=False)  # (N, 3) m/s, of the IMU
     angular_velocity: Float = field(init=False)  # (N, 3) rad/s, in the world
     gravity: Float = field(init=False)  # (N, 3), its direction in the body
@@ -62,8 +64,3 @@ class WalkingState:
     def yaw_rate(self) -> Float:
         """The angular velocity about the vertical, (N,) rad/s."""
         return self.angular_velocity[:, 2]
-
-    @property
-    def contact(self) -> Bool:
-        """Which feet touch the ground, (N, F)."""
-        return self.foot_force > self.robot.touch_force

@@ -114,6 +114,7 @@ class WalkingTask(Task):
             nominal_height=config.nominal_height or 0.98 * float(data.site("imu").xpos[2]),
             feet_apart=legs.feet_apart,
             touch_force=0.012 * weight if legs.touch_force is None else legs.touch_force,
+            per_foot=np.full(len(legs.feet), 1.0 / len(legs.feet)),
             posture_weight=np.sqrt(posture),
             per_effort=np.array([1.0 / a.max_effort for a in actuators]),
             per_velocity=np.array([1.0 / a.max_velocity for a in actuators]),
@@ -161,6 +162,7 @@ class WalkingTask(Task):
         velocity[:, 0] = ahead
         now.angular_velocity = np.einsum("nij,nj->ni", rotation, self._gyro)
         now.gravity = -rotation[:, 2]
+        now.contact = self._touching()
         now.height = self.ground.above(self._position)
         now.foot_height = self.ground.above(now.foot_position)
         apart = now.foot_position[:, self._left] - now.foot_position[:, self._right]
@@ -170,6 +172,10 @@ class WalkingTask(Task):
             now.gravity[:, 2] > -np.cos(self.config.max_tilt)
         )
         self.fallen |= self.engine.diverged
+
+    def _touching(self) -> Bool:
+        """Which feet touch the ground now, (N, F)."""
+        return self.now.foot_force > self.now.robot.touch_force
 
     def _observe_clock(self) -> None:
         """Computes where feet and arms should be; leading feet swing while the clock's sine is
@@ -208,7 +214,7 @@ class WalkingTask(Task):
         now, above = self.now, self.ground.above
         parts: list[npt.NDArray[Any]] = [self._velocity, self._gyro]
         parts += [above(self._position)[:, None], now.foot_force / now.robot.weight]
-        parts += [above(now.foot_position), now.contact]
+        parts += [above(now.foot_position), self._touching()]
         push = self.engine.external_force[:, self._pushes.body, :3] / now.robot.weight
         np.concatenate([*parts, push], axis=1, out=out, casting="same_kind")
 

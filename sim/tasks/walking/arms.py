@@ -25,7 +25,7 @@ class Arms:
     """Loads the arms of N simulations.
 
     Args:
-        config: how much they are burdened.
+        config: loads and offsets to draw from.
         engine: whose model fields are written.
         hands: bodies that carry.
         joints: actuators of the arms, by number.

@@ -39,7 +39,7 @@ class Shell:
             env=os.environ | self.environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         stopped = "run" in words and done.returncode == 1  # by the guard: it is hardly trained
         assert stopped or done.returncode == code, done.stdout + done.stderr

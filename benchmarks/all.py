@@ -16,7 +16,7 @@ from typing import Any
 from figures import Figure, cells, report
 
 HERE = Path(__file__).parent
-NO_SCRIPTS = ("against.py", "all.py", "figures.py")
+NO_SCRIPTS = ("against.py", "all.py")
 SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.name not in NO_SCRIPTS)
 COLUMNS = ("what", "value", "target", "peer", "ok")
 

@@ -17,7 +17,7 @@ from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.driving.rewards import reward as driving
 from sim.tasks.driving.state import DrivingState
-from sim.tasks.rewards import RewardTerms
+from sim.tasks.reward_terms import RewardTerms
 from sim.tasks.walking.config import HumanoidVelocity
 from sim.tasks.walking.rewards import reward as walking
 from sim.tasks.walking.state import WalkingState

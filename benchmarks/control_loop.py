@@ -22,13 +22,13 @@ from figures import Figure, parse_arguments, report
 
 from edge_runtime.estimators import find_fusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
-from edge_runtime.loop.deadline import next_release, sleep_until
+from edge_runtime.loop.pacing import next_release, sleep_until
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.policy.contract import Contract, to_metadata
 from edge_runtime.policy.inference import INPUT, OUTPUT, Policy
 from edge_runtime.robot.robot import RobotDescription, Sample
 from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot
-from edge_runtime.safety.guard import default_rules
+from edge_runtime.safety.rules import default_rules
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array
 from policies.export.onnx_graph import ActorNetwork, build_model
 from sim.envs.vector_env import TaskVectorEnv

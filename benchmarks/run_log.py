@@ -17,7 +17,7 @@ from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.recorder import RunRecorder
+from edge_runtime.recording.run_recorder import RunRecorder
 from edge_runtime.robot.robot import ActuatorCommand
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks.task import find_robot_task

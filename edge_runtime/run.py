@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.config.document import to_json
+from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
 from edge_runtime.errors import UserError
@@ -25,12 +25,12 @@ from edge_runtime.policy import providers
 from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.recorder import RunRecorder
+from edge_runtime.recording.run_recorder import RunRecorder
 from edge_runtime.report.latency_picture import latency_svg
 from edge_runtime.report.run_report import as_dictionary, broken_rules, table
 from edge_runtime.signals import Array
+from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
-from edge_runtime.slots.trial import Comparison
 
 _REFRESH_SECONDS = 0.5
 _WAKING_SECONDS = 0.01  # between two checks for the robot's first sample

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from edge_runtime.recording.run_log import ESTIMATE, SENSOR, read_run_log
+from edge_runtime.recording.run_log_format import ESTIMATE, SENSOR, read_run_log
 
 
 def main(log: tyro.conf.Positional[Path]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from edge_runtime.config.document import to_json
+from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import described
 from sim2edge.commands import COMMANDS
 

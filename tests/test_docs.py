@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edge_runtime.config.document import from_json
+from edge_runtime.config.config_file import from_json
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from sim.tasks.walking.config import HumanoidVelocity
 from sim2edge.commands import COMMANDS

@@ -41,7 +41,7 @@ def elsewhere(installed: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 def test_every_task_runs_from_the_wheel(installed: Path) -> None:
     program = (
-        "import sim; from sim.envs.batch import make_batch; from sim.tasks import find_task\n"
+        "import sim; from sim.envs.make_batch import make_batch; from sim.tasks import find_task\n"
         f"assert sim.__file__.startswith({str(installed)!r}), sim.__file__\n"
         "for name in ('HumanoidVelocity', 'VehicleTrack', 'Humanoid-v5'):\n"
         "    env = make_batch(find_task(name), 2); env.step(env.action_space.sample())\n"

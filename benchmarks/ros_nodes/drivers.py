@@ -24,7 +24,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
-from edge_runtime.loop.deadline import next_release, sleep_until
+from edge_runtime.loop.pacing import next_release, sleep_until
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.policy.contract import Contract
 from edge_runtime.signals import JOINT_POS, Array

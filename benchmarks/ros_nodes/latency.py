@@ -15,7 +15,7 @@ import numpy as np
 from control_loop import description, make_loop, served
 from figures import Figure
 
-from edge_runtime.loop.latency import percentiles
+from edge_runtime.loop.latency_histogram import percentiles
 from ros_nodes.drivers import PERIOD, Answers, answering_policy, run_bare_node, run_drivers
 from ros_nodes.listener import Listener
 from ros_nodes.processes import processor_seconds, running_edge_node, wait_until

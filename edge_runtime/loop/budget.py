@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from edge_runtime.errors import UserError
-from edge_runtime.loop.latency import LatencyHistogram
+from edge_runtime.loop.latency_histogram import LatencyHistogram
 
 
 class Stage(IntEnum):

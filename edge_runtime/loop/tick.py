@@ -10,7 +10,7 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.images import Image
 from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.robot.sensors import Sensors
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from edge_runtime.signals import Array
 
 

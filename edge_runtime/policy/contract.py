@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from edge_runtime.config.document import from_json
+from edge_runtime.config.config_file import from_json
 from edge_runtime.config.fields import check, setting
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.observation.builder import TermConfig, term_sizes

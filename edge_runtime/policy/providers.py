@@ -26,7 +26,7 @@ AUTO, ON_CPU = "auto", "cpu"
 TENSORRT, CUDA = "TensorrtExecutionProvider", "CUDAExecutionProvider"
 NAMES = {ON_CPU: CPU.name, "cuda": CUDA, "tensorrt": TENSORRT}
 _PATIENCE = 600.0  # s for one provider: TensorRT may build an engine for minutes, once
-_TRIAL = "edge_runtime.policy.provider_trial"
+_TRIAL = "edge_runtime.policy.measure_provider"
 
 
 @dataclass(frozen=True)

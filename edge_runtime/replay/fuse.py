@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.config.document import to_json
+from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file

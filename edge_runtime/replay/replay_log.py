@@ -14,7 +14,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
 from edge_runtime.fusion.measurement import Feet, Float, GnssFix, Imu, Wheels, kind_of
-from edge_runtime.recording.run_log import RunRecord
+from edge_runtime.recording.run_log_format import RunRecord
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.replayed_fusion import ReplayedFusion
 

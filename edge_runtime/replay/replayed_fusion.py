@@ -10,7 +10,7 @@ from edge_runtime.estimators import find_fusion
 from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.measurement import FusedSample, Imu, Measurement
-from edge_runtime.recording.run_log import RunRecord
+from edge_runtime.recording.run_log_format import RunRecord
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.robot_run import FIX
 from edge_runtime.signals import ATTITUDE, Array

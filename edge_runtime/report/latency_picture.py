@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.latency import LatencyHistogram, bin_edges
+from edge_runtime.loop.latency_histogram import LatencyHistogram, bin_edges
 from edge_runtime.report.run_report import Row, rows
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _RIDGE = 960, 96, 236, 112, 58  # px

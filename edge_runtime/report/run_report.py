@@ -10,8 +10,8 @@ import numpy as np
 
 from edge_runtime.loop.budget import Stage
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.latency import LatencyHistogram, percentiles
-from edge_runtime.safety.guard import MEASURES, Fault, Reaction
+from edge_runtime.loop.latency_histogram import LatencyHistogram, percentiles
+from edge_runtime.safety.rules import MEASURES, Fault, Reaction
 
 PERCENTS = (50.0, 99.0, 99.9)
 _BAR = 16  # characters

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.config.document import from_json, to_json
+from edge_runtime.config.config_file import from_json, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.robot.images import NO_IMAGES, Image, ImageRing, Pixels
 from edge_runtime.robot.robot import ActuatorCommand, Mode, RobotDescription, Sample

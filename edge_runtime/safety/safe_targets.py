@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_runtime.policy.contract import POSITION, Actuator
 from edge_runtime.robot.robot import Mode
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from edge_runtime.signals import Array
 
 

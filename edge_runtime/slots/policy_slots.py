@@ -3,8 +3,8 @@
 from edge_runtime.errors import UserError
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
+from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.shadow import POLL_SECONDS, Shadow
-from edge_runtime.slots.trial import Comparison
 
 _KEPT = 8  # policies that drove before and can be rolled back to
 

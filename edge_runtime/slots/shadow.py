@@ -9,7 +9,7 @@ from edge_runtime.loop.session import Session
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.row_writer import RowWriter
-from edge_runtime.slots.trial import Comparison, Trial, row, row_size
+from edge_runtime.slots.comparison import Comparison, Trial, row, row_size
 
 POLL_SECONDS = 0.05  # between two reads of the ring by the shadow's thread
 _RING_SECONDS = 2.0  # lag behind the loop from which on ticks are lost

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from edge_runtime.config.document import to_json
+from edge_runtime.config.config_file import to_json
 from edge_runtime.files import write_file
 from edge_runtime.signals import Array
 from policies.commands.evaluate_config import MISSED, PURE_PURSUIT, EvaluateConfig

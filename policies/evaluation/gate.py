@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config.document import in_unit, read_document
+from edge_runtime.config.config_file import in_unit, read_document
 from edge_runtime.errors import UserError
 from policies.evaluation.quantities import unit
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.config.document import from_json, read_document, to_json
+from edge_runtime.config.config_file import from_json, read_document, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.evaluation.measures import Values, mean_of_known

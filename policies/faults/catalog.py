@@ -1,6 +1,6 @@
 """Lists the faults: what happens, which reaction is declared for it, and how a trial may end.
 
-Times are not written here: each follows from the rule of `guard.default_rules` that is to fire.
+Times are not written here: each follows from the rule of `default_rules` that is to fire.
 """
 
 import math
@@ -10,7 +10,7 @@ from enum import Enum
 
 from edge_runtime.policy.contract import Contract
 from edge_runtime.robot.robot import RobotDescription
-from edge_runtime.safety.guard import Fault, Reaction, Rule
+from edge_runtime.safety.rules import Fault, Reaction, Rule
 from edge_runtime.signals import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_VEL, Signal
 from policies.faults.injections import (
     IMU,

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_runtime.estimators import AUTO, find_fusion
 from edge_runtime.policy.inference import Policy
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from policies.evaluation.suite_result import SuiteResult, TrialResult, known
 from policies.export.policy_file import PolicyFile
 from policies.faults.catalog import End, FaultConfig, faults_of

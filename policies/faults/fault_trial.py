@@ -7,10 +7,10 @@ import numpy as np
 
 from edge_runtime.estimators import AUTO, find_fusion
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.deadline import next_release
+from edge_runtime.loop.pacing import next_release
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Mode
-from edge_runtime.safety.guard import Fault, Reaction
+from edge_runtime.safety.rules import Fault, Reaction
 from edge_runtime.signals import Array
 from policies.faults.catalog import Declared, End, FaultConfig, find_rule, seconds_to_react
 from policies.faults.faulty_robot import FaultyRobot, ManualClock

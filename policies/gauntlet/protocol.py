@@ -7,7 +7,7 @@ released from a crane, a tour of 12 waypoints in 60 s, pushed once in each segme
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_runtime.config.document import from_json, read_document
+from edge_runtime.config.config_file import from_json, read_document
 from edge_runtime.config.fields import Range, check, setting
 from edge_runtime.errors import UserError
 

@@ -13,7 +13,7 @@ from numpy.random import Generator, SeedSequence
 from edge_runtime.signals import Array
 from policies.evaluation.measures import MeasuredEnv
 from policies.evaluation.suite_result import SURVIVAL, PushResult, TrialResult, known
-from policies.gauntlet.row_random import RowGenerator
+from policies.gauntlet.random_per_row import RowGenerator
 from policies.train.config import SEEDS
 from sim.engines.choice import MUJOCO
 from sim.engines.engine import Bool, Float, Rows

@@ -4,10 +4,10 @@ from edge_runtime.plugins import Registry
 from policies.train.config import PPOConfig, TrainConfig
 from sim.reference.humanoid_v5 import HumanoidV5
 from sim.tasks import TASKS, find_task
-from sim.tasks.commands import VelocityCommand
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.driving.settings import DrivingPractice
 from sim.tasks.events import PushConfig
+from sim.tasks.velocity_commands import VelocityCommand
 from sim.tasks.walking.config import HumanoidVelocity
 from sim.tasks.walking.settings import Practice
 from sim.terrain.terrain import TerrainConfig

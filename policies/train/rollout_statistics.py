@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.tasks.batch import BatchEnv
+from sim.tasks.protocols import BatchEnv
 
 EPISODES_KEPT = 200
 

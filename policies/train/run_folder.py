@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_runtime.config.document import from_json, read_document, to_json
+from edge_runtime.config.config_file import from_json, read_document, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.train.algorithms import ALGORITHMS

@@ -11,9 +11,9 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from edge_runtime.signals import Array
 from policies.train.rollout_statistics import RolloutStatistics
-from sim.envs.batch import make_batch
+from sim.envs.make_batch import make_batch
 from sim.tasks import find_task
-from sim.tasks.batch import BatchEnv
+from sim.tasks.protocols import BatchEnv
 
 
 class BatchVecEnv(VecEnv):

@@ -18,8 +18,8 @@ from policies.train.provenance import cores
 from policies.train.run_folder import RunFolder
 from policies.train.sb3_env import BatchVecEnv
 from policies.train.symmetry import Mirror, find_mirror
-from sim.envs.batch import make_batch
-from sim.tasks.batch import BatchEnv, BatchTask
+from sim.envs.make_batch import make_batch
+from sim.tasks.protocols import BatchEnv, BatchTask
 
 _NEVER = 10**9
 

@@ -5,9 +5,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from sim.envs.batch import make_batch
+from sim.envs.make_batch import make_batch
 from sim.renderer import Picture, Renderer
-from sim.tasks.batch import BatchTask
+from sim.tasks.protocols import BatchTask
 
 
 class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):

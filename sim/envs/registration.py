@@ -12,7 +12,7 @@ import gymnasium
 from gymnasium.envs.registration import register, registry
 
 from sim.tasks import TASKS, find_task
-from sim.tasks.batch import BatchEnv
+from sim.tasks.protocols import BatchEnv
 
 _VERSION = re.compile(r"-v\d+$")
 
@@ -54,6 +54,6 @@ def make_vector_environment(
     task: str, num_envs: int = 1, seed: int = 0, threads: int = 0, **fields: Any
 ) -> BatchEnv:
     """Makes the native batch; `fields` replace those of the task's config."""
-    from sim.envs.batch import make_batch  # noqa: PLC0415  as above
+    from sim.envs.make_batch import make_batch  # noqa: PLC0415  as above
 
     return make_batch(replace(find_task(task), **fields), num_envs, seed=seed, threads=threads)

@@ -20,7 +20,7 @@ from edge_runtime.policy.contract import Contract
 from edge_runtime.signals import Array
 from sim.engines.engine import Bool, Float, Rows
 from sim.reference.runge_kutta import RungeKuttaEngine
-from sim.tasks.batch import BatchEnv
+from sim.tasks.protocols import BatchEnv
 from sim.tasks.task import State
 
 _ASSET = files("gymnasium").joinpath("envs/mujoco/assets/humanoid.xml")

@@ -22,7 +22,7 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
-from edge_runtime.loop.deadline import next_release, sleep_until
+from edge_runtime.loop.pacing import next_release, sleep_until
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.policy.contract import POSITION
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample

@@ -4,14 +4,14 @@ from typing import Any
 
 from edge_runtime.errors import UserError
 from edge_runtime.plugins import Registry
-from sim.tasks.batch import BatchTask
+from sim.tasks.protocols import BatchTask
 
 TASKS: Registry[Any] = Registry("sim2edge.tasks", "task", wanted="a task's config class")
 """The config classes of tasks, or functions that return a config, by the tasks' names."""
 
 
 def find_task(name: str) -> BatchTask:
-    """Returns the task of that name with its default settings; `sim.envs.batch.make_batch` runs it.
+    """Returns the task of that name with its default settings; `sim.envs` runs it.
 
     Raises:
         UserError: there is none, or its package is broken.

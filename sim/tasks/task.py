@@ -22,7 +22,7 @@ from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
 from sim.tasks import find_task
-from sim.tasks.batch import BatchEnv
+from sim.tasks.protocols import BatchEnv
 from sim.tasks.randomization import DomainRandomization
 from sim.terrain.terrain import Kind
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.config.document import from_json, to_json
+from edge_runtime.config.config_file import from_json, to_json
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.estimators import ESTIMATORS, find_fusion, find_name
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.config.document import to_json
+from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
 from sim2edge.commands import Command

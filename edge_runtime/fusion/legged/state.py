@@ -11,8 +11,8 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.compiled import Records, as_numbers, compiled
+from edge_runtime.fusion.legged.at_rest import REST
 from edge_runtime.fusion.legged.config import LeggedConfig
-from edge_runtime.fusion.legged.rest import REST
 from edge_runtime.fusion.lie import matrix_to_quaternion
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import EVENT_HEADER, moment, slot

@@ -3,9 +3,9 @@
 import numpy as np
 
 from edge_runtime.fusion.compiled import Record, Records, compiled
+from edge_runtime.fusion.legged.at_rest import add_to_window, end_window
 from edge_runtime.fusion.legged.equations import correct, distance, propagate, whitener
 from edge_runtime.fusion.legged.feet import take_feet
-from edge_runtime.fusion.legged.rest import add_to_window, end_window
 from edge_runtime.fusion.legged.state import EVENT, IMU, MOMENT, PARAMETERS
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import place, slot

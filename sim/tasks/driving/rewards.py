@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sim.engines.engine import Float
 from sim.tasks.driving.state import DrivingState
-from sim.tasks.rewards import RewardTerms
+from sim.tasks.reward_terms import RewardTerms
 
 
 @dataclass(frozen=True)

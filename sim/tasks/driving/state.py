@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sim.engines.engine import Float
-from sim.tasks.rewards import Namespace
+from sim.tasks.reward_terms import Namespace
 
 
 @dataclass

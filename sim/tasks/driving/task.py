@@ -24,7 +24,7 @@ from sim.sensors.lidar import Lidar
 from sim.tasks.driving.rewards import reward
 from sim.tasks.driving.settings import DrivingSettings
 from sim.tasks.driving.state import DrivingState
-from sim.tasks.rewards import Namespace
+from sim.tasks.reward_terms import Namespace
 from sim.tasks.task import State, Task
 
 _PREVIEW = np.arange(1, 11) * 2.5  # m ahead, where a critic sees the curvature

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sim.engines.engine import Float
-from sim.tasks.rewards import RewardTerms
+from sim.tasks.reward_terms import RewardTerms
 from sim.tasks.walking.state import WalkingState
 
 

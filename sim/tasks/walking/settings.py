@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from edge_runtime.config.fields import Range, setting
 from sim.sensors.estimates import EstimateErrors, GaussMarkov
 from sim.sensors.readings import Noise
-from sim.tasks.commands import VelocityCommand
 from sim.tasks.events import PushConfig
 from sim.tasks.task import TaskConfig
+from sim.tasks.velocity_commands import VelocityCommand
 from sim.tasks.walking.arms import ArmConfig
 from sim.tasks.walking.rewards import WalkingRewards
 from sim.terrain.terrain import TerrainConfig

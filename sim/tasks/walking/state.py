@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from sim.engines.engine import Bool, Float
-from sim.tasks.rewards import Namespace
+from sim.tasks.reward_terms import Namespace
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signals import ATTITUDE, COMMAND, CONTROL_STEP, Array
 from sim.engines.engine import Bool, Engine, Float, Rows
 from sim.robots.legs import numbers_of, of_joint, standing_pose
-from sim.tasks.commands import VelocityCommands
 from sim.tasks.events import Pushes
-from sim.tasks.rewards import Namespace
+from sim.tasks.reward_terms import Namespace
 from sim.tasks.task import State, Task
+from sim.tasks.velocity_commands import VelocityCommands
 from sim.tasks.walking.arms import Arms
 from sim.tasks.walking.rewards import reward, sliding
 from sim.tasks.walking.settings import WalkingSettings

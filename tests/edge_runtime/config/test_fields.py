@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.config.fields import Range, check, described, setting
 from edge_runtime.errors import UserError
-from sim.envs.batch import make_batch
+from sim.envs.make_batch import make_batch
 from sim.tasks import find_task
 from sim.tasks.walking.config import HumanoidVelocity
 

@@ -18,7 +18,7 @@ from edge_runtime.policy.contract import Command
 from edge_runtime.policy.inference import Policy
 from edge_runtime.report.run_report import as_dictionary
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
-from edge_runtime.safety.guard import Fault, Reaction
+from edge_runtime.safety.rules import Fault, Reaction
 from tests.edge_runtime.leg import BURST, JOINTS, LegRobot, ManualClock, make_contract, make_model
 
 SWAPPED = ("ankle", "hip", "knee")

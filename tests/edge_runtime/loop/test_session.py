@@ -14,7 +14,7 @@ from edge_runtime.loop.session import Session
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from tests.edge_runtime.leg import BURST, LegRobot, make_contract, make_model
 
 CONFIG = LoopConfig(stop_seconds=0.05, rules=())

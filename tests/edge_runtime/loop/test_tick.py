@@ -10,7 +10,7 @@ from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Mode
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
 

@@ -14,7 +14,7 @@ import pytest
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.policy import providers
 from edge_runtime.policy.inference import CPU, ExecutionProvider, Policy
-from edge_runtime.policy.provider_trial import trial
+from edge_runtime.policy.measure_provider import trial
 from edge_runtime.policy.providers import Choice, Measurement, candidates, choose, load, measure
 from tests.edge_runtime.leg import make_contract, make_model
 

@@ -15,7 +15,7 @@ from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.recorder import RunRecorder
+from edge_runtime.recording.run_recorder import RunRecorder
 from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
 from edge_runtime.replay.readers.estimator_log import write_estimator_log

@@ -14,7 +14,8 @@ from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.report.run_report import reason
 from edge_runtime.robot.robot import Mode, RobotDescription, Sample
-from edge_runtime.safety.guard import MEASURES, Fault, Guard, Reaction, Rule, default_rules
+from edge_runtime.safety.guard import Guard
+from edge_runtime.safety.rules import MEASURES, Fault, Reaction, Rule, default_rules
 from edge_runtime.signals import Signal
 from tests.edge_runtime.leg import (
     BURST,

@@ -5,7 +5,7 @@ import pytest
 
 from edge_runtime.policy.contract import Actuator
 from edge_runtime.robot.robot import Mode
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from edge_runtime.safety.safe_targets import SafeTargets
 
 VEHICLE = (Actuator("steering", "position", 240.0), Actuator("drive", "velocity", damping=40.0))

@@ -16,8 +16,8 @@ from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Sample
+from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
-from edge_runtime.slots.trial import Comparison
 from tests.edge_runtime.leg import BURST, JOINTS, LegRobot, ManualClock, make_contract, make_model
 
 EVERY = 0.005

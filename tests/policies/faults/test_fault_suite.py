@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.safety.guard import Fault, Reaction, default_rules
+from edge_runtime.safety.rules import Fault, Reaction, default_rules
 from policies.export.policy_file import PolicyFile
 from policies.faults.catalog import Declared, End, FaultConfig, find_rule, seconds_to_react
 from policies.faults.fault_suite import FaultSuite, by_fault, run_faults

@@ -7,7 +7,7 @@ from policies.evaluation.measures import Shares
 from policies.gauntlet.protocol import WalkingGauntlet
 from policies.gauntlet.pushes import SegmentPushes, draw_pushes, side
 from policies.gauntlet.tour import Tours, draw_tour
-from sim.tasks.commands import VelocityCommand
+from sim.tasks.velocity_commands import VelocityCommand
 
 PERIOD = 0.02
 COMMANDS = VelocityCommand().components

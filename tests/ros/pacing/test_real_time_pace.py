@@ -16,10 +16,10 @@ from sensor_msgs.msg import Imu, JointState
 
 from edge_runtime.estimators import find_fusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
-from edge_runtime.loop.deadline import sleep_until
+from edge_runtime.loop.pacing import sleep_until
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
 from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig

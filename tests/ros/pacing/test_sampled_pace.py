@@ -11,7 +11,7 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.messages.wake_up import WakeUp
 from sim2edge_ros.pacing import sampled_pace
 from sim2edge_ros.pacing.sampled_pace import SampledPace

@@ -7,10 +7,10 @@ import pytest
 
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
-from sim.tasks.commands import VelocityCommand
 from sim.tasks.driving.task import DrivingTask
 from sim.tasks.events import PushConfig
 from sim.tasks.task import TaskConfig
+from sim.tasks.velocity_commands import VelocityCommand
 from sim.tasks.walking.config import HumanoidVelocity
 
 ROWS = 6

@@ -16,7 +16,7 @@ from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Mode
 from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot, segment_path
-from edge_runtime.safety.guard import Fault, Reaction
+from edge_runtime.safety.rules import Fault, Reaction
 from sim.envs.vector_env import TaskVectorEnv
 from sim.server.simulated_robot import LockstepRobot, RealTimeSimulation, SimulatedRobot
 from sim.tasks import find_task

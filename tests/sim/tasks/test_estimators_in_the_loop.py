@@ -15,7 +15,7 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.report.run_report import broken_rules
 from edge_runtime.robot.robot import Sample
 from edge_runtime.rotations import rotation_matrix
-from edge_runtime.safety.guard import Fault, Reaction
+from edge_runtime.safety.rules import Fault, Reaction
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, IMU_ACCEL, IMU_BURST, IMU_GYRO, Signals
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks import find_task

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
-from sim.envs.batch import make_batch
+from sim.envs.make_batch import make_batch
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.legs import Legs
 from sim.tasks.driving.config import VehicleTrack

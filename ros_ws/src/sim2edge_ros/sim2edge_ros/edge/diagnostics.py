@@ -7,7 +7,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.report.run_report import reason, rows
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.edge.drive import Drive
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR

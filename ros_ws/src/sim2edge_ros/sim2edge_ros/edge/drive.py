@@ -19,8 +19,8 @@ from edge_runtime.policy import providers
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.signals import ATTITUDE, JOINT_POS, Array
+from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
-from edge_runtime.slots.trial import Comparison
 from sim2edge_ros.commands.actuation import CommandPublisher
 from sim2edge_ros.commands.cmd_vel import CmdVel
 from sim2edge_ros.commands.commanders import commanders

@@ -25,7 +25,7 @@ from rclpy.parameter import Parameter
 
 from edge_runtime.errors import UserError
 from edge_runtime.report.run_report import reason
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.commands.commanders import commanders
 from sim2edge_ros.edge.diagnostics import Diagnostics
 from sim2edge_ros.edge.drive import Drive

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from edge_runtime.errors import UserError
-from edge_runtime.safety.guard import Reaction
+from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.edge.drive import Drive
 
 

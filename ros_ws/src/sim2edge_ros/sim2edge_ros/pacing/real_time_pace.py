@@ -3,7 +3,7 @@
 import time
 
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.deadline import next_release
+from edge_runtime.loop.pacing import next_release
 from sim2edge_ros.sensors.ros_robot import RosRobot
 
 _PAUSE = 0.1  # share of the period during which the robot receives nothing after a complete sample

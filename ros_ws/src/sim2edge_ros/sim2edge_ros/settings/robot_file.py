@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from edge_runtime.config.document import read_config, to_json
+from edge_runtime.config.config_file import read_config, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import cache_folder, write_file
 from edge_runtime.robot.robot import RobotDescription

@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.loop.deadline import next_release, sleep_until
+from edge_runtime.loop.pacing import next_release, sleep_until
 
 times = st.integers(0, 10**18)
 periods = st.integers(1, 10**9)

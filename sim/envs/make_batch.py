@@ -1,7 +1,7 @@
 """Makes N simulations of any task, those of the robots and the reference task alike."""
 
 from sim.envs.vector_env import TaskVectorEnv
-from sim.tasks.batch import BatchEnv, BatchTask
+from sim.tasks.protocols import BatchEnv, BatchTask
 
 
 def make_batch(

@@ -20,8 +20,8 @@ from edge_runtime.fusion.measurement import FusedSample
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.recorder import RunRecorder
-from edge_runtime.recording.run_log import RunRecord, read_run_log
+from edge_runtime.recording.run_log_format import RunRecord, read_run_log
+from edge_runtime.recording.run_recorder import RunRecorder
 from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
 from edge_runtime.replay.readers.robot_run import read_run

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.latency import LatencyHistogram, percentiles
+from edge_runtime.loop.latency_histogram import LatencyHistogram, percentiles
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy

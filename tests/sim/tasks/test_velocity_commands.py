@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.tasks.commands import VelocityCommand, VelocityCommands
+from sim.tasks.velocity_commands import VelocityCommand, VelocityCommands
 
 ROWS = 2000
 

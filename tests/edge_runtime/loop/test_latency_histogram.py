@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import UserError
 from edge_runtime.loop.budget import Budget, BudgetConfig, Stage
-from edge_runtime.loop.latency import LatencyHistogram, bin_edges, percentiles
+from edge_runtime.loop.latency_histogram import LatencyHistogram, bin_edges, percentiles
 
 durations = st.lists(st.integers(0, 10**11), min_size=1, max_size=200)
 

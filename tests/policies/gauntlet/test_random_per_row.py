@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.random import SeedSequence
 
-from policies.gauntlet.row_random import RowGenerator
+from policies.gauntlet.random_per_row import RowGenerator
 
 
 def seeded(rows: int) -> RowGenerator:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.config.document import from_json
+from edge_runtime.config.config_file import from_json
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Contract, from_metadata
 from edge_runtime.recording.block_file import Block, read_blocks

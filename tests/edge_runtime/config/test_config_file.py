@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.config.document import from_json, to_json
+from edge_runtime.config.config_file import from_json, to_json
 from edge_runtime.errors import UserError
 
 

@@ -197,14 +197,17 @@ def test_a_robot_without_numba_is_told_what_it_costs() -> None:
     assert "numba is not installed" in done.stderr and "sim2edge[fusion]" in done.stderr
 
 
-def test_a_long_wait_is_explained(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_long_wait_is_explained(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("numba", reason="the extra 'fusion' is not installed")
+    monkeypatch.setattr("edge_runtime.fusion.compiled._PATIENCE", 0.1)
     caplog.set_level("INFO", "edge_runtime")
     with compiling("nothing"):
         pass
     assert not caplog.messages
     with compiling("the legged estimator"):
-        time.sleep(2.2)
+        time.sleep(0.5)
     assert "compiling the legged estimator: once on this machine" in caplog.text
 
 

@@ -49,13 +49,13 @@ def compared(name: str, steps: int, rounds: int) -> list[Figure]:
     task, reward = TASKS[name]
     env = TaskVectorEnv(task, SIMULATIONS, threads=1, stagger=True)
     env.reset(seed=0)
+    now = state_of(env)
     weights, period = task.rewards, task.control_period
     apart: dict[str, float] = dict.fromkeys(reward.functions, 0.0)
     equal: dict[str, bool] = dict.fromkeys(reward.functions, True)
     rng = np.random.default_rng(0)
     for _ in range(steps):
         env.step(rng.uniform(-0.5, 0.5, env.action_space.shape).astype(np.float32))
-        now = state_of(env)
         ours = reward.weighted(weights, now, period)
         theirs = on_numpy(reward.weighted(weights, on_torch(now), period))
         for term, value in ours.items():

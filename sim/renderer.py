@@ -49,11 +49,11 @@ class Drawable(Protocol):
         """The camera with which it is filmed best."""
         ...
 
-    def scene_key(self, sim: int) -> int:
+    def scene_key(self, sim: int, /) -> int:
         """Returns a number that changes when the scene of that simulation does."""
         ...
 
-    def scene(self, sim: int) -> mujoco.MjSpec:
+    def scene(self, sim: int, /) -> mujoco.MjSpec:
         """Returns the robot in that simulation's world, with everything visible in it."""
         ...
 

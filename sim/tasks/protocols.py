@@ -28,14 +28,22 @@ class BatchEnv(Protocol):
     metadata: dict[str, Any]
 
     num_envs: int
-    single_observation_space: gymnasium.Space[Any]
-    single_action_space: gymnasium.Space[Any]
     privileged: Array
     """What only a critic may see, (N, n); (N, 0) for nothing."""
     reward_terms: dict[str, Float]
     """Each term of the last step's rewards, (N,)."""
     metrics: dict[str, Float]
     """What evaluation measures of the last step, (N,)."""
+
+    @property
+    def single_observation_space(self) -> gymnasium.Space[Any]:
+        """The space of one simulation's observation."""
+        ...
+
+    @property
+    def single_action_space(self) -> gymnasium.Space[Any]:
+        """The space of one simulation's action."""
+        ...
 
     @property
     def camera(self) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from edge_runtime.signals import Array
 from sim.engines.engine import Float
 from sim.tasks.reward_terms import RewardTerms
 from sim.tasks.walking.state import WalkingState
@@ -44,7 +45,7 @@ def sliding(now: WalkingState) -> Float:
     return xp.sum(xp.where(contact, speed, 0.0), axis=1) / touching
 
 
-def _squared(now: WalkingState, vectors: Float) -> Float:
+def _squared(now: WalkingState, vectors: Float | Array) -> Float:
     """Gives the squared length of each row, (N, n) -> (N,)."""
     return now.xp.einsum("ni,ni->n", vectors, vectors)
 

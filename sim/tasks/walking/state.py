@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from edge_runtime.signals import Array
 from sim.engines.engine import Bool, Float
 from sim.tasks.reward_terms import Namespace
 
@@ -32,7 +33,7 @@ class WalkingState:
 
     xp: Namespace
     robot: WalkingRobot
-    # Of the sensors, always the same arrays.
+    # The sensors' readings, always in the same arrays.
     joint_pos: Float  # (N, A) rad
     joint_vel: Float  # (N, A) rad/s
     joint_torque: Float  # (N, A) Nm
@@ -40,11 +41,11 @@ class WalkingState:
     foot_position: Float  # (N, F, 3) m, of the soles in the world
     foot_velocity: Float  # (N, F, 3) m/s, of the soles in the world
     foot_up: Float  # (N, F), z component of the soles' own z axis: 1 where they are level
-    # Of the policy.
-    action: Float  # (N, A)
-    change: Float  # (N, A), of the action in the last step
-    previous_change: Float  # (N, A), in the step before
-    # Of the last step.
+    # What the policy does.
+    action: Array  # (N, A)
+    change: Array  # (N, A), of the action in the last step
+    previous_change: Array  # (N, A), in the step before
+    # What the last step found.
     error: Float  # (N, 3) m/s and rad/s, forward, left, yaw: what it does less what was asked
     recovers: Bool  # (N,), its balance, so that the gait clock may wait
     # What follows from those.

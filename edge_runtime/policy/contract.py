@@ -65,6 +65,7 @@ class Provenance:
     hardware: str = ""
     train_seconds: float = 0.0
     normalizer_sha256: str = ""
+    normalizer_file: str = ""  # a VecNormalize that was folded in
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -27,13 +27,13 @@ class ExportConfig:
     """The task that a model.zip was trained for."""
     normalizer: Path | None = None
     """The pickled VecNormalize that a model.zip was trained behind; by default the
-    vecnormalize.pkl beside it, if there is one."""
+    vecnormalize.pkl beside it or in a folder of its name or of RL Zoo, if there is one."""
     sb3: Path | None = None
     """Write a run's PPO policy here too, for PPO.load of Stable-Baselines3."""
 
 
 def main(config: ExportConfig) -> int:
-    """Run the command.
+    """Runs the command.
 
     Raises:
         UserError: it is not a run, holds no whole checkpoint, or the file cannot be written.
@@ -44,6 +44,8 @@ def main(config: ExportConfig) -> int:
         model, output = _export_own(config)
     write_file(output, model)
     contract = Policy(model, str(output)).contract
+    if contract.provenance.normalizer_file:
+        print(f"normalizer: {contract.provenance.normalizer_file}")
     print(
         f"{output}: {contract.task} on {contract.robot}, {contract.provenance.steps:,} steps, "
         f"{contract.observation_size} observations -> {len(contract.actuators)} actions, "

@@ -24,15 +24,21 @@ def export_sb3(path: Path, task: TaskConfig, normalizer: Path | None) -> bytes:
     Args:
         path: the model's zip file.
         task: what it was trained for.
-        normalizer: the pickled VecNormalize it was trained behind; by default the one beside it.
+        normalizer: the pickled VecNormalize it was trained behind; by default the one that
+            `find_normalizer` finds.
 
     Raises:
-        UserError: one of the files is none, the actor does not fit the task or is no plain
-            perceptron, or torch and ONNX Runtime disagree.
+        UserError: one of the files is none, the actor does not fit the task, is no plain
+            perceptron or has a normalizer of its own, or torch and ONNX Runtime disagree.
     """
     model = read_model(path)
     pickled = normalizer or find_normalizer(path)
     statistics = None if pickled is None else read_normalizer(pickled)
+    if statistics is not None and model.normalizes:
+        raise UserError(
+            f"{path} normalizes its observations itself, so {pickled} cannot be folded in too: "
+            "move that file away, or train on without VecNormalize's norm_obs"
+        )
     env = TaskVectorEnv(task, GOLDEN_VECTORS, seed=model.seed)
     try:
         contract = env.contract()
@@ -51,6 +57,7 @@ def export_sb3(path: Path, task: TaskConfig, normalizer: Path | None) -> bytes:
         seed=model.seed,
         steps=model.steps,
         algorithm="stable-baselines3",
+        normalizer_file="" if statistics is None else str(pickled),
         versions=model.versions,
     )
     seen = np.concatenate(observations)

@@ -32,7 +32,7 @@ from policies.train.actor_critic import AsymmetricActorCritic, AsymmetricFeature
 
 _OPERATORS = {nn.Tanh: "Tanh", nn.ReLU: "Relu", nn.ELU: "Elu"}
 _ACTIVATIONS = {kind.__name__: kind for kind in _OPERATORS}
-_GAUSSIAN, _SQUASHED, _DETERMINISTIC = "action_net.", "actor.latent_pi.", "actor.mu."
+_GAUSSIAN, _SQUASHED, _DETERMINISTIC = "action_net.", "actor.log_std", "actor.mu."
 _OURS = "features_extractor.normalizer.offset"  # in files that `write_ppo` wrote
 
 
@@ -55,15 +55,19 @@ class SB3Model:
         return int(self.data.get("seed") or 0)
 
     @property
+    def normalizes(self) -> bool:
+        """Whether the actor has a normalizer of its own, as `write_ppo` writes it."""
+        return _OURS in self.weights
+
+    @property
     def kind(self) -> str:
-        """Which of the three kinds of actor SB3 has it is, by the prefix of its output layer.
+        """The prefix of weights that tells which of SB3's three kinds of actor it is.
 
         Raises:
             UserError: it is none of them.
         """
-        names = list(self.weights)
         for prefix in (_GAUSSIAN, _SQUASHED, _DETERMINISTIC):
-            if any(name.startswith(prefix) for name in names):
+            if any(name.startswith(prefix) for name in self.weights):
                 return prefix
         raise UserError(f"{self.source} has no actor of PPO, A2C, SAC, TQC, TD3 or DDPG")
 
@@ -126,10 +130,10 @@ class SB3Model:
             _DETERMINISTIC: ("actor.mu.",),
         }[kind]
         names = [name for part in parts for name in self.weights if name.startswith(part)]
-        weights = [name for name in names if name.endswith(".weight")]
-        own = any(name == _OURS for name in self.weights)
+        weights = [name for name in names if _leaf(name) == "weight"]
         extracted = [n for n in self.weights if "features_extractor." in n]
-        odd = [n for n in extracted if not own] + [n for n in names if self.weights[n].ndim > 2]
+        odd = [] if self.normalizes else extracted
+        odd += [n for n in names if self.weights[n].ndim != {"weight": 2, "bias": 1}.get(_leaf(n))]
         if self.data.get("use_sde"):
             odd.append("use_sde")
         if odd:
@@ -159,7 +163,7 @@ class SB3Model:
         """Returns the actor as the exporter writes it, with the normalizer in it."""
         layers = self.layers
         size = layers[0][0].shape[1]
-        if _OURS in self.weights:
+        if self.normalizes:
             policy = self._policy()
             assert isinstance(policy, AsymmetricActorCritic)
             return actor_network(policy, size)
@@ -212,7 +216,7 @@ class SB3Model:
         values = [w for n, w in self.weights.items() if re.match(r"mlp_extractor\.value.*bias", n)]
         kind: type[ActorCriticPolicy] = ActorCriticPolicy
         kwargs: dict[str, Any] = {}
-        if _OURS in self.weights:
+        if self.normalizes:
             kind, prior = AsymmetricActorCritic, self.weights.get("features_extractor.prior")
             kwargs = _extractor(space.shape[0], None if prior is None else prior.numpy())
         policy = kind(
@@ -271,7 +275,7 @@ def write_ppo(policy: AsymmetricActorCritic, actor_size: int, path: Path) -> Non
     own = plain.state_dict()
     columns = ("mean", "variance", "offset", "inverse_std")
     for name, value in policy.state_dict().items():
-        if name.rpartition(".")[2] in columns and ".normalizer." in name:
+        if _leaf(name) in columns and ".normalizer." in name:
             value = value[:actor_size]
         if "value_net" not in name:
             own[name] = value
@@ -284,6 +288,11 @@ def write_ppo(policy: AsymmetricActorCritic, actor_size: int, path: Path) -> Non
     content = io.BytesIO()
     algorithm.save(content)
     write_file(path, content.getvalue())
+
+
+def _leaf(name: str) -> str:
+    """Returns the last part of a weight's name."""
+    return name.rpartition(".")[2]
 
 
 def _extractor(size: int, prior: Array | None) -> dict[str, Any]:

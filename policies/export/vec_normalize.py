@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edge_runtime.errors import UserError
 
 NAME = "vecnormalize.pkl"  # as RL Zoo calls it
+_ZOO = ("args.yml", "config.yml")  # beside it, in a folder that RL Zoo wrote
 _ARRAYS = {
     *(
         (f"numpy.{core}.multiarray", name)
@@ -40,8 +41,9 @@ class Normalizer:
 def find_normalizer(model: Path) -> Path | None:
     """Finds the pickle that belongs to a model's zip file, where training has left one.
 
-    That is `vecnormalize.pkl` beside it or in a folder beside it, as RL Zoo writes it, or
-    `PREFIX_vecnormalize_N_steps.pkl` beside `PREFIX_N_steps.zip`, as a checkpoint callback does.
+    That is `PREFIX_vecnormalize_N_steps.pkl` beside `PREFIX_N_steps.zip`, as a checkpoint callback
+    writes it, or `vecnormalize.pkl` beside the model, in a folder of the model's name, or in one
+    that RL Zoo wrote beside it. Any other folder may belong to another model.
 
     Raises:
         UserError: there are several.
@@ -50,7 +52,9 @@ def find_normalizer(model: Path) -> Path | None:
     checkpoint = folder / f"{prefix}_vecnormalize_{steps}_steps.pkl"
     if checkpoint.is_file():
         return checkpoint
-    found = [p for p in (folder / NAME, *sorted(folder.glob(f"*/{NAME}"))) if p.is_file()]
+    zoo = {path.parent for name in _ZOO for path in folder.glob(f"*/{name}")}
+    folders = (folder, *sorted({folder / model.stem} | zoo))
+    found = [path / NAME for path in folders if (path / NAME).is_file()]
     if len(found) > 1:
         names = " and ".join(map(str, found))
         raise UserError(f"{model}: which normalizer, {names}? give --normalizer FILE")

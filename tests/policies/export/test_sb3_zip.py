@@ -29,12 +29,13 @@ KINDS = {
     "sac": (SAC, OFF_POLICY),
     "tqc": (TQC, OFF_POLICY),
     "td3": (TD3, OFF_POLICY),
+    "linear_sac": (SAC, {**OFF_POLICY, "policy_kwargs": {"net_arch": {"pi": [], "qf": [8]}}}),
 }
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As RL Zoo leaves it: a model, and its normalizer in a folder beside it."""
+    """Returns a folder as RL Zoo leaves it: a model, and its normalizer in a folder beside it."""
     path = tmp_path_factory.mktemp("zoo")
     env = VecNormalize(sim2edge_vec_env("VehicleTrack", 4, threads=1), clip_obs=3.0)
     activation = {"policy_kwargs": {"net_arch": [16], "activation_fn": torch.nn.ELU}}
@@ -42,12 +43,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.learn(64).save(path / "model")
     (path / "VehicleTrack").mkdir()
     env.save(str(path / "VehicleTrack" / "vecnormalize.pkl"))
+    (path / "VehicleTrack" / "args.yml").touch()
     return path
 
 
-def test_a_model_and_its_normalizer_become_one_file(folder: Path) -> None:
+def test_a_model_and_its_normalizer_become_one_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(ExportConfig(folder / "model.zip", task="VehicleTrack")) == 0
     policy = Policy.load(folder / "model.onnx")
+    normalizer = str(folder / "VehicleTrack" / "vecnormalize.pkl")
+    assert policy.contract.provenance.normalizer_file == normalizer
+    assert f"normalizer: {normalizer}" in capsys.readouterr().out
     contract = policy.contract
     assert (contract.task, contract.robot) == ("VehicleTrack", "vehicle")
     assert contract.provenance.steps == 64
@@ -118,7 +125,11 @@ def test_a_normalizer_is_found_beside_its_model(tmp_path: Path) -> None:
     zoo = tmp_path / "Task-v0" / "vecnormalize.pkl"
     zoo.parent.mkdir()
     zoo.touch()
+    assert find_normalizer(model) is None  # it may be another model's
+    (zoo.parent / "config.yml").touch()
     assert find_normalizer(model) == zoo
+    zoo.parent.rename(tmp_path / "best")
+    assert find_normalizer(tmp_path / "best.zip") == tmp_path / "best" / "vecnormalize.pkl"
     checkpoint = tmp_path / "ppo_vecnormalize_500_steps.pkl"
     checkpoint.touch()
     assert find_normalizer(model) == checkpoint
@@ -142,3 +153,6 @@ def test_plain_ppo_loads_a_policy_of_ours_and_trains_it_on(trained: Path, tmp_pa
     row = np.float32(further.contract.golden_observations[3])
     given, _ = model.predict(row, deterministic=True)
     np.testing.assert_allclose(np.clip(further(row[None])[0], -5, 5), given, atol=1e-5)
+    VecNormalize(env).save(str(tmp_path / "second.pkl"))
+    with pytest.raises(UserError, match="normalizes its observations itself, so .*second.pkl"):
+        main(ExportConfig(path, task="HumanoidVelocity", normalizer=tmp_path / "second.pkl"))

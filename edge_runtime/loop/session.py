@@ -49,9 +49,21 @@ class Session:
         """The policy that drives, or will from the next start on."""
         return self.loop.controller.policy
 
-    def renew(self) -> None:
-        """Makes a new loop with the same policy and observers, to start again after an end."""
-        self.loop = self._make_loop(self.policy, self.loop)
+    def renew(self, policy: Policy | None = None) -> None:
+        """Makes a new loop with the same observers, to start again after an end.
+
+        Args:
+            policy: the policy that drives from the next start on; by default the one before.
+
+        Raises:
+            ContractError: it does not fit the robot or the loop before, which stays.
+        """
+        before = self.loop
+        if policy is not None:
+            before.controller_for(policy, before.signals)
+        self.loop = self._make_loop(policy or self.policy)
+        for observer in before.observers:
+            self.loop.add_observer(observer)
         self.fusion.reset()
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
@@ -62,9 +74,8 @@ class Session:
             UserError: the loop did not take it within `timeout` s.
         """
         loop = self.loop
-        if loop.stopping and not loop.running:
-            loop.controller_for(policy, loop.signals)
-            self.loop = self._make_loop(policy, loop)
+        if not loop.running and (loop.stopping or loop.error):
+            self.renew(policy)
         else:
             loop.swap(policy, timeout)
 
@@ -104,8 +115,5 @@ class Session:
                 "of its driver hangs; cut its power if it does not damp itself"
             )
 
-    def _make_loop(self, policy: Policy, before: ControlLoop | None = None) -> ControlLoop:
-        loop = ControlLoop(policy, self.robot, self.fusion, self.config, self._clock)
-        for observer in () if before is None else before.observers:
-            loop.add_observer(observer)
-        return loop
+    def _make_loop(self, policy: Policy) -> ControlLoop:
+        return ControlLoop(policy, self.robot, self.fusion, self.config, self._clock)

@@ -14,12 +14,13 @@ from edge_runtime.signals import (
     CONTROL_STEP,
     DEFAULT_TARGET,
     JOINT_POS,
+    JOINT_TORQUE,
     JOINT_VEL,
     LAST_ACTION,
     Signal,
 )
 
-PER_JOINT = (JOINT_POS, JOINT_VEL)  # signals in the robot's joint order
+PER_JOINT = (JOINT_POS, JOINT_VEL, JOINT_TORQUE)  # signals in the robot's joint order
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,9 @@ class Controller:
     def _own_signals(self, signals: Signals) -> dict[str, Array]:
         own = dict(signals)
         if self._to_robot is not None:
+            read = {signal.name for signal in self.contract.signals}
             for name in PER_JOINT:
-                if name in own:
+                if name in own and name in read:
                     own[name] = np.zeros_like(own[name])
                     self._permuted.append((signals[name], own[name]))
         own[COMMAND] = self.command

@@ -17,7 +17,8 @@ from edge_runtime.signals import Array, ImageSignal, Signal, Signals
 class RobotDescription:
     """Describes a robot: its joints in its own order, and the signals of its sensors.
 
-    Signals that are per joint (`joint_pos`, `joint_vel`) come in the order of `joint_names`.
+    Signals that are per joint (`joint_pos`, `joint_vel`, `joint_torque`) come in the order of
+    `joint_names`.
     """
 
     name: str

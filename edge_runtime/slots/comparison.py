@@ -128,6 +128,8 @@ class Trial:
         tick, step, observed, drove, was_reset = _HEAD.unpack_from(row)
         self._values[:] = np.frombuffer(row, np.float32, offset=_HEAD.size)
         controller = self._controller
+        if tick <= self._tick:
+            self._tick = -1  # the session has started anew, and counts its ticks from 0 again
         if tick != self._tick + 1 or self._tick < 0:
             self.lost += tick - self._tick - 1 if self._tick >= 0 else 0
             controller.restart()

@@ -24,16 +24,6 @@ class PolicySlots:
         self._before: list[Policy] = []  # the newest last
         self._shadow = Shadow(session, every)
 
-    @property
-    def shadowing(self) -> bool:
-        """Whether a policy is in shadow."""
-        return self._shadow.loaded
-
-    @property
-    def can_roll_back(self) -> bool:
-        """Whether another policy drove before."""
-        return bool(self._before)
-
     def load(self, policy: Policy, timeout: float = 5.0) -> None:
         """Lets a policy drive, untried, from the next tick or start on; the shadow stays.
 

@@ -43,11 +43,6 @@ class Shadow:
         if self._trial is not None and tick.sent is not None:
             self._writer.put(row(tick, tick.sent))
 
-    @property
-    def loaded(self) -> bool:
-        """Whether a policy is in shadow."""
-        return self._trial is not None
-
     def load(self, policy: Policy) -> None:
         """Puts a policy in shadow, in place of the one there.
 

@@ -129,3 +129,35 @@ def test_starts_again_with_the_same_policy_and_observers() -> None:
         session.end()
         assert robot.commands[-1].mode is Mode.DAMP
         observer.seen.clear()
+
+
+def test_a_policy_swapped_in_after_an_end_starts_with_an_estimator_that_was_reset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session, _ = make_session()
+    session.loop.start()
+    wait_for_ticks(session)
+    session.end()
+    resets: list[bool] = []
+    monkeypatch.setattr(session.fusion, "reset", lambda: resets.append(True))
+    session.swap(Policy(make_model(make_contract(control_period=0.005), 1)))
+    assert resets == [True]
+
+
+def test_a_policy_is_swapped_in_at_once_after_the_driver_failed() -> None:
+    session, robot = make_session()
+    write, better = robot.write, Policy(make_model(make_contract(control_period=0.005), 1))
+
+    def broken(command: ActuatorCommand) -> None:
+        raise OSError("bus off")
+
+    robot.write = broken  # type: ignore[method-assign]
+    session.loop.start()
+    with pytest.raises(OSError, match="bus off"):
+        session.loop.join(30.0)
+    session.swap(better, timeout=0.01)
+    assert session.policy is better
+    robot.write = write  # type: ignore[method-assign]
+    session.loop.start()
+    wait_for_ticks(session)
+    session.end()

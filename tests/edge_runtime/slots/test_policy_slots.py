@@ -155,9 +155,9 @@ def test_promote_and_roll_back(shadowed: Shadowed) -> None:
         slots.promote()
         loop.tick()
         assert loop.controller.policy is policy
-        assert not slots.shadowing
+        with pytest.raises(UserError, match="no policy is in shadow"):
+            slots.promote()
     for policy in (better, before):
-        assert slots.can_roll_back
         slots.roll_back()
         loop.tick()
         assert loop.controller.policy is policy
@@ -173,7 +173,6 @@ def test_a_policy_may_drive_untried_beside_one_in_shadow(shadowed: Shadowed) -> 
     for seed in range(2, 14):
         slots.load(Policy(make_model(make_contract(), seed)))
         loop.tick()
-    assert slots.shadowing
     with pytest.raises(UserError, match="it drives or did"):
         slots.load(loop.controller.policy)
     slots.promote()
@@ -183,7 +182,8 @@ def test_a_policy_may_drive_untried_beside_one_in_shadow(shadowed: Shadowed) -> 
         slots.roll_back()
         loop.tick()
     assert loop.controller.policy is not first, "only the last few are kept"
-    assert not slots.can_roll_back
+    with pytest.raises(UserError, match="none to go back to"):
+        slots.roll_back()
 
 
 def test_goes_back_further_than_the_last_start() -> None:
@@ -207,6 +207,21 @@ def test_goes_back_further_than_the_last_start() -> None:
         assert seen(slots, 3).lost == 0, "the slots observe the new loop too"
 
 
+def test_a_shadow_that_stays_over_a_new_start_has_lost_no_tick() -> None:
+    """The new loop numbers its ticks from 0, and the history of before is gone."""
+    session = make_session(Swinging())
+    with closing(PolicySlots(session, EVERY)) as slots:
+        slots.shadow(Policy(make_model(make_contract())))
+        ticked(session.loop, 20)
+        assert seen(slots, 18).lost == 0
+        session.renew()
+        session.loop.command.put(np.array(COMMAND, np.float32))
+        ticked(session.loop, 10)
+        found = seen(slots, 26)
+        assert (found.ticks, found.lost) == (26, 0)
+        assert max(found.largest.values()) == 0.0
+
+
 def test_what_is_loaded_between_two_starts_is_checked_too() -> None:
     session = make_session(Endless())
     with closing(PolicySlots(session, EVERY)) as slots:
@@ -216,7 +231,8 @@ def test_what_is_loaded_between_two_starts_is_checked_too() -> None:
         with pytest.raises(ContractError, match=r"max_tilt is 0\.5 rad"):
             slots.load(Policy(make_model(make_contract(max_tilt=0.5))))
         assert session.policy is first
-        assert not slots.can_roll_back
+        with pytest.raises(UserError, match="none to go back to"):
+            slots.roll_back()
 
 
 def test_what_does_not_fit_leaves_all_as_it_is(shadowed: Shadowed) -> None:
@@ -275,7 +291,6 @@ def test_what_gives_nan_is_counted_and_must_not_drive() -> None:
         assert seen(slots, 10).not_finite == 10
         with pytest.raises(UserError, match="10 of its actions in shadow were not finite"):
             slots.promote()
-        assert slots.shadowing
         loop.tick()
         assert loop.swaps == 0
 
@@ -319,7 +334,12 @@ def test_one_that_breaks_is_told_and_the_loop_goes_on(shadowed: Shadowed) -> Non
 
     policy.run = broken
     ticked(loop, 5)
-    wait_for(lambda: not slots.shadowing)
+
+    def failed() -> bool:
+        found = slots.comparison()
+        return found is not None and found.failure != ""
+
+    wait_for(failed)
     found = slots.comparison()
     assert found is not None
     assert found.failure == "RuntimeError: CUDA error 700: an illegal memory access"

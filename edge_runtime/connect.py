@@ -15,7 +15,11 @@ SIMULATED = "sim"  # the driver of the simulated robot
 
 @dataclass(frozen=True)
 class DriverRequest:
-    """Requests a robot from a driver; the driver of a real robot ignores most fields."""
+    """Requests a robot from a driver.
+
+    `seed`, `randomize` and `record` reach only a driver that declares them by `fulfils`. The driver
+    of a real robot may ignore the others.
+    """
 
     task: str
     """The task that the policy was trained for."""
@@ -39,7 +43,17 @@ DRIVERS: Registry[Driver] = Registry("sim2edge.drivers", "robot")
 """Drivers by the name that `--robot` takes: each maps a `DriverRequest` to a context manager that
 yields the connected `Robot`."""
 
-_SIMULATED_ONLY = ("seed", "randomize", "record")  # which no MODULE:FACTORY can fulfil
+_OPTIONS = ("seed", "randomize", "record")  # which a driver must declare to get them
+
+
+def fulfils(*options: str) -> Callable[[Driver], Driver]:
+    """Declares which of `seed`, `randomize` and `record` a driver fulfils; others are refused."""
+
+    def declare(driver: Driver) -> Driver:
+        driver.fulfils = options  # type: ignore[attr-defined]
+        return driver
+
+    return declare
 
 
 @contextlib.contextmanager
@@ -53,16 +67,21 @@ def connect(name: str, request: DriverRequest) -> Iterator[Robot]:
     Raises:
         UserError: there is no such robot, its driver fails, or it cannot fulfil the request.
     """
-    if ":" not in name:
-        with _driver(name)(request) as robot:
-            yield robot
-        return
+    driver = _of_factory(name) if ":" in name else _driver(name)
     for field in fields(request):
-        if field.name in _SIMULATED_ONLY and getattr(request, field.name) != field.default:
+        asked = field.name in _OPTIONS and getattr(request, field.name) != field.default
+        if asked and field.name not in getattr(driver, "fulfils", ()):
             raise UserError(
-                f"--{field.name} is of the simulated robot, and the robot is '{name}'; leave it out"
+                f"--{field.name} is for the simulated robot alone, and the robot is '{name}'; "
+                "leave it out"
             )
-    with contextlib.closing(_make_robot(name)) as robot:
+    with contextlib.ExitStack() as stack:
+        try:
+            robot = stack.enter_context(driver(request))
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(failure_of(name, error)) from error
         yield robot
 
 
@@ -83,8 +102,8 @@ def _driver(name: str) -> Driver:
         ) from None
 
 
-def _make_robot(name: str) -> Robot:
-    """Calls a factory of a module that is installed or in the working folder."""
+def _of_factory(name: str) -> Driver:
+    """Makes a driver of a factory in a module that is installed or in the working folder."""
     module, _, factory = name.partition(":")
     if not (module and factory):
         raise UserError(f"unknown robot '{name}'; give a driver's name or MODULE:FACTORY")
@@ -94,10 +113,4 @@ def _make_robot(name: str) -> Robot:
         raise UserError(f"unknown robot '{name}': {error}") from error
     if make is None:
         raise UserError(f"unknown robot '{name}'; module '{module}' has no '{factory}'")
-    try:
-        robot: Robot = make()
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(failure_of(name, error)) from error
-    return robot
+    return lambda request: contextlib.closing(make())

@@ -24,14 +24,15 @@ from typing import Any, Generic, TypeVar
 from edge_runtime.errors import UserError, suggestion
 
 IMPORT = "SIM2EDGE_IMPORT"
-"""Environment variable that child processes inherit: FOLDER:MODULE,MODULE, or MODULE,MODULE."""
+"""Environment variable that child processes inherit: FOLDER:MODULE,MODULE, or MODULE,MODULE. The
+last colon ends the folder, for no module's name has one."""
 _OWN = frozenset({"edge_runtime", "sim", "policies", "sim2edge_ros"})  # our top packages
 
 T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The things of one kind, by name; each is imported when it is first asked for.
+    """Holds the things of one kind by name; each is imported when it is first asked for.
 
     Args:
         group: its entry-point group, as ``sim2edge.tasks``.
@@ -51,28 +52,31 @@ class Registry(Generic[T]):
     ) -> None:
         self.group, self.kind = group, kind
         self._fits, self._wanted, self._error = fits, wanted, error
-        self._registered: dict[str, tuple[str, T]] = {}  # name: module, thing
+        # Name: module, thing, and the module's import, which a reload makes anew.
+        self._registered: dict[str, tuple[str, T, ModuleSpec | None]] = {}
         self._found: dict[str, T] = {}
         self.observers: list[Callable[[str], None]] = []
         """Each is called with the name of whatever is registered from now on."""
 
     def register(self, name: str, module: str = "") -> Callable[[T], T]:
-        """A decorator that gives a thing its name; as a call, ``register(name)(thing)``.
+        """Returns a decorator that gives a thing its name; as a call, ``register(name)(thing)``.
 
         Args:
             name: what commands call it.
             module: where it comes from; by default the module that calls this.
 
         Raises:
-            UserError: another module has registered the name.
+            UserError: another module has registered the name, or this one for another thing; to
+                run it again, as a reload or a notebook does, replaces the thing.
         """
         module = module or sys._getframe(1).f_globals["__name__"]
+        spec = getattr(sys.modules.get(module), "__spec__", None)
 
         def take(thing: T) -> T:
-            before, _ = self._registered.get(name, (module, thing))
-            if before != module:
+            before, other, of = self._registered.get(name, (module, thing, spec))
+            if before != module or (other is not thing and spec is not None and of is spec):
                 raise self._claimed_twice(name, [before, module])
-            self._registered[name] = module, thing
+            self._registered[name] = module, thing, spec
             self._found.pop(name, None)
             for observer in self.observers:
                 observer(name)
@@ -81,7 +85,7 @@ class Registry(Generic[T]):
         return take
 
     def __iter__(self) -> Iterator[str]:
-        """All names, sorted."""
+        """Iterates over all names, sorted."""
         import_modules()
         declared = (point.name for point in _declared(self.group))
         return iter(sorted({*declared, *self._registered}))
@@ -90,7 +94,7 @@ class Registry(Generic[T]):
         return name in list(self)
 
     def find(self, name: str) -> T:
-        """The thing of that name.
+        """Finds the thing of a name.
 
         Raises:
             UserError: nothing has it, two packages claim it, or its package cannot be imported.
@@ -101,20 +105,22 @@ class Registry(Generic[T]):
         return self._found[name]
 
     def _load(self, name: str) -> T:
-        points = [point for point in _declared(self.group) if point.name == name]
-        sources = {_top(point.value): _package(point) for point in points}
-        if name in self._registered:
-            module = self._registered[name][0]
-            sources.setdefault(_top(module), f"module '{module}'")
-        if not sources:
-            raise self.unknown(name)
-        if len(sources) > 1:
-            raise self._claimed_twice(name, list(sources.values()))
+        points = {_package(point): point for point in _declared(self.group) if point.name == name}
         if name not in self._registered:
-            loaded = _load_entry_point(points[0], self.kind)
+            if not points:
+                raise self.unknown(name)
+            first, *others = (_load_entry_point(point, self.kind) for point in points.values())
+            if any(other is not first for other in others):
+                raise self._claimed_twice(name, list(points))
             if name not in self._registered:  # else importing its module has registered it
-                return self._checked(name, loaded, _package(points[0]))
-        module, thing = self._registered[name]
+                return self._checked(name, first, next(iter(points)))
+        module, thing, _ = self._registered[name]
+        for package, point in points.items():
+            if _top(point.value) == _top(module):
+                continue
+            loaded = _load_entry_point(point, self.kind)  # the same, if the package re-exports it
+            if loaded is not thing and getattr(loaded, "__module__", None) != module:
+                raise self._claimed_twice(name, [package, f"module '{module}'"])
         return self._checked(name, thing, f"module '{module}'")
 
     def _checked(self, name: str, thing: T, source: str) -> T:
@@ -125,7 +131,7 @@ class Registry(Generic[T]):
         return thing
 
     def unknown(self, name: str, known: Iterable[str] = ()) -> UserError:
-        """The error for a name that nothing has, with a suggestion among the known ones."""
+        """Returns the error for a name that nothing has, with a suggestion among the known ones."""
         hint = suggestion(name, known or self)
         if not any(_top(point.value) in _OWN for point in _declared(self.group)):
             hint = (
@@ -142,11 +148,16 @@ class Registry(Generic[T]):
 
 
 def import_everywhere(names: Sequence[str]) -> None:
-    """Import modules of the working folder, here and in every process that this one starts.
+    """Imports modules of the working folder, here and in every process that this one starts.
 
     Raises:
-        UserError: one cannot be imported.
+        UserError: one is no module's name, or cannot be imported.
     """
+    for name in names:
+        if not all(map(str.isidentifier, name.split("."))):
+            raise UserError(
+                f"'{name}' is no module's name; give words with dots between, as 'my_robot.task'"
+            )
     folder, _, before = os.environ.get(IMPORT, "").rpartition(":")
     modules = dict.fromkeys([*filter(None, before.split(",")), *names])
     os.environ[IMPORT] = f"{folder or os.getcwd()}:{','.join(modules)}"
@@ -156,18 +167,20 @@ def import_everywhere(names: Sequence[str]) -> None:
 
 @cache
 def import_modules() -> None:
-    """Import what `IMPORT` names, once in a process; done before anything is looked up.
+    """Imports what `IMPORT` names, once in a process; done before anything is looked up.
 
     Raises:
         UserError: a module cannot be imported.
     """
     folder, _, names = os.environ.get(IMPORT, "").rpartition(":")
+    if folder and not os.path.isdir(folder):
+        raise UserError(f"{IMPORT} names the folder '{folder}', which is not there")
     for name in filter(None, names.split(",")):
         import_user_module(name, folder or os.getcwd())
 
 
 def import_user_module(name: str, folder: str) -> ModuleType:
-    """A module of the user's, found in a folder where no installed one has its name.
+    """Imports a module of the user's, found in a folder where no installed one has its name.
 
     Raises:
         UserError: there is none, or it raises an error.
@@ -225,7 +238,7 @@ def _load_entry_point(point: EntryPoint, kind: str) -> Any:
 
 
 def _top(module: str) -> str:
-    """The top package of a module, or of an entry point's value."""
+    """Returns the top package of a module, or of an entry point's value."""
     return module.partition(":")[0].partition(".")[0].strip()
 
 

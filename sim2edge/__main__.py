@@ -6,8 +6,9 @@ So a robot without simulator or trainer still has `run` and `inspect`.
 import errno
 import importlib
 import os
+import re
 import sys
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 from edge_runtime.console_log import log_to_stderr
@@ -28,7 +29,7 @@ _WAYS_OUT = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command.
+    """Runs one command.
 
     Args:
         arguments: the command's name and its options; those of the process by default.
@@ -72,7 +73,7 @@ def _run(arguments: list[str]) -> int:
         return int(module.main(parse(name, command, module, options)))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if not command.extra or missing in ("", "edge_runtime", "sim", "policies", "sim2edge"):
+        if missing not in _brought_by(command.extra):
             raise
         raise UserError(
             f"'{name}' needs {missing}, which is not installed; "
@@ -80,8 +81,24 @@ def _run(arguments: list[str]) -> int:
         ) from None
 
 
+def _brought_by(extra: str) -> set[str]:
+    """Returns the modules that one of our extras installs, by the packages that it lists."""
+    modules: set[str] = set()
+    for requirement in requires("sim2edge") or ():
+        package, _, marker = requirement.partition(";")
+        if not re.search(rf"extra == .{extra}\W", marker):
+            continue
+        name, _, inner = re.split(r"[<>=!~ ]", package)[0].rstrip("]").partition("[")
+        if name == "sim2edge":
+            modules |= set().union(*map(_brought_by, inner.split(",")))
+        else:
+            name = name.removeprefix("ros-jazzy-").replace("-", "_")
+            modules.add({"pillow": "PIL"}.get(name, name))
+    return modules
+
+
 def _import(arguments: list[str]) -> list[str]:
-    """Import what ``--import`` names, anywhere on the command line; the other arguments."""
+    """Imports what ``--import`` names, anywhere on the command line; returns other arguments."""
     rest: list[str] = []
     modules: list[str] = []
     words = iter(arguments)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from edge_runtime.child_program import child_program
-from edge_runtime.connect import DriverRequest
+from edge_runtime.connect import DriverRequest, fulfils
 from edge_runtime.errors import UserError
 from edge_runtime.robot.robot import Robot
 from edge_runtime.robot.shared_memory import SharedMemoryRobot, segment_path
@@ -19,6 +19,7 @@ _PROGRAM = "sim.server.simulated_robot"
 _STARTUP_SECONDS = 60.0
 
 
+@fulfils("seed", "randomize", "record")
 @contextlib.contextmanager
 def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
     """Starts a simulated robot, connects to it over shared memory, and ends its process at last.

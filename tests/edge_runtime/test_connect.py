@@ -5,10 +5,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edge_runtime.connect import DRIVERS, DriverRequest, connect
+from edge_runtime.connect import DRIVERS, DriverRequest, connect, fulfils
 from edge_runtime.errors import UserError
 from edge_runtime.robot.robot import Robot
 from tests.edge_runtime.leg import LegRobot
@@ -20,6 +21,7 @@ def test_a_driver_gets_what_is_requested_and_ends_with_the_block() -> None:
     requests, ended = [], []
 
     @DRIVERS.register("bench-leg")
+    @fulfils("seed", "randomize", "record")
     @contextlib.contextmanager
     def drive(request: DriverRequest) -> Iterator[Robot]:
         requests.append(request)
@@ -47,10 +49,46 @@ def test_a_robot_of_a_factory_is_closed(tmp_path: Path, monkeypatch: pytest.Monk
         assert robot.closed == 0  # type: ignore[attr-defined]
     assert robot.closed == 1  # type: ignore[attr-defined]
     with (
-        pytest.raises(UserError, match="--seed is of the simulated robot"),
+        pytest.raises(UserError, match="--seed is for the simulated robot alone"),
         connect("my_leg_driver:Leg", DriverRequest("Stand", seed=1)),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "asked", [{"seed": 3}, {"randomize": True}, {"record": Path("motion.npz")}]
+)
+def test_a_driver_is_not_asked_for_what_it_does_not_fulfil(asked: dict[str, Any]) -> None:
+    @DRIVERS.register(f"real-leg-{next(iter(asked))}")
+    @contextlib.contextmanager
+    def drive(request: DriverRequest) -> Iterator[Robot]:
+        yield LegRobot()
+
+    (option,) = asked
+    with connect(f"real-leg-{option}", DriverRequest("Stand", truth=True, fifo=3)) as robot:
+        assert robot.description.name == "leg"
+    with (
+        pytest.raises(UserError, match=f"--{option} is for the simulated robot alone"),
+        connect(f"real-leg-{option}", DriverRequest("Stand", **asked)),
+    ):
+        pass
+
+
+def test_a_driver_that_cannot_connect_is_a_users_error_and_the_blocks_own_errors_are_not() -> None:
+    @DRIVERS.register("unplugged-leg")
+    @contextlib.contextmanager
+    def drive(request: DriverRequest) -> Iterator[Robot]:
+        if request.task == "Stand":
+            raise ConnectionError("no carrier")
+        yield LegRobot()
+
+    with (
+        pytest.raises(UserError, match="robot 'unplugged-leg' failed: ConnectionError: no carrier"),
+        connect("unplugged-leg", DriverRequest("Stand")),
+    ):
+        pass
+    with pytest.raises(ConnectionError), connect("unplugged-leg", DriverRequest("Walk")):
+        raise ConnectionError("of the block")
 
 
 def test_an_unknown_robot_is_named_with_those_there_are() -> None:

@@ -1,5 +1,6 @@
 """What other packages and modules bring is found by name, and what is wrong is said in a line."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -101,6 +102,57 @@ def test_two_modules_cannot_register_one_name(things: Registry[object]) -> None:
     things.register("seven", "mine")(7)  # as a notebook does that runs a cell again
     with pytest.raises(UserError, match="brought by mine and by yours"):
         things.register("seven", "yours")(7)
+
+
+def test_a_module_cannot_register_two_things_by_one_name_until_it_is_loaded_again(
+    folder: Path, things: Registry[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "things", things, raising=False)
+    mine = folder / "mine_plugins.py"
+    mine.write_text("import sys; sys.things.register('seven')(7)")
+    module = importlib.import_module("mine_plugins")
+    mine.write_text("import sys; sys.things.register('seven')(7 + 70)")
+    importlib.reload(module)
+    assert things.find("seven") == 77
+    twice = "import sys; sys.things.register('six')(6); sys.things.register('six')(66)"
+    mine.write_text(twice)
+    with pytest.raises(UserError, match="'six' is brought by mine_plugins and by mine_plugins"):
+        importlib.reload(module)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_an_entry_point_may_lead_to_what_another_package_registers(
+    folder: Path, things: Registry[object], monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    monkeypatch.setattr(sys, "things", things, raising=False)
+    (folder / "inner_plugins.py").write_text(
+        "import sys\nseven = sys.things.register('seven')(7000)"
+    )
+    install(folder, "outer", "outer_plugins", "from inner_plugins import seven", seven="seven")
+    if known:
+        importlib.import_module("inner_plugins")
+    assert things.find("seven") == 7000
+
+
+def test_two_packages_may_bring_the_same_thing(folder: Path, things: Registry[object]) -> None:
+    install(folder, "one", "one_plugins", "seven = 7000", seven="seven")
+    install(folder, "other", "other_plugins", "from one_plugins import seven", seven="seven")
+    assert things.find("seven") == 7000
+
+
+@pytest.mark.parametrize("name", ["my:thing", "my/thing", "my..thing", "7th"])
+def test_what_is_no_modules_name_is_refused_as_such(folder: Path, name: str) -> None:
+    with pytest.raises(UserError, match=f"'{name}' is no module's name"):
+        plugins.import_everywhere([name])
+    assert os.environ[plugins.IMPORT] == ""
+
+
+def test_a_folder_of_modules_that_is_not_there_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(plugins.IMPORT, "my:thing")
+    with pytest.raises(UserError, match="SIM2EDGE_IMPORT names the folder 'my', which is not"):
+        plugins.import_modules()
 
 
 def test_an_unknown_name_gets_a_suggestion(things: Registry[object]) -> None:

@@ -133,6 +133,31 @@ def test_a_missing_extra_says_what_to_install() -> None:
     assert "pip install 'sim2edge[train]'" in refusal(done)
 
 
+@pytest.mark.parametrize(
+    ("missing", "extra"),
+    [
+        *(("torch", "train"), ("mujoco", "train"), ("PIL", "sim"), ("rclpy", "ros")),
+        *(("mcap", "ros"), ("my_arm", None), ("assets", None)),
+    ],
+)
+def test_an_extra_is_blamed_for_what_it_brings_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    missing: str,
+    extra: str | None,
+) -> None:
+    def behaviour(config: SampleConfig) -> int:
+        raise ModuleNotFoundError(f"No module named '{missing}'", name=f"{missing}.inner")
+
+    if extra is None:
+        with pytest.raises(ModuleNotFoundError, match=missing):
+            run_sample(monkeypatch, behaviour, "it", extra="train")
+        return
+    assert run_sample(monkeypatch, behaviour, "it", extra=extra) == 2
+    said = f"needs {missing}, which is not installed; pip install 'sim2edge[{extra}]'"
+    assert said in capsys.readouterr().err
+
+
 @dataclasses.dataclass(frozen=True)
 class SampleConfig:
     """A sample command."""
@@ -143,12 +168,14 @@ class SampleConfig:
     """How often."""
 
 
-def run_sample(monkeypatch: pytest.MonkeyPatch, behaviour: object, *arguments: str) -> int:
+def run_sample(
+    monkeypatch: pytest.MonkeyPatch, behaviour: object, *arguments: str, extra: str = ""
+) -> int:
     module = type(sys)("sample_command")
     module.SampleConfig = SampleConfig  # type: ignore[attr-defined]
     module.main = behaviour  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sample_command", module)
-    command = Command("a sample", "sample_command", "SampleConfig", positional=("thing",))
+    command = Command("a sample", "sample_command", "SampleConfig", ("thing",), extra=extra)
     monkeypatch.setitem(COMMANDS, "sample", command)
     return front_door.main(["sample", *arguments])
 

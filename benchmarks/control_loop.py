@@ -30,7 +30,8 @@ from edge_runtime.robot.robot import RobotDescription, Sample
 from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot
 from edge_runtime.safety.rules import default_rules
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array
-from policies.export.onnx_graph import ActorNetwork, build_model
+from policies.export.onnx_graph import build_model
+from policies.train.actor_network import ActorNetwork
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.description import describe
 from sim.tasks.task import find_robot_task

@@ -15,7 +15,7 @@ from torch import nn
 import sim  # noqa: F401  registers the tasks
 from edge_runtime.files import write_file
 from policies.export.checked_model import checked_model
-from policies.export.onnx_graph import ActorNetwork
+from policies.train.actor_network import ActorNetwork
 
 GAMMA, LAMBDA, CLIP, EPOCHS, MINIBATCHES = 0.99, 0.95, 0.2, 5, 8
 

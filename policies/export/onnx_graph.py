@@ -1,62 +1,16 @@
 """Writes a trained actor as an ONNX graph, node by node from its weights."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from onnx import TensorProto, helper, numpy_helper
-from torch import nn
 
 from edge_runtime.policy.inference import INPUT, OUTPUT
-from edge_runtime.signals import Array
-from policies.train.actor_critic import AsymmetricActorCritic, Policy
-from policies.train.normalizer import CLIP
+from policies.train.actor_network import ActorNetwork
 
 OPSET = 17
 IR_VERSION = 8  # what ONNX Runtime 1.13 of 2022 reads, and every later one
-OPERATORS: dict[type[nn.Module], str] = {nn.ELU: "Elu", nn.Tanh: "Tanh", nn.ReLU: "Relu"}
-
-
-@dataclass(frozen=True)
-class ActorNetwork:
-    """Holds what an actor computes, as plain arrays.
-
-    normalized = clip((obs - offset) * inverse_std, ±clip); layers with the activation between
-    them; plus prior @ obs; squashed to ±limit by tanh, if there is a limit.
-    """
-
-    offset: Array  # (n,)
-    inverse_std: Array  # (n,)
-    layers: tuple[tuple[Array, Array], ...]  # weight (out, in), bias (out,)
-    activation: str  # ONNX operator
-    prior: Array | None = None  # (A, n)
-    limit: Array | None = None  # (A,)
-    clip: float = CLIP  # infinite for an actor without a normalizer, whose offset is 0 and std 1
-
-
-def actor_network(policy: Policy, actor_size: int) -> ActorNetwork:
-    """Returns the part of a trained policy that runs on a robot."""
-    normalizer = policy.normalizer
-    prior = limit = None
-    if isinstance(policy, AsymmetricActorCritic):
-        hidden, head = policy.mlp_extractor.policy_net, policy.action_net
-        if policy.features_extractor.prior is not None:
-            prior = _array(policy.features_extractor.prior)
-    else:
-        hidden, head = policy.actor.latent_pi, policy.actor.mu
-        limit = np.asarray(policy.action_space.high, np.float32)  # type: ignore[attr-defined]
-    linear = [layer for layer in (*hidden, head) if isinstance(layer, nn.Linear)]
-    activation = next(OPERATORS[type(m)] for m in hidden if type(m) in OPERATORS)
-    return ActorNetwork(
-        offset=_array(normalizer.offset[:actor_size]),
-        inverse_std=_array(normalizer.inverse_std[:actor_size]),
-        layers=tuple((_array(layer.weight), _array(layer.bias)) for layer in linear),
-        activation=activation,
-        prior=prior,
-        limit=limit,
-    )
 
 
 def build_model(network: ActorNetwork, metadata: dict[str, str]) -> bytes:
@@ -131,8 +85,3 @@ class _GraphWriter:
         onnx.checker.check_model(model, full_check=True)
         content: bytes = model.SerializeToString()
         return content
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    array: Array = tensor.detach().numpy().copy()
-    return array

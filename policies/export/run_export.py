@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Provenance, from_metadata
 from edge_runtime.signals import Array
 from policies.export.checked_model import checked_model
-from policies.export.onnx_graph import actor_network
-from policies.train.actor_critic import Policy
-from policies.train.algorithms import make_policy
+from policies.train.algorithms import find_learner, make_policy
 from policies.train.checkpoint import spent
 from policies.train.config import TrainConfig
 from policies.train.run_folder import CHECKPOINT, RunFolder
@@ -65,7 +64,7 @@ def export_checkpoint(
         versions=record.get("versions", {}),
     )
     return checked_model(
-        actor_network(policy, contract.observation_size),
+        find_learner(config).actor_network(policy, contract.observation_size),
         dataclasses.replace(contract, provenance=provenance),
         recorded[:, : contract.observation_size],
         torch_actions(policy, recorded),
@@ -73,7 +72,7 @@ def export_checkpoint(
     )
 
 
-def restore_policy(checkpoint: dict[str, Any], config: TrainConfig, actor_size: int) -> Policy:
+def restore_policy(checkpoint: dict[str, Any], config: TrainConfig, actor_size: int) -> BasePolicy:
     """Returns the torch policy of a checkpoint."""
     size = checkpoint["last"]["_last_obs"].shape[1]
     limit = checkpoint["action_limit"]
@@ -91,7 +90,7 @@ def restore_policy(checkpoint: dict[str, Any], config: TrainConfig, actor_size: 
     return policy
 
 
-def torch_actions(policy: Policy, observations: Array) -> Array:
+def torch_actions(policy: BasePolicy, observations: Array) -> Array:
     """Returns the deterministic actions torch gives to raw observations (N, n + p), before the
     clip."""
     with torch.no_grad():

@@ -26,12 +26,11 @@ from torch import nn
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.signals import Array
-from policies.export.onnx_graph import ActorNetwork, actor_network
 from policies.export.vec_normalize import Normalizer
 from policies.train.actor_critic import AsymmetricActorCritic, AsymmetricFeatures
+from policies.train.actor_network import OPERATORS, ActorNetwork, gaussian_actor
 
-_OPERATORS = {nn.Tanh: "Tanh", nn.ReLU: "Relu", nn.ELU: "Elu"}
-_ACTIVATIONS = {kind.__name__: kind for kind in _OPERATORS}
+_ACTIVATIONS = {kind.__name__: kind for kind in OPERATORS}
 _GAUSSIAN, _SQUASHED, _DETERMINISTIC = "action_net.", "actor.log_std", "actor.mu."
 _OURS = "features_extractor.normalizer.offset"  # in files that `write_ppo` wrote
 
@@ -166,7 +165,7 @@ class SB3Model:
         if self.normalizes:
             policy = self._policy()
             assert isinstance(policy, AsymmetricActorCritic)
-            return actor_network(policy, size)
+            return gaussian_actor(policy, size)
         offset, inverse_std, clip = np.zeros(size), np.ones(size), float("inf")
         if normalizer is not None:
             offset, clip = normalizer.mean, normalizer.clip
@@ -175,7 +174,7 @@ class SB3Model:
             offset=offset.astype(np.float32),
             inverse_std=inverse_std.astype(np.float32),
             layers=tuple((weight.numpy(), bias.numpy()) for weight, bias in layers),
-            activation=_OPERATORS[self.activation],
+            activation=OPERATORS[self.activation],
             limit=None if self.kind == _GAUSSIAN else self.action_bound,
             clip=clip,
         )

@@ -184,9 +184,6 @@ def _actor_features(policy: SACPolicy | TQCPolicy) -> SharedFeatures:
     return SharedFeatures(space, **policy.features_extractor_kwargs, for_actor=True)
 
 
-Policy = AsymmetricActorCritic | AsymmetricSACPolicy | AsymmetricTQCPolicy
-
-
 def prior_matrix(contract: Contract, amplitudes: npt.NDArray[np.float64] | None) -> Array | None:
     """Returns the action prior over the whole actor observation, (A, n).
 

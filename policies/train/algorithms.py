@@ -1,20 +1,24 @@
 """Makes Stable-Baselines3's algorithms, or their policies alone, from a training config, by name.
 
 An algorithm of another package is a class like those here, `Learner`, registered as
-`sim2edge.algorithms` or by `ALGORITHMS.register(name)`. It gives a `BatchPPO`, `SAC` or `TQC`, or
-a subclass, with one of the policies of `policies.train.actor_critic`, or a subclass.
+`sim2edge.algorithms` or by `ALGORITHMS.register(name)`. The trainer asks the learner, not the
+type of its algorithm, so any `BaseAlgorithm` of Stable-Baselines3 will do.
 """
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import torch
 from gymnasium import spaces
 from sb3_contrib import TQC
 from stable_baselines3 import SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
+from edge_runtime.errors import UserError
 from edge_runtime.plugins import Registry
 from edge_runtime.signals import Array
 from policies.train.actor_critic import (
@@ -22,21 +26,23 @@ from policies.train.actor_critic import (
     AsymmetricFeatures,
     AsymmetricSACPolicy,
     AsymmetricTQCPolicy,
-    Policy,
     SharedFeatures,
 )
+from policies.train.actor_network import ActorNetwork, gaussian_actor, squashed_actor
 from policies.train.config import TrainConfig
 from policies.train.normalizer import RunningNormalizer
 from policies.train.ppo import BatchPPO
 from policies.train.sb3_env import BatchVecEnv
+from policies.train.symmetry import find_mirror
+from sim.tasks.protocols import BatchEnv, BatchTask
 
-Algorithm = BatchPPO | SAC | TQC
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "tanh": nn.Tanh, "relu": nn.ReLU}
 OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
+REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
 
 class Learner(ABC):
-    """Makes an algorithm and its policy from a training's config.
+    """Makes an algorithm and its policy from a training's config, and does what is theirs alone.
 
     Args:
         config: the training's config.
@@ -68,7 +74,7 @@ class Learner(ABC):
     def policy(
         self, space: spaces.Box, actor_size: int, prior: Array | None
     ) -> tuple[Any, dict[str, Any]]:
-        """SB3's policy class and its arguments.
+        """Returns SB3's policy class and its arguments.
 
         Args:
             space: observations, [actor's part (n), privileged part (p)].
@@ -77,8 +83,40 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def make(self, common: dict[str, Any]) -> Algorithm:
-        """The algorithm; `common` are the arguments that all of SB3's take."""
+    def make(self, common: dict[str, Any]) -> BaseAlgorithm:
+        """Makes the algorithm; `common` are the arguments that all of SB3's take."""
+
+    @abstractmethod
+    def actor_network(self, policy: Any, actor_size: int) -> ActorNetwork:
+        """Returns the part of a trained policy that runs on a robot.
+
+        Args:
+            policy: an instance of what `policy` names.
+            actor_size: entries of the robot's observation.
+        """
+
+    def prepare(self, algorithm: Any, task: BatchTask, env: BatchEnv) -> None:
+        """Gives a new algorithm what it needs of its task; by default nothing.
+
+        Raises:
+            UserError: the task lacks what the config asks for.
+        """
+
+    def after_iteration(self, algorithm: Any) -> None:
+        """Does what follows a rollout and its updates; by default nothing."""
+
+    def exploration(self, algorithm: Any) -> dict[str, torch.Tensor]:
+        """Returns the policy's weights, by name, that a run keeps when it begins with the policy
+        of another; by default none."""
+        return {}
+
+    def capture(self, algorithm: Any) -> dict[str, Any]:
+        """Returns what a checkpoint needs beyond networks, optimizers and counters, by names of
+        the algorithm's own; by default nothing."""
+        return {}
+
+    def restore(self, algorithm: Any, state: dict[str, Any]) -> None:
+        """Restores a `capture` from a whole checkpoint."""
 
 
 class PPOLearner(Learner):
@@ -105,7 +143,7 @@ class PPOLearner(Learner):
             "optimizer_kwargs": {"eps": 1e-5, "fused": True},
         }
 
-    def make(self, common: dict[str, Any]) -> Algorithm:
+    def make(self, common: dict[str, Any]) -> BaseAlgorithm:
         ppo = self.config.ppo
         algorithm = BatchPPO(
             **common,
@@ -122,6 +160,21 @@ class PPOLearner(Learner):
         algorithm.desired_kl, algorithm.clip_ratio = ppo.desired_kl, ppo.clip_range
         algorithm.symmetry = ppo.symmetry
         return algorithm
+
+    def actor_network(self, policy: Any, actor_size: int) -> ActorNetwork:
+        return gaussian_actor(policy, actor_size)
+
+    def prepare(self, algorithm: Any, task: BatchTask, env: BatchEnv) -> None:
+        if not self.config.ppo.symmetry:
+            return
+        if not task.mirror_signs:
+            raise UserError(
+                f"--ppo.symmetry: the robot of {task.name} is not known to be symmetric; leave it 0"
+            )
+        algorithm.mirror = find_mirror(env.contract(), task.mirror_signs)
+
+    def exploration(self, algorithm: Any) -> dict[str, torch.Tensor]:
+        return {"log_std": algorithm.policy.log_std.detach()}
 
 
 class SACLearner(Learner):
@@ -156,7 +209,7 @@ class SACLearner(Learner):
             "optimizer_kwargs": {"fused": True},
         }
 
-    def make(self, common: dict[str, Any]) -> Algorithm:
+    def make(self, common: dict[str, Any]) -> BaseAlgorithm:
         sac = self.config.sac
         return self.kind(
             **common,
@@ -170,6 +223,24 @@ class SACLearner(Learner):
             train_freq=1,
             gradient_steps=sac.gradient_steps,
         )
+
+    def actor_network(self, policy: Any, actor_size: int) -> ActorNetwork:
+        return squashed_actor(policy, actor_size)
+
+    def after_iteration(self, algorithm: Any) -> None:
+        algorithm.policy.normalizer.update(torch.from_numpy(algorithm._last_obs))
+
+    def capture(self, algorithm: Any) -> dict[str, Any]:
+        buffer = algorithm.replay_buffer
+        filled = buffer.buffer_size if buffer.full else buffer.pos
+        arrays = {name: getattr(buffer, name)[:filled] for name in REPLAY}
+        return {"replay": {"position": buffer.pos, "full": buffer.full, "arrays": arrays}}
+
+    def restore(self, algorithm: Any, state: dict[str, Any]) -> None:
+        buffer, replay = algorithm.replay_buffer, state["replay"]
+        buffer.pos, buffer.full = replay["position"], replay["full"]
+        for name, array in replay["arrays"].items():
+            getattr(buffer, name)[: len(array)] = array
 
 
 class TQCLearner(SACLearner):
@@ -197,21 +268,20 @@ def find_learner(config: TrainConfig) -> Learner:
 
 
 def make_algorithm(
-    config: TrainConfig, env: BatchVecEnv, prior: Array | None
-) -> tuple[Algorithm, VecNormalize]:
+    learner: Learner, env: BatchVecEnv, prior: Array | None
+) -> tuple[BaseAlgorithm, VecNormalize]:
     """Makes the algorithm, and the environment it acts on, with scaled rewards.
 
     Unscaled returns of several hundred would drown the policy's gradient in the value's under
     one gradient-norm clip.
     """
-    learner = find_learner(config)
     policy_class, policy_kwargs = learner.policy(env.observation_space, env.actor_size, prior)
     scaled = VecNormalize(env, norm_obs=False, norm_reward=True, gamma=learner.gamma)
     common: dict[str, Any] = {
         "policy": policy_class,
         "env": scaled,
         "policy_kwargs": policy_kwargs,
-        "seed": config.seed,
+        "seed": learner.config.seed,
         "device": "cpu",
     }
     return learner.make(common), scaled
@@ -223,8 +293,10 @@ def make_policy(
     action_space: spaces.Box,
     actor_size: int,
     prior: Array | None,
-) -> Policy:
+) -> BasePolicy:
     """Makes an untrained policy of the shape that the config asks for."""
     policy_class, kwargs = find_learner(config).policy(observation_space, actor_size, prior)
-    policy: Policy = policy_class(observation_space, action_space, FloatSchedule(1e-3), **kwargs)
+    policy: BasePolicy = policy_class(
+        observation_space, action_space, FloatSchedule(1e-3), **kwargs
+    )
     return policy

@@ -4,26 +4,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
-from policies.train.algorithms import Algorithm
-from policies.train.ppo import BatchPPO
+from policies.train.algorithms import Learner
 from policies.train.sb3_env import BatchVecEnv
 
 # Attributes of SB3's algorithms that change from one iteration to the next.
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
 LAST = ("_last_obs", "_last_episode_starts", "_last_original_obs")
-REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
 
-def capture(algorithm: Algorithm, scaled: VecNormalize) -> dict[str, Any]:
+def capture(learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize) -> dict[str, Any]:
     """Returns the state between two iterations: networks, optimizers, simulations, random
     numbers."""
     env = scaled.venv
     assert isinstance(env, BatchVecEnv)
     names, variables = algorithm._get_torch_save_params()
     returns = scaled.ret_rms
-    state = {
+    return {
         "parameters": {name: _attribute(algorithm, name).state_dict() for name in names},
         "variables": {name: _attribute(algorithm, name).detach() for name in variables},
         "counters": {name: getattr(algorithm, name) for name in COUNTERS},
@@ -42,13 +41,13 @@ def capture(algorithm: Algorithm, scaled: VecNormalize) -> dict[str, Any]:
             "numpy": np.random.get_state(legacy=False),  # noqa: NPY002  as SB3 uses it
             "action_space": env.action_space.np_random.bit_generator.state,
         },
+        **learner.capture(algorithm),
     }
-    if not isinstance(algorithm, BatchPPO):
-        state["replay"] = _capture_replay(algorithm.replay_buffer)
-    return state
 
 
-def restore(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -> None:
+def restore(
+    learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize, state: dict[str, Any]
+) -> None:
     """Restores a `capture`."""
     env = scaled.venv
     assert isinstance(env, BatchVecEnv)
@@ -64,23 +63,22 @@ def restore(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -
     scaled.old_reward = state["scaled_last"]["reward"]
     env.env.restore(state["env"])
     env.statistics.restore(state["statistics"])
-    if not isinstance(algorithm, BatchPPO):
-        _restore_replay(algorithm.replay_buffer, state["replay"])
+    learner.restore(algorithm, state)
     torch.set_rng_state(torch.from_numpy(state["random"]["torch"]))
     np.random.set_state(state["random"]["numpy"])  # noqa: NPY002  as above
     env.action_space.np_random.bit_generator.state = state["random"]["action_space"]
 
 
-def begin_with(algorithm: Algorithm, scaled: VecNormalize, state: dict[str, Any]) -> None:
+def begin_with(
+    learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize, state: dict[str, Any]
+) -> None:
     """Takes over from a `capture` what its policy has learnt; exploration starts anew.
 
     Raises:
         RuntimeError: its networks have another shape.
     """
     learnt = _tensors(state["parameters"]["policy"])
-    if isinstance(algorithm, BatchPPO):
-        learnt["log_std"] = algorithm.policy.log_std.detach()
-    algorithm.policy.load_state_dict(learnt)
+    algorithm.policy.load_state_dict(learnt | learner.exploration(algorithm))
     _restore_reward_scale(scaled, state["reward_scale"])
 
 
@@ -91,7 +89,7 @@ def spent(state: dict[str, Any]) -> tuple[int, float]:
     return steps, float(state["train_seconds"]) + float(before["seconds"])
 
 
-def _attribute(algorithm: Algorithm, path: str) -> Any:
+def _attribute(algorithm: BaseAlgorithm, path: str) -> Any:
     value: Any = algorithm
     for name in path.split("."):
         value = getattr(value, name)
@@ -110,15 +108,3 @@ def _restore_reward_scale(scaled: VecNormalize, saved: dict[str, Any]) -> None:
     for name in ("mean", "var", "count"):
         value = saved[name]
         setattr(scaled.ret_rms, name, value[()] if isinstance(value, np.ndarray) else value)
-
-
-def _capture_replay(buffer: Any) -> dict[str, Any]:
-    filled = buffer.buffer_size if buffer.full else buffer.pos
-    arrays = {name: getattr(buffer, name)[:filled] for name in REPLAY}
-    return {"position": buffer.pos, "full": buffer.full, "arrays": arrays}
-
-
-def _restore_replay(buffer: Any, state: dict[str, Any]) -> None:
-    buffer.pos, buffer.full = state["position"], state["full"]
-    for name, array in state["arrays"].items():
-        getattr(buffer, name)[: len(array)] = array

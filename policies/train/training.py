@@ -9,17 +9,15 @@ from stable_baselines3.common.logger import configure
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import to_metadata
 from edge_runtime.signals import Array
-from policies.train.actor_critic import AsymmetricSACPolicy, AsymmetricTQCPolicy, prior_matrix
+from policies.train.actor_critic import prior_matrix
 from policies.train.algorithms import find_learner, make_algorithm
 from policies.train.checkpoint import begin_with, capture, restore, spent
 from policies.train.config import TrainConfig
-from policies.train.ppo import BatchPPO
 from policies.train.provenance import cores
 from policies.train.run_folder import RunFolder
 from policies.train.sb3_env import BatchVecEnv
-from policies.train.symmetry import Mirror, find_mirror
 from sim.envs.make_batch import make_batch
-from sim.tasks.protocols import BatchEnv, BatchTask
+from sim.tasks.protocols import BatchTask
 
 _NEVER = 10**9
 
@@ -50,12 +48,10 @@ class Training:
             contract = env.contract()
             self.contract = to_metadata(contract)
             self._prior = prior_matrix(contract, task.action_prior)
-        learner = find_learner(config)
-        self._horizon = learner.horizon
-        self._env = BatchVecEnv(env, learner.action_limit)
-        self.algorithm, self._scaled = make_algorithm(config, self._env, self._prior)
-        if config.ppo.symmetry and isinstance(self.algorithm, BatchPPO):
-            self.algorithm.mirror = _mirror(task, env)
+        self._learner = find_learner(config)
+        self._env = BatchVecEnv(env, self._learner.action_limit)
+        self.algorithm, self._scaled = make_algorithm(self._learner, self._env, self._prior)
+        self._learner.prepare(self.algorithm, task, env)
         self._seconds_before = 0.0
         self._inherited = {"steps": 0, "seconds": 0.0}  # of the runs that this one began with
         self._started = False
@@ -83,15 +79,12 @@ class Training:
         """
         algorithm = self.algorithm
         algorithm.learn(
-            self._horizon * self.config.num_envs,
+            self._learner.horizon * self.config.num_envs,
             log_interval=_NEVER,
             reset_num_timesteps=not self._started,
         )
         self._started = True
-        if not isinstance(algorithm, BatchPPO):
-            policy = algorithm.policy
-            assert isinstance(policy, AsymmetricSACPolicy | AsymmetricTQCPolicy)
-            policy.normalizer.update(torch.from_numpy(algorithm._last_obs))
+        self._learner.after_iteration(algorithm)
         summary = self._env.statistics.summary()
         if not all(bool(p.isfinite().all()) for p in algorithm.policy.parameters()):
             raise UserError(
@@ -111,7 +104,7 @@ class Training:
         """
         self.run.save(
             {
-                **capture(self.algorithm, self._scaled),
+                **capture(self._learner, self.algorithm, self._scaled),
                 "contract": self.contract,
                 "prior": self._prior,
                 "action_limit": self._env.action_space.high,
@@ -134,7 +127,7 @@ class Training:
                 f"{self.config.algorithm}; choose the same --algorithm"
             )
         try:
-            begin_with(self.algorithm, self._scaled, checkpoint)
+            begin_with(self._learner, self.algorithm, self._scaled, checkpoint)
         except RuntimeError:
             raise UserError(
                 f"--initial {path} has a network of another shape: it must be of the same task, "
@@ -150,15 +143,7 @@ class Training:
                 f"{self.run.path}: the task or robot has changed since this run began, "
                 "so it cannot go on; train anew"
             )
-        restore(self.algorithm, self._scaled, checkpoint)
+        restore(self._learner, self.algorithm, self._scaled, checkpoint)
         self._seconds_before = float(checkpoint["train_seconds"])
         self._inherited = checkpoint["inherited"]
         self._started = True
-
-
-def _mirror(task: BatchTask, env: BatchEnv) -> Mirror:
-    if not task.mirror_signs:
-        raise UserError(
-            f"--ppo.symmetry: the robot of {task.name} is not known to be symmetric; leave it 0"
-        )
-    return find_mirror(env.contract(), task.mirror_signs)

@@ -10,8 +10,9 @@ from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
 from policies.commands import train
 from policies.export.checked_model import parity
-from policies.export.onnx_graph import ActorNetwork, build_model, free_batch
+from policies.export.onnx_graph import build_model, free_batch
 from policies.export.run_export import export_run, restore_policy, torch_actions
+from policies.train.actor_network import ActorNetwork
 from policies.train.normalizer import CLIP
 from policies.train.run_folder import RunFolder
 from sim2edge.__main__ import main as sim2edge

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
+from stable_baselines3 import PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from edge_runtime.policy.inference import Policy
-from policies.train.algorithms import ALGORITHMS, Algorithm, PPOLearner
+from policies.train.algorithms import ALGORITHMS, PPOLearner
 from policies.train.run_folder import RunFolder
 from sim2edge.__main__ import main
 
@@ -24,11 +27,18 @@ class CautiousConfig:
 class CautiousPPO(PPOLearner):
     settings: ClassVar[Any] = CautiousConfig()
 
-    def make(self, common: dict[str, Any]) -> Algorithm:
-        algorithm = super().make(common)
+    def make(self, common: dict[str, Any]) -> BaseAlgorithm:
+        algorithm: Any = super().make(common)
         algorithm.clip_ratio *= self.config.settings.caution
         made.append(algorithm.clip_ratio)
         return algorithm
+
+
+class PlainPPO(PPOLearner):
+    """Makes Stable-Baselines3's own PPO, of which the trainer knows nothing."""
+
+    def make(self, common: dict[str, Any]) -> BaseAlgorithm:
+        return PPO(**common, n_steps=self.horizon, batch_size=16, n_epochs=1)
 
 
 made: list[float] = []
@@ -36,14 +46,15 @@ SHORT = ["--num-envs=4", "--ppo.horizon=8", "--ppo.minibatch=16", "--ppo.epochs=
 
 
 @pytest.fixture
-def cautious() -> Iterator[None]:
+def registered() -> Iterator[None]:
     ALGORITHMS.register("cautious")(CautiousPPO)
+    ALGORITHMS.register("plain")(PlainPPO)
     yield
     ALGORITHMS._registered.clear()
     ALGORITHMS._found.clear()
 
 
-@pytest.mark.usefixtures("cautious")
+@pytest.mark.usefixtures("registered")
 def test_it_trains_and_resumes_with_its_settings(tmp_path: Path) -> None:
     run = tmp_path / "run"
     asked = ("--algorithm", "cautious", "--settings.caution", "0.25", "--run-dir", str(run))
@@ -52,6 +63,19 @@ def test_it_trains_and_resumes_with_its_settings(tmp_path: Path) -> None:
     assert Policy.load(run / "policy.onnx").contract.provenance.algorithm == "cautious"
     assert main(["train", "--resume", str(run), "--steps", "64"]) == 0
     assert made == [pytest.approx(0.05)] * 2
+
+
+@pytest.mark.usefixtures("registered")
+def test_any_algorithm_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    asked = ("train", "VehicleTrack", *SHORT, "--algorithm=plain")
+    assert main([*asked, f"--run-dir={whole}", "--steps=64"]) == 0
+    assert main([*asked, f"--run-dir={parted}", "--steps=32"]) == 0
+    assert main(["train", "--resume", str(parted), "--steps=64"]) == 0
+    weights = [RunFolder(run).load()["parameters"]["policy"] for run in (whole, parted)]
+    for name, array in weights[0].items():
+        np.testing.assert_array_equal(weights[1][name], array)
+    assert Policy.load(parted / "policy.onnx").contract.provenance.algorithm == "plain"
 
 
 def test_an_unknown_one_gets_a_suggestion(

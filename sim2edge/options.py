@@ -17,7 +17,7 @@ CONFIG = "config"  # the option, and the key of a report under which a config st
 
 
 def parse(name: str, command: Command, module: ModuleType, options: list[str]) -> Any:
-    """The config of a command.
+    """Reads the config of a command.
 
     Args:
         name: what the command is called.
@@ -58,7 +58,7 @@ def parse(name: str, command: Command, module: ModuleType, options: list[str]) -
 
 
 def _read_config(options: list[str]) -> tuple[dict[str, Any], str, list[str]]:
-    """Take --config off the options: what its file holds, where that stands, the other options."""
+    """Returns what the file of --config holds, where that stands, and the other options."""
     file, rest = "", []
     words = iter(options)
     for word in words:
@@ -82,7 +82,7 @@ def _read_config(options: list[str]) -> tuple[dict[str, Any], str, list[str]]:
 
 
 def _rule(root: type[Any], command: Command) -> Callable[[Any], Any]:
-    """How tyro sees dataclasses: each field with what is declared of it, positional or not."""
+    """Shows dataclasses to tyro: each field with what is declared of it, positional or not."""
     import tyro  # noqa: PLC0415  as above
 
     def default(info: Any, field: "dataclasses.Field[Any]") -> Any:
@@ -131,7 +131,7 @@ _CONFIG_HELP = (
 
 
 def _lists(kind: Any, default: Any, prefix: str) -> Iterator[str]:
-    """The options that take any number of values."""
+    """Yields the options that take any number of values."""
     kind = type(default) if dataclasses.is_dataclass(default) else kind
     for field in dataclasses.fields(kind):
         hint, inner = get_type_hints(kind)[field.name], getattr(default, field.name, field.default)
@@ -143,7 +143,7 @@ def _lists(kind: Any, default: Any, prefix: str) -> Iterator[str]:
 
 
 def _joined(options: list[str], lists: set[str]) -> list[str]:
-    """The options, a list that is given more than once as one with all its values."""
+    """Joins the values of a list that is given more than once."""
     groups: list[list[str]] = [[]]
     first: dict[str, list[str]] = {}
     for word in options:
@@ -165,7 +165,7 @@ def _is_number(word: str) -> bool:
 
 
 def _one_line(box: str) -> str:
-    """The message of tyro's box, and the names it suggests.
+    """Returns the message of tyro's box, and the names it suggests, in one line.
 
     The box has a title, a message and hints, parted by rules. Where the terminal knows UTF-8
     the title is part of the frame, else it stands above a rule of its own.
@@ -178,7 +178,10 @@ def _one_line(box: str) -> str:
         else:
             parts[-1].append(row)
     parts = [part for part in parts if part]
-    message = " ".join(parts[0 if "╭" in box else 1])
+    place = 0 if "╭" in box else 1
+    if place >= len(parts):
+        return " ".join(box.split())  # not in a box
+    message = " ".join(parts[place])
     if "Perhaps you meant" not in box:
         return message
     suggested = [row.split()[0] for part in parts for row in part if row.startswith("--")]

@@ -1,11 +1,13 @@
-"""Frozen dataclasses to JSON and back, and from what a user writes as TOML or JSON."""
+"""Turns frozen dataclasses into JSON and back, and reads what a user writes as TOML or JSON."""
 
 import dataclasses
 import importlib
 import json
+import sys
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,7 +48,7 @@ def _toml(text: str) -> Any:
 
 
 def to_json(value: Any) -> Any:
-    """A config as JSON can hold it."""
+    """Turns a config into what JSON can hold."""
     if dataclasses.is_dataclass(value):
         return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -57,7 +59,7 @@ def to_json(value: Any) -> Any:
 
 
 def read_config(kind: type[T], path: Path, what: str, base: T | None = None) -> T:
-    """Reads a config from a file, as `from_json` builds it, and check its bounds.
+    """Reads a config from a file, as `from_json` builds it, and checks its bounds.
 
     Raises:
         UserError: the file cannot be read, or does not fit.
@@ -86,7 +88,7 @@ def from_json(kind: type[T], value: Any, where: str, base: T | None = None) -> T
 
 
 def in_unit(given: Any, unit: str, where: str) -> Any:
-    """The value of { value = ..., unit = ... }; anything else as it is.
+    """Returns the value of { value = ..., unit = ... }, and anything else as it is.
 
     Raises:
         UserError: it is in another unit.
@@ -115,8 +117,13 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
-        inner = next(a for a in args if a is not type(None))
-        return _build(inner, value, where, base, unit)
+        # First the type that the value has, so that a whole number stays one in `float | int`.
+        kinds = sorted((a for a in args if a is not type(None)), key=lambda a: type(value) is not a)
+        if len(kinds) == 1:
+            return _build(kinds[0], value, where, base, unit)
+        for inner in kinds:
+            with suppress(UserError):
+                return _build(inner, value, where, base, unit)
     if origin is typing.Literal and value in args:
         return value
     if origin in (dict, Mapping) and isinstance(value, Mapping):
@@ -126,7 +133,7 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
         }
     if kind is Path and isinstance(value, str):
         return Path(value)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < sys.float_info.max:
         return float(value)
     if kind is int and type(value) is float and value.is_integer():
         return int(value)
@@ -166,7 +173,7 @@ _WORDS = {
 
 
 def described(kind: Any) -> str:
-    """What a value of this type is, in words."""
+    """Says in words what a value of this type is."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if is_range(kind):
         return "a range [low, high]"
@@ -175,4 +182,6 @@ def described(kind: Any) -> str:
     if origin is tuple:
         several = args[-1] is Ellipsis
         return "a list" if several else f"a list of {len(args)}"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(described(a) for a in args if a is not type(None))
     return _WORDS.get(kind, str(kind))

@@ -7,7 +7,7 @@ import ast
 import inspect
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
@@ -18,11 +18,12 @@ from edge_runtime.errors import UserError
 
 Range = tuple[float, float]  # (low, high)
 _KEY = "setting"
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is declared of a field beside its type and default."""
+    """Holds what is declared of a field beside its type and default."""
 
     sentence: str = ""
     unit: str = ""  # "1" for a number without one
@@ -34,7 +35,7 @@ class Setting:
 
     @property
     def bounds(self) -> str:
-        """The bounds in words, such as "above 0" or "from 0 to 1"; empty without any."""
+        """Says the bounds in words, such as "above 0" or "from 0 to 1"; empty without any."""
         least, most = shown(self.at_least), shown(self.at_most)
         if self.above > -math.inf:
             lower = f"above {shown(self.above)}"
@@ -80,18 +81,18 @@ def setting(
 
 
 def about(of: "Field[Any]") -> Setting:
-    """What is declared of a field; of a plain one, nothing."""
+    """Returns what is declared of a field; of a plain one, an empty `Setting`."""
     found: Setting = of.metadata.get(_KEY, Setting())
     return found
 
 
 def is_required(of: "Field[Any]") -> bool:
-    """Whether a field has no default."""
+    """Returns whether a field has no default."""
     return of.default is MISSING and of.default_factory is MISSING
 
 
 def described(kind: type[Any], of: "Field[Any]") -> str:
-    """What a field of a dataclass means: its sentence, and a second one with bounds and unit."""
+    """Describes a field of a dataclass: its sentence, and a second one with bounds and unit."""
     declared = about(of)
     unit = declared.unit if declared.unit != "1" else ""
     limits = " ".join(filter(None, (declared.bounds or (unit and "in"), unit)))
@@ -100,14 +101,14 @@ def described(kind: type[Any], of: "Field[Any]") -> str:
 
 
 def sentence(kind: type[Any], of: "Field[Any]") -> str:
-    """The declared sentence of a field of a dataclass, or the string below it."""
+    """Returns the declared sentence of a field of a dataclass, or the string below it."""
     strings = (_strings_below(base).get(of.name) for base in kind.__mro__)
     return about(of).sentence or next(filter(None, strings), "")
 
 
 @cache
 def _strings_below(kind: type[Any]) -> dict[str, str]:
-    """The strings below the fields of a class, by field; none where its source is not at hand."""
+    """Returns the strings below a class's fields, by field; none where its source is missing."""
     try:
         (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     except (OSError, TypeError, SyntaxError):
@@ -133,8 +134,10 @@ def check(config: Any, where: str) -> None:
     Raises:
         UserError: names the option or key, and what it must be.
     """
-    for path, declared, numbers, ordered in _numbers(config, ""):
+    for path, declared, numbers, ordered in _numbers(config, "", Setting()):
         name = where + (path.replace("_", "-") if where.startswith("-") else path)
+        if any(isinstance(number, int) and abs(number) > _LARGEST for number in numbers):
+            raise UserError(f"{name} has too many digits; the largest whole number is 2^63 - 1")
         if any(map(math.isnan, numbers)):
             raise UserError(f"{name} must be a number")
         if any(map(math.isinf, numbers)) and not declared.infinite:
@@ -158,25 +161,29 @@ def _check_bounds(number: float, declared: Setting, name: str) -> None:
     raise UserError(f"{name} is {shown(number)}{unit}; it must {must}")
 
 
-def _numbers(config: Any, path: str) -> Iterator[tuple[str, Setting, tuple[float, ...], bool]]:
-    """Every number or tuple of numbers in a dataclass: path, setting, values, whether a range."""
-    hints = get_type_hints(type(config))
-    for of in fields(config):
-        value: Any = getattr(config, of.name)
-        inner = f"{path}{of.name}"
-        if is_dataclass(value):
-            yield from _numbers(value, f"{inner}.")
-        elif _is_number(value):
-            yield inner, about(of), (value,), False
-        elif isinstance(value, tuple) and value and all(map(is_dataclass, value)):
-            for place, item in enumerate(value):
-                yield from _numbers(item, f"{inner}[{getattr(item, 'name', place)}].")
-        elif isinstance(value, tuple) and all(map(_is_number, value)):
-            yield inner, about(of), value, is_range(hints[of.name])
+def _numbers(
+    value: Any, path: str, declared: Setting, ordered: bool = False
+) -> Iterator[tuple[str, Setting, tuple[float, ...], bool]]:
+    """Yields every number or tuple of numbers in a value: path, setting, numbers, if a range."""
+    if is_dataclass(value):
+        hints = get_type_hints(type(value))
+        for of in fields(value):
+            inner = f"{path}.{of.name}" if path else of.name
+            yield from _numbers(getattr(value, of.name), inner, about(of), is_range(hints[of.name]))
+    elif _is_number(value):
+        yield path, declared, (value,), False
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _numbers(item, f"{path}.{key}", declared)
+    elif isinstance(value, tuple) and all(map(_is_number, value)):
+        yield path, declared, value, ordered
+    elif isinstance(value, tuple):
+        for place, item in enumerate(value):
+            yield from _numbers(item, f"{path}[{getattr(item, 'name', place)}]", declared)
 
 
 def is_range(kind: Any) -> bool:
-    """Whether a field of this type holds two numbers, or may."""
+    """Returns whether a field of this type holds two numbers, or may."""
     if get_origin(kind) in (Union, UnionType):
         return any(map(is_range, get_args(kind)))
     return get_origin(kind) is tuple and get_args(kind) in ((float, float), (int, int))
@@ -187,5 +194,5 @@ def _is_number(value: Any) -> bool:
 
 
 def shown(number: float) -> str:
-    """A number as a message has it; whole ones with all their digits."""
+    """Formats a number for a message; whole ones with all their digits."""
     return str(number) if isinstance(number, int) else f"{number:g}"

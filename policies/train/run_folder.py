@@ -155,12 +155,19 @@ def config_from_document(document: Any, where: str, base: TrainConfig | None = N
         UserError: it does not fit this version.
     """
     base = base or TrainConfig(task=find_task(task_name(document, where)))
-    task = dict(document.get("task", {}))
+    task = document.get("task", {})
+    if not isinstance(task, dict):
+        raise UserError(f"{where}: task: expected fields, found {task!r}")
+    task = dict(task)
     name = task.pop("name", base.task.name)
     if name != base.task.name:
         raise UserError(f"{where} is of a training of {name}, not of {base.task.name}")
     if document.get("settings") is not None:
         algorithm = ALGORITHMS.find(document.get("algorithm", base.algorithm))
+        if algorithm.settings is None:
+            raise UserError(
+                f"{where}: settings: algorithm '{document.get('algorithm', base.algorithm)}' has none; leave them out"
+            )
         base = dataclasses.replace(base, settings=algorithm.settings)
     return from_json(TrainConfig, {**document, "task": task}, where, base)
 

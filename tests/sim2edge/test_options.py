@@ -16,7 +16,7 @@ from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
 from sim2edge.commands import Command
-from sim2edge.options import parse
+from sim2edge.options import _one_line, parse
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ def test_a_file_that_does_not_fit_is_one_line(tmp_path: Path, text: str, words: 
         (("--config", "--count"), "--config: name a JSON or TOML file"),
         (("--config", "missing.json"), "cannot read config missing.json"),
         (("--count", 0), "--count is 0; it must be positive"),
+        (("--count", "1" * 400), "--count has too many digits"),
         (("--limit", "nan"), "--limit must be a number"),
         (("--limit", "inf"), "--limit must be finite"),
         (("--layers", 4, -1), "--layers is -1; it must be positive"),
@@ -170,3 +171,11 @@ def test_help_has_sentence_unit_and_bounds(capsys: pytest.CaptureFixture[str]) -
         "--config",
     ):
         assert words in shown, words
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("", ""), ("  no such\n  option \n", "no such option"), ("─────\nwrong\n", "───── wrong")],
+)
+def test_a_message_without_a_box_is_one_line_too(text: str, line: str) -> None:
+    assert _one_line(text) == line

@@ -27,6 +27,8 @@ class Outer:
     where: Path | None = None
     named: Mapping[str, float] = dataclasses.field(default_factory=dict)
     on: bool = True
+    either: int | str = 0
+    number: float | int = 0.0
 
 
 finite = st.floats(allow_nan=False)
@@ -38,6 +40,8 @@ outers = st.builds(
     where=st.none() | st.just(Path("runs/x")),
     named=st.dictionaries(st.text(), finite),
     on=st.booleans(),
+    either=st.integers() | st.text(),
+    number=finite | st.integers(),
 )
 
 
@@ -52,6 +56,8 @@ def test_a_config_survives_the_way_through_a_file(config: Outer) -> None:
         ({"nonsense": 1}, "unknown key 'nonsense'"),
         ({"kind": "c"}, "x: kind"),
         ({"on": 1}, "x: on"),
+        ({"either": 0.5}, r"x: either: 0\.5 is not a whole number or text"),
+        ({"limit": 10**400}, "x: limit: 10+ is not a number"),
         ({"limit": "much"}, "x: limit"),
         ({"inner": 3}, "x: inner"),
         ({"inner": {"pair": [1.0, "b"], "many": []}}, r"x: inner\.pair"),

@@ -1,7 +1,8 @@
 """Numbers that no simulation can have are refused by the option that sets them."""
 
-from dataclasses import dataclass, fields, replace
-from math import inf
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -120,6 +121,31 @@ def test_infinity_may_be_allowed_and_a_list_is_no_range() -> None:
 
 
 def test_a_description_has_sentence_bounds_and_unit() -> None:
-    told = [described(Limb, field) for field in fields(Limb)]
+    told = [described(Limb, of) for of in fields(Limb)]
     assert told == ["", "How large each part is. At least 2 m.", "From 0.5 to 2147483648 s."]
     assert described(Joint, fields(Joint)[2]) == "Share of the load. Above 0 and at most 1."
+
+
+@dataclass(frozen=True)
+class Deep:
+    named: Mapping[str, float] = field(default_factory=dict)
+    pairs: tuple[tuple[float, float], ...] = ()
+    mixed: tuple[str | float, ...] = ()
+    seed: int = setting(0, at_least=0)
+
+
+@pytest.mark.parametrize(
+    ("deep", "message"),
+    [
+        (Deep({"a": 1.0, "b": nan}), "named.b must be a number"),
+        (Deep(pairs=((0.0, 1.0), (nan, 1.0))), "pairs[1] must be a number"),
+        (Deep(mixed=("a", nan)), "mixed[1] must be a number"),
+        (Deep({"a": inf}), "named.a must be finite"),
+        (Deep(seed=10**400), "seed has too many digits"),
+    ],
+)
+def test_numbers_are_checked_wherever_they_are(deep: Deep, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        check(deep, "--")
+    assert str(error.value).startswith(f"--{message}")
+    check(Deep({"a": 1.0}, ((2.0, 1.0),), ("a", 3.0), 2**63 - 1), "--")

@@ -1,9 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_runtime.errors import UserError
-from policies.train.run_folder import CONFIG, RunFolder
+from policies.train.run_folder import CONFIG, RunFolder, config_from_document
 from tests.policies.conftest import short
 
 
@@ -18,3 +19,17 @@ def test_a_damaged_config_is_a_users_error(text: str, tmp_path: Path) -> None:
     (tmp_path / CONFIG).write_text(text)
     with pytest.raises(UserError):
         _ = RunFolder.open(tmp_path).config
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"task": "HumanoidVelocity"}, "x.json: task: expected fields, found 'HumanoidVelocity'"),
+        ({"settings": {"x": 1}}, "x.json: settings: algorithm 'ppo' has none; leave them out"),
+    ],
+)
+def test_what_a_training_does_not_take_is_refused(
+    document: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said):
+        config_from_document(document, "x.json", short(tmp_path))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Generic, Protocol, TypeVar
 
+from edge_runtime.errors import UserError, suggestion
 from sim.engines.engine import Bool, Float
 
 S = TypeVar("S")
@@ -42,8 +43,19 @@ class RewardTerms(Generic[S]):
         self.functions: dict[str, Callable[[S], Float]] = {}
 
     def __call__(self, function: Callable[[S], Float]) -> Callable[[S], Float]:
-        """Registers a term under its function's name."""
-        self.functions[function.__name__] = function
+        """Registers a term under its function's name.
+
+        Raises:
+            UserError: a function of another module has the name, which that one's tasks weigh.
+        """
+        name, module = function.__name__, function.__module__
+        before = self.functions.get(name, function).__module__
+        if before != module:
+            raise UserError(
+                f"reward term '{name}' of {module} has the name of one of {before}; "
+                "give the function another name, and weigh it by that"
+            )
+        self.functions[name] = function
         return function
 
     def weighted(self, weights: Any, state: S, period: float) -> dict[str, Float]:
@@ -56,10 +68,21 @@ class RewardTerms(Generic[S]):
 
         Returns:
             (N,) for each term.
+
+        Raises:
+            UserError: a field names no term.
         """
         terms = {}
         for field in fields(weights):
             weight = getattr(weights, field.name)
             if weight:
-                terms[field.name] = weight * period * self.functions[field.name](state)
+                terms[field.name] = weight * period * self._find(field.name, weights)(state)
         return terms
+
+    def _find(self, name: str, weights: Any) -> Callable[[S], Float]:
+        if name not in self.functions:
+            raise UserError(
+                f"{type(weights).__name__}.{name} weighs no reward term; "
+                f"{suggestion(name, self.functions)}"
+            )
+        return self.functions[name]

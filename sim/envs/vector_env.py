@@ -202,7 +202,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         action = self.action_map.clip(np.asarray(actions, np.float32))
         self.advance(self.actuators.control(self.action_map.target(action)))
         self.reward_terms = self.task.rewards(action)
-        reward: Array = np.add.reduce(list(self.reward_terms.values()), axis=0, dtype=np.float32)
+        terms = np.reshape(list(self.reward_terms.values()), (-1, self.num_envs))
+        reward: Array = np.add.reduce(terms, axis=0, dtype=np.float32)
         self.signals[LAST_ACTION][:] = action
         self.signals[CONTROL_STEP] += 1
         terminated = self.task.terminated()

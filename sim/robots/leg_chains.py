@@ -41,8 +41,9 @@ def find_chains(
 
 @cache
 def robot_mass(path: Path) -> float:
-    """Returns the mass of all that moves in an MJCF file, kg."""
-    return float(mujoco.MjModel.from_xml_path(str(path)).body_subtreemass[0])
+    """Returns the mass of the robot in an MJCF file whose IMU is at the site `imu`, kg."""
+    model = mujoco.MjModel.from_xml_path(str(path))
+    return float(model.body_subtreemass[model.body_rootid[model.site("imu").bodyid[0]]])
 
 
 def _chain(model: mujoco.MjModel, imu_site: str, foot: str, points: Sequence[Vector]) -> LegChain:

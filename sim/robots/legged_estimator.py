@@ -15,8 +15,6 @@ from sim.robots.leg_chains import find_chains, robot_mass
 from sim.robots.robot import SimRobot
 from sim.sensors.readings import Noise
 
-_MASS = 40.0  # kg, of the robot that contact's defaults are for
-
 
 def legged_estimator(
     robot: SimRobot, noise: Mapping[str, Noise], control_period: float
@@ -53,7 +51,7 @@ def legged_estimator(
         # Encoders' noise and calibration, over a leg.
         foot_noise=length * (encoder.std + encoder.bias / 3),
     )
-    contact = legs.contact or _scaled(ContactConfig(), robot_mass(robot.model) / _MASS)
+    contact = legs.contact or _scaled(ContactConfig(), robot_mass(robot.model) / ContactConfig.mass)
     return LeggedRobotConfig(legs=chains, estimator=estimator, contact=contact)
 
 

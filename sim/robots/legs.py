@@ -53,7 +53,7 @@ class Legs:
     estimator: LeggedConfig = LeggedConfig()
     """Settings of the estimator, beside the noise of the sensors and the number of feet."""
     contact: ContactConfig | None = None
-    """How the estimator recognizes contact; None: scaled from 40 kg to the robot's weight."""
+    """How the estimator recognizes contact; None: the defaults, scaled to the robot's weight."""
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -70,12 +70,15 @@ def other_side(name: str) -> str:
     return re.sub("left|right", lambda m: "right" if m[0] == "left" else "left", name)
 
 
+def names_joint(name: str, joint: str) -> bool:
+    """Returns whether a name is that of a joint, in full or by its end."""
+    return joint == name or joint.endswith(f"_{name}")
+
+
 def of_joint(table: Mapping[str, float], joint: str, default: float = 0.0) -> float:
     """Returns the value for a joint that a table names in full, or by the end of its name."""
-    if joint in table:
-        return table[joint]
-    ends = [name for name in table if joint.endswith(f"_{name}")]
-    return table[max(ends, key=len)] if ends else default
+    found = [name for name in table if names_joint(name, joint)]
+    return table[max(found, key=len)] if found else default
 
 
 def numbers_of(names: Sequence[str], joints: Sequence[str]) -> list[int]:
@@ -100,12 +103,13 @@ def standing_pose(model: mujoco.MjModel, actuators: Sequence[Actuator], legs: Le
 
 def mirror_signs(model: mujoco.MjModel, joints: Sequence[str]) -> tuple[float, ...]:
     """Returns 1 for each joint whose mirror turns the same way, -1 for the others; () without
-    sides.
+    sides, and where a joint of one side has no like on the other.
 
     In the mirror of the plane of forward and up, a rotation keeps its part about the lateral axis
     and turns over the others.
     """
-    if not any(other_side(name) in joints for name in joints if other_side(name) != name):
+    sided = [name for name in joints if other_side(name) != name]
+    if not sided or any(other_side(name) not in joints for name in sided):
         return ()
     data = mujoco.MjData(model)
     data.qpos[:] = model.qpos0

@@ -7,15 +7,15 @@ truth `true_attitude`, `true_velocity`, `true_position`. Of each actuator's join
 model; the sites must be there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import mujoco
 
-from edge_runtime.errors import UserError
+from edge_runtime.errors import UserError, suggestion
 from edge_runtime.policy.contract import Actuator
 from edge_runtime.signals import Signal
-from sim.robots.legs import Legs, mirror_signs, of_joint
+from sim.robots.legs import Legs, mirror_signs, names_joint, of_joint
 from sim.robots.robot import AddedSensor, SimRobot
 from sim.sensors.readings import Sensor
 
@@ -56,13 +56,14 @@ def robot_from_mjcf(
         action_scale: rad per unit of action.
         default: joint angles at action 0, rad; others 0. By default those of the key frame `home`,
         if there is one. A joint is named in full, or by the end of its name.
-        max_velocity: rad/s, of each joint, named likewise, or of all.
+        max_velocity: rad/s, of each joint, named likewise, none left out; or one for all.
         task: in which it is simulated where none is named, as by `sim2edge up`.
         main_body: where pushes and payload act; by default the first body that moves freely.
         legs: what walking has to know of it; None for a robot that does not walk.
 
     Raises:
-        UserError: the model lacks something that is named here, or cannot be read.
+        UserError: the model lacks something that is named here, or cannot be read; a joint has no
+        speed.
     """
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
@@ -74,6 +75,15 @@ def robot_from_mjcf(
     speed = (
         max_velocity if isinstance(max_velocity, Mapping) else dict.fromkeys(joints, max_velocity)
     )
+    _check_names(name, joints, {"default": pose, "max_velocity": speed}, legs)
+    for joint in joints:
+        if of_joint(speed, joint) <= 0.0:
+            raise UserError(f"robot '{name}': max_velocity must give '{joint}' more than 0 rad/s")
+    if main_body and not _has(model, _OBJECT.mjOBJ_BODY, main_body):
+        bodies = [model.body(k).name for k in range(1, model.nbody)]
+        raise UserError(
+            f"robot '{name}' has no main_body '{main_body}'; {suggestion(main_body, bodies)}"
+        )
     feet = legs.feet if legs else ()
     return SimRobot(
         name=name,
@@ -118,6 +128,28 @@ def _check(name: str, model: mujoco.MjModel, joints: list[str], legs: Legs | Non
         raise UserError(f"robot '{name}' stands on no geom 'floor'; add one to its scene")
     if legs and model.jnt_type[0] != mujoco.mjtJoint.mjJNT_FREE:
         raise UserError(f"robot '{name}' walks, but its root has no <freejoint/>")
+
+
+def _check_names(
+    name: str, joints: list[str], tables: Mapping[str, Iterable[str]], legs: Legs | None
+) -> None:
+    """Refuses joints and feet that are named but are not there."""
+    if legs:
+        by_joint = ("posture", "stepping", "arm_swing", "arms")
+        tables = {**tables, **{table: getattr(legs, table) for table in by_joint}}
+        for foot in legs.leading:
+            if foot not in legs.feet:
+                raise UserError(
+                    f"robot '{name}': leading names '{foot}', which is none of its feet; "
+                    f"{suggestion(foot, legs.feet)}"
+                )
+    for table, keys in tables.items():
+        for key in keys:
+            if not any(names_joint(key, joint) for joint in joints):
+                raise UserError(
+                    f"robot '{name}': {table} names '{key}', which is none of its joints; "
+                    f"{suggestion(key, joints)}"
+                )
 
 
 def _has(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Settings of the legged filter and the description of a robot's legs, without the filter."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_runtime.config.fields import setting
 from edge_runtime.fusion.plausibility import ImuCheckConfig
@@ -133,8 +134,10 @@ class ForceConfig:
 
 @dataclass(frozen=True)
 class ContactConfig:
-    """The maps from forces to the probability of contact. The defaults fit a robot of 40 kg."""
+    """The maps from forces to the probability of contact."""
 
+    mass: ClassVar[float] = 40.0
+    """Mass of the robot that the defaults fit, kg; for another, they scale with the weight."""
     touch: ForceConfig = ForceConfig(40.0, 6.0, 15.0)
     """Force of a touch sensor: a tenth of the weight, far above the sensor's bias, because a barely
     loaded foot slides."""

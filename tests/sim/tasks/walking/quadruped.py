@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_runtime.config.fields import setting
 from sim.robots.legs import Legs
@@ -75,14 +75,16 @@ FACTS = Legs(
 )
 
 
-def quadruped(action_scale: float = 0.3, path: Path | None = None, legs: Legs = FACTS) -> SimRobot:
-    """The robot; `action_scale` is in rad per unit of action."""
+def quadruped(
+    action_scale: float = 0.3, path: Path | None = None, legs: Legs = FACTS, **facts: Any
+) -> SimRobot:
+    """The robot; `action_scale` is in rad per unit of action, `facts` go to `robot_from_mjcf`."""
     return robot_from_mjcf(
         "quadruped",
         path or _scene(),
         action_scale=action_scale,
-        default={"hip": 0.6, "knee": -1.2},
         legs=legs,
+        **{"default": {"hip": 0.6, "knee": -1.2}, **facts},
     )
 
 

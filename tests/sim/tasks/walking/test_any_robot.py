@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from edge_runtime.errors import UserError
 from sim.envs.make_batch import make_batch
 from sim.envs.vector_env import TaskVectorEnv
+from sim.robots.leg_chains import robot_mass
 from sim.robots.legs import Legs
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.walking.arms import ArmConfig
+from sim.tasks.walking.rewards import WalkingRewards
 from sim.tasks.walking.task import WalkingTask
 from sim.terrain.terrain import TerrainConfig
 from tests.sim.tasks.walking.quadruped import FACTS, QuadrupedVelocity, mjcf, quadruped
@@ -118,6 +121,51 @@ def test_what_the_model_lacks_is_refused_by_name(
     path.write_text(mjcf().replace(old, new) if old else mjcf())
     with pytest.raises(UserError, match=message):
         quadruped(path=path, legs=legs)
+
+
+@pytest.mark.parametrize(
+    ("legs", "facts", "message"),
+    [
+        (
+            {},
+            {"default": {"hip": 0.6, "nee": -1.2}},
+            "default names 'nee'",
+        ),
+        ({}, {"max_velocity": {"hip": 9.0, "ankle": 9.0}}, "max_velocity names 'ankle'"),
+        ({}, {"max_velocity": {"hip": 9.0}}, "max_velocity must give 'front_left_knee' more"),
+        ({}, {"main_body": "trunc"}, "no main_body 'trunc'; did you mean 'trunk'"),
+        ({"posture": {"hips": 1.0}}, {}, "posture names 'hips'"),
+        ({"stepping": {"thigh": 1.0}}, {}, "stepping names 'thigh'"),
+        ({"arm_swing": {"shoulder": 1.0}}, {}, "arm_swing names 'shoulder'"),
+        ({"arms": ("elbow",)}, {}, "arms names 'elbow'"),
+        ({"leading": ("front_left_paw",)}, {}, "leading names 'front_left_paw', .* did you mean"),
+    ],
+)
+def test_a_misspelt_fact_is_refused_by_name(
+    legs: dict[str, Any], facts: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        quadruped(legs=replace(FACTS, **legs), **facts)
+
+
+def test_a_robot_with_a_joint_of_one_side_alone_is_not_mirrored(tmp_path: Path) -> None:
+    path = tmp_path / "robot.xml"
+    path.write_text(mjcf().replace("rear_left_knee", "left_tail"))
+    assert quadruped(path=path).mirror_signs == ()
+
+
+def test_furniture_of_the_scene_does_not_change_what_an_estimator_knows(tmp_path: Path) -> None:
+    path = tmp_path / "robot.xml"
+    table = '<body name="table" pos="3 0 0"><geom size="0.5" mass="80"/></body>'
+    path.write_text(mjcf().replace("</worldbody>", f"{table}</worldbody>"))
+    assert robot_mass(path) == robot_mass(quadruped().model) == pytest.approx(8.6)
+
+
+def test_without_any_reward_each_simulation_gets_0() -> None:
+    weights = WalkingRewards(**dict.fromkeys(vars(WalkingRewards()), 0.0))
+    env = TaskVectorEnv(replace(QuadrupedVelocity(), rewards=weights), 3, threads=1)
+    _, reward, *_ = env.step(np.zeros((3, 8)))
+    np.testing.assert_array_equal(reward, np.zeros(3, np.float32))
 
 
 def test_a_robot_without_arms_is_not_given_a_load_to_carry() -> None:

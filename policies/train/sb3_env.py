@@ -1,6 +1,5 @@
 """Wraps the native batch as a Stable-Baselines3 vector environment."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -73,7 +72,9 @@ class BatchVecEnv(VecEnv):
         self.env.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        return [getattr(self.env, attr_name, None)] * len(list(self._get_indices(indices)))
+        # Asked for while this is made; a task's own batch may have nothing to render by.
+        default = (None,) if attr_name == "render_mode" else ()
+        return [getattr(self.env, attr_name, *default)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
         raise NotImplementedError("the simulations of a batch have no attributes of their own")
@@ -108,8 +109,8 @@ def sim2edge_vec_env(
         fields: replace those of the task's config; an exported policy has the task's own.
 
     Raises:
-        UserError: there is no such task.
+        UserError: there is no such task or field.
     """
-    config = dataclasses.replace(find_task(task), **fields)
+    config = find_task(task, **fields)
     batch = make_batch(config.for_training(), num_envs, seed=seed, threads=threads, stagger=True)
     return VecMonitor(BatchVecEnv(batch, privileged=False))

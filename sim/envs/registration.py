@@ -5,7 +5,6 @@ reads its entry point `gymnasium.envs` finds `register_tasks` there.
 """
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -47,7 +46,7 @@ def make_environment(
     """Makes one simulation; `fields` replace those of the task's config."""
     from sim.envs.environment import TaskEnv  # noqa: PLC0415  ids need no simulator
 
-    return TaskEnv(replace(find_task(task), **fields), render_mode)
+    return TaskEnv(find_task(task, **fields), render_mode)
 
 
 def make_vector_environment(
@@ -56,4 +55,4 @@ def make_vector_environment(
     """Makes the native batch; `fields` replace those of the task's config."""
     from sim.envs.make_batch import make_batch  # noqa: PLC0415  as above
 
-    return make_batch(replace(find_task(task), **fields), num_envs, seed=seed, threads=threads)
+    return make_batch(find_task(task, **fields), num_envs, seed=seed, threads=threads)

@@ -1,8 +1,9 @@
 """Finds the tasks by name."""
 
+import dataclasses
 from typing import Any
 
-from edge_runtime.errors import UserError
+from edge_runtime.errors import UserError, suggestion
 from edge_runtime.plugins import Registry
 from sim.tasks.protocols import BatchTask
 
@@ -10,11 +11,15 @@ TASKS: Registry[Any] = Registry("sim2edge.tasks", "task", wanted="a task's confi
 """The config classes of tasks, or functions that return a config, by the tasks' names."""
 
 
-def find_task(name: str) -> BatchTask:
-    """Returns the task of that name with its default settings; `sim.envs` runs it.
+def find_task(name: str, **fields: Any) -> BatchTask:
+    """Returns the task of that name; `sim.envs` runs it.
+
+    Args:
+        name: of the task.
+        fields: replace the default settings of those names.
 
     Raises:
-        UserError: there is none, or its package is broken.
+        UserError: there is no such task or setting, or its package is broken.
     """
     task: BatchTask = TASKS.find(name)()
     if task.name != name:
@@ -22,4 +27,8 @@ def find_task(name: str) -> BatchTask:
             f"the task registered as '{name}' calls itself '{task.name}'; "
             "give it the same name in both places, by which runs and policies find it again"
         )
-    return task
+    known = [field.name for field in dataclasses.fields(task)]
+    for field in fields:
+        if field not in known:
+            raise UserError(f"{name} has no setting '{field}'; {suggestion(field, known)}")
+    return dataclasses.replace(task, **fields) if fields else task

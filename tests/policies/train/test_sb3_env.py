@@ -1,8 +1,10 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
-from policies.train.sb3_env import BatchVecEnv
+from edge_runtime.errors import UserError
+from policies.train.sb3_env import BatchVecEnv, sim2edge_vec_env
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
 
@@ -57,3 +59,15 @@ def test_an_action_limit_tightens_the_space() -> None:
     assert (BatchVecEnv(env, action_limit=2.0).action_space.high == 2.0).all()
     clip = env.config.action_clip
     assert (BatchVecEnv(env, action_limit=99.0).action_space.high == clip).all()
+
+
+def test_it_has_the_attributes_that_the_batch_has() -> None:
+    adapted = BatchVecEnv(make(20.0))
+    assert adapted.render_mode is None
+    assert adapted.get_attr("max_steps") == [1000] * 3
+    assert adapted.has_attr("max_steps") and not adapted.has_attr("nonsense")
+
+
+def test_an_unknown_setting_of_the_task_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match=r"no setting 'epsode_seconds'; did you mean 'episode_s"):
+        sim2edge_vec_env("HumanoidVelocity", 1, epsode_seconds=1.0)

@@ -11,6 +11,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.utils.env_match import check_environments_match
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
+from edge_runtime.errors import UserError
 from sim.envs.registration import id_of
 from sim.tasks import TASKS
 
@@ -83,7 +84,7 @@ def test_fields_of_the_task_can_be_set() -> None:
     env.reset(seed=0)
     cuts = [env.step(np.zeros(env.action_space.shape, np.float32))[3] for _ in range(5)]
     assert cuts == [False] * 4 + [True]
-    with pytest.raises(TypeError, match="no_such_field"):
+    with pytest.raises(UserError, match="no setting .no_such_field."):
         gymnasium.make("sim2edge/VehicleTrack-v0", no_such_field=1)
 
 

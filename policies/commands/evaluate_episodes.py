@@ -15,6 +15,7 @@ from edge_runtime.config.config_file import to_json
 from edge_runtime.files import write_file
 from edge_runtime.signals import Array
 from policies.commands.evaluate_config import MISSED, PURE_PURSUIT, EvaluateConfig
+from policies.commands.evaluate_tables import print_figures
 from policies.evaluation.episodes import (
     OUTCOMES,
     Episodes,
@@ -26,7 +27,6 @@ from policies.evaluation.episodes import (
 from policies.evaluation.gate import Gate
 from policies.evaluation.measures import MeasuredEnv
 from policies.evaluation.pure_pursuit import PurePursuit
-from policies.evaluation.side_by_side import print_side_by_side
 from policies.export.policy_file import PolicyFile
 from policies.film.small_film import TrajectoryRecorder
 from policies.report.episodes_report import EpisodesReport
@@ -187,7 +187,8 @@ def _print(config: EvaluateConfig, task: TaskConfig, played: Mapping[str, Episod
         f"{config.policy}: {task.name}, {config.episodes} episodes of {length}, "
         f"seed {config.seed}, {how}{where}"
     )
-    print_side_by_side(title, {engine: episodes.figures() for engine, episodes in played.items()})
+    console = Console()
+    print_figures(title, {name: episodes.figures() for name, episodes in played.items()}, console)
     for engine, episodes in played.items():
         if episodes.note:
-            Console().print(f"{engine}: {episodes.note}", style="yellow", markup=False)
+            console.print(f"{engine}: {episodes.note}", style="yellow", markup=False)

@@ -9,15 +9,15 @@ from rich.progress import Progress
 
 from edge_runtime.errors import UserError
 from policies.commands.evaluate_config import MISSED, EvaluateConfig
+from policies.commands.evaluate_tables import print_results
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import OUTCOMES, SuiteResult, TrialResult, write_results
 from policies.export.policy_file import PolicyFile
 from policies.faults.fault_suite import METRICS, run_faults
-from policies.faults.fault_table import print_faults
+from policies.faults.fault_table import fault_table
 from policies.film.small_film import HEIGHT, LETTERS, WIDTH
 from policies.film.trial_film import FilmConfig, film_trial
 from policies.gauntlet.gauntlet_suite import figures_of, not_started, run_gauntlet
-from policies.gauntlet.gauntlet_table import print_results
 from policies.gauntlet.protocol import FAULTS, GauntletProtocol, find_protocol
 from policies.gauntlet.trial_env import GauntletRun
 from policies.report.evaluation_report import worst_trials
@@ -55,7 +55,7 @@ def run_suite(config: EvaluateConfig) -> int:
     console = Console()
     print_results(results, console)
     if protocol.suite == FAULTS:
-        print_faults(results[0], console)
+        console.print(fault_table(results[0]))
     lines = gate.judge_engines({r.engine: r.summary() for r in results}) if gate else []
     for line in lines:
         print(line)

@@ -1,35 +1,20 @@
-"""Prints what was measured as a table, the engines side by side, with the spread over trials."""
+"""Tabulates what was measured, the engines side by side, with the spread over trials."""
 
 from collections.abc import Mapping
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from policies.evaluation.measures import Values, mean_of_known
 from policies.evaluation.quantities import unit
 
-_WIDE = 120  # characters, of a table that goes to a file or another program
 
-
-def print_side_by_side(
-    title: str, figures: Mapping[str, Mapping[str, Values]], console: Console | None = None
-) -> None:
-    """Prints the table.
+def side_by_side(figures: Mapping[str, Mapping[str, Values]]) -> Table:
+    """Returns the table.
 
     Args:
-        title: above the table.
         figures: what each episode or trial measured, by engine and name; NaN where it has none.
-        console: where to; by default the terminal.
     """
-    out = console or Console()
-    if not out.is_terminal:
-        out.width = max(out.width, _WIDE)
-    out.print(title, markup=False, highlight=False, soft_wrap=True, style="italic")
-    out.print(_table(figures))
-
-
-def _table(figures: Mapping[str, Mapping[str, Values]]) -> Table:
     table = Table()
     table.add_column("")
     several = len(figures) > 1

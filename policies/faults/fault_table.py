@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from policies.evaluation.suite_result import SuiteResult, TrialResult
@@ -14,19 +13,14 @@ HEADS = ("fault", "what fired, in its first trial", "slowest", "of declared time
 Row = tuple[str, str, str, str, str]
 
 
-def print_faults(result: SuiteResult, console: Console | None = None) -> None:
-    """Prints the table.
-
-    Args:
-        result: the result of fault trials.
-        console: where to; by default the terminal.
-    """
+def fault_table(result: SuiteResult) -> Table:
+    """Returns the table of a result of fault trials."""
     table = Table(*HEADS)
     for column in table.columns[2:4]:
         column.justify = "right"
     for row in fault_rows(result):
         table.add_row(*row)
-    (console or Console()).print(table)
+    return table
 
 
 def fault_rows(result: SuiteResult) -> Iterator[Row]:

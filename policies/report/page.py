@@ -95,7 +95,7 @@ def page(report: EvaluationReport) -> str:
 def _content(report: EvaluationReport) -> dict[str, Any]:
     """Returns what the sections show, by section, and what several of them need."""
     success = success_by_engine(report)
-    fault_table = [row for r in report.results if r.suite == SUITE for row in fault_rows(r)]
+    faults = [row for r in report.results if r.suite == SUITE for row in fault_rows(r)]
     failed = any(of.failures for of in success)
     return {
         "verdict": verdict_of(report.bounds),
@@ -103,7 +103,7 @@ def _content(report: EvaluationReport) -> dict[str, Any]:
         "success": success,
         "kinds_of_failure": list(dict.fromkeys(kind for of in success for kind in of.failures)),
         "survival": survival_chart(report.results) if failed else None,
-        "faults": {"heads": HEADS, "rows": fault_table} if fault_table else None,
+        "faults": {"heads": HEADS, "rows": faults} if faults else None,
         "pushes": pushes_section(report.results),
         "settings": settings_section(report.results),
         "measures": metrics_of(report.results),

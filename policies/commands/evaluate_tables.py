@@ -1,25 +1,29 @@
-"""Results of a suite as a table, the engines side by side, and the trials that failed."""
+"""Prints results as a table, the engines side by side, and the trials that failed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from policies.evaluation.side_by_side import print_side_by_side
+from policies.evaluation.measures import Values
+from policies.evaluation.side_by_side import side_by_side
 from policies.evaluation.suite_result import SuiteResult
 from sim.envs.vector_env import MODEL
 
 _SHOWN = 10  # failed trials
+_WIDE = 120  # characters, of a table that goes to a file or another program
 
 
-def print_results(results: Sequence[SuiteResult], console: Console | None = None) -> None:
-    """Prints the results.
+def print_figures(title: str, figures: Mapping[str, Mapping[str, Values]], out: Console) -> None:
+    """Prints a title and, below it, the table of what was measured, by engine and name."""
+    if not out.is_terminal:
+        out.width = max(out.width, _WIDE)
+    out.print(title, markup=False, highlight=False, soft_wrap=True, style="italic")
+    out.print(side_by_side(figures))
 
-    Args:
-        results: one for each engine, all of the same suite and policy.
-        console: where to; by default the terminal.
-    """
-    out = console or Console()
-    print_side_by_side(_title(results), {r.engine: r.figures() for r in results}, out)
+
+def print_results(results: Sequence[SuiteResult], out: Console) -> None:
+    """Prints a suite's results, one for each engine, all of the same policy."""
+    print_figures(_title(results), {r.engine: r.figures() for r in results}, out)
     for result in results:
         if result.note:
             out.print(f"{result.engine}: {result.note}", style="yellow", markup=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from edge_runtime.config.config_file import from_json, read_document
+from edge_runtime.config.config_file import from_json, read_table
 from edge_runtime.config.fields import check, described, is_required
 from edge_runtime.errors import UserError
 from sim2edge.commands import Command
@@ -73,11 +73,9 @@ def _read_config(options: list[str]) -> tuple[dict[str, Any], str, list[str]]:
             raise UserError(f"--{CONFIG}: name a JSON or TOML file, such as a run's config.json")
     if not file:
         return {}, "", rest
-    document = read_document(Path(file), CONFIG)
-    if isinstance(document, dict) and isinstance(document.get(CONFIG), dict):  # of a report
+    document = read_table(Path(file), CONFIG)
+    if isinstance(document.get(CONFIG), dict):  # of a report
         return document[CONFIG], f"{file}: {CONFIG}", rest
-    if not isinstance(document, dict):
-        raise UserError(f"{file}: expected settings by name")
     return document, file, rest
 
 

@@ -17,15 +17,15 @@ from edge_runtime.errors import UserError, suggestion
 T = TypeVar("T")
 
 
-def read_document(path: Path, kind: str) -> Any:
-    """Reads a file: JSON if its name ends in .json, else TOML.
+def read_table(path: Path, kind: str) -> dict[str, Any]:
+    """Reads a file that holds values by name: JSON if its name ends in .json, else TOML.
 
     Args:
         path: the file.
         kind: what it should be, for the error message.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, or holds something else.
     """
     try:
         text = path.read_text()
@@ -34,9 +34,12 @@ def read_document(path: Path, kind: str) -> Any:
     except UnicodeDecodeError:
         raise UserError(f"{kind} {path} is not a text file") from None
     try:
-        return json.loads(text) if path.suffix == ".json" else _toml(text)
+        table = json.loads(text) if path.suffix == ".json" else _toml(text)
     except ValueError as error:
         raise UserError(f"{kind} {path} cannot be read: {error}") from None
+    if not isinstance(table, dict):
+        raise UserError(f"{kind} {path} must hold values by name, not {type(table).__name__}")
+    return table
 
 
 def _toml(text: str) -> Any:
@@ -64,7 +67,7 @@ def read_config(kind: type[T], path: Path, what: str, base: T | None = None) -> 
     Raises:
         UserError: the file cannot be read, or does not fit.
     """
-    config = from_json(kind, read_document(path, what), str(path), base)
+    config = from_json(kind, read_table(path, what), str(path), base)
     check(config, f"{path}: ")
     return config
 

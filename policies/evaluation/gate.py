@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config.config_file import in_unit, read_document
+from edge_runtime.config.config_file import in_unit, read_table
 from edge_runtime.errors import UserError
 from policies.evaluation.quantities import unit
 
@@ -36,7 +36,7 @@ class Gate:
         Raises:
             UserError: it cannot be read, or holds something else.
         """
-        document = _document(path)
+        document = read_table(path, "gate")
         unknown = sorted(set(document) - {AT_LEAST, AT_MOST})
         if unknown or not document:
             found = f"has '{unknown[0]}'" if unknown else "is empty"
@@ -95,13 +95,6 @@ class Gate:
             for engine, figures in means.items()
             for line in self.judge(figures).values()
         ]
-
-
-def _document(path: Path) -> dict[str, Any]:
-    document = read_document(path, "gate")
-    if not isinstance(document, dict):
-        raise UserError(f"gate {path} must have tables [{AT_LEAST}] and [{AT_MOST}]")
-    return document
 
 
 def _bound(name: str, given: Any, where: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.config.config_file import from_json, read_document, to_json
+from edge_runtime.config.config_file import from_json, read_table, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.evaluation.measures import Values, mean_of_known
@@ -132,7 +132,7 @@ def read_results(path: Path) -> tuple[SuiteResult, ...]:
     Raises:
         UserError: it cannot be read, or holds something else.
     """
-    document = read_document(path, "result of 'sim2edge eval --suite'")
-    if not isinstance(document, dict) or not isinstance(document.get("suites"), list):
+    document = read_table(path, "result of 'sim2edge eval --suite'")
+    if not isinstance(document.get("suites"), list):
         raise UserError(f"{path} is no result of 'sim2edge eval --suite'")
     return tuple(from_json(SuiteResult, item, str(path)) for item in document["suites"])

@@ -7,7 +7,7 @@ released from a crane, a tour of 12 waypoints in 60 s, pushed once in each segme
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_runtime.config.config_file import from_json, read_document
+from edge_runtime.config.config_file import from_json, read_table
 from edge_runtime.config.fields import Range, check, setting
 from edge_runtime.errors import UserError
 
@@ -130,8 +130,8 @@ def find_protocol(suite: str) -> GauntletProtocol:
         raise UserError(
             f"unknown suite '{suite}'; there are {GAUNTLET} and {FAULTS}, or name a .toml file"
         )
-    document = read_document(path, "suite")
-    if not isinstance(document, dict) or document.get("suite") != GAUNTLET:
+    document = read_table(path, "suite")
+    if document.get("suite") != GAUNTLET:
         raise UserError(f'{path} must say which suite it changes: suite = "{GAUNTLET}"')
     protocol = GauntletProtocol(source=str(path))
     for key, table in document.items():

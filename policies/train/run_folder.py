@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_runtime.config.config_file import from_json, read_document, to_json
+from edge_runtime.config.config_file import from_json, read_table, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from policies.train.algorithms import ALGORITHMS
@@ -74,7 +74,7 @@ class RunFolder:
             UserError: the file is damaged or from another version.
         """
         path = self.path / CONFIG
-        return config_from_document(read_document(path, "config"), str(path))
+        return config_from_document(read_table(path, "config"), str(path))
 
     @property
     def has_checkpoint(self) -> bool:
@@ -130,20 +130,22 @@ def config_to_json(config: TrainConfig) -> str:
     return json.dumps(fields, indent=2) + "\n"
 
 
-def task_name(document: Any, where: str) -> str:
+def task_name(document: Mapping[str, Any], where: str) -> str:
     """Returns the name of the task in what a config.json holds.
 
     Raises:
         UserError: there is none.
     """
-    task = document.get("task") if isinstance(document, dict) else None
+    task = document.get("task")
     name = task.get("name") if isinstance(task, dict) else None
     if not isinstance(name, str):
         raise UserError(f"{where} is not a training's config: it has no task with a name")
     return name
 
 
-def config_from_document(document: Any, where: str, base: TrainConfig | None = None) -> TrainConfig:
+def config_from_document(
+    document: dict[str, Any], where: str, base: TrainConfig | None = None
+) -> TrainConfig:
     """Returns the config that a config.json holds.
 
     Args:
@@ -166,7 +168,8 @@ def config_from_document(document: Any, where: str, base: TrainConfig | None = N
         algorithm = ALGORITHMS.find(document.get("algorithm", base.algorithm))
         if algorithm.settings is None:
             raise UserError(
-                f"{where}: settings: algorithm '{document.get('algorithm', base.algorithm)}' has none; leave them out"
+                f"{where}: settings: algorithm '{document.get('algorithm', base.algorithm)}' has "
+                "none; leave them out"
             )
         base = dataclasses.replace(base, settings=algorithm.settings)
     return from_json(TrainConfig, {**document, "task": task}, where, base)

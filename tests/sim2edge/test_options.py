@@ -106,7 +106,7 @@ def test_options_come_before_the_file_and_the_file_before_the_defaults(tmp_path:
         ('{"way": "left"}', ": way: 'left' is not one of up, down"),
         ('{"inner": {"width": [2, 1]}}', "--inner.width 2 1 is no range: put the lower first"),
         ('{"inner": {"depth": 10}}', "--inner.depth is 10 m; it must be from 0 to 9 m"),
-        ("[]", "expected settings by name"),
+        ("[]", "must hold values by name"),
         ("{", "cannot be read"),
     ],
 )

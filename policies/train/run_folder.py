@@ -10,6 +10,7 @@ events.out.*    TensorBoard
 import dataclasses
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def task_name(document: Mapping[str, Any], where: str) -> str:
 
 
 def config_from_document(
-    document: dict[str, Any], where: str, base: TrainConfig | None = None
+    document: Mapping[str, Any], where: str, base: TrainConfig | None = None
 ) -> TrainConfig:
     """Returns the config that a config.json holds.
 

@@ -18,7 +18,6 @@ from sim.envs.vector_env import TaskVectorEnv
 from sim.racing.line import racing_lines
 from sim.racing.position import Index
 from sim.racing.tracks import Float
-from sim.robots.vehicle import TOP_SPEED, WHEEL_RADIUS, WHEELBASE, vehicle
 from sim.tasks.driving.task import DrivingTask
 
 
@@ -46,7 +45,8 @@ class PurePursuit:
     def __init__(self, env: TaskVectorEnv, config: PurePursuitConfig = PurePursuitConfig()) -> None:
         self._env, self._config = env, config
         self._task = cast(DrivingTask, env.task)
-        steering, drive = vehicle().actuators
+        self._car = env.config.robot.find_car()
+        steering, drive = env.config.robot.actuators
         self._scale = np.array([steering.action_scale, drive.action_scale])
         self._lines = racing_lines(self._task.tracks, config.margin)
         self._steps, self._curvature = _measure(self._lines)
@@ -62,6 +62,7 @@ class PurePursuit:
             task.friction,
             self._curvature,
             self._steps,
+            self._car.top_speed,
             config.grip,
             config.acceleration,
             config.braking,
@@ -71,7 +72,7 @@ class PurePursuit:
         distance = config.lookahead_least + config.lookahead_time * speed
         steering = self._steering(distance)
         wanted = self._planned(config.preview * speed)
-        action = np.stack([steering, wanted / WHEEL_RADIUS], axis=1) / self._scale
+        action = np.stack([steering, wanted / self._car.wheel_radius], axis=1) / self._scale
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
     def _ahead(self, distance: Float) -> tuple[Index, Index, Float]:
@@ -94,7 +95,7 @@ class PurePursuit:
         offset = goal - task.pose[:, :2]
         bearing = np.arctan2(offset[:, 1], offset[:, 0]) - task.pose[:, 2]
         curvature = 2.0 * np.sin(bearing) / np.hypot(offset[:, 0], offset[:, 1])
-        return np.arctan(WHEELBASE * curvature)
+        return np.arctan(self._car.wheelbase * curvature)
 
     def _planned(self, distance: Float) -> Float:
         """Returns the planned speed `distance` ahead, (N,) m/s."""
@@ -121,6 +122,7 @@ def _plan(
     friction: Float,
     curvatures: Float,
     distances: Float,
+    top_speed: float,
     grip: float,
     acceleration: float,
     braking: float,
@@ -133,7 +135,7 @@ def _plan(
         sideways = grip * friction[n] * 9.81
         step = distances[track[n]]
         for i in range(points):
-            speed[i] = min(np.sqrt(sideways / max(bend[i], 1e-6)), TOP_SPEED)
+            speed[i] = min(np.sqrt(sideways / max(bend[i], 1e-6)), top_speed)
         for _lap in range(2):  # the second pass carries over the end of the lap
             for i in range(points):
                 j = (i + 1) % points

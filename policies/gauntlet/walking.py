@@ -1,4 +1,4 @@
-"""Runs the humanoid's gauntlet on N rows: crane, tour, pushes, load, arms, ground."""
+"""Runs the gauntlet of a robot on legs on N rows: crane, tour, pushes, load, arms, ground."""
 
 import math
 from collections.abc import Iterable

@@ -23,7 +23,7 @@ _HARD = HumanoidVelocity(
         hand_mass=(0.0, 1.5),
         arm_offset=0.3,
     ),
-    # Whoever falls by a push would go down a level of ground too, and never see the hard ones.
+    # A robot that falls by a push would go down a level of ground too, and never see the hard ones.
     terrain=TerrainConfig(kinds=("flat", "slope", "steps"), curriculum=False),
     command=VelocityCommand(standing=0.1),
 )

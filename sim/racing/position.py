@@ -36,8 +36,8 @@ class Locator:
         outline: points of the car that must stay between the walls, (M, 2) m in its own frame.
     """
 
-    def __init__(self, tracks: Tracks, rows: int, outline: Float) -> None:
-        self._tracks, self._outline = tracks, outline
+    def __init__(self, tracks: Tracks, rows: int, outline: npt.ArrayLike) -> None:
+        self._tracks, self._outline = tracks, np.asarray(outline, np.float64)
         self.track: Index = np.zeros(rows, np.int64)  # the track of each car
         values = [np.zeros(rows) for _ in range(5)]
         self.position = TrackPosition(np.zeros(rows, np.int64), *values)

@@ -8,6 +8,7 @@ import mujoco
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.policy.contract import Actuator
+from sim.robots.car import Car
 from sim.robots.legs import Legs
 from sim.sensors.readings import Sensor
 
@@ -36,6 +37,7 @@ class SimRobot:
     # By actuator of a robot that is symmetric: 1 if its joint's mirror turns the same way, else -1.
     mirror_signs: tuple[float, ...] = ()
     legs: Legs | None = None
+    car: Car | None = None
     wheels: WheeledRobotConfig | None = None  # what an estimator must know of its wheels
     added: tuple[AddedSensor, ...] = ()
 
@@ -50,6 +52,16 @@ class SimRobot:
                 f"robot '{self.name}' has no legs to walk with; give it Legs, or another task"
             )
         return self.legs
+
+    def find_car(self) -> Car:
+        """Returns what driving has to know of the robot.
+
+        Raises:
+            UserError: it is no car.
+        """
+        if self.car is None:
+            raise UserError(f"robot '{self.name}' is no car to drive; give it Car, or another task")
+        return self.car
 
     def spec(self) -> mujoco.MjSpec:
         """Returns the robot in its scene, with the sensors that its MJCF leaves out."""

@@ -10,13 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import mujoco
-import numpy as np
 
 from edge_runtime.fusion.plausibility import ImuCheckConfig
 from edge_runtime.fusion.wheeled.config import WheeledConfig, WheeledRobotConfig
 from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometryConfig
 from edge_runtime.policy.contract import POSITION, VELOCITY, Actuator
 from edge_runtime.signals import Signal
+from sim.robots.car import Car
 from sim.robots.robot import SimRobot
 from sim.sensors.readings import Sensor
 
@@ -26,9 +26,9 @@ TRACK = 0.9  # m, between the centres of left and right wheels
 WHEEL_RADIUS = 0.2  # m
 TOP_SPEED = 12.0  # m/s
 CHASSIS_HEIGHT = 0.198  # m, of the chassis frame when the car stands on its springs
-LIDAR_POSITION = np.array([1.05, 0.0, 0.25])  # m, in the chassis frame
+LIDAR_POSITION = (1.05, 0.0, 0.25)  # m, in the chassis frame
 # The car seen from above, in the chassis frame: wings and wheels and the sides between, m.
-OUTLINE = np.array([(x, y) for x in (-0.45, 0.6, 1.73) for y in (-0.55, 0.55)])
+OUTLINE = tuple((x, y) for x in (-0.45, 0.6, 1.73) for y in (-0.55, 0.55))
 
 VEHICLE_ESTIMATOR = WheeledRobotConfig(
     estimator=WheeledConfig(
@@ -104,6 +104,16 @@ def vehicle() -> SimRobot:
         main_body="chassis",
         ground=tuple(f"{w}_tyre" for w in WHEELS),
         wheels=VEHICLE_ESTIMATOR,
+        car=Car(
+            wheels=WHEELS,
+            wheel_radius=WHEEL_RADIUS,
+            wheelbase=WHEELBASE,
+            track=TRACK,
+            top_speed=TOP_SPEED,
+            standing_height=CHASSIS_HEIGHT,
+            lidar=LIDAR_POSITION,
+            outline=OUTLINE,
+        ),
         sensors=(
             Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
             Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),

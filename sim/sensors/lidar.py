@@ -49,8 +49,11 @@ class Lidar:
         rows: N.
     """
 
-    def __init__(self, config: LidarConfig, tracks: Tracks, mount: Float, rows: int = 1) -> None:
-        self.config, self._tracks, self._mount = config, tracks, mount
+    def __init__(
+        self, config: LidarConfig, tracks: Tracks, mount: npt.ArrayLike, rows: int = 1
+    ) -> None:
+        self.config, self._tracks = config, tracks
+        self._mount = np.asarray(mount, np.float64)
         half = config.field_of_view / 2
         angle = np.linspace(-half, half, config.beams)
         self._angle = angle

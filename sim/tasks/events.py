@@ -92,7 +92,7 @@ class Pushes:
 
     def _speeds(self, rows: Rows) -> Float:
         """What pushes would give these robots, m/s; those that grow are drawn near the strongest,
-        for the weak ones teach nothing any more."""
+        for the weak ones have nothing left to teach."""
         low, high = self._config.speed
         if not self._config.grow:
             return self._rng.uniform(low, high, len(rows))

@@ -38,7 +38,7 @@ class TaskConfig(ABC):
     name: ClassVar[str]
     deployable: ClassVar[bool] = True
     gauntlet: ClassVar[str] = ""
-    """The gauntlet its policies can run, one of `policies.gauntlet.suite.GAUNTLETS`; none: ""."""
+    """The gauntlet its policies can run, of `policies.gauntlet.gauntlet_suite`; none: ""."""
 
     episode_seconds: float = setting(20.0, "Length of an episode.", "s", above=0)
     control_period: float = setting(0.02, "Time between two actions.", "s", above=0)

@@ -26,7 +26,7 @@ class VehicleNoise:
 
 @dataclass(frozen=True)
 class DrivingPractice:
-    """What training has more of than reality: a partly blind lidar, wet roads, load."""
+    """Shows training more of what is rare: a partly blind lidar, wet roads, load."""
 
     blind: Range | None = setting(None, unit="rad", at_least=0)
     """Width of the lidar's blind sector; none: as in `lidar`."""

@@ -11,14 +11,6 @@ from sim.engines.engine import Bool, Engine, Float, Rows
 from sim.racing.position import Locator
 from sim.racing.scene import add_track
 from sim.racing.tracks import make_tracks
-from sim.robots.vehicle import (
-    CHASSIS_HEIGHT,
-    LIDAR_POSITION,
-    OUTLINE,
-    TRACK,
-    WHEEL_RADIUS,
-    WHEELS,
-)
 from sim.sensors.gnss_receivers import GnssReceivers
 from sim.sensors.lidar import Lidar
 from sim.tasks.driving.rewards import reward
@@ -46,16 +38,18 @@ class DrivingTask(Task):
     ) -> None:
         super().__init__(engine, signals, rng)
         self.config, rows = config, engine.rows
+        self._car = car = config.robot.find_car()
         self.tracks = make_tracks(config.tracks, config.track_seed, config.track)
-        self.locator = Locator(self.tracks, rows, OUTLINE)
+        self.locator = Locator(self.tracks, rows, car.outline)
         self.position = self.locator.position
-        self._lidar = Lidar(config.lidar, self.tracks, LIDAR_POSITION, rows)
+        self._lidar = Lidar(config.lidar, self.tracks, car.lidar, rows)
         gnss = config.gnss if config.noise else config.gnss.exact()
         self._gnss = GnssReceivers(gnss, rows, config.control_period, rng)
         self._antenna = engine.sensor("gnss_position"), engine.sensor("gnss_velocity")
         model = engine.model
-        self._tyre, self._chassis = model.geom(f"{WHEELS[0]}_tyre").id, model.body("chassis").id
-        self._wheel_dofs = np.array([model.joint(f"{w}_wheel").dofadr[0] for w in WHEELS])
+        self._tyre = model.geom(config.ground[0]).id
+        self._chassis = model.body(config.robot.main_body).id
+        self._wheel_dofs = np.array([model.joint(f"{w}_wheel").dofadr[0] for w in car.wheels])
         self.pose = np.zeros((rows, 3))  # x, y, heading of the chassis frame
         self.yaw_rate = np.zeros(rows)  # rad/s
         self.travelled = np.zeros(rows)  # m along the centre line in this episode
@@ -95,11 +89,11 @@ class DrivingTask(Task):
         speed = rng.uniform(*config.start_speed, count)
         qpos = np.tile(self.engine.model.qpos0, (count, 1))
         qpos[:, :2] = tracks.center[track, index] + offset[:, None] * across
-        qpos[:, 2] = CHASSIS_HEIGHT
+        qpos[:, 2] = self._car.standing_height
         qpos[:, 3], qpos[:, 6] = np.cos(heading / 2), np.sin(heading / 2)
         qvel = np.zeros((count, self.engine.model.nv))
         qvel[:, 0], qvel[:, 1] = speed * np.cos(heading), speed * np.sin(heading)
-        qvel[:, self._wheel_dofs] = speed[:, None] / WHEEL_RADIUS
+        qvel[:, self._wheel_dofs] = speed[:, None] / self._car.wheel_radius
         for counter in self._counters.values():
             counter[rows] = 0
         self._gnss.reset(rows)
@@ -132,8 +126,9 @@ class DrivingTask(Task):
         velocity = self.now.velocity
         velocity[:] = about_vertical(-self.pose[:, 2], qvel[:, :2])
         self.yaw_rate[:] = qvel[:, 5]
-        over_ground = velocity[:, :1] + self.yaw_rate[:, None] * [-TRACK / 2, TRACK / 2]
-        self.now.wheel_slip[:] = WHEEL_RADIUS * qvel[:, self._wheel_dofs[2:]] - over_ground
+        car, half = self._car, self._car.track / 2
+        over_ground = velocity[:, :1] + self.yaw_rate[:, None] * [-half, half]
+        self.now.wheel_slip[:] = car.wheel_radius * qvel[:, self._wheel_dofs[2:]] - over_ground
 
     def _observe_progress(self, before: Float) -> None:
         now, length = self.now, self.tracks.length[self.locator.track]

@@ -1,1 +1,1 @@
-"""HumanoidVelocity: walks as commanded."""
+"""Walks as commanded, with any robot on legs; HumanoidVelocity does so with the humanoid."""

@@ -28,7 +28,7 @@ class WalkingNoise:
 
 @dataclass(frozen=True)
 class Practice:
-    """What training has more of than reality: starts and pushes, which are otherwise too rare to
+    """Shows training more starts and pushes than reality has, which are otherwise too rare to
     learn."""
 
     episode_seconds: float = setting(10.0, "Length of an episode.", "s", above=0)

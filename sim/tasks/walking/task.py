@@ -174,7 +174,7 @@ class WalkingTask(Task):
         self.fallen |= self.engine.diverged
 
     def _touching(self) -> Bool:
-        """Which feet touch the ground now, (N, F)."""
+        """Returns which feet touch the ground now, (N, F)."""
         return self.now.foot_force > self.now.robot.touch_force
 
     def _observe_clock(self) -> None:

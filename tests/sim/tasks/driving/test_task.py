@@ -1,12 +1,15 @@
 """VehicleTrack as a learner sees it: what is observed, what counts as progress, what ends it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from edge_runtime.errors import UserError
 from policies.evaluation.pure_pursuit import PurePursuit
 from sim.envs.vector_env import TaskVectorEnv
+from sim.robots.humanoid import humanoid
+from sim.robots.robot import SimRobot
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.driving.rewards import DrivingRewards
 from sim.tasks.driving.task import DrivingTask
@@ -206,3 +209,31 @@ def test_gnss_follows_the_antenna() -> None:
     apart = np.linalg.norm(env.signals["gnss_position"][:, :2] - task.pose[:, :2], axis=1)
     assert (apart < 0.4 + 5 * TASK.gnss.wander).all()
     assert (apart > 0).all()
+
+
+@dataclass(frozen=True)
+class LongCarTrack(VehicleTrack):
+    """The car with another nose, larger wheels to its knowledge, and a body of another name."""
+
+    @property
+    def robot(self) -> SimRobot:
+        ours = super().robot
+        longer = replace(ours.find_car(), outline=((4.0, 0.0),), wheel_radius=0.4)
+        return replace(ours, name="long", car=longer)
+
+
+def test_another_car_brings_its_own_facts() -> None:
+    calm = replace(CALM, tracks=1)
+    (_, short), (_, long) = make(calm), make(LongCarTrack(**vars(calm)))
+    np.testing.assert_array_equal(short.pose, long.pose)
+    assert (short.position.clearance != long.position.clearance).all()
+    wheel, other = (
+        task.engine.qvel[:, task.engine.model.joint("rear_left_wheel").dofadr[0]]
+        for task in (short, long)
+    )
+    np.testing.assert_allclose(wheel, 2.0 * other)
+
+
+def test_a_robot_that_is_no_car_is_refused() -> None:
+    with pytest.raises(UserError, match="'humanoid' is no car to drive"):
+        humanoid(0.3).find_car()

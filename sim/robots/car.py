@@ -1,0 +1,32 @@
+"""Holds what driving has to know of a robot on four wheels."""
+
+from dataclasses import dataclass
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Car:
+    """The wheels and the outline of a car that steers its front wheels and drives the rear ones.
+
+    The chassis frame is that of the robot's main body, x ahead and y left, its origin in the
+    middle of the rear axle. A wheel turns about the joint of its name with `_wheel` behind.
+    """
+
+    wheels: tuple[str, str, str, str]
+    """Names: front left, front right, rear left, rear right."""
+    wheel_radius: float
+    """In m."""
+    wheelbase: float
+    """Distance between the axles, m."""
+    track: float
+    """Distance between the centres of left and right wheels, m."""
+    top_speed: float
+    """In m/s."""
+    standing_height: float
+    """Height of the chassis frame when the car stands on its springs, m."""
+    lidar: Point
+    """Position of the lidar in the chassis frame, m."""
+    outline: tuple[tuple[float, float], ...]
+    """Points of the car seen from above that must stay between the walls, m in the chassis
+    frame."""

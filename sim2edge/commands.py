@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Command:
+class Subcommand:
     """A command of the front door.
 
     Its module has a frozen dataclass `config` with the options and `main(config) -> int`, which
@@ -23,22 +23,22 @@ class Command:
     extra: str = ""  # the optional dependencies it needs: `pip install 'sim2edge[extra]'`
 
 
-COMMANDS: dict[str, Command] = {
-    "train": Command(
+COMMANDS: dict[str, Subcommand] = {
+    "train": Subcommand(
         "train a policy for a task, on the batch simulator",
         "policies.commands.train",
         "TrainConfig",
         leading="TASK",
         extra="train",
     ),
-    "eval": Command(
+    "eval": Subcommand(
         "evaluate a run or policy over seeded episodes; with --gate, as a check for CI",
         "policies.commands.evaluate",
         "EvaluateConfig",
         positional=("policy",),
         extra="train",
     ),
-    "render": Command(
+    "render": Subcommand(
         "film a run or policy as MP4",
         "policies.commands.render",
         "RenderConfig",
@@ -46,7 +46,7 @@ COMMANDS: dict[str, Command] = {
         short={"output": "-o"},
         extra="train",
     ),
-    "export": Command(
+    "export": Subcommand(
         "write a run's policy as one self-contained ONNX file",
         "policies.commands.export",
         "ExportConfig",
@@ -54,34 +54,34 @@ COMMANDS: dict[str, Command] = {
         short={"output": "-o"},
         extra="train",
     ),
-    "inspect": Command(
+    "inspect": Subcommand(
         "show what a policy file needs, and re-run its golden vectors",
         "edge_runtime.policy.inspection",
         "InspectConfig",
         positional=("policy",),
     ),
-    "run": Command(
+    "run": Subcommand(
         "drive a robot with a policy file inside the latency budget",
         "edge_runtime.run",
         "RunConfig",
         positional=("policy",),
         extra="sim",  # for the simulated robot alone
     ),
-    "up": Command(
+    "up": Subcommand(
         "bring a robot up as ROS 2 nodes: simulated or real, estimator, policy and guard",
         "sim2edge_ros.processes.up",
         "UpConfig",
         positional=("robot",),
         extra="ros",
     ),
-    "fuse": Command(
+    "fuse": Subcommand(
         "replay a recorded log through an estimator: errors, a picture, the estimates",
         "edge_runtime.replay.fuse",
         "FuseConfig",
         positional=("log",),
         extra="replay",
     ),
-    "urdf": Command(
+    "urdf": Subcommand(
         "write a robot's URDF for ROS and other engines, and check it against its MJCF",
         "sim.commands.urdf",
         "UrdfConfig",
@@ -89,7 +89,7 @@ COMMANDS: dict[str, Command] = {
         short={"output": "-o"},
         extra="sim",
     ),
-    "demo": Command(
+    "demo": Subcommand(
         "both robots driven by the edge runtime, and a short training, in ./out",
         "policies.commands.demo",
         "DemoConfig",

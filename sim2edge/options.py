@@ -11,12 +11,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from edge_runtime.config.config_file import from_json, read_table
 from edge_runtime.config.fields import check, described, is_required
 from edge_runtime.errors import UserError
-from sim2edge.commands import Command
+from sim2edge.commands import Subcommand
 
 CONFIG = "config"  # the option, and the key of a report under which a config stands
 
 
-def parse(name: str, command: Command, module: ModuleType, options: list[str]) -> Any:
+def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]) -> Any:
     """Reads the config of a command.
 
     Args:
@@ -79,7 +79,7 @@ def _read_config(options: list[str]) -> tuple[dict[str, Any], str, list[str]]:
     return document, file, rest
 
 
-def _rule(root: type[Any], command: Command) -> Callable[[Any], Any]:
+def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
     """Shows dataclasses to tyro: each field with what is declared of it, positional or not."""
     import tyro  # noqa: PLC0415  as above
 

@@ -19,7 +19,7 @@ PERIOD = 0.005  # s between calls, as on a robot; in a hot loop every provider l
 
 
 def trial(model: bytes, provider: ExecutionProvider, runs: int = RUNS) -> dict[str, Any]:
-    """Returns the fields of a `Measurement`, from paced calls; times are in µs."""
+    """Returns the fields of a `ProviderTiming`, from paced calls; times are in µs."""
     began = time.monotonic()
     try:
         policy = Policy(model, "it", provider)

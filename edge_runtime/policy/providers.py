@@ -30,7 +30,7 @@ _TRIAL = "edge_runtime.policy.measure_provider"
 
 
 @dataclass(frozen=True)
-class Measurement:
+class ProviderTiming:
     """Holds a provider's latency on the policy's golden observations; times are in µs."""
 
     provider: str
@@ -47,7 +47,7 @@ class Choice:
 
     provider: str
     wanted: str
-    measured: tuple[Measurement, ...] = ()
+    measured: tuple[ProviderTiming, ...] = ()
     diagnostic: str = ""  # why wanted providers were refused; empty if none was
 
     def as_dictionary(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def load(
         return Policy(model, str(path), find(choice.provider, folder)), choice
     except UserError as error:  # although its measurement worked
         measured = [m for m in choice.measured if m.provider != choice.provider]
-        failed = Measurement(choice.provider, f"it failed after it was measured: {error}")
+        failed = ProviderTiming(choice.provider, f"it failed after it was measured: {error}")
         return policy, Choice(CPU.name, wanted, (*measured, failed), failed.refused)
 
 
@@ -115,7 +115,7 @@ def candidates(wanted: str) -> list[str]:
     return list(dict.fromkeys((CPU.name, name)))
 
 
-def choose(wanted: str, measured: Sequence[Measurement]) -> Choice:
+def choose(wanted: str, measured: Sequence[ProviderTiming]) -> Choice:
     """Chooses the sound provider with the smallest p99, or the wanted one if it is sound."""
     sound = [m for m in measured if not m.refused]
     if wanted == AUTO:
@@ -151,7 +151,9 @@ def find(name: str, folder: Path) -> ExecutionProvider:
     return ExecutionProvider(name)
 
 
-def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIENCE) -> Measurement:
+def measure(
+    model: bytes, provider: ExecutionProvider, patience: float = _PATIENCE
+) -> ProviderTiming:
     """Measures a provider in a process of its own, so that a crash or hang cannot end this one."""
     request = json.dumps([provider.name, dict(provider.options)])
     process = subprocess.Popen(
@@ -164,18 +166,18 @@ def measure(model: bytes, provider: ExecutionProvider, patience: float = _PATIEN
     try:
         answer, complaints = process.communicate(model, patience)
     except subprocess.TimeoutExpired:
-        return Measurement(provider.name, f"it did not answer within {patience:g} s")
+        return ProviderTiming(provider.name, f"it did not answer within {patience:g} s")
     finally:
         process.kill()
         process.wait()
     if process.returncode < 0:
-        return Measurement(provider.name, f"it crashed with signal {-process.returncode}")
+        return ProviderTiming(provider.name, f"it crashed with signal {-process.returncode}")
     lines = complaints.decode(errors="replace").strip().splitlines()
     try:
-        found = Measurement(provider.name, **json.loads(answer.splitlines()[-1]))
+        found = ProviderTiming(provider.name, **json.loads(answer.splitlines()[-1]))
     except (IndexError, ValueError, TypeError):
         why = lines[-1] if lines else f"exit code {process.returncode}"
-        return Measurement(provider.name, f"it failed: {why}")
+        return ProviderTiming(provider.name, f"it failed: {why}")
     if found.refused and lines:  # onnxruntime says on stderr which library it lacks
         return replace(found, refused=f"{found.refused} ({_reason(lines)})")
     return found

@@ -18,7 +18,7 @@ from edge_runtime.recording.run_log_format import RunRecord
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.replayed_fusion import ReplayedFusion
 
-ESTIMATORS = ("attitude", "legged", "wheeled")
+REPLAYABLE = ("attitude", "legged", "wheeled")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _classes(name: str) -> tuple[Any, Any]:
         from edge_runtime.fusion.wheeled.filter import WheeledFilter  # noqa: PLC0415
 
         return WheeledFilter, WheeledConfig
-    raise UserError(f"unknown estimator '{name}'; there are: {', '.join(ESTIMATORS)}")
+    raise UserError(f"unknown estimator '{name}'; there are: {', '.join(REPLAYABLE)}")
 
 
 def _from_json(config_class: Any, values: Mapping[str, Any]) -> Any:

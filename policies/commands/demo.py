@@ -36,7 +36,7 @@ class DemoConfig:
 
 
 def main(config: DemoConfig) -> int:
-    """Run the command.
+    """Runs the command.
 
     Raises:
         UserError: a step failed.

@@ -8,7 +8,7 @@ __all__ = ["EvaluateConfig", "main"]
 
 
 def main(config: EvaluateConfig) -> int:
-    """Run the command.
+    """Runs the command.
 
     Returns:
         0, or 1 when the gate was missed, or episodes or trials are missing.

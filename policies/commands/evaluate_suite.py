@@ -11,7 +11,7 @@ from edge_runtime.errors import UserError
 from policies.commands.evaluate_config import MISSED, EvaluateConfig
 from policies.commands.evaluate_tables import print_results
 from policies.evaluation.gate import Gate
-from policies.evaluation.suite_result import OUTCOMES, SuiteResult, TrialResult, write_results
+from policies.evaluation.suite_result import TRIAL_FIGURES, SuiteResult, TrialResult, write_results
 from policies.export.policy_file import PolicyFile
 from policies.faults.fault_suite import METRICS, run_faults
 from policies.faults.fault_table import fault_table
@@ -44,7 +44,7 @@ def run_suite(config: EvaluateConfig) -> int:
     if protocol.suite == FAULTS:
         _check_faults(config)
         if gate:
-            gate.check((*OUTCOMES, *METRICS))
+            gate.check((*TRIAL_FIGURES, *METRICS))
         results = [_faults(policy, config)]
     else:
         _try_out(policy, protocol, config.engines, gate)
@@ -71,7 +71,7 @@ def run_suite(config: EvaluateConfig) -> int:
 
 
 def film_worst(results: Sequence[SuiteResult], film: FilmTrial, folder: Path) -> None:
-    """Film each engine's failed trials that say most, into that folder."""
+    """Films each engine's failed trials that say most, into that folder."""
     for result in results:
         if result.trials and result.success == 1.0:
             print(f"no films of {result.engine}: no trial failed")
@@ -96,7 +96,7 @@ def _film(
 def _try_out(
     policy: PolicyFile, protocol: GauntletProtocol, engines: Sequence[str], gate: Gate | None
 ) -> None:
-    """Refuse what a later engine cannot run, or the gate cannot judge, before anything runs."""
+    """Refuses what a later engine cannot run, or the gate cannot judge, before anything runs."""
     for engine in engines if gate else engines[1:]:
         figures = figures_of(policy, protocol, engine)
         if gate:

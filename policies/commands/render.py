@@ -50,7 +50,7 @@ class RenderConfig:
 
 
 def main(config: RenderConfig) -> int:
-    """Run the command.
+    """Runs the command.
 
     Raises:
         UserError: there is no such policy, recording or camera, or this machine cannot draw.

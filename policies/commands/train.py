@@ -15,7 +15,7 @@ from typing import Any
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
-from policies.commands.train_progress import Progress, make_display
+from policies.commands.train_progress import TrainProgress, make_display
 from policies.export.run_export import export_run
 from policies.train.algorithms import ALGORITHMS, find_learner
 from policies.train.config import TrainConfig, check
@@ -92,7 +92,7 @@ def _defaults(
 
 
 def main(config: TrainConfig) -> int:
-    """Run the command.
+    """Runs the command.
 
     Raises:
         UserError: the run cannot be started, resumed or saved.
@@ -134,7 +134,7 @@ def _train(training: Training, config: TrainConfig) -> bool:
     """Iterates until done (True) or asked to stop (False); the state is saved either way."""
     end = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
     saved = time.monotonic()
-    progress = Progress(training.steps, config.steps)
+    progress = TrainProgress(training.steps, config.steps)
     title = f"{config.task.name}, {config.algorithm}, seed {config.seed}"
     with _stop_signals() as stop, make_display(title, training.run.path) as display:
         while training.steps < config.steps:

@@ -15,7 +15,7 @@ LINE_SECONDS = 10.0  # between two plain lines
 RATE_WINDOW = 20  # iterations that steps/s is averaged over
 
 
-class Progress:
+class TrainProgress:
     """Measures how far a training of `total` steps is, and how fast it goes."""
 
     def __init__(self, steps: int, total: int) -> None:
@@ -72,7 +72,7 @@ class PlainLines:
     def __init__(self, title: str, folder: Path) -> None:
         self._opening = f"{title} in {folder}"
         self._printed = float("-inf")
-        self._latest: Progress | None = None
+        self._latest: TrainProgress | None = None
 
     def __enter__(self) -> "PlainLines":
         print(self._opening, flush=True)
@@ -82,13 +82,13 @@ class PlainLines:
         if self._latest is not None:
             self._print(self._latest)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: TrainProgress) -> None:
         """Prints a line, if the last one was at least `LINE_SECONDS` ago."""
         self._latest = progress
         if time.monotonic() - self._printed >= LINE_SECONDS:
             self._print(progress)
 
-    def _print(self, progress: Progress) -> None:
+    def _print(self, progress: TrainProgress) -> None:
         self._printed, self._latest = time.monotonic(), None
         parts = [f"{name} {value}" for name, value in progress.headline.items()]
         terms = progress.group("reward/") | progress.group("metric/")
@@ -115,11 +115,11 @@ class LiveTable:
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: TrainProgress) -> None:
         """Draws the table anew."""
         self._live.update(self._draw(progress))
 
-    def _draw(self, progress: Progress) -> RenderableType:
+    def _draw(self, progress: TrainProgress) -> RenderableType:
         head = Table(title=f"{self._title}  [dim]{self._folder}[/dim]", title_justify="left")
         for name in progress.headline:
             head.add_column(name, justify="right")

@@ -16,7 +16,8 @@ from edge_runtime.files import write_file
 from policies.evaluation.measures import Values, mean_of_known
 from sim.envs.vector_env import MODEL
 
-OUTCOMES: tuple[str, ...] = ("completed", "seconds")  # figures that the trials of every suite have
+# The figures that the trials of every suite have.
+TRIAL_FIGURES: tuple[str, ...] = ("completed", "seconds")
 PUSHES = "pushes_survived"  # the figure of trials with pushes
 SURVIVAL = "survival"  # that of trials which a fall may end, or leaving the track
 
@@ -91,7 +92,7 @@ class SuiteResult:
         each push."""
         successes = np.array([float(t.success) for t in self.trials])
         seconds = np.array([t.seconds for t in self.trials])
-        figures = dict(zip(OUTCOMES, (successes, seconds)))
+        figures = dict(zip(TRIAL_FIGURES, (successes, seconds)))
         pushes = [float(p.survived) for t in self.trials for p in t.pushes]
         if pushes:
             figures[PUSHES] = np.array(pushes)

@@ -10,10 +10,10 @@ from enum import Enum
 
 from edge_runtime.policy.contract import Contract
 from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.robot.sensors import IMU
 from edge_runtime.safety.rules import Fault, Reaction, Rule
 from edge_runtime.signals import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_VEL, Signal
 from policies.faults.injections import (
-    IMU,
     Absent,
     BadAction,
     BadCommand,

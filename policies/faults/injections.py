@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
+from edge_runtime.robot.sensors import IMU
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signals
 
-IMU = (IMU_GYRO, IMU_ACCEL, IMU_BURST)
 _READING = 6  # entries of a reading in a burst
 
 

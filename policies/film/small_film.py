@@ -139,7 +139,7 @@ class _EndCaption(Caption):
     """Says the time, and at the end what went wrong."""
 
     def at(self, seconds: float, picture: Picture, why: str = "") -> Picture:
-        """The picture with its caption."""
+        """Returns the picture with its caption."""
         self._seconds, self._lines = seconds, [why] if why else []
         return self.write(picture)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
-from policies.evaluation.suite_result import OUTCOMES, SURVIVAL, SuiteResult, TrialResult
+from policies.evaluation.suite_result import SURVIVAL, TRIAL_FIGURES, SuiteResult, TrialResult
 from policies.export.policy_file import PolicyFile
 from policies.gauntlet.driving import DrivingTrials
 from policies.gauntlet.protocol import GauntletProtocol
@@ -101,7 +101,7 @@ def figures_of(
     """
     env = make_trials(policy, protocol, GauntletRun([], engine=engine, threads=1), [], 1)
     try:
-        return (*OUTCOMES, *env.outcomes, SURVIVAL, *env.measures.names)
+        return (*TRIAL_FIGURES, *env.outcomes, SURVIVAL, *env.measures.names)
     finally:
         env.close()
 
@@ -113,7 +113,7 @@ def make_trials(
     trials: Iterable[int],
     rows: int,
 ) -> TrialEnv:
-    """The environment that runs these trials.
+    """Makes the environment that runs these trials.
 
     Raises:
         UserError: see `run_gauntlet`.

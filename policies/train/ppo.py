@@ -76,8 +76,8 @@ class BatchPPO(PPO):
         returns: torch.Tensor,
         mirrored: torch.Tensor | None,
     ) -> torch.Tensor:
-        """One gradient step; returns policy loss, value loss, entropy, KL, clipped share, and how
-        far left and right are apart."""
+        """Takes one gradient step; returns policy loss, value loss, entropy, KL, clipped share, and
+        how far left and right are apart."""
         values, log_prob, entropy = self.policy.evaluate_features(features, actions)
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         log_ratio = log_prob - old_log_prob

@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime.errors import UserError
 from sim2edge import __main__ as front_door
-from sim2edge.commands import COMMANDS, Command
+from sim2edge.commands import COMMANDS, Subcommand
 
 
 def sim2edge(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -175,7 +175,7 @@ def run_sample(
     module.SampleConfig = SampleConfig  # type: ignore[attr-defined]
     module.main = behaviour  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sample_command", module)
-    command = Command("a sample", "sample_command", "SampleConfig", ("thing",), extra=extra)
+    command = Subcommand("a sample", "sample_command", "SampleConfig", ("thing",), extra=extra)
     monkeypatch.setitem(COMMANDS, "sample", command)
     return front_door.main(["sample", *arguments])
 

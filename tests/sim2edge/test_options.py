@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
-from sim2edge.commands import Command
+from sim2edge.commands import Subcommand
 from sim2edge.options import _one_line, parse
 
 
@@ -48,7 +48,9 @@ class SampleConfig:
 
 MODULE = type(sys)("sample")
 MODULE.SampleConfig = SampleConfig  # type: ignore[attr-defined]
-COMMAND = Command("a sample", "sample", "SampleConfig", positional=("thing",), short={"out": "-o"})
+COMMAND = Subcommand(
+    "a sample", "sample", "SampleConfig", positional=("thing",), short={"out": "-o"}
+)
 
 
 def ask(*words: object) -> Any:

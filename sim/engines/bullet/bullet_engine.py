@@ -21,8 +21,8 @@ import numpy as np
 
 from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
+from sim.engines.bullet.mujoco_only import refuse_unsupported
 from sim.engines.bullet.shared_arrays import Layout, SharedArrays
-from sim.engines.bullet.unsupported import refuse_unsupported
 from sim.engines.bullet.worker_job import WorkerJob
 from sim.engines.bullet.world_fields import FIELDS
 from sim.engines.engine import Bool, Engine, Float, Rows

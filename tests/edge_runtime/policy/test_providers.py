@@ -15,7 +15,7 @@ from edge_runtime.errors import ContractError, UserError
 from edge_runtime.policy import providers
 from edge_runtime.policy.inference import CPU, ExecutionProvider, Policy
 from edge_runtime.policy.measure_provider import trial
-from edge_runtime.policy.providers import Choice, Measurement, candidates, choose, load, measure
+from edge_runtime.policy.providers import Choice, ProviderTiming, candidates, choose, load, measure
 from tests.edge_runtime.leg import make_contract, make_model
 
 # A second provider that comes with each onnxruntime for Linux: it leaves all of this to the CPU.
@@ -139,9 +139,9 @@ def test_one_that_hangs_is_given_up(path: Path) -> None:
 
 def test_the_smallest_p99_of_the_sound_ones_wins() -> None:
     measured = [
-        Measurement("Fast", "off by 0.01"),
-        Measurement("B", p50=1.0, p99=80.0),
-        Measurement("A", p50=20.0, p99=50.0),
+        ProviderTiming("Fast", "off by 0.01"),
+        ProviderTiming("B", p50=1.0, p99=80.0),
+        ProviderTiming("A", p50=20.0, p99=50.0),
     ]
     choice = choose("auto", measured)
     assert (choice.provider, choice.diagnostic) == ("A", "Fast: off by 0.01")

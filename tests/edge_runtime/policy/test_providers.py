@@ -107,7 +107,7 @@ def strike(number: int, struck: list[int]) -> threading.Thread:
         while time.monotonic() < until:
             for task in children.iterdir():
                 for child in (task / "children").read_text().split():
-                    if b"provider_trial" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                    if b"measure_provider" not in Path(f"/proc/{child}/cmdline").read_bytes():
                         continue  # it is still what it was forked from
                     os.kill(int(child), number)
                     struck.append(int(child))

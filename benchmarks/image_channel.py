@@ -58,7 +58,7 @@ def image_channel(rounds: int, seconds: float) -> list[Figure]:
         WITHOUT: plain,
         BESIDE: dataclasses.replace(plain, images=(CAMERA,)),
         AMONG: dataclasses.replace(
-            plain, signals=(*plain.signals, Signal("camera", CAMERA.size, "1", "camera"))
+            plain, signals=(*plain.signals, Signal("camera", CAMERA.nbytes, "1", "camera"))
         ),
     }
     taken: dict[str, list[np.ndarray]] = {name: [] for name in robots}

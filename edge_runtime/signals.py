@@ -40,7 +40,7 @@ class ImageSignal:
     frame: str = ""  # the camera's
 
     @property
-    def size(self) -> int:
+    def nbytes(self) -> int:
         """How many bytes an image has."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 

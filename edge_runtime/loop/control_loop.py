@@ -17,7 +17,7 @@ from edge_runtime.loop.handover import Handover, LatestValue
 from edge_runtime.loop.pacing import next_release, sleep_until
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.loop.tick import Observer, Tick
-from edge_runtime.policy.contract import Contract
+from edge_runtime.policy.binding import check_same_operation
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Robot
@@ -204,7 +204,7 @@ class ControlLoop:
                 f"loop runs at {self.period * 1e-9:g} s; start a new run with it"
             )
         controller = Controller(policy, self.robot.description, self.fusion, signals)
-        _check_same_operation(self.controller.contract, policy)
+        check_same_operation(self.controller.contract, policy.contract, policy.source)
         return controller
 
     def add_observer(self, observer: Observer) -> None:
@@ -371,7 +371,16 @@ class ControlLoop:
             self.error = error
             if self._begun:
                 with suppress(Exception):  # the robot may be what failed
-                    self._write(self.safe.react(Reaction.DAMP))
+                    self._damp()
+
+    def _damp(self) -> None:
+        """Damps the robot after the loop has failed, and shows that to the observers."""
+        tick = self.last_tick
+        tick.sent = self._write(self.safe.react(Reaction.DAMP))
+        tick.number, tick.began, tick.reaction = self.ticks, self._clock(), Reaction.DAMP
+        tick.missed = tick.fused = 0
+        tick.was_reset = tick.observed = tick.drove = False
+        self._show_to_observers()
 
     def _tick_at_deadlines(self) -> None:
         release, missed = self._first_release(), 0
@@ -396,20 +405,3 @@ class ControlLoop:
             if self._ending.wait(2e-4):
                 break
         return self._clock() + round(self.config.phase * self.period)
-
-
-def _check_same_operation(running: Contract, following: Policy) -> None:
-    """Refuses a policy with other commands than the operator gives, or another limit of tilt."""
-    contract = following.contract
-    commands, wanted = ([(c.name, c.unit) for c in of.commands] for of in (contract, running))
-    if commands != wanted:
-        takes, asked = (", ".join(f"{n} {u}" for n, u in of) or "none" for of in (commands, wanted))
-        raise ContractError(
-            f"{following.source}: its commands are {takes}, the operator gives {asked}; "
-            "start a new run with it"
-        )
-    if contract.max_tilt != running.max_tilt:
-        raise ContractError(
-            f"{following.source}: its max_tilt is {contract.max_tilt:g} rad, the running guard's "
-            f"{running.max_tilt:g}; start a new run with it"
-        )

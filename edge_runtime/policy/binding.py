@@ -48,6 +48,7 @@ def bind(
     _check_joints(contract, robot, source)
     available = {signal.name: signal for signal in (*robot.signals, *fusion.provides)}
     _check_live(robot)
+    _check_images(robot)
     _check_reads(robot, fusion, source)
     # Half of the estimates from one estimator and half from another would contradict each other.
     estimated = {signal.name for signal in fusion.provides or robot.signals}
@@ -71,6 +72,27 @@ def bind(
             _check_signal(signal, available[signal.name], robot, source, "the policy")
     to_policy = np.array([robot.joint_names.index(name) for name in contract.joint_names])
     return Binding(to_policy, np.argsort(to_policy))
+
+
+def check_same_operation(running: Contract, contract: Contract, source: str) -> None:
+    """Checks that a policy may follow the running one: the operator and the guard stay.
+
+    Raises:
+        ContractError: it takes other commands than the operator gives, or has another limit of
+            tilt.
+    """
+    commands, wanted = ([(c.name, c.unit) for c in of.commands] for of in (contract, running))
+    if commands != wanted:
+        takes, asked = (", ".join(f"{n} {u}" for n, u in of) or "none" for of in (commands, wanted))
+        raise ContractError(
+            f"{source}: its commands are {takes}, the operator gives {asked}; "
+            "start a new run with it"
+        )
+    if contract.max_tilt != running.max_tilt:
+        raise ContractError(
+            f"{source}: its max_tilt is {contract.max_tilt:g} rad, the running guard's "
+            f"{running.max_tilt:g}; start a new run with it"
+        )
 
 
 def _check_joints(contract: Contract, robot: RobotDescription, source: str) -> None:
@@ -100,6 +122,17 @@ def _check_live(robot: RobotDescription) -> None:
         raise ContractError(
             f"robot '{robot.name}' calls {_quoted(missing)} live but gives no such signal"
         )
+
+
+def _check_images(robot: RobotDescription) -> None:
+    for image in robot.images:
+        try:
+            np.dtype(image.dtype)
+        except TypeError:
+            raise ContractError(
+                f"robot '{robot.name}': image '{image.name}' has dtype '{image.dtype}', which "
+                "numpy does not know; give one such as 'uint8' or 'float32'"
+            ) from None
 
 
 def _check_reads(robot: RobotDescription, fusion: Fusion, source: str) -> None:

@@ -17,6 +17,7 @@ from edge_runtime.signals import ImageSignal
 
 _IMAGES = 4  # in a ring: the newest stays whole while three more come
 _HEAD = struct.Struct("<QId")  # number, checksum, stamp
+_CHECKED = struct.Struct("<Qd")  # what the checksum covers before the pixels: number, stamp
 _ALIGNED = 64  # bytes; newest number and heads have a cache line each
 
 Pixels = npt.NDArray[Any]
@@ -28,15 +29,16 @@ class Image(NamedTuple):
     sequence: int  # counts the camera's images
     stamp: float  # s, when it was taken, by the robot's clock
     pixels: Pixels  # of the signal's shape and dtype; overwritten some images later
-    checksum: int | None = None  # CRC-32 of the pixels, if another process may overwrite them
+    # CRC-32 of number, stamp and pixels, if another process may overwrite them.
+    checksum: int | None = None
 
     def copy(self) -> Pixels | None:
-        """Copies the pixels; returns None if they were overwritten meanwhile.
+        """Copies the pixels; returns None if they, number or stamp were overwritten meanwhile.
 
         A megabyte takes a fraction of a millisecond, so a thread beside the control loop does it.
         """
         pixels = np.array(self.pixels)
-        if self.checksum is not None and self.checksum != zlib.crc32(pixels.data):
+        if self.checksum is not None and self.checksum != _sum(*self[:2], pixels):
             return None
         return pixels
 
@@ -58,9 +60,9 @@ class ImageRing:
         self._newest = memory[offset : offset + 8].cast("Q")
         heads = [offset + _ALIGNED * (1 + index) for index in range(_IMAGES)]
         self._heads = [memory[start : start + _HEAD.size] for start in heads]
-        first, step = offset + _ALIGNED * (1 + _IMAGES), _aligned(signal.size)
+        first, step = offset + _ALIGNED * (1 + _IMAGES), _aligned(signal.nbytes)
         self._pixels: list[Pixels] = [
-            np.frombuffer(memory[start : start + signal.size], signal.dtype).reshape(signal.shape)
+            np.frombuffer(memory[start : start + signal.nbytes], signal.dtype).reshape(signal.shape)
             for start in range(first, first + _IMAGES * step, step)
         ]
         self._number = 0
@@ -69,7 +71,7 @@ class ImageRing:
     @staticmethod
     def bytes_needed(signal: ImageSignal) -> int:
         """Returns the bytes of a ring in shared memory."""
-        return _ALIGNED * (1 + _IMAGES) + _IMAGES * _aligned(signal.size)
+        return _ALIGNED * (1 + _IMAGES) + _IMAGES * _aligned(signal.nbytes)
 
     def publish(self, pixels: Pixels, stamp: float) -> None:
         """Copies an image into the ring.
@@ -86,7 +88,7 @@ class ImageRing:
         number = self._number = self._number + 1
         place = number % _IMAGES
         np.copyto(self._pixels[place], pixels)
-        checksum = zlib.crc32(self._pixels[place].data)
+        checksum = _sum(number, stamp, self._pixels[place])
         _HEAD.pack_into(self._heads[place], 0, number, checksum, stamp)
         self._newest[0] = number
 
@@ -109,6 +111,10 @@ class ImageRing:
         self._image = None
         for view in (*self._heads, self._newest):
             view.release()
+
+
+def _sum(number: int, stamp: float, pixels: Pixels) -> int:
+    return zlib.crc32(pixels.data, zlib.crc32(_CHECKED.pack(number, stamp)))
 
 
 def _aligned(size: int) -> int:

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.config.config_file import from_json, to_json
-from edge_runtime.errors import UserError
+from edge_runtime.errors import UserError, suggestion
 from edge_runtime.robot.images import NO_IMAGES, Image, ImageRing, Pixels
 from edge_runtime.robot.robot import ActuatorCommand, Mode, RobotDescription, Sample
 from edge_runtime.signals import Array
 
-_MAGIC = b"sim2edge robot 4"
+_MAGIC = b"sim2edge robot 5"
 _HEADER = struct.Struct("<16sI")  # magic, length of the description
 _ENTRIES = 4
 _READS = 3  # attempts at an entry that is being overwritten
@@ -227,8 +227,11 @@ class RobotServer:
             stamp: when it was taken, s by the robot's clock.
 
         Raises:
-            UserError: the pixels have another shape or dtype.
+            UserError: there is no such image, or the pixels have another shape or dtype.
         """
+        if name not in self._cameras:
+            hint = suggestion(name, self._cameras)
+            raise UserError(f"robot '{self.description.name}' has no image '{name}'; {hint}")
         self._cameras[name].publish(pixels, stamp)
 
     def command(self) -> ActuatorCommand | None:

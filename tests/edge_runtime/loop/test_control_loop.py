@@ -14,6 +14,7 @@ from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
 from edge_runtime.loop.handover import Handover
 from edge_runtime.loop.realtime import RealtimeConfig
+from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.contract import Command
 from edge_runtime.policy.inference import Policy
 from edge_runtime.report.run_report import as_dictionary
@@ -280,10 +281,21 @@ def test_a_fault_in_the_robots_driver_damps_and_is_raised() -> None:
     robot = Broken()
     contract = make_contract(control_period=0.005)
     loop = ControlLoop(Policy(make_model(contract)), robot, AttitudeFusion(0.005, BURST))
+    seen: list[tuple[int, Reaction, bool, int, Mode]] = []
+
+    class Seeing:
+        def observe(self, tick: Tick) -> None:
+            assert tick.sent is not None
+            about = tick.number, tick.reaction, tick.drove, tick.fused
+            seen.append((*about, tick.sent.mode))
+
+    loop.add_observer(Seeing())
     loop.start()
     with pytest.raises(OSError, match="bus off"):
         loop.join(30.0)
     assert robot.commands[-1].mode is Mode.DAMP
+    assert len(seen) == len(robot.commands), "the observers see the last command too"
+    assert seen[-1] == (loop.ticks, Reaction.DAMP, False, 0, Mode.DAMP)
 
 
 def test_says_when_a_robot_gives_no_sample(robot: LegRobot) -> None:

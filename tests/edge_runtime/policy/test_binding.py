@@ -13,7 +13,7 @@ from edge_runtime.fusion.no_fusion import NoFusion
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.policy.binding import bind
 from edge_runtime.robot.robot import RobotDescription
-from edge_runtime.signals import Signal
+from edge_runtime.signals import ImageSignal, Signal
 from tests.edge_runtime.leg import BURST, JOINTS, SENSORS, LegRobot, make_contract
 
 VQF = AttitudeFusion(0.02, BURST)
@@ -54,6 +54,7 @@ def test_binds_joints_by_name() -> None:
         ({"signals": sensors("imu_accel", unit="g")}, "'imu_accel' has unit .* 'g'"),
         ({"signals": sensors("imu_burst", frame="torso")}, "'imu_burst' has frame .* 'torso'"),
         ({"signals": sensors("imu_burst", size=25)}, "'imu_burst' has 24 entries .* 25 from"),
+        ({"images": (ImageSignal("camera", (4, 6, 3), "unit8"),)}, "'camera' has dtype 'unit8'"),
         ({"live": ("lidra",)}, "calls 'lidra' live"),
         ({"live_moving": ("joint_poss",)}, "calls 'joint_poss' live"),
     ],

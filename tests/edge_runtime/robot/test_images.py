@@ -126,6 +126,25 @@ def test_what_was_overwritten_is_not_taken_for_the_image() -> None:
     assert copied(reader.refresh()).max() == 5
 
 
+def test_a_number_or_stamp_of_another_image_is_not_taken() -> None:
+    """As a reader has it whose image was overwritten between number and stamp."""
+    writer, reader = rings(CAMERA)
+    writer.publish(np.ones(CAMERA.shape, np.uint8), 1.25)
+    image = reader.refresh()
+    assert image is not None
+    assert image._replace(stamp=1.5).copy() is None
+    assert image._replace(sequence=2).copy() is None
+    assert image.copy() is not None
+
+
+def test_an_image_that_is_not_there_is_named(name: str) -> None:
+    with (
+        RobotServer(name, SEEING) as server,
+        pytest.raises(UserError, match="robot 'leg' has no image 'typo'; there are: camera, depth"),
+    ):
+        server.publish_image("typo", np.zeros(CAMERA.shape, np.uint8), 0.0)
+
+
 @pytest.mark.parametrize(
     "pixels", [np.zeros((6, 4, 3), np.uint8), np.zeros(CAMERA.shape, np.float32)]
 )

@@ -35,16 +35,15 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON row per figure")
     arguments = parser.parse_intermixed_args()
     scripts = arguments.scripts or [path.name for path in SCRIPTS]
+    worse = 0
     with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
         old = Path(folder)
         _unpack(arguments.commit, old)
-        figures = [
-            figure
-            for script in scripts
-            if (old / "benchmarks" / script).exists()
-            for figure in _compare(old, script, arguments.rounds, arguments.quick)
-        ]
-    return report(figures, arguments.json)
+        for script in scripts:
+            if (old / "benchmarks" / script).exists():
+                figures = _compare(old, script, arguments.rounds, arguments.quick)
+                worse |= report(list(figures), arguments.json)
+    return worse
 
 
 def _unpack(commit: str, folder: Path) -> None:
@@ -53,7 +52,7 @@ def _unpack(commit: str, folder: Path) -> None:
 
 
 def _compare(old: Path, script: str, rounds: int, quick: bool) -> Iterator[Figure]:
-    """The figures that both versions of a script print, with the old one as the target."""
+    """Yields the figures that both versions of a script print; the old one is the target."""
     before: Runs = {}
     after: Runs = {}
     for number in range(rounds):
@@ -67,7 +66,7 @@ def _compare(old: Path, script: str, rounds: int, quick: bool) -> Iterator[Figur
 
 
 def _run(checkout: Path, script: str, quick: bool) -> Iterable[dict[str, Any]]:
-    """The rows that a checkout's own script prints with that checkout's own packages."""
+    """Returns the rows that a checkout's own script prints with its own packages."""
     path = os.pathsep.join(str(checkout / folder) for folder in PACKAGES)
     done = subprocess.run(
         [sys.executable, f"benchmarks/{script}", "--json", *["--quick"] * quick],

@@ -53,6 +53,20 @@ def test_a_missing_provider_falls_back_to_the_cpu_and_is_reported(node: Any) -> 
     assert "CPU p99" in values["provider_measured"]
 
 
+def test_a_refused_file_does_not_change_what_is_said_of_the_driver(node: Any) -> None:
+    with drive(node) as made:
+        before = made.choice
+        with pytest.raises(UserError):
+            made.load(default_policy("humanoid"))
+        with pytest.raises(UserError, match="not active"):
+            made.try_out(default_policy("vehicle"))
+        assert made.choice is before
+        made.load(default_policy("vehicle"))
+        assert made.choice is not before
+        made.roll_back()
+        assert made.choice is before
+
+
 def test_an_unknown_provider_is_refused(node: Any) -> None:
     with pytest.raises(UserError, match="unknown provider 'tensort'; take auto, cpu"):
         drive(node, provider="tensort").__enter__()

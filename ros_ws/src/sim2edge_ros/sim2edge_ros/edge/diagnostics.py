@@ -159,7 +159,7 @@ class Diagnostics:
             "clipped": self._drive.loop.clipped,
             "provider": policy.provider.name,
         }
-        choice = self._drive.choice  # for the policy file that was loaded last
+        choice = self._drive.choice
         if choice.measured:
             values["provider_measured"] = choice.described()
         if choice.diagnostic:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from rclpy.node import Node
 
@@ -57,6 +58,7 @@ class Drive:
 
     def __init__(self, node: Node, parameters: EdgeParameters) -> None:
         self._node, self.parameters = node, parameters
+        self._choices: WeakKeyDictionary[Policy, providers.Choice] = WeakKeyDictionary()
         self.simulated_time = bool(node.get_parameter("use_sim_time").value)
         named = Path(parameters.policy) if parameters.policy else default_policy(parameters.robot)
         policy = self._read(named.expanduser())
@@ -121,6 +123,11 @@ class Drive:
     def policy(self) -> Policy:
         """The policy that drives, or will from the next start on."""
         return self.session.policy
+
+    @property
+    def choice(self) -> providers.Choice:
+        """The execution provider of the policy that drives, and why it was chosen."""
+        return self._choices[self.policy]
 
     def start(self) -> None:
         """Commands the robot from its next sample on.
@@ -314,10 +321,11 @@ class Drive:
             yield
 
     def _read(self, path: Path) -> Policy:
-        """Loads a policy on the wanted provider or else the CPU; `choice` holds the reason."""
+        """Loads a policy on the wanted provider or else the CPU, and keeps the reason."""
         cache = self.parameters.provider_cache
         wanted = self.parameters.provider
-        policy, self.choice = providers.load(path, wanted, Path(cache) if cache else None)
+        policy, choice = providers.load(path, wanted, Path(cache) if cache else None)
+        self._choices[policy] = choice
         return policy
 
     def _check_active(self) -> None:

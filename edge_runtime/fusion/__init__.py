@@ -49,5 +49,5 @@ class Fusion(Protocol):
         ...
 
     def close(self) -> None:
-        """Releases what the estimator holds, such as processes; it is not used any more."""
+        """Releases what the estimator holds, such as processes; it is not used afterwards."""
         ...

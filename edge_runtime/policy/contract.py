@@ -174,7 +174,7 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
 
 
 def _values(text: str) -> list[float | str]:
-    """Comma-separated values, numbers as such: 20 is 20.0."""
+    """Splits comma-separated values, numbers as such: 20 is 20.0."""
     found: list[float | str] = []
     for word in text.split(","):
         try:

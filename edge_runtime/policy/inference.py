@@ -95,7 +95,7 @@ class Policy:
         return self.action
 
     def golden_error(self) -> float:
-        """The largest difference from the file's golden actions, relative to `max(1, |action|)`.
+        """Returns the largest difference from the golden actions, relative to `max(1, |action|)`.
 
         Raises:
             ContractError: the file has no golden vectors, or some of another size.

@@ -44,7 +44,7 @@ def trial(model: bytes, provider: ExecutionProvider, runs: int = RUNS) -> dict[s
 
 
 def main() -> None:
-    """Answer."""
+    """Measures the provider that the arguments name on a model from standard input, as JSON."""
     name, options = json.loads(sys.argv[1])
     answer = trial(sys.stdin.buffer.read(), ExecutionProvider(name, options))
     print(json.dumps(answer), flush=True)

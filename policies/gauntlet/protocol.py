@@ -98,7 +98,7 @@ class DrivingGauntlet:
     imu_frozen: Range = setting((0.08, 0.3), unit="s", at_least=0)
     """Time for which the last IMU reading stays."""
     blown_sector: Range = setting((0.0, 0.35), unit="rad", at_least=0)
-    """Sector of the lidar that gives no echo any more."""
+    """Sector of the lidar that no longer gives an echo."""
     beam_dropout: float = setting(0.002, unit="1", at_least=0, at_most=1)
     """Chance of a beam to have no echo, as trained with."""
 

@@ -119,13 +119,13 @@ def _cross(ax: float, ay: float, bx: float, by: float) -> float:
 
 @numba.njit(cache=True)
 def _side(dx: float, dy: float, ox: float, oy: float, p: Point) -> float:
-    """Positive if p is left of the ray from o along d."""
+    """Returns a number above 0 if p is left of the ray from o along d."""
     return dx * (p[1] - oy) - dy * (p[0] - ox)
 
 
 @numba.njit(cache=True)
 def _distance(dx: float, dy: float, ox: float, oy: float, a: Float, b: Float) -> float:
-    """Distance along the ray to the line through a and b."""
+    """Returns the distance along the ray to the line through a and b."""
     ex, ey = b[0] - a[0], b[1] - a[1]
     across = _cross(dx, dy, ex, ey)
     if across == 0.0:
@@ -158,7 +158,7 @@ def _quad(left: Float, right: Float, near: int, ox: float, oy: float) -> int:
 
 @numba.njit(cache=True)
 def _walk(left: Float, right: Float, i: int, ox: float, oy: float, dx: float, dy: float) -> float:
-    """Distance to the wall that a ray from inside quad i meets."""
+    """Returns the distance to the wall that a ray from inside quad i meets."""
     points = len(left)
     j = (i + 1) % points
     left_ahead = _side(dx, dy, ox, oy, left[j])
@@ -187,7 +187,7 @@ def _walk(left: Float, right: Float, i: int, ox: float, oy: float, dx: float, dy
 def _search(
     wall: Float, height: float, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
 ) -> float:
-    """Distance to the first wall segment met below its top, among all segments."""
+    """Returns the distance to the first wall segment met below its top, among all segments."""
     best = np.inf
     points = len(wall)
     for i in range(points):
@@ -201,7 +201,7 @@ def _search(
 
 @numba.njit(cache=True)
 def _rotation(w: float, x: float, y: float, z: float) -> Float:
-    """Rotation from body to world, (3, 3)."""
+    """Returns the rotation from body to world, (3, 3)."""
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],

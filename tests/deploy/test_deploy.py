@@ -148,8 +148,8 @@ def verify(unit: str, folder: Path) -> str:
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(path)], text=True, capture_output=True
     )
-    told = [line for line in done.stderr.splitlines() if "sim2edge" in line]
-    return "\n".join(told)
+    shown = [line for line in done.stderr.splitlines() if "sim2edge" in line]
+    return "\n".join(shown)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")

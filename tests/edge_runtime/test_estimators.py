@@ -32,7 +32,7 @@ def robot(task: str) -> RobotDescription:
 
 
 def contract(task: str, *needs: str) -> Contract:
-    """Of the committed policy, as if it needed these of an estimator."""
+    """Returns the committed policy's contract, as if it needed these of an estimator."""
     read = Policy.load(POLICIES / f"{task}.onnx").contract
     known = {signal.name: signal for signal in read.signals}
     signals = tuple({**known, BASE_VELOCITY: VELOCITY}.values())
@@ -100,23 +100,23 @@ def without(robot: RobotDescription, *names: str) -> RobotDescription:
 
 @pytest.mark.parametrize("imu", [[], [IMU_GYRO], [IMU_ACCEL]])
 def test_auto_takes_the_robots_own_estimates_where_no_estimator_fits(imu: list[str]) -> None:
-    """Of an IMU with an AHRS, or of a motion-capture hall."""
-    needing, told = contract("HumanoidVelocity", "base_velocity"), robot("HumanoidVelocity")
-    own = without(told, IMU_BURST, *imu)
+    """The robot may have an IMU with an AHRS, or a motion-capture hall around it."""
+    needing, described = contract("HumanoidVelocity", "base_velocity"), robot("HumanoidVelocity")
+    own = without(described, IMU_BURST, *imu)
     assert find_name("auto", needing, own) == "robot"
     if IMU_GYRO not in imu:  # which the policy itself reads
         bind(needing, own, find_fusion("auto", needing, own))
-    assert find_name("auto", needing, told) == "legged"
+    assert find_name("auto", needing, described) == "legged"
     nothing = without_estimates(own)
     with pytest.raises(ContractError, match="--fusion"):
         bind(needing, nothing, find_fusion("auto", needing, nothing))
 
 
 def test_without_an_imu_an_own_attitude_does() -> None:
-    needing, told = contract("HumanoidVelocity", "attitude"), robot("HumanoidVelocity")
+    needing, described = contract("HumanoidVelocity", "attitude"), robot("HumanoidVelocity")
     imu = (IMU_BURST, IMU_ACCEL)
-    assert find_name("auto", needing, without(told, *imu)) == "robot"
-    assert find_name("auto", needing, without(told, IMU_BURST)) == "vqf"
+    assert find_name("auto", needing, without(described, *imu)) == "robot"
+    assert find_name("auto", needing, without(described, IMU_BURST)) == "vqf"
 
 
 @pytest.mark.parametrize("name", ["wheeled", "wheeled+lidar"])
@@ -142,9 +142,9 @@ def test_a_burst_holds_whole_readings(name: str) -> None:
 
 @pytest.mark.parametrize("task", SUBSTEPS)
 def test_what_an_estimator_must_know_travels_with_the_description(task: str) -> None:
-    told = robot(task)
-    assert (told.legged is None) != (told.wheeled is None)
-    assert from_json(RobotDescription, to_json(told), "x") == told
+    described = robot(task)
+    assert (described.legged is None) != (described.wheeled is None)
+    assert from_json(RobotDescription, to_json(described), "x") == described
 
 
 def compiled_in_motion(task: str, name: str) -> list[str]:

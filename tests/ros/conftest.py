@@ -23,7 +23,7 @@ def _domain() -> int:
 
 @pytest.fixture(autouse=True, scope="session")
 def environment() -> Iterator[dict[str, str]]:
-    """Of the nodes: their own domain, this machine alone, and this tree."""
+    """Returns the nodes' environment: their own domain, this machine alone, and this tree."""
     before = dict(os.environ)
     path = os.pathsep.join([str(ROOT), str(PACKAGE), os.environ.get("PYTHONPATH", "")])
     os.environ |= {

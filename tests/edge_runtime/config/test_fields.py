@@ -121,8 +121,8 @@ def test_infinity_may_be_allowed_and_a_list_is_no_range() -> None:
 
 
 def test_a_description_has_sentence_bounds_and_unit() -> None:
-    told = [described(Limb, of) for of in fields(Limb)]
-    assert told == ["", "How large each part is. At least 2 m.", "From 0.5 to 2147483648 s."]
+    sentences = [described(Limb, of) for of in fields(Limb)]
+    assert sentences == ["", "How large each part is. At least 2 m.", "From 0.5 to 2147483648 s."]
     assert described(Joint, fields(Joint)[2]) == "Share of the load. Above 0 and at most 1."
 
 

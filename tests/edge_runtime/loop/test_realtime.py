@@ -14,7 +14,7 @@ from edge_runtime.loop.realtime import RealtimeConfig, realtime
 
 
 def timer_slack() -> int:
-    """Of this thread, ns."""
+    """Returns the timer slack of this thread, ns."""
     return int(ctypes.CDLL(None).prctl(30, 0, 0, 0, 0))
 
 

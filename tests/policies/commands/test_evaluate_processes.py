@@ -77,7 +77,7 @@ class Terminal:
         return " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.shown).split())
 
     def workers(self) -> list[int]:
-        """Of the second engine."""
+        """Returns the processes of the second engine."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [pid for pid in map(int, path.read_text().split()) if "bullet.worker" in told(pid)]
 

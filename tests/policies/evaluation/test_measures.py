@@ -83,7 +83,7 @@ class _Motion:
         return observations
 
     def kept(self) -> list[Float]:
-        """Of the moments after the reset: power (T, N), shares of effort and of range (T, N, ·)."""
+        """Returns moments after the reset: power (T, N), shares of effort and range (T, N, ·)."""
         return [np.array(each)[1:] for each in zip(*self._seen)]
 
     @property

@@ -436,7 +436,7 @@ def test_text_stands_out(scheme: int) -> None:
 
 
 def contrast(first: str, second: str) -> float:
-    """Of two colours in hexadecimal, by WCAG."""
+    """Returns the contrast of two colours in hexadecimal, by WCAG."""
 
     def luminance(colour: str) -> float:
         full = colour if len(colour) == 6 else "".join(2 * c for c in colour)

@@ -32,7 +32,7 @@ class Fault:
 
     name: str
     seconds: float
-    spoil: Callable[[Moment, float], Reading]  # moment, s since START
+    corrupt: Callable[[Moment, float], Reading]  # moment, s since START
     reasons: tuple[str, ...]  # one of which health tells
     health: Health = Health.DEGRADED
 
@@ -107,13 +107,13 @@ FAULTS = (
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_health_tells_of_a_fault_and_is_good_before_and_after(fault: Fault) -> None:
-    def spoil(moment: Moment) -> Reading:
+    def corrupt(moment: Moment) -> Reading:
         since = moment.stamp - START
         if -1e-9 <= since < fault.seconds - 1e-9:
-            return fault.spoil(moment, since)
+            return fault.corrupt(moment, since)
         return moment.imu, moment.feet
 
-    kept = drive(LeggedFilter(CONFIG), change=spoil)
+    kept = drive(LeggedFilter(CONFIG), change=corrupt)
     before = [e.health for m, e in kept if START - 0.5 < m.stamp < START]
     told = [e for m, e in kept if START <= m.stamp <= START + fault.seconds + 0.2]
     after = [e.health for m, e in kept if m.stamp > END - 0.7]
@@ -135,16 +135,16 @@ GONE = (
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("corrupt", "reason"),
     GONE,
     ids=["no number", "saturated", "frozen", "silent", "no stamp", "one stamp for all"],
 )
 def test_without_the_imu_for_long_the_state_is_lost_and_found_again(
-    spoil: Callable[[Moment, float], Reading], reason: str
+    corrupt: Callable[[Moment, float], Reading], reason: str
 ) -> None:
     def gone(moment: Moment) -> Reading:
         since = moment.stamp - START
-        return spoil(moment, since) if 0.0 < since < 2.0 else (moment.imu, moment.feet)
+        return corrupt(moment, since) if 0.0 < since < 2.0 else (moment.imu, moment.feet)
 
     kept = drive(LeggedFilter(CONFIG), replace(WALKER, seconds=8.0), gone)
     early = [e.health for m, e in kept if START < m.stamp < START + 0.2]

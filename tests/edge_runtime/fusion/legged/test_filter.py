@@ -170,7 +170,7 @@ def test_a_velocity_that_no_foot_agrees_with_is_given_up():
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
 @pytest.mark.parametrize("sensor", ["gyro", "accel", "feet", "contact"])
 def test_absurd_readings_leave_the_state_finite_and_are_told(sensor, value):
-    def spoil(moment):
+    def corrupt(moment):
         imu, feet = moment.imu, moment.feet
         if 3.0 < moment.stamp < 3.1:
             if sensor == "feet":
@@ -181,7 +181,7 @@ def test_absurd_readings_leave_the_state_finite_and_are_told(sensor, value):
                 getattr(imu, sensor)[2] = value
         return imu, feet
 
-    kept = drive(LeggedFilter(CONFIG), change=spoil)
+    kept = drive(LeggedFilter(CONFIG), change=corrupt)
     if sensor in ("gyro", "accel"):
         assert any(e.health is Health.DEGRADED for m, e in kept if 3.0 < m.stamp < 3.2)
     assert_near(kept, after=5.0)

@@ -14,7 +14,7 @@ from edge_runtime.finite import all_finite
 from edge_runtime.fusion import Fusion
 from edge_runtime.loop.budget import Budget, BudgetConfig, Stage
 from edge_runtime.loop.handover import Handover, LatestValue
-from edge_runtime.loop.pacing import next_release, sleep_until
+from edge_runtime.loop.pacing import next_release, sleep_until, wait_for_sample
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.loop.tick import Observer, Tick
 from edge_runtime.policy.binding import check_same_operation
@@ -383,25 +383,12 @@ class ControlLoop:
         self._show_to_observers()
 
     def _tick_at_deadlines(self) -> None:
-        release, missed = self._first_release(), 0
+        seconds = self.config.first_sample_seconds
+        wait_for_sample(self.robot, seconds, self._ending, self._clock)
+        release, missed = self._clock() + round(self.config.phase * self.period), 0
         while not self.ended:
             sleep_until(release)
             self.budget.wake_up.record(self._clock() - release)
             self.tick(missed)
             release, missed = next_release(release, self._clock(), self.period)
             self.budget.missed += missed
-
-    def _first_release(self) -> int:
-        """Waits for a new sample, so that ticks come soon after samples, not just before them."""
-        patience = self._clock() + round(self.config.first_sample_seconds * 1e9)
-        before = self.robot.read()
-        known = None if before is None else before.sequence
-        while (sample := self.robot.read()) is None or sample.sequence == known:
-            if self._clock() > patience:
-                raise UserError(
-                    f"robot '{self.robot.description.name}' gave no sample for "
-                    f"{self.config.first_sample_seconds:g} s; is it switched on?"
-                )
-            if self._ending.wait(2e-4):
-                break
-        return self._clock() + round(self.config.phase * self.period)

@@ -91,7 +91,9 @@ class PlainLines:
     def _print(self, progress: TrainProgress) -> None:
         self._printed, self._latest = time.monotonic(), None
         parts = [f"{name} {value}" for name, value in progress.headline.items()]
-        terms = progress.group("reward/") | progress.group("metric/")
+        terms, metrics = progress.group("reward/"), progress.group("metric/")
+        # A metric of a reward term's name does not stand in its place.
+        terms |= {f"measured {n}" if n in terms else n: v for n, v in metrics.items()}
         parts += [f"{name} {value:.3g}" for name, value in terms.items()]
         print(" | ".join(parts), flush=True)
 

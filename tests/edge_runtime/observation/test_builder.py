@@ -65,8 +65,11 @@ def test_a_row_alone_gives_the_bits_it_gives_among_many(
 
 
 def test_every_term_is_tested_here_and_documented() -> None:
-    assert known_terms() == list(TERMS)
-    for term in map(TERMS.find, TERMS):
+    terms = {name: TERMS.find(name) for name in TERMS}
+    # Other tests register terms of their own, as an outside package does.
+    ours = {n: t for n, t in terms.items() if t.function.__module__.startswith("edge_runtime")}
+    assert known_terms() == list(ours)
+    for term in ours.values():
         assert inspect.getdoc(term.function)
         assert term.unit
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,10 @@ class Driver:
 
 
 @pytest.fixture
-def driver(node: Any) -> Driver:
+def driver(node: Any) -> Iterator[Driver]:
     robot = RosRobot(node, HUMANOID, USED, RosRobotConfig(PERIOD), lambda command: None)
-    return Driver(robot)
+    yield Driver(robot)
+    robot.close()  # or its thread goes on while the next test runs
 
 
 def test_nothing_is_read_before_all_sensors_have_reported(driver: Driver) -> None:
@@ -218,3 +220,4 @@ def test_only_what_is_read_is_subscribed(node: Any) -> None:
     assert [source.topic for source in robot.sources] == ["imu/data", "joint_states"]
     assert {s.name for s in robot.description.signals} == {"imu_gyro", "imu_accel", "wheel_speed"}
     dataclasses.asdict(robot.description)
+    robot.close()

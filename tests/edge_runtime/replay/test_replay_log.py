@@ -224,6 +224,7 @@ def test_the_documentation_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     page = (Path(__file__).parents[3] / "docs" / "state-estimation.md").read_text()
     examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(examples) == 2
+    page_names: dict[str, object] = {}  # the second goes on where the first ended
     for code in examples:
-        exec(code, {})
+        exec(code, page_names)
     assert (tmp_path / "my_log.npz").exists()

@@ -173,7 +173,7 @@ def test_the_outline_holds_all_that_is_drawn() -> None:
     model = spec.compile()
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
-    low, high = OUTLINE.min(axis=0), OUTLINE.max(axis=0)
+    low, high = np.min(OUTLINE, axis=0), np.max(OUTLINE, axis=0)
     for i in range(model.ngeom):
         if model.geom_group[i] != 1:
             continue

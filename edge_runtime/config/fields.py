@@ -136,11 +136,10 @@ def check(config: Any, where: str) -> None:
     """
     for path, declared, numbers, ordered in _numbers(config, "", Setting()):
         name = where + (path.replace("_", "-") if where.startswith("-") else path)
-        for number in numbers:
-            if isinstance(number, int) and abs(number) > _LARGEST:
-                if declared.at_most < math.inf:  # which says more than that it is too large
-                    _check_bounds(_LARGEST if number > 0 else -_LARGEST, declared, name)
-                raise UserError(f"{name} has too many digits; the largest whole number is 2^63 - 1")
+        if any(isinstance(number, int) and abs(number) > _LARGEST for number in numbers):
+            bounded = declared.at_most < math.inf
+            limit = f"it must be {declared.bounds}" if bounded else "2^63 - 1 is the largest"
+            raise UserError(f"{name} has too many digits; {limit}")
         if any(map(math.isnan, numbers)):
             raise UserError(f"{name} must be a number")
         if any(map(math.isinf, numbers)) and not declared.infinite:

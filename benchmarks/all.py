@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def with_tables(page: str, tables: Mapping[str, Iterable[Figure]], note: str) -> str:
-    """The page with the tables of some scripts replaced; those of others stay.
+    """Returns the page with the tables of some scripts replaced; those of others stay.
 
     A table stands between the lines `<!-- SCRIPT: begin -->` and `<!-- SCRIPT: end -->`.
 

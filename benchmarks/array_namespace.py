@@ -93,13 +93,13 @@ def compared(name: str, steps: int, rounds: int) -> list[Figure]:
 
 
 def state_of(env: TaskVectorEnv) -> WalkingState | DrivingState:
-    """What the reward terms of a task read."""
+    """Returns what the reward terms of a task read."""
     task: Any = env.task
     return cast(WalkingState | DrivingState, task.now)
 
 
 def on_torch(state: Any) -> Any:
-    """A task's state with a copy of each array as a tensor, and PyTorch's functions."""
+    """Returns a task's state with a copy of each array as a tensor, and PyTorch's functions."""
     changed: dict[str, Any] = {}
     for field in fields(state):
         value = getattr(state, field.name)

@@ -102,7 +102,7 @@ def loop_against_simulator(name: str, model: bytes, seconds: float) -> list[Figu
 
 
 def same_bits(one: TaskVectorEnv, other: TaskVectorEnv) -> bool:
-    """Whether both simulations are in the same state."""
+    """Returns whether both simulations are in the same state."""
     states = ((e.engine.qpos.tobytes(), e.engine.qvel.tobytes()) for e in (one, other))
     return next(states) == next(states)
 

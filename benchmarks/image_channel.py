@@ -39,13 +39,13 @@ class Newest:
             self.images += 1
 
     def take(self) -> bool:
-        """Whether the newest image arrived whole."""
+        """Returns whether the newest image arrived whole."""
         image = None if self.tick is None else self.tick.images.get(CAMERA.name)
         return image is not None and image.copy() is not None
 
 
 def main() -> int:
-    """Print the figures; 0 if all targets are reached."""
+    """Prints the figures and returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     rounds, seconds = (5, 1.0) if arguments.quick else (15, 1.5)
     return report(image_channel(rounds, seconds), arguments.json)

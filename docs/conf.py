@@ -79,7 +79,7 @@ def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
 
 
 def _mathml(node: nodes.math | nodes.math_block, display: str) -> str:
-    """What browsers draw themselves, so that no script is loaded."""
+    """Returns the formula as MathML, which browsers draw without a script."""
     latex = re.sub(r"\\text\{.*?\}", lambda text: text[0].replace(r"\_", "_"), node.astext())
     try:
         return convert(latex, display=display)

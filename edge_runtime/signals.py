@@ -41,7 +41,7 @@ class ImageSignal:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes an image has."""
+        """Returns how many bytes an image has."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 

@@ -46,7 +46,7 @@ def main(
     horizon: int = 64,
     output: Path = Path("out/cleanrl/policy.onnx"),
 ) -> None:
-    """Train, and write the policy file."""
+    """Trains, and writes the policy file."""
     torch.manual_seed(0)
     envs: Any = gymnasium.make_vec(env_id, num_envs=num_envs)
     agent = Agent(envs.single_observation_space.shape[0], envs.single_action_space.shape[0])
@@ -108,7 +108,8 @@ def _loss(
 
 
 def _export(agent: Agent, envs: Any, seen: torch.Tensor) -> bytes:
-    """The policy file: the actor's weights, and the contract of the task it was trained for."""
+    """Returns the policy file: the actor's weights, and the contract of the task it was trained
+    for."""
     layers = [layer for layer in agent.mean if isinstance(layer, nn.Linear)]
     weights = [(x.weight.detach().numpy(), x.bias.detach().numpy()) for x in layers]
     size = seen.shape[1]

@@ -17,7 +17,7 @@ SHIPPED = Path(str(files("assets") / "policies" / "VehicleTrack.onnx"))
 
 
 def main(policy: Path = SHIPPED, robot: str = "sim", seconds: float = 10.0) -> None:
-    """Drive for some seconds, and print what the last tick saw and sent."""
+    """Drives for some seconds, and prints what the last tick saw and sent."""
     loaded = Policy.load(policy)
     with (
         connect(robot, DriverRequest(loaded.contract.task)) as border,

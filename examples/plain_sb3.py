@@ -19,7 +19,7 @@ def main(
     num_envs: int = 64,
     output: Path = Path("out/sb3"),
 ) -> None:
-    """Train, and save the model and its normalizer where `sim2edge export` finds them."""
+    """Trains, and saves the model and its normalizer where `sim2edge export` finds them."""
     env = VecNormalize(sim2edge_vec_env(task, num_envs))
     model = PPO("MlpPolicy", env, n_steps=64, batch_size=64 * num_envs // 8, n_epochs=5, seed=0)
     model.learn(steps)

@@ -12,7 +12,8 @@ from edge_runtime.recording.run_log_format import ESTIMATE, SENSOR, read_run_log
 
 
 def main(log: tyro.conf.Positional[Path]) -> None:
-    """Print what the log says of each signal, and the errors of the estimates that it can judge."""
+    """Prints what the log says of each signal, and the errors of the estimates that it can
+    judge."""
     record = read_run_log(log)
     rows = record.rows  # one a tick; `rows.dtype` names the columns
     seconds = (rows["time"][-1] - rows["time"][0]) * 1e-9

@@ -46,7 +46,7 @@ class Drawable(Protocol):
 
     @property
     def camera(self) -> str:
-        """The camera with which it is filmed best."""
+        """Returns the camera with which it is filmed best."""
         ...
 
     def scene_key(self, sim: int, /) -> int:

@@ -22,7 +22,7 @@ file, the file before the default. A number in a file may say its unit, which is
 
 
 def reference() -> str:
-    """All settings, a table for each thing that has some, as Markdown."""
+    """Returns all settings as Markdown, a table for each thing that has some."""
     parts = ["# Settings", _FILES, "## Commands"]
     for name, command in COMMANDS.items():
         config = getattr(import_module(command.module), command.config)
@@ -52,7 +52,7 @@ def reference() -> str:
 
 
 def table(kind: type[Any], prefix: str, config: Any = None) -> str:
-    """The settings of a dataclass and those within, a row each.
+    """Returns the settings of a dataclass and those within, a row each.
 
     Args:
         kind: the dataclass.
@@ -67,7 +67,8 @@ def table(kind: type[Any], prefix: str, config: Any = None) -> str:
 
 
 def _rows(kind: Any, config: Any, path: str) -> Iterator[tuple[str, str, str]]:
-    """Name, default and meaning of every setting; a blank default for one that must be given."""
+    """Returns name, default and meaning of every setting; a blank default for one that must be
+    given."""
     for field in dataclasses.fields(kind):
         name, default = f"{path}{field.name}", field.default
         if config is not None:

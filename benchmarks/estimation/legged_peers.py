@@ -67,12 +67,12 @@ class PlainInvariantFilter:
 
     @property
     def rotation(self) -> Float:
-        """(3, 3), body to world."""
+        """Returns the rotation from body to world, (3, 3)."""
         return self.x[:3, :3]
 
     @property
     def velocity(self) -> Float:
-        """(3,) m/s, in the world frame."""
+        """Returns the velocity in the world frame, (3,) m/s."""
         return self.x[:3, 3]
 
     def _adjoint(self) -> Float:

@@ -33,7 +33,7 @@ class Figure:
 
     @property
     def ok(self) -> bool:
-        """Whether the target is reached."""
+        """Returns whether the target is reached."""
         if self.target is None:
             return True
         reached = self.value >= self.target if self.at_least else self.value <= self.target
@@ -65,7 +65,8 @@ def report(figures: Sequence[Figure], as_json: bool) -> int:
 
 
 def cells(figure: Figure) -> tuple[str, str, str, str, str]:
-    """What, value with unit, target, peer, and "ok", "MISSED" or nothing without a target."""
+    """Returns name, value with unit, target, peer, and "ok", "MISSED" or nothing without a
+    target."""
     target = ""
     if figure.target is not None:
         target = f"{'≥' if figure.at_least else '≤'} {figure.target:g}"

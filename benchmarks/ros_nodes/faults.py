@@ -79,7 +79,7 @@ class GraphObserver:
 
     @property
     def drives(self) -> bool:
-        """Whether the car is received, and moves at speed."""
+        """Returns whether the car is received, and moves at speed."""
         received = self.samples[-1:] and time.time() - self.samples[-1][0] < 0.5
         return bool(received) and self.samples[-1][1] > _DRIVES
 
@@ -185,7 +185,7 @@ def child(parent: int, name: str) -> int:
 
 
 def can_cut() -> bool:
-    """Whether this process may make network namespaces."""
+    """Returns whether this process may make network namespaces."""
     name = f"{_SIDES[0]}-{os.getpid()}-try"
     try:
         made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False)

@@ -18,7 +18,7 @@ RATE = 12.5  # frames per second
 
 
 def main(films: list[Path], output: Path) -> None:
-    """Write the picture."""
+    """Writes the picture."""
     columns = [frames(film) for film in films]
     count = min(map(len, columns))
     pictures = [Image.fromarray(np.hstack(row)) for row in zip(*(c[:count] for c in columns))]
@@ -35,7 +35,7 @@ def main(films: list[Path], output: Path) -> None:
 
 
 def frames(film: Path) -> list[np.ndarray]:
-    """The first seconds of a film at the picture's rate and height."""
+    """Returns the first seconds of a film at the picture's rate and height."""
     rate = iio.immeta(film)["fps"]
     steps = (np.arange(round(SECONDS * RATE)) * rate / RATE).astype(int)
     wanted = set(steps.tolist())

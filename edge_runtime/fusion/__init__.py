@@ -24,12 +24,14 @@ class Fusion(Protocol):
 
     @property
     def states(self) -> Sequence[Estimate]:
-        """The full estimate of each row, with covariance; empty if the estimator makes none."""
+        """Returns the full estimate of each row, with covariance; empty if the estimator makes
+        none."""
         ...
 
     @property
     def reason(self) -> str:
-        """Why it is lost, or less sure than usual, one line; empty if it is neither."""
+        """Returns in one line why the estimate is lost, or less sure than usual; empty if it is
+        neither."""
         ...
 
     def reset(self, rows: np.ndarray | None = None) -> None:

@@ -57,7 +57,7 @@ class StateFilter(Protocol):
 
     @property
     def estimate(self) -> Estimate:
-        """The newest state."""
+        """Returns the newest state."""
         ...
 
     def reset(self) -> None:

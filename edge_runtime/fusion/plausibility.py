@@ -112,7 +112,7 @@ class ImuCheck:
 
     @property
     def newest(self) -> float:
-        """Stamp of the last reading whose time was right, s; NaN if there was none."""
+        """Returns the stamp of the last reading whose time was right, s; NaN if there was none."""
         return self._stamp
 
     def check(self, imu: Imu) -> ImuVerdict:

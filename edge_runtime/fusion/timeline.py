@@ -55,12 +55,12 @@ class Timeline:
 
     @property
     def moments(self) -> Records:
-        """The ring, (capacity,)."""
+        """Returns the ring, (capacity,)."""
         return self._buffer.records
 
     @property
     def numbers(self) -> Float:
-        """The memory of `moments`, as compiled functions take it."""
+        """Returns the memory of `moments`, as compiled functions take it."""
         return self._buffer.numbers
 
     @property
@@ -69,18 +69,18 @@ class Timeline:
 
     @property
     def stamp(self) -> float:
-        """The stamp of the newest event, s."""
+        """Returns the stamp of the newest event, s."""
         return float(self.moments[self._newest]["event"]["stamp"])
 
     @property
     def state(self) -> Record:
-        """The newest nominal state, not a copy."""
+        """Returns the newest nominal state, not a copy."""
         newest: Record = self._buffer.columns["state"][self._newest]
         return newest
 
     @property
     def covariance(self) -> Float:
-        """The covariance of the newest state, (error_size, error_size), not a copy."""
+        """Returns the covariance of the newest state, (error_size, error_size), not a copy."""
         newest: Float = self.covariances[self._newest]
         return newest
 

@@ -37,7 +37,7 @@ class BudgetConfig:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """The shares in the order of the stages."""
+        """Returns the shares in the order of the stages."""
         return (self.sense, self.fuse, self.infer, self.guard, self.act)
 
 
@@ -60,7 +60,7 @@ class Budget:
 
     @property
     def infer_limit(self) -> int:
-        """How long observation and network may take, ns."""
+        """Returns how long observation and network may take, ns."""
         return self.limits[Stage.INFER]
 
     def record(self, marks: list[int]) -> None:

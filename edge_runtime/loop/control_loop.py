@@ -128,17 +128,18 @@ class ControlLoop:
 
     @property
     def running(self) -> bool:
-        """Whether the loop's thread is running."""
+        """Returns whether the loop's thread is running."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def stopping(self) -> bool:
-        """Whether a stop was requested."""
+        """Returns whether a stop was requested."""
         return self._ending.is_set()
 
     @property
     def ended(self) -> bool:
-        """Whether a stop was requested and the robot, if it ever got a command, is at rest."""
+        """Returns whether a stop was requested and the robot, if it ever got a command, is at
+        rest."""
         return self._ending.is_set() and (self.safe.at_rest or not self._begun)
 
     def join(self, timeout: float | None = None) -> bool:
@@ -219,7 +220,7 @@ class ControlLoop:
 
     @property
     def reaction(self) -> Reaction:
-        """The guard's reaction in the last tick."""
+        """Returns the guard's reaction in the last tick."""
         return self.last_tick.reaction
 
     # -- the loop's side -------------------------------------------------------------------
@@ -279,7 +280,7 @@ class ControlLoop:
         return reaction
 
     def _reads_finite(self) -> bool:
-        """Whether all signals that policy, estimator and loop read are finite."""
+        """Returns whether all signals that policy, estimator and loop read are finite."""
         readers = self.controller.contract.signals, self.fusion.reads
         read = {JOINT_POS, ATTITUDE}.union(s.name for signals in readers for s in signals)
         sensed = self.sensors.signals.items()

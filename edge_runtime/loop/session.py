@@ -46,7 +46,7 @@ class Session:
 
     @property
     def policy(self) -> Policy:
-        """The policy that drives, or will from the next start on."""
+        """Returns the policy that drives, or will from the next start on."""
         return self.loop.controller.policy
 
     def renew(self, policy: Policy | None = None) -> None:

@@ -44,59 +44,61 @@ class Tick:
 
     @property
     def sequence(self) -> int:
-        """Number of the newest sample; the same as in the tick before if there was no new one."""
+        """Returns the number of the newest sample; it stays the same in a tick without a new
+        one."""
         return self.sensors.sequence
 
     @property
     def stamp(self) -> float:
-        """When the newest sample was measured, s by the robot's clock."""
+        """Returns when the newest sample was measured, s by the robot's clock."""
         return self.sensors.stamp
 
     @property
     def signals(self) -> Mapping[str, Array]:
-        """The newest sample by the name of the sensor's signal, (1, size) each."""
+        """Returns the newest sample by the name of the sensor's signal, (1, size) each."""
         return self.sensors.signals
 
     @property
     def images(self) -> Mapping[str, Image]:
-        """The newest image of each camera, by name; pixels stay the robot's: see `Image.copy`."""
+        """Returns the newest image of each camera, by name; pixels stay the robot's: see
+        `Image.copy`."""
         return self.sensors.images
 
     @property
     def estimates(self) -> Mapping[str, Array]:
-        """What the estimator provides, by name, (1, size) each."""
+        """Returns what the estimator provides, by name, (1, size) each."""
         return self.fusion.estimates
 
     @property
     def states(self) -> Sequence[Estimate]:
-        """State and covariance of the estimator; empty if it does not give them."""
+        """Returns state and covariance of the estimator; empty if it does not give them."""
         return self.fusion.states
 
     @property
     def lost(self) -> bool:
-        """Whether the estimator cannot be trusted."""
+        """Returns whether the estimator cannot be trusted."""
         return self.fusion.lost
 
     @property
     def policy(self) -> Policy:
-        """The policy at work."""
+        """Returns the policy at work."""
         return self.controller.policy
 
     @property
     def observation(self) -> Array:
-        """The network's input, (observation_size,), in the policy's order."""
+        """Returns the network's input, (observation_size,), in the policy's order."""
         observation: Array = self.controller.policy.observation[0]
         return observation
 
     @property
     def command(self) -> Array:
-        """The operator's command within the trained range, (commands,)."""
+        """Returns the operator's command within the trained range, (commands,)."""
         command: Array = self.controller.command[0]
         return command
 
     @property
     def action(self) -> Array:
-        """The last action after the clip, (joints,), in the robot's order."""
+        """Returns the last action after the clip, (joints,), in the robot's order."""
         return self.controller.action_in_robot_order()
 
 

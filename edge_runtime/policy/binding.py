@@ -32,7 +32,7 @@ class Binding:
 
     @property
     def same_order(self) -> bool:
-        """Whether both orders are the same."""
+        """Returns whether both orders are the same."""
         return bool((self.to_policy == np.arange(len(self.to_policy))).all())
 
 

@@ -97,7 +97,7 @@ class Contract:
 
     @property
     def joint_names(self) -> tuple[str, ...]:
-        """The actuators' names, in the order of the action."""
+        """Returns the actuators' names, in the order of the action."""
         return tuple(actuator.name for actuator in self.actuators)
 
     @property

@@ -73,7 +73,7 @@ class RunRecord:
 
     @property
     def complete(self) -> bool:
-        """Whether the log holds the end of its run."""
+        """Returns whether the log holds the end of its run."""
         return any(event["event"] == "end" for event in self.events)
 
 

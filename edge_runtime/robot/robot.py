@@ -38,7 +38,7 @@ class RobotDescription:
 
     @property
     def sample_size(self) -> int:
-        """How many numbers a sample has."""
+        """Returns how many numbers a sample has."""
         return sum(signal.size for signal in self.signals)
 
     def split(self, values: Array) -> dict[str, Array]:

@@ -64,7 +64,7 @@ class SafeTargets:
 
     @property
     def at_rest(self) -> bool:
-        """Whether a controlled stop has ended."""
+        """Returns whether a controlled stop has ended."""
         return self._step >= self._steps
 
     def follow(self, target: Array) -> Mode:

@@ -54,7 +54,7 @@ class EvaluateConfig:
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """The engines to play in, one after the other."""
+        """Returns the engines to play in, one after the other."""
         return tuple(ENGINES) if self.engine == BOTH else (self.engine,)
 
     def check(self) -> None:

@@ -36,7 +36,8 @@ class TrainProgress:
 
     @property
     def time_left(self) -> str:
-        """Time until all steps are done, as minutes:seconds; "?" while the rate is unknown."""
+        """Returns the time until all steps are done, as minutes:seconds; "?" while the rate is
+        unknown."""
         if not self.rate:
             return "?"
         minutes, seconds = divmod(round(max(0, self.total - self.steps) / self.rate), 60)
@@ -44,7 +45,7 @@ class TrainProgress:
 
     @property
     def headline(self) -> dict[str, str]:
-        """The figures that matter most, as texts by name."""
+        """Returns the figures that matter most, as texts by name."""
         line = {
             "steps": f"{self.steps:,} of {self.total:,}",
             "steps/s": f"{self.rate:,.0f}",

@@ -32,12 +32,12 @@ class Episodes:
 
     @property
     def success(self) -> Values:
-        """1 for those that survived to the end, and lapped if they could, else 0; (E,)."""
+        """Returns 1 for those that survived to the end, and lapped if they could, else 0; (E,)."""
         return self.survived * (self.metrics.get(LAPPED, self.survived) > 0)
 
     @property
     def interrupted(self) -> bool:
-        """Whether the user ended the evaluation before all episodes had ended."""
+        """Returns whether the user ended the evaluation before all episodes had ended."""
         return len(self.rows) < self.planned
 
     def figures(self) -> dict[str, Values]:

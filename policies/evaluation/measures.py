@@ -32,12 +32,12 @@ class MeasuredEnv(TaskVectorEnv):
 
     @cached_property
     def measures(self) -> "Measures":
-        """The measures of the episodes under way."""
+        """Returns the measures of the episodes under way."""
         return Measures(self)
 
     @cached_property
     def ended(self) -> list[dict[str, float]]:
-        """The figures of each row's last episode that ended; empty before one did."""
+        """Returns the figures of each row's last episode that ended; empty before one did."""
         return [{} for _ in range(self.num_envs)]
 
     def advance(self, control: Float) -> None:
@@ -89,7 +89,7 @@ class Measures:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all figures."""
+        """Returns the names of all figures."""
         return tuple(dict.fromkeys((*self._env.task.metrics(), *self.of(0))))
 
     def begin(self, rows: Rows) -> None:

@@ -84,7 +84,7 @@ class SuiteResult:
 
     @property
     def success(self) -> float:
-        """The share of the finished trials that completed; NaN without any."""
+        """Returns the share of the finished trials that completed; NaN without any."""
         return mean_of_known(np.array([float(t.success) for t in self.trials]))
 
     def figures(self) -> dict[str, Values]:

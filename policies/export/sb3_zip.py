@@ -46,7 +46,7 @@ class SB3Model:
 
     @property
     def steps(self) -> int:
-        """Environment steps it was trained for."""
+        """Returns the number of environment steps that the model was trained for."""
         return int(self.data.get("num_timesteps") or 0)
 
     @property
@@ -55,12 +55,12 @@ class SB3Model:
 
     @property
     def normalizes(self) -> bool:
-        """Whether the actor has a normalizer of its own, as `write_ppo` writes it."""
+        """Returns whether the actor has a normalizer of its own, as `write_ppo` writes it."""
         return _OURS in self.weights
 
     @property
     def kind(self) -> str:
-        """The prefix of weights that tells which of SB3's three kinds of actor it is.
+        """Returns the prefix of weights that tells which of SB3's three kinds of actor it is.
 
         Raises:
             UserError: it is none of them.
@@ -72,7 +72,7 @@ class SB3Model:
 
     @property
     def action_bound(self) -> Array:
-        """The largest action of each joint, (A,); the smallest must be its opposite.
+        """Returns the largest action of each joint, (A,); the smallest must be its opposite.
 
         Raises:
             UserError: it is not, or the file does not say.
@@ -117,7 +117,7 @@ class SB3Model:
 
     @property
     def layers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Weight (out, in) and bias (out,) of each of the actor's layers.
+        """Returns weight (out, in) and bias (out,) of each of the actor's layers.
 
         Raises:
             UserError: it is no plain multi-layer perceptron.
@@ -143,7 +143,8 @@ class SB3Model:
 
     @property
     def activation(self) -> type[nn.Module]:
-        """The activation between the layers; by default tanh for PPO and A2C, ReLU for the others.
+        """Returns the activation between the layers; by default tanh for PPO and A2C, ReLU for the
+        others.
 
         Raises:
             UserError: it is another.

@@ -165,7 +165,7 @@ class FaultSummary:
 
     @property
     def falls(self) -> int:
-        """How many trials ended with the robot fallen, or off the track."""
+        """Returns how many trials ended with the robot fallen, or off the track."""
         return dict(self.ends).get(End.FELL, 0)
 
 

@@ -42,7 +42,7 @@ class Judged:
 
     @property
     def in_time(self) -> bool:
-        """Whether it fired within its declared time."""
+        """Returns whether it fired within its declared time."""
         return self.took is not None and self.took <= self.within + 1e-6
 
 
@@ -60,12 +60,12 @@ class FaultOutcome:
 
     @property
     def unasked(self) -> bool:
-        """Whether the guard ended a drive for which nothing was declared."""
+        """Returns whether the guard ended a drive for which nothing was declared."""
         return not self.fault.declared and any(r >= Reaction.STOP for _, r, _ in self.fired)
 
     @property
     def success(self) -> bool:
-        """Whether all due reactions came in time and the robot ended as declared."""
+        """Returns whether all due reactions came in time and the robot ended as declared."""
         timely = all(j.in_time for j in self.judged if j.due)
         return timely and self.end in self.fault.ends
 
@@ -148,7 +148,7 @@ class FaultTrial:
 
     @property
     def _resting(self) -> bool:
-        """Whether a controlled stop has ended, or the robot was made limp."""
+        """Returns whether a controlled stop has ended, or the robot was made limp."""
         return self.loop.safe.at_rest
 
     def _speed(self) -> float:

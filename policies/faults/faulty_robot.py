@@ -75,7 +75,7 @@ class FaultyRobot:
 
     @property
     def mode(self) -> Mode | None:
-        """The mode of the last command."""
+        """Returns the mode of the last command."""
         return None if self._command is None else self._command.mode
 
     def strike(self) -> None:

@@ -21,7 +21,7 @@ class Victim(Protocol):
 
     @property
     def tilt(self) -> float:
-        """The true angle from upright, rad."""
+        """Returns the true angle from upright, rad."""
         ...
 
     def weaken(self, actuator: str, strength: float) -> None:

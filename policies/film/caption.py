@@ -59,7 +59,7 @@ class Caption:
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the caption."""
+        """Returns the lines of the caption."""
         return [f"{self._seconds:5.1f} s", *self._lines]
 
     def _wrapped(self, line: str, room: float) -> list[str]:

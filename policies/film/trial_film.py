@@ -45,7 +45,7 @@ class TrialCaption(Caption):
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the caption."""
+        """Returns the lines of the caption."""
         return [*super().lines, *([self.verdict] if self.verdict else [])]
 
 

@@ -43,7 +43,7 @@ class Dropouts:
 
     @property
     def held(self) -> Bool:
-        """Whether each robot's readings are held now, (N,)."""
+        """Returns whether each robot's readings are held now, (N,)."""
         held: Bool = (self._wait <= 0) & (self._wait > -self._left)
         return held
 

@@ -59,7 +59,7 @@ class Tours:
 
     @property
     def done(self) -> Bool:
-        """Whether each robot passed the last waypoint, (N,)."""
+        """Returns whether each robot passed the last waypoint, (N,)."""
         return self.reached >= self._protocol.waypoints
 
     def follow(self, position: Float, heading: Float, error: Float) -> tuple[Float, Float]:

@@ -102,12 +102,12 @@ class TrialEnv(MeasuredEnv):
 
     @property
     def running(self) -> bool:
-        """Whether a trial is under way."""
+        """Returns whether a trial is under way."""
         return bool((self.trial != NOBODY).any())
 
     @property
     def time(self) -> Float:
-        """Time since each trial began, (N,) s."""
+        """Returns the time since each trial began, (N,) s."""
         return np.multiply(self.measures.steps, self.config.control_period, dtype=np.float64)
 
     def advance(self, control: Float) -> None:

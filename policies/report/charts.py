@@ -25,7 +25,7 @@ class Axis:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Round values along the axis, with enough digits to differ."""
+        """Returns round values along the axis, with enough digits to differ."""
         values = nice_ticks(self.low, self.high)
         texts: list[str] = []
         for digits in range(3, 9):
@@ -91,7 +91,7 @@ class Histogram:
 
     @property
     def words(self) -> str:
-        """What the chart shows, for those who cannot see it."""
+        """Returns what the chart shows, for those who cannot see it."""
         spread, what = self.spread, f"Distribution of {self.name} in {engine_name(self.engine)}"
         if not spread.count:
             return f"{what}: no values"
@@ -128,7 +128,7 @@ class SurvivalChart:
 
     @property
     def words(self) -> str:
-        """What the chart shows, for those who cannot see it."""
+        """Returns what the chart shows, for those who cannot see it."""
         ends = (
             f"{c.name}: {percent(1 - len(c.failures) / c.trials if c.trials else math.nan)}"
             for c in self.curves

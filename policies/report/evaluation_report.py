@@ -25,13 +25,13 @@ class Bound:
 
     @property
     def margin(self) -> float:
-        """By how much the bound is met; negative by how much it is missed."""
+        """Returns by how much the bound is met; negative where it is missed."""
         over = self.measured - self.bound
         return over if self.at_least else -over
 
     @property
     def met(self) -> bool:
-        """Whether the bound is met; NaN meets nothing."""
+        """Returns whether the bound is met; NaN meets nothing."""
         return self.margin >= 0
 
 

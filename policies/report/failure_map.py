@@ -30,13 +30,13 @@ class Push:
 
     @property
     def sector(self) -> int:
-        """Which of `SECTORS` it came from."""
+        """Returns which of `SECTORS` it came from."""
         width = 2 * math.pi / len(SECTORS)
         return round(self.side / width) % len(SECTORS)
 
     @property
     def side_name(self) -> str:
-        """The name of its sector."""
+        """Returns the name of its sector."""
         return SECTORS[self.sector]
 
 
@@ -51,7 +51,7 @@ class Sector:
 
     @property
     def fell(self) -> float:
-        """The share that fell, 0 where nobody was pushed."""
+        """Returns the share that fell, 0 where nobody was pushed."""
         return 1.0 - self.share.value if self.share.count else 0.0
 
 
@@ -77,7 +77,7 @@ class FailureMap:
 
     @property
     def sectors(self) -> list[Sector]:
-        """The rim, one piece for each of `SECTORS`."""
+        """Returns the rim, one piece for each of `SECTORS`."""
         return [_sector(k, share) for k, share in enumerate(by_sector(self.pushes))]
 
     @property
@@ -91,17 +91,17 @@ class FailureMap:
 
     @property
     def survived(self) -> list[Point]:
-        """Where the pushes are that were survived."""
+        """Returns where the pushes are that were survived."""
         return [self._place(push) for push in self.pushes if push.survived]
 
     @property
     def fell(self) -> list[tuple[Push, Point]]:
-        """The pushes that were not survived, and where they are."""
+        """Returns the pushes that were not survived, and where they are."""
         return [(push, self._place(push)) for push in self.pushes if not push.survived]
 
     @property
     def words(self) -> str:
-        """What the map shows, for those who cannot see it."""
+        """Returns what the map shows, for those who cannot see it."""
         whole = share_of(p.survived for p in self.pushes)
         sides = ", ".join(
             f"{name} {percent(share.value)} of {share.count}"

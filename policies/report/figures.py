@@ -22,12 +22,12 @@ class Share:
 
     @property
     def value(self) -> float:
-        """The share; NaN where nothing was counted."""
+        """Returns the share; NaN where nothing was counted."""
         return self.hits / self.count if self.count else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % confidence interval of Wilson (J. Am. Stat. Assoc. 22, 1927).
+        """Returns the 95 % confidence interval of Wilson (J. Am. Stat. Assoc. 22, 1927).
 
         It stays within 0 and 1 and says something of 0 failures, where the usual ± does not.
         Nothing tried is known to be anywhere from 0 to 1.

@@ -30,17 +30,17 @@ class Influence:
 
     @property
     def axis(self) -> Axis:
-        """The chart's horizontal axis, of the setting."""
+        """Returns the chart's horizontal axis, of the setting."""
         return common_axis([np.array(self.values)], 46.0, 290.0)
 
     @property
     def fifths(self) -> list[tuple[float, Share]]:
-        """The chart's points: median of the setting, share of success."""
+        """Returns the chart's points: median of the setting, share of success."""
         return fifths(self.values, self.success)
 
     @property
     def words(self) -> str:
-        """What the chart shows, for those who cannot see it."""
+        """Returns what the chart shows, for those who cannot see it."""
         points = (f"{percent(s.value)} of {s.count} around {number(v)}" for v, s in self.fifths)
         return f"Share of success by {title(self.name)}: {', '.join(points)}"
 

@@ -58,16 +58,17 @@ class Learner(ABC):
     @property
     @abstractmethod
     def gamma(self) -> float:
-        """Discount of one control step."""
+        """Returns the discount of one control step."""
 
     @property
     @abstractmethod
     def horizon(self) -> int:
-        """Control steps of each simulation in one iteration."""
+        """Returns the control steps of each simulation in one iteration."""
 
     @property
     def action_limit(self) -> float | None:
-        """Bound of the action that the algorithm may use; None: the robot's own clip."""
+        """Returns the bound of the action that the algorithm may use; None for the robot's own
+        clip."""
         return None
 
     @abstractmethod

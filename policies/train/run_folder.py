@@ -69,7 +69,7 @@ class RunFolder:
 
     @property
     def config(self) -> TrainConfig:
-        """The config that was chosen for this run.
+        """Returns the config that was chosen for this run.
 
         Raises:
             UserError: the file is damaged or from another version.
@@ -79,12 +79,12 @@ class RunFolder:
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether something was saved already."""
+        """Returns whether something was saved already."""
         return (self.path / CHECKPOINT).is_file()
 
     @property
     def record(self) -> dict[str, Any]:
-        """The origin of the run; empty if the file is lost."""
+        """Returns the origin of the run; empty if the file is lost."""
         try:
             record: dict[str, Any] = json.loads((self.path / RECORD).read_text())
         except (OSError, ValueError):

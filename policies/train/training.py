@@ -63,12 +63,12 @@ class Training:
 
     @property
     def steps(self) -> int:
-        """The control steps so far, over all simulations and sessions."""
+        """Returns the control steps so far, over all simulations and sessions."""
         return self.algorithm.num_timesteps
 
     @property
     def seconds(self) -> float:
-        """The time spent so far, s, over all sessions, setting up included."""
+        """Returns the time spent so far, s, over all sessions, setting up included."""
         return self._seconds_before + time.monotonic() - self._start
 
     def iterate(self) -> dict[str, float]:

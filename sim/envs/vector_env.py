@@ -266,7 +266,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
 
     @property
     def camera(self) -> str:
-        """The camera of `sim.renderer` with which the task is filmed."""
+        """Returns the camera of `sim.renderer` with which the task is filmed."""
         return self.task.camera
 
     def scene_key(self, sim: int) -> int:

@@ -54,7 +54,7 @@ class Tracks:
 
     @property
     def points(self) -> int:
-        """P, the number of points of each track."""
+        """Returns P, the number of points of each track."""
         return int(self.center.shape[1])
 
 
@@ -181,7 +181,7 @@ def _perimeter(center: Float) -> Float:
 
 
 def _drivable(center: Float, width: Float, config: TrackConfig) -> npt.NDArray[np.bool_]:
-    """Whether curves have the right length and distance between sections, (C,)."""
+    """Returns whether curves have the right length and distance between sections, (C,)."""
     length = _perimeter(center)
     good = (config.length[0] <= length) & (length <= config.length[1])
     _, curvature = _heading_and_curvature(center)

@@ -171,7 +171,7 @@ class FusedEstimates:
 
     @property
     def lost(self) -> np.ndarray:
-        """Which estimators report that they are lost, (N,)."""
+        """Returns which estimators report that they are lost, (N,)."""
         return np.array([fusion.lost for fusion in self._fusions])
 
     def _update(self, row: int) -> None:

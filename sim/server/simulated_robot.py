@@ -102,7 +102,7 @@ class SimulatedRobot:
         return self.target
 
     def is_without_commands(self, silence: float) -> bool:
-        """Whether a robot that got no command for `silence` s must damp itself."""
+        """Returns whether a robot that got no command for `silence` s must damp itself."""
         return silence >= COMMAND_TIMEOUT - 1e-9
 
     def damp(self) -> Array:

@@ -91,8 +91,8 @@ class Pushes:
             self._engine.external_force[now, self.body, :2] = force[:, None] * xy
 
     def _speeds(self, rows: Rows) -> Float:
-        """What pushes would give these robots, m/s; those that grow are drawn near the strongest,
-        for the weak ones have nothing left to teach."""
+        """Returns what pushes would give these robots, m/s; those that grow are drawn near the
+        strongest, for the weak ones have nothing left to teach."""
         low, high = self._config.speed
         if not self._config.grow:
             return self._rng.uniform(low, high, len(rows))

@@ -37,17 +37,17 @@ class BatchEnv(Protocol):
 
     @property
     def single_observation_space(self) -> gymnasium.Space[Any]:
-        """The space of one simulation's observation."""
+        """Returns the space of one simulation's observation."""
         ...
 
     @property
     def single_action_space(self) -> gymnasium.Space[Any]:
-        """The space of one simulation's action."""
+        """Returns the space of one simulation's action."""
         ...
 
     @property
     def camera(self) -> str:
-        """The camera with which the task is filmed best."""
+        """Returns the camera with which the task is filmed best."""
         ...
 
     def scene_key(self, sim: int, /) -> int:

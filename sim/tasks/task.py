@@ -70,55 +70,57 @@ class TaskConfig(ABC):
     @property
     @abstractmethod
     def robot(self) -> SimRobot:
-        """The robot of the task."""
+        """Returns the robot of the task."""
 
     @property
     @abstractmethod
     def observations(self) -> tuple[TermConfig, ...]:
-        """The terms that the policy observes."""
+        """Returns the terms that the policy observes."""
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """The commands that the operator may give."""
+        """Returns the commands that the operator may give."""
         return ()
 
     @property
     def sensor_noise(self) -> Mapping[str, Noise]:
-        """The error of each sensor, by signal."""
+        """Returns the error of each sensor, by signal."""
         return {}
 
     @property
     def estimate_errors(self) -> EstimateErrors:
-        """The measured errors of an estimator on this robot."""
+        """Returns the measured errors of an estimator on this robot."""
         return EstimateErrors()
 
     @property
     def legged(self) -> LeggedRobotConfig | None:
-        """What an estimator must know of the robot's legs; None without legs."""
+        """Returns what an estimator must know of the robot's legs; None without legs."""
         return legged_estimator(self.robot, self.sensor_noise, self.control_period)
 
     @property
     def extra_signals(self) -> tuple[Signal, ...]:
-        """The signals of sensors that the task itself simulates."""
+        """Returns the signals of sensors that the task itself simulates."""
         return ()
 
     @property
     def ground(self) -> tuple[str, ...]:
-        """The geoms whose friction is randomized."""
+        """Returns the geoms whose friction is randomized."""
         return self.robot.ground
 
     def model(self) -> mujoco.MjModel:
-        """The robot in its world, compiled."""
+        """Returns the robot in its world, compiled."""
         return self.robot.spec().compile()
 
     @property
     def action_prior(self) -> npt.NDArray[np.float64] | None:
-        """A linear map (A, n) from the term `gait_clock` to the action a policy starts from."""
+        """Returns a linear map (A, n) from the term `gait_clock` to the action a policy starts
+        from."""
         return None
 
     @property
     def mirror_signs(self) -> tuple[float, ...]:
-        """By action, whether its mirror acts the same way, 1, or the other, -1; () without."""
+        """Returns by action whether its mirror acts the same way, 1, or the other, -1; ()
+        without."""
         return self.robot.mirror_signs
 
     def nominal(self) -> Self:

@@ -28,7 +28,7 @@ class VelocityCommand:
 
     @property
     def components(self) -> tuple[Command, ...]:
-        """The commands, as the contract lists them."""
+        """Returns the commands, as the contract lists them."""
         return (
             Command("forward", "m/s", *self.forward),
             Command("lateral", "m/s", *self.lateral),

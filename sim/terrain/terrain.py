@@ -39,7 +39,7 @@ class TerrainConfig:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the ground is the plane alone."""
+        """Returns whether the ground is the plane alone."""
         return not self.kinds
 
     def unseen(self, seed: int) -> "TerrainConfig":
@@ -116,7 +116,7 @@ class Terrain:
             )
 
     def _placed(self) -> list[tuple[float, float, Box]]:
-        """Every box, and the position of its patch."""
+        """Returns every box, and the position of its patch."""
         return [
             (SPACING * level, SPACING * kind, box)
             for kind, row in enumerate(self._patches)

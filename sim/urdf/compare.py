@@ -32,7 +32,7 @@ class Difference:
 
     @property
     def ok(self) -> bool:
-        """Whether the models agree in this quantity."""
+        """Returns whether the models agree in this quantity."""
         return self.value <= TOLERANCE
 
 

@@ -29,14 +29,15 @@ class Shape:
 
 
 def collides(model: mujoco.MjModel, geom: int) -> bool:
-    """Whether anything can collide with it: by its bits, or as one of a contact pair."""
+    """Returns whether anything can collide with the geom: by its bits, or as one of a contact
+    pair."""
     if model.geom_contype[geom] or model.geom_conaffinity[geom]:
         return True
     return bool(np.any(model.pair_geom1 == geom) or np.any(model.pair_geom2 == geom))
 
 
 def is_visible(model: mujoco.MjModel, geom: int) -> bool:
-    """Whether it is drawn: shapes for collision alone are in higher groups."""
+    """Returns whether the geom is drawn: shapes for collision alone are in higher groups."""
     return int(model.geom_group[geom]) < _HIDDEN_GROUP and _look(model, geom)[1][3] > 0.0
 
 

@@ -110,7 +110,7 @@ def _is_mimic(model: mujoco.MjModel, equality: int, following: Mapping[int, Mimi
 
 
 def _is_active(model: mujoco.MjModel, tendon: int) -> bool:
-    """Whether a tendon has an effect without an actuator."""
+    """Returns whether a tendon has an effect without an actuator."""
     forces = (model.tendon_stiffness, model.tendon_damping, model.tendon_frictionloss)
     return bool(model.tendon_limited[tendon] or any(f[tendon].any() for f in forces))
 

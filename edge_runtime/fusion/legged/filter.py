@@ -172,7 +172,7 @@ class LeggedFilter:
 
     @property
     def _imu_is_gone(self) -> bool:
-        """Whether the last usable IMU reading is older than `longest_gap`."""
+        """Returns whether the last usable IMU reading is older than `longest_gap`."""
         ahead = self._ahead_until - self._ahead_since + _AHEAD
         return max(self._unusable_for, ahead) > self.config.longest_gap
 
@@ -204,7 +204,7 @@ class LeggedFilter:
 
     @property
     def estimate(self) -> Estimate:
-        """The newest state."""
+        """Returns the newest state."""
         if not self._started:
             return self._nothing()
         x, covariance = self._timeline.state, self._timeline.covariance

@@ -143,7 +143,7 @@ class LeggedFusion:
 
     @property
     def states(self) -> Sequence[Estimate]:
-        """The newest estimate of each row."""
+        """Returns the newest estimate of each row."""
         return [estimator.estimate for estimator in self._filters]
 
     def reset(self, rows: np.ndarray | None = None) -> None:

@@ -118,7 +118,7 @@ def take_event(moments: Records, covariances: Float, span: Float, event: Record,
 def take_events(
     numbers: Float, covariances: Float, span: Float, new: Float, parameters: Float
 ) -> int:
-    """As `take_event` for each of some events; the result is the last one's.
+    """Takes each of some events as `take_event` does and returns the last one's result.
 
     Args:
         numbers: of the `Timeline`, changed in place.

@@ -263,17 +263,17 @@ class WheeledFilter:
 
     @property
     def state(self) -> Record:
-        """The newest nominal state, a `STATE`; do not write."""
+        """Returns the newest nominal state, a `STATE`; do not write."""
         return self._line.state
 
     @property
     def covariance(self) -> Float:
-        """The covariance of the newest error state, (D.size, D.size); do not write."""
+        """Returns the covariance of the newest error state, (D.size, D.size); do not write."""
         return self._line.covariance
 
     @property
     def estimate(self) -> Estimate:
-        """The newest state."""
+        """Returns the newest state."""
         x, cov, stamp = self.state, self.covariance, self._line.stamp
         health, reason = self.judge()
         if not self._started:

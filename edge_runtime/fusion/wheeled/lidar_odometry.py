@@ -244,12 +244,12 @@ class LidarOdometry:
 
     @property
     def alive(self) -> bool:
-        """Whether the process works."""
+        """Returns whether the process works."""
         return self._process.is_alive()
 
     @property
     def pid(self) -> int | None:
-        """The id of the process; None before it starts."""
+        """Returns the id of the process; None before it starts."""
         return self._process.pid
 
     def reset(self) -> None:

@@ -22,7 +22,7 @@ LEGS = Legs(
 @ROBOTS.register("pup")
 @cache
 def pup(action_scale: float = 0.25) -> SimRobot:
-    """The robot; `action_scale` is in rad per unit of action."""
+    """Returns the robot; `action_scale` is in rad per unit of action."""
     return robot_from_mjcf(
         "pup",
         Path(__file__).with_name("pup.xml"),

@@ -12,7 +12,7 @@ SHARE = f"share/{NAME}"
 
 
 def shared(folder: str, pattern: str = "*") -> tuple[str, list[str]]:
-    """The files of a folder, to be installed under share/ in one of its name."""
+    """Returns the files of a folder, to be installed under share/ in one of its name."""
     paths = [str(path) for path in sorted(Path(folder).glob(pattern)) if path.is_file()]
     return f"{SHARE}/{folder.removeprefix(NAME + '/')}", paths
 

@@ -55,7 +55,8 @@ class ContactRules:
         return pairs, frictionless
 
     def _ground_has_priority(self) -> bool:
-        """Whether the ground's friction counts; otherwise that of the robot's body counts."""
+        """Returns whether the ground's friction counts; otherwise that of the robot's body
+        counts."""
         priority = self._model.geom_priority
         ground = {int(p) for p in priority[self._ground]}
         robot = {int(priority[g]) for g in self._on_ground}
@@ -107,15 +108,15 @@ class ContactRules:
 
 
 def _may_collide(model: mujoco.MjModel, a: Rows, b: Rows) -> Bool:
-    """Whether these geoms may collide, by their bit masks."""
+    """Returns whether these geoms may collide, by their bit masks."""
     kind, meets = model.geom_contype, model.geom_conaffinity
     touching: Bool = (kind[a] & meets[b] | kind[b] & meets[a]) != 0
     return touching
 
 
 def _related(model: mujoco.MjModel, a: int, b: int) -> bool:
-    """Whether two bodies pass through each other: the same body, parent and child, or excluded by
-    name."""
+    """Returns whether two bodies pass through each other: the same body, parent and child, or
+    excluded by name."""
     signature = (min(a, b) << 16) + max(a, b)
     parents = model.body_parentid
     return a == b or parents[a] == b or parents[b] == a or signature in model.exclude_signature

@@ -63,5 +63,5 @@ class WalkingState:
 
     @property
     def yaw_rate(self) -> Float:
-        """The angular velocity about the vertical, (N,) rad/s."""
+        """Returns the angular velocity about the vertical, (N,) rad/s."""
         return self.angular_velocity[:, 2]

@@ -77,7 +77,7 @@ class CommandPublisher:
 
     @property
     def has_listeners(self) -> bool:
-        """Whether any controller's subscription has been found."""
+        """Returns whether any controller's subscription has been found."""
         return any(p.get_subscription_count() for p in self._publishers.values())
 
     def put(self, command: ActuatorCommand) -> None:

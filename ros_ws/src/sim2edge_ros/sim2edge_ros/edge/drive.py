@@ -116,17 +116,17 @@ class Drive:
 
     @property
     def loop(self) -> ControlLoop:
-        """The loop of this activation, or of the last one."""
+        """Returns the loop of this activation, or of the last one."""
         return self.session.loop
 
     @property
     def policy(self) -> Policy:
-        """The policy that drives, or will from the next start on."""
+        """Returns the policy that drives, or will from the next start on."""
         return self.session.policy
 
     @property
     def choice(self) -> providers.Choice:
-        """The execution provider of the policy that drives, and why it was chosen."""
+        """Returns the execution provider of the policy that drives, and why it was chosen."""
         return self._choices[self.policy]
 
     def start(self) -> None:
@@ -170,12 +170,12 @@ class Drive:
 
     @property
     def must_give_way(self) -> bool:
-        """Whether another node commanded the robot before this one."""
+        """Returns whether another node commanded the robot before this one."""
         return bool(self.others) and 0 < self.active_for < _NEW
 
     @property
     def active_for(self) -> float:
-        """Time since the start, s; 0 if the drive is not active."""
+        """Returns the time since the start, s; 0 if the drive is not active."""
         return time.monotonic() - self._began if self.active else 0.0
 
     def fall_silent(self) -> None:
@@ -268,7 +268,7 @@ class Drive:
 
     @property
     def failed(self) -> bool:
-        """Whether the loop, or a thread of its messages, ended by itself."""
+        """Returns whether the loop, or a thread of its messages, ended by itself."""
         return self.active and (not self.loop.running or self._thread_error() is not None)
 
     def _check_sensors(self) -> None:

@@ -250,7 +250,7 @@ class EdgeNode(LifecycleNode):
 
     @property
     def label(self) -> str:
-        """The name of the lifecycle's state."""
+        """Returns the name of the lifecycle's state."""
         return str(self._state_machine.current_state[1])
 
     def _details(self) -> dict[str, str]:

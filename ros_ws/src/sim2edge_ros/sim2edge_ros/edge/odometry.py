@@ -78,7 +78,7 @@ class OdometryPublisher:
 
     @property
     def estimate(self) -> Estimate | None:
-        """The newest estimate that was kept."""
+        """Returns the newest estimate that was kept."""
         newest = self._newest.get()
         return None if newest is None else newest[1]
 

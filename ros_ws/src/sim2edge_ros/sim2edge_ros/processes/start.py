@@ -9,17 +9,17 @@ import signal
 
 
 def edge_node() -> int:
-    """`ros2 run sim2edge_ros edge_node`."""
+    """Runs the edge node, as `ros2 run sim2edge_ros edge_node`."""
     return _run("sim2edge_ros.edge.edge_node")
 
 
 def sim_node() -> int:
-    """`ros2 run sim2edge_ros sim_node`."""
+    """Runs the simulated robot's node, as `ros2 run sim2edge_ros sim_node`."""
     return _run("sim2edge_ros.simulator.sim_node")
 
 
 def recorder() -> int:
-    """`ros2 run sim2edge_ros recorder`."""
+    """Runs the recorder, as `ros2 run sim2edge_ros recorder`."""
     return _run("sim2edge_ros.recorder.recorder_node")
 
 

@@ -156,7 +156,7 @@ def _checked(path: Path) -> Path:
 
 
 def _of_nodes(content: Any) -> bool:
-    """Whether the content is parameters of nodes, which may be in namespaces."""
+    """Returns whether the content is parameters of nodes, which may be in namespaces."""
     if not isinstance(content, dict) or not content:
         return False
     return all(

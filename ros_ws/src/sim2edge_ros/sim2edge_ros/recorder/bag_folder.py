@@ -104,7 +104,7 @@ def write_metadata(bag: Path) -> None:
 
 
 def _has_metadata(bag: Path) -> bool:
-    """Whether a bag's metadata.yaml lists its finished files."""
+    """Returns whether a bag's metadata.yaml lists its finished files."""
     try:
         metadata = json.loads((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
         known = set(metadata["relative_file_paths"])

@@ -200,7 +200,7 @@ def qos_for(offered: list[QoSProfile]) -> QoSProfile:
 
 
 def _receives_all(mine: QoSProfile, needed: QoSProfile) -> bool:
-    """Whether a subscription with `mine` receives all that one with `needed` does."""
+    """Returns whether a subscription with `mine` receives all that one with `needed` does."""
     too_strict = mine.reliability != needed.reliability == ReliabilityPolicy.BEST_EFFORT
     too_late = mine.durability != needed.durability == DurabilityPolicy.VOLATILE
     return not too_strict and not too_late

@@ -106,7 +106,7 @@ class JointReader:
 
     @classmethod
     def reads(cls, signals: frozenset[str]) -> bool:
-        """Whether any of these signals comes from `joint_states`."""
+        """Returns whether any of these signals comes from `joint_states`."""
         return bool(signals & {JOINT_POS, JOINT_VEL, JOINT_TORQUE, WHEEL_SPEED, STEERING_ANGLE})
 
     def __call__(self, data: bytes) -> Mapping[str, Array]:

@@ -203,12 +203,12 @@ class RosRobot:
 
     @property
     def ready(self) -> bool:
-        """Whether every sensor that is needed has given a reading."""
+        """Returns whether every sensor that is needed has given a reading."""
         return self._inertial.get() is not None and all(p.source.slot.get() for p in self._parts)
 
     @property
     def error(self) -> Exception | None:
-        """The error that ended the subscriber's thread."""
+        """Returns the error that ended the subscriber's thread."""
         return self._subscriber_thread.error
 
     def _lay_out(self) -> dict[str, slice]:

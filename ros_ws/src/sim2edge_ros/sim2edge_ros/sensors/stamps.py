@@ -52,7 +52,7 @@ class StampGate:
         return True
 
     def _settled(self, offset: float, now: float) -> bool:
-        """Whether the stamps have kept their new offset for long enough."""
+        """Returns whether the stamps have kept their new offset for long enough."""
         if math.isnan(self._since) or abs(offset - self._new_offset) > 0.1 * _JUMP:
             self._new_offset, self._since = offset, now
         return now - self._since > _REBASE

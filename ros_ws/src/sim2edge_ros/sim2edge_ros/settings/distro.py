@@ -50,7 +50,7 @@ def find_distro() -> Distro:
 
 
 def uses_fast_dds() -> bool:
-    """Whether Fast DDS transports the messages; other middlewares ignore its settings."""
+    """Returns whether Fast DDS transports the messages; other middlewares ignore its settings."""
     return "fastrtps" in (get_rmw_implementation_identifier() or "")
 
 

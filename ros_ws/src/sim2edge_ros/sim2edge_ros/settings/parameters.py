@@ -123,5 +123,5 @@ _OF_ALL = ("use_sim_time",)
 
 
 def names(node: str) -> tuple[str, ...]:
-    """The parameters that a node of this package takes."""
+    """Returns the parameters that a node of this package takes."""
     return (*(field.name for field in dataclasses.fields(NODES[node])), *_OF_ALL)

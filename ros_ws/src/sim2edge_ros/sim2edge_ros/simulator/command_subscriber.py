@@ -72,7 +72,7 @@ class CommandSubscriber:
 
     @property
     def has_commander(self) -> bool:
-        """Whether some node publishes a command that moves the robot."""
+        """Returns whether some node publishes a command that moves the robot."""
         count, resolve = self._node.count_publishers, self._node.resolve_topic_name
         return any(count(resolve(topic)) for topic in topics.MOVING)
 

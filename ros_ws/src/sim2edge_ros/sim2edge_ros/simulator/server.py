@@ -73,7 +73,7 @@ class RosServer:
 
     @property
     def has_commander(self) -> bool:
-        """Whether some node publishes a command that moves the robot."""
+        """Returns whether some node publishes a command that moves the robot."""
         return self._commands.has_commander
 
     def close(self) -> None:

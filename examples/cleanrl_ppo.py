@@ -21,7 +21,7 @@ GAMMA, LAMBDA, CLIP, EPOCHS, MINIBATCHES = 0.99, 0.95, 0.2, 5, 8
 
 
 class Agent(nn.Module):
-    """Gaussian actor and critic."""
+    """Joins a Gaussian actor and a critic."""
 
     def __init__(self, observations: int, actions: int) -> None:
         super().__init__()

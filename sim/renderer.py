@@ -18,7 +18,7 @@ Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 
 @dataclass(frozen=True)
 class FollowCamera:
-    """A camera that follows the robot smoothly, without its sway and steps."""
+    """Follows the robot smoothly, without its sway and steps."""
 
     azimuth: float  # rad, direction of view, from the world's x axis or the robot's heading
     elevation: float  # rad
@@ -39,7 +39,7 @@ FOLLOW_CAMERAS = {
 
 
 class Drawable(Protocol):
-    """A batch of simulations that can describe its scenes."""
+    """Describes the scenes of a batch of simulations."""
 
     engine: Any
     metadata: dict[str, Any]

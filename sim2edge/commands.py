@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Subcommand:
-    """A command of the front door.
+    """Describes a command of the front door.
 
     Its module has a frozen dataclass `config` with the options and `main(config) -> int`, which
     returns the exit code. Where the defaults depend on the command line, or on what the file of

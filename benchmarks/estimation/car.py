@@ -77,7 +77,7 @@ def measure_car_estimation(
 
 
 class _Truth:
-    """The true state at the moment of the sensors' readings."""
+    """Holds the true state at the moment of the sensors' readings."""
 
     def __init__(self, env: TaskVectorEnv, lever: Float) -> None:
         sensor = env.engine.sensor

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured number.
+    """Holds a measured number, its target and its peer.
 
     Args:
         what: what was measured.

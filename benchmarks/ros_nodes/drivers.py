@@ -46,7 +46,7 @@ _SOLE = 200.0, 2.0  # N on each sole, and its noise
 
 
 class Answers(NamedTuple):
-    """What came back to the robot."""
+    """Collects what came back to the robot."""
 
     latencies: Array  # s from a sample's stamp to the first command that answers it
     samples: int  # samples that count

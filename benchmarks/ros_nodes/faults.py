@@ -34,7 +34,7 @@ _ADDRESSES = ("10.83.0.1", "10.83.0.2")
 
 @dataclass(frozen=True)
 class FaultOutcome:
-    """What an observer on the edge node's side saw."""
+    """Holds what an observer on the edge node's side saw."""
 
     reaction: float  # s from the last sample to the first command of the controlled stop
     recovery: float  # s from the end of the fault until the car drives again

@@ -26,7 +26,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Round(NamedTuple):
-    """One turn of a node."""
+    """Measures one turn of a node."""
 
     p50: float  # ms
     p99: float

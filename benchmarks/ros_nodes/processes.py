@@ -44,7 +44,7 @@ def processor_seconds(pid: int) -> float:
 
 
 class Running:
-    """A process and its output.
+    """Holds a process and its output.
 
     Args:
         command: what to start.

@@ -48,7 +48,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Schedule:
-    """The commands to a robot, by the time since its start."""
+    """Gives the commands to a robot by the time since its start."""
 
     def __init__(self, commands: tuple[Command, ...], seconds: float) -> None:
         rng = np.random.default_rng(0)
@@ -65,7 +65,7 @@ class Schedule:
 
 @dataclass
 class Motion:
-    """Motion of the IMU, in the world."""
+    """Describes the motion of the IMU in the world."""
 
     time: list[float] = field(default_factory=list)  # s
     place: list[Any] = field(default_factory=list)  # m, (3,) each
@@ -81,7 +81,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class DriveResult:
-    """The result of a drive."""
+    """Holds the result of a drive."""
 
     seconds: float  # until the robot fell, or left the track
     error: float  # m/s, RMS error of the speed

@@ -15,7 +15,7 @@ from edge_runtime.signals import Array, Signal, Signals
 
 
 class Fusion(Protocol):
-    """An estimator of signals from signals, for N rows."""
+    """Estimates signals from signals, for N rows."""
 
     reads: tuple[Signal, ...]  # what every sample must hold, in this size, unit and frame
     provides: tuple[Signal, ...]

@@ -8,7 +8,7 @@ from edge_runtime.fusion.measurement import Float, Imu, Measurement
 
 
 class Health(IntEnum):
-    """How far an estimate may be trusted, from worst to best."""
+    """Orders how far an estimate may be trusted, from worst to best."""
 
     LOST = 0  # unknown: do not use it
     INITIALISING = 1  # not yet known well enough
@@ -18,7 +18,7 @@ class Health(IntEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A stamped state with its uncertainty. Frames as in `measurement`.
+    """Holds a stamped state with its uncertainty, in the frames of `measurement`.
 
     The error state of `covariance` is (rotation, velocity, position), each in the world frame:
     true rotation = Exp(rotation error) * estimated rotation, and true - estimated of the others.
@@ -36,7 +36,7 @@ class Estimate:
 
 
 class StateFilter(Protocol):
-    """A filter over stamped measurements, of one robot."""
+    """Filters the stamped measurements of one robot."""
 
     def predict(self, imu: Imu) -> None:
         """Propagates to the time of an IMU reading.

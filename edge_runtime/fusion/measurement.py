@@ -15,7 +15,7 @@ Float = npt.NDArray[np.float64]
 
 
 class Imu(NamedTuple):
-    """One reading of gyroscope and accelerometer."""
+    """Holds one reading of gyroscope and accelerometer."""
 
     stamp: float  # s
     gyro: Float  # (3,) rad/s, body frame
@@ -23,7 +23,7 @@ class Imu(NamedTuple):
 
 
 class Magnetometer(NamedTuple):
-    """One reading of the magnetic field."""
+    """Holds one reading of the magnetic field."""
 
     stamp: float  # s
     field: Float  # (3,) any unit, body frame
@@ -38,7 +38,7 @@ class Feet(NamedTuple):
 
 
 class Wheels(NamedTuple):
-    """The wheels' speeds over the ground and the steering."""
+    """Holds the wheels' speeds over the ground and the steering."""
 
     stamp: float  # s
     speed: Float  # (W,) m/s, of the rims, positive forwards
@@ -46,7 +46,7 @@ class Wheels(NamedTuple):
 
 
 class GnssFix(NamedTuple):
-    """A fix in the local east-north-up frame."""
+    """Holds a fix in the local east-north-up frame."""
 
     stamp: float  # s, when it was true; it may arrive much later
     position: Float  # (3,) m, of the antenna
@@ -56,7 +56,7 @@ class GnssFix(NamedTuple):
 
 
 class Displacement(NamedTuple):
-    """The body's motion between two moments, by lidar odometry."""
+    """Holds the body's motion between two moments, by lidar odometry."""
 
     stamp: float  # s, the later moment
     since: float  # s, the earlier one
@@ -65,7 +65,7 @@ class Displacement(NamedTuple):
 
 
 class FusedSample(NamedTuple):
-    """A sample of all of a robot's sensors, as its control loop gave it to its estimator."""
+    """Holds a sample of all of a robot's sensors, as its control loop gave it to its estimator."""
 
     stamp: float  # s
     signals: Mapping[str, npt.NDArray[np.float32]]  # (1, size) each

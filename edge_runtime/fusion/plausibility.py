@@ -27,7 +27,7 @@ WRONG_UNITS = (GYRO_UNIT, ACCEL_UNIT)
 
 
 class ImuVerdict(NamedTuple):
-    """What to do with a reading. All times are finite and not negative."""
+    """Says what to do with a reading. All times are finite and not negative."""
 
     usable: bool
     reason: str  # one of the constants above, also of a usable one; empty if nothing is wrong
@@ -37,7 +37,7 @@ class ImuVerdict(NamedTuple):
 
 @dataclass(frozen=True)
 class ImuCheckConfig:
-    """What an IMU can read."""
+    """Bounds what an IMU can read."""
 
     gyro_range: float = setting(34.9, unit="rad/s", above=0)
     """Turn rate at which the gyroscope saturates; most are set to 2000 deg/s."""

@@ -28,7 +28,7 @@ def moment(event: np.dtype, state: np.dtype) -> np.dtype:
 
 
 class Timeline:
-    """A ring of the last moments: events, and the filter's state and covariance after each.
+    """Keeps the last moments in a ring: events, and the filter's state and covariance after each.
 
     Args:
         capacity: moments kept. It bounds how late a measurement may come, as `horizon` does.

@@ -8,7 +8,7 @@ from edge_runtime.loop.latency_histogram import LatencyHistogram
 
 
 class Stage(IntEnum):
-    """The stages of a tick, in order."""
+    """Lists the stages of a tick in order."""
 
     SENSE = 0
     FUSE = 1

@@ -29,7 +29,7 @@ VELOCITY: Literal["velocity"] = "velocity"
 
 @dataclass(frozen=True)
 class Actuator:
-    """One actuated joint, bound by name. SI units: rad, rad/s, Nm."""
+    """Describes one actuated joint, bound by name, in rad, rad/s and Nm."""
 
     name: str
     mode: Literal["position", "velocity"] = POSITION  # what the target is
@@ -45,7 +45,7 @@ class Actuator:
 
 @dataclass(frozen=True)
 class Command:
-    """One component of the operator's command, and its trained range."""
+    """Describes one component of the operator's command, and its trained range."""
 
     name: str
     unit: str

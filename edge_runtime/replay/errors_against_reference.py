@@ -24,7 +24,7 @@ _LONGEST_STEP = 0.5  # s between two reference stamps to interpolate over
 
 @dataclass(frozen=True)
 class Errors:
-    """True minus estimated at the moments of a run; NaN where the truth is unknown.
+    """Holds true minus estimated at the moments of a run; NaN where the truth is unknown.
 
     Without absolute heading and place, `velocity` and its sigma are in the body frame, and
     heading and position are those that are left after the first ones are made equal.
@@ -105,7 +105,7 @@ def errors_against_reference(run: EstimateSeries, log: Log) -> Errors | None:
 
 @dataclass(frozen=True)
 class Summary:
-    """One line of figures: what, number, unit."""
+    """Describes one line of figures: what, number, unit."""
 
     what: str
     value: float

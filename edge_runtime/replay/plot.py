@@ -101,7 +101,7 @@ def _draw(
 
 @dataclass(frozen=True)
 class _Panel:
-    """One curve over time; all (K,)."""
+    """Describes one curve over time; all arrays are (K,)."""
 
     title: str
     estimate: Float

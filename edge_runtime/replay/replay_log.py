@@ -23,7 +23,8 @@ REPLAYABLE = ("attitude", "legged", "wheeled")
 
 @dataclass(frozen=True)
 class EstimateSeries:
-    """The estimates along a log, one after each group of measurements that arrived together."""
+    """Holds the estimates along a log, one after each group of measurements that arrived
+    together."""
 
     stamp: Float  # (K,) s, of the estimates
     attitude: Float  # (K, 4)
@@ -140,7 +141,7 @@ def replay_log(estimator: StateFilter, log: Log) -> EstimateSeries:
 
 
 class _Estimates:
-    """The estimates so far; every other one is dropped when there are too many."""
+    """Collects the estimates so far; drops every other one when there are too many."""
 
     def __init__(self, most: int = 200_000) -> None:
         self._most, self._every, self._seen = most, 1, 0

@@ -20,7 +20,7 @@ _UNKNOWN = 1e12 * np.eye(9)
 
 
 class ReplayedFusion:
-    """A control loop's estimator as a `StateFilter` of its samples.
+    """Runs a control loop's estimator as a `StateFilter` of its samples.
 
     Args:
         record: the log of the run.

@@ -66,7 +66,7 @@ class Sample(NamedTuple):
 
 
 class Mode(IntEnum):
-    """How the actuators follow a command."""
+    """Says how the actuators follow a command."""
 
     RUN = 0  # follow the target with the command's gains
     DAMP = 1  # no stiffness, damping only

@@ -72,7 +72,7 @@ def run_episodes(config: EvaluateConfig) -> int:
 
 @dataclass(frozen=True)
 class _EpisodesRun:
-    """A driver, and the episodes it is to play."""
+    """Holds a driver, and the episodes it is to play."""
 
     config: EvaluateConfig
     policy: PolicyFile | None  # None: pure pursuit

@@ -60,7 +60,7 @@ def not_started(planned: int) -> Episodes:
 
 
 class EpisodesInterrupted(KeyboardInterrupt):
-    """Raised by Ctrl-C while episodes are under way; `episodes` are those that had come to their
+    """Reports Ctrl-C while episodes are under way; `episodes` are those that had come to their
     end."""
 
     def __init__(self, episodes: Episodes) -> None:

@@ -16,7 +16,7 @@ _TAIL = 2.0  # ranges from 5 to 95 %, beyond which a value is counted rather tha
 
 @dataclass(frozen=True)
 class Axis:
-    """A horizontal axis from `low` to `high`, drawn `width` units wide from `left`."""
+    """Describes a horizontal axis from `low` to `high`, drawn `width` units wide from `left`."""
 
     low: float
     high: float
@@ -58,7 +58,7 @@ def common_axis(samples: Sequence[Values], left: float, width: float) -> Axis:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """The distribution of a metric over the trials in one engine, failures apart.
+    """Shows the distribution of a metric over the trials in one engine, failures apart.
 
     `values` and `success` are (n,), one of each trial; a value is NaN where there is none.
     """
@@ -105,7 +105,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class SurvivalCurve:
-    """The share of trials in one engine that has not failed, over time."""
+    """Shows the share of trials in one engine that has not failed, over time."""
 
     name: str
     failures: tuple[float, ...]  # s, when each failed, ascending
@@ -121,7 +121,7 @@ class SurvivalCurve:
 
 @dataclass(frozen=True)
 class SurvivalChart:
-    """The survival curves of all engines on one time axis."""
+    """Shows the survival curves of all engines on one time axis."""
 
     axis: Axis
     curves: tuple[SurvivalCurve, ...]

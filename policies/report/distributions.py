@@ -16,7 +16,7 @@ DURATION = "seconds"  # of a trial, shown among its metrics
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric in each engine."""
+    """Shows a metric in each engine."""
 
     name: str
     spreads: tuple[Spread, ...]

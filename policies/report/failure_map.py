@@ -21,7 +21,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Push:
-    """A push, for the map."""
+    """Places a push on the map."""
 
     trial: int
     side: float  # rad to the left of the robot's heading, from where it came
@@ -42,7 +42,7 @@ class Push:
 
 @dataclass(frozen=True)
 class Sector:
-    """A piece of the map's rim."""
+    """Draws a piece of the map's rim."""
 
     outline: str  # SVG path
     x: float  # of its writing
@@ -57,7 +57,7 @@ class Sector:
 
 @dataclass(frozen=True)
 class Ring:
-    """All pushes of one strength, and where that strength is written."""
+    """Draws all pushes of one strength, and says where that strength is written."""
 
     force: float  # N
     radius: float
@@ -67,7 +67,7 @@ class Ring:
 
 @dataclass(frozen=True)
 class FailureMap:
-    """The map of one engine's pushes, as large as all maps that are compared with it."""
+    """Draws one engine's pushes on a map as large as all maps that are compared with it."""
 
     engine: str
     pushes: Sequence[Push]

@@ -19,7 +19,7 @@ FEWEST = 5  # failures, and successes, below which a comparison says nothing
 
 @dataclass(frozen=True)
 class Influence:
-    """How one setting relates to success in one engine."""
+    """Shows how one setting relates to success in one engine."""
 
     name: str
     engine: str
@@ -47,7 +47,7 @@ class Influence:
 
 @dataclass(frozen=True)
 class SettingsSection:
-    """The influences on success, the strongest first."""
+    """Shows the influences on success, the strongest first."""
 
     count: int  # of settings that differ from trial to trial
     clear: list[Influence]  # beyond chance

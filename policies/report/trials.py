@@ -19,7 +19,7 @@ _UNUSUAL = 0.25  # if at least this far, in shares of the trials, from the middl
 
 @dataclass(frozen=True)
 class TrialCard:
-    """One trial with its film, if there is one."""
+    """Shows one trial with its film, if there is one."""
 
     result: SuiteResult
     trial: TrialResult
@@ -30,7 +30,7 @@ class TrialCard:
 
 @dataclass(frozen=True)
 class WorstSection:
-    """The trials that are shown one by one."""
+    """Shows trials one by one."""
 
     cards: list[TrialCard]
     failed_on_film: bool
@@ -38,7 +38,7 @@ class WorstSection:
 
 @dataclass(frozen=True)
 class TrialTable:
-    """All trials in one engine."""
+    """Lists all trials in one engine."""
 
     engine: str
     figures: list[str]  # names of metrics and settings

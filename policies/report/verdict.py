@@ -14,7 +14,7 @@ SURVIVED = "survived"  # a goal that is reached by survival alone, whose bound i
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """The banner's colour and words."""
+    """Holds the banner's colour and words."""
 
     state: str  # "open" without a gate, "good" or "fail"
     word: str
@@ -23,7 +23,7 @@ class GateVerdict:
 
 @dataclass(frozen=True)
 class EngineSuccess:
-    """How the trials in one engine went."""
+    """Shows how the trials in one engine went."""
 
     engine: str
     share: Share

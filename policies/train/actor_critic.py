@@ -152,7 +152,7 @@ class SharedFeatures(BaseFeaturesExtractor):
 
 
 class AsymmetricSACPolicy(SACPolicy):
-    """SAC's policy with an actor that reads its own columns and critics that read all."""
+    """Extends SAC's policy: the actor reads its own columns, the critics read all."""
 
     @property
     def normalizer(self) -> RunningNormalizer:
@@ -163,7 +163,7 @@ class AsymmetricSACPolicy(SACPolicy):
 
 
 class AsymmetricTQCPolicy(TQCPolicy):
-    """TQC's policy with an actor that reads its own columns and critics that read all."""
+    """Extends TQC's policy: the actor reads its own columns, the critics read all."""
 
     @property
     def normalizer(self) -> RunningNormalizer:

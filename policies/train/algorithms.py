@@ -121,7 +121,7 @@ class Learner(ABC):
 
 
 class PPOLearner(Learner):
-    """Proximal policy optimization on large batches."""
+    """Trains by proximal policy optimization on large batches."""
 
     @property
     def gamma(self) -> float:
@@ -179,7 +179,7 @@ class PPOLearner(Learner):
 
 
 class SACLearner(Learner):
-    """Soft actor-critic."""
+    """Trains by soft actor-critic."""
 
     kind: ClassVar[type[SAC] | type[TQC]] = SAC
     policy_class: ClassVar[Any] = AsymmetricSACPolicy
@@ -245,7 +245,7 @@ class SACLearner(Learner):
 
 
 class TQCLearner(SACLearner):
-    """Truncated quantile critics."""
+    """Trains by truncated quantile critics."""
 
     kind = TQC
     policy_class = AsymmetricTQCPolicy

@@ -13,7 +13,7 @@ SEEDS = 2**32  # of a training; what numpy's old generator, which SB3 uses, can 
 
 @dataclass(frozen=True)
 class PPOConfig:
-    """Proximal policy optimization (Schulman et al., 2017)."""
+    """Sets proximal policy optimization (Schulman et al., 2017)."""
 
     horizon: int = setting(64, "Control steps of each simulation in one rollout.", above=0)
     epochs: int = setting(5, "Passes over each rollout.", above=0)
@@ -44,7 +44,7 @@ class PPOConfig:
 
 @dataclass(frozen=True)
 class SACConfig:
-    """Soft actor-critic (Haarnoja et al., 2018); also what TQC (Kuznetsov et al., 2020) uses."""
+    """Sets soft actor-critic (Haarnoja et al., 2018), and TQC (Kuznetsov et al., 2020) too."""
 
     learning_rate: float = setting(3e-4, "Learning rate of Adam.", above=0)
     buffer_size: int = setting(300_000, "Transitions kept for replay.", above=0)

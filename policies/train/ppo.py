@@ -14,7 +14,7 @@ LEARNING_RATE_FACTOR = 1.5
 
 
 class BatchPPO(PPO):
-    """SB3's PPO; only the update differs.
+    """Runs SB3's PPO with an update of its own.
 
     - The learning rate is divided by 1.5 when the updates from a rollout moved the policy by more
       than twice the desired KL divergence, multiplied by 1.5 when by less than half of it (after

@@ -16,7 +16,7 @@ _STATE = ("time", "qpos", "qvel", "act", "qacc_warmstart", "ctrl", "xfrc_applied
 
 
 class MujocoEngine(Engine):
-    """An `Engine` on threads.
+    """Implements `Engine` on threads.
 
     Args:
         model: the compiled model, shared by all simulations.

@@ -11,7 +11,7 @@ from sim.tasks.protocols import BatchTask
 
 
 class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
-    """A task, one simulation at a time.
+    """Runs a task, one simulation at a time.
 
     Args:
         task: what to simulate.

@@ -41,7 +41,7 @@ MODEL, TRUTH = "model", "truth"  # where estimates come from, beside the estimat
 
 
 class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
-    """A batch of simulations that resets itself in the step an episode ends.
+    """Runs a batch of simulations, each of which resets itself in the step an episode ends.
 
     Args:
         task: what to simulate.

@@ -24,7 +24,7 @@ _COARSE = 4  # every so many points are checked for sections that come too close
 
 @dataclass(frozen=True)
 class TrackConfig:
-    """How tracks are drawn."""
+    """Sets how tracks are drawn."""
 
     points: int = setting(512, "Points of the centre line.", above=0)
     length: Range = setting((100.0, 250.0), "Length of the centre line.", "m", above=0)
@@ -39,7 +39,8 @@ class TrackConfig:
 
 @dataclass(frozen=True)
 class Tracks:
-    """K tracks of P points in the world's horizontal plane. Lengths in m, angles in rad."""
+    """Holds K tracks of P points in the world's horizontal plane, with lengths in m, angles in
+    rad."""
 
     center: Float  # (K, P, 2)
     heading: Float  # (K, P), in driving direction

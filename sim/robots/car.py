@@ -7,7 +7,8 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Car:
-    """The wheels and the outline of a car that steers its front wheels and drives the rear ones.
+    """Describes the wheels and the outline of a car that steers its front wheels and drives the
+    rear ones.
 
     The chassis frame is that of the robot's main body, x ahead and y left, its origin in the
     middle of the rear axle. A wheel turns about the joint of its name with `_wheel` behind.

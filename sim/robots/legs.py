@@ -13,7 +13,7 @@ from sim.engines.engine import Float
 
 @dataclass(frozen=True)
 class Legs:
-    """The feet of a robot that walks, and what its joints do in its gait.
+    """Describes the feet of a robot that walks, and what its joints do in its gait.
 
     Joints are named in full, or by the end of their names: `knee` is `left_knee` and `right_knee`.
     A foot is a site in the middle of its sole, whose z axis points up and whose shape encloses

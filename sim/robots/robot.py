@@ -15,7 +15,7 @@ from sim.sensors.readings import Sensor
 
 @dataclass(frozen=True)
 class AddedSensor:
-    """A sensor that the robot's MJCF leaves out."""
+    """Describes a sensor that the robot's MJCF leaves out."""
 
     name: str
     kind: mujoco.mjtSensor
@@ -25,7 +25,8 @@ class AddedSensor:
 
 @dataclass(frozen=True)
 class SimRobot:
-    """A robot in simulation. All numbers are SI; everything is found in the model by name."""
+    """Describes a robot in simulation. All numbers are SI; everything is found in the model by
+    name."""
 
     name: str
     model: Path  # MJCF of the robot in its scene

@@ -26,7 +26,7 @@ ESTIMATED = {
 
 @dataclass(frozen=True)
 class GaussMarkov:
-    """A first-order Gauss-Markov error."""
+    """Describes a first-order Gauss-Markov error."""
 
     std: float = setting(0.0, "Stationary standard deviation, in the signal's unit.", at_least=0)
     time_constant: float = setting(2.0, "Time constant.", "s", above=0)
@@ -41,7 +41,7 @@ class EstimateErrors:
 
 
 class Estimates(Protocol):
-    """Estimated signals of N robots."""
+    """Estimates signals of N robots."""
 
     signals: dict[str, Array]  # (N, size) each, always the same arrays
 

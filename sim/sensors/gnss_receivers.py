@@ -12,7 +12,7 @@ from sim.engines.engine import Float, Rows
 
 @dataclass(frozen=True)
 class GnssConfig:
-    """A receiver with corrections (RTK float or SBAS)."""
+    """Describes a receiver with corrections (RTK float or SBAS)."""
 
     period: float = setting(0.2, "Time between two fixes.", "s", above=0)
     white: float = setting(0.05, "White noise of each fix, on each axis.", "m", at_least=0)

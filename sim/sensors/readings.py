@@ -16,7 +16,7 @@ _ALL = slice(None)
 
 @dataclass(frozen=True)
 class Sensor:
-    """A signal, and the model's sensors that make it up, in order."""
+    """Joins a signal and the model's sensors that make it up, in order."""
 
     signal: Signal
     sources: tuple[str, ...]
@@ -24,7 +24,7 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Noise:
-    """The error of one sensor, in its unit."""
+    """Describes the error of one sensor, in its unit."""
 
     std: float = setting(0.0, "White noise of each reading.", at_least=0)
     bias: float = setting(0.0, "Bias, constant over an episode, drawn from ± this.", at_least=0)

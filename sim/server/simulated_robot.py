@@ -42,7 +42,7 @@ TRUTH = (  # of the IMU, at the moment of its last reading
 
 
 class SimulatedRobot:
-    """One simulation of a task's world, driven by actuator commands instead of actions.
+    """Runs one simulation of a task's world, driven by actuator commands instead of actions.
 
     Args:
         task: the world; nothing ends an episode here.
@@ -119,7 +119,7 @@ def _share(gain: Array, nominal: Array) -> Array:
 
 
 class LockstepRobot:
-    """A `Robot` in the loop's own process: each command advances it by one control period.
+    """Runs a `Robot` in the loop's own process: each command advances it by one control period.
 
     `read` returns the sample of the present state; `write` takes effect without latency.
     """
@@ -218,7 +218,7 @@ class RealTimeSimulation:
 
 
 class StopFlag:
-    """Is true once the process was asked to end, or lost its parent."""
+    """Becomes true once the process was asked to end, or lost its parent."""
 
     def __init__(self) -> None:
         self._asked = False

@@ -12,7 +12,7 @@ from sim.engines.engine import Bool, Engine, Float, Rows
 
 @dataclass(frozen=True)
 class PushConfig:
-    """A horizontal force in a random direction, at random times."""
+    """Sets a horizontal force in a random direction, at random times."""
 
     enabled: bool = setting(True, "Push the robot.")
     interval: Range = setting((4.0, 8.0), "Time between two pushes.", "s", above=0)

@@ -19,7 +19,8 @@ Bool = npt.NDArray[np.bool_]
 
 
 class BatchEnv(Protocol):
-    """N simulations of a task, each of which resets itself in the step in which its episode ends.
+    """Runs N simulations of a task, each of which resets itself in the step in which its episode
+    ends.
 
     It can be drawn, too: it is a `sim.renderer.Drawable`.
     """
@@ -90,7 +91,7 @@ class BatchEnv(Protocol):
 
 
 class BatchTask(Protocol):
-    """The config of a task, of a robot or of an independent reference."""
+    """Configures a task, of a robot or of an independent reference."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]

@@ -15,7 +15,7 @@ from sim.engines.engine import Engine, Float, Rows
 
 @dataclass(frozen=True)
 class DomainRandomization:
-    """The ranges; `enabled=False` switches all of them off."""
+    """Sets the ranges; `enabled=False` switches all of them off."""
 
     enabled: bool = setting(True, "Vary the robot from episode to episode.")
     mass: Range = setting((0.9, 1.1), "Factor on each body's mass and inertia.", above=0)

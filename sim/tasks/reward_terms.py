@@ -15,7 +15,7 @@ S = TypeVar("S")
 
 
 class Namespace(Protocol):
-    """The functions of an array library that reward terms may call; `numpy` is one.
+    """Offers the functions of an array library that reward terms may call; `numpy` is one.
 
     All are of the array API standard (2024.12) but `einsum`, which every library has alike: it
     sums products without an array in between. `array_api_compat` gives such a namespace to
@@ -34,7 +34,7 @@ class Namespace(Protocol):
 
 
 class RewardTerms(Generic[S]):
-    """The reward terms of a task by name; an instance is the decorator that registers one.
+    """Keeps the reward terms of a task by name; an instance is the decorator that registers one.
 
     A term takes the task's state of type S and returns one value per simulation, (N,).
     """

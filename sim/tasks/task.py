@@ -162,7 +162,7 @@ class TaskConfig(ABC):
 
 
 class Task(ABC):
-    """A task running on N simulations.
+    """Runs a task on N simulations.
 
     Args:
         engine: the physics.

@@ -30,7 +30,7 @@ def on_terrain(scene: mujoco.MjSpec, config: TerrainConfig) -> mujoco.MjModel:
 
 
 class Ground:
-    """The ground of N robots; flat ground by default, which changes and draws nothing.
+    """Lays the ground of N robots; flat ground by default, which changes and draws nothing.
 
     Args:
         config: the kinds and levels of ground.

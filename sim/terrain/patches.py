@@ -19,7 +19,7 @@ DEPTH = 0.1  # m, depth of a box below the lowest ground
 
 @dataclass(frozen=True)
 class Box:
-    """A box in its patch's frame, rotated first about y, then about z."""
+    """Describes a box in its patch's frame, rotated first about y, then about z."""
 
     centre: tuple[float, float, float]  # m
     half: tuple[float, float, float]  # m
@@ -28,7 +28,7 @@ class Box:
 
 
 class Patch(Protocol):
-    """Ground around an origin."""
+    """Describes the ground around an origin."""
 
     def boxes(self) -> list[Box]:
         """Returns the boxes of which it consists."""
@@ -41,7 +41,7 @@ class Patch(Protocol):
 
 @dataclass(frozen=True)
 class Flat:
-    """Flat ground: the plane alone."""
+    """Builds flat ground: the plane alone."""
 
     def boxes(self) -> list[Box]:
         return []
@@ -108,7 +108,7 @@ class Steps:
 
 
 class Rough:
-    """Flat stones of random size, height and direction, some on top of others.
+    """Builds flat stones of random size, height and direction, some on top of others.
 
     Args:
         height: height of the highest stone, m.

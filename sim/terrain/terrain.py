@@ -25,7 +25,7 @@ _COLOUR = (0.52, 0.55, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class TerrainConfig:
-    """The ground of a task; flat by default."""
+    """Sets the ground of a task; flat by default."""
 
     kinds: tuple[Kind, ...] = ()
     """Kinds of patches, such as slope steps rough; none: a plane."""
@@ -48,7 +48,7 @@ class TerrainConfig:
 
 
 class Terrain:
-    """The ground of all simulations; the patch of a kind and level lies at its `origin`."""
+    """Holds the ground of all simulations; the patch of a kind and level lies at its `origin`."""
 
     def __init__(self, config: TerrainConfig) -> None:
         self.config = config

@@ -9,7 +9,7 @@ from sim.urdf.pose import Float
 
 @dataclass(frozen=True)
 class BodyFrames:
-    """Named frames: origins (P, L, 3) m and rotation matrices (P, L, 3, 3)."""
+    """Holds named frames: origins (P, L, 3) m and rotation matrices (P, L, 3, 3)."""
 
     names: tuple[str, ...]
     position: Float

@@ -18,7 +18,7 @@ from sim.urdf.pose import Float
 
 @dataclass(frozen=True)
 class JointData:
-    """PyBullet's data of a movable joint; the range is in rad or m, None if it turns freely."""
+    """Holds PyBullet's data of a movable joint; the range, rad or m, is None if it turns freely."""
 
     number: int
     range: tuple[float, float] | None
@@ -27,7 +27,7 @@ class JointData:
 
 
 class BulletModel:
-    """A robot in a PyBullet client of its own.
+    """Loads a robot in a PyBullet client of its own.
 
     Args:
         bullet: the module.

@@ -23,7 +23,7 @@ _SLIDES_FREELY = 1.0  # m, half the range of a slide without limits
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference of one quantity between the two models, over all poses."""
+    """Holds the largest difference of one quantity between the two models, over all poses."""
 
     quantity: str
     of: str  # the link, the joint, or the robot

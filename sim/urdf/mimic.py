@@ -14,7 +14,7 @@ _FREE_RANGE = 1.0  # rad or m, half the range of a joint without limits
 
 @dataclass(frozen=True)
 class Mimic:
-    """follower = offset + multiplier * leader, in rad or m."""
+    """Couples joints as follower = offset + multiplier * leader, in rad or m."""
 
     leader: int  # number of the joint that is followed
     multiplier: float

@@ -12,7 +12,7 @@ WORLD = 0
 
 @dataclass(frozen=True)
 class ModelRobot:
-    """A tree of bodies; its parts are numbers in the model, parents first."""
+    """Describes a tree of bodies; its parts are numbers in the model, parents first."""
 
     root: int
     bodies: tuple[int, ...]

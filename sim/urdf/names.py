@@ -13,7 +13,7 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9_./-]")
 
 @dataclass(frozen=True)
 class Change:
-    """A name that could not be kept."""
+    """Describes a name that could not be kept."""
 
     kind: str  # body, joint or site
     own: str
@@ -66,7 +66,7 @@ def _name(own: str, kind: str, number: int) -> str:
 
 
 class _Given:
-    """The names given so far, and those that were changed."""
+    """Keeps the names given so far, and those that were changed."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()

@@ -16,7 +16,7 @@ def _identity() -> Float:
 
 @dataclass(frozen=True)
 class Pose:
-    """A position, m, and a rotation matrix, of one frame in another."""
+    """Places one frame in another by a position, m, and a rotation matrix."""
 
     position: Float = field(default_factory=lambda: np.zeros(3))
     rotation: Float = field(default_factory=_identity)

@@ -18,7 +18,7 @@ _GEOM = mujoco.mjtGeom
 
 @dataclass(frozen=True)
 class Shape:
-    """One shape in its link's frame."""
+    """Describes one shape in its link's frame."""
 
     tag: str  # URDF's element: box, sphere, cylinder, capsule or mesh
     sizes: Sizes  # the element's attributes, m

@@ -17,7 +17,7 @@ from sim.urdf.shapes import Capsules, Shape, collides, is_visible, shapes
 
 @dataclass(frozen=True)
 class Inertial:
-    """Mass, kg, and the principal moments of inertia, kg m², about the centre of mass."""
+    """Holds mass, kg, and the principal moments of inertia, kg m², about the centre of mass."""
 
     mass: float = 0.0
     pose: Pose = Pose()  # of the principal axes at the centre of mass
@@ -26,7 +26,7 @@ class Inertial:
 
 @dataclass(frozen=True)
 class Link:
-    """A rigid body, or a frame without mass."""
+    """Describes a rigid body, or a frame without mass."""
 
     name: str
     inertial: Inertial = Inertial()
@@ -36,7 +36,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Joint:
-    """How a link is joined to another; without limits it is fixed."""
+    """Describes how a link is joined to another; without limits it is fixed."""
 
     name: str
     parent: str
@@ -53,7 +53,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class Tree:
-    """The whole robot: the root's link comes first, each joint after its parent's."""
+    """Describes the whole robot: the root's link comes first, each joint after its parent's."""
 
     name: str
     links: tuple[Link, ...]
@@ -62,7 +62,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Parts:
-    """What is written beside the bodies."""
+    """Collects what is written beside the bodies."""
 
     frames: bool = True  # a link for each named site
     visuals: bool = True

@@ -21,8 +21,8 @@ _MANY = 6  # names that are listed before the rest is counted
 
 @dataclass(frozen=True)
 class Unsupported:
-    """An element that differs: an error stops, a warning moves differently, a note
-    hardly differs."""
+    """Describes an element that differs: an error stops, a warning moves differently, a note hardly
+    differs."""
 
     severity: Severity
     what: str  # the elements, by kind and name

@@ -19,7 +19,7 @@ from sim.urdf.urdf_text import urdf_text
 
 @dataclass(frozen=True)
 class Conversion:
-    """A model as URDF, before it is written."""
+    """Holds a model as URDF before it is written."""
 
     model: mujoco.MjModel
     robot: ModelRobot

@@ -28,7 +28,7 @@ UNKNOWN = 1e6  # variance of what this filter does not estimate, (m/s)^2 and m^2
 
 @dataclass(frozen=True)
 class AttitudeConfig:
-    """VQF's time constants, and how wrong its sensors are."""
+    """Sets VQF's time constants, and how wrong its sensors are."""
 
     tau_acc: float = setting(4.0, unit="s", above=0)
     """Time constant with which the accelerometer decides what is down. VQF's default, 3, is as
@@ -69,7 +69,7 @@ _AVERAGED = 0.25  # share of the field's variance that motion leaves over within
 
 
 class AttitudeFilter:
-    """VQF over stamped measurements.
+    """Runs VQF over stamped measurements.
 
     The period is learnt from the first readings, which are then taken in all at once. A reading
     after lost ones is integrated over their time too. After a gap that is too long for that, the

@@ -41,7 +41,7 @@ def shows_vertical(accel: npt.NDArray[np.float64]) -> Bool:
 
 
 class AttitudeFusion:
-    """One VQF filter for each row.
+    """Runs one VQF filter for each row.
 
     The first update after a reset takes the vertical from the accelerometer or, where that reads
     another force than gravity's, assumes an upright body. The filter then counts as settled, so

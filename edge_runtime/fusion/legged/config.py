@@ -11,7 +11,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class LegJoint:
-    """A hinge of a leg, described at zero joint angles."""
+    """Describes a hinge of a leg at zero joint angles."""
 
     name: str
     offset: Vector  # m, from the joint before, or the IMU, to this one
@@ -20,7 +20,7 @@ class LegJoint:
 
 @dataclass(frozen=True)
 class LegChain:
-    """The chain from the IMU to the standing points of one foot, described at zero joint angles."""
+    """Describes the chain from the IMU to the standing points of one foot at zero joint angles."""
 
     name: str
     joints: tuple[LegJoint, ...]
@@ -119,7 +119,7 @@ class LeggedConfig:
 
 @dataclass(frozen=True)
 class ForceConfig:
-    """The map from one force under a foot to the log-odds that it stands."""
+    """Maps one force under a foot to the log-odds that it stands."""
 
     force: float = setting(unit="N", at_least=0)
     """Force at which a foot stands as probably as not."""
@@ -134,7 +134,7 @@ class ForceConfig:
 
 @dataclass(frozen=True)
 class ContactConfig:
-    """The maps from forces to the probability of contact."""
+    """Maps forces to the probability of contact."""
 
     mass: ClassVar[float] = 40.0
     """Mass of the robot that the defaults fit, kg; for another, they scale with the weight."""
@@ -150,7 +150,7 @@ class ContactConfig:
 
 @dataclass(frozen=True)
 class LeggedRobotConfig:
-    """The legs of a robot, and the settings of its legged estimator."""
+    """Describes the legs of a robot, and sets its legged estimator."""
 
     legs: tuple[LegChain, ...]  # in the order of `foot_force`
     estimator: LeggedConfig = LeggedConfig()  # its `feet` are all points of all legs

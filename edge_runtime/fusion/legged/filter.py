@@ -36,7 +36,7 @@ _DISTRUST = 5.0  # m/s^2 and rad/s, standard deviations of the motion during a g
 
 
 class LeggedFilter:
-    """A `StateFilter` of a legged robot, by `Imu` and `Feet`.
+    """Implements `StateFilter` for a legged robot, from `Imu` and `Feet`.
 
     It starts at rest with yaw 0, position 0 and the tilt by the specific force of the first IMU
     reading; `start` begins elsewhere. Readings of the feet correct it while they stand.

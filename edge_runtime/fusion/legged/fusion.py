@@ -41,7 +41,7 @@ BASE_VELOCITY_SIGNAL = Signal(BASE_VELOCITY, 3, "m/s", "body")
 
 
 class LeggedFusion:
-    """One `LeggedFilter` for each row, fed with the samples of a control loop.
+    """Runs one `LeggedFilter` for each row, fed with the samples of a control loop.
 
     Every sub-sample of the IMU's burst is integrated at its own time; encoders and soles correct
     at the time of the last. All points of a sole share its probability of contact.

@@ -69,7 +69,7 @@ def chain_points(
 
 
 class Leg:
-    """One leg's chain, bound to a robot's joints.
+    """Binds one leg's chain to a robot's joints.
 
     Args:
         chain: the leg.

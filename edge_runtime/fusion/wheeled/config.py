@@ -11,7 +11,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class WheeledConfig:
-    """The car's dimensions, the noise of its sensors, gates, and limits of the health.
+    """Sets the car's dimensions, the noise of its sensors, gates, and limits of the health.
 
     Standard deviations of errors that persist go with the time they persist for: 85 readings a
     second of a wheel that slips for half a second do not know 85 times as much.
@@ -146,7 +146,7 @@ class WheeledConfig:
 
 @dataclass(frozen=True)
 class WheeledRobotConfig:
-    """The wheels of a robot, and the settings of its wheeled estimator."""
+    """Describes the wheels of a robot, and sets its wheeled estimator."""
 
     estimator: WheeledConfig  # its `wheels` in the order of `wheel_speed`
     wheel_radius: float  # m

@@ -76,7 +76,7 @@ def _add(x: Record, name: str, seconds: float) -> None:
 
 
 class WheeledFilter:
-    """A `StateFilter` of a car, by `Imu`, `Wheels`, `GnssFix` and `Displacement`.
+    """Implements `StateFilter` for a car, from `Imu`, `Wheels`, `GnssFix` and `Displacement`.
 
     It starts with the first IMU reading, at any speed. Body velocity is known from the first wheel
     speeds on; velocity and position in the world, once GNSS has shown the heading of a moving car.

@@ -39,7 +39,7 @@ _UNKNOWN = 20  # of them before the first fix, when the heading is not known
 
 
 class WheeledFusion:
-    """One `WheeledFilter` for each row.
+    """Runs one `WheeledFilter` for each row.
 
     Attitude and position are in the world of GNSS once the car has moved; before, and for ever
     without GNSS, in one that begins where it started, along x. Velocity is that of the IMU in the

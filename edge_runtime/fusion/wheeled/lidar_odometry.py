@@ -21,7 +21,7 @@ from edge_runtime.fusion.measurement import Displacement, Float
 
 @dataclass(frozen=True)
 class LidarOdometryConfig:
-    """A planar lidar on a car, and how to register its scans."""
+    """Describes a planar lidar on a car, and how to register its scans."""
 
     field_of_view: float = setting(4.71238898038469, unit="rad", above=0)
     """Angle over which beams are spread evenly, right to left, the middle one forward."""
@@ -198,7 +198,7 @@ def _to_3(full: Float) -> Float:
 
 
 class LidarOdometry:
-    """A `ScanMatcher` in a process of its own.
+    """Runs a `ScanMatcher` in a process of its own.
 
     `offer` and `collect` return at once. While the process works, only the newest scan waits.
 

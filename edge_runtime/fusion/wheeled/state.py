@@ -85,7 +85,7 @@ TIMES = ("still_since", "wheels", "fix", "fix_velocity", "motion_seen", "begun")
 
 
 class ErrorState(NamedTuple):
-    """The first index of each part of the error state, named as in `STATE`."""
+    """Gives the first index of each part of the error state, named as in `STATE`."""
 
     angle: int = 0  # 3, rad: true attitude = Exp(angle) attitude, in the world frame
     velocity: int = 3  # 3

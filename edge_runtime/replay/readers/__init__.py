@@ -9,7 +9,8 @@ from edge_runtime.fusion.measurement import Float, Measurement
 
 @dataclass(frozen=True)
 class Reference:
-    """The truth, or a far better measurement. NaN where unknown; frames as in `measurement`."""
+    """Holds the truth, or a far better measurement; NaN where unknown; frames as in
+    `measurement`."""
 
     stamp: Float  # (K,) s, on the measurements' clock, growing
     attitude: Float  # (K, 4) body to world, wxyz
@@ -19,7 +20,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Log:
-    """A recording of measurements in the order in which an estimator gets them."""
+    """Holds a recording of measurements in the order in which an estimator gets them."""
 
     measurements: Sequence[Measurement]  # in the order in which they arrived
     arrivals: Float  # (M,) s, when each did, on the clock of the stamps

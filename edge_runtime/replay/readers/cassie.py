@@ -32,7 +32,7 @@ _FIRST = 400  # sample; before it the robot is being set down
 
 @dataclass(frozen=True)
 class CassieNoise:
-    """Noise added to the ideal readings: for each sample, and for the whole walk."""
+    """Sets the noise added to the ideal readings: for each sample, and for the whole walk."""
 
     gyro: float = 0.002
     """rad/s, standard deviation of each reading."""

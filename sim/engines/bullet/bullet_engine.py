@@ -35,7 +35,7 @@ ANSWER_TIMEOUT = 600.0  # s; thousands of worlds on rough ground take minutes to
 
 
 class WorkerDiedError(UserError):
-    """A process ended or stopped answering; `rows` are the simulations that it had."""
+    """Reports that a process ended or stopped answering; `rows` are the simulations that it had."""
 
     def __init__(self, message: str, rows: Rows) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class WorkerDiedError(UserError):
 
 
 class BulletEngine(Engine):
-    """An `Engine` on processes.
+    """Implements `Engine` on processes.
 
     Args:
         model: robot and ground.
@@ -150,7 +150,7 @@ class BulletEngine(Engine):
 
 
 class _Worker:
-    """A process, as seen by the engine."""
+    """Holds a process as the engine sees it."""
 
     def __init__(self, job: WorkerJob, memory: int) -> None:
         self.rows = job.rows

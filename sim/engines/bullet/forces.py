@@ -16,7 +16,7 @@ from sim.engines.engine import Float
 
 @dataclass(frozen=True)
 class _Coupling:
-    """A joint that follows a polynomial of another, by a spring and a damper between the two."""
+    """Couples a joint to a polynomial of another by a spring and a damper."""
 
     position: tuple[int, int]  # of the follower and the leader, in qpos
     velocity: tuple[int, int]  # of the follower and the leader, in qvel

@@ -12,7 +12,7 @@ _ALIGNMENT = 64
 
 
 class SharedArrays:
-    """Named arrays in anonymous shared memory, zero at first.
+    """Keeps named arrays in anonymous shared memory, zero at first.
 
     Args:
         layout: shapes and types of the arrays, the same in all processes.

@@ -45,7 +45,7 @@ def serve(connection: "Connection[Any, Any]", job: WorkerJob, memory: int) -> No
 
 
 class _Server:
-    """The requests that the engine can make."""
+    """Answers the requests that the engine can make."""
 
     def __init__(self, job: WorkerJob, memory: int) -> None:
         self._job = job

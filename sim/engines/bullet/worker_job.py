@@ -9,7 +9,7 @@ from sim.engines.bullet.shared_arrays import Layout
 
 @dataclass(frozen=True)
 class WorkerJob:
-    """The worlds of one process."""
+    """Describes the worlds of one process."""
 
     model: mujoco.MjModel
     urdf: str

@@ -21,7 +21,7 @@ _MAX_JOINT_SPEED = 1e6  # rad/s, never reached; Bullet's default clips joint spe
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """What all worlds of a process have in common."""
+    """Describes what all worlds of a process have in common."""
 
     model: mujoco.MjModel
     robot: WorldUrdf

@@ -9,7 +9,7 @@ from sim.tasks.reward_terms import RewardTerms
 
 @dataclass(frozen=True)
 class DrivingRewards:
-    """Weight of each term below, per second; costs are negative."""
+    """Weighs each term below, per second; costs are negative."""
 
     progress: float = 1.0
     wall_proximity: float = -4.0

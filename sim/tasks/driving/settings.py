@@ -38,7 +38,7 @@ class DrivingPractice:
 
 @dataclass(frozen=True)
 class DrivingSettings(TaskConfig):
-    """The settings of driving closed tracks fast without leaving them."""
+    """Sets the task of driving closed tracks fast without leaving them."""
 
     episode_seconds: float = setting(40.0, "Length of an episode.", "s", above=0)
     control_period: float = setting(0.04, "Time between two actions.", "s", above=0)

@@ -8,7 +8,7 @@ from sim.tasks.reward_terms import Namespace
 
 @dataclass
 class DrivingState:
-    """N cars at the end of a control step, after which all arrays hold what happened in it.
+    """Holds N cars at the end of a control step, after which all arrays say what happened in it.
 
     The arrays may be of any library; `xp` has its functions.
     """

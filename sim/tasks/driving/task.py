@@ -23,7 +23,7 @@ _PREVIEW = np.arange(1, 11) * 2.5  # m ahead, where a critic sees the curvature
 
 
 class DrivingTask(Task):
-    """N vehicles, each on its own track; the reward terms read `now`."""
+    """Runs N vehicles, each on its own track; the reward terms read `now`."""
 
     camera = "behind"
     privileged_size = 13 + len(_PREVIEW)

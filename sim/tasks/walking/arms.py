@@ -13,8 +13,8 @@ from sim.tasks.randomization import add_mass
 
 @dataclass(frozen=True)
 class ArmConfig:
-    """In half of the episodes a hand carries a load, in the others the arms are off
-    their target."""
+    """Sets a load that a hand carries in half of the episodes, and arms off their target in
+    others."""
 
     hand_mass: Range = setting((0.0, 0.0), "Load in one hand.", "kg", at_least=0)
     offset: float = setting(0.0, unit="rad", at_least=0)

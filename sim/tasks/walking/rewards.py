@@ -10,7 +10,7 @@ from sim.tasks.walking.state import WalkingState
 
 @dataclass(frozen=True)
 class WalkingRewards:
-    """Weight of each term below, per second; costs are negative."""
+    """Weighs each term below, per second; costs are negative."""
 
     track_velocity: float = 3.0
     track_yaw_rate: float = 3.0

@@ -47,7 +47,7 @@ class Practice:
 
 @dataclass(frozen=True)
 class WalkingSettings(TaskConfig):
-    """The settings of tracking a commanded forward, lateral and yaw velocity."""
+    """Sets the task of tracking a commanded forward, lateral and yaw velocity."""
 
     action_scale: float = setting(0.3, "Angle of each joint per unit of action.", "rad", above=0)
     history: int = setting(3, above=0)

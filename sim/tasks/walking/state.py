@@ -9,7 +9,7 @@ from sim.tasks.reward_terms import Namespace
 
 @dataclass(frozen=True)
 class WalkingRobot:
-    """What does not change of a robot with A actuated joints; the rewards measure by it."""
+    """Holds what does not change of a robot with A actuated joints; the rewards measure by it."""
 
     weight: float  # N
     nominal_height: float  # m of the IMU above the ground while walking
@@ -25,7 +25,7 @@ class WalkingRobot:
 
 @dataclass
 class WalkingState:
-    """N robots with F feet and A actuated joints at the end of a control step.
+    """Holds N robots with F feet and A actuated joints at the end of a control step.
 
     Velocities are in the heading frame: x forward on the ground, y left, z up. The arrays may be
     of any library; `xp` has its functions.

@@ -9,7 +9,7 @@ from sim.engines.engine import Float, Rows
 
 
 class Stride:
-    """The mean of three values over each simulation's last stride.
+    """Averages three values over each simulation's last stride.
 
     A simulation's strides begin with its own reset, so that rounding depends on no other.
 

@@ -28,7 +28,7 @@ _ACTIONS = ("action", "change", "previous_change")
 
 
 class WalkingTask(Task):
-    """N robots that walk; the reward terms read `now`."""
+    """Runs N robots that walk; the reward terms read `now`."""
 
     def __init__(
         self,

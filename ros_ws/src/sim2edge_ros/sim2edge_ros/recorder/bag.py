@@ -23,7 +23,7 @@ _CHUNKS = 8  # a file holds at least so many
 
 @dataclass(frozen=True)
 class BagConfig:
-    """Where bags are kept and how large they may become.
+    """Sets where bags are kept and how large they may become.
 
     Raises:
         UserError: the sizes contradict each other.
@@ -43,7 +43,7 @@ class BagConfig:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic, as the bag describes it."""
+    """Describes a topic as the bag does."""
 
     name: str
     type: str  # as 'sensor_msgs/msg/Imu'
@@ -52,7 +52,7 @@ class Topic:
 
 
 class Bag:
-    """A new bag in a folder of bags; all times are in ns since 1970.
+    """Writes a new bag in a folder of bags; all times are in ns since 1970.
 
     What was flushed survives the end of the process and a power cut: the next bag in the same
     folder finishes the file that was in progress (`recovered`).

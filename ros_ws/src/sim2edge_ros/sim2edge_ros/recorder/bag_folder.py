@@ -27,7 +27,7 @@ _FILE = re.compile(r"bag_(\d+)_(\d+)\.mcap")
 
 @dataclass(frozen=True, order=True)
 class BagFile:
-    """A finished file; sorts before newer ones."""
+    """Names a finished file; it sorts before newer ones."""
 
     bag: int
     index: int

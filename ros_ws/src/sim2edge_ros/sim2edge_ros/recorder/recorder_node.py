@@ -33,7 +33,7 @@ _NEVER = "/parameter_events"  # unless it is asked for by name
 
 @dataclass(frozen=True)
 class _Recorded:
-    """The subscription of a recorded topic."""
+    """Holds the subscription of a recorded topic."""
 
     kind: str  # type, as 'sensor_msgs/msg/Imu'
     qos: QoSProfile

@@ -35,7 +35,7 @@ _MESSAGE = struct.Struct("<HIQ")  # channel, sequence and log time, at a message
 
 @dataclass
 class _Contents:
-    """What the summary must list."""
+    """Collects what the summary must list."""
 
     end: int = 0  # bytes, end of what is kept
     tail: bytes = b""  # the last chunk's indexes, if they are not on disk

@@ -10,7 +10,7 @@ _E2 = _F * (2 - _F)
 
 @dataclass(frozen=True)
 class Datum:
-    """The origin of a local frame: x east, y north, z up (REP-103)."""
+    """Holds the origin of a local frame: x east, y north, z up (REP-103)."""
 
     latitude: float  # degrees
     longitude: float  # degrees

@@ -12,7 +12,7 @@ _LEARNING = 0.1  # weight of a new spacing between two readings in their average
 
 
 class ImuPeriod(NamedTuple):
-    """What an IMU measured in a control period."""
+    """Holds what an IMU measured in a control period."""
 
     sequence: int  # number of the period
     stamp: float  # s, of the last reading

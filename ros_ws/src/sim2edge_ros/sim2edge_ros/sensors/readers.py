@@ -28,11 +28,11 @@ _NO_ECHO_SHARE = 0.1  # share of a scan's beams that may be NaN; they count as b
 
 
 class BadMessage(Exception):  # noqa: N818  the message is bad, not the program
-    """A message that cannot be used; its text says why."""
+    """Says why a message cannot be used."""
 
 
 class OthersMessage(Exception):  # noqa: N818  it is no error
-    """A message for another receiver of the same topic; it counts as none."""
+    """Marks a message for another receiver of the same topic; it counts as none."""
 
 
 class Reader(Protocol):

@@ -48,7 +48,7 @@ _TOO_FAST = 5.0  # the same for broadcasters, which publish as fast as they can
 
 
 class _Part(NamedTuple):
-    """Where a source's signals go in a sample."""
+    """Says where a source's signals go in a sample."""
 
     source: Source
     places: tuple[tuple[str, slice], ...]
@@ -57,7 +57,7 @@ class _Part(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RosRobotConfig:
-    """How sensors are joined into a sample."""
+    """Sets how sensors are joined into a sample."""
 
     period: float  # s, of the control loop
     sensor_timeout: float = 0.0  # s by which joints and feet may lag behind the IMU; 0: 2.5 periods

@@ -15,14 +15,14 @@ _FOREIGN = 1.0
 
 
 class Reading(NamedTuple):
-    """What a message holds."""
+    """Holds what a message says."""
 
     stamp: float  # s, of its header
     values: Mapping[str, Array]  # by name
 
 
 class Pace(NamedTuple):
-    """How often messages are expected."""
+    """Says how often messages are expected."""
 
     silence: float = 0.5  # s without a message that are too long
     slow: float = 0.0  # 1/s, a rate below is reported

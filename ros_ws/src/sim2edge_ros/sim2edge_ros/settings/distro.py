@@ -16,7 +16,7 @@ ROSError: type[Exception] = rclpy_implementation.RCLError  # rcl's error, which 
 
 @dataclass(frozen=True)
 class Distro:
-    """A ROS 2 distribution, as far as the nodes depend on it."""
+    """Describes a ROS 2 distribution as far as the nodes depend on it."""
 
     name: str
     rclpy: int  # major version of its rclpy

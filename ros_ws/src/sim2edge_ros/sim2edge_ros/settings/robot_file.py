@@ -16,7 +16,7 @@ _ENDING = ".json"
 
 @dataclass(frozen=True)
 class RobotFile:
-    """A robot as ROS sees it; joint names are those of its URDF and of `joint_states`."""
+    """Describes a robot as ROS sees it; joint names are those of its URDF and of `joint_states`."""
 
     description: RobotDescription
     task: str = ""  # the task that simulates it, and whose policy is the default

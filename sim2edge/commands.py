@@ -79,6 +79,7 @@ COMMANDS: dict[str, Subcommand] = {
         "edge_runtime.replay.fuse",
         "FuseConfig",
         positional=("log",),
+        short={"out": "-o"},
         extra="replay",
     ),
     "urdf": Subcommand(

@@ -3,7 +3,8 @@
 import contextlib
 import dataclasses
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -46,13 +47,14 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
     try:
         with contextlib.redirect_stderr(complaint), registry:
             usage = f"{program} {command.leading}".rstrip()
-            options = _joined(options, set(_lists(kind, default, "--")))
+            options = _joined(options, {o for o, h in _leaves(kind, default, "--") if _is_list(h)})
             config = tyro.cli(kind, prog=usage, args=options, default=default)
     except SystemExit as exit_:
         if exit_.code in (0, None):  # --help was asked for
             raise
         reason = _one_line(complaint.getvalue())
-        raise UserError(f"{reason}; see '{program} --help'") from None
+        beside = _beside(reason, (name for name, _ in _leaves(kind, default, "--")))
+        raise UserError(f"{reason}{beside}; see '{program} --help'") from None
     check(config, "--")
     return config
 
@@ -128,16 +130,20 @@ _CONFIG_HELP = (
 )
 
 
-def _lists(kind: Any, default: Any, prefix: str) -> Iterator[str]:
-    """Yields the options that take any number of values."""
+def _leaves(kind: Any, default: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yields each option, and the type of its value."""
     kind = type(default) if dataclasses.is_dataclass(default) else kind
     for field in dataclasses.fields(kind):
         hint, inner = get_type_hints(kind)[field.name], getattr(default, field.name, field.default)
         option = prefix + field.name.replace("_", "-")
         if dataclasses.is_dataclass(hint) or dataclasses.is_dataclass(inner):
-            yield from _lists(hint, inner, f"{option}.")
-        elif any(get_origin(h) is tuple and ... in get_args(h) for h in (hint, *get_args(hint))):
-            yield option
+            yield from _leaves(hint, inner, f"{option}.")
+        else:
+            yield option, hint
+
+
+def _is_list(hint: Any) -> bool:
+    return any(get_origin(h) is tuple and ... in get_args(h) for h in (hint, *get_args(hint)))
 
 
 def _joined(options: list[str], lists: set[str]) -> list[str]:
@@ -162,6 +168,14 @@ def _is_number(word: str) -> bool:
     return word[1:2].isdigit() or word[1:2] == "."
 
 
+def _beside(reason: str, known: Iterable[str]) -> str:
+    """Returns the options of the group of an unknown one, where tyro suggests none."""
+    unknown = re.match(r"Unrecognized options: (--[\w.-]+)\.[\w-]", reason)
+    group = unknown[1] if unknown and "(perhaps" not in reason else ""
+    names = [name.removeprefix(f"{group}.") for name in known if name.rpartition(".")[0] == group]
+    return f"; {group} has {', '.join(names)}" if group and names else ""
+
+
 def _one_line(box: str) -> str:
     """Returns the message of tyro's box, and the names it suggests, in one line.
 
@@ -180,7 +194,12 @@ def _one_line(box: str) -> str:
     if place >= len(parts):
         return " ".join(box.split())  # not in a box
     message = " ".join(parts[place])
+    missing = re.fullmatch(r"Missing from (.+?): (\S+) (.*?)\.? \(required\)", message)
+    if missing:
+        message = f"'{missing[1]}' needs {missing[2]}: {missing[3]}"
     if "Perhaps you meant" not in box:
         return message
-    suggested = [row.split()[0] for part in parts for row in part if row.startswith("--")]
+    suggested = [
+        row.split()[0].strip(",") for part in parts for row in part if row.startswith("--")
+    ]
     return f"{message} (perhaps {' or '.join(suggested)})"

@@ -152,6 +152,7 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
     document = metadata[KEY]
     if hashlib.sha256(document.encode()).hexdigest() != metadata.get(CHECKSUM_KEY):
         raise ContractError(f"{source}: the contract was changed since export; export it again")
+    way_out = "export it again"
     try:
         fields = json.loads(document)
         if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
@@ -159,9 +160,11 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
         contract = from_json(Contract, fields, "malformed contract")
         check(contract, "")
         _check_ranges(contract)
+        if any(term.name not in TERMS for term in contract.observations):
+            way_out = "install the package that brings it, or name its module by --import MODULE"
         expected_metadata = to_metadata(contract)
     except (UserError, KeyError, TypeError, ValueError) as error:
-        raise ContractError(f"{source}: {error}; export it again") from None
+        raise ContractError(f"{source}: {error}; {way_out}") from None
     for key, expected in expected_metadata.items():
         if key in (KEY, CHECKSUM_KEY):  # checked above
             continue

@@ -159,6 +159,14 @@ def test_an_extra_is_blamed_for_what_it_brings_alone(
 
 
 @dataclasses.dataclass(frozen=True)
+class SampleGroup:
+    """A group of options."""
+
+    width: int = 1
+    depth: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
 class SampleConfig:
     """A sample command."""
 
@@ -166,6 +174,7 @@ class SampleConfig:
     """What to do it to."""
     count: int = 3
     """How often."""
+    inner: SampleGroup = SampleGroup()
 
 
 def run_sample(
@@ -198,6 +207,8 @@ def test_options_reach_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
         (("it", "--count", "many"), "'many'"),
         (("it", "--cuont", "5"), "perhaps --count"),
         (("it", "that"), "that"),
+        ((), "'sim2edge sample' needs THING: What to do it to; see"),
+        (("it", "--inner.batch-size", "5"), "--inner.batch-size, 5; --inner has width, depth; see"),
     ],
 )
 def test_bad_options_are_one_line(

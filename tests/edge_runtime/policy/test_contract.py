@@ -97,6 +97,13 @@ def test_a_malformed_contract_is_refused_in_one_line(changes: dict[str, Any]) ->
     assert "\n" not in str(error.value)
 
 
+def test_a_term_of_a_package_that_is_not_here_wants_the_package() -> None:
+    metadata = sealed(make_contract(), observations=[{"name": "aura"}])
+    with pytest.raises(ContractError, match=r"'aura'.*install the package.*--import") as error:
+        from_metadata(metadata, "walk.onnx")
+    assert "export" not in str(error.value)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "7", "{", "null"])
 def test_a_contract_that_is_no_document_is_refused(text: str) -> None:
     metadata = to_metadata(make_contract())

@@ -42,7 +42,7 @@ def sim2edge(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_prints_the_errors_and_exports_everything(log: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    done = sim2edge(log, "--out", tmp_path)
+    done = sim2edge(log, "-o", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     for word in ("12.0 s", "estimator 'attitude'", "attitude", "heading", "tilt", "° RMS", "good"):
         assert word in done.stdout

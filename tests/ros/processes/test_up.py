@@ -35,6 +35,8 @@ from tests.ros.graph.watcher import Watcher
         (("--set", "odometry_rat:=5"), "no parameter 'odometry_rat'; did you mean 'odometry_rate'"),
         (("--set", "sim_node:policy:=x"), "no parameter 'policy'; there are: robot"),
         (("--set", "lidar:rate:=5"), "no node 'lidar'; there are edge_node"),
+        (("--policy", "nope.onnx"), "cannot read policy nope.onnx: No such file or directory"),
+        (("--set", "policy:=nope.onnx"), "cannot read policy nope.onnx"),
         (("--params", "nothing.yaml"), "parameter file nothing.yaml: No such file or directory"),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Any
 from edge_runtime.child_program import child_program
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError, suggestion
+from edge_runtime.policy.inference import Policy
 from sim2edge_ros.settings.parameters import NODES, names
 from sim2edge_ros.settings.robot_file import find, shipped, written
 
@@ -76,6 +77,7 @@ def main(config: UpConfig) -> int:
         UserError: ROS is not installed, an option does not fit, or a node refused its parameters.
     """
     commands = {name: _command(name, config) for name in _nodes(config)}
+    _check_policy(config)
     # These modules need ROS, which `_nodes` has found.
     from sim2edge_ros.node_process import PARENT, end_event  # noqa: PLC0415
     from sim2edge_ros.processes.child_processes import ChildProcesses  # noqa: PLC0415
@@ -202,6 +204,13 @@ def _given(node: str, config: UpConfig) -> list[str]:
         if of == node or (not of and name in names(node)):
             given.append(f"{name}:={value}")
     return given
+
+
+def _check_policy(config: UpConfig) -> None:
+    """Refuses a policy file that the edge node could not read, before any node starts."""
+    given = [word for word in _given(_EDGE, config) if word.startswith("policy:=")]
+    if given:
+        Policy.load(Path(given[-1].removeprefix("policy:=")).expanduser())
 
 
 def _assignment(text: str) -> tuple[str, str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
+from edge_runtime.policy.inference import Policy
 from policies.commands.train_progress import TrainProgress, make_display
 from policies.export.run_export import export_run
 from policies.train.algorithms import ALGORITHMS, find_learner
@@ -155,10 +156,19 @@ def _begin(config: TrainConfig) -> RunFolder:
     if folder is None:
         folder = Path("runs") / config.task.name / time.strftime("%Y-%m-%d_%H-%M-%S")
     origin = describe_origin()
-    initial = config.initial
-    before = [] if initial is None else RunFolder.open(initial).record.get("commands", [])
-    origin["commands"] = [*before, origin.pop("command")]
+    origin["commands"] = [*_commands_before(config), origin.pop("command")]
     return RunFolder.create(folder, config, {"seed": config.seed, **origin})
+
+
+def _commands_before(config: TrainConfig) -> list[str]:
+    """Returns the command lines of what a run begins with."""
+    initial = config.initial
+    if initial is None:
+        return []
+    if config.begins_with_policy:
+        return [Policy.load(initial).contract.provenance.command]
+    commands: list[str] = RunFolder.open(initial).record.get("commands", [])
+    return commands
 
 
 def _resume(config: TrainConfig, path: Path) -> RunFolder:

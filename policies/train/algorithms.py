@@ -28,7 +28,12 @@ from policies.train.actor_critic import (
     AsymmetricTQCPolicy,
     SharedFeatures,
 )
-from policies.train.actor_network import ActorNetwork, gaussian_actor, squashed_actor
+from policies.train.actor_network import (
+    ActorNetwork,
+    gaussian_actor,
+    set_gaussian_actor,
+    squashed_actor,
+)
 from policies.train.config import TrainConfig
 from policies.train.normalizer import RunningNormalizer
 from policies.train.ppo import BatchPPO
@@ -106,6 +111,18 @@ class Learner(ABC):
     def after_iteration(self, algorithm: Any) -> None:
         """Does what follows a rollout and its updates; by default nothing."""
 
+    def take_actor(self, algorithm: Any, network: ActorNetwork) -> None:
+        """Starts a new algorithm with the actor of a policy file.
+
+        Raises:
+            UserError: the algorithm cannot; by default.
+            RuntimeError: its networks have another shape.
+        """
+        raise UserError(
+            f"--algorithm {self.config.algorithm} cannot start from a policy file, which has no "
+            "critic; give the run folder"
+        )
+
     def exploration(self, algorithm: Any) -> dict[str, torch.Tensor]:
         """Returns the policy's weights, by name, that a run keeps when it begins with the policy
         of another; by default none."""
@@ -166,6 +183,9 @@ class PPOLearner(Learner):
         return gaussian_actor(policy, actor_size)
 
     def prepare(self, algorithm: Any, task: BatchTask, env: BatchEnv) -> None:
+        if self.config.begins_with_policy:
+            rollout = self.horizon * self.config.num_envs
+            algorithm.critic_steps = self.config.ppo.critic_first * rollout
         if not self.config.ppo.symmetry:
             return
         if not task.mirror_signs:
@@ -173,6 +193,9 @@ class PPOLearner(Learner):
                 f"--ppo.symmetry: the robot of {task.name} is not known to be symmetric; leave it 0"
             )
         algorithm.mirror = find_mirror(env.contract(), task.mirror_signs)
+
+    def take_actor(self, algorithm: Any, network: ActorNetwork) -> None:
+        set_gaussian_actor(algorithm.policy, network, self.horizon * self.config.num_envs)
 
     def exploration(self, algorithm: Any) -> dict[str, torch.Tensor]:
         return {"log_std": algorithm.policy.log_std.detach()}

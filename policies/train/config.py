@@ -29,6 +29,8 @@ class PPOConfig:
     clip_range: float = setting(0.2, "How far the probability ratio may count.", above=0, at_most=1)
     entropy: float = setting(0.0005, "Weight of the entropy bonus.", at_least=0)
     value: float = setting(1.0, "Weight of the value loss.", at_least=0)
+    critic_first: int = setting(20, at_least=0)
+    """Rollouts in which the critic learns alone, after an --initial policy file, which has none."""
     symmetry: float = setting(0.0, at_least=0)
     """Weight of the loss that makes left and right do the same, mirrored; for a robot that is
     itself symmetric."""
@@ -85,11 +87,16 @@ class TrainConfig:
     settings: Any = None
     """Settings of an algorithm that another package brings."""
     initial: Path | None = None
-    """Start with what the policy of this run has learnt, for the same robot and observations;
-    exploration, learning rate and everything else start anew."""
+    """Start with what the policy of this run or policy file has learnt, for the same robot and
+    observations; exploration, learning rate and everything else start anew."""
     resume: Path | None = None
     """Continue this run as if it had never stopped; of the other flags only --steps, --minutes
     and --checkpoint-seconds count then."""
+
+    @property
+    def begins_with_policy(self) -> bool:
+        """Whether `initial` is a policy file, rather than a run."""
+        return self.initial is not None and self.initial.suffix == ".onnx"
 
 
 def check(config: TrainConfig) -> None:

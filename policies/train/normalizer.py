@@ -55,6 +55,16 @@ class RunningNormalizer(nn.Module):
         self.offset.copy_(self.mean)
         self.inverse_std.copy_((self.variance + EPSILON).rsqrt())
 
+    @torch.no_grad()
+    def begin_with(self, offset: Array, inverse_std: Array, weight: float) -> None:
+        """Scales the first columns, (n,), as another normalizer did, as if after `weight` rows."""
+        known = len(offset)
+        self.offset[:known] = torch.from_numpy(offset.copy())
+        self.inverse_std[:known] = torch.from_numpy(inverse_std.copy())
+        self.mean[:known] = self.offset[:known].double()
+        self.variance[:known] = self.inverse_std[:known].double() ** -2 - EPSILON
+        self.count.fill_(weight)
+
 
 def normalizer_sha256(offset: Array, inverse_std: Array) -> str:
     """Returns the hash of the statistics a policy was exported with."""

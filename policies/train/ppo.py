@@ -23,6 +23,8 @@ class BatchPPO(PPO):
     - Minibatches are drawn from the rollout without copying it first.
     - With a `mirror`, half of each minibatch also asks that the policy do in the mirrored
       observation what it does here, mirrored (see `policies.train.symmetry`).
+    - In the first `critic_steps` control steps the critic learns alone: an actor that was trained
+      before is not spoilt by a critic that knows nothing yet.
     - The normalizer takes in the rollout afterwards, so that the rollout and the updates from it
       saw the same statistics.
     """
@@ -32,6 +34,7 @@ class BatchPPO(PPO):
     clip_ratio: float = 0.2
     mirror: Mirror | None = None
     symmetry: float = 0.0  # weight of its loss
+    critic_steps: int = 0
 
     def train(self) -> None:
         self.policy.set_training_mode(True)
@@ -46,6 +49,7 @@ class BatchPPO(PPO):
             torch.from_numpy(array).flatten()
             for array in (buffer.log_probs, buffer.advantages, buffer.returns)
         )
+        critic_alone = self.num_timesteps <= self.critic_steps
         losses = []
         for _ in range(self.n_epochs):
             for rows in torch.randperm(len(features)).split(self.batch_size):
@@ -58,10 +62,12 @@ class BatchPPO(PPO):
                         advantages[rows],
                         returns[rows],
                         None if mirrored is None else mirrored[rows],
+                        critic_alone,
                     )
                 )
         last_epoch = losses[-(len(losses) // self.n_epochs) :]
-        self._adapt_learning_rate(optimizer, float(torch.stack(last_epoch)[:, 3].mean()))
+        if not critic_alone:
+            self._adapt_learning_rate(optimizer, float(torch.stack(last_epoch)[:, 3].mean()))
         self._n_updates += self.n_epochs
         self.policy.normalizer.update(observations)
         self._log(torch.stack(losses).mean(dim=0), buffer.values, buffer.returns)
@@ -75,6 +81,7 @@ class BatchPPO(PPO):
         advantages: torch.Tensor,
         returns: torch.Tensor,
         mirrored: torch.Tensor | None,
+        critic_alone: bool,
     ) -> torch.Tensor:
         """Takes one gradient step; returns policy loss, value loss, entropy, KL, clipped share, and
         how far left and right are apart."""
@@ -90,6 +97,8 @@ class BatchPPO(PPO):
         asymmetry = self._asymmetry(features, mirrored)
         loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * mean_entropy
         loss = loss + self.symmetry * asymmetry
+        if critic_alone:
+            loss = self.vf_coef * value_loss
         with torch.no_grad():
             kl = (ratio - 1 - log_ratio).mean()  # Schulman's low-variance estimate
             clipped_share = ((ratio - 1).abs() > clip).float().mean()

@@ -7,9 +7,11 @@ import torch
 from stable_baselines3.common.logger import configure
 
 from edge_runtime.errors import UserError
-from edge_runtime.policy.contract import to_metadata
+from edge_runtime.policy.contract import from_metadata, to_metadata
+from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import Array
 from policies.train.actor_critic import prior_matrix
+from policies.train.actor_network import read_actor
 from policies.train.algorithms import find_learner, make_algorithm
 from policies.train.checkpoint import begin_with, capture, restore, spent
 from policies.train.config import TrainConfig
@@ -119,6 +121,17 @@ class Training:
         self._env.close()
 
     def _begin_with(self, path: Path) -> None:
+        from_policy = self.config.begins_with_policy
+        begin = self._begin_with_policy if from_policy else self._begin_with_run
+        try:
+            self._inherited = begin(path)
+        except RuntimeError:
+            raise UserError(
+                f"--initial {path} has a network of another shape: it must be of the same task, "
+                "observations and layers"
+            ) from None
+
+    def _begin_with_run(self, path: Path) -> dict[str, float]:
         folder = RunFolder.open(path)
         checkpoint = folder.load()
         if folder.config.algorithm != self.config.algorithm:
@@ -126,15 +139,21 @@ class Training:
                 f"--initial {path} learns by {folder.config.algorithm}, and this run by "
                 f"{self.config.algorithm}; choose the same --algorithm"
             )
-        try:
-            begin_with(self._learner, self.algorithm, self._scaled, checkpoint)
-        except RuntimeError:
-            raise UserError(
-                f"--initial {path} has a network of another shape: it must be of the same task, "
-                "observations and layers"
-            ) from None
+        begin_with(self._learner, self.algorithm, self._scaled, checkpoint)
         steps, seconds = spent(checkpoint)
-        self._inherited = {"steps": steps, "seconds": seconds}
+        return {"steps": steps, "seconds": seconds}
+
+    def _begin_with_policy(self, path: Path) -> dict[str, float]:
+        policy = Policy.load(path)
+        own = from_metadata(self.contract, path.name) if self.contract else None
+        if own is None or policy.contract.observations != own.observations:
+            raise UserError(
+                f"--initial {path} sees other observations than {self.config.task.name}; begin "
+                "with a policy of the same task"
+            )
+        self._learner.take_actor(self.algorithm, read_actor(path))
+        provenance = policy.contract.provenance
+        return {"steps": provenance.steps, "seconds": provenance.train_seconds}
 
     def _resume(self) -> None:
         checkpoint = self.run.load()

@@ -14,6 +14,8 @@ class WalkingRewards:
 
     track_velocity: float = 3.0
     track_yaw_rate: float = 3.0
+    velocity_drift: float = 0.0
+    yaw_drift: float = 0.0
     alive: float = 0.3
     gait: float = 2.0
     swing_height: float = 1.5
@@ -68,6 +70,22 @@ def track_velocity(now: WalkingState) -> Float:
 def track_yaw_rate(now: WalkingState) -> Float:
     """Gives 1 at the commanded yaw rate, falling off over about 0.5 rad/s."""
     return now.xp.exp(now.error[:, 2] ** 2 / -0.25)
+
+
+@reward
+def velocity_drift(now: WalkingState) -> Float:
+    """Gives the error of the velocity's mean over a stride, m/s; 0 while it recovers.
+
+    The tracking rewards hardly tell a steady error from the sway of every step.
+    """
+    xp = now.xp
+    return xp.where(now.recovers, 0.0, xp.sqrt(_squared(now, now.drift[:, :2])))
+
+
+@reward
+def yaw_drift(now: WalkingState) -> Float:
+    """Gives the error of the yaw rate's mean over a stride, rad/s; 0 while it recovers."""
+    return now.xp.where(now.recovers, 0.0, now.xp.abs(now.drift[:, 2]))
 
 
 @reward

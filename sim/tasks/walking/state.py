@@ -47,6 +47,7 @@ class WalkingState:
     previous_change: Array  # (N, A), in the step before
     # What the last step found.
     error: Float  # (N, 3) m/s and rad/s, forward, left, yaw: what it does less what was asked
+    drift: Float  # (N, 3) m/s and rad/s, the mean of `error` over the last stride
     recovers: Bool  # (N,), its balance, so that the gait clock may wait
     # What follows from those.
     contact: Bool = field(init=False)  # (N, F), which feet touch the ground

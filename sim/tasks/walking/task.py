@@ -96,6 +96,7 @@ class WalkingTask(Task):
             change=np.zeros((rows, len(joints)), np.float32),
             previous_change=np.zeros((rows, len(joints)), np.float32),
             error=np.zeros((rows, 3)),
+            drift=np.zeros((rows, 3)),
             recovers=np.zeros(rows, bool),
         )
 
@@ -151,6 +152,7 @@ class WalkingTask(Task):
             now.error -= self.command
             now.recovers = self._pushes.since < self._recovery
             self._stride_error.add(now.error)
+            now.drift = self._stride_error.mean()
 
     def _observe_all(self) -> None:
         now, rotation = self.now, rotation_matrix(self._quat)
@@ -231,7 +233,7 @@ class WalkingTask(Task):
         errors are of the mean over the last stride; `_instant` ones are of the moment. Also how
         fast feet slide that should stand, m/s, and on rough ground the level of difficulty.
         """
-        now, mean = self.now.error, self._stride_error.mean()
+        now, mean = self.now.error, self.now.drift
         where = self.ground.metrics() | self._pushes.metrics()
         return where | {
             "velocity_error": np.hypot(mean[:, 0], mean[:, 1]),
@@ -252,5 +254,6 @@ class WalkingTask(Task):
         self._commands.restore(state["commands"])
         self._pushes.restore(state["pushes"])
         self._stride_error.restore(state["stride"])
+        self.now.drift = self._stride_error.mean()
         self.ground.restore(state["ground"])
         self._observe_all()

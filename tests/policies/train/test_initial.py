@@ -3,9 +3,11 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from edge_runtime.signals import Array
 from policies.commands import train
 from policies.export.policy_file import PolicyFile
 from policies.train.run_folder import RunFolder
@@ -29,6 +31,65 @@ def test_it_acts_as_the_other_learnt_but_explores_anew(trained: Path, tmp_path: 
             assert torch.equal(found[name], torch.from_numpy(value)), name
     assert (found["log_std"] == -1.5).all()
     training.close()
+
+
+def test_it_begins_with_a_policy_file_and_teaches_its_critic_first(
+    trained: Path, tmp_path: Path
+) -> None:
+    shipped = PolicyFile.committed("HumanoidVelocity")
+    file = tmp_path / "shipped.onnx"
+    file.write_bytes(shipped.model)
+    ppo = dataclasses.replace(short(tmp_path).ppo, actor_layers=(128, 128), critic_first=1)
+    training = begin(tmp_path / "run", file, ppo=ppo)
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(5, 153)).astype(np.float32)
+    assert acts(training, seen) == pytest.approx(shipped.actor(5)(seen), abs=1e-4)
+    weights = {n: p.clone() for n, p in training.algorithm.policy.named_parameters()}
+
+    training.iterate()
+    changed = moved(training, weights)
+    assert changed
+    assert all("value" in name for name in changed)  # the critic alone
+    training.iterate()
+    assert any("policy_net" in name for name in moved(training, weights))
+    training.close()
+
+
+def acts(training: Training, seen: Array) -> Array:
+    policy = training.algorithm.policy
+    size = policy.observation_space.shape[0]
+    observations = torch.from_numpy(np.pad(seen, ((0, 0), (0, size - seen.shape[1]))))
+    features = policy.features_extractor(observations)
+    return policy.mean_action(features).detach().numpy()
+
+
+def moved(training: Training, before: dict[str, torch.Tensor]) -> list[str]:
+    now = training.algorithm.policy.named_parameters()
+    return [name for name, value in now if not torch.equal(before[name], value)]
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "reason"),
+    [
+        ("VehicleTrack", [], "other observations"),
+        ("HumanoidVelocity", ["--ppo.actor-layers", "32"], "another shape"),
+        ("HumanoidVelocity", ["--algorithm", "sac"], "cannot start from a policy file"),
+    ],
+)
+def test_a_policy_file_that_does_not_fit_is_refused(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    task: str,
+    options: list[str],
+    reason: str,
+) -> None:
+    file = tmp_path / "shipped.onnx"
+    file.write_bytes(PolicyFile.committed("HumanoidVelocity").model)
+    words = ["train", task, "--initial", str(file), "--num-envs", "8"]
+    assert sim2edge([*words, "--run-dir", str(tmp_path / "run"), *options]) == 2
+    error = capsys.readouterr().err.strip()
+    assert reason in error
+    assert "\n" not in error
 
 
 def test_the_policy_tells_all_it_took(trained: Path, tmp_path: Path) -> None:

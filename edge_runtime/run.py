@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
@@ -28,7 +26,6 @@ from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.run_recorder import RunRecorder
 from edge_runtime.report.latency_picture import latency_svg
 from edge_runtime.report.run_report import as_dictionary, broken_rules, table
-from edge_runtime.signals import Array
 from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
 
@@ -88,7 +85,7 @@ def main(config: RunConfig) -> int:
     if choice.wanted != providers.ON_CPU:
         print(f"provider: {choice.described()}", flush=True)
     tried = None if config.shadow is None else Policy.load(config.shadow)
-    command = command_values(config.command, policy.contract)
+    command = policy.contract.command_values(config.command)
     make_folder(config.report)
     with (
         _log_file(config) as file,
@@ -143,27 +140,6 @@ def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
         return
     with contextlib.closing(BlockFile(config.log, round(config.log_limit * 1e6))) as file:
         yield file
-
-
-def command_values(given: tuple[float, ...], contract: Contract) -> Array:
-    """Returns the operator's command as an array, (commands,); zeros without one.
-
-    Raises:
-        UserError: there are more or fewer numbers than commands, or one is out of its range.
-    """
-    known = contract.commands
-    if given and len(given) != len(known):
-        names = ", ".join(c.name for c in known) or "none"
-        raise UserError(
-            f"--command has {len(given)} numbers, the policy takes {len(known)}: {names}"
-        )
-    for value, of in zip(given, known):
-        if not of.lower <= value <= of.upper:
-            raise UserError(
-                f"--command: {of.name} {value:g} {of.unit} is beyond the trained "
-                f"{of.lower:g} to {of.upper:g}"
-            )
-    return np.array(given or [0.0] * len(known), np.float32)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_runtime.config.fields import about, check, is_range, is_required
+from edge_runtime.config.fields import Setting, about, check_value, is_range, is_required
 from edge_runtime.errors import UserError, suggestion
 
 T = TypeVar("T")
@@ -62,18 +62,16 @@ def to_json(value: Any) -> Any:
 
 
 def read_config(kind: type[T], path: Path, what: str, base: T | None = None) -> T:
-    """Reads a config from a file, as `from_json` builds it, and checks its bounds.
+    """Reads a config from a file, as `from_json` builds it.
 
     Raises:
         UserError: the file cannot be read, or does not fit.
     """
-    config = from_json(kind, read_table(path, what), str(path), base)
-    check(config, f"{path}: ")
-    return config
+    return from_json(kind, read_table(path, what), str(path), base)
 
 
 def from_json(kind: type[T], value: Any, where: str, base: T | None = None) -> T:
-    """Builds a config from what a document holds.
+    """Builds a config from what a document holds, and checks each value's bounds.
 
     A number may say its unit, which must be the declared one: { value = 300, unit = "N" }.
 
@@ -84,18 +82,32 @@ def from_json(kind: type[T], value: Any, where: str, base: T | None = None) -> T
         base: what holds for the fields that the document leaves out; by default the defaults.
 
     Raises:
-        UserError: a field is unknown, missing or of the wrong type, or in another unit.
+        UserError: a field is unknown, missing, of the wrong type, out of bounds or in another unit.
     """
     built: T = _build(kind, value, where, base, "")
     return built
 
 
-def in_unit(given: Any, unit: str, where: str) -> Any:
-    """Returns the value of { value = ..., unit = ... }, and anything else as it is.
+def read_value(kind: Any, value: Any, where: str, declared: Setting, base: Any = None) -> Any:
+    """Builds the value of one setting, as `from_json` builds those of a config.
+
+    Args:
+        kind: its type.
+        value: what the document holds.
+        where: its place, for the error message.
+        declared: its unit and bounds.
+        base: what holds for what the document leaves out.
 
     Raises:
-        UserError: it is in another unit.
+        UserError: it is of the wrong type, out of bounds or in another unit.
     """
+    built = _build(kind, value, where, base, declared.unit)
+    check_value(built, declared, where, is_range(kind))
+    return built
+
+
+def _in_unit(given: Any, unit: str, where: str) -> Any:
+    """Returns the value of { value = ..., unit = ... }, and anything else as it is."""
     if not isinstance(given, Mapping):
         return given
     if set(given) != {"value", "unit"}:
@@ -112,11 +124,12 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
         return _build_dataclass(kind, value, where, base)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if unit and origin is not Mapping:
-        value = in_unit(value, unit, where)
+        value = _in_unit(value, unit, where)
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
         if len(kinds) == len(value):
-            return tuple(_build(k, v, where, None, "") for k, v in zip(kinds, value))
+            places = (_item(where, number, v) for number, v in enumerate(value))
+            return tuple(_build(k, v, p, None, "") for k, v, p in zip(kinds, value, places))
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
@@ -131,7 +144,7 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
         return value
     if origin in (dict, Mapping) and isinstance(value, Mapping):
         return {
-            _build(args[0], k, where, None, ""): _build(args[1], v, where, None, "")
+            _build(args[0], k, where, None, ""): _build(args[1], v, f"{where}.{k}", None, "")
             for k, v in value.items()
         }
     if kind is Path and isinstance(value, str):
@@ -146,6 +159,11 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
     raise UserError(f"{where}: {value!r} is not {described(kind)}{of_unit}")
 
 
+def _item(where: str, number: int, value: Any) -> str:
+    """Returns the place of an item in a list: things have a name or number, plain values none."""
+    return f"{where}[{value.get('name', number)}]" if isinstance(value, Mapping) else where
+
+
 def _build_dataclass(kind: Any, value: Any, where: str, base: Any) -> Any:
     if not isinstance(value, Mapping):
         raise UserError(f"{where}: expected fields, found {value!r}")
@@ -155,9 +173,9 @@ def _build_dataclass(kind: Any, value: Any, where: str, base: Any) -> Any:
     for name, item in value.items():
         if name not in known:
             raise UserError(f"{where}: unknown key '{name}'; {suggestion(name, known)}")
-        unit, before = about(known[name]).unit, getattr(base, name, None)
         place = f"{where}.{name}" if ": " in where else f"{where}: {name}"
-        built[name] = _build(kinds[name], item, place, before, unit)
+        declared, before = about(known[name]), getattr(base, name, None)
+        built[name] = read_value(kinds[name], item, place, declared, before)
     if base is not None:
         return dataclasses.replace(base, **built)
     for name, field in known.items():

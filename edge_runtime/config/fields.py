@@ -7,7 +7,7 @@ import ast
 import inspect
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
@@ -134,23 +134,52 @@ def check(config: Any, where: str) -> None:
     Raises:
         UserError: names the option or key, and what it must be.
     """
-    for path, declared, numbers, ordered in _numbers(config, "", Setting()):
-        name = where + (path.replace("_", "-") if where.startswith("-") else path)
-        if any(isinstance(number, int) and abs(number) > _LARGEST for number in numbers):
-            bounded = declared.at_most < math.inf
-            limit = f"it must be {declared.bounds}" if bounded else "2^63 - 1 is the largest"
-            raise UserError(f"{name} has too many digits; {limit}")
-        if any(map(math.isnan, numbers)):
-            raise UserError(f"{name} must be a number")
-        if any(map(math.isinf, numbers)) and not declared.infinite:
-            raise UserError(f"{name} must be finite")
-        if ordered and numbers[0] > numbers[1]:
-            low, high = map(shown, numbers)
-            raise UserError(f"{name} {low} {high} is no range: put the lower first")
-        if declared.bounds and not numbers:
-            raise UserError(f"{name} is empty; give one number at least, {declared.bounds}")
-        for number in numbers:
-            _check_bounds(number, declared, name)
+    hints = get_type_hints(type(config))
+    for of in fields(config):
+        name = where + (of.name.replace("_", "-") if where.startswith("-") else of.name)
+        check_value(getattr(config, of.name), about(of), name, is_range(hints[of.name]))
+
+
+def check_value(value: Any, declared: Setting, name: str, ordered: bool = False) -> None:
+    """Refuses the numbers in the value of one setting, as `check` does in all of a config.
+
+    Args:
+        value: a number, or a tuple, mapping or dataclass with some; anything else passes.
+        declared: what they must be.
+        name: the option or key, for the message.
+        ordered: whether the value is a range.
+
+    Raises:
+        UserError: names the option or key, and what it must be.
+    """
+    if is_dataclass(value):
+        check(value, f"{name}.")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            check_value(item, declared, f"{name}.{key}")
+    elif isinstance(value, tuple) and not all(map(_is_number, value)):
+        for place, item in enumerate(value):
+            check_value(item, declared, f"{name}[{getattr(item, 'name', place)}]")
+    elif isinstance(value, tuple) or _is_number(value):
+        _check_numbers(value if isinstance(value, tuple) else (value,), declared, name, ordered)
+
+
+def _check_numbers(numbers: tuple[float, ...], declared: Setting, name: str, ordered: bool) -> None:
+    if any(isinstance(number, int) and abs(number) > _LARGEST for number in numbers):
+        bounded = declared.at_most < math.inf
+        limit = f"it must be {declared.bounds}" if bounded else "2^63 - 1 is the largest"
+        raise UserError(f"{name} has too many digits; {limit}")
+    if any(map(math.isnan, numbers)):
+        raise UserError(f"{name} must be a number")
+    if any(map(math.isinf, numbers)) and not declared.infinite:
+        raise UserError(f"{name} must be finite")
+    if ordered and numbers[0] > numbers[1]:
+        low, high = map(shown, numbers)
+        raise UserError(f"{name} {low} {high} is no range: put the lower first")
+    if declared.bounds and not numbers:
+        raise UserError(f"{name} is empty; give one number at least, {declared.bounds}")
+    for number in numbers:
+        _check_bounds(number, declared, name)
 
 
 def _check_bounds(number: float, declared: Setting, name: str) -> None:
@@ -161,27 +190,6 @@ def _check_bounds(number: float, declared: Setting, name: str) -> None:
     words = {"above 0": "be positive", "at least 0": "not be negative"}
     must = words.get(declared.bounds, f"be {declared.bounds}{unit}")
     raise UserError(f"{name} is {shown(number)}{unit}; it must {must}")
-
-
-def _numbers(
-    value: Any, path: str, declared: Setting, ordered: bool = False
-) -> Iterator[tuple[str, Setting, tuple[float, ...], bool]]:
-    """Yields every number or tuple of numbers in a value: path, setting, numbers, if a range."""
-    if is_dataclass(value):
-        hints = get_type_hints(type(value))
-        for of in fields(value):
-            inner = f"{path}.{of.name}" if path else of.name
-            yield from _numbers(getattr(value, of.name), inner, about(of), is_range(hints[of.name]))
-    elif _is_number(value):
-        yield path, declared, (value,), False
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _numbers(item, f"{path}.{key}", declared)
-    elif isinstance(value, tuple) and all(map(_is_number, value)):
-        yield path, declared, value, ordered
-    elif isinstance(value, tuple):
-        for place, item in enumerate(value):
-            yield from _numbers(item, f"{path}[{getattr(item, 'name', place)}]", declared)
 
 
 def is_range(kind: Any) -> bool:

@@ -9,16 +9,18 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from edge_runtime.config.config_file import from_json
-from edge_runtime.config.fields import check, setting
+from edge_runtime.config.fields import Setting, check_value, setting
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.observation.builder import TermConfig, term_sizes
 from edge_runtime.observation.terms import TERMS
-from edge_runtime.signals import Signal
+from edge_runtime.signals import Array, Signal
 
 FORMAT = 1
 KEY = "sim2edge"
@@ -29,7 +31,11 @@ VELOCITY: Literal["velocity"] = "velocity"
 
 @dataclass(frozen=True)
 class Actuator:
-    """Describes one actuated joint, bound by name, in rad, rad/s and Nm."""
+    """Describes one actuated joint, bound by name, in rad, rad/s and Nm.
+
+    Raises:
+        UserError: the default is not between the limits.
+    """
 
     name: str
     mode: Literal["position", "velocity"] = POSITION  # what the target is
@@ -42,15 +48,30 @@ class Actuator:
     max_velocity: float = setting(math.inf, at_least=0, infinite=True)
     max_effort: float = setting(math.inf, at_least=0, infinite=True)
 
+    def __post_init__(self) -> None:
+        if not self.lower <= self.default <= self.upper:
+            raise UserError(
+                f"joint '{self.name}': default {self.default} is not between its limits "
+                f"{self.lower} and {self.upper}"
+            )
+
 
 @dataclass(frozen=True)
 class Command:
-    """Describes one component of the operator's command, and its trained range."""
+    """Describes one component of the operator's command, and its trained range.
+
+    Raises:
+        UserError: the range is none.
+    """
 
     name: str
     unit: str
     lower: float = setting(infinite=True)
     upper: float = setting(infinite=True)
+
+    def __post_init__(self) -> None:
+        if not self.lower <= self.upper:
+            raise UserError(f"command '{self.name}': from {self.lower} to {self.upper} is no range")
 
 
 @dataclass(frozen=True)
@@ -109,6 +130,23 @@ class Contract:
     def observation_size(self) -> int:
         return sum(self.term_sizes)
 
+    def command_values(self, given: Sequence[float]) -> Array:
+        """Returns the operator's command as an array, (commands,); zeros if none is given.
+
+        Raises:
+            UserError: there are more or fewer numbers than commands, or one is out of its range.
+        """
+        count = len(self.commands)
+        if given and len(given) != count:
+            names = ", ".join(c.name for c in self.commands) or "none"
+            raise UserError(
+                f"--command has {len(given)} numbers, the policy takes {count}: {names}"
+            )
+        for value, of in zip(given, self.commands):
+            trained = Setting(unit=of.unit, at_least=of.lower, at_most=of.upper)
+            check_value(value, trained, f"--command: {of.name}")
+        return np.array(given or [0.0] * count, np.float32)
+
 
 def to_metadata(contract: Contract) -> dict[str, str]:
     """Returns a policy file's metadata: mjlab's keys, the JSON and its checksum."""
@@ -158,8 +196,6 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
         if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
             raise ContractError(f"contract format is not {FORMAT}")
         contract = from_json(Contract, fields, "malformed contract")
-        check(contract, "")
-        _check_ranges(contract)
         if any(term.name not in TERMS for term in contract.observations):
             way_out = "install the package that brings it, or name its module by --import MODULE"
         expected_metadata = to_metadata(contract)
@@ -190,22 +226,3 @@ def _values(text: str) -> list[float | str]:
 def _numbers(values: Any) -> str:
     """Joins numbers by commas, with all digits that identify the float."""
     return ",".join(repr(float(v)) if isinstance(v, float) else str(v) for v in values)
-
-
-def _check_ranges(contract: Contract) -> None:
-    """Refuses limits in the wrong order, and what is beyond them.
-
-    Raises:
-        ContractError: names the command, joint or term.
-    """
-    for command in contract.commands:
-        if not command.lower <= command.upper:
-            raise ContractError(
-                f"command '{command.name}': from {command.lower} to {command.upper} is no range"
-            )
-    for joint in contract.actuators:
-        if not joint.lower <= joint.default <= joint.upper:
-            raise ContractError(
-                f"joint '{joint.name}': default {joint.default} is not between its limits "
-                f"{joint.lower} and {joint.upper}"
-            )

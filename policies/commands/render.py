@@ -1,16 +1,15 @@
 """`sim2edge render` films a policy or a recorded run, with its commands and what the robot does."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 from rich.progress import track
 
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
-from edge_runtime.policy.contract import Command
+from edge_runtime.signals import Array
 from policies.evaluation.episodes import make_world, unseen_seed
 from policies.export.policy_file import PolicyFile
 from policies.film.caption import Caption
@@ -60,13 +59,13 @@ def main(config: RenderConfig) -> int:
     period = policy.task.control_period
     steps = round(config.seconds / period)
     if config.recording is None:
-        _check_command(config.command, policy.contract.commands)
+        command = None if config.command is None else policy.contract.command_values(config.command)
         seconds = config.seconds + 1.0  # so that no time limit ends the episode
         env: TaskVectorEnv = make_world(
             policy.task, 1, seconds, config.seed, randomize=config.randomize
         )
         policy.check(env.contract())
-        moments = _perform(config, policy, env)
+        moments = _perform(config, policy, env, command)
     else:
         env = TaskVectorEnv(policy.task.nominal(), 1, seed=config.seed)
         recording = read_motion(config.recording, env)
@@ -86,11 +85,13 @@ def main(config: RenderConfig) -> int:
     return 0
 
 
-def _perform(config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv) -> Iterator[Task]:
+def _perform(
+    config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv, command: Array | None
+) -> Iterator[Task]:
     """Lets the policy act, and yields the task after each control period."""
     act = policy.actor(1)
-    if config.command is not None:
-        env.operator = np.array(config.command, np.float32)
+    if command is not None:
+        env.operator = command
     observation, _ = env.reset(seed=unseen_seed(config.seed))
     for _ in range(round(config.seconds / env.config.control_period)):
         observation, *_ = env.step(act(observation))
@@ -112,10 +113,3 @@ def _frames(
 def _check(config: RenderConfig) -> None:
     if config.recording is not None and (config.command is not None or config.randomize):
         raise UserError("--command and --randomize change nothing in a --recording; leave them out")
-
-
-def _check_command(command: Sequence[float] | None, known: Sequence[Command]) -> None:
-    if command is None or len(command) == len(known):
-        return
-    names = ", ".join(c.name for c in known) or "none"
-    raise UserError(f"--command has {len(command)} values, the policy takes {len(known)}: {names}")

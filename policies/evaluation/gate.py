@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config.config_file import in_unit, read_table
+from edge_runtime.config.config_file import read_table, read_value
+from edge_runtime.config.fields import Setting
 from edge_runtime.errors import UserError
 from policies.evaluation.quantities import unit
 
@@ -99,7 +100,5 @@ class Gate:
 
 def _bound(name: str, given: Any, where: str) -> float:
     """Returns a bound given as a number, or as { value = ..., unit = ... } in its figure's unit."""
-    given = in_unit(given, unit(name) or "1", f"{where}.{name}")
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
-        raise UserError(f"{where}.{name} = {given!r} is not a number")
-    return float(given)
+    bound: float = read_value(float, given, f"{where}.{name}", Setting(unit=unit(name) or "1"))
+    return bound

@@ -17,7 +17,6 @@ from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.contract import Contract
 from edge_runtime.report.run_report import table
 from edge_runtime.robot.shared_memory import segment_path
-from edge_runtime.run import command_values
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
 from sim.tasks.description import describe
@@ -169,11 +168,11 @@ def test_inspect_shows_what_a_policy_needs(policy: Path, humanoid: Contract) -> 
 
 
 def test_a_command_within_range_is_taken_and_zeros_by_default() -> None:
-    contract = make_contract()
-    assert command_values((), contract).tolist() == [0.0, 0.0, 0.0]
-    assert command_values((0.5, -0.25, 0.0), contract).tolist() == [0.5, -0.25, 0.0]
-    with pytest.raises(UserError, match=r"lateral 0\.4 m/s is beyond the trained -0\.3 to 0\.3"):
-        command_values((0.0, 0.4, 0.0), contract)
+    command = make_contract().command_values
+    assert command(()).tolist() == [0.0, 0.0, 0.0]
+    assert command((0.5, -0.25, 0.0)).tolist() == [0.5, -0.25, 0.0]
+    with pytest.raises(UserError, match=r"lateral is 0\.4 m/s; it must be from -0\.3 to 0\.3 m/s"):
+        command((0.0, 0.4, 0.0))
 
 
 DRIVER = """

@@ -31,17 +31,22 @@ class Outer:
     number: float | int = 0.0
 
 
-finite = st.floats(allow_nan=False)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+whole = st.integers(1 - 2**63, 2**63 - 1)
 outers = st.builds(
     Outer,
-    inner=st.builds(Inner, pair=st.tuples(finite, finite), many=st.lists(st.integers()).map(tuple)),
+    inner=st.builds(
+        Inner,
+        pair=st.tuples(finite, finite).map(lambda pair: (min(pair), max(pair))),
+        many=st.lists(whole).map(tuple),
+    ),
     kind=st.sampled_from(["a", "b"]),
     limit=st.none() | finite,
     where=st.none() | st.just(Path("runs/x")),
     named=st.dictionaries(st.text(), finite),
     on=st.booleans(),
-    either=st.integers() | st.text(),
-    number=finite | st.integers(),
+    either=whole | st.text(),
+    number=finite | whole,
 )
 
 

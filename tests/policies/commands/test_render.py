@@ -42,7 +42,7 @@ def test_captions_and_cameras_change_the_picture(trained: Path, tmp_path: Path) 
     ("options", "complaint"),
     [
         (("--camera", "nowhere"), "no camera 'nowhere'; there are follow"),
-        (("--command", "1"), "--command has 1 values"),
+        (("--command", "1"), "--command has 1 numbers"),
         (("--seconds", "0"), "--seconds"),
         (("--seconds", "inf"), "--seconds"),
         (("--width", "3"), "--width"),

@@ -13,7 +13,15 @@ import numpy.typing as npt
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
-from edge_runtime.fusion.measurement import Feet, Float, GnssFix, Imu, Wheels, kind_of
+from edge_runtime.fusion.measurement import (
+    Displacement,
+    Feet,
+    Float,
+    GnssFix,
+    Imu,
+    Wheels,
+    kind_of,
+)
 from edge_runtime.recording.run_log_format import RunRecord
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.replayed_fusion import ReplayedFusion
@@ -53,23 +61,67 @@ def make_estimator(name: str, log: Log) -> StateFilter:
     """Returns an estimator by name, with the config that the log holds for its robot.
 
     Raises:
-        UserError: there is no such estimator, or the log's config is not its own.
+        UserError: there is no such estimator, the log has nothing for it, or the log's config is
+            not its own.
     """
     if isinstance(log.config, RunRecord):
         return ReplayedFusion(log.config, name)
     made, config_class = _classes(name)
+    _refuse_unfit(name, log)
     config = log.config if choose_estimator(log) == name else None
     if isinstance(config, dict):
         config = _from_json(config_class, config)
     if config is None:
         config = config_class()
-    if name == "legged" and log.config is None:
-        feet = next((len(m.contact) for m in log.measurements if isinstance(m, Feet)), 0)
-        if not feet:
-            raise UserError(f"the log '{log.name}' has no feet; choose another --estimator")
-        config = dataclasses.replace(config, feet=feet)
+    if name == "legged":
+        feet = _parts(log, Feet)
+        config = dataclasses.replace(config, feet=feet) if log.config is None else config
+        _refuse_other_count(log, "feet", feet, config.feet)
+    if name == "wheeled" and (wheels := _parts(log, Wheels)):
+        _refuse_other_count(log, "wheels", wheels, len(config.wheels))
     estimator: StateFilter = made(config)
     return estimator
+
+
+_NEEDED: Mapping[str, tuple[tuple[type[Any], ...], str]] = {
+    "attitude": ((), ""),
+    "legged": ((Feet,), "feet"),
+    "wheeled": ((Wheels, GnssFix, Displacement), "wheels, GNSS or lidar odometry"),
+}
+
+
+def _refuse_unfit(name: str, log: Log) -> None:
+    """Refuses an estimator that would find nothing of what it needs in the log.
+
+    Raises:
+        UserError: the log lacks the IMU, or every kind of measurement that corrects the estimator.
+    """
+    kinds = {type(measurement) for measurement in log.measurements}
+    if log.measurements and Imu not in kinds:
+        raise UserError(f"the log '{log.name}' has no IMU, which every estimator needs")
+    corrected_by, named = _NEEDED[name]
+    if corrected_by and not kinds & set(corrected_by):
+        fitting = [other for other, (by, _) in _NEEDED.items() if not by or kinds & set(by)]
+        raise UserError(
+            f"the log '{log.name}' has no {named}, by which '{name}' corrects; "
+            f"choose --estimator {' or '.join(fitting)}"
+        )
+
+
+def _refuse_other_count(log: Log, parts: str, found: int, described: int) -> None:
+    if found != described:
+        raise UserError(
+            f"the log '{log.name}' has {found} {parts}, and its config describes {described}: no "
+            "reading would be believed; give the log the config of its robot"
+        )
+
+
+def _parts(log: Log, kind: type[Feet] | type[Wheels]) -> int:
+    """Returns how many feet or wheels the log's readings have; 0 if it has none."""
+    for m in log.measurements:
+        if isinstance(m, kind):
+            return len(m.contact if isinstance(m, Feet) else m.speed)
+    return 0
 
 
 def _classes(name: str) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.measurement import Float, GnssFix, Imu, Measurement
+from edge_runtime.fusion.measurement import Feet, Float, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.replay.errors_against_reference import (
     consistency,
     errors_against_reference,
@@ -217,6 +217,43 @@ def test_a_config_from_a_log_is_checked() -> None:
         make_estimator("magic", log)
     with pytest.raises(UserError, match="no feet"):
         make_estimator("legged", dataclasses.replace(log, config=None))
+
+
+IMU = Imu(0.0, np.zeros(3), np.array([0.0, 0.0, 9.81]))
+WHEELS, FEET = Wheels(0.0, np.zeros(2), 0.0), Feet(0.0, np.zeros((2, 3)), np.ones(2))
+FIX = GnssFix(0.0, np.zeros(3), np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "held", "said"),
+    [
+        ("legged", (IMU, WHEELS), "no feet.*--estimator attitude or wheeled"),
+        ("legged", (IMU,), "no feet.*--estimator attitude$"),
+        ("wheeled", (IMU, FEET), "no wheels.*--estimator attitude or legged"),
+        ("wheeled", (IMU,), "no wheels.*--estimator attitude$"),
+        ("wheeled", (IMU, WHEELS), "2 wheels, and its config describes 4.*config of its robot"),
+        ("attitude", (WHEELS, FIX), "no IMU"),
+        ("wheeled", (WHEELS, FIX), "no IMU"),
+        ("legged", (FEET,), "no IMU"),
+    ],
+)
+def test_an_estimator_that_finds_nothing_of_its_own_is_refused_with_the_way_out(
+    name: str, held: tuple[Measurement, ...], said: str
+) -> None:
+    log = Log(held, np.zeros(len(held)), name="mine")
+    with pytest.raises(UserError, match=f"^the log 'mine' has {said}"):
+        make_estimator(name, log)
+
+
+def test_the_config_counts_for_the_wheels_and_feet_of_a_log() -> None:
+    two = {"wheels": [[0.0, 0.2], [0.0, -0.2]]}
+    log = Log((IMU, WHEELS), np.zeros(2), name="mine", estimator="wheeled", config=two)
+    make_estimator("wheeled", log)
+    make_estimator("wheeled", Log((IMU, FIX), np.zeros(2)))  # GNSS alone, of any car
+    with pytest.raises(UserError, match="2 feet, and its config describes 4"):
+        make_estimator(
+            "legged", Log((IMU, FEET), np.zeros(2), estimator="legged", config={"feet": 4})
+        )
 
 
 def test_the_documentation_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

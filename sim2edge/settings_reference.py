@@ -35,11 +35,10 @@ def reference() -> str:
     for name in sorted(tasks.TASKS):
         task = tasks.find_task(name)
         parts += [f"### {name}", table(type(task), "--task.", task)]
-    protocol = import_module("policies.gauntlet.protocol")
+    gauntlets = import_module("policies.gauntlet.trial_env").GAUNTLETS
     parts += ["## Suite files", "`sim2edge eval --suite FILE` changes the gauntlet by these keys."]
-    for robot, gauntlet in vars(protocol.GauntletProtocol()).items():
-        if dataclasses.is_dataclass(gauntlet):
-            parts += [f"### [{robot}]", table(type(gauntlet), "")]
+    for name in gauntlets:
+        parts += [f"### [{name}]", table(type(gauntlets.find(name).protocol), "")]
     nodes = import_module("sim2edge_ros.settings.parameters").NODES
     parts += ["## ROS nodes"]
     for name, parameters in nodes.items():

@@ -9,21 +9,11 @@ from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
 from policies.evaluation.suite_result import SURVIVAL, TRIAL_FIGURES, SuiteResult, TrialResult
 from policies.export.policy_file import PolicyFile
-from policies.gauntlet.driving import DrivingTrials
 from policies.gauntlet.protocol import GauntletProtocol
-from policies.gauntlet.trial_env import GauntletRun, TrialEnv
-from policies.gauntlet.walking import WalkingTrials
+from policies.gauntlet.trial_env import GAUNTLETS, GauntletRun, TrialEnv
 from sim.engines.bullet.bullet_engine import WorkerDiedError
 from sim.engines.choice import MUJOCO
 
-GAUNTLETS: dict[str, Callable[..., TrialEnv]] = {
-    "walking": WalkingTrials,
-    "driving": DrivingTrials,
-}
-"""The trials of each gauntlet by the name that a task's config gives it.
-
-Each takes the task, the protocol's numbers of that name, the run, the trials' numbers and the rows.
-"""
 _TRIES = 3  # of the trials that are left when a worker ends
 
 Progress = Callable[[int], object]  # called with how many trials finished just now
@@ -119,12 +109,13 @@ def make_trials(
         UserError: see `run_gauntlet`.
     """
     task = policy.task
-    if task.gauntlet not in GAUNTLETS:
+    if not task.gauntlet:
         raise UserError(
-            f"there is no gauntlet for {task.name}; its config names one of: {', '.join(GAUNTLETS)}"
+            f"there is no gauntlet for {task.name}; set its config's 'gauntlet' to one of "
+            f"{', '.join(GAUNTLETS)}, or to one of your own (docs/add-a-task.md says how)"
         )
-    numbers = getattr(protocol, task.gauntlet)
-    env = GAUNTLETS[task.gauntlet](task, numbers, run, trials, rows)
+    numbers = protocol.numbers(task.gauntlet)
+    env = GAUNTLETS.find(task.gauntlet)(task, numbers, run, trials, rows)
     policy.check(env.contract())
     return env
 

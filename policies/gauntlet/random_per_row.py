@@ -55,6 +55,9 @@ class RowGenerator(Generator):
         if shape and shape[0] == 0:
             return np.zeros(shape, np.int64 if name == "integers" else np.float64)
         if not shape or shape[0] != len(self.rows):
-            raise ValueError(f"{name}{shape} is not drawn for {len(self.rows)} simulations")
+            raise ValueError(
+                f"{name}{shape} is not drawn for {len(self.rows)} simulations, each on its own; "
+                "the gauntlet's prepare_task must leave out what draws it"
+            )
         own = (getattr(self._own[row], name) for row in self.rows)
         return np.array([draw(*arguments, size=shape[1:], **options) for draw in own])

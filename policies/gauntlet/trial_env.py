@@ -5,11 +5,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
 
+from edge_runtime.plugins import Registry
 from edge_runtime.signals import Array
 from policies.evaluation.measures import MeasuredEnv
 from policies.evaluation.suite_result import SURVIVAL, PushResult, TrialResult, known
@@ -22,6 +23,24 @@ from sim.tasks.task import TaskConfig
 
 NOBODY = -1  # in a row that has no trial
 ROWS = 32  # trials side by side
+
+
+class GauntletNumbers:
+    """Numbers that the trials of a gauntlet depend on; each gauntlet has a frozen dataclass of
+    them, whose defaults are published and which a suite file changes."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def check(self, where: str) -> None:
+        """Refuses numbers that no trial can have together; each one's bounds are checked as it is
+        read.
+
+        Args:
+            where: what stands before a number's name in the message.
+
+        Raises:
+            UserError: names the number.
+        """
 
 
 @dataclass(frozen=True)
@@ -55,13 +74,14 @@ class TrialOutcome:
 
 
 class TrialEnv(MeasuredEnv):
-    """Runs the trials of a queue on N rows.
+    """Runs the trials of a queue on N rows; each gauntlet is a class of this kind.
 
     All that is random in a trial comes from the suite's seed and the trial's number, and rows do
     not touch each other, so a trial has the same bits in any row of any batch.
 
     Args:
-        task: what every trial simulates, already set as the protocol wants it.
+        task: what the policy was trained for.
+        protocol: the numbers of the trials.
         run: where they run, and with which seed.
         trials: numbers of those to run, in this order.
         rows: N.
@@ -70,21 +90,25 @@ class TrialEnv(MeasuredEnv):
 
     outcomes: ClassVar[tuple[str, ...]] = ()
     """Measures of whole suites that only this gauntlet has."""
+    protocol: Any
+    """Its `GauntletNumbers`: those of the class are published, those of an instance in force."""
 
     def __init__(
         self,
         task: TaskConfig,
+        protocol: Any,
         run: GauntletRun,
         trials: Iterable[int],
         rows: int,
         physics_period: float | None = None,
     ) -> None:
+        self.protocol = protocol
         self.finished: list[TrialResult] = []
         self.trial = np.full(rows, NOBODY)  # which trial each row runs
         self._queue, self._run = deque(trials), run
         self._ready = False
         super().__init__(
-            task,
+            self.prepare_task(task, protocol, run.seed),
             rows,
             threads=run.threads,
             estimates=run.estimates,
@@ -116,6 +140,13 @@ class TrialEnv(MeasuredEnv):
         over = self.watch()
         self.age[over] = np.maximum(self.age[over], self.max_steps)
 
+    @staticmethod
+    def prepare_task(task: Any, protocol: Any, seed: int) -> TaskConfig:
+        """Returns the task that every trial simulates; by default in worlds that no training has
+        seen."""
+        unseen: TaskConfig = task.unseen(seed)
+        return unseen
+
     def place(self, row: int, rng: Generator) -> None:
         """Chooses the ground that a new trial begins on, drawn from its own generator."""
 
@@ -131,23 +162,23 @@ class TrialEnv(MeasuredEnv):
             For each the settings that its result names.
         """
 
-    @abstractmethod
     def disturb(self, control: Float) -> Float:
         """Applies what happens to the robots in this control period, and returns their control
-        inputs.
+        inputs; by default nothing happens.
 
         Args:
             control: inputs of each physics step, (N, substeps, A).
         """
+        return control
 
-    @abstractmethod
     def watch(self) -> Bool:
         """Degrades sensors and steers the robots after the period; returns whose trial is over,
-        (N,)."""
+        (N,), by default nobody's before its episode ends."""
+        return np.zeros(self.num_envs, bool)
 
-    @abstractmethod
     def happening(self, row: int) -> list[str]:
         """Returns what the protocol does to the robot in that row now, for a film."""
+        return []
 
     @abstractmethod
     def outcome(self, row: int, fell: bool) -> TrialOutcome:
@@ -217,3 +248,12 @@ def trial_seeds(seed: int, trial: int) -> list[SeedSequence]:
     No training and no plain evaluation has them.
     """
     return SeedSequence(SEEDS + seed, spawn_key=(trial + 1,)).spawn(6)
+
+
+GAUNTLETS: Registry[type[TrialEnv]] = Registry(
+    "sim2edge.gauntlets",
+    "gauntlet",
+    lambda thing: isinstance(thing, type) and issubclass(thing, TrialEnv),
+    "a subclass of policies.gauntlet.trial_env.TrialEnv",
+)
+"""The trials of each gauntlet, by the name that a task's config gives it."""

@@ -38,7 +38,7 @@ class TaskConfig(ABC):
     name: ClassVar[str]
     deployable: ClassVar[bool] = True
     gauntlet: ClassVar[str] = ""
-    """The gauntlet its policies can run, of `policies.gauntlet.gauntlet_suite`; none: ""."""
+    """The gauntlet its policies can run, by name; "" for none. It may come from any package."""
 
     episode_seconds: float = setting(20.0, "Length of an episode.", "s", above=0)
     control_period: float = setting(0.02, "Time between two actions.", "s", above=0)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from policies.gauntlet.protocol import DrivingGauntlet, GauntletProtocol, WalkingGauntlet
+from policies.gauntlet.driving.protocol import DrivingGauntlet
+from policies.gauntlet.protocol import GauntletProtocol
+from policies.gauntlet.walking.protocol import WalkingGauntlet
 
 POLICIES = Path(__file__).parents[2] / "assets" / "policies"
 
@@ -19,10 +21,10 @@ def short_walk(**changes: object) -> GauntletProtocol:
         "slope": 0.0,
         "step": 0.0,
     }
-    return GauntletProtocol(walking=WalkingGauntlet(**{**fields, **changes}))  # type: ignore[arg-type]
+    return GauntletProtocol({"walking": WalkingGauntlet(**{**fields, **changes})})  # type: ignore[arg-type]
 
 
 def short_drive(**changes: object) -> GauntletProtocol:
     """Part of a lap, with dropouts that come soon."""
     fields: dict[str, object] = {"lap_seconds": 3.0, "dropout_interval": (0.3, 0.6)}
-    return GauntletProtocol(driving=DrivingGauntlet(**{**fields, **changes}))  # type: ignore[arg-type]
+    return GauntletProtocol({"driving": DrivingGauntlet(**{**fields, **changes})})  # type: ignore[arg-type]

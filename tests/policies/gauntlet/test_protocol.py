@@ -5,12 +5,9 @@ import pytest
 
 from edge_runtime.config.fields import about, described
 from edge_runtime.errors import UserError
-from policies.gauntlet.protocol import (
-    DrivingGauntlet,
-    GauntletProtocol,
-    WalkingGauntlet,
-    find_protocol,
-)
+from policies.gauntlet.driving.protocol import DrivingGauntlet
+from policies.gauntlet.protocol import GauntletProtocol, find_protocol
+from policies.gauntlet.walking.protocol import WalkingGauntlet
 
 
 def read(folder: Path, text: str) -> GauntletProtocol:
@@ -31,11 +28,13 @@ def test_a_suite_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> 
         'suite = "gauntlet"\n[walking]\npush_force = { value = [0, 300], unit = "N" }\n'
         "waypoints = 3\ncruise = 1\n[driving]\nwet_patches = 0\n",
     )
-    assert protocol.walking.push_force == (0.0, 300.0)
-    assert protocol.walking.waypoints == 3 and isinstance(protocol.walking.waypoints, int)
-    assert protocol.walking.cruise == 1.0 and isinstance(protocol.walking.cruise, float)
-    assert protocol.driving.wet_patches == 0
-    assert protocol.walking.friction == WalkingGauntlet().friction
+    walking, driving = protocol.numbers("walking"), protocol.numbers("driving")
+    assert isinstance(walking, WalkingGauntlet) and isinstance(driving, DrivingGauntlet)
+    assert walking.push_force == (0.0, 300.0)
+    assert walking.waypoints == 3 and isinstance(walking.waypoints, int)
+    assert walking.cruise == 1.0 and isinstance(walking.cruise, float)
+    assert driving.wet_patches == 0
+    assert walking.friction == WalkingGauntlet().friction
     assert protocol.source.endswith("suite.toml") and protocol.suite == "gauntlet"
 
 

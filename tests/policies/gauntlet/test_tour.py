@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.evaluation.measures import Shares
-from policies.gauntlet.protocol import WalkingGauntlet
-from policies.gauntlet.pushes import SegmentPushes, draw_pushes, side
-from policies.gauntlet.tour import Tours, draw_tour
+from policies.gauntlet.walking.protocol import WalkingGauntlet
+from policies.gauntlet.walking.pushes import SegmentPushes, draw_pushes, side
+from policies.gauntlet.walking.tour import Tours, draw_tour
 from sim.tasks.velocity_commands import VelocityCommand
 
 PERIOD = 0.02

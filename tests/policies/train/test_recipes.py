@@ -2,7 +2,8 @@
 
 import pytest
 
-from policies.gauntlet.protocol import GauntletProtocol
+from policies.gauntlet.driving.protocol import DrivingGauntlet
+from policies.gauntlet.walking.protocol import WalkingGauntlet
 from policies.train.config import check
 from policies.train.recipes import recipe, trainings
 from sim.tasks.driving.config import VehicleTrack
@@ -19,7 +20,7 @@ def covers(practised: tuple[float, float], needed: tuple[float, float]) -> bool:
 
 
 def test_a_humanoid_practises_what_the_gauntlet_has() -> None:
-    task, gauntlet = recipe("HumanoidGauntlet").task.for_training(), GauntletProtocol().walking
+    task, gauntlet = recipe("HumanoidGauntlet").task.for_training(), WalkingGauntlet()
     assert isinstance(task, HumanoidVelocity)
     strongest = gauntlet.push_force[1] * gauntlet.push_seconds / gauntlet.push_mass
     assert task.pushes.speed[1] >= strongest
@@ -34,7 +35,7 @@ def test_a_humanoid_practises_what_the_gauntlet_has() -> None:
 
 
 def test_a_car_practises_what_the_gauntlet_has() -> None:
-    task, gauntlet = recipe("VehicleGauntlet").task.for_training(), GauntletProtocol().driving
+    task, gauntlet = recipe("VehicleGauntlet").task.for_training(), DrivingGauntlet()
     assert isinstance(task, VehicleTrack)
     assert covers(task.lidar.blind, gauntlet.blown_sector)
     assert covers(task.randomization.payload, gauntlet.payload)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.random import Generator
 
 from edge_runtime.signals import IMU_ACCEL, IMU_GYRO
+from policies.gauntlet.driving.protocol import DrivingGauntlet
 from policies.gauntlet.dropouts import Dropouts, LostEchoes
-from policies.gauntlet.protocol import DrivingGauntlet
 from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome
 from sim.engines.engine import Bool, Float, Rows
 from sim.tasks.driving.config import VehicleTrack
@@ -22,6 +22,7 @@ class DrivingTrials(TrialEnv):
 
     task: DrivingTask
     config: VehicleTrack
+    protocol: DrivingGauntlet = DrivingGauntlet()
 
     def __init__(
         self,
@@ -31,8 +32,7 @@ class DrivingTrials(TrialEnv):
         trials: Iterable[int],
         rows: int,
     ) -> None:
-        self._protocol = protocol
-        super().__init__(gauntlet_task(task, protocol, run.seed), run, trials, rows)
+        super().__init__(task, protocol, run, trials, rows)
         config, model = self.config, self.engine.model
         self._main = model.body(config.robot.main_body).id
         self._tyres = [model.geom(name).id for name in config.ground]
@@ -51,6 +51,22 @@ class DrivingTrials(TrialEnv):
         self._lost_echoes = LostEchoes(beam_angles(config), rows, protocol.beam_dropout)
         self._rows = np.arange(rows)
 
+    @staticmethod
+    def prepare_task(task: VehicleTrack, protocol: DrivingGauntlet, seed: int) -> VehicleTrack:
+        """Returns the task on unseen tracks as the protocol wants it.
+
+        Lost beams and blind sectors are drawn by the trial itself, so that no car's depend on
+        another's.
+        """
+        unseen = task.unseen(seed)
+        return replace(
+            unseen,
+            episode_seconds=protocol.lap_seconds + 1.0,  # the trial ends it before
+            lidar=replace(unseen.lidar, dropout=0.0, blind=(0.0, 0.0)),
+            gnss=unseen.gnss.exact(),
+            randomization=replace(unseen.randomization, enabled=True, payload=(0.0, 0.0)),
+        )
+
     def prepare(self, rows: Rows, rngs: list[Generator]) -> list[dict[str, float]]:
         settings = [self._draw(row, rng) for row, rng in zip(rows.tolist(), rngs)]
         qpos, qvel = self.engine.qpos[rows].copy(), self.engine.qvel[rows].copy()
@@ -62,7 +78,7 @@ class DrivingTrials(TrialEnv):
         self._lost_echoes.apply(rows, self.signals[_LIDAR], self.config.lidar.max_range)
 
     def _draw(self, row: int, rng: Generator) -> dict[str, float]:
-        p, engine = self._protocol, self.engine
+        p, engine = self.protocol, self.engine
         friction, payload = rng.uniform(*p.friction), rng.uniform(*p.payload)
         delay = rng.uniform(*p.action_delay)
         length = float(self.task.tracks.length[self.task.locator.track[row]])
@@ -100,7 +116,7 @@ class DrivingTrials(TrialEnv):
         grip = np.min(np.where(self._on_patch(), self._grip, 1.0), axis=1, initial=1.0)
         friction = self.engine.field("geom_friction")
         friction[self._rows[:, None], self._tyres, 0] = (self._dry * grip)[:, None]
-        swell = 2.0 * np.pi / self._protocol.gust_seconds
+        swell = 2.0 * np.pi / self.protocol.gust_seconds
         gust = 1.0 + np.sin(swell * self.time + self._gust)
         self.engine.external_force[:, self._main, :2] = gust[:, None] * self._wind
         return control
@@ -116,7 +132,7 @@ class DrivingTrials(TrialEnv):
         self._lose_beams(self._rows)
         self._scans.hold(self.signals)
         self._imu.hold(self.signals)
-        over: Bool = (self.task.lap_steps > 0) | (self.time >= self._protocol.lap_seconds)
+        over: Bool = (self.task.lap_steps > 0) | (self.time >= self.protocol.lap_seconds)
         return over
 
     def happening(self, row: int) -> list[str]:
@@ -162,19 +178,3 @@ def beam_angles(task: VehicleTrack) -> Float:
     """Returns the directions of the lidar's beams, rad, right to left."""
     half = task.lidar.field_of_view / 2
     return np.linspace(-half, half, task.lidar.beams)
-
-
-def gauntlet_task(task: VehicleTrack, protocol: DrivingGauntlet, seed: int) -> VehicleTrack:
-    """Returns the task on unseen tracks as the protocol wants it.
-
-    Lost beams and blind sectors are drawn by the trial itself, so that no car's depend on
-    another's.
-    """
-    unseen = task.unseen(seed)
-    return replace(
-        unseen,
-        episode_seconds=protocol.lap_seconds + 1.0,  # the trial ends it before
-        lidar=replace(unseen.lidar, dropout=0.0, blind=(0.0, 0.0)),
-        gnss=unseen.gnss.exact(),
-        randomization=replace(unseen.randomization, enabled=True, payload=(0.0, 0.0)),
-    )

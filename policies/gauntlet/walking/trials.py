@@ -9,11 +9,11 @@ from numpy.random import Generator
 
 from edge_runtime.rotations import yaw
 from policies.evaluation.suite_result import PUSHES
-from policies.gauntlet.crane import Crane
-from policies.gauntlet.protocol import WalkingGauntlet
-from policies.gauntlet.pushes import SegmentPushes, draw_pushes, side
-from policies.gauntlet.tour import Tours, draw_tour
 from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome
+from policies.gauntlet.walking.crane import Crane
+from policies.gauntlet.walking.protocol import WalkingGauntlet
+from policies.gauntlet.walking.pushes import SegmentPushes, draw_pushes, side
+from policies.gauntlet.walking.tour import Tours, draw_tour
 from sim.engines.engine import Bool, Float, Rows
 from sim.robots.legs import numbers_of
 from sim.tasks.randomization import add_mass
@@ -32,6 +32,7 @@ class WalkingTrials(TrialEnv):
     task: WalkingTask
     config: WalkingConfig
     outcomes = (PUSHES,)
+    protocol: WalkingGauntlet = WalkingGauntlet()
 
     def __init__(
         self,
@@ -41,9 +42,7 @@ class WalkingTrials(TrialEnv):
         trials: Iterable[int],
         rows: int,
     ) -> None:
-        self._protocol = protocol
-        prepared = gauntlet_task(task, protocol, run.seed)
-        super().__init__(prepared, run, trials, rows, protocol.physics_period)
+        super().__init__(task, protocol, run, trials, rows, protocol.physics_period)
         robot, model = task.robot, self.engine.model
         self._main = model.body(robot.main_body).id
         legs = robot.find_legs()
@@ -58,6 +57,31 @@ class WalkingTrials(TrialEnv):
         self._offsets = np.zeros((rows, protocol.waypoints, len(self._arms)))
         self._rows = np.arange(rows)
 
+    @staticmethod
+    def prepare_task(task: WalkingConfig, protocol: WalkingGauntlet, seed: int) -> WalkingConfig:
+        """Returns the task as the protocol wants it: its own pushes, commands and loads are off."""
+        kinds: list[Kind] = []
+        if protocol.slope:
+            kinds.append("slope")
+        if protocol.step:
+            kinds.append("steps")
+        terrain = TerrainConfig(
+            kinds=("flat", *kinds) if kinds else (),
+            levels=protocol.ground_levels,
+            slope=math.radians(protocol.slope),
+            step=protocol.step,
+        )
+        seconds = protocol.crane_seconds + protocol.tour_seconds * (1.0 + protocol.slack)
+        return replace(
+            task,
+            episode_seconds=seconds + 1.0,  # the trial ends it before
+            terrain=terrain.unseen(seed),
+            pushes=replace(task.pushes, enabled=False),
+            arms=ArmConfig(),
+            command=replace(task.command, interval=(_NEVER, _NEVER)),
+            randomization=replace(task.randomization, enabled=True, payload=(0.0, 0.0)),
+        )
+
     def place(self, row: int, rng: Generator) -> None:
         kinds = max(1, len(self.config.terrain.kinds))
         self.task.ground.curriculum.kind[row] = rng.integers(kinds)
@@ -70,15 +94,15 @@ class WalkingTrials(TrialEnv):
         mass = engine.field("body_mass")[rows].sum(axis=1)
         heading = yaw(qpos[:, 3:7])
         for k, (row, rng) in enumerate(zip(rows.tolist(), rngs)):
-            tour = draw_tour(self._protocol, rng)
+            tour = draw_tour(self.protocol, rng)
             self._tours.start(row, tour, qpos[k, :2], float(heading[k]))
-            self._pushes.start(row, draw_pushes(self._protocol, rng), float(mass[k]))
+            self._pushes.start(row, draw_pushes(self.protocol, rng), float(mass[k]))
             self._crane.hang(row, qpos[k, :3], float(mass[k]))
         return settings
 
     def _draw(self, row: int, rng: Generator) -> dict[str, float]:
         """Sets what differs from robot to robot, before constants are derived anew."""
-        p = self._protocol
+        p = self.protocol
         friction, payload = rng.uniform(*p.friction), rng.uniform(*p.payload)
         delay = rng.uniform(*p.action_delay)
         hand, load = int(rng.integers(2)), rng.uniform(*p.hand_mass)
@@ -106,7 +130,7 @@ class WalkingTrials(TrialEnv):
         share = (int(where.level[row]) + 1) / terrain.levels
         kind = "flat" if terrain.is_flat else terrain.kinds[int(where.kind[row])]
         return {
-            "slope_deg": share * self._protocol.slope if kind == "slope" else 0.0,
+            "slope_deg": share * self.protocol.slope if kind == "slope" else 0.0,
             "step_m": share * terrain.step if kind == "steps" else 0.0,
         }
 
@@ -115,13 +139,13 @@ class WalkingTrials(TrialEnv):
         force = self._crane.force(self.time, engine.qpos[:, :3], engine.qvel[:, :3])
         force[:, :2] += self._pushes.force
         engine.external_force[:, self._main, :3] = force
-        segment = np.minimum(self._tours.reached, self._protocol.waypoints - 1)
+        segment = np.minimum(self._tours.reached, self.protocol.waypoints - 1)
         moved = control.copy()
         moved[:, :, self._arms] += self._offsets[self._rows, segment][:, None, :]
         return np.clip(moved, self._lower, self._upper, out=moved)
 
     def watch(self) -> Bool:
-        engine, p = self.engine, self._protocol
+        engine, p = self.engine, self.protocol
         position, heading, time = engine.qpos[:, :2], yaw(engine.qpos[:, 3:7]), self.time
         free = time >= p.crane_seconds
         error = np.where(free[:, None], self.task.now.error, 0.0)
@@ -132,17 +156,17 @@ class WalkingTrials(TrialEnv):
         return self._tours.done | late
 
     def happening(self, row: int) -> list[str]:
-        if self.time[row] < self._protocol.crane_seconds:
+        if self.time[row] < self.protocol.crane_seconds:
             return ["hangs from the crane"]
-        segment = min(int(self._tours.reached[row]) + 1, self._protocol.waypoints)
-        lines = [f"segment {segment} of {self._protocol.waypoints}"]
+        segment = min(int(self._tours.reached[row]) + 1, self.protocol.waypoints)
+        lines = [f"segment {segment} of {self.protocol.waypoints}"]
         pushes = self._pushes.results(row, None)
         if pushes and self.time[row] - pushes[-1].time < _SHOWN:
             lines.append(f"{pushes[-1].force:.0f} N from {side(pushes[-1].direction)}")
         return lines
 
     def outcome(self, row: int, fell: bool) -> TrialOutcome:
-        p, seconds = self._protocol, float(self.time[row])
+        p, seconds = self.protocol, float(self.time[row])
         reached = int(self._tours.reached[row])
         pushes = self._pushes.results(row, seconds if fell else None)
         if not fell and reached >= p.waypoints:
@@ -154,7 +178,7 @@ class WalkingTrials(TrialEnv):
         return TrialOutcome(False, self._how_it_fell(seconds, reached + 1, row), pushes)
 
     def _how_it_fell(self, seconds: float, segment: int, row: int) -> str:
-        p = self._protocol
+        p = self.protocol
         released = seconds - p.crane_seconds
         if released < 0.0:
             return f"fell on the crane at {seconds:.1f} s"
@@ -168,28 +192,3 @@ class WalkingTrials(TrialEnv):
         if released < p.recovery:
             return f"fell from the crane {where}, {released:.1f} s after it let go"
         return f"fell by itself {where}, without a push in the last {p.recovery:g} s"
-
-
-def gauntlet_task(task: WalkingConfig, protocol: WalkingGauntlet, seed: int) -> WalkingConfig:
-    """Returns the task as the protocol wants it: its own pushes, commands and loads are off."""
-    kinds: list[Kind] = []
-    if protocol.slope:
-        kinds.append("slope")
-    if protocol.step:
-        kinds.append("steps")
-    terrain = TerrainConfig(
-        kinds=("flat", *kinds) if kinds else (),
-        levels=protocol.ground_levels,
-        slope=math.radians(protocol.slope),
-        step=protocol.step,
-    )
-    seconds = protocol.crane_seconds + protocol.tour_seconds * (1.0 + protocol.slack)
-    return replace(
-        task,
-        episode_seconds=seconds + 1.0,  # the trial ends it before
-        terrain=terrain.unseen(seed),
-        pushes=replace(task.pushes, enabled=False),
-        arms=ArmConfig(),
-        command=replace(task.command, interval=(_NEVER, _NEVER)),
-        randomization=replace(task.randomization, enabled=True, payload=(0.0, 0.0)),
-    )

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numpy.random import Generator
 
 from policies.evaluation.suite_result import PushResult
-from policies.gauntlet.protocol import WalkingGauntlet
+from policies.gauntlet.walking.protocol import WalkingGauntlet
 from sim.engines.engine import Float
 
 _SIDES = (

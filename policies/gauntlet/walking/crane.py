@@ -3,7 +3,7 @@
 import numpy as np
 
 from policies.evaluation.measures import GRAVITY
-from policies.gauntlet.protocol import WalkingGauntlet
+from policies.gauntlet.walking.protocol import WalkingGauntlet
 from sim.engines.engine import Float
 
 

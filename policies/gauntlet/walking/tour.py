@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from edge_runtime.policy.contract import Command
 from edge_runtime.rotations import about_vertical
-from policies.gauntlet.protocol import WalkingGauntlet
+from policies.gauntlet.walking.protocol import WalkingGauntlet
 from sim.engines.engine import Bool, Float
 
 _USED = 0.95  # of the trained range of each command, at most

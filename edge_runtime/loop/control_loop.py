@@ -236,11 +236,11 @@ class ControlLoop:
         """
         clock, marks, tick = self._clock, self._marks, self.last_tick
         marks[0] = tick.began = clock()
-        tick.missed = missed
+        tick.number, tick.missed, tick.fused = self.ticks, missed, 0
+        tick.was_reset = tick.observed = False
         if self._swap_offered:
             self._handle_operator()
         sensors = self.sensors
-        tick.was_reset = False
         new = sensors.update(self.robot.read())
         marks[1] = clock()
         fit = sensors.not_finite == 0 or self._reads_finite()
@@ -252,10 +252,9 @@ class ControlLoop:
         if not self._begun:
             self._show_to_observers()
             return Reaction.NONE  # nothing is known of the robot, so nothing is sent
-        tick.fused = self._unfused if fit else 0
-        if tick.fused:
-            self.fusion.update(sensors.signals, tick.fused)
-            self._unfused = 0
+        if fit and self._unfused:
+            self.fusion.update(sensors.signals, self._unfused)
+            tick.fused, self._unfused = self._unfused, 0
         marks[2] = clock()
         controller = self.controller
         controller.step += 1 + missed if self.ticks else 0
@@ -270,7 +269,7 @@ class ControlLoop:
             mode = self.safe.react(reaction, 1 + missed)
             driven = False
         marks[4] = clock()
-        tick.number, tick.reaction, tick.observed, tick.drove = self.ticks, reaction, fit, driven
+        tick.reaction, tick.observed, tick.drove = reaction, fit, driven
         tick.sent = self._write(mode)
         self._show_to_observers()
         marks[5] = clock()
@@ -375,12 +374,16 @@ class ControlLoop:
                     self._damp()
 
     def _damp(self) -> None:
-        """Damps the robot after the loop has failed, and shows that to the observers."""
+        """Damps the robot after the loop has failed, and shows that to the observers.
+
+        A tick that failed keeps what it read and estimated; between two ticks nothing was.
+        """
         tick = self.last_tick
+        if tick.number < self.ticks:
+            tick.number, tick.missed, tick.fused = self.ticks, 0, 0
+            tick.was_reset = tick.observed = False
         tick.sent = self._write(self.safe.react(Reaction.DAMP))
-        tick.number, tick.began, tick.reaction = self.ticks, self._clock(), Reaction.DAMP
-        tick.missed = tick.fused = 0
-        tick.was_reset = tick.observed = tick.drove = False
+        tick.began, tick.reaction, tick.drove = self._clock(), Reaction.DAMP, False
         self._show_to_observers()
 
     def _tick_at_deadlines(self) -> None:

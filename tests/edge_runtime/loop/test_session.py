@@ -1,5 +1,6 @@
 """How a session brings a robot to rest, and starts again."""
 
+import gc
 import threading
 import time
 
@@ -26,7 +27,7 @@ class PacedRobot(LegRobot):
     def __init__(self) -> None:
         super().__init__()
         self._start = time.monotonic()
-        self.hangs = threading.Event()
+        self.hangs, self.goes_on = threading.Event(), threading.Event()
 
     def read(self) -> Sample | None:
         due = int((time.monotonic() - self._start) / 0.005)
@@ -37,7 +38,7 @@ class PacedRobot(LegRobot):
     def write(self, command: ActuatorCommand) -> None:
         super().write(command)
         if self.hangs.is_set():
-            time.sleep(30.0)
+            self.goes_on.wait(30.0)
 
 
 class Commands:
@@ -115,6 +116,9 @@ def test_a_driver_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     robot.hangs.set()
     with pytest.raises(UserError, match=r"robot 'leg' did not stop within 0\.15 s: a call of its"):
         session.end()
+    robot.goes_on.set()
+    assert session.loop.join(30.0)
+    assert gc.isenabled(), "the loop ended in order"
 
 
 def test_starts_again_with_the_same_policy_and_observers() -> None:

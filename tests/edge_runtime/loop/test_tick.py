@@ -4,6 +4,7 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
@@ -114,6 +115,42 @@ def test_before_a_good_sample_nothing_was_sent(loop: ControlLoop, robot: LegRobo
     robot.values["joint_pos"][:] = np.nan
     loop.tick()
     assert sent == [None]
+
+
+@pytest.mark.parametrize(
+    ("fails", "missed", "fused"), [("read", 1, 0), ("infer", 1, 2), ("pace", 0, 0)]
+)
+def test_the_last_tick_of_a_loop_that_failed_says_what_was_estimated(
+    loop: ControlLoop,
+    robot: LegRobot,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: str,
+    missed: int,
+    fused: int,
+) -> None:
+    observer = Copying()
+    loop.add_observer(observer)
+
+    def fail() -> None:
+        raise OSError("bus off")
+
+    def pace() -> None:
+        loop.tick()
+        robot.sequence += 1
+        if fails == "pace":
+            fail()
+        monkeypatch.setattr(robot if fails == "read" else loop.controller, fails, fail)
+        loop.tick(missed=1)
+
+    loop.start(pace)
+    with pytest.raises(OSError, match="bus off"):
+        loop.join(30.0)
+    first, last = observer.seen
+    assert (last["number"], last["missed"], last["fused"]) == (1, missed, fused)
+    changed = last["attitude"].tobytes() != first["attitude"].tobytes()  # type: ignore[attr-defined]
+    assert changed is (fused > 0)
+    assert (last["reaction"], last["mode"]) == (Reaction.DAMP, Mode.DAMP)
+    assert (last["observed"], last["drove"], last["was_reset"]) == (False, False, False)
 
 
 def test_one_that_fails_is_removed_and_named_and_the_robot_is_driven_on(

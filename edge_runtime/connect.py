@@ -37,23 +37,31 @@ class DriverRequest:
     """Priority of the robot's process under SCHED_FIFO; 0 for the normal scheduler."""
 
 
-Driver = Callable[[DriverRequest], contextlib.AbstractContextManager[Robot]]
+Connect = Callable[[DriverRequest], contextlib.AbstractContextManager[Robot]]
 
-DRIVERS: Registry[Driver] = Registry("sim2edge.drivers", "robot")
+
+@dataclass(frozen=True)
+class Driver:
+    """Connects to a robot, and fulfils options that a function alone is not asked for."""
+
+    connect: Connect
+    fulfils: tuple[str, ...]  # of `seed`, `randomize` and `record`
+
+    def __call__(self, request: DriverRequest) -> contextlib.AbstractContextManager[Robot]:
+        """Returns a context manager of the connected robot."""
+        return self.connect(request)
+
+
+DRIVERS: Registry[Connect] = Registry("sim2edge.drivers", "robot")
 """Drivers by the name that `--robot` takes: each maps a `DriverRequest` to a context manager that
 yields the connected `Robot`."""
 
 _OPTIONS = ("seed", "randomize", "record")  # which a driver must declare to get them
 
 
-def fulfils(*options: str) -> Callable[[Driver], Driver]:
+def fulfils(*options: str) -> Callable[[Connect], Driver]:
     """Declares which of `seed`, `randomize` and `record` a driver fulfils; others are refused."""
-
-    def declare(driver: Driver) -> Driver:
-        driver.fulfils = options  # type: ignore[attr-defined]
-        return driver
-
-    return declare
+    return lambda connect: Driver(connect, options)
 
 
 @contextlib.contextmanager
@@ -68,9 +76,10 @@ def connect(name: str, request: DriverRequest) -> Iterator[Robot]:
         UserError: there is no such robot, its driver fails, or it cannot fulfil the request.
     """
     driver = _of_factory(name) if ":" in name else _driver(name)
+    fulfilled = driver.fulfils if isinstance(driver, Driver) else ()
     for field in fields(request):
         asked = field.name in _OPTIONS and getattr(request, field.name) != field.default
-        if asked and field.name not in getattr(driver, "fulfils", ()):
+        if asked and field.name not in fulfilled:
             raise UserError(
                 f"--{field.name} is for the simulated robot alone, and the robot is '{name}'; "
                 "leave it out"
@@ -90,7 +99,7 @@ def failure_of(robot: str, error: BaseException) -> str:
     return f"robot '{robot}' failed: {type(error).__name__}: {error}"
 
 
-def _driver(name: str) -> Driver:
+def _driver(name: str) -> Connect:
     if name not in DRIVERS:
         raise UserError(f"{DRIVERS.unknown(name)}, or give MODULE:FACTORY")
     try:
@@ -102,7 +111,7 @@ def _driver(name: str) -> Driver:
         ) from None
 
 
-def _of_factory(name: str) -> Driver:
+def _of_factory(name: str) -> Connect:
     """Makes a driver of a factory in a module that is installed or in the working folder."""
     module, _, factory = name.partition(":")
     if not (module and factory):

@@ -116,7 +116,7 @@ def main(config: RunConfig) -> int:
                     slots.close()
                     shadow = slots.comparison()
                     print(f"shadow: {shadow.described() if shadow else 'nothing was in it'}")
-                print(f"report: {write_report(loop, config, choice, log, shadow)}")
+                print(f"report: {write_run_report(loop, config, choice, log, shadow)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
 
 
@@ -235,7 +235,7 @@ def _show(lines: list[str], shown: int) -> int:
     return len(lines)
 
 
-def write_report(
+def write_run_report(
     loop: ControlLoop,
     config: RunConfig,
     choice: providers.Choice,

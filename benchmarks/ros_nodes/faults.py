@@ -33,7 +33,7 @@ _ADDRESSES = ("10.83.0.1", "10.83.0.2")
 
 
 @dataclass(frozen=True)
-class FaultOutcome:
+class GraphFaultOutcome:
     """Holds what an observer on the edge node's side saw."""
 
     reaction: float  # s from the last sample to the first command of the controlled stop
@@ -141,7 +141,7 @@ def seconds_to_recover(observer: GraphObserver, wait: float = 0.0) -> float:
     return time.monotonic() - began
 
 
-def kill_the_simulator(domain: int) -> FaultOutcome:
+def kill_the_simulator(domain: int) -> GraphFaultOutcome:
     """Kills the simulator with SIGKILL at speed; `up` starts it again."""
     environment = {"ROS_DOMAIN_ID": str(domain)}
     with _observed((), environment) as observer, _up((), environment, "vehicle") as graph:
@@ -152,10 +152,10 @@ def kill_the_simulator(domain: int) -> FaultOutcome:
         time.sleep(1.0)
         reaction = observer.reaction()
         until(lambda: time.time() - observer.samples[-1][0] < 0.1, "it is there again")
-        return FaultOutcome(reaction, seconds_to_recover(observer), tuple(observer.said))
+        return GraphFaultOutcome(reaction, seconds_to_recover(observer), tuple(observer.said))
 
 
-def cut_the_network(domain: int, seconds: float) -> FaultOutcome:
+def cut_the_network(domain: int, seconds: float) -> GraphFaultOutcome:
     """Cuts the network between robot and edge node at speed, for a time."""
     environment = {
         "ROS_DOMAIN_ID": str(domain),
@@ -173,7 +173,7 @@ def cut_the_network(domain: int, seconds: float) -> FaultOutcome:
         time.sleep(max(seconds, 1.0))
         reaction = observer.reaction()
         link("up")
-        return FaultOutcome(reaction, seconds_to_recover(observer), tuple(observer.said))
+        return GraphFaultOutcome(reaction, seconds_to_recover(observer), tuple(observer.said))
 
 
 def child(parent: int, name: str) -> int:
@@ -281,7 +281,7 @@ def _process(command: list[str], environment: dict[str, str]) -> Iterator[subpro
             process.wait()
 
 
-def figures(name: str, outcome: FaultOutcome) -> list[Figure]:
+def figures(name: str, outcome: GraphFaultOutcome) -> list[Figure]:
     """Returns the rows of one fault; the reaction's target is two periods over its time-out."""
     return [
         Figure(f"{name}: last sample to reaction", outcome.reaction, "s", TIME_OUT + 2 * PERIOD,

@@ -156,7 +156,7 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
     if kind is Any or (isinstance(kind, type) and type(value) is kind):
         return value
     of_unit = f" in {unit}" if unit not in ("", "1") else ""
-    raise UserError(f"{where}: {value!r} is not {described(kind)}{of_unit}")
+    raise UserError(f"{where}: {value!r} is not {in_words(kind)}{of_unit}")
 
 
 def _item(where: str, number: int, value: Any) -> str:
@@ -193,7 +193,7 @@ _WORDS = {
 }
 
 
-def described(kind: Any) -> str:
+def in_words(kind: Any) -> str:
     """Says in words what a value of this type is."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if is_range(kind):
@@ -204,5 +204,5 @@ def described(kind: Any) -> str:
         several = args[-1] is Ellipsis
         return "a list" if several else f"a list of {len(args)}"
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(described(a) for a in args if a is not type(None))
+        return " or ".join(in_words(a) for a in args if a is not type(None))
     return _WORDS.get(kind, str(kind))

@@ -11,7 +11,7 @@ from edge_runtime.robot.robot import RobotDescription, Sample
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
 
 # The noise of a live MEMS sensor never repeats bit for bit; encoders repeat at standstill.
-IMU = (IMU_GYRO, IMU_ACCEL, IMU_BURST)
+IMU_SIGNALS = (IMU_GYRO, IMU_ACCEL, IMU_BURST)
 # rad/s of a joint or wheel: in 5 samples at 50 Hz it turns 3°, many steps of any encoder.
 _MOVING = 0.5
 
@@ -28,7 +28,7 @@ class Sensors:
         self.signals: dict[str, Array] = robot.split(self.values)
         live = robot.live
         if live is None:
-            live = tuple(name for name in IMU if name in self.signals)
+            live = tuple(name for name in IMU_SIGNALS if name in self.signals)
         places = _places(robot)
         self._live = [places[name] for name in live]
         self._live_moving = [places[name] for name in robot.live_moving]

@@ -8,7 +8,7 @@ import numpy as np
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Provenance
 from policies.export.checked_model import GOLDEN_VECTORS, checked_model
-from policies.export.sb3_zip import read_model
+from policies.export.sb3_zip import read_sb3_model
 from policies.export.vec_normalize import find_normalizer, read_normalizer
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.task import TaskConfig
@@ -31,7 +31,7 @@ def export_sb3(path: Path, task: TaskConfig, normalizer: Path | None) -> bytes:
         UserError: one of the files is none, the actor does not fit the task, is no plain
             perceptron or has a normalizer of its own, or torch and ONNX Runtime disagree.
     """
-    model = read_model(path)
+    model = read_sb3_model(path)
     pickled = normalizer or find_normalizer(path)
     statistics = None if pickled is None else read_normalizer(pickled)
     if statistics is not None and model.normalizes:

@@ -231,7 +231,7 @@ class SB3Model:
         return policy.eval()
 
 
-def read_model(path: Path) -> SB3Model:
+def read_sb3_model(path: Path) -> SB3Model:
     """Reads the model that `save` of SB3 wrote.
 
     Raises:

@@ -10,7 +10,7 @@ from enum import Enum
 
 from edge_runtime.policy.contract import Contract
 from edge_runtime.robot.robot import RobotDescription
-from edge_runtime.robot.sensors import IMU
+from edge_runtime.robot.sensors import IMU_SIGNALS
 from edge_runtime.safety.rules import Fault, Reaction, Rule
 from edge_runtime.signals import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_VEL, Signal
 from policies.faults.injections import (
@@ -132,7 +132,7 @@ def faults_of(
     read = {signal.name for signal in (*contract.signals, *estimator)}
     period = contract.control_period
     sensors = {
-        "IMU": IMU,
+        "IMU": IMU_SIGNALS,
         "encoders": (JOINT_POS, JOINT_VEL),
         "wheels": ("wheel_speed",),
         "steering angle": ("steering_angle",),

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edge_runtime.robot.sensors import IMU
+from edge_runtime.robot.sensors import IMU_SIGNALS
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signals
 
 _READING = 6  # entries of a reading in a burst
@@ -112,7 +112,7 @@ class Noisy(Injection):
 
     def corrupt(self, signals: Signals, good: Signals, since: float, victim: Victim) -> None:
         for name in self.sensors:
-            if name not in IMU:
+            if name not in IMU_SIGNALS:
                 self._add(signals[name], victim.noise[name], victim.rng)
         if IMU_BURST in self.sensors:
             burst = signals[IMU_BURST].reshape(-1, _READING)

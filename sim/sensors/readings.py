@@ -10,7 +10,7 @@ from edge_runtime.config.fields import setting
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
 from sim.engines.engine import Engine, Rows
 
-IMU = (IMU_GYRO, IMU_ACCEL)
+_AVERAGED = (IMU_GYRO, IMU_ACCEL)
 _ALL = slice(None)
 
 
@@ -55,7 +55,7 @@ class SensorReadings:
     ) -> None:
         self._engine, self._rng = engine, rng
         read = [s for s in sensors if wanted is None or s.signal.name in wanted]
-        imu = [s for s in read if s.signal.name in IMU]
+        imu = [s for s in read if s.signal.name in _AVERAGED]
         self._plain = _Group(engine, [s for s in read if s not in imu], noise)
         self._imu = _Group(engine, imu, noise)
         self._noisy = self._plain.noisy or self._imu.noisy

@@ -13,7 +13,7 @@ from edge_runtime.fusion.legged.equations import (
     place_foot,
     whitener,
 )
-from edge_runtime.fusion.legged.state import spread
+from edge_runtime.fusion.legged.state import largest_stds
 from edge_runtime.fusion.measurement import Float
 
 
@@ -205,6 +205,6 @@ def _doubt_velocity(x: Record, covariance: Float, positions: Float, p: Record) -
 def _settle(x: Record, covariance: Float, p: Record) -> None:
     """Notes whether tilt and velocity are known well for the first time."""
     if x["settled"] == 0.0:
-        tilt, velocity = spread(covariance)
+        tilt, velocity = largest_stds(covariance)
         if tilt < p["good_tilt"] and velocity < p["good_velocity"]:
             x["settled"] = 1.0

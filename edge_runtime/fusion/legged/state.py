@@ -84,7 +84,7 @@ def parameters(config: LeggedConfig) -> Float:
 
 
 @compiled
-def spread(covariance: Float) -> tuple[float, float]:
+def largest_stds(covariance: Float) -> tuple[float, float]:
     """Returns the largest standard deviations of tilt, rad, and velocity, m/s, on any axis.
 
     The invariant error of the velocity is that of the velocity in the body frame, turned to the
@@ -108,8 +108,8 @@ def summarize(
         out: (7,) attitude, wxyz, and velocity in the body frame, m/s; written.
 
     Returns:
-        The two of `spread`, and of the state `settled`, `all_slip`, `no_foot`, s since the last
-        reading of the feet, and `surprise`.
+        The two of `largest_stds`, and of the state `settled`, `all_slip`, `no_foot`, s since the
+        last reading of the feet, and `surprise`.
     """
     moments = numbers.view(MOMENT)
     newest = slot(span, moments.shape[0], int(span[1]) - 1)
@@ -119,6 +119,6 @@ def summarize(
         out[4 + i] = 0.0
         for j in range(3):
             out[4 + i] += x["rotation"][j, i] * x["velocity"][j]
-    tilt, speed = spread(covariances[newest])
+    tilt, speed = largest_stds(covariances[newest])
     silent = x["stamp"] - x["last_feet"]
     return tilt, speed, x["settled"], x["all_slip"], x["no_foot"], silent, x["surprise"]

@@ -14,8 +14,8 @@ from edge_runtime.fusion.wheeled.equations import (
     doubt,
     gated,
     inject,
+    innovation,
     persistent,
-    spread,
 )
 from edge_runtime.fusion.wheeled.state import GATE_3, D, along_row
 
@@ -132,7 +132,7 @@ def rolling(
     h = rows[0] * x["wheel_scale"]
     h[D.wheel_scale] = along[0]
     h[D.wheel_offset] = 1.0
-    _, variance = spread(cov, h, dx, 0.0, k)
+    _, variance = innovation(cov, h, dx, 0.0, k)
     gate = c["gate"] * (variance + c["wheel_std"] * c["wheel_std"])
     residual = np.empty(count)
     good = 0
@@ -174,12 +174,12 @@ def still(
     c: Record,
 ) -> bool:
     """Corrects by zero velocity and rate; False where the IMU shows that wheels at rest slide."""
-    new, variance = spread(cov, rows[0], dx, -along[0], k)
+    new, variance = innovation(cov, rows[0], dx, -along[0], k)
     if not new * new <= c["gate"] * (variance + c["still_speed"] * c["still_speed"]):
         return False
     own = persistent(c["still_std"], c["constraint_time"], since)
     for i in range(3):
-        new, variance = spread(cov, rows[i], dx, -along[i], k)
+        new, variance = innovation(cov, rows[i], dx, -along[i], k)
         correct(cov, dx, k, new, variance + own)
     h = np.zeros(D.size)
     x["resting"] = 1.0

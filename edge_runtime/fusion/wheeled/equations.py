@@ -133,7 +133,7 @@ def product(
 
 
 @compiled
-def spread(cov: Float, h: Float, dx: Float, residual: float, k: Float) -> tuple[float, float]:
+def innovation(cov: Float, h: Float, dx: Float, residual: float, k: Float) -> tuple[float, float]:
     """Returns what is new in a residual and its variance without the sensor's; k becomes cov h."""
     for i in range(D.size):
         k[i] = 0.0
@@ -175,7 +175,7 @@ def credible(
     gate: float,
 ) -> bool:
     """Corrects by a scalar whose error `std` persists for `time` s, if it is within the gate."""
-    new, variance = spread(cov, h, dx, residual, k)
+    new, variance = innovation(cov, h, dx, residual, k)
     if not new * new <= gate * (variance + std * std):
         return False
     correct(cov, dx, k, new, variance + persistent(std, time, since))
@@ -207,7 +207,7 @@ def gated(
         if math.isnan(residual[i]):
             continue
         given += 1
-        new, own = spread(cov, rows[i], dx, residual[i], k)
+        new, own = innovation(cov, rows[i], dx, residual[i], k)
         distance += new * new / (own + std[i] * std[i])
         correct(cov, dx, k, new, own + variance[i])
     if given == 0:

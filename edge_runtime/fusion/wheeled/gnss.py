@@ -181,14 +181,14 @@ def find_heading(x: Record, cov: Float, event: Record, arm: Float, swing: Float,
             x["fix_velocity"]["seen"] = event["stamp"]
             x["fix_velocity"]["believed"] = event["stamp"]
         x["heading_known"] = 1.0
-        arm = about_vertical(arm, course)
+        arm = turn_about_vertical(arm, course)
     if fixed:
         set_position(x, cov, event, arm, c)
     return found or fixed
 
 
 @compiled
-def about_vertical(v: Float, angle: float) -> Float:
+def turn_about_vertical(v: Float, angle: float) -> Float:
     """Returns a vector turned about the vertical, (3,)."""
     turned = v.copy()
     turned[0] = math.cos(angle) * v[0] - math.sin(angle) * v[1]
@@ -206,8 +206,8 @@ def turn_world(x: Record, cov: Float, angle: float, std: float, by_way: bool) ->
     """
     q, half = x["attitude"], 0.5 * angle
     product(math.cos(half), 0.0, 0.0, math.sin(half), q[0], q[1], q[2], q[3], q)
-    x["velocity"][:] = about_vertical(x["velocity"], angle)
-    x["push"][:] = about_vertical(x["push"], angle)
+    x["velocity"][:] = turn_about_vertical(x["velocity"], angle)
+    x["push"][:] = turn_about_vertical(x["push"], angle)
     cosine, sine = math.cos(angle), math.sin(angle)
     for start in (D.angle, D.velocity):
         for k in range(D.size):

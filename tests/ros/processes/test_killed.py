@@ -17,7 +17,7 @@ from ros_nodes.faults import (
     LEASE,
     PERIOD,
     TIME_OUT,
-    FaultOutcome,
+    GraphFaultOutcome,
     can_cut,
     child,
     cut_the_network,
@@ -37,7 +37,7 @@ _AGAIN = 12.0  # s until a node that was started again is active; DDS's lease wo
 _SLACK = 0.1  # s by which a shared machine may be late
 
 
-def check(outcome: FaultOutcome) -> None:
+def check(outcome: GraphFaultOutcome) -> None:
     """It reacted as declared, two periods after its time-out at most, and drove again."""
     assert PERIOD < outcome.reaction < TIME_OUT + 2 * PERIOD + _SLACK
     assert outcome.recovery < 60.0

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.config.config_file import from_json, read_table, to_json
-from edge_runtime.errors import UserError
+from edge_runtime.config.config_file import to_json
 from edge_runtime.files import write_file
 from policies.evaluation.measures import Values, mean_of_known
 from sim.envs.vector_env import MODEL
@@ -125,15 +124,3 @@ def write_results(path: Path, results: tuple[SuiteResult, ...], config: Any = No
     """Writes results, and the config that led to them, as JSON."""
     document = {"config": to_json(config), "suites": [to_json(result) for result in results]}
     write_file(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
-
-
-def read_results(path: Path) -> tuple[SuiteResult, ...]:
-    """Reads what `write_results` wrote.
-
-    Raises:
-        UserError: it cannot be read, or holds something else.
-    """
-    document = read_table(path, "result of 'sim2edge eval --suite'")
-    if not isinstance(document.get("suites"), list):
-        raise UserError(f"{path} is no result of 'sim2edge eval --suite'")
-    return tuple(from_json(SuiteResult, item, str(path)) for item in document["suites"])

@@ -1,6 +1,6 @@
 """Draws a track: asphalt, edge lines, kerbs, barriers, grass, trees, sun and sky.
 
-This serves pictures and a check of the lidar; the physics has nothing but flat ground.
+This serves pictures; the physics has nothing but flat ground.
 """
 
 import mujoco
@@ -45,14 +45,6 @@ def add_track(spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float) -
     _add_barriers(spec, tracks, k, wall_height, bent)
     _add_start(spec, line)
     _add_trees(spec, tracks, k)
-
-
-def add_walls(spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float) -> None:
-    """Adds the walls as the lidar meets them, without thickness, for a check against `mj_ray`."""
-    everywhere = np.ones(tracks.points, bool)
-    for name, wall in (("left_wall", tracks.left[k]), ("right_wall", tracks.right[k])):
-        faces = [_fence(wall, wall_height, everywhere), _fence(wall, wall_height, everywhere, True)]
-        _add_mesh(spec, name, "", faces)
 
 
 class _Lines:

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from policies.evaluation.suite_result import read_results
 from policies.export.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import run_gauntlet
 from policies.gauntlet.protocol import find_protocol
 from policies.gauntlet.trial_env import GauntletRun
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.report.test_page import Reader
+from tests.policies.results import read_results
 from tests.policies.short_gauntlets import POLICIES
 
 ROOT = Path(__file__).parents[3]
@@ -79,7 +79,11 @@ class Terminal:
     def workers(self) -> list[int]:
         """Returns the processes of the second engine."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [pid for pid in map(int, path.read_text().split()) if "bullet.worker" in told(pid)]
+        return [
+            pid
+            for pid in map(int, path.read_text().split())
+            if "bullet.worker" in command_line(pid)
+        ]
 
     def _read(self) -> bool:
         """What was written meanwhile; False at the end."""
@@ -99,7 +103,7 @@ class Terminal:
         os.close(self._screen)
 
 
-def told(pid: int) -> str:
+def command_line(pid: int) -> str:
     """Its command line, empty once it ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -137,7 +141,7 @@ def test_ctrl_c_keeps_and_reports_the_trials_that_finished(
         shell.type("\x03")
         assert shell.finish() == 1, shell.shown[-3000:]
     assert bool(workers) == (engine == "bullet")
-    assert not any(map(told, workers))
+    assert not any(map(command_line, workers))
     (result,) = read_results(kept)
     assert result.interrupted and 0 < len(result.trials) < result.planned == 5000
     said = f"interrupted: {len(result.trials)} of 5000 trials had finished"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from policies.evaluation.quantities import number
-from policies.evaluation.suite_result import read_results
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.report.test_page import Reader
+from tests.policies.results import read_results
 
 
 def test_eval_writes_a_page_with_the_figures_of_its_json(trained: Path, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from policies.evaluation.suite_result import read_results
 from policies.faults.fault_suite import parts
 from sim2edge.__main__ import main as sim2edge
+from tests.policies.results import read_results
 from tests.policies.short_gauntlets import POLICIES
 
 WALKER = POLICIES / "HumanoidVelocity.onnx"
@@ -47,11 +47,11 @@ def test_trials_are_told_kept_and_judged(
     gate.write_text('{"at_least": {"completed": 0.5}}')
     words = (WALKER, "--suite", suite, "--trials", 2, "--seed", 5, "--estimates", "truth")
     assert evaluate(*words, "--gate", gate, "--json", kept) == 1
-    told = capsys.readouterr().out
-    assert "missed completed 0 >= 0.5" in told and "2 trials in mujoco" in told
+    printed = capsys.readouterr().out
+    assert "missed completed 0 >= 0.5" in printed and "2 trials in mujoco" in printed
     (result,) = read_results(kept)
     assert [trial.trial for trial in result.trials] == [0, 1]
-    assert f"mujoco trial 1: {result.trials[1].why}" in told
+    assert f"mujoco trial 1: {result.trials[1].why}" in printed
 
     alone = tmp_path / "alone.json"
     replay = shlex.split(result.replay(result.trials[1]))[2:]

@@ -135,7 +135,7 @@ def test_foot_slip_is_the_speed_of_the_feet_that_touch() -> None:
 
 
 def test_a_stride_is_the_simulations_own_to_the_bit() -> None:
-    """Whoever else is in the batch, and however long that has been running."""
+    """The rest of the batch has no influence, nor the time for which it has run."""
     rng = np.random.default_rng(0)
     among, alone = Stride(7, rows=3), Stride(7, rows=1)
     for _ in range(10):

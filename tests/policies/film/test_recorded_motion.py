@@ -88,21 +88,21 @@ def test_a_recording_tells_what_was_asked_and_done(tmp_path: Path) -> None:
 def test_a_recording_of_a_car_tells_its_speed_and_lap(tmp_path: Path) -> None:
     task = find_task("VehicleTrack").nominal()
     driven, replayed = (TaskVectorEnv(task, 1, seed=6) for _ in range(2))
-    told, told_again = (Caption(task.commands, task.control_period, 360) for _ in range(2))
+    caption, repeated = (Caption(task.commands, task.control_period, 360) for _ in range(2))
     driven.reset(seed=6)
     replayed.reset(seed=6)
     qpos, qvel = [], []
     for _ in range(40):
         driven.step(np.array([[0.0, 0.3]], np.float32))
-        told.watch(driven.task)
+        caption.watch(driven.task)
         qpos.append(driven.engine.qpos[0].copy())
         qvel.append(driven.engine.qvel[0].copy())
     path = tmp_path / "motion.npz"
     path.write_bytes(archive(qpos=qpos, qvel=qvel, command=[]))
     for moment in replay(read_motion(path, replayed), replayed):
-        told_again.watch(moment)
-    assert told_again.lines == told.lines
-    assert told.lines[1] != "0 km/h" and told.lines[2] != "lap 1, 0 %"
+        repeated.watch(moment)
+    assert repeated.lines == caption.lines
+    assert caption.lines[1] != "0 km/h" and caption.lines[2] != "lap 1, 0 %"
 
 
 @pytest.mark.parametrize(

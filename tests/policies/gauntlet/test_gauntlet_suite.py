@@ -8,12 +8,13 @@ import pytest
 
 from edge_runtime.errors import ContractError, UserError
 from policies.evaluation.quantities import kind_of_failure
-from policies.evaluation.suite_result import SuiteResult, read_results, write_results
+from policies.evaluation.suite_result import SuiteResult, write_results
 from policies.export.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import make_trials, run_gauntlet
 from policies.gauntlet.trial_env import GauntletRun
 from sim.engines.bullet.bullet_engine import WorkerDiedError
 from sim.tasks.walking.config import HumanoidVelocity
+from tests.policies.results import read_results
 from tests.policies.short_gauntlets import short_drive, short_walk
 
 
@@ -180,9 +181,6 @@ def test_results_survive_their_file(tmp_path: Path, walked: SuiteResult) -> None
     write_results(path, (walked,))
     assert read_results(path) == (walked,)
     assert "--seed 3 --trial 4" in walked.replay(walked.trials[4])
-    path.write_text(path.read_text().replace('"why"', '"whi"'))
-    with pytest.raises(UserError, match="whi"):
-        read_results(path)
 
 
 class Interrupting:

@@ -148,8 +148,8 @@ def test_every_trial_is_there_with_the_command_that_shows_it_again(contract: Con
 def test_the_contract_and_its_provenance_are_told(contract: Contract) -> None:
     read = Reader(page(EvaluationReport((suite(),), contract, origin={"commit": "c0ffee"})))
     of = contract.provenance
-    told = (of.commit, of.normalizer_sha256, of.hardware, f"{of.steps:,}", of.command, "c0ffee")
-    assert all(text in read.text for text in told)
+    texts = (of.commit, of.normalizer_sha256, of.hardware, f"{of.steps:,}", of.command, "c0ffee")
+    assert all(text in read.text for text in texts)
     terms = read.tables["Observation terms"][1:]
     assert [row[0].replace(" ", "_") for row in terms] == [t.name for t in contract.observations]
     assert [int(row[1]) for row in terms] == list(contract.term_sizes)

@@ -103,7 +103,7 @@ def test_the_policy_tells_all_it_took(trained: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "complaint"),
     [
         (["--ppo.actor-layers", "32"], "another shape"),
         (["--algorithm", "sac"], "--algorithm"),
@@ -111,12 +111,16 @@ def test_the_policy_tells_all_it_took(trained: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+    trained: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    complaint: str,
 ) -> None:
     words = ["train", "HumanoidVelocity", "--initial", str(trained), "--num-envs", "8"]
     assert sim2edge([*words, "--run-dir", str(tmp_path / "run"), *options]) == 2
     error = capsys.readouterr().err.strip()
-    assert told in error
+    assert complaint in error
     assert "\n" not in error
 
 

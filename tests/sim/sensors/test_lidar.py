@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.racing.scene import add_walls
 from sim.racing.tracks import make_tracks
 from sim.robots.vehicle import LIDAR_POSITION
 from sim.sensors.lidar import Lidar, LidarConfig
@@ -19,10 +18,24 @@ NO_MOUNT = np.zeros(3)
 
 
 def scene(k: int) -> mujoco.MjModel:
-    """The walls of a track on a plane."""
+    """The walls of a track on a plane, without thickness, seen from both sides."""
     spec = mujoco.MjSpec()
     spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1])
-    add_walls(spec, TRACKS, k, CONFIG.wall_height)
+    for name, wall in (("left", TRACKS.left[k]), ("right", TRACKS.right[k])):
+        low = np.column_stack([wall, np.zeros(len(wall))])
+        here = np.arange(len(wall))
+        after = np.roll(here, -1)
+        faces = [(here, after, after + len(wall)), (here, after + len(wall), here + len(wall))]
+        faces += [face[::-1] for face in faces]
+        mesh = spec.add_mesh(
+            name=name,
+            uservert=np.concatenate([low, low + np.array([0, 0, CONFIG.wall_height])])
+            .ravel()
+            .tolist(),
+            userface=np.concatenate([np.column_stack(face) for face in faces]).ravel().tolist(),
+        )
+        mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
+        spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name)
     return spec.compile()
 
 

@@ -6,7 +6,6 @@ diagnostics; NaN passes, for the guard judges it.
 
 import math
 from collections.abc import Mapping
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +32,6 @@ class BadMessage(Exception):  # noqa: N818  the message is bad, not the program
 
 class OthersMessage(Exception):  # noqa: N818  it is no error
     """Marks a message for another receiver of the same topic; it counts as none."""
-
-
-class Reader(Protocol):
-    """Reads some of the robot's signals from a message."""
-
-    def __call__(self, data: bytes) -> Mapping[str, Array]: ...
 
 
 class ImuReader:

@@ -51,16 +51,16 @@ class Block:
     line: int
     language: str
     code: str  # with the replacements of its comment made
-    told: tuple[str, ...]  # what its comment says
+    notes: tuple[str, ...]  # what its comment says
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     def value(self, word: str) -> str | None:
         """What follows a word of the comment; None if the comment has it not."""
-        for told in self.told:
-            if told.split()[0] == word:
-                return told.removeprefix(word).strip()
+        for note in self.notes:
+            if note.split()[0] == word:
+                return note.removeprefix(word).strip()
         return None
 
 
@@ -79,8 +79,8 @@ def blocks(page: Path) -> list[Block]:
                 assert swap[1] in code, f"{page.name}: no '{swap[1]}' to replace"
                 code = code.replace(swap[1], swap[2])
         line = text.count("\n", 0, match.start("language")) + 1
-        told = tuple(c for c in comments if not c.startswith("replace "))
-        found.append(Block(page, line, language, code, told))
+        notes = tuple(c for c in comments if not c.startswith("replace "))
+        found.append(Block(page, line, language, code, notes))
     return found
 
 

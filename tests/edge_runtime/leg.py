@@ -102,7 +102,7 @@ def make_model(
 
 
 class LegRobot:
-    """A robot in this process: joints that go where they are told, an IMU that hums.
+    """A robot in this process: its joints follow their targets, its IMU is noisy.
 
     Attributes `values` (by signal, to be changed between ticks), `dead` (no new samples),
     `stamp` (of all samples from now on).
@@ -147,7 +147,7 @@ class LegRobot:
 
 
 class ManualClock:
-    """A monotonic clock that moves only when told."""
+    """A monotonic clock that moves only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1_000_000_000

@@ -57,7 +57,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
-        # Whoever runs the tests in the background may have it ignored, which a child inherits.
+        # A shell that runs the tests in the background ignores it, and a child inherits that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 

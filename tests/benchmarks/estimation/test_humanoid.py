@@ -107,7 +107,7 @@ def test_joint_torques_stand_in_for_touch_sensors():
     contacts = [ContactProbability(TASK.legged.contact, len(legs)) for _ in range(2)]
     fusion = LeggedFusion(TASK.legged, joints, TASK.control_period, 4, 2, witnesses=(JOINT_TORQUE,))
     assert FOOT_FORCE not in {s.name for s in fusion.reads}
-    told, felt, wrong = [], [], []
+    computed, felt, wrong = [], [], []
     for step in range(400):
         signals = {k: v for k, v in env.signals.items() if k != FOOT_FORCE}
         velocity = fusion.update(signals)[BASE_VELOCITY]
@@ -117,13 +117,13 @@ def test_joint_torques_stand_in_for_touch_sensors():
             up = quaternion_to_matrix(fusion.states[row].attitude)[2]
             torque = signals[JOINT_TORQUE][row]
             forces = [force_on_leg(leg, torque, up, TASK.legged.contact) for leg in legs]
-            told.append(contact.update(torque=forces) > 0.5)
+            computed.append(contact.update(torque=forces) > 0.5)
             felt.append(env.signals[FOOT_FORCE][row] > 40.0)
         if step > 50:
             wrong.append(np.linalg.norm(velocity - env.engine.sensor("true_velocity"), axis=1))
         observations, *_ = env.step(act(observations))
-    stands, touches = (np.reshape(of, (-1, 4)) for of in (told, felt))
-    # A foot that lands or lifts off between two samples is told by either as of another.
+    stands, touches = (np.reshape(of, (-1, 4)) for of in (computed, felt))
+    # A foot that lands or lifts off between two samples is seen by either at another moment.
     steady = (touches[:-2] == touches[1:-1]) & (touches[2:] == touches[1:-1])
     assert np.mean((stands == touches)[1:-1][steady]) > 0.95
     assert np.sqrt(np.mean(np.square(wrong))) < 0.08

@@ -92,10 +92,10 @@ def test_a_clock_that_jumped_is_believed_once_it_goes_on(leap: float) -> None:
 
 def test_a_long_silence_is_a_gap_and_not_integrated() -> None:
     stream = readings(200) + readings(100, start=10.0)
-    told = [v for v in judge(stream) if v.gap]
-    assert len(told) == 1
-    assert told[0].dt == pytest.approx(PERIOD)
-    assert told[0].gap == pytest.approx(9.0, abs=0.1)
+    gaps = [v for v in judge(stream) if v.gap]
+    assert len(gaps) == 1
+    assert gaps[0].dt == pytest.approx(PERIOD)
+    assert gaps[0].gap == pytest.approx(9.0, abs=0.1)
 
 
 def test_packets_that_overtake_each_other_are_left_out() -> None:

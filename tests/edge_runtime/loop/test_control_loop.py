@@ -74,7 +74,7 @@ def wait_for(condition: object, seconds: float = 30.0) -> None:
 
 
 def test_the_robots_joint_order_makes_no_difference() -> None:
-    """Each joint of a robot wired in another order is told the same, and reads the same."""
+    """Another order of the robot's joints changes neither a joint's targets nor its readings."""
     plain, permuted = LegRobot(), LegRobot(SWAPPED)
     rng = np.random.default_rng(0)
     loops = [make_loop(plain), make_loop(permuted)]
@@ -85,12 +85,12 @@ def test_the_robots_joint_order_makes_no_difference() -> None:
             robot.values["joint_pos"][0] = [values[name] for name in names]
             robot.values["joint_vel"][0] = [10 * values[name] for name in names]
             assert loop.tick() is Reaction.NONE
-        told = [
+        targets = [
             dict(zip(robot.description.joint_names, zip(c.target, c.stiffness, c.damping)))
             for robot in (plain, permuted)
             for c in robot.commands[-1:]
         ]
-        assert told[0] == told[1]
+        assert targets[0] == targets[1]
 
 
 def test_a_command_answers_its_sample(loop: ControlLoop, robot: LegRobot) -> None:

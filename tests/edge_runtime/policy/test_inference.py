@@ -81,7 +81,7 @@ def test_refuses_a_changed_contract() -> None:
 
 
 def test_refuses_permuted_joint_names() -> None:
-    """Whoever reads only mjlab's keys must not get another order than the contract has."""
+    """A reader of mjlab's keys alone must get the order of the contract."""
     proto = onnx.load_from_string(MODEL)
     entry = next(p for p in proto.metadata_props if p.key == "joint_names")
     entry.value = "knee,hip,ankle"

@@ -102,8 +102,8 @@ def test_everything_is_kept_as_it_was(logged: Logged, path: Path) -> None:
     assert rows["estimate.attitude"].tobytes() == np.array(estimates).tobytes()
     assert rows["command"][-1].tolist() == [0.5, -0.25, np.float32(0.1)]
     for column, sent in (("target", "target"), ("stiffness", "stiffness"), ("damping", "damping")):
-        told = np.array([getattr(command, sent) for command in robot.commands])
-        assert rows[column].tobytes() == told.tobytes()
+        wanted = np.array([getattr(command, sent) for command in robot.commands])
+        assert rows[column].tobytes() == wanted.tobytes()
     assert set(rows["mode"]) == {0}
 
 
@@ -202,8 +202,8 @@ def test_the_big_filters_are_replayed_to_the_bit_and_judged_by_the_truth(
     assert read.reference.position == pytest.approx(np.array(truth), abs=1e-4)
     # From the second sample on: the first one's sensors were read a physics step later.
     moved = np.diff(truth[1:], axis=0) / policy.contract.control_period
-    told = read.reference.velocity[1:]
-    assert np.abs(0.5 * (told[1:] + told[:-1]) - moved).max() < 0.15  # m/s, steps of a foot
+    velocity = read.reference.velocity[1:]
+    assert np.abs(0.5 * (velocity[1:] + velocity[:-1]) - moved).max() < 0.15  # m/s, steps of a foot
 
 
 def test_a_sensor_that_was_changed_in_the_log_is_noticed(logged: Logged, path: Path) -> None:
@@ -262,8 +262,8 @@ def test_a_lost_estimator_says_why(logged: Logged, path: Path) -> None:
     loop.tick()
     log.close()
     record = read_run_log(path)
-    told = [(e["row"], e["lost"]) for e in record.events if e["event"] == "estimator"]
-    assert told == [(1, True), (6, False)]
+    events = [(e["row"], e["lost"]) for e in record.events if e["event"] == "estimator"]
+    assert events == [(1, True), (6, False)]
     assert record.events[0]["reason"] == "no reading shows the vertical yet"
     assert record.rows["lost"].tolist() == [0, 1, 1, 1, 1, 1, 0]
 

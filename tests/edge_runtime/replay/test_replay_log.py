@@ -24,8 +24,8 @@ from tests.edge_runtime.fusion.recordings import product, turning_log
 RATE = 100
 
 
-class Told:
-    """An estimator that says what it was told to say for each IMU reading."""
+class Prescribed:
+    """Estimates what a test has prescribed for each IMU reading."""
 
     def __init__(
         self, attitude: Float, velocity: Float, position: Float, covariance: Float
@@ -81,7 +81,7 @@ def journey(count: int = 1000, gnss: bool = False) -> tuple[Log, Reference]:
     return Log(measurements, arrivals, truth, "circle"), truth
 
 
-def figures(log: Log, estimator: Told) -> dict[str, float]:
+def figures(log: Log, estimator: Prescribed) -> dict[str, float]:
     run = replay_log(estimator, log)
     errors = errors_against_reference(run, log)
     assert errors is not None
@@ -92,7 +92,7 @@ def test_errors_of_an_absolute_estimate() -> None:
     log, truth = journey(gnss=True)
     rng = np.random.default_rng(0)
     wrong = np.array([0.3, -0.4, 0.2])
-    estimator = Told(
+    estimator = Prescribed(
         np.array([product(yawed(np.array([-0.1]))[0], q) for q in truth.attitude]),
         truth.velocity - 0.1 * rng.standard_normal(truth.velocity.shape),
         truth.position - wrong,
@@ -119,7 +119,7 @@ def test_a_relative_estimate_is_judged_from_its_own_start() -> None:
     turn = yawed(np.array([1.0]))[0]
     cosine, sine = math.cos(1.0), math.sin(1.0)
     matrix = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    estimator = Told(
+    estimator = Prescribed(
         np.array([product(turn, q) for q in truth.attitude]),
         truth.velocity @ matrix.T,
         truth.position @ matrix.T + [5.0, 6.0, 7.0],
@@ -134,7 +134,7 @@ def test_a_relative_estimate_is_judged_from_its_own_start() -> None:
 def test_yaw_drift_is_told_per_minute() -> None:
     log, truth = journey()
     drift = math.radians(2.0) / 60.0
-    estimator = Told(
+    estimator = Prescribed(
         np.array(
             [
                 product(yawed(np.array([-drift * t]))[0], q)
@@ -151,7 +151,7 @@ def test_yaw_drift_is_told_per_minute() -> None:
 def test_covariance_of_the_body_velocity_takes_tilt_along() -> None:
     log, truth = journey()
     covariance = np.diag([0.1**2] * 3 + [1e-3**2] * 3 + [1.0] * 3)
-    run = replay_log(Told(truth.attitude, truth.velocity, truth.position, covariance), log)
+    run = replay_log(Prescribed(truth.attitude, truth.velocity, truth.position, covariance), log)
     errors = errors_against_reference(run, log)
     assert errors is not None
     # Driving forwards at 2 m/s, a heading wrong by 0.1 is 0.2 m/s to the side, a pitch up or down.
@@ -165,7 +165,7 @@ def test_unknown_truth_is_left_out() -> None:
     position[1::2] += 1.0
     known = dataclasses.replace(truth, position=position, velocity=np.full_like(position, np.nan))
     log = dataclasses.replace(log, reference=known)
-    found = figures(log, Told(truth.attitude, truth.velocity, truth.position, np.eye(9)))
+    found = figures(log, Prescribed(truth.attitude, truth.velocity, truth.position, np.eye(9)))
     assert found["horizontal position"] == pytest.approx(math.sqrt(2.0))
     assert "velocity" not in found
 
@@ -173,7 +173,7 @@ def test_unknown_truth_is_left_out() -> None:
 def test_the_truth_is_interpolated_but_not_over_gaps() -> None:
     log, truth = journey(gnss=True)
     thin = Reference(*(getattr(truth, f.name)[::20] for f in dataclasses.fields(truth)))
-    estimator = Told(truth.attitude, truth.velocity, truth.position, np.eye(9))
+    estimator = Prescribed(truth.attitude, truth.velocity, truth.position, np.eye(9))
     assert figures(dataclasses.replace(log, reference=thin), estimator)["heading"] < 1e-3
     gap = Reference(*(getattr(truth, f.name)[[0, -1]] for f in dataclasses.fields(truth)))
     estimator.reset()
@@ -185,7 +185,7 @@ def test_the_truth_is_interpolated_but_not_over_gaps() -> None:
 
 def test_health_and_refusals_are_counted() -> None:
     log, truth = journey(gnss=True)
-    run = replay_log(Told(truth.attitude, truth.velocity, truth.position, np.eye(9)), log)
+    run = replay_log(Prescribed(truth.attitude, truth.velocity, truth.position, np.eye(9)), log)
     assert health_shares(run) == [(Health.GOOD, "", 0.99), (Health.INITIALISING, "early", 0.01)]
     assert run.refused == {"gnss": (1, 1)}
 

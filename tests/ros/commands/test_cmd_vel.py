@@ -103,7 +103,7 @@ def test_a_command_of_another_time_is_refused_and_one_without_a_stamp_accepted(
 def test_zero_velocity_is_asked_for_once_when_commands_cease(
     command: CmdVel, asked: list[list[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever sets the system's clock meanwhile: it is not looked at."""
+    """A change of the system's clock meanwhile has no influence."""
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(time, "time", lambda: 0.0)

@@ -107,13 +107,13 @@ def test_a_second_edge_node_refuses(car: Watcher) -> None:
 
 def test_bad_messages_among_good_ones_are_reported_and_harmless(car: Watcher) -> None:
     speak = car.node.create_publisher(JointState, topics.JOINTS, topics.STATE)
-    spoiled = -math.inf
+    last = -math.inf
 
-    def spoil() -> None:
-        nonlocal spoiled
-        if car.time == spoiled:
+    def send_bad_ones() -> None:
+        nonlocal last
+        if car.time == last:
             return  # once a sample: as often as the good ones come
-        spoiled = car.time
+        last = car.time
         for message in (
             JointState(name=["steering"], position=[0.0]),
             JointState(name=["steering", "tail"], position=[math.nan]),
@@ -125,7 +125,7 @@ def test_bad_messages_among_good_ones_are_reported_and_harmless(car: Watcher) ->
     def named() -> bool:
         return int(car.value("sensors", "joint_states_rejected") or 0) > 10
 
-    car.until(named, "the bad ones are counted", each=spoil)
+    car.until(named, "the bad ones are counted", each=send_bad_ones)
     car.node.destroy_publisher(speak)
     car.drives(2.0)
     assert car.value("control loop", "latched") == "none"

@@ -160,7 +160,7 @@ def ends(pid: int, patience: float = GRACE) -> None:
 def test_a_closed_terminal_or_a_kill_leaves_no_robot_driving(
     node: Any, number: signal.Signals
 ) -> None:
-    """The edge node brings it to rest, and says so to whoever listens."""
+    """The edge node brings it to rest, and publishes that."""
     watcher = Watcher(node)
     with up("vehicle") as graph:
         graph.until("edge_node]: active")
@@ -225,6 +225,6 @@ def test_a_whole_number_is_a_float_and_an_argument_overrides_the_file(tmp_path: 
 
 @pytest.mark.parametrize(("options", "moved"), [({}, True), ({"real": True}, False)])
 def test_each_simulated_robot_has_a_clock_of_its_own(options: dict[str, bool], moved: bool) -> None:
-    """And whoever simulates in our place has `/clock`."""
+    """A simulator in place of ours has `/clock`."""
     command = _command("edge_node", UpConfig("vehicle", namespace="h1", lockstep=True, **options))
     assert ("/clock:=clock" in after(command, "-r")) is moved

@@ -124,7 +124,7 @@ def test_nothing_received_leaves_nothing(tmp_path: Path) -> None:
 
 
 def full(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    """Whoever asks finds so many bytes free."""
+    """Pretends that so many bytes of the disk are free."""
     usage = SimpleNamespace(total=10**12, used=10**12 - free, free=free)
     monkeypatch.setattr("sim2edge_ros.recorder.bag.shutil.disk_usage", lambda path: usage)
 
@@ -283,7 +283,7 @@ def test_the_writer_tries_a_failing_disk_again(
 
 
 def test_what_the_disk_is_too_slow_for_is_counted(tmp_path: Path) -> None:
-    """What waits is bounded, whoever holds up the disk; and giving never waits."""
+    """What waits for a slow disk is bounded, and giving never waits."""
     bag = Bag(BagConfig(tmp_path))
     writer = BagWriter(bag, held_mb=0.001)
     writer.add(topic("/count", COUNT))

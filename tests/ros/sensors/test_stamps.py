@@ -151,7 +151,7 @@ def test_a_simulation_that_began_anew_is_taken_at_once() -> None:
 @settings(max_examples=30, deadline=None)
 @given(at=st.integers(8, 40), phase=st.floats(0.0, 1.0), joints_first=st.booleans())
 def test_periods_go_on_over_any_jump(by: float, at: int, phase: float, joints_first: bool) -> None:
-    """Whoever jumps first, and wherever in a period: then they are as before."""
+    """Periods are as before, whichever clock jumps first, anywhere in a period."""
     clock = PeriodClock(PERIOD)
     clock.align(0.0)
     periods = ImuPeriods(clock, 4)

@@ -289,7 +289,7 @@ def test_serves_samples_in_real_time_and_moves_when_commanded(name: str, tmp_pat
 
 
 def test_ends_with_its_parent(name: str) -> None:
-    """Whoever started it may be killed; the robot does not go on alone."""
+    """Its parent may be killed; the robot does not go on alone."""
     code = (
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-m', 'sim.server.simulated_robot', sys.argv[1],"

@@ -22,7 +22,7 @@ from sim.tasks import find_task
 from tests.edge_runtime.leg import ManualClock, make_model
 
 ROBOTS = [("HumanoidVelocity", "legged"), ("VehicleTrack", "wheeled")]
-Spoil = Callable[[Signals], None]
+Change = Callable[[Signals], None]
 
 
 def gyro_in_degrees(signals: Signals) -> None:
@@ -35,11 +35,11 @@ def accel_in_g(signals: Signals) -> None:
     signals[IMU_BURST].reshape(-1, 6)[:, 3:] /= 9.81
 
 
-def gyro_is(value: float) -> Spoil:
-    def spoil(signals: Signals) -> None:
+def gyro_is(value: float) -> Change:
+    def change(signals: Signals) -> None:
         signals[IMU_GYRO][:] = signals[IMU_BURST].reshape(-1, 6)[:, :3] = value
 
-    return spoil
+    return change
 
 
 class Bench:
@@ -49,7 +49,7 @@ class Bench:
         simulated = SimulatedRobot(find_task(task), seed=4)
         robot = LockstepRobot(simulated)
         self.description, self.sensed = robot.description, robot.read
-        self.moving, self.spoil, self.sequence = moving, [], 0
+        self.moving, self.changes, self.sequence = moving, [], 0
         self.clock, self.write = ManualClock(), robot.write
         robot.read, robot.write = self.read, self.obey  # type: ignore[method-assign]
         policy = Policy(make_model(simulated.env.contract()))
@@ -68,8 +68,8 @@ class Bench:
             if "wheel_speed" in signals:
                 signals["wheel_speed"][:] = 0.0
                 signals["lidar"][:] += 0.02 * self.rng.standard_normal(signals["lidar"].shape)
-        for spoil in self.spoil:
-            spoil(signals)
+        for change in self.changes:
+            change(signals)
         self.sequence += 1
         return Sample(self.sequence, self.sequence * self.loop.period * 1e-9, values)
 
@@ -104,19 +104,19 @@ def test_the_loop_knows_attitude_and_velocity(task: str, name: str) -> None:
     ("fault", "says"), [(gyro_in_degrees, "deg"), (accel_in_g, "g")], ids=["deg/s", "g"]
 )
 def test_wrong_units_at_start_up_let_no_motor_follow_the_policy(
-    task: str, name: str, fault: Spoil, says: str
+    task: str, name: str, fault: Change, says: str
 ) -> None:
     """What no other check of the loop sees: the estimator says it is lost, the guard reacts."""
     bench = Bench(task, name, moving=False)
-    bench.spoil = [fault]
+    bench.changes = [fault]
     reactions = [bench.tick() for _ in range(100)]
     assert bench.loop.guard.measures[Fault.ESTIMATOR_LOST] > 5
     assert reactions[-1] is Reaction.DAMP and bench.loop.guard.latched is Reaction.DAMP
     first = next(k for k, r in enumerate(reactions) if r is not Reaction.NONE)
     assert reactions[first : first + 6] == [Reaction.HOLD] * 5 + [Reaction.DAMP]
     assert first * bench.loop.period * 1e-9 <= 1.5  # s
-    told = broken_rules(bench.loop)[-1]
-    assert told.startswith("estimator: ") and says in told
+    said = broken_rules(bench.loop)[-1]
+    assert said.startswith("estimator: ") and says in said
 
 
 @pytest.mark.parametrize(("task", "name"), ROBOTS)
@@ -144,13 +144,13 @@ def test_legs_without_an_imu_are_lost_until_it_returns(
 
     if not since_start:
         assert not lost_after(1.0)
-    bench.spoil = [gyro_is(value)]
+    bench.changes = [gyro_is(value)]
     assert not lost_after(0.2)
     assert lost_after(0.14 if since_start else 0.1)  # the very first sample is of no duration
     assert bench.fusion.reason == reason
     assert lost_after(1.0)
     assert bench.fusion.reason == reason
-    bench.spoil = []
+    bench.changes = []
     assert not lost_after(2.0)
 
 
@@ -174,6 +174,6 @@ def test_legs_that_contradict_the_estimator_are_told_in_one_line(
         estimator=replace(legged.estimator, feet=feet, points=points),
     )
     joints = [actuator.name for actuator in task.robot.actuators]
-    with pytest.raises(UserError, match=says) as told:
+    with pytest.raises(UserError, match=says) as said:
         LeggedFusion(config, joints, task.control_period)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(said.value)

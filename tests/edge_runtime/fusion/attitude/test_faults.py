@@ -145,7 +145,7 @@ def assert_sound(estimate: Estimate) -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
 def test_the_health_tells_the_truth(recorded: Readings, fault: Fault) -> None:
     filter_ = AttitudeFilter(AttitudeConfig(delay=0.0))
-    told: list[tuple[float, Health, str]] = []
+    judged: list[tuple[float, Health, str]] = []
     end = START + fault.lasts
     for now, m, truth in injected(recorded, fault):
         give(filter_, m)
@@ -153,18 +153,18 @@ def test_the_health_tells_the_truth(recorded: Readings, fault: Fault) -> None:
             continue
         estimate = filter_.estimate
         assert_sound(estimate)
-        told.append((now, estimate.health, estimate.reason))
+        judged.append((now, estimate.health, estimate.reason))
         if estimate.health >= DEGRADED and abs(now - estimate.stamp) < 1e-6:
             total, inclination = wrong(estimate, truth)
             assert inclination < fault.tilts, (now, estimate.health, estimate.reason)
             assert total < 4.0 or estimate.health is DEGRADED, (now, total)
-    assert {h for t, h, _ in told if t < START} == {GOOD}
-    meanwhile = [(h, w) for t, h, w in told if START <= t < end + 1.0]
+    assert {h for t, h, _ in judged if t < START} == {GOOD}
+    meanwhile = [(h, w) for t, h, w in judged if START <= t < end + 1.0]
     worst = min(h for h, _ in meanwhile)
     assert worst is fault.says, set(meanwhile)
     reasons = {w for h, w in meanwhile if h is fault.says}
     assert any(re.search(fault.why, reason) for reason in reasons), reasons
-    after = {(h, w) for t, h, w in told if t > end + fault.recovers}
+    after = {(h, w) for t, h, w in judged if t > end + fault.recovers}
     assert after == {(GOOD, "")}, after
 
 
@@ -218,13 +218,13 @@ def test_carried_to_where_north_is_elsewhere_it_says_so_and_follows() -> None:
     """Into a building that bends the field by 40 degrees and strengthens it."""
     filter_ = AttitudeFilter(AttitudeConfig(delay=0.0))
     inside = np.array([21.0, 25.0, -60.0])
-    told = {}
+    judged = {}
     for imu, truth in turning(75.0):
         filter_.predict(imu)
         field = FIELD if imu.stamp < START else inside
         filter_.update(Magnetometer(imu.stamp, into_body(truth, field)))
-        told[imu.stamp] = filter_.estimate.health, filter_.estimate.reason
-    assert {how for t, how in told.items() if START + 1.0 < t < START + 10.0} == {
+        judged[imu.stamp] = filter_.estimate.health, filter_.estimate.reason
+    assert {how for t, how in judged.items() if START + 1.0 < t < START + 10.0} == {
         (DEGRADED, attitude_filter.FIELD_DISTURBED)
     }
     assert filter_.estimate.health is GOOD

@@ -115,10 +115,10 @@ def test_health_tells_of_a_fault_and_is_good_before_and_after(fault: Fault) -> N
 
     kept = drive(LeggedFilter(CONFIG), change=corrupt)
     before = [e.health for m, e in kept if START - 0.5 < m.stamp < START]
-    told = [e for m, e in kept if START <= m.stamp <= START + fault.seconds + 0.2]
+    judged = [e for m, e in kept if START <= m.stamp <= START + fault.seconds + 0.2]
     after = [e.health for m, e in kept if m.stamp > END - 0.7]
     assert set(before) == {Health.GOOD}
-    assert any(e.health is fault.health and e.reason in fault.reasons for e in told)
+    assert any(e.health is fault.health and e.reason in fault.reasons for e in judged)
     assert set(after) == {Health.GOOD}
     assert rms(kept, after=5.0) < NEAR
     assert_good_means_good(kept)
@@ -182,8 +182,8 @@ def test_one_stamp_of_the_feet_that_leaps_loses_nothing() -> None:
         return moment.imu, moment.feet._replace(stamp=moment.stamp + 9.0 * once)
 
     kept = drive(LeggedFilter(CONFIG), change=leap)
-    told = {e.health for m, e in kept if m.stamp > START - 0.5}
-    assert told == {Health.GOOD, Health.DEGRADED}
+    judged = {e.health for m, e in kept if m.stamp > START - 0.5}
+    assert judged == {Health.GOOD, Health.DEGRADED}
 
 
 def assert_good_means_good(kept) -> None:

@@ -320,8 +320,8 @@ def cassie():
 def test_cassie_walks(start, each_axis, tilt_limit):
     """The recording with stated noise, bias and wrong start, averaged over seeds.
 
-    A bias of 0.05 m/s^2 on each axis cannot be told from 0.41 degrees of tilt while the robot does
-    not turn, so no filter without prior knowledge keeps 0.45 then; of that length, it can.
+    A bias of 0.05 m/s^2 on each axis looks like 0.41 degrees of tilt while the robot does not turn,
+    so no filter without prior knowledge keeps 0.45 then; with a bias of that length, it can.
     """
     log = cassie()
     stamps, rotations, velocities = log["t"], log["R_world_imu"], log["v_world"]

@@ -205,28 +205,28 @@ def assert_right(estimate: Estimate, driven: Drive, slack: float = 1.0) -> None:
     r = quaternion_to_matrix(estimate.attitude)
     turned = math.remainder(math.atan2(r[1, 0], r[0, 0]) - heading, 2 * math.pi)
     off = np.linalg.norm((estimate.position - position)[:2])
-    told = f"at {estimate.stamp:.2f} s: {turned:.3f} rad, {off:.2f} m, "
-    told += f"{np.linalg.norm(estimate.velocity - velocity):.2f} m/s"
-    assert abs(turned) < 0.08 * slack, told
-    assert off < 2.5 * slack, told
-    assert np.linalg.norm(estimate.velocity - velocity) < 0.5 * slack, told
+    found = f"at {estimate.stamp:.2f} s: {turned:.3f} rad, {off:.2f} m, "
+    found += f"{np.linalg.norm(estimate.velocity - velocity):.2f} m/s"
+    assert abs(turned) < 0.08 * slack, found
+    assert off < 2.5 * slack, found
+    assert np.linalg.norm(estimate.velocity - velocity) < 0.5 * slack, found
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
 def test_the_health_tells_the_truth(driven: Drive, well: WheeledFilter, fault: Fault) -> None:
-    told: list[tuple[float, Health, str]] = []
+    judged: list[tuple[float, Health, str]] = []
     for estimate in estimates(copy.deepcopy(well), injected(driven, fault)):
-        told.append((estimate.stamp, estimate.health, estimate.reason))
+        judged.append((estimate.stamp, estimate.health, estimate.reason))
         if estimate.health is GOOD:
             assert_right(estimate, driven)
         if estimate.health is DEGRADED:
             assert_right(estimate, driven, fault.slack)
     end = START + fault.lasts
-    worst = min((h, w) for t, h, w in told if START <= t < end + 1.0)
+    worst = min((h, w) for t, h, w in judged if START <= t < end + 1.0)
     assert worst[0] is fault.says, worst
-    why = {w for t, h, w in told if START <= t < end + 1.0 and h is fault.says}
+    why = {w for t, h, w in judged if START <= t < end + 1.0 and h is fault.says}
     assert any(re.search(fault.why, reason) for reason in why), why
-    after = [(h, w) for t, h, w in told if t > end + fault.recovers]
+    after = [(h, w) for t, h, w in judged if t > end + fault.recovers]
     assert {h for h, _ in after} == {GOOD}, set(after)
 
 
@@ -235,13 +235,13 @@ def test_a_clock_that_jumps_is_followed(driven: Drive, well: WheeledFilter) -> N
     for leap in (1000.0, -1000.0):
         car = copy.deepcopy(well)
         rest = [m for m in driven.measurements if m.stamp >= START]
-        told = set()
+        judged = set()
         for m in rest:
             feed(car, [m._replace(stamp=m.stamp + leap)])
-            told.add(car.estimate.health)
+            judged.add(car.estimate.health)
             assert_sound(car)
-        # A leap ahead cannot be told from a silence of as long: it begins anew.
-        assert told == {GOOD, DEGRADED} | ({INITIALISING} if leap > 0.0 else set())
+        # A leap ahead looks the same as an equally long silence: the filter begins anew.
+        assert judged == {GOOD, DEGRADED} | ({INITIALISING} if leap > 0.0 else set())
         estimate = car.estimate
         assert estimate.health is GOOD
         moved = estimate.stamp - leap

@@ -81,12 +81,12 @@ def test_its_covariance_is_right() -> None:
 
 def test_heading_is_not_known_until_gnss_sees_it_move() -> None:
     driven = drive(12.0, speed=lambda t: np.clip(t - 4.0, 0.0, 5.0), heading=2.5)
-    car, told = WheeledFilter(CAR), {}
+    car, health = WheeledFilter(CAR), {}
     for m in driven.measurements:
         feed(car, [m])
-        told[m.stamp] = car.estimate.health
-    assert {h for t, h in told.items() if 0.1 < t < 4.5} == {Health.INITIALISING}
-    assert told[max(told)] is Health.GOOD
+        health[m.stamp] = car.estimate.health
+    assert {h for t, h in health.items() if 0.1 < t < 4.5} == {Health.INITIALISING}
+    assert health[max(health)] is Health.GOOD
     assert errors(car, driven)[0] < 0.05
 
 

@@ -22,13 +22,13 @@ def without_heading(until: float, *cuts: tuple[type, float, float], gnss: bool) 
     given = driven.without(GnssFix, 0.0)
     for kind, start, end in cuts:
         given = given.without(kind, start, end)
-    told = []
+    estimates = []
     for k, m in enumerate(given.measurements):
         feed(car, [m])
         if k % 5:
             continue
         estimate = car.estimate
-        told.append(estimate)
+        estimates.append(estimate)
         if estimate.health >= DEGRADED:
             heading, velocity, _ = truth_at(driven.truth, estimate.stamp)
             c, s = math.cos(heading), math.sin(heading)
@@ -36,29 +36,29 @@ def without_heading(until: float, *cuts: tuple[type, float, float], gnss: bool) 
             in_body = quaternion_to_matrix(estimate.attitude).T @ estimate.velocity
             off = np.linalg.norm(in_body - [c * x + s * y, c * y - s * x, z])
             assert off < (0.5 if estimate.health is GOOD else 1.0), estimate.stamp
-    return told
+    return estimates
 
 
-def said(told: list[Estimate], start: float, end: float) -> set[tuple[Health, str]]:
-    return {(e.health, e.reason) for e in told if start < e.stamp < end}
+def said(estimates: list[Estimate], start: float, end: float) -> set[tuple[Health, str]]:
+    return {(e.health, e.reason) for e in estimates if start < e.stamp < end}
 
 
 @pytest.mark.parametrize("gnss", [True, False], ids=["heading awaited", "no receiver"])
 def test_wheels_that_stay_silent_before_the_heading_is_known_are_lost(gnss: bool) -> None:
-    told = without_heading(30.0, (Wheels, 10.0, 25.0), gnss=gnss)
+    estimates = without_heading(30.0, (Wheels, 10.0, 25.0), gnss=gnss)
     well = (INITIALISING, wheeled.HEADING_UNKNOWN) if gnss else (GOOD, "")
     before = (INITIALISING, wheeled.VELOCITY_UNKNOWN) if gnss else (DEGRADED, wheeled.NO_WHEELS)
-    assert said(told, 5.0, 10.0) == {well}
-    assert said(told, 12.1, 13.9) == {before}
-    assert said(told, 14.1, 25.0) == {(LOST, wheeled.VELOCITY_UNKNOWN)}
-    assert said(told, 26.0, 30.0) == {well}
+    assert said(estimates, 5.0, 10.0) == {well}
+    assert said(estimates, 12.1, 13.9) == {before}
+    assert said(estimates, 14.1, 25.0) == {(LOST, wheeled.VELOCITY_UNKNOWN)}
+    assert said(estimates, 26.0, 30.0) == {well}
 
 
 @pytest.mark.parametrize("gnss", [True, False], ids=["heading awaited", "no receiver"])
 def test_wheels_that_never_speak_are_waited_for_but_not_long(gnss: bool) -> None:
-    told = without_heading(6.0, (Wheels, 0.0, math.inf), gnss=gnss)
-    assert said(told, 0.1, 1.9) == {(INITIALISING, wheeled.VELOCITY_UNKNOWN)}
-    assert said(told, 2.1, 6.0) == {(LOST, wheeled.VELOCITY_UNKNOWN)}
+    estimates = without_heading(6.0, (Wheels, 0.0, math.inf), gnss=gnss)
+    assert said(estimates, 0.1, 1.9) == {(INITIALISING, wheeled.VELOCITY_UNKNOWN)}
+    assert said(estimates, 2.1, 6.0) == {(LOST, wheeled.VELOCITY_UNKNOWN)}
 
 
 def test_a_velocity_too_unsure_is_lost_though_wheels_speak() -> None:
@@ -69,10 +69,10 @@ def test_a_velocity_too_unsure_is_lost_though_wheels_speak() -> None:
 
 def test_a_car_without_a_receiver_is_judged_by_velocity_and_tilt() -> None:
     assert said(without_heading(40.0, gnss=False), 5.0, 40.0) == {(GOOD, "")}
-    for strict, told in (
+    for strict, reason in (
         (dataclasses.replace(CAR, degraded_velocity=1e-4), "velocity"),
         (dataclasses.replace(CAR, degraded_tilt=1e-4), "tilt"),
     ):
         car = WheeledFilter(strict, gnss=False)
         feed(car, drive(5.0).without(GnssFix, 0.0).measurements)
-        assert car.estimate.health is DEGRADED and told in car.estimate.reason
+        assert car.estimate.health is DEGRADED and reason in car.estimate.reason

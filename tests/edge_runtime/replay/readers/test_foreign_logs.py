@@ -1,4 +1,4 @@
-"""Other people's recordings: what is odd in one is borne, what is wrong is told in one line."""
+"""Recordings of others are read in spite of oddities; what is wrong is named in one line."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Logs come back as they were, and what is wrong with one is told in one line."""
+"""Logs come back as they were, and what is wrong with one is named in one line."""
 
 import dataclasses
 import math

@@ -123,7 +123,7 @@ while True:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Whoever runs the tests in the background may have it ignored, which a child inherits.
+        # A shell that runs the tests in the background ignores it, and a child inherits that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )

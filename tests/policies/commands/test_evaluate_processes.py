@@ -22,7 +22,7 @@ from policies.gauntlet.gauntlet_suite import run_gauntlet
 from policies.gauntlet.protocol import find_protocol
 from policies.gauntlet.trial_env import GauntletRun
 from sim2edge.__main__ import main as sim2edge
-from tests.policies.report.test_page import Reader
+from tests.policies.report.page_reader import Reader
 from tests.policies.results import read_results
 from tests.policies.short_gauntlets import POLICIES
 

@@ -7,7 +7,7 @@ import pytest
 
 from policies.evaluation.quantities import number
 from sim2edge.__main__ import main as sim2edge
-from tests.policies.report.test_page import Reader
+from tests.policies.report.page_reader import Reader
 from tests.policies.results import read_results
 
 

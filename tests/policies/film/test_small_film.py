@@ -12,7 +12,7 @@ from policies.evaluation.suite_result import SuiteResult
 from policies.film.small_film import HEIGHT, WIDTH, TrajectoryRecorder, small_film
 from policies.report.episodes_report import EpisodesReport, as_trials
 from sim.tasks import find_task
-from tests.policies.report.test_page import Reader
+from tests.policies.report.page_reader import Reader
 
 FALLS = 0  # the robot that does
 

@@ -8,6 +8,7 @@ class ConsoleHandler(logging.Handler):
     """Writes each message plainly to whatever stderr is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Prints a record to stderr; an error in doing so ends nothing."""
         try:
             print(self.format(record), file=sys.stderr, flush=True)
         except Exception:  # a message must not end what it is about

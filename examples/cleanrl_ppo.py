@@ -30,6 +30,7 @@ class Agent(nn.Module):
         self.log_std = nn.Parameter(torch.full((actions,), -0.5))
 
     def distribution(self, seen: torch.Tensor) -> torch.distributions.Normal:
+        """Returns the distribution of actions for normalized observations, (N, columns)."""
         return torch.distributions.Normal(self.mean(seen), self.log_std.exp())
 
 

@@ -128,6 +128,7 @@ class Contract:
 
     @property
     def observation_size(self) -> int:
+        """Returns how many numbers the policy observes."""
         return sum(self.term_sizes)
 
     def command_values(self, given: Sequence[float]) -> Array:

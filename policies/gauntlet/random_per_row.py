@@ -28,14 +28,18 @@ class RowGenerator(Generator):
         self._own[row] = np.random.default_rng(seed)
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
+        """Draws from [low, high), each row's values from its own generator."""
         return self._drawn("uniform", size, low, high)
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
+        """Draws from normal distributions, each row's values from its own generator; nothing if
+        `scale` is 0."""
         if not np.any(scale):
             return np.full(size, loc, np.float64)
         return self._drawn("normal", size, loc, scale)
 
     def standard_normal(self, size: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Draws from N(0, 1), each row's values from its own generator."""
         if arguments:  # its size comes first
             options["dtype"] = arguments[0]
         return self._drawn("standard_normal", size, **options)
@@ -43,6 +47,7 @@ class RowGenerator(Generator):
     def integers(
         self, low: Any, high: Any = None, size: Any = None, *arguments: Any, **options: Any
     ) -> Any:
+        """Draws whole numbers as `Generator.integers` does, each row's from its own generator."""
         return self._drawn("integers", size, low, high, *arguments, **options)
 
     def permutation(self, x: Any, axis: int = 0) -> Any:

@@ -61,6 +61,7 @@ class Spread:
 
     @property
     def median(self) -> float:
+        """Returns the middle quartile."""
         return self.quartiles[1]
 
 

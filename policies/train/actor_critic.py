@@ -83,6 +83,7 @@ class AsymmetricMlp(nn.Module):
         return torch.cat([hidden, features[:, self.observation_size :]], dim=1)
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
+        """Returns the value of each state, (N, 1), from all columns."""
         return self.value_net(features[:, : self.observation_size])
 
 
@@ -94,6 +95,7 @@ class AsymmetricActorCritic(ActorCriticPolicy):
 
     @property
     def normalizer(self) -> RunningNormalizer:
+        """Returns the normalizer of the observations."""
         return self.features_extractor.normalizer
 
     def evaluate_features(
@@ -156,9 +158,11 @@ class AsymmetricSACPolicy(SACPolicy):
 
     @property
     def normalizer(self) -> RunningNormalizer:
+        """Returns the normalizer of the observations."""
         return _normalizer(self)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> SACActor:
+        """Makes an actor on its own columns of the observation."""
         return super().make_actor(features_extractor or _actor_features(self))
 
 
@@ -167,9 +171,11 @@ class AsymmetricTQCPolicy(TQCPolicy):
 
     @property
     def normalizer(self) -> RunningNormalizer:
+        """Returns the normalizer of the observations."""
         return _normalizer(self)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> TQCActor:
+        """Makes an actor on its own columns of the observation."""
         return super().make_actor(features_extractor or _actor_features(self))
 
 

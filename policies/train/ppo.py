@@ -37,6 +37,7 @@ class BatchPPO(PPO):
     critic_steps: int = 0
 
     def train(self) -> None:
+        """Updates policy and value function from the rollouts, in large minibatches."""
         self.policy.set_training_mode(True)
         optimizer = self.policy.optimizer
         buffer = self.rollout_buffer

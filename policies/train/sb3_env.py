@@ -52,9 +52,12 @@ class BatchVecEnv(VecEnv):
         return self._join(observation, self.env.privileged)
 
     def step_async(self, actions: np.ndarray) -> None:
+        """Keeps the actions, (N, A), for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
+        """Steps all simulations; returns observations, rewards (N,), ends (N,) and an info for
+        each."""
         observation, reward, terminated, truncated, info = self.env.step(self._actions)
         done = terminated | truncated
         ended = self.statistics.take(self.env, reward, terminated, done)
@@ -72,19 +75,24 @@ class BatchVecEnv(VecEnv):
         self.env.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Returns an attribute of the batch, once for each index."""
         # Asked for while this is made; a task's own batch may have nothing to render by.
         default = (None,) if attr_name == "render_mode" else ()
         return [getattr(self.env, attr_name, *default)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Raises NotImplementedError: the simulations of a batch have no attributes of their
+        own."""
         raise NotImplementedError("the simulations of a batch have no attributes of their own")
 
     def env_method(
         self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
     ) -> list[Any]:
+        """Raises NotImplementedError: the simulations of a batch have no methods of their own."""
         raise NotImplementedError("the simulations of a batch have no methods of their own")
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+        """Returns False for each index, for no wrapper fits a batch."""
         return [False] * len(list(self._get_indices(indices)))
 
     def _join(self, observation: npt.NDArray[Any], privileged: Array) -> Array:

@@ -179,10 +179,12 @@ class FusedEstimates:
             self.signals[name][row] = value[0]
 
     def state(self) -> dict[str, Any]:
+        """Raises UserError, for estimators in the loop cannot be saved."""
         raise UserError(
             "a run with estimators in the loop cannot be saved; train with their errors "
             "(--estimates model)"
         )
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Raises UserError, for estimators in the loop cannot be saved."""
         self.state()

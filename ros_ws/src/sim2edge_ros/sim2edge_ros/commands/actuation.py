@@ -73,6 +73,7 @@ class CommandPublisher:
 
     @property
     def topics(self) -> tuple[str, ...]:
+        """Returns the topics on which commands are published."""
         return tuple(self._publishers)
 
     @property

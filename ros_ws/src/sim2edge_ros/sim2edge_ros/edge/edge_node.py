@@ -109,6 +109,7 @@ class EdgeNode(LifecycleNode):
 
     @reports_errors
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Loads the policy and connects to the topics; fails with the reason in the diagnostics."""
         try:
             self.parameters = self._read_parameters()
             self._share_time()
@@ -123,6 +124,7 @@ class EdgeNode(LifecycleNode):
 
     @reports_errors
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Starts to drive the robot, unless another node commands it already."""
         assert self._drive is not None
         time.sleep(max(0.0, _DISCOVERY - (time.monotonic() - self._born)))
         try:
@@ -143,6 +145,7 @@ class EdgeNode(LifecycleNode):
 
     @reports_errors
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Brings the robot to rest and stops commanding it."""
         assert self._drive is not None
         self._stop_autostart_if_asked()
         self.status.report(OK, "coming to rest")
@@ -157,6 +160,7 @@ class EdgeNode(LifecycleNode):
 
     @reports_errors
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Releases the policy and the topics."""
         self._stop_autostart_if_asked()
         self._clean_up()
         self.status.report(OK, "unconfigured")
@@ -164,12 +168,14 @@ class EdgeNode(LifecycleNode):
 
     @reports_errors
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Releases the policy and the topics for good."""
         self._stop_autostart_if_asked()
         self._clean_up()
         self.status.report(OK, "shut down")
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Releases everything, so that the node can be configured anew by a person."""
         self._by_itself = False  # a person must look at what failed
         self._clean_up()
         return SUCCESS  # it becomes unconfigured and can be configured anew

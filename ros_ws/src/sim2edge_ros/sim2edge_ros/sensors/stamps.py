@@ -93,6 +93,7 @@ class PeriodClock:
 
     @property
     def aligned(self) -> bool:
+        """Returns whether the clock knows where periods end."""
         return self._end is not None
 
     def number(self, stamp: float, slack: float = 1e-5, restarted: bool = False) -> int:

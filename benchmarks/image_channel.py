@@ -1,4 +1,4 @@
-"""What a camera costs the control loop: its images beside the samples, or among their values.
+"""Measures what a camera costs the control loop: images beside the samples, or among their values.
 
 A robot in another process gives a 640 × 480 RGB image with each sample, at 200 Hz. Beside the
 samples, an observer of the loop gets a reference to it; the peer is the same image as an ordinary

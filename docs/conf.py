@@ -1,4 +1,4 @@
-"""The documentation as a site: `make docs` builds it without a network, warnings are errors."""
+"""Configures the site: `make docs` builds it without a network, warnings are errors."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What runs on the robot."""
+"""Runs policies on the robot."""
 
 import os
 

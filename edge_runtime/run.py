@@ -1,4 +1,4 @@
-"""`sim2edge run`: drive a robot with a policy inside the latency budget."""
+"""Runs `sim2edge run`: drives a robot with a policy inside the latency budget."""
 
 import contextlib
 import json

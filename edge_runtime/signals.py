@@ -1,4 +1,4 @@
-"""Named signals: the data that simulators, robots, estimators and policies exchange.
+"""Names the signals: the data that simulators, robots, estimators and policies exchange.
 
 A signal is a float32 array with a leading batch axis, (N, size): N simulations, or N = 1 on a
 robot. SI units; quaternions wxyz; frames as in REP-103 and REP-105.

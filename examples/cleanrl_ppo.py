@@ -1,4 +1,4 @@
-"""PPO in one file, after CleanRL's ppo_continuous_action.py (Huang et al., JMLR 2022).
+"""Trains by PPO in one file, after CleanRL's ppo_continuous_action.py (Huang et al., JMLR 2022).
 
 It steps the batch of Gymnasium's `make_vec`, and writes a policy file that a robot runs.
 """

@@ -1,4 +1,4 @@
-"""The front door: lists the commands, and imports a command's module only when it is called.
+"""Opens the front door: lists the commands, and imports a command's module only when it is called.
 
 So a robot without simulator or trainer still has `run` and `inspect`.
 """

@@ -1,4 +1,4 @@
-"""The commands: what each is called, where it lives, and what must be installed to use it."""
+"""Lists the commands: what each is called, where it lives, and what must be installed to use it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Put films side by side into one small animated picture, for the README.
+"""Puts films side by side into one small animated picture, for the README.
 
 sim2edge render assets/policies/HumanoidVelocity.onnx -o humanoid.mp4 --command 0.8 0 0
 sim2edge render assets/policies/VehicleTrack.onnx -o car.mp4

@@ -1,4 +1,4 @@
-"""Estimators: from what the sensors read to what the policy needs to know.
+"""Estimates what the policy needs to know from what the sensors read.
 
 Each is a module here with a class that fulfils `Fusion`, and an `Estimator` by which
 `edge_runtime.estimators` makes it. It works on N rows, so that the simulator can run the very one

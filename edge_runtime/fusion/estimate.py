@@ -1,4 +1,5 @@
-"""An estimated state with covariance and health, and the protocol of the filters behind it."""
+"""Defines an estimated state with covariance and health, and the protocol of the filters behind
+it."""
 
 from dataclasses import dataclass
 from enum import IntEnum

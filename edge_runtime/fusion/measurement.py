@@ -1,4 +1,4 @@
-"""The stamped measurements that an estimator takes, one type for each kind of sensor.
+"""Defines the stamped measurements that an estimator takes, one type for each kind of sensor.
 
 Stamps are seconds on one monotonic clock, of the moment the sensor measured. Vectors are float64;
 frames as in REP-103: the body frame is that of the IMU, x forward, y left, z up; the world frame

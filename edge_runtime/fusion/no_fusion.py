@@ -1,4 +1,5 @@
-"""The estimator of a robot that gives every signal itself, such as an IMU with an AHRS."""
+"""Stands in for the estimator of a robot that gives every signal itself, such as an IMU with an
+AHRS."""
 
 from collections.abc import Mapping, Sequence
 

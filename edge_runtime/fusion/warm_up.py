@@ -1,4 +1,4 @@
-"""Synthetic readings of an IMU at rest, to compile an estimator before a robot waits for it."""
+"""Makes readings of an IMU at rest, to compile an estimator before a robot waits for it."""
 
 import numpy as np
 

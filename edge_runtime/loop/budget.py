@@ -1,4 +1,4 @@
-"""The latency budget of a tick: how long each stage may take, and how long it took."""
+"""Budgets the latency of a tick: how long each stage may take, and how long it took."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum

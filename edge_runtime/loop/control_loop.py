@@ -1,4 +1,4 @@
-"""The control loop: sense → fuse → infer → guard → act, once a period, inside a budget."""
+"""Runs the control loop: sense → fuse → infer → guard → act, once a period, inside a budget."""
 
 import math
 import threading

@@ -1,4 +1,4 @@
-"""Latency histograms of fixed size, which allocate nothing while the loop runs."""
+"""Counts latencies in histograms of fixed size, which allocate nothing while the loop runs."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Real-time settings of the operating system for a periodic loop; refusals are reported."""
+"""Applies real-time settings of the operating system to a periodic loop; refusals are reported."""
 
 import ctypes
 import gc

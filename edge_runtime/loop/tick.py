@@ -1,4 +1,4 @@
-"""One tick of the control loop as a value, and the protocol of its observers."""
+"""Describes one tick of the control loop as a value, and the protocol of its observers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

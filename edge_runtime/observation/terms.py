@@ -1,4 +1,4 @@
-"""The observation terms: pure functions over signals, (N, size) float32, row by row."""
+"""Defines the observation terms: pure functions over signals, (N, size) float32, row by row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The deployment contract: a policy file's metadata, written and read.
+"""Writes and reads the deployment contract, a policy file's metadata.
 
 A policy is one self-contained ``.onnx`` file. Its metadata holds the keys that mjlab writes
 (comma-separated, because existing ROS 2 controllers parse them) and one JSON value under

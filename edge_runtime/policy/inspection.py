@@ -1,4 +1,4 @@
-"""`sim2edge inspect`: show what a policy file needs, and check its golden vectors."""
+"""Runs `sim2edge inspect`: shows what a policy file needs, and checks its golden vectors."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""An append-only file of blocks with checksums.
+"""Appends blocks with checksums to a file.
 
 After a crash or a power cut the file can be read up to the last whole block. A reader leaves
 damaged blocks out, names them, and goes on behind them.

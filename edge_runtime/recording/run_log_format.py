@@ -1,4 +1,5 @@
-"""The format of a run's log: every sample, estimate and command, as the control loop had them.
+"""Defines the format of a run's log: every sample, estimate and command, as the control loop had
+them.
 
 The log is a `block_file`. Its first block is a JSON header: the robot, the policy's contract and
 hash, the estimator, and the layout of a row, so that the file explains itself. Blocks of rows

@@ -1,4 +1,4 @@
-"""`sim2edge fuse`: replay a recorded log through an estimator."""
+"""Runs `sim2edge fuse`: replays a recorded log through an estimator."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The interface to a robot: read a stamped sample, write a command; signals have names."""
+"""Defines the interface to a robot: read a stamped sample, write a command; signals have names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
-"""The policies of a session: the one that drives, one in shadow, and those that drove before."""
+"""Keeps the policies of a session: the one that drives, one in shadow, and those that drove
+before."""
 
 from edge_runtime.errors import UserError
 from edge_runtime.loop.session import Session

@@ -1,4 +1,4 @@
-"""`sim2edge demo` shows the whole path, from trained policies on the edge runtime to a new
+"""Runs `sim2edge demo`: the whole path, from trained policies on the edge runtime to a new
 training.
 
 Every step is a command that is printed before it runs.

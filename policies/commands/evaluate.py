@@ -1,4 +1,4 @@
-"""`sim2edge eval`: a policy's figures as a table, as JSON, as a page, and as a gate for CI."""
+"""Runs `sim2edge eval`: a policy's figures as a table, as JSON, as a page, and as a gate for CI."""
 
 from policies.commands.evaluate_config import EvaluateConfig
 from policies.commands.evaluate_episodes import run_episodes

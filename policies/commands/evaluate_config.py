@@ -1,4 +1,4 @@
-"""The options of `sim2edge eval`."""
+"""Declares the options of `sim2edge eval`."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`sim2edge eval --suite`: a policy's trials under stress, in one engine or in both."""
+"""Runs `sim2edge eval --suite`: a policy's trials under stress, in one engine or in both."""
 
 from collections.abc import Sequence
 from functools import partial

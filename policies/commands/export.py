@@ -1,4 +1,4 @@
-"""`sim2edge export` writes a policy as one self-contained ONNX file with its contract."""
+"""Runs `sim2edge export`: writes a policy as one self-contained ONNX file with its contract."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""`sim2edge render` films a policy or a recorded run, with its commands and what the robot does."""
+"""Runs `sim2edge render`: films a policy or a recorded run, with its commands and what the robot
+does."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`sim2edge train` trains a policy for a task, or continues a training."""
+"""Runs `sim2edge train`: trains a policy for a task, or continues a training."""
 
 import dataclasses
 import errno

@@ -1,6 +1,5 @@
-"""The running observation normalizer. It lives inside the network, so that checkpoints and
-exported policies carry it without any further file.
-"""
+"""Normalizes observations by running statistics inside the network, so that checkpoints and
+exported policies carry them without any further file."""
 
 import hashlib
 

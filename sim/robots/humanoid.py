@@ -1,4 +1,5 @@
-"""The humanoid of `assets/humanoid`: 19 joints, PD position targets, IMU, encoders, sole touch."""
+"""Builds the humanoid of `assets/humanoid`: 19 joints, PD position targets, IMU, encoders, sole
+touch."""
 
 from functools import cache
 from importlib.resources import files

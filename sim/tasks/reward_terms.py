@@ -1,4 +1,4 @@
-"""Reward terms: pure functions over a task's state, collected by name and weighed by a config.
+"""Collects reward terms, pure functions over a task's state, by name; a config weighs them.
 
 A term calls nothing but its state's namespace and the arrays' operators, so the same function runs
 on NumPy arrays and on those of any library that follows the array API standard.

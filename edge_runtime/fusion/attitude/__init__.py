@@ -1,1 +1,1 @@
-"""Attitude from an IMU, with VQF."""
+"""Estimates the attitude from an IMU, with VQF."""

@@ -1,4 +1,4 @@
-"""Attitude from gyroscope, accelerometer and, where there is one, magnetometer.
+"""Estimates the attitude from gyroscope, accelerometer and, where there is one, magnetometer.
 
 Laidig and Seel, "VQF: Highly accurate IMU orientation estimation with bias estimation and
 magnetic disturbance rejection", Information Fusion 91, 2023; its compiled implementation, behind

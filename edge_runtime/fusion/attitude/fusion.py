@@ -1,4 +1,4 @@
-"""Attitude of N robots from gyroscope and accelerometer, for the control loop.
+"""Estimates the attitude of N robots from gyroscope and accelerometer, for the control loop.
 
 Laidig and Seel, "VQF: Highly accurate IMU orientation estimation with bias estimation and
 magnetic disturbance rejection", Information Fusion 91, 2023.

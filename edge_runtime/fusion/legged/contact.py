@@ -1,4 +1,4 @@
-"""Probability that a foot stands, by the force under it.
+"""Computes the probability that a foot stands from the force under it.
 
 The force comes from touch sensors, from the joints' torques, or from both (Camurri et al.,
 "Probabilistic contact estimation and impact detection for state estimation of quadruped robots",

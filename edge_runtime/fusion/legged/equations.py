@@ -1,4 +1,4 @@
-"""The equations of the contact-aided invariant filter; they change its record in place.
+"""Implements the contact-aided invariant filter's equations, which change its record in place.
 
 Hartley, Ghaffari, Eustice, Grizzle, "Contact-aided invariant extended Kalman filtering for robot
 state estimation", IJRR 39(4), 2020. The state is X in SE_{2+F}(3), kept in

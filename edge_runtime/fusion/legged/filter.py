@@ -1,4 +1,4 @@
-"""A walking robot's attitude, velocity and position from IMU and feet.
+"""Estimates a walking robot's attitude, velocity and position from IMU and feet.
 
 The contact-aided invariant extended Kalman filter: Hartley, Ghaffari, Eustice, Grizzle, IJRR
 39(4), 2020. DERIVATION.md derives the equations of `equations`; `feet` judges contacts and slips,

@@ -1,4 +1,4 @@
-"""Attitude and velocity of a legged robot for the control loop, by the legged filter."""
+"""Gives the control loop attitude and velocity of a legged robot, by the legged filter."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence

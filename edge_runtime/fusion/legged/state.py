@@ -1,4 +1,4 @@
-"""The records that the legged filter's compiled functions work on, field by field.
+"""Defines the records that the legged filter's compiled functions work on, field by field.
 
 `STATE` holds the nominal state and whatever else decides how the filter goes on, so that it can
 be run again from any moment. `PARAMETERS` holds the numbers of `LeggedConfig`.

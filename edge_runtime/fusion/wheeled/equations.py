@@ -1,4 +1,4 @@
-"""The equations of the wheeled error-state Kalman filter, derived in DERIVATION.md.
+"""Implements the wheeled error-state Kalman filter's equations, derived in DERIVATION.md.
 
 Solà, "Quaternion kinematics for the error-state Kalman filter", arXiv 1711.02508, 2017: the
 nominal state of section 5.2 with the angular error in the world frame (section 7). Equation

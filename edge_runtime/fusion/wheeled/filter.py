@@ -1,4 +1,4 @@
-"""The car's state from IMU, wheel speeds, steering, GNSS and lidar odometry.
+"""Estimates the car's state from IMU, wheel speeds, steering, GNSS and lidar odometry.
 
 An error-state Kalman filter: Solà, "Quaternion kinematics for the error-state Kalman filter",
 arXiv 1711.02508, 2017, with the car's constraints as in Dissanayake et al., "The aiding of a

@@ -1,4 +1,4 @@
-"""Attitude, velocity and position of a car for the control loop, by the wheeled filter."""
+"""Gives the control loop attitude, velocity and position of a car, by the wheeled filter."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Odometry of a car by its planar lidar.
+"""Measures a car's motion by its planar lidar.
 
 Scans are registered to a keyframe by generalized ICP (Segal, Haehnel, Thrun, "Generalized-ICP",
 RSS 2009) of the `small_gicp` library (Koide, JOSS 9(100), 2024), in a process of its own: the

@@ -1,4 +1,4 @@
-"""The records that the wheeled filter's compiled functions work on, field by field.
+"""Defines the records that the wheeled filter's compiled functions work on, field by field.
 
 `STATE` holds the nominal state and whatever else decides how the filter goes on, so that it can
 be run again from any moment. `D` says where each part of the error state begins, in a covariance

@@ -1,4 +1,4 @@
-"""Recorded logs of measurements, with a reference where there is one; one reader a format."""
+"""Reads recorded logs of measurements, with a reference where there is one; one reader a format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

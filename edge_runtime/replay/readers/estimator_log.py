@@ -42,7 +42,7 @@ _REFERENCE = {"stamp": (), "attitude": (4,), "velocity": (3,), "position": (3,)}
 
 
 class Recorder:
-    """A `StateFilter` that records what it hands on to another.
+    """Records, as a `StateFilter`, what it hands on to another.
 
     Args:
         estimator: that does the work.

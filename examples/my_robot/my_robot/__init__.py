@@ -1,1 +1,1 @@
-"""A quadruped, its task and an observation term, for sim2edge."""
+"""Brings a quadruped, its task and an observation term to sim2edge."""

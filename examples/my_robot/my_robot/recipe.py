@@ -1,4 +1,4 @@
-"""How the task is trained; without a recipe, by the defaults."""
+"""Sets how the task is trained; without a recipe, by the defaults."""
 
 from my_robot.task import PupTrot
 from policies.train.config import PPOConfig, TrainConfig

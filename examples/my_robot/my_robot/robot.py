@@ -1,4 +1,4 @@
-"""The quadruped: what its model does not say."""
+"""Describes what the quadruped's model does not say."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Trotting as commanded, with an observation and a reward of its own."""
+"""Defines trotting as commanded, with an observation and a reward of its own."""
 
 from dataclasses import dataclass
 from typing import ClassVar

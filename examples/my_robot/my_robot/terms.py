@@ -1,4 +1,4 @@
-"""An observation term; it runs on the robot too, so it needs numpy alone."""
+"""Defines an observation term; it runs on the robot too, so it needs numpy alone."""
 
 import numpy as np
 

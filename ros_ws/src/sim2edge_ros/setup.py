@@ -1,4 +1,5 @@
-"""For colcon; `pip install '.[ros]'` of the whole repository brings the same package without it.
+"""Installs the package with colcon; `pip install '.[ros]'` of the whole repository brings the same
+one without it.
 
 The edge runtime is not a ROS package: `pip install '.[fusion,record]'` of the repository beside it.
 """

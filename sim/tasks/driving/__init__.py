@@ -1,1 +1,1 @@
-"""VehicleTrack: drives closed tracks fast without leaving them."""
+"""Drives closed tracks fast without leaving them, as VehicleTrack."""

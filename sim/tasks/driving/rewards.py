@@ -1,4 +1,5 @@
-"""Reward terms of driving, each (N,); positive ones reward, the others are costs to weigh down."""
+"""Computes the reward terms of driving, each (N,); positive ones reward, the others are costs to
+weigh down."""
 
 from dataclasses import dataclass
 

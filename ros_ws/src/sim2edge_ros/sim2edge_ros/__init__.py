@@ -1,1 +1,2 @@
-"""ROS 2 around the edge runtime: nodes, parameters and launch files; all behaviour stays there."""
+"""Brings the edge runtime to ROS 2: nodes, parameters and launch files; all behaviour stays
+there."""

@@ -39,7 +39,7 @@ def _code(page: Path) -> list[str]:
     return re.findall(r"```.*?```|`[^`\n]+`|(?m:^    .+$)", text, re.DOTALL)
 
 
-def test_what_an_estimator_must_know_is_found_as_told(
+def test_what_an_estimator_must_know_is_found_as_described(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "assets").symlink_to(ROOT / "assets")

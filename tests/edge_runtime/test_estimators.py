@@ -79,7 +79,7 @@ def test_estimates_of_two_estimators_are_not_mixed() -> None:
         bind(needing, humanoid, find_fusion("vqf", needing, humanoid))
 
 
-def test_a_robot_that_does_not_tell_of_its_legs_cannot_have_their_estimator() -> None:
+def test_a_robot_that_does_not_describe_its_legs_cannot_have_their_estimator() -> None:
     needing = contract("HumanoidVelocity", "base_velocity")
     legless = dataclasses.replace(without_estimates(robot("HumanoidVelocity")), legged=None)
     with pytest.raises(ContractError, match="does not describe its legs"):
@@ -186,7 +186,7 @@ def test_nothing_is_left_to_compile_when_the_robot_moves(task: str, name: str) -
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
-def test_a_robot_without_numba_is_told_what_it_costs() -> None:
+def test_a_robot_without_numba_is_warned_what_it_costs() -> None:
     program = (
         "import sys; sys.modules['numba'] = None\n"
         "from edge_runtime.fusion.compiled import compiling\n"

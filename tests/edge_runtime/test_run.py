@@ -305,7 +305,7 @@ def test_waiting_for_a_robot_can_be_interrupted(leg_folder: Path) -> None:
     assert (process.returncode, errors) == (130, "interrupted\n")
 
 
-def test_a_robot_that_gives_nothing_but_nan_is_told(leg_folder: Path) -> None:
+def test_a_robot_that_gives_nothing_but_nan_is_named(leg_folder: Path) -> None:
     run = sim2edge("run", "leg.onnx", "--robot", "mine:Blind", "--seconds", 0.3)
     assert "robot 'leg' gave only samples with NaN or infinity" in one_line(run)
 

@@ -68,7 +68,7 @@ def test_one_bad_reading_is_left_out_and_the_next_stands_for_it(
     assert all(v.usable and not v.reason for v in verdicts[:200] + verdicts[202:])
 
 
-def test_lost_readings_are_bridged_and_told() -> None:
+def test_lost_readings_are_bridged_and_reported() -> None:
     stream = readings(300)
     del stream[200:210]
     verdicts = judge(stream)

@@ -93,7 +93,7 @@ def test_one_that_computes_something_else_is_refused(path: Path) -> None:
     assert measure(path.read_bytes(), ExecutionProvider(AZURE)).refused == ""
 
 
-def test_what_is_no_policy_is_told(path: Path) -> None:
+def test_what_is_no_policy_is_named(path: Path) -> None:
     assert "not a readable policy" in measure(b"no model", CPU).refused
     assert trial(path.read_bytes(), CPU, runs=2)["load_seconds"] > 0
 

@@ -46,7 +46,7 @@ def test_what_a_hanging_sink_cannot_take_is_lost_and_counted() -> None:
     assert (writer.given, writer.written) == (20, 5)
 
 
-def test_a_failing_sink_ends_the_writing_and_is_told() -> None:
+def test_a_failing_sink_ends_the_writing_and_is_reported() -> None:
     def fail(_: bytes) -> None:
         raise OSError(28, "No space left on device")
 

@@ -75,7 +75,7 @@ def test_samples_before_a_good_one_are_kept_and_nothing_was_sent(
     assert np.isnan(rows["sensor.joint_pos"][0]).all()
 
 
-def test_another_policy_is_told_where_it_took_over(logged: Logged, path: Path) -> None:
+def test_another_policy_is_logged_where_it_took_over(logged: Logged, path: Path) -> None:
     loop, _, log = logged
     for _ in range(3):
         loop.tick()

@@ -131,7 +131,7 @@ def test_a_relative_estimate_is_judged_from_its_own_start() -> None:
     assert found["horizontal position"] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_yaw_drift_is_told_per_minute() -> None:
+def test_yaw_drift_is_given_per_minute() -> None:
     log, truth = journey()
     drift = math.radians(2.0) / 60.0
     estimator = Prescribed(

@@ -124,7 +124,7 @@ def test_ticks_that_a_slow_shadow_missed_are_counted(shadowed: Shadowed) -> None
     assert found.failure == ""
 
 
-def test_one_that_breaks_is_told_and_the_loop_goes_on(shadowed: Shadowed) -> None:
+def test_one_that_breaks_is_named_and_the_loop_goes_on(shadowed: Shadowed) -> None:
     loop, _, slots = shadowed
     policy = Policy(make_model(make_contract()))
     slots.shadow(policy)

@@ -40,7 +40,7 @@ def suite(tmp_path: Path) -> Path:
     return path
 
 
-def test_trials_are_told_kept_and_judged(
+def test_trials_are_printed_kept_and_judged(
     suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gate, kept = tmp_path / "gate.json", tmp_path / "result.json"

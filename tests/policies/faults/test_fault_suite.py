@@ -98,7 +98,7 @@ def test_a_sound_policy_brings_the_humanoid_to_a_stand(humanoid: FaultSuite) -> 
         assert outcome.end is End.STOPPED
 
 
-def test_a_reaction_that_does_not_come_is_told(humanoid: FaultSuite) -> None:
+def test_a_reaction_that_does_not_come_is_reported(humanoid: FaultSuite) -> None:
     """Noise is not a frozen sensor."""
     frozen = Declared(Fault.FROZEN, Reaction.STOP)
     fault = FaultConfig("feet", Noisy(("foot_force",)), (frozen,), frozenset(End))
@@ -110,7 +110,7 @@ def test_a_reaction_that_does_not_come_is_told(humanoid: FaultSuite) -> None:
     assert "no stop (frozen)" in summary.reactions
 
 
-def test_a_stop_for_which_nothing_is_declared_is_told(humanoid: FaultSuite) -> None:
+def test_a_stop_for_which_nothing_is_declared_is_reported(humanoid: FaultSuite) -> None:
     outcome = humanoid.meet(FaultConfig("IMU", Frozen(("imu_gyro", "imu_accel", "imu_burst"))))
     assert outcome.unasked and not outcome.success
 

@@ -74,7 +74,7 @@ def test_what_is_no_film_is_refused_by_name(tmp_path: Path) -> None:
         small_film(path, "mujoco", 0)
 
 
-def test_episodes_are_told_as_trials() -> None:
+def test_episodes_are_shown_as_trials() -> None:
     ones = np.ones(3)
     lap_time = np.array([20.0, np.nan, np.nan])
     episodes = Episodes(

@@ -108,7 +108,7 @@ def test_a_push_that_no_robot_survives_is_blamed(walker: PolicyFile) -> None:
     assert result.summary()["pushes_survived"] == 0.0
 
 
-def test_who_stands_still_is_told_to_be_late(walker: PolicyFile) -> None:
+def test_who_stands_still_is_late(walker: PolicyFile) -> None:
     lazy = short_walk(reach=0.05, distance=(9.0, 9.0), tour_seconds=1.0, push_force=(0.0, 0.0))
     (trial,) = run_gauntlet(walker, lazy, GauntletRun([0], threads=1)).trials
     assert not trial.success and trial.why == "out of time: reached 0 of 2 waypoints in 1.5 s"
@@ -204,7 +204,7 @@ def test_interrupted_trials_that_finished_are_kept(walker: PolicyFile, walked: S
     assert all(trial == walked.trials[trial.trial] for trial in result.trials)
 
 
-def test_trials_of_a_worker_that_ended_are_rerun_and_told(
+def test_trials_of_a_worker_that_ended_are_rerun_and_reported(
     walker: PolicyFile, walked: SuiteResult
 ) -> None:
     def died() -> UserError:

@@ -107,7 +107,7 @@ def test_without_pushes_there_is_no_map() -> None:
         ("12", "unknown"),
     ],
 )
-def test_failures_of_a_kind_are_told_by_their_first_words(why: str, kind: str) -> None:
+def test_failures_of_a_kind_are_recognized_by_their_first_words(why: str, kind: str) -> None:
     assert kind_of_failure(why) == kind
 
 

@@ -55,7 +55,7 @@ def test_every_trial_is_there_with_the_command_that_shows_it_again(contract: Con
         assert cells["to see it again"] == result.replay(trial)
 
 
-def test_the_contract_and_its_provenance_are_told(contract: Contract) -> None:
+def test_the_contract_and_its_provenance_are_shown(contract: Contract) -> None:
     read = Reader(page(EvaluationReport((suite(),), contract, origin={"commit": "c0ffee"})))
     of = contract.provenance
     texts = (of.commit, of.normalizer_sha256, of.hardware, f"{of.steps:,}", of.command, "c0ffee")

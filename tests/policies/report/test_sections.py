@@ -56,7 +56,7 @@ def test_trials_are_counted_by_engine() -> None:
     assert "walk.onnx · 20 trials in MuJoCo and 12 trials in PyBullet · " in text
 
 
-def test_an_interruption_is_told_once() -> None:
+def test_an_interruption_is_mentioned_once() -> None:
     note = "interrupted: 20 of 100 trials had finished"
     result = dataclasses.replace(suite(), planned=100, interrupted=True, note=note)
     text = Reader(page(EvaluationReport((result,)))).text
@@ -97,7 +97,7 @@ def test_what_only_names_something_is_no_cause() -> None:
     assert "track" in Reader(text).tables["Every trial in MuJoCo"][0]
 
 
-def test_every_fault_is_told_with_its_reaction_and_end() -> None:
+def test_every_fault_is_listed_with_its_reaction_and_end() -> None:
     def met(number: int, why: str, **metrics: float) -> TrialResult:
         return TrialResult(number, 0, "mujoco", {}, True, 3.0, why, metrics)
 

@@ -47,7 +47,7 @@ class Operator(Watcher):
     def state(self) -> str:
         return str(self.call("/edge_node/get_state", GetState).current_state.label)
 
-    def told_state(self) -> str:
+    def published_state(self) -> str:
         """The message of `~/status`, which is published as soon as it changes."""
         values = self.last("/edge_node/status").values
         return next(str(v.value) for v in values if v.key == "state")
@@ -83,7 +83,7 @@ def test_every_transition_from_every_state_that_needs_no_robot(operator: Operato
         assert not operator.change(SHUTDOWN["active"])
         assert operator.change(SHUTDOWN["inactive"])
         assert operator.state == "finalized"
-        operator.until(lambda: operator.told_state() == "finalized", "it is published")
+        operator.until(lambda: operator.published_state() == "finalized", "it is published")
         assert graph.process.poll() is None, graph.output
         assert "Traceback" not in graph.output
 
@@ -145,12 +145,14 @@ def test_a_deactivation_from_outside_ends_autostart(car: tuple[Operator, Graph])
     """It activated itself; what a person ends stays ended until a person begins it."""
     operator, _ = car
     assert operator.change("deactivate")
-    operator.until(lambda: operator.told_state() == "inactive", "it is published", patience=2.0)
+    operator.until(
+        lambda: operator.published_state() == "inactive", "it is published", patience=2.0
+    )
     operator.until(lambda: abs(operator.speed) < 0.5, "the car stands")
     operator.spin(2.0)  # it would have tried again by now
     assert operator.state == "inactive"
     assert operator.change("activate")
-    operator.until(lambda: operator.told_state() == "active", "it is published")
+    operator.until(lambda: operator.published_state() == "active", "it is published")
     operator.until(lambda: operator.speed > 3.0, "the car drives")
 
 

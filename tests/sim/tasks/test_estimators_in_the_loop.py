@@ -163,7 +163,7 @@ def test_legs_without_an_imu_are_lost_until_it_returns(
     ],
     ids=["feet", "a leg is missing", "points"],
 )
-def test_legs_that_contradict_the_estimator_are_told_in_one_line(
+def test_legs_that_contradict_the_estimator_are_named_in_one_line(
     feet: int, points: int, legs: int, says: str
 ) -> None:
     task = find_task("HumanoidVelocity")

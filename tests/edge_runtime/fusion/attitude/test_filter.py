@@ -96,7 +96,7 @@ def test_starting_in_motion_it_settles_too() -> None:
     assert imu.stamp > 3.0
 
 
-def test_a_disturbed_field_is_told_and_hardly_turns_the_heading() -> None:
+def test_a_disturbed_field_is_reported_and_hardly_turns_the_heading() -> None:
     filter_ = AttitudeFilter(IDEAL)
     for imu, truth in turning(45.0):
         disturbed = 25.0 <= imu.stamp < 35.0
@@ -112,7 +112,7 @@ def test_a_disturbed_field_is_told_and_hardly_turns_the_heading() -> None:
     assert filter_.estimate.health is Health.GOOD
 
 
-def test_a_silent_magnetometer_is_told() -> None:
+def test_a_silent_magnetometer_is_reported() -> None:
     filter_ = AttitudeFilter(IDEAL)
     for imu, truth in turning(25.0):
         filter_.predict(imu)

@@ -154,7 +154,7 @@ def test_a_moment_of_nonsense_is_left_out(burst: int, wrong: float) -> None:
 
 @pytest.mark.parametrize("burst", [0, BURST])
 @pytest.mark.parametrize(("wrong", "reason"), [(34.95, SATURATED), (np.nan, NOT_FINITE)])
-def test_nonsense_that_stays_makes_it_lost_until_down_is_told(
+def test_nonsense_that_stays_makes_it_lost_until_a_reading_shows_down(
     burst: int, wrong: float, reason: str
 ) -> None:
     fusion = resting(burst)

@@ -106,7 +106,7 @@ FAULTS = (
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_health_tells_of_a_fault_and_is_good_before_and_after(fault: Fault) -> None:
+def test_health_shows_a_fault_and_is_good_before_and_after(fault: Fault) -> None:
     def corrupt(moment: Moment) -> Reading:
         since = moment.stamp - START
         if -1e-9 <= since < fault.seconds - 1e-9:

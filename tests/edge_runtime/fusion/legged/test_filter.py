@@ -169,7 +169,7 @@ def test_a_velocity_that_no_foot_agrees_with_is_given_up():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
 @pytest.mark.parametrize("sensor", ["gyro", "accel", "feet", "contact"])
-def test_absurd_readings_leave_the_state_finite_and_are_told(sensor, value):
+def test_absurd_readings_leave_the_state_finite_and_are_reported(sensor, value):
     def corrupt(moment):
         imu, feet = moment.imu, moment.feet
         if 3.0 < moment.stamp < 3.1:
@@ -228,7 +228,7 @@ def test_a_clock_that_jumps_is_followed():
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.6])
-def test_silence_of_the_imu_is_bridged_and_told(seconds):
+def test_silence_of_the_imu_is_bridged_and_reported(seconds):
     def silent(moment):
         gone = 3.0 < moment.stamp < 3.0 + seconds
         return None if gone else moment.imu, moment.feet

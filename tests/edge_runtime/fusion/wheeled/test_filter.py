@@ -112,7 +112,7 @@ def test_reversing_does_not_turn_the_heading() -> None:
     assert errors(car, driven)[0] < 0.1
 
 
-def test_an_outage_drifts_little_is_told_and_ends(minute: Drive) -> None:
+def test_an_outage_drifts_little_is_reported_and_ends(minute: Drive) -> None:
     gone = minute.without(GnssFix, 30.0, 50.0)
     car = WheeledFilter(CAR)
     feed(car, [m for m in gone.measurements if m.stamp < 30.0])
@@ -232,7 +232,7 @@ def test_a_short_silence_of_the_imu_is_bridged(minute: Drive) -> None:
     assert errors(car, minute)[1] < 0.2 and car.estimate.health is Health.GOOD
 
 
-def test_a_long_silence_of_the_imu_is_told_and_survived(minute: Drive) -> None:
+def test_a_long_silence_of_the_imu_is_reported_and_survived(minute: Drive) -> None:
     silent = minute.without(Imu, 30.0, 31.5).measurements
     car = WheeledFilter(CAR)
     feed(car, [m for m in silent if m.stamp < 31.4])

@@ -132,7 +132,7 @@ def test_lidar_joins_in_when_it_is_ready(policy: Policy) -> None:
         fusion.close()
 
 
-def test_an_end_of_the_lidars_process_is_told(policy: Policy) -> None:
+def test_an_end_of_the_lidars_process_is_reported(policy: Policy) -> None:
     pytest.importorskip("small_gicp", reason="the extra 'lidar' is not installed")
     from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometry
 

@@ -85,7 +85,7 @@ def test_measurements_come_in_the_order_of_their_arrival_and_not_before() -> Non
     assert all(m.stamp <= a for m, a in zip(log.measurements, log.arrivals))
 
 
-def test_what_is_no_recording_is_told(tmp_path: Path) -> None:
+def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", wheel_speed_t=np.zeros(3))
     with pytest.raises(UserError, match="lacks"):
         read_comma2k19(tmp_path / "other.npz")

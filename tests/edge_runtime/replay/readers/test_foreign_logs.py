@@ -83,7 +83,7 @@ def save_mat(path: Path, arrays: Arrays) -> Path:
     ],
     ids=["comma2k19", "BROAD", "Cassie"],
 )
-def test_whatever_an_array_lacks_is_told_in_one_line(
+def test_whatever_an_array_lacks_is_named_in_one_line(
     tmp_path: Path,
     made: Callable[[], Arrays],
     save: Callable[[Path, Arrays], Path],
@@ -123,7 +123,7 @@ def read_drive(path: Path, **changed: Any) -> list[Any]:
     return list(log.measurements)
 
 
-def test_a_fix_without_a_time_spoils_no_other(tmp_path: Path) -> None:
+def test_a_fix_without_a_time_harms_no_other(tmp_path: Path) -> None:
     gnss = a_drive()["gnss"]
     gnss[10, 3] = math.nan
     stamps = [m.stamp for m in read_drive(tmp_path, gnss=gnss) if isinstance(m, GnssFix)]

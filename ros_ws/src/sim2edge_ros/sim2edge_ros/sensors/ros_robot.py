@@ -122,7 +122,7 @@ class RosRobot:
         # s after a complete sample for which no message is received: the loop ticks and has the
         # interpreter for itself.
         self.pause = 0.0
-        self._told: ImuPeriod | None = None  # the period for which the loop was woken
+        self._announced: ImuPeriod | None = None  # the period for which the loop was woken
         self._read_imu = ImuReader(robot.imu_frame)
         rate = self._periods.readings / config.period
         self._imu = self._source(
@@ -270,14 +270,14 @@ class RosRobot:
     def _look(self) -> None:
         """Wakes the loop when a sample is complete."""
         inertial = self._inertial.get()
-        if inertial is None or inertial is self._told:
+        if inertial is None or inertial is self._announced:
             return
         oldest = inertial.stamp - 0.5 * self._clock.period
         for part in self._parts:
             reading = part.source.slot.get()
             if reading is None or (part.timeout < math.inf and reading.stamp < oldest):
                 return
-        self._told, self.whole_at = inertial, time.monotonic_ns()
+        self._announced, self.whole_at = inertial, time.monotonic_ns()
         self.woken.wake()
         if self.pause:
             time.sleep(self.pause)

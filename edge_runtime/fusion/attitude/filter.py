@@ -23,7 +23,7 @@ IMU_SILENT = "the IMU is silent"
 FIELD_UNKNOWN = "the magnetic field is not known yet: turn the sensor"
 FIELD_DISTURBED = "the magnetic field is disturbed"
 FIELD_SILENT = "the magnetometer is silent"
-UNKNOWN = 1e6  # variance of what this filter does not estimate, (m/s)^2 and m^2
+_UNKNOWN = 1e6  # variance of what this filter does not estimate, (m/s)^2 and m^2
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class AttitudeFilter:
         health, reason = self._health()
         covariance = np.zeros((9, 9))
         tilt, heading = self._tilt_variance(), self._heading_variance
-        covariance.flat[::10] = (tilt, tilt, heading) + (UNKNOWN,) * 6
+        covariance.flat[::10] = (tilt, tilt, heading) + (_UNKNOWN,) * 6
         return Estimate(
             stamp=self._stamp,
             attitude=self._attitude(),

@@ -24,7 +24,7 @@ from edge_runtime.fusion.timeline import Timeline
 NO_READING = "no IMU reading yet"
 SETTLING = "tilt and velocity are not yet known well"
 UNSURE = "tilt or velocity is not known well"
-UNKNOWN = "tilt or velocity is unknown"
+STATE_UNKNOWN = "tilt or velocity is unknown"
 NO_FOOT = "no foot stands"
 ALL_SLIP = "every foot slips"
 CONTRADICTION = "the feet contradict the IMU"
@@ -271,13 +271,13 @@ class LeggedFilter:
         if self._verdict.reason in WRONG_UNITS:
             return Health.LOST, self._verdict.reason
         if not (math.isfinite(tilt) and math.isfinite(speed)):
-            return Health.LOST, UNKNOWN
+            return Health.LOST, STATE_UNKNOWN
         if self._imu_is_gone:
             return Health.LOST, self._trouble
         if not settled:
             return Health.INITIALISING, SETTLING
         if tilt > config.lost_tilt or speed > config.lost_velocity:
-            return Health.LOST, UNKNOWN
+            return Health.LOST, STATE_UNKNOWN
         if not self._verdict.usable or self._newest - self._trouble_since < _TROUBLE_TIME:
             return Health.DEGRADED, self._trouble
         if all_slip > 0.0:

@@ -50,7 +50,7 @@ NO_VERTICAL = "no IMU reading so far shows the vertical"
 HEADING_UNKNOWN = "the heading is not known until GNSS sees the car move"
 VELOCITY_UNKNOWN = "the velocity is not known"
 NO_WHEELS = "no believed wheels lately"
-UNKNOWN = 1e6  # variance of what is not known yet
+_UNKNOWN = 1e6  # variance of what is not known yet
 # Standard deviations of a car's motion during a gap: m/s^2, and rad/s of yaw and of tilt.
 _PUSH, _SPIN, _LEAN = 1.4, 0.3, 0.05
 
@@ -277,7 +277,7 @@ class WheeledFilter:
         x, cov, stamp = self.state, self.covariance, self._line.stamp
         health, reason = self.judge()
         if not self._started:
-            x, cov, stamp = np.zeros(1, STATE)[0], UNKNOWN * np.eye(D.size), self._imu_stamp
+            x, cov, stamp = np.zeros(1, STATE)[0], _UNKNOWN * np.eye(D.size), self._imu_stamp
             x["attitude"][0] = 1.0
         return Estimate(
             stamp=stamp,

@@ -13,7 +13,7 @@ from edge_runtime.fusion.legged.filter import (
     ALL_SLIP,
     CONTRADICTION,
     NO_FOOT,
-    UNKNOWN,
+    STATE_UNKNOWN,
     LeggedFilter,
 )
 from edge_runtime.fusion.measurement import Feet, Imu
@@ -65,7 +65,7 @@ NOTHING = np.full((2, 3), math.nan)
 STUCK = Imu(0.0, np.array([0.1, 0.0, 0.2]), np.array([0.0, 0.5, 9.7]))
 FAULTS = (
     Fault("most readings lost", 0.3, of_imu(every_fifth), (imu.DROPOUT,)),
-    Fault("IMU silent for long", 0.6, of_imu(lambda r, s: None), (UNKNOWN,), Health.LOST),
+    Fault("IMU silent for long", 0.6, of_imu(lambda r, s: None), (STATE_UNKNOWN,), Health.LOST),
     Fault("IMU frozen", 0.4, of_imu(lambda r, s: STUCK._replace(stamp=r.stamp)), (imu.FROZEN,)),
     Fault("spike of force", 0.005, of_imu(lambda r, s: with_entry(r, "accel", 120)), (imu.SPIKE,)),
     Fault("spike of rate", 0.005, of_imu(lambda r, s: with_entry(r, "gyro", -25)), (imu.SPIKE,)),

@@ -95,7 +95,7 @@ class TrainConfig:
 
     @property
     def begins_with_policy(self) -> bool:
-        """Whether `initial` is a policy file, rather than a run."""
+        """Returns whether `initial` is a policy file, rather than a run."""
         return self.initial is not None and self.initial.suffix == ".onnx"
 
 

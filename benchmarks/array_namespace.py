@@ -117,7 +117,7 @@ def on_torch(state: Any) -> Any:
 
 
 def on_numpy(terms: Mapping[str, Any]) -> Terms:
-    """Tensors as arrays."""
+    """Returns tensors as arrays."""
     return {name: value.numpy() for name, value in terms.items()}
 
 

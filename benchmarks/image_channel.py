@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def image_channel(rounds: int, seconds: float) -> list[Figure]:
-    """Ticks of three loops in turns, all woken at 200 Hz on one core."""
+    """Times ticks of three loops in turns, all woken at 200 Hz on one core."""
     model, plain = model_at(PERIOD), description()
     robots: dict[str, RobotDescription] = {
         WITHOUT: plain,

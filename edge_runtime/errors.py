@@ -1,4 +1,4 @@
-"""Errors that a user can fix: a command prints them as one line and exits with 2."""
+"""Defines errors that a user can fix: a command prints them as one line and exits with 2."""
 
 import difflib
 from collections.abc import Iterable

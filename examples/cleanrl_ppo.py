@@ -71,7 +71,8 @@ def main(
 def _rollout(
     envs: Any, agent: Agent, seen: torch.Tensor, horizon: int
 ) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """Observations, actions, log probabilities, advantages, returns and rewards, (T, N, ...)."""
+    """Returns observations, actions, log probabilities, advantages, returns and rewards, (T, N,
+    ...)."""
     steps: list[tuple[torch.Tensor, ...]] = []
     for _ in range(horizon):
         policy = agent.distribution(seen)

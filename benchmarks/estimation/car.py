@@ -25,7 +25,7 @@ SETTLING = 1.0  # s after a start that do not count
 
 @dataclass(frozen=True)
 class CarEstimationErrors:
-    """Errors over all cars, without the first second after a start."""
+    """Holds the errors over all cars, without the first second after a start."""
 
     velocity_rms: float  # m/s, of the error's norm, in the body frame
     tilt_rms: float  # rad

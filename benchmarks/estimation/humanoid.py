@@ -25,7 +25,8 @@ DRIFT_SPAN, WANDER_SPAN = 60.0, 10.0  # s over which the growth of the yaw's err
 
 @dataclass(frozen=True)
 class EstimationErrors:
-    """Errors over all robots, from a second after their release until the end or their fall."""
+    """Holds the errors over all robots, from a second after their release until the end or their
+    fall."""
 
     velocity_rms: float  # m/s, of the error's norm, in the body frame
     tilt_rms: float  # rad

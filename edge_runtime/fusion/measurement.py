@@ -30,7 +30,7 @@ class Magnetometer(NamedTuple):
 
 
 class Feet(NamedTuple):
-    """Positions of the feet by forward kinematics, and probabilities that they stand."""
+    """Holds the feet's positions by forward kinematics, and the probabilities that they stand."""
 
     stamp: float  # s
     position: Float  # (F, 3) m, in the body frame

@@ -123,7 +123,7 @@ class Contract:
 
     @property
     def term_sizes(self) -> tuple[int, ...]:
-        """Entries of each observation term, history included."""
+        """Returns the number of entries of each observation term, history included."""
         return term_sizes(self.observations, self.signals)
 
     @property

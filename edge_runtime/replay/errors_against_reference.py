@@ -1,4 +1,4 @@
-"""Errors of an estimator along a log that has a reference.
+"""Computes the errors of an estimator along a log that has a reference.
 
 An estimator without magnetometer and GNSS cannot know where north is, nor where it is. It is then
 judged by what it can know: tilt, velocity in the body frame, how its heading drifts, and its path

@@ -143,7 +143,7 @@ class _EpisodesRun:
 
 
 def _driver(policy: PolicyFile | None, env: TaskVectorEnv) -> Callable[[Array], Array]:
-    """Observations (N, n) -> actions (N, A) of all robots."""
+    """Returns what maps observations (N, n) of all robots to actions (N, A)."""
     if policy is None:
         driver = PurePursuit(env)
         return lambda _: driver.act()

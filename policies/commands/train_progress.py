@@ -30,7 +30,8 @@ class TrainProgress:
 
     @property
     def rate(self) -> float:
-        """Steps per second over the last `RATE_WINDOW` iterations; 0 before there are two."""
+        """Returns the steps per second over the last `RATE_WINDOW` iterations; 0 before there are
+        two."""
         (start, first), (end, last) = self._marks[0], self._marks[-1]
         return (last - first) / (end - start) if end > start else 0.0
 

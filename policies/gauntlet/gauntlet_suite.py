@@ -84,7 +84,7 @@ def not_started(policy: PolicyFile, protocol: GauntletProtocol, run: GauntletRun
 def figures_of(
     policy: PolicyFile, protocol: GauntletProtocol, engine: str = MUJOCO
 ) -> tuple[str, ...]:
-    """Names of all that the gauntlet of this policy's robot measures in that engine.
+    """Returns the names of all that the gauntlet of this policy's robot measures in that engine.
 
     Raises:
         UserError: see `run_gauntlet`.

@@ -71,7 +71,7 @@ class Histogram:
 
     @property
     def spread(self) -> Spread:
-        """Quantiles of the values."""
+        """Returns the quantiles of the values."""
         return spread_of(self.values)
 
     def bars(self, top: float, height: float) -> list[tuple[str, float, float, float, float]]:

@@ -82,7 +82,7 @@ class FailureMap:
 
     @property
     def rings(self) -> list[Ring]:
-        """Rings of round strengths, written along a line between two sectors."""
+        """Returns rings of round strengths, written along a line between two sectors."""
         rings = []
         for force in nice_ticks(0.0, self.strongest, 5)[1:]:
             radius = _RADIUS * force / self.strongest

@@ -42,7 +42,7 @@ class Engine(ABC):
 
     @property
     def sensor_names(self) -> frozenset[str]:
-        """Names of the model's sensors."""
+        """Returns the names of the model's sensors."""
         return frozenset(self.model.sensor(k).name for k in range(self.model.nsensor))
 
     def columns(self, *sensors: str) -> Rows:

@@ -17,7 +17,7 @@ _WINDOW = 10  # points searched to either side of a car's last position
 
 @dataclass(frozen=True)
 class TrackPosition:
-    """Positions of N cars; each is that of the chassis frame's origin, in the plane."""
+    """Holds the positions of N cars; each is that of the chassis frame's origin, in the plane."""
 
     index: Index  # (N,), the centre line's point at or before the car
     along: Float  # (N,) m, arc length from the track's first point

@@ -48,7 +48,8 @@ def add_track(spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float) -
 
 
 class _Lines:
-    """Lines beside the walls of one track, as functions of the side and the distance outward."""
+    """Draws lines beside the walls of one track, as functions of the side and the distance
+    outward."""
 
     def __init__(self, tracks: Tracks, k: int) -> None:
         self._center, self._half = tracks.center[k], tracks.width[k] / 2

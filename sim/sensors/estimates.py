@@ -34,7 +34,7 @@ class GaussMarkov:
 
 @dataclass(frozen=True)
 class EstimateErrors:
-    """Errors of an estimator."""
+    """Describes the errors of an estimator."""
 
     attitude: GaussMarkov = GaussMarkov()  # rad about each horizontal axis
     velocity: GaussMarkov = GaussMarkov()  # m/s along each axis of the body

@@ -25,7 +25,7 @@ _SEARCH = 64  # cross sections searched for the quad in which a beam starts
 
 @dataclass(frozen=True)
 class LidarConfig:
-    """Beams, evenly spaced over the field of view from right to left; the middle one points
+    """Spaces beams evenly over the field of view from right to left; the middle one points
     forward."""
 
     beams: int = setting(64, "Number of beams.", above=0)

@@ -12,7 +12,7 @@ _YAW, _YAW_RATE = 200.0, 10.0  # the same about the vertical
 
 
 class Gantry:
-    """Springs and dampers between the world and the body on the free joint of N robots.
+    """Holds the body on the free joint of N robots by springs and dampers to the world.
 
     Args:
         engine: whose external forces are written.

@@ -33,7 +33,7 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class TaskConfig(ABC):
-    """Settings that every task has; a task's own config adds to them."""
+    """Declares the settings that every task has; a task's own config adds to them."""
 
     name: ClassVar[str]
     deployable: ClassVar[bool] = True

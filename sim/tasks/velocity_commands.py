@@ -14,7 +14,7 @@ from sim.engines.engine import Rows
 
 @dataclass(frozen=True)
 class VelocityCommand:
-    """Velocities in the heading frame (x forward, y left), drawn anew now and then."""
+    """Sets velocities in the heading frame (x forward, y left), drawn anew now and then."""
 
     forward: Range = setting((-0.4, 1.0), "Commanded forward velocity.", "m/s")
     lateral: Range = setting((-0.3, 0.3), "Commanded velocity to the left.", "m/s")

@@ -52,7 +52,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Ridges and valleys across x, which a robot climbs, descends, and walks along."""
+    """Builds ridges and valleys across x, which a robot climbs, descends, and walks along."""
 
     angle: float  # rad
     run: float = 3.0  # m from a valley to a ridge
@@ -76,7 +76,7 @@ class Slopes:
 
 @dataclass(frozen=True)
 class Steps:
-    """Stairs across x: a few steps up and as many down, repeated."""
+    """Builds stairs across x: a few steps up and as many down, repeated."""
 
     rise: float  # m, of each step
     tread: float = 0.6  # m

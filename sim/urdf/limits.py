@@ -15,7 +15,7 @@ _UNBOUNDED = 1e9  # a larger range counts as unlimited
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one joint, in rad or m, Nm or N, rad/s or m/s."""
+    """Holds the limits of one joint, in rad or m, Nm or N, rad/s or m/s."""
 
     lower: float | None  # None if it turns without end
     upper: float | None

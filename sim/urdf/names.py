@@ -22,7 +22,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Names:
-    """Names of links and joints, each unique among its kind.
+    """Holds the names of links and joints, each unique among its kind.
 
     A body's link and a joint have the model's name, the root's link is `base_link`. A site is a
     link of its own; if a body has its name, `_frame` is appended. Characters that ROS does not

@@ -29,7 +29,7 @@ class Conversion:
 
     @property
     def meshes(self) -> tuple[str, ...]:
-        """Names of the meshes that it needs."""
+        """Returns the names of the meshes that the model needs."""
         shapes = [s for link in self.tree.links for s in (*link.collisions, *link.visuals)]
         return tuple(dict.fromkeys(shape.mesh for shape in shapes if shape.mesh))
 

@@ -1,4 +1,4 @@
-"""Settings of the legged filter and the description of a robot's legs, without the filter."""
+"""Sets the legged filter and describes a robot's legs, without the filter."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,7 +29,7 @@ class LegChain:
 
 @dataclass(frozen=True)
 class LeggedConfig:
-    """Settings of the legged filter: noise of the sensors, gates, and limits of the health."""
+    """Sets the legged filter: noise of the sensors, gates, and limits of the health."""
 
     feet: int = setting(2, above=0)
     """Points F that may stand on the ground, 16 at most, the points of a sole one after another."""

@@ -21,7 +21,7 @@ _SURE = 40.0  # log-odds, beyond which the logistic is 0 or 1 to double precisio
 
 
 class ContactProbability:
-    """Probabilities of contact of F feet, one reading after another.
+    """Computes the probabilities of contact of F feet, one reading after another.
 
     Args:
         config: from force to probability.

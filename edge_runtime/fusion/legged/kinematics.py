@@ -1,4 +1,4 @@
-"""Positions of the feet by the joint encoders, along serial chains from the IMU to the soles.
+"""Computes the feet's positions by joint encoders, along serial chains from the IMU to the soles.
 
 A chain is described at zero joint angles, every vector along the axes of the IMU, so that no
 fixed rotation between two links is needed (the product of exponentials of Brockett, 1984, and

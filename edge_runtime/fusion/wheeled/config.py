@@ -1,4 +1,4 @@
-"""Settings of the wheeled filter: the car and its sensors."""
+"""Sets the wheeled filter: the car and its sensors."""
 
 from dataclasses import dataclass
 

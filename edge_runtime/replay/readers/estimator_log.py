@@ -1,4 +1,4 @@
-"""Logs of what an estimator was given, as it came, in one .npz file: `sim2edge log 1`.
+"""Reads and writes logs of an estimator's inputs, as they came, in one .npz file: `sim2edge log 1`.
 
 `format` says so. Each kind of measurement that occurs is a set of equally long arrays named
 `KIND_FIELD` (`imu_gyro`, `gnss_std`, ... as in `measurement`, NaN for a velocity that a fix does

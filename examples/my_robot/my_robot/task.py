@@ -23,7 +23,7 @@ def even_load(now: WalkingState) -> Float:
 
 @dataclass(frozen=True)
 class PupRewards(WalkingRewards):
-    """Weights of the terms of walking, and of the one above."""
+    """Weighs the terms of walking, and the one above."""
 
     foot_flat: float = 0.0  # its feet are points
     even_load: float = -0.5

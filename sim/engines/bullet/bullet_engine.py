@@ -98,7 +98,7 @@ class BulletEngine(Engine):
 
     @property
     def process_ids(self) -> list[int]:
-        """Ids of the processes, in the order of the simulations they step."""
+        """Returns the ids of the processes, in the order of the simulations they step."""
         return [worker.process.pid for worker in self._workers]
 
     def field(self, name: str) -> Float:

@@ -15,7 +15,7 @@ from sim.tasks.task import TaskConfig
 
 @dataclass(frozen=True)
 class VehicleNoise:
-    """Errors of the vehicle's sensors."""
+    """Sets the errors of the vehicle's sensors."""
 
     imu_gyro: Noise = Noise(0.01, 0.01)  # rad/s, mean over a control period
     imu_accel: Noise = Noise(0.15, 0.15)  # m/s²

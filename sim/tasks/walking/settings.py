@@ -15,7 +15,7 @@ from sim.terrain.terrain import TerrainConfig
 
 @dataclass(frozen=True)
 class WalkingNoise:
-    """Errors of the sensors of a robot that walks."""
+    """Sets the errors of the sensors of a robot that walks."""
 
     imu_gyro: Noise = Noise(0.02, 0.01)  # rad/s, mean over a control period
     imu_accel: Noise = Noise(0.1, 0.1)  # m/s²

@@ -8,7 +8,7 @@ _ODOM, _BASE = "odom", "base_link"  # REP-105
 
 
 class Frames(NamedTuple):
-    """Names of a robot's frames, as its nodes use them."""
+    """Holds the names of a robot's frames, as its nodes use them."""
 
     # Prefix of all frames, as `frame_prefix` of a robot_state_publisher: 'h1/', or empty
     prefix: str

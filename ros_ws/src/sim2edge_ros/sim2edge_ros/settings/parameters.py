@@ -14,7 +14,7 @@ _POLICY = "a policy file (.onnx) for this robot, or empty"
 
 @dataclass(frozen=True)
 class RobotParameters:
-    """Parameters of both nodes of a robot."""
+    """Declares the parameters of both nodes of a robot."""
 
     robot: str = setting(
         "humanoid",
@@ -33,7 +33,7 @@ class RobotParameters:
 
 @dataclass(frozen=True)
 class EdgeParameters(RobotParameters):
-    """Parameters of `edge_node`."""
+    """Declares the parameters of `edge_node`."""
 
     policy: str = setting("", allowed=_POLICY)
     """The policy file (.onnx); empty: the one that comes with the product for this robot."""
@@ -73,7 +73,7 @@ class EdgeParameters(RobotParameters):
 
 @dataclass(frozen=True)
 class SimParameters(RobotParameters):
-    """Parameters of `sim_node`."""
+    """Declares the parameters of `sim_node`."""
 
     robot: str = setting(
         "humanoid", allowed="humanoid, vehicle, or the name of a robot of another package"
@@ -98,7 +98,7 @@ class SimParameters(RobotParameters):
 
 @dataclass(frozen=True)
 class RecorderParameters:
-    """Parameters of `recorder`."""
+    """Declares the parameters of `recorder`."""
 
     folder: str = setting("bags", "The folder of the bags.")
     topics: str = setting("", allowed="a Python regular expression, or empty")

@@ -14,7 +14,9 @@ from sim2edge.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 ROOT_PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
-PAGES = [*(ROOT / name for name in ROOT_PAGES), *sorted((ROOT / "docs").glob("*.md"))]
+ROOMS = ("docs", "docs/guides", "docs/reference")
+PAGES = [*(ROOT / name for name in ROOT_PAGES)]
+PAGES += [page for room in ROOMS for page in sorted((ROOT / room).glob("*.md"))]
 PACKAGES = ("edge_runtime", "sim", "policies", "sim2edge", "assets", "tests", "benchmarks", "docs")
 
 
@@ -44,7 +46,7 @@ def test_what_an_estimator_must_know_is_found_as_described(
 ) -> None:
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs" / "run-on-a-robot.md").read_text()
+    page = (ROOT / "docs" / "guides" / "run-on-a-robot.md").read_text()
     code = next(c for c in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "leg_chains" in c)
     exec(code, {})
     found = from_json(LeggedRobotConfig, json.loads(Path("legs.json").read_text()), "legs.json")

@@ -112,7 +112,7 @@ def make_trials(
     if not task.gauntlet:
         raise UserError(
             f"there is no gauntlet for {task.name}; set its config's 'gauntlet' to one of "
-            f"{', '.join(GAUNTLETS)}, or to one of your own (docs/add-a-task.md says how)"
+            f"{', '.join(GAUNTLETS)}, or to one of your own (docs/guides/add-a-task.md says how)"
         )
     numbers = protocol.numbers(task.gauntlet)
     env = GAUNTLETS.find(task.gauntlet)(task, numbers, run, trials, rows)

@@ -180,7 +180,7 @@ def test_the_unit_gives_what_the_loop_asks_for() -> None:
 
 
 def test_the_guide_names_what_is_there() -> None:
-    page = (ROOT / "docs" / "jetson.md").read_text()
+    page = (ROOT / "docs" / "guides" / "jetson.md").read_text()
     assert len(page.splitlines()) < 90  # a page
     for name in ("deploy/Dockerfile", "deploy/sim2edge@.service"):
         assert name in page and (ROOT / name).exists()

@@ -22,6 +22,8 @@ PAGES = sorted(
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
         *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs" / "guides").glob("*.md"),
+        *(ROOT / "docs" / "reference").glob("*.md"),
         *(ROOT / "examples").rglob("*.md"),
     ]
 )

@@ -23,6 +23,7 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 STAND_IN = ROOT / "tests" / "docs" / "stand_in.py"
 STAND_INS = ("sim2edge", "make", "pip", "git", "docker", "colcon", "ros2")
 STAND_INS += ("sudo", "systemctl", "journalctl")
+WIDEST = 90  # characters, on a page that is 1200 pixels wide
 POLICY = ROOT / "assets" / "policies" / "HumanoidVelocity.onnx"
 
 
@@ -36,6 +37,13 @@ def test_every_block_has_a_language_that_is_tested(page: Path) -> None:
     assert {block.language for block in blocks(page)} <= languages
     indented = [line for line in prose(page) if line.startswith("    ") and line.strip()]
     assert indented == [], "code stands in a fence, with its language"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_line_of_code_is_wider_than_a_page(page: Path) -> None:
+    shown = page.read_text()  # a test may replace a part by something longer
+    lines = [line for block in blocks(page) for line in block.code.splitlines()]
+    assert [line for line in lines if len(line) > WIDEST and line in shown] == []
 
 
 @pytest.fixture

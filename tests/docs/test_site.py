@@ -20,3 +20,6 @@ def test_the_site_builds_without_a_warning_and_loads_nothing(tmp_path: Path) -> 
     page = (tmp_path / "site" / "index.html").read_text()
     loaded = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(https?://[^"]*)', page)
     assert loaded == []
+    room = (tmp_path / "site" / "api" / "edge_runtime.loop.html").read_text()
+    titles = re.findall(r"<h[12]>(.*?)<", room)
+    assert titles[:2] == ["edge_runtime.loop", "edge_runtime.loop.budget"]

@@ -155,6 +155,6 @@ def test_its_own_tests_pass(imported: Shell) -> None:
 
 
 def test_the_tutorial_shows_it() -> None:
-    page = (ROOT / "docs" / "tutorial.md").read_text()
+    page = (ROOT / "docs" / "guides" / "tutorial.md").read_text()
     files = [EXAMPLE / "pyproject.toml", *(EXAMPLE / "my_robot").glob("*.py")]
     assert [file.name for file in files if f"\n{file.read_text()}```" not in page] == []

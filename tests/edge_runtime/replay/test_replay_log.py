@@ -258,7 +258,7 @@ def test_the_config_counts_for_the_wheels_and_feet_of_a_log() -> None:
 
 def test_the_documentation_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).parents[3] / "docs" / "state-estimation.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "state-estimation.md").read_text()
     examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(examples) == 2
     page_names: dict[str, object] = {}  # the second goes on where the first ended

@@ -1,4 +1,4 @@
-"""The robot of docs/run-on-a-robot.md does what the page says."""
+"""The robot of docs/guides/run-on-a-robot.md does what the page says."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.edge_runtime.leg import make_contract, make_model
 
-PAGE = Path(__file__).parents[3] / "docs" / "run-on-a-robot.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guides" / "run-on-a-robot.md"
 
 
 def test_a_robot_of_ones_own(tmp_path: Path) -> None:

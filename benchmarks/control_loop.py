@@ -21,7 +21,8 @@ import onnxruntime as ort
 from figures import Figure, parse_arguments, report
 
 from edge_runtime.estimators import find_fusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.pacing import next_release, sleep_until
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.policy.contract import Contract, to_metadata

@@ -9,7 +9,8 @@ import numpy as np
 from figures import Figure, parse_arguments, report
 
 from edge_runtime.fusion.no_fusion import NoFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import COMMAND
 from policies.commands import train

@@ -13,7 +13,8 @@ import numpy as np
 from figures import Figure, parse_arguments, report
 
 from edge_runtime.estimators import find_fusion, find_name
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile

@@ -16,7 +16,8 @@ from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name
 from edge_runtime.files import make_folder, write_file
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers

@@ -9,7 +9,7 @@ import tyro
 
 from edge_runtime.connect import DriverRequest, connect
 from edge_runtime.estimators import find_fusion
-from edge_runtime.loop.control_loop import LoopConfig
+from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 

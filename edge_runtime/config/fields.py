@@ -8,7 +8,7 @@ import inspect
 import math
 import textwrap
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from itertools import pairwise
 from types import UnionType
@@ -78,6 +78,13 @@ def setting(
     """
     declared = Setting(sentence, unit, above, at_least, at_most, infinite, allowed)
     return field(default=default, metadata={_KEY: declared})
+
+
+def same_as(kind: type[Any], name: str, default: Any = MISSING, **changes: Any) -> Any:
+    """Declares a field as another dataclass does, but for another default or other changes."""
+    (of,) = (of for of in fields(kind) if of.name == name)
+    declared = replace(about(of), **{"sentence": sentence(kind, of), **changes})
+    return field(default=of.default if default is MISSING else default, metadata={_KEY: declared})
 
 
 def about(of: "Field[Any]") -> Setting:

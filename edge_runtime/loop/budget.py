@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from edge_runtime.config.fields import check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.loop.latency_histogram import LatencyHistogram
 
@@ -22,18 +23,19 @@ class BudgetConfig:
     """Sets the share of the period that each stage may take; the rest is slack.
 
     Raises:
-        UserError: a share is not positive, or together they exceed the period.
+        UserError: a share is out of bounds, or together they exceed the period.
     """
 
-    sense: float = 0.10
-    fuse: float = 0.05
-    infer: float = 0.25
-    guard: float = 0.05
-    act: float = 0.05
+    sense: float = setting(0.10, above=0, at_most=1)
+    fuse: float = setting(0.05, above=0, at_most=1)
+    infer: float = setting(0.25, above=0, at_most=1)
+    guard: float = setting(0.05, above=0, at_most=1)
+    act: float = setting(0.05, above=0, at_most=1)
 
     def __post_init__(self) -> None:
-        if min(self.shares) <= 0 or sum(self.shares) > 1:
-            raise UserError(f"budget shares {self.shares} must be positive and together at most 1")
+        check(self, "budget.")
+        if sum(self.shares) > 1:
+            raise UserError(f"budget shares {self.shares} must be together at most 1")
 
     @property
     def shares(self) -> tuple[float, ...]:

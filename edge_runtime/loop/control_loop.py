@@ -5,17 +5,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.finite import all_finite
 from edge_runtime.fusion import Fusion
-from edge_runtime.loop.budget import Budget, BudgetConfig, Stage
+from edge_runtime.loop.budget import Budget, Stage
+from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.handover import Handover, LatestValue
 from edge_runtime.loop.pacing import next_release, sleep_until, wait_for_sample
-from edge_runtime.loop.realtime import RealtimeConfig, realtime
+from edge_runtime.loop.realtime import realtime
 from edge_runtime.loop.tick import Observer, Tick
 from edge_runtime.policy.binding import check_same_operation
 from edge_runtime.policy.controller import Controller
@@ -23,24 +23,9 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Robot
 from edge_runtime.robot.sensors import Sensors
 from edge_runtime.safety.guard import Guard
-from edge_runtime.safety.rules import Fault, Reaction, Rule, default_rules
+from edge_runtime.safety.rules import Fault, Reaction, default_rules
 from edge_runtime.safety.safe_targets import SafeTargets
 from edge_runtime.signals import ATTITUDE, JOINT_POS, Array, Signals
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """Sets how the control loop runs."""
-
-    budget: BudgetConfig = field(default_factory=BudgetConfig)
-    realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
-    rules: tuple[Rule, ...] | None = None  # None: `default_rules` for the policy
-    stop_seconds: float = 1.0  # length of a controlled stop
-    first_sample_seconds: float = 10.0  # timeout for the robot's first sample
-    # How long the policy of a legged robot may take to come to a stand. It replaces the controlled
-    # stop after faults that leave senses and policy sound.
-    rest_seconds: float = 2.0
-    phase: float = 0.1  # delay from a sample's arrival to the tick that uses it, in periods
 
 
 class ControlLoop:

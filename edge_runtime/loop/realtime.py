@@ -21,11 +21,12 @@ class RealtimeConfig:
     """Requests real-time settings; the defaults need no permission."""
 
     fifo: int = setting(0, at_least=0, at_most=99)
-    """Priority of the loop under SCHED_FIFO; the process's other threads get one less. 0 keeps the
-    normal scheduler."""
-    cpu: int = setting(-1, "The only CPU on which the loop runs; -1 for any.", at_least=-1)
-    lock_memory: bool = False
-    """Whether to lock all memory of the process against paging (mlockall)."""
+    """Priority of the paced thread under SCHED_FIFO; the process's other threads get one less. 0
+    keeps the normal scheduler."""
+    cpu: int = setting(
+        -1, "The only CPU on which the loop runs; -1 for any.", at_least=-1, at_most=8191
+    )
+    lock_memory: bool = setting(False, "Whether to lock all memory of the process against paging.")
     freeze_garbage: bool = True
     """Whether to collect garbage once before the start and never while the loop runs."""
     switch_interval: float = setting(1e-4, unit="s", above=0)

@@ -8,7 +8,8 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion import Fusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Robot
 

@@ -3,7 +3,8 @@
 import pytest
 
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 

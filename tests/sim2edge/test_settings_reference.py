@@ -28,4 +28,4 @@ def test_a_row_has_name_default_sentence_unit_and_bounds() -> None:
     assert "| `--log-limit` | `500.0` | Size at which the log ends" in page
     assert "| `push_seconds` | `0.08` | " in page
     assert "| `gyro_noise` | `0.0002` | " in page
-    assert re.search(r"\| `stop_seconds` \| `1.0` \| .* From 0.1 to 10. \|", page)
+    assert re.search(r"\| `stop_seconds` \| `1.0` \| .* From 0.1 to 10 s. \|", page)

@@ -7,6 +7,7 @@ from edge_runtime.config.fields import setting
 from edge_runtime.fusion.plausibility import ImuCheckConfig
 
 Vector = tuple[float, float, float]
+MOST_FEET = 16
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class LegChain:
 class LeggedConfig:
     """Sets the legged filter: noise of the sensors, gates, and limits of the health."""
 
-    feet: int = setting(2, above=0)
-    """Points F that may stand on the ground, 16 at most, the points of a sole one after another."""
+    feet: int = setting(2, above=0, at_most=MOST_FEET)
+    """Points F that may stand on the ground, the points of a sole one after another."""
     points: int = setting(1, at_least=1, at_most=2)
     """Points of a sole: 1, or 2 (heel and toe) for a flat foot, which shows how the body turns
     about the vertical even on one leg."""

@@ -9,16 +9,15 @@ from dataclasses import fields
 
 import numpy as np
 
-from edge_runtime.errors import UserError
+from edge_runtime.config.fields import check
 from edge_runtime.fusion.compiled import Records, as_numbers, compiled
 from edge_runtime.fusion.legged.at_rest import REST
-from edge_runtime.fusion.legged.config import LeggedConfig
+from edge_runtime.fusion.legged.config import MOST_FEET, LeggedConfig
 from edge_runtime.fusion.lie import matrix_to_quaternion
 from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.timeline import EVENT_HEADER, moment, slot
 
 IMU, FEET = 0, 1  # kinds of event
-MOST_FEET = 16
 
 VECTOR = (3,)
 EVENT = np.dtype(
@@ -71,12 +70,9 @@ def parameters(config: LeggedConfig) -> Float:
     """Returns the configuration as the numbers of one `PARAMETERS`.
 
     Raises:
-        UserError: the robot has more than `MOST_FEET` points that may stand.
+        UserError: the robot has too many points that may stand.
     """
-    if config.feet > MOST_FEET:
-        raise UserError(
-            f"{config.feet} feet are more than the {MOST_FEET} that the legged filter takes"
-        )
+    check(config, "estimator.")
     p: Records = np.zeros(1, PARAMETERS)
     for name in (*_NUMBERS, "feet", "points"):
         p[name] = getattr(config, name)

@@ -11,7 +11,8 @@ import pytest
 
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.handover import Handover
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.tick import Tick

@@ -51,7 +51,14 @@ def test_each_stage_is_held_to_its_share() -> None:
     assert len(budget.stages) == len(Stage)
 
 
-@pytest.mark.parametrize("share", [0.0, -0.1, 0.9])
-def test_refuses_an_impossible_budget(share: float) -> None:
-    with pytest.raises(UserError, match="together at most 1"):
+@pytest.mark.parametrize(
+    ("share", "complaint"),
+    [
+        (0.0, "budget.infer is 0; it must be above 0 and at most 1"),
+        (-0.1, "budget.infer is -0.1"),
+        (0.9, "together at most 1"),
+    ],
+)
+def test_refuses_an_impossible_budget(share: float, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
         BudgetConfig(infer=share)

@@ -10,7 +10,7 @@ import pytest
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop import session as session_module
-from edge_runtime.loop.control_loop import LoopConfig
+from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy

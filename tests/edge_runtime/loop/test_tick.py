@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Mode

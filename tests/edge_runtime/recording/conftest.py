@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.run_recorder import RunRecorder

@@ -9,7 +9,8 @@ import pytest
 
 from edge_runtime.estimators import find_fusion
 from edge_runtime.fusion.measurement import FusedSample
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.run_recorder import RunRecorder

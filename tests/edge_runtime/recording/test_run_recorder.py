@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.run_log_format import read_run_log

@@ -4,7 +4,8 @@ import numpy as np
 
 from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Mode
 from edge_runtime.safety.rules import Fault, Reaction, Rule

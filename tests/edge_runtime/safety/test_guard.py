@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.report.run_report import reason
 from edge_runtime.robot.robot import Mode

@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import LoopConfig
+from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 from edge_runtime.slots.policy_slots import PolicySlots

@@ -15,7 +15,8 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState
 
 from edge_runtime.estimators import find_fusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.pacing import sleep_until
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand

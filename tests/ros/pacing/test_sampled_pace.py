@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.messages.wake_up import WakeUp

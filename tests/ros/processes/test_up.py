@@ -111,14 +111,14 @@ def node_says(module: str, *arguments: str) -> tuple[int, str]:
         (
             "edge.edge_node",
             "odometry_rat:=5.0",
-            "edge_node: edge_node has no parameter 'odometry_rat'; did you mean 'odometry_rate'?",
+            "edge_node: parameters: unknown key 'odometry_rat'; did you mean 'odometry_rate'?",
         ),
-        ("simulator.sim_node", "seed:=much", "parameter 'seed' must be a whole number"),
-        ("recorder.recorder_node", "polcy:=x", "recorder has no parameter 'polcy'; there are"),
+        ("simulator.sim_node", "seed:=much", "parameters: seed: 'much' is not a whole number"),
+        ("recorder.recorder_node", "polcy:=x", "parameters: unknown key 'polcy'; there are"),
         (
             "edge.edge_node",
             "cmd_vel_timeout:=100",
-            "parameter 'cmd_vel_timeout' is out of its range",
+            "cmd_vel_timeout is 100 s; it must be from 0.05 to 60 s",
         ),
     ],
 )

@@ -203,7 +203,7 @@ def test_says_what_it_removes(node: Any, tmp_path: Path) -> None:
     [
         ({"topics": "'['"}, "parameter 'topics' is '[', which is no regular expression"),
         ({"total_mb": 5.0, "file_mb": 4.0}, "bags of 5 MB in files of 4 MB make no sense"),
-        ({"total_mb": 0.5}, "parameter 'total_mb'"),
+        ({"total_mb": 0.5}, "total_mb is 0.5 MB; it must be from 1 to 1e+07 MB"),
     ],
 )
 def test_refuses_in_one_line(tmp_path: Path, parameters: dict[str, object], problem: str) -> None:

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim2edge_ros.recorder.bag import Bag, BagConfig
+from sim2edge_ros.recorder.bag import Bag
 from sim2edge_ros.recorder.bag_folder import finished
 from sim2edge_ros.recorder.recovery import recover
+from sim2edge_ros.settings.parameters import BagConfig
 from tests.ros.recorder.bags import COUNT, count_message, mcap_counts, rosbags_values, topic
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +26,8 @@ A_CHUNK = 25  # messages
 RECORDS = """
 import mmap, struct, sys, time
 from pathlib import Path
-from sim2edge_ros.recorder.bag import Bag, BagConfig
+from sim2edge_ros.recorder.bag import Bag
+from sim2edge_ros.settings.parameters import BagConfig
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from tests.ros.recorder.bags import COUNT, count_message, topic
 folder, page = sys.argv[1:]

@@ -8,12 +8,15 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from edge_runtime.config.fields import about, described, sentence
+from rclpy.parameter import Parameter
+
+from edge_runtime.config.fields import about, described, setting
+from edge_runtime.errors import UserError
 from edge_runtime.estimators import ESTIMATORS
 from edge_runtime.policy import providers
 from sim2edge_ros.commands.cmd_vel import KINDS
 from sim2edge_ros.processes.up import default_parameters
-from sim2edge_ros.settings.declaring import declare
+from sim2edge_ros.settings.declaring import declare, read
 from sim2edge_ros.settings.parameter_files import text
 from sim2edge_ros.settings.parameters import NODES
 from sim2edge_ros.settings.robot_file import shipped
@@ -43,7 +46,7 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
     declare(node, kind)
     for field in dataclasses.fields(kind):
         reported = node.describe_parameter(field.name)
-        assert reported.description == sentence(kind, field)
+        assert reported.description == described(kind, field)
         ranges = [*reported.floating_point_range, *reported.integer_range]
         bounds = [(r.from_value, r.to_value) for r in ranges]
         declared = about(field)
@@ -51,6 +54,7 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
         assert bounds == expected, field.name
         if isinstance(field.default, str) and field.name not in _FREE:
             assert reported.additional_constraints, field.name
+        assert field.name != "interface" or "one of forward" in reported.additional_constraints
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,6 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
         ("robot", shipped()),
         ("fusion", ("auto", *ESTIMATORS)),
         ("provider", ("auto", *providers.NAMES)),
-        ("cmd_vel_type", ("auto", *KINDS)),
     ],
 )
 def test_its_constraints_list_the_names_that_there_are(
@@ -70,9 +73,32 @@ def test_its_constraints_list_the_names_that_there_are(
     assert set(re.split(r", *", allowed)) == set(names)
 
 
-def test_a_whole_number_will_do_for_any(node: Any) -> None:
-    from rclpy.parameter import Parameter
+@dataclasses.dataclass(frozen=True)
+class _Above:
+    rate: float = setting(1.0, "How often.", "Hz", above=0)
+    count: int = setting(3, "How many.", above=0)
 
+
+def test_a_bound_that_excludes_itself_is_in_words_and_holds(node: Any) -> None:
+    declare(node, _Above)
+    for name in ("rate", "count"):
+        assert node.describe_parameter(name).additional_constraints == "above 0"
+    (answer,) = node.set_parameters([Parameter("rate", value=0.0)])
+    assert (answer.successful, answer.reason) == (
+        False,
+        "parameters: rate is 0 Hz; it must be positive",
+    )
+    (answer,) = node.set_parameters([Parameter("rate", value=2.0)])
+    assert answer.successful and read(node, _Above) == _Above(2.0)
+
+
+def test_a_kind_of_command_is_one_that_there_is(node: Any) -> None:
+    node._parameter_overrides = {"cmd_vel_type": Parameter("cmd_vel_type", value="joy")}
+    with pytest.raises(UserError, match="'joy' is not one of auto, " + ", ".join(KINDS)):
+        declare(node, NODES["edge_node"])
+
+
+def test_a_whole_number_will_do_for_any(node: Any) -> None:
     node._parameter_overrides = {
         "odometry_rate": Parameter("odometry_rate", value=100),
         "use_sim_time": Parameter("use_sim_time", value=False),

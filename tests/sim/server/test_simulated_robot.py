@@ -12,7 +12,8 @@ import pytest
 
 from edge_runtime.estimators import find_fusion
 from edge_runtime.fusion.no_fusion import NoFusion
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Mode
 from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot, segment_path

@@ -44,7 +44,7 @@ class CmdVel:
         ask: called with new commands, (commands,).
 
     Raises:
-        UserError: a Twist has no field for one of the policy's commands, or `kind` is unknown.
+        UserError: a Twist has no field for one of the policy's commands.
     """
 
     def __init__(
@@ -61,10 +61,6 @@ class CmdVel:
             raise UserError(
                 f"the policy's command '{unknown[0]}' has no place in {topics.CMD_VEL}; "
                 f"there are {', '.join(_PLACES)}"
-            )
-        if kind != AUTO and kind not in KINDS:
-            raise UserError(
-                f"parameter 'cmd_vel_type' is '{kind}'; there are {AUTO}, {', '.join(KINDS)}"
             )
         self._node, self._timeout, self._ask = node, timeout, ask
         self._places = [_PLACES[c.name] for c in commands]

@@ -13,7 +13,8 @@ from rclpy.node import Node
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
-from edge_runtime.loop.control_loop import ControlLoop, LoopConfig
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers

@@ -34,7 +34,7 @@ from sim2edge_ros.edge.status import ERROR, OK, WARN, Status
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.node_process import REFUSED, end_event, initialize, refuse
-from sim2edge_ros.settings.declaring import declare
+from sim2edge_ros.settings.declaring import declare, read
 from sim2edge_ros.settings.distro import ROSError, steady_clock
 from sim2edge_ros.settings.parameters import EdgeParameters
 
@@ -111,7 +111,7 @@ class EdgeNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the policy and connects to the topics; fails with the reason in the diagnostics."""
         try:
-            self.parameters = self._read_parameters()
+            self.parameters = read(self, EdgeParameters)
             self._share_time()
             drive = Drive(self._io, self.parameters)
         except UserError as error:
@@ -300,12 +300,6 @@ class EdgeNode(LifecycleNode):
     def _share_time(self) -> None:
         for node in (self._io, self._policies):
             node.set_parameters([self.get_parameter(_TIME)])
-
-    def _read_parameters(self) -> EdgeParameters:
-        values: dict[str, Any] = {
-            name: self.get_parameter(name).value for name in EdgeParameters.__dataclass_fields__
-        }
-        return EdgeParameters(**values)
 
     def _stop_autostart_if_asked(self) -> None:
         if not self._own_transition:

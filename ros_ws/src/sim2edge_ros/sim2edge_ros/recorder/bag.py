@@ -15,30 +15,11 @@ from mcap.writer import CompressionType, Writer
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, sync_folder
 from sim2edge_ros.recorder.bag_folder import ACTIVE, next_bag, prune, recover_all, write_metadata
+from sim2edge_ros.settings.parameters import BagConfig
 
 _LIBRARY = "sim2edge"
 _LARGEST_CHUNK = 1 << 20  # bytes before compression
 _CHUNKS = 8  # a file holds at least so many
-
-
-@dataclass(frozen=True)
-class BagConfig:
-    """Sets where bags are kept and how large they may become.
-
-    Raises:
-        UserError: the sizes contradict each other.
-    """
-
-    folder: Path
-    total_mb: float = 2000.0  # of all bags in the folder; the oldest files are removed
-    file_mb: float = 100.0
-
-    def __post_init__(self) -> None:
-        if not 0 < 2 * self.file_mb <= self.total_mb < float("inf"):
-            raise UserError(
-                f"bags of {self.total_mb:g} MB in files of {self.file_mb:g} MB make no sense; "
-                "allow for two files at least"
-            )
 
 
 @dataclass(frozen=True)
@@ -63,27 +44,27 @@ class Bag:
     """
 
     def __init__(self, config: BagConfig) -> None:
-        self._config = config
-        make_folder(config.folder)
-        self._lock = _lock(config.folder)
+        self._folder = folder = Path(config.folder).expanduser()
+        make_folder(folder)
+        self._lock = _lock(folder)
         self.removed: list[Path] = []  # files that were removed, oldest first
         self.messages = 0
         self.pending = 0  # messages that may not be on the disk yet
         self._held = 0  # messages in the file in progress
         self._topics: dict[str, Topic] = {}
         self._index = 0
-        self._file_size = round(config.file_mb * 1e6)
+        self._file_size, self._size = round(config.file_mb * 1e6), round(config.total_mb * 1e6)
         self._chunk_size = min(_LARGEST_CHUNK, self._file_size // _CHUNKS)
         try:
-            self.recovered = recover_all(config.folder)
-            self.path = next_bag(config.folder)
+            self.recovered = recover_all(folder)
+            self.path = next_bag(folder)
             self._open()
         except (OSError, UserError) as error:
             os.close(self._lock)
             if isinstance(error, UserError):
                 raise
             raise UserError(
-                f"cannot record into {config.folder}: {error.strerror}; a file takes "
+                f"cannot record into {folder}: {error.strerror}; a file takes "
                 f"{self._room / 1e6:g} MB, so make room or allow less of `file_mb`"
             ) from None
 
@@ -129,7 +110,7 @@ class Bag:
         """
         with suppress(OSError):  # what is still buffered may fail too
             self._file.close()
-        recover_all(self._config.folder)
+        recover_all(self._folder)
         self._open()
 
     def close(self) -> None:
@@ -153,10 +134,10 @@ class Bag:
 
         Nothing is removed to free a disk that others fill.
         """
-        limit = round(self._config.total_mb * 1e6) - self._room
-        self.removed += prune(self._config.folder, limit)
-        if shutil.disk_usage(self._config.folder).free < self._room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._config.folder))
+        limit = self._size - self._room
+        self.removed += prune(self._folder, limit)
+        if shutil.disk_usage(self._folder).free < self._room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
         self.path.mkdir(exist_ok=True)  # the bag's last file may just have been removed
         name = f"{self.path.name}_{self._index}.mcap{ACTIVE}"
         self._index += 1

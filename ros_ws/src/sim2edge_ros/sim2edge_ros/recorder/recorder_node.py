@@ -7,7 +7,6 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -19,7 +18,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from edge_runtime.errors import UserError
 from sim2edge_ros.node_process import end_event, initialize, refuse
-from sim2edge_ros.recorder.bag import Bag, BagConfig, Topic
+from sim2edge_ros.recorder.bag import Bag, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
 from sim2edge_ros.settings.declaring import declare
@@ -58,8 +57,7 @@ class RecorderNode(Node):
                 f"{error}"
             ) from None
         os.nice(parameters.nice)
-        folder = Path(parameters.folder).expanduser()
-        self._bag = Bag(BagConfig(folder, parameters.total_mb, parameters.file_mb))
+        self._bag = Bag(parameters)
         for path, count in self._bag.recovered:
             self.get_logger().info(f"recovered {path}: {count} messages")
         self._writer = BagWriter(self._bag)

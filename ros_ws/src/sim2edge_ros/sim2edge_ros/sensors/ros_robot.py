@@ -37,6 +37,7 @@ from sim2edge_ros.sensors.readers import (
 from sim2edge_ros.sensors.source import ANY_PACE, Pace, Reading, Source
 from sim2edge_ros.sensors.stamps import PeriodClock
 from sim2edge_ros.settings.distro import incompatible_qos
+from sim2edge_ros.settings.parameters import EdgeParameters
 from sim2edge_ros.settings.robot_file import RobotFile
 
 Float = npt.NDArray[np.float64]
@@ -60,8 +61,8 @@ class RosRobotConfig:
     """Sets how sensors are joined into a sample."""
 
     period: float  # s, of the control loop
-    sensor_timeout: float = 0.0  # s by which joints and feet may lag behind the IMU; 0: 2.5 periods
-    scan_timeout: float = 0.25  # s by which the lidar may lag
+    sensor_timeout: float = EdgeParameters.sensor_timeout
+    scan_timeout: float = EdgeParameters.scan_timeout
 
 
 def used_part(robot: RobotDescription, used: frozenset[str]) -> RobotDescription:

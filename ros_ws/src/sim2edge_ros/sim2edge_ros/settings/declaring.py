@@ -1,82 +1,78 @@
 """Declares a node's parameters as `parameters` describes them, and refuses what does not fit."""
 
 import dataclasses
+import math
+import typing
 from typing import Any, TypeVar, cast
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    ParameterUninitializedException,
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
 )
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from edge_runtime.config.fields import about, sentence
-from edge_runtime.errors import UserError, suggestion
+from edge_runtime.config import config_file
+from edge_runtime.config.config_file import from_json
+from edge_runtime.config.fields import about, described, shown
+from edge_runtime.errors import UserError
 
 T = TypeVar("T")
-_KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+_WHERE = "parameters"
 # rclpy declares these itself, when they are needed or in another release.
 _OF_RCLPY = ("qos_overrides.", "start_type_description_service", "use_sim_time")
 
 
 def declare(node: Node, kind: type[T]) -> T:
-    """Declares all parameters of a node and reads them.
+    """Declares all parameters of a node and reads them; later changes are checked likewise.
 
     Raises:
         UserError: a value has the wrong type or is out of range, or the node has no such parameter.
     """
-    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cast(Any, kind))
     # The parameters from files and arguments; rclpy has no public name for them.
     given: dict[str, Parameter] = cast(Any, node)._parameter_overrides
-    known = [field.name for field in fields]
-    for name in given:
-        if name not in known and not name.startswith(_OF_RCLPY):
-            raise UserError(
-                f"{node.get_name()} has no parameter '{name}'; {suggestion(name, known)}"
-            )
-    for field in fields:
-        if isinstance(field.default, float) and field.name in given:
-            given[field.name] = _as_float(given[field.name])
-    return kind(**{field.name: _declare(node, kind, field) for field in fields})
+    config = from_json(kind, _values(given.values()), _WHERE)
+    for field in dataclasses.fields(cast(Any, kind)):
+        descriptor, value = _descriptor(kind, field), getattr(config, field.name)
+        node.declare_parameter(field.name, value, descriptor, ignore_override=True)
+
+    def check(parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            from_json(kind, _values(parameters), _WHERE, read(node, kind))
+        except UserError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
+    return config
 
 
-def _as_float(parameter: Parameter) -> Parameter:
-    """Takes a whole number as a float: `rate:=100`."""
-    if parameter.type_ != Parameter.Type.INTEGER:
-        return parameter
-    return Parameter(parameter.name, Parameter.Type.DOUBLE, float(cast(int, parameter.value)))
+def read(node: Node, kind: type[T]) -> T:
+    """Returns the present parameters of a node that has declared them."""
+    names = (field.name for field in dataclasses.fields(cast(Any, kind)))
+    return kind(**{name: node.get_parameter(name).value for name in names})
+
+
+def _values(parameters: typing.Iterable[Parameter]) -> dict[str, Any]:
+    return {p.name: p.value for p in parameters if not p.name.startswith(_OF_RCLPY)}
 
 
 def _descriptor(kind: Any, field: dataclasses.Field[Any]) -> ParameterDescriptor:
-    declared = about(field)
+    """Describes a parameter for ROS, whose ranges include their ends; words exclude one."""
+    declared, hint = about(field), typing.get_type_hints(kind)[field.name]
+    choices = config_file.described(hint) if typing.get_origin(hint) is typing.Literal else ""
+    above = f"above {shown(declared.above)}" if declared.above > -math.inf else ""
+    words = "; ".join(filter(None, (above, choices, declared.allowed)))
     descriptor = ParameterDescriptor(
-        description=sentence(kind, field), additional_constraints=declared.allowed
+        description=described(kind, field), additional_constraints=words
     )
-    lower, upper = declared.at_least, declared.at_most
+    lower, upper = max(declared.above, declared.at_least), declared.at_most
     if declared.bounds and isinstance(field.default, float):
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(lower), to_value=float(upper), step=0.0)
-        ]
+        span = FloatingPointRange(from_value=float(lower), to_value=float(upper), step=0.0)
+        descriptor.floating_point_range = [span]
     elif declared.bounds:
-        descriptor.integer_range = [
-            IntegerRange(from_value=int(lower), to_value=int(upper), step=0)
-        ]
+        ends = int(max(lower, -(2**63))), int(min(upper, 2**63 - 1))
+        descriptor.integer_range = [IntegerRange(from_value=ends[0], to_value=ends[1], step=0)]
     return descriptor
-
-
-def _declare(node: Node, kind: Any, field: dataclasses.Field[Any]) -> Any:
-    declared = about(field)
-    allowed = f", which is {declared.bounds}" if declared.bounds else ""
-    try:
-        return node.declare_parameter(field.name, field.default, _descriptor(kind, field)).value
-    except InvalidParameterValueException:
-        raise UserError(
-            f"parameter '{field.name}' is out of its range{allowed}: {sentence(kind, field)}"
-        ) from None
-    except (InvalidParameterTypeException, ParameterUninitializedException):
-        raise UserError(
-            f"parameter '{field.name}' must be {_KINDS[type(field.default)]}{allowed}: "
-            f"{sentence(kind, field)}"
-        ) from None

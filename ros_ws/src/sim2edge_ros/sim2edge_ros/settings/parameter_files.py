@@ -13,6 +13,7 @@ from typing import Any
 
 from edge_runtime.config.fields import described
 from edge_runtime.files import write_file
+from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.parameters import NODES
 
 _WIDTH = 96
@@ -20,11 +21,6 @@ _WIDTH = 96
 _STARTED = {
     "edge_node": {"autostart": True, "fifo": 50, "lock_memory": True},
     "sim_node": {"fifo": 49},
-}
-_OWN: dict[str, dict[str, dict[str, Any]]] = {
-    "humanoid": {"edge_node": {"odometry_rate": 50.0}},
-    # The policy needs no estimate of the car's position, but a navigator does.
-    "vehicle": {"edge_node": {"fusion": "wheeled", "odometry_rate": 25.0}},
 }
 
 
@@ -35,10 +31,11 @@ def text(robot: str) -> str:
         "# `sim2edge up` and the launch files start from it. A file of your own (`params`)",
         "# overrides it, and an argument of the same name overrides both.",
     ]
+    wheeled = robot_file.load(robot).description.wheeled is not None
     for node, kind in NODES.items():
-        own: dict[str, Any] = {**_STARTED.get(node, {}), **_OWN.get(robot, {}).get(node, {})}
-        if node != "recorder":
-            own["robot"] = robot
+        own: dict[str, Any] = {**_STARTED.get(node, {}), "robot": robot}
+        if node == "edge_node" and wheeled:
+            own["fusion"] = "wheeled"  # a navigator needs the position, which no policy reads
         lines += [f"/**/{node}:", "  ros__parameters:", *_parameters(kind, own)]
     return "\n".join(lines) + "\n"
 
@@ -56,7 +53,7 @@ def _parameters(kind: Any, own: Mapping[str, Any]) -> list[str]:
 def main() -> int:
     """Writes the parameter files of all robots."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "config"
-    for robot in _OWN:
+    for robot in robot_file.shipped():
         write_file(folder / f"{robot}.yaml", text(robot))
     return 0
 

@@ -5,11 +5,17 @@ This module needs no ROS.
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import same_as, setting
+from edge_runtime.errors import UserError
+from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.realtime import RealtimeConfig
+from sim2edge_ros.settings.robot_file import shipped
 
 _POLICY = "a policy file (.onnx) for this robot, or empty"
+_ROBOTS = ", ".join(shipped())
 
 
 @dataclass(frozen=True)
@@ -18,17 +24,16 @@ class RobotParameters:
 
     robot: str = setting(
         "humanoid",
-        allowed="humanoid, vehicle, the name of a robot of another package, or the path of an "
-        "existing robot file",
+        allowed=f"{_ROBOTS}, the name of a robot of another package, or the path of an existing "
+        "robot file",
     )
-    """The robot: 'humanoid', 'vehicle', one that another package brings and `sim2edge up` has
+    """The robot: one of the product, one that another package brings and `sim2edge up` has
     simulated, or the path of a robot file (.json)."""
     base_frame: str = ""
     """The frame of the robot's base; empty: 'base_link', behind the namespace ('h1/base_link')."""
     odom_frame: str = ""
     """The frame in which odometry is given (REP-105); empty: 'odom', behind the namespace."""
-    fifo: int = setting(0, at_least=0, at_most=99)
-    """The priority of the paced thread under SCHED_FIFO; 0: normal scheduling."""
+    fifo: int = same_as(RealtimeConfig, "fifo")
 
 
 @dataclass(frozen=True)
@@ -48,27 +53,29 @@ class EdgeParameters(RobotParameters):
     """The folder for what a provider compiles; empty: ~/.cache/sim2edge/engines."""
     autostart: bool = False
     """Whether the node configures and activates itself, repeatedly until the robot is there."""
-    cmd_vel_timeout: float = setting(0.5, at_least=0.05, at_most=60.0)
-    """Time without `cmd_vel` after which zero velocity is asked for, in seconds."""
-    cmd_vel_type: str = setting("auto", allowed="twist, twist_stamped, or auto")
+    cmd_vel_timeout: float = setting(0.5, unit="s", at_least=0.05, at_most=60.0)
+    """Time without `cmd_vel` after which zero velocity is asked for."""
+    cmd_vel_type: Literal["auto", "twist", "twist_stamped"] = "auto"
     """The type of `cmd_vel`: 'twist', 'twist_stamped', or 'auto' for the one that is published."""
-    sensor_timeout: float = setting(0.0, at_least=0.0, at_most=10.0)
-    """How far a paced sensor may lag behind the IMU before samples are held back, in seconds; 0:
-    2.5 control periods."""
-    scan_timeout: float = setting(0.25, at_least=0.01, at_most=10.0)
-    """How far `scan` may lag behind the IMU before samples are held back, in seconds."""
-    phase: float = setting(0.25, at_least=0.0, at_most=0.4)
-    """How late a sample may be before the tick goes on without it, as a share of the control
-    period."""
-    stop_seconds: float = setting(1.0, at_least=0.1, at_most=10.0)
-    """The duration of a controlled stop, in seconds."""
-    odometry_rate: float = setting(50.0, at_least=0.0, at_most=1000.0)
-    """The rate of `odometry/filtered` and its TF, in Hz, at most the control rate; 0: none."""
+    sensor_timeout: float = setting(0.0, unit="s", at_least=0.0, at_most=10.0)
+    """How far a paced sensor may lag behind the IMU before samples are held back; 0: 2.5 control
+    periods."""
+    scan_timeout: float = setting(0.25, unit="s", at_least=0.01, at_most=10.0)
+    """How far `scan` may lag behind the IMU before samples are held back."""
+    phase: float = same_as(
+        LoopConfig,
+        "phase",
+        0.25,
+        sentence="How late a sample may be before the tick goes on without it, as a share of the "
+        "control period.",
+    )
+    stop_seconds: float = same_as(LoopConfig, "stop_seconds")
+    odometry_rate: float = setting(50.0, unit="Hz", at_least=0.0, at_most=1000.0)
+    """The rate of `odometry/filtered` and its TF, at most the control rate; 0: none."""
     publish_tf: bool = True
     """Whether to send odom to base_link on /tf where tf2_msgs is installed."""
-    cpu: int = setting(-1, at_least=-1, at_most=1023, allowed="a CPU that is there")
-    """The CPU on which alone the control loop runs; -1: any."""
-    lock_memory: bool = setting(False, "Whether to keep the node's memory from being paged out.")
+    cpu: int = same_as(RealtimeConfig, "cpu", allowed="a CPU that is there")
+    lock_memory: bool = same_as(RealtimeConfig, "lock_memory")
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,9 @@ class SimParameters(RobotParameters):
     """Declares the parameters of `sim_node`."""
 
     robot: str = setting(
-        "humanoid", allowed="humanoid, vehicle, or the name of a robot of another package"
+        "humanoid", allowed=f"{_ROBOTS}, or the name of a robot of another package"
     )
-    """The robot: 'humanoid', 'vehicle', or one that another package brings."""
+    """The robot: one of the product, or one that another package brings."""
     seed: int = setting(0, "The seed of the simulated world.", at_least=0, at_most=2**31 - 1)
     randomize: bool = False
     """Whether to draw the robot by domain randomization, and to push it."""
@@ -87,8 +94,8 @@ class SimParameters(RobotParameters):
     need `clock`, and nodes with use_sim_time."""
     clock: bool = False
     """Whether to publish /clock and to stamp messages with simulated time."""
-    interface: str = setting(
-        "forward", allowed="forward; trajectory for the humanoid; twist for the vehicle"
+    interface: Literal["forward", "trajectory", "twist"] = setting(
+        "forward", allowed="trajectory where each joint takes positions, twist for a car"
     )
     """The commands that the robot takes: 'forward' (forward_*_controller), 'trajectory'
     (joint_trajectory_controller) or 'twist' (ackermann_steering_controller)."""
@@ -97,19 +104,38 @@ class SimParameters(RobotParameters):
 
 
 @dataclass(frozen=True)
-class RecorderParameters:
+class BagConfig:
+    """Says where bags are kept and how large they may become.
+
+    Raises:
+        UserError: the sizes contradict each other.
+    """
+
+    folder: str | Path = setting("bags", "The folder of the bags.")
+    total_mb: float = setting(
+        2000.0, unit="MB", at_least=1.0, at_most=1e7, allowed="twice file_mb at least"
+    )
+    """The size that all bags of the folder may take; the oldest files are removed."""
+    file_mb: float = setting(100.0, unit="MB", at_least=0.1, at_most=1e6)
+    """The size of a file; so much and a quarter must be free."""
+
+    def __post_init__(self) -> None:
+        if not 2 * self.file_mb <= self.total_mb:
+            raise UserError(
+                f"bags of {self.total_mb:g} MB in files of {self.file_mb:g} MB make no sense; "
+                "allow for two files at least"
+            )
+
+
+@dataclass(frozen=True)
+class RecorderParameters(BagConfig):
     """Declares the parameters of `recorder`."""
 
-    folder: str = setting("bags", "The folder of the bags.")
     topics: str = setting("", allowed="a Python regular expression, or empty")
     """The recorded topics, as a regular expression for their whole names; empty: all of the node's
     namespace, and /tf, /tf_static, /clock, /diagnostics and /rosout."""
-    total_mb: float = setting(2000.0, at_least=1.0, at_most=1e7, allowed="twice file_mb at least")
-    """The size that all bags of the folder may take, in MB; the oldest files are removed."""
-    file_mb: float = setting(100.0, at_least=0.1, at_most=1e6)
-    """The size of a file, in MB; so much and a quarter must be free."""
-    discovery_seconds: float = setting(0.5, at_least=0.05, at_most=60.0)
-    """The time between two looks for new topics, in seconds."""
+    discovery_seconds: float = setting(0.5, unit="s", at_least=0.05, at_most=60.0)
+    """The time between two looks for new topics."""
     nice: int = setting(5, at_least=0, at_most=19)
     """The nice value of this process, by which it gives way to others."""
 

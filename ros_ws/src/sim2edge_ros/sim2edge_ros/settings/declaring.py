@@ -14,8 +14,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from edge_runtime.config import config_file
-from edge_runtime.config.config_file import from_json
+from edge_runtime.config.config_file import from_json, in_words
 from edge_runtime.config.fields import about, described, shown
 from edge_runtime.errors import UserError
 
@@ -62,7 +61,7 @@ def _values(parameters: typing.Iterable[Parameter]) -> dict[str, Any]:
 def _descriptor(kind: Any, field: dataclasses.Field[Any]) -> ParameterDescriptor:
     """Describes a parameter for ROS, whose ranges include their ends; words exclude one."""
     declared, hint = about(field), typing.get_type_hints(kind)[field.name]
-    choices = config_file.described(hint) if typing.get_origin(hint) is typing.Literal else ""
+    choices = in_words(hint) if typing.get_origin(hint) is typing.Literal else ""
     above = f"above {shown(declared.above)}" if declared.above > -math.inf else ""
     words = "; ".join(filter(None, (above, choices, declared.allowed)))
     descriptor = ParameterDescriptor(

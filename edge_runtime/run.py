@@ -16,6 +16,7 @@ from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name
 from edge_runtime.files import make_folder, write_file
+from edge_runtime.loop.budget import BudgetConfig
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.realtime import RealtimeConfig
@@ -69,6 +70,9 @@ class RunConfig:
         default_factory=lambda: RealtimeConfig(fifo=50, lock_memory=True)
     )
     """Real-time settings of the operating system; the report names those that it refused."""
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    """Share of the control period that each stage of a tick may take. A stage that takes more in
+    most ticks stops the robot."""
     seed: int = setting(0, "Seed of the simulated robot's world.", at_least=0)
     randomize: bool = False
     """Draw another simulated robot by the task's domain randomization, and push it."""
@@ -96,7 +100,8 @@ def main(config: RunConfig) -> int:
         name = find_name(config.fusion, policy.contract, robot.description)
         fusion = find_fusion(name, policy.contract, robot.description)
         with contextlib.closing(fusion), contextlib.ExitStack() as stack:
-            session = Session(policy, robot, fusion, LoopConfig(realtime=config.realtime))
+            timing = LoopConfig(config.budget, config.realtime)
+            session = Session(policy, robot, fusion, timing)
             loop = session.loop
             loop.command.put(command)
             slots = None

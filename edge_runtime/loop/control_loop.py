@@ -23,9 +23,11 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Robot
 from edge_runtime.robot.sensors import Sensors
 from edge_runtime.safety.guard import Guard
-from edge_runtime.safety.rules import Fault, Reaction, default_rules
+from edge_runtime.safety.rules import OVERRUNS, Fault, Reaction, default_rules
 from edge_runtime.safety.safe_targets import SafeTargets
 from edge_runtime.signals import ATTITUDE, JOINT_POS, Array, Signals
+
+_OVERRUNS = slice(OVERRUNS[0], OVERRUNS[-1] + 1)  # in the order of the stages
 
 
 class ControlLoop:
@@ -286,6 +288,7 @@ class ControlLoop:
         if self._begun:
             self.guard.reset()
             self.fusion.reset()
+            self.budget.over_lately[:] = [0.0] * len(Stage)
             self.last_tick.was_reset = True
             self._unfused = 1  # the estimator starts anew, so it has missed nothing
             self.controller.restart()
@@ -324,6 +327,7 @@ class ControlLoop:
         if fit and self._attitude is not None:  # the robot's own may be NaN in an unfit sample
             _w, x, y, _z = self._attitude[0].tolist()
             measures[Fault.TILT] = math.acos(max(-1.0, 1 - 2 * (x * x + y * y)))
+        measures[_OVERRUNS] = self.budget.over_lately  # up to the tick before this one
         reaction = self.guard.check(self.ticks)
         if self._ending.is_set():
             reaction = max(reaction, Reaction.STOP)

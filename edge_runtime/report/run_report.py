@@ -11,10 +11,11 @@ import numpy as np
 from edge_runtime.loop.budget import Stage
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.latency_histogram import LatencyHistogram, percentiles
-from edge_runtime.safety.rules import MEASURES, Fault, Reaction
+from edge_runtime.safety.rules import MEASURES, OVERRUNS, Fault, Reaction, Rule
 
 PERCENTS = (50.0, 99.0, 99.9)
 _BAR = 16  # characters
+_STAGES = tuple(stage.name.lower() for stage in Stage)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def rows(loop: ControlLoop) -> list[Row]:
     """Returns a row for each stage, then for the tick, then for the wake-up."""
     budget = loop.budget
     stages = [
-        _row(stage.name.lower(), budget.stages[stage], share, budget.limits[stage], over)
+        _row(_STAGES[stage], budget.stages[stage], share, budget.limits[stage], over)
         for stage, share, over in zip(Stage, budget.config.shares, budget.over_share)
     ]
     total = sum(budget.config.shares)
@@ -84,7 +85,7 @@ def as_dictionary(loop: ControlLoop) -> dict[str, Any]:
                 "fault": rule.fault.name.lower(),
                 "measure": MEASURES[rule.fault],
                 "limit": rule.limit,
-                "reaction": rule.reaction.name.lower(),
+                "reaction": rule.consequence,
                 "latch": rule.latch,
                 "ticks": ticks,
                 "first_tick": first,
@@ -149,6 +150,9 @@ def _summary(loop: ControlLoop, paint: Any) -> list[str]:
     sensors = loop.sensors
     missed = f"{loop.budget.missed} missed"
     reaction = f"guard: {loop.reaction.name.lower()}" if loop.reaction else "policy drives"
+    warned = {rule.fault for rule in _warning(loop)}
+    over = [name for name, fault in zip(_STAGES, OVERRUNS) if fault in warned]
+    reaction += f", over budget: {', '.join(over)}" if over else ""
     if loop.stopping and not loop.guard.latched:
         reaction = "stopped as asked"
     counts = [
@@ -168,7 +172,7 @@ def broken_rules(loop: ControlLoop) -> list[str]:
     """Returns a line for each broken rule, in the order in which they were first broken."""
     guard = loop.guard
     broken = [
-        (first, f"{MEASURES[rule.fault]} > {rule.limit:g}: {rule.reaction.name.lower()}", ticks)
+        (first, f"{_measure(loop, rule)} > {rule.limit:g}: {rule.consequence}", ticks)
         for rule, first, ticks in zip(guard.rules, guard.first_tripped, guard.ticks_tripped)
         if first is not None
     ]
@@ -186,10 +190,30 @@ def reason(loop: ControlLoop) -> str:
     if not loop.reaction or index is None:
         return ""
     rule = guard.rules[index]
-    why = f"{MEASURES[rule.fault]} > {rule.limit:g}"
+    why = f"{_measure(loop, rule)} > {rule.limit:g}"
     if rule.fault is not Fault.ESTIMATOR_LOST:
         return why
     return f"{why}: {loop.fusion.reason or loop.lost_because}"
+
+
+def current_warnings(loop: ControlLoop) -> list[str]:
+    """Returns a line for each rule that warns now."""
+    measures = loop.guard.measures
+    return [f"{_measure(loop, rule)}: {measures[rule.fault]:.2g}" for rule in _warning(loop)]
+
+
+def _warning(loop: ControlLoop) -> list[Rule]:
+    """Returns the rules that warn now."""
+    rules, measures = loop.guard.rules, loop.guard.measures
+    return [r for r in rules if not r.reaction and not measures[r.fault] <= r.limit]
+
+
+def _measure(loop: ControlLoop, rule: Rule) -> str:
+    """Describes what a rule measures; of a stage over its budget, with that budget."""
+    if rule.fault not in OVERRUNS:
+        return MEASURES[rule.fault]
+    budget = loop.budget.limits[OVERRUNS.index(rule.fault)]
+    return f"{MEASURES[rule.fault]} of {budget * 1e-6:.3g} ms"
 
 
 def _bar(share: float) -> str:

@@ -19,6 +19,15 @@ class Fault(IntEnum):
     ACTION_BEYOND_CLIP = 7
     TILT = 8
     ESTIMATOR_LOST = 9
+    # A stage of the tick takes more than its share of the budget; in the order of the stages.
+    SENSE_OVER_BUDGET = 10
+    FUSE_OVER_BUDGET = 11
+    INFER_OVER_BUDGET = 12
+    GUARD_OVER_BUDGET = 13
+    ACT_OVER_BUDGET = 14
+
+
+OVERRUNS = tuple(fault for fault in Fault if fault.name.endswith("_OVER_BUDGET"))
 
 
 MEASURES = {
@@ -32,6 +41,10 @@ MEASURES = {
     Fault.ACTION_BEYOND_CLIP: "largest action as a multiple of the clip",
     Fault.TILT: "rad from upright",
     Fault.ESTIMATOR_LOST: "ticks in a row in which the estimator does not trust itself",
+} | {
+    fault: f"share of ticks over about a second in which {fault.name.split('_')[0].lower()} "
+    "took more than its budget"
+    for fault in OVERRUNS
 }
 
 
@@ -42,7 +55,7 @@ class Reaction(IntEnum):
     is the last resort, and nothing leads from it back to a stop.
     """
 
-    NONE = 0
+    NONE = 0  # a rule only warns: it is counted and reported, and the policy drives on
     HOLD = 1  # repeat the last good target
     STOP = 2  # bring the robot to rest under control, then damp it
     DAMP = 3  # no stiffness, damping only
@@ -62,6 +75,11 @@ class Rule:
     latch: bool = True
     by_policy: bool = False  # whether a STOP is left to the policy, in ticks in which it can
 
+    @property
+    def consequence(self) -> str:
+        """What the rule leads to, in a word: warn, hold, stop or damp."""
+        return self.reaction.name.lower() if self.reaction else "warn"
+
 
 def default_rules(contract: Contract) -> tuple[Rule, ...]:
     """Returns the reactions for a robot that could hurt somebody.
@@ -69,7 +87,9 @@ def default_rules(contract: Contract) -> tuple[Rule, ...]:
     A single bad sample is bridged by holding the last good target. Bad samples that last, and any
     bad observation or action, stop the robot. A fall or a lost attitude makes it limp. Late ticks,
     a NaN from the operator and one from a sensor that the policy does not read leave the policy
-    sound, so it brings the robot to rest: a walking robot cannot stop without it.
+    sound, so it brings the robot to rest: a walking robot cannot stop without it. A stage that now
+    and then takes more than its share of the budget is reported; one that does so in most ticks
+    stops the robot, for its share was promised to the other stages.
     """
     period = contract.control_period
     return (
@@ -86,4 +106,6 @@ def default_rules(contract: Contract) -> tuple[Rule, ...]:
         Rule(Fault.TILT, contract.max_tilt, Reaction.DAMP),
         Rule(Fault.ESTIMATOR_LOST, 0, Reaction.HOLD, latch=False),
         Rule(Fault.ESTIMATOR_LOST, 5, Reaction.DAMP),
+        *(Rule(over, 0.1, Reaction.NONE, latch=False, by_policy=True) for over in OVERRUNS),
+        *(Rule(over, 0.5, Reaction.STOP, by_policy=True) for over in OVERRUNS),
     )

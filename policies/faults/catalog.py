@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from edge_runtime.loop.budget import BudgetConfig, Stage
 from edge_runtime.policy.contract import Contract
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.robot.sensors import IMU_SIGNALS
-from edge_runtime.safety.rules import Fault, Reaction, Rule
+from edge_runtime.safety.rules import OVERRUNS, Fault, Reaction, Rule
 from edge_runtime.signals import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_VEL, Signal
 from policies.faults.injections import (
     Absent,
@@ -24,6 +25,7 @@ from policies.faults.injections import (
     Noisy,
     OldStamp,
     Silent,
+    Slow,
     Toppled,
     Weak,
     WrongUnit,
@@ -84,6 +86,11 @@ def seconds_to_react(rule: Rule, injection: Injection, period: float) -> float:
         assert isinstance(injection, Late)
         to_rate = _seconds_to_rate(injection.periods, injection.every, rule.limit, period)
         return to_rate + injection.late(0, period)  # the tick that reacts is late, too
+    if rule.fault in OVERRUNS:
+        # Each tick is late until the rate is over the limit; the next one reacts, late too.
+        ticks = math.floor(math.log1p(-rule.limit) / math.log1p(-min(1.0, period))) + 1
+        slow = injection.takes(Stage(OVERRUNS.index(rule.fault)), period)
+        return (ticks + 1) * period + slow
     if rule.fault is Fault.ACTION_BEYOND_CLIP:
         return period
     counted = (math.floor(rule.limit) + 1) * period
@@ -190,7 +197,15 @@ def _of_deadlines() -> list[FaultConfig]:
         FaultConfig("1 of 2 deadlines missed", Late(1, every=1), (rate,), _STOP),
         FaultConfig("read() hangs for 0.1 s", Hung(0.1)),
         FaultConfig("read() hangs for 1 s", Hung(1.0), (burst,), _BLIND),
+        *(_of_stage(stage) for stage in Stage),
     ]
+
+
+def _of_stage(stage: Stage) -> FaultConfig:
+    """Lets a stage take 10 % of the period more than its share: all stages still fit in."""
+    over, share = OVERRUNS[stage], BudgetConfig().shares[stage] + 0.1
+    declared = (Declared(over, Reaction.NONE), Declared(over, STOP))
+    return FaultConfig(f"{stage.name.lower()} over its budget", Slow(stage, share), declared, _STOP)
 
 
 def _of_actuator(name: str) -> list[FaultConfig]:

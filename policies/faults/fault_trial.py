@@ -97,7 +97,7 @@ class FaultTrial:
         self.loop = ControlLoop(policy, self.robot, self._fusion, clock=self.clock)
         self._command: Array = np.array(config.command[: len(contract.commands)], np.float32)
         self.loop.command.put(self._command)
-        self.robot.corrupt_actions(policy)
+        self.robot.corrupt_loop(self.loop)
         self._period = contract.control_period
         self._release, self._missed = self.clock.now, 0
         self._task = simulated.env.task

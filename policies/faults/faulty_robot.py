@@ -1,12 +1,15 @@
 """Simulates a robot that faults happen to, in lockstep with a clock that is moved by hand."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-from edge_runtime.policy.inference import Policy
+from edge_runtime.loop.budget import Stage
+from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
-from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO
+from edge_runtime.safety.rules import Reaction
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signals
 from policies.faults.injections import Injection
 from sim.server.simulated_robot import SimulatedRobot
 
@@ -89,6 +92,7 @@ class FaultyRobot:
         struck = self.struck is not None
         if struck:
             self.clock.now += round(1e9 * self.injection.hangs(self.tick))
+            self._spend(Stage.SENSE)
         self._catch_up()
         since = 0.0 if self.struck is None else (self.clock.now - self.struck) * 1e-9
         if struck and self.injection.silent(since):
@@ -104,6 +108,7 @@ class FaultyRobot:
             damping=command.damping.copy(),
         )
         self._commanded = self.clock.now
+        self._spend(Stage.ACT)
 
     def close(self) -> None:
         pass
@@ -158,13 +163,30 @@ class FaultyRobot:
 
     # -- what else an injection changes ----------------------------------------------------
 
-    def corrupt_actions(self, policy: Policy) -> None:
-        """Lets the fault happen to the network of this policy, too."""
-        run = policy.run
+    def corrupt_loop(self, loop: ControlLoop) -> None:
+        """Lets the fault happen to the network, the estimator and the guard of this loop, too."""
+        policy, fusion, guard = loop.controller.policy, loop.fusion, loop.guard
+        run, update, check = policy.run, fusion.update, guard.check
 
         def corrupted_run() -> None:
             run()
+            self._spend(Stage.INFER)
             if self.struck is not None:
                 self.injection.act(policy.action)
 
+        def slow_update(signals: Signals, periods: int = 1) -> Mapping[str, Array]:
+            self._spend(Stage.FUSE)
+            return update(signals, periods)
+
+        def slow_check(tick: int) -> Reaction:
+            self._spend(Stage.GUARD)
+            return check(tick)
+
         policy.run = corrupted_run
+        fusion.update = slow_update  # type: ignore[method-assign]
+        guard.check = slow_check  # type: ignore[method-assign]
+
+    def _spend(self, stage: Stage) -> None:
+        """Lets the time pass that the injection adds to a stage."""
+        if self.struck is not None:
+            self.clock.now += round(self.injection.takes(stage, self._period))

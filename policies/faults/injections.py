@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from edge_runtime.loop.budget import Stage
 from edge_runtime.robot.sensors import IMU_SIGNALS
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signals
 
@@ -69,6 +70,10 @@ class Injection:
 
     def hangs(self, tick: int) -> float:
         """Returns how long the robot's `read` blocks in this tick, s."""
+        return 0.0
+
+    def takes(self, stage: Stage, period: float) -> float:
+        """Returns by how much longer a stage takes in each tick, s."""
         return 0.0
 
     def act(self, action: Array) -> None:
@@ -164,6 +169,17 @@ class Hung(Injection):
 
     def hangs(self, tick: int) -> float:
         return self.seconds if tick == 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Slow(Injection):
+    """Makes a stage of each tick take a share of the period more."""
+
+    stage: Stage
+    share: float
+
+    def takes(self, stage: Stage, period: float) -> float:
+        return self.share * period if stage is self.stage else 0.0
 
 
 @dataclass(frozen=True)

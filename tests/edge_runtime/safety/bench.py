@@ -4,6 +4,7 @@ import numpy as np
 
 from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
+from edge_runtime.loop.budget import BudgetConfig
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
@@ -28,13 +29,14 @@ class Bench:
         rules: tuple[Rule, ...] | None = None,
         robot: LegRobot | None = None,
         fusion: Fusion | None = None,
+        budget: BudgetConfig | None = None,
     ) -> None:
         self.robot, self.clock = robot or LegRobot(), ManualClock()
         self.loop = ControlLoop(
             Policy(make_model(make_contract())),
             self.robot,
             fusion or AttitudeFusion(0.02, BURST),
-            LoopConfig(rules=rules),
+            LoopConfig(budget or BudgetConfig(), rules=rules),
             self.clock,
         )
 

@@ -187,7 +187,10 @@ RULES = st.builds(
 )
 
 
-@given(st.lists(RULES, max_size=8), st.lists(st.lists(st.floats(0, 20), min_size=10, max_size=10)))
+MEASURED = st.lists(st.floats(0, 20), min_size=len(Fault), max_size=len(Fault))
+
+
+@given(st.lists(RULES, max_size=8), st.lists(MEASURED))
 def test_the_most_severe_reaction_wins_and_latches(
     rules: list[Rule], ticks: list[list[float]]
 ) -> None:

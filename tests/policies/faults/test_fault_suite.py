@@ -53,6 +53,7 @@ HUMANOID = {
     "left knee dead": Reaction.DAMP,
     "action NaN": Reaction.STOP,
     "operator's command NaN": Reaction.STOP,
+    "fuse over its budget": Reaction.STOP,
     "tipped over": Reaction.DAMP,
 }
 CAR = {

@@ -1,5 +1,6 @@
 """An edge node is configured before a robot is there."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -9,10 +10,12 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import CPU
+from edge_runtime.safety.rules import OVERRUNS, Fault
 from sim2edge_ros.commands.commanders import commanders
 from sim2edge_ros.edge.diagnostics import Diagnostics
 from sim2edge_ros.edge.drive import Drive
@@ -83,3 +86,26 @@ def test_a_publisher_of_targets_or_gains_counts_as_a_commander(node: Any, topic:
     assert commanders(node) == []
     node.create_publisher(Float64MultiArray, topic, topics.COMMAND)
     assert commanders(node) == [f"/probe ({topic})"]
+
+
+def test_a_stage_over_its_budget_is_in_the_diagnostics(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with drive(node, fuse_share=0.1) as made:
+        loop = made.loop
+        assert loop.budget.config.fuse == 0.1
+        monkeypatch.setattr(made, "active", True)
+        made._began = time.monotonic()
+        loop.guard.measures[Fault.FUSE_OVER_BUDGET] = 0.2
+        status = Diagnostics("/edge_node", made).statuses(0.0)[0]
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message == (
+        "share of ticks over about a second in which fuse took more than its budget of 4 ms: 0.2"
+    )
+
+
+def test_simulated_time_has_no_budget(node: Any) -> None:
+    """It stands still within a tick, or jumps by a period."""
+    node.set_parameters([Parameter("use_sim_time", value=True)])
+    with drive(node) as made:
+        assert not {rule.fault for rule in made.loop.guard.rules}.intersection(OVERRUNS)

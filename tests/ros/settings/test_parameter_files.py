@@ -50,7 +50,8 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
         ranges = [*reported.floating_point_range, *reported.integer_range]
         bounds = [(r.from_value, r.to_value) for r in ranges]
         declared = about(field)
-        expected = [(declared.at_least, declared.at_most)] if declared.bounds else []
+        lowest = max(declared.at_least, declared.above)
+        expected = [(lowest, declared.at_most)] if declared.bounds else []
         assert bounds == expected, field.name
         if isinstance(field.default, str) and field.name not in _FREE:
             assert reported.additional_constraints, field.name

@@ -6,7 +6,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.report.run_report import reason, rows
+from edge_runtime.report.run_report import current_warnings, reason, rows
 from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.edge.drive import Drive
 
@@ -106,6 +106,8 @@ class Diagnostics:
             return WARN, "; ".join(loop.observer_failures)
         if missed_share > _LATE:
             return WARN, f"{missed_share:.0%} of periods missed"
+        if warned := current_warnings(loop):
+            return WARN, "; ".join(warned)
         return OK, "policy drives"
 
     def _sensors(self, seconds: float) -> DiagnosticStatus:

@@ -13,6 +13,7 @@ from rclpy.node import Node
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
+from edge_runtime.loop.budget import BudgetConfig, Stage
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.realtime import RealtimeConfig
@@ -20,6 +21,7 @@ from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand
+from edge_runtime.safety.rules import OVERRUNS, default_rules
 from edge_runtime.signals import ATTITUDE, JOINT_POS, Array
 from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
@@ -85,7 +87,12 @@ class Drive:
             stack.enter_context(closing(self.robot))
             _check_cpu(parameters.cpu)
             wanted = RealtimeConfig(parameters.fifo, parameters.cpu, parameters.lock_memory)
+            shares = (getattr(parameters, f"{stage.name.lower()}_share") for stage in Stage)
+            rules = default_rules(contract)
             loop_config = LoopConfig(
+                BudgetConfig(*shares),
+                # Simulated time stands still within a tick, or jumps by a period.
+                rules=tuple(r for r in rules if r.fault not in OVERRUNS or not self.simulated_time),
                 # A loop that follows simulated time as fast as it can must not have priority.
                 realtime=RealtimeConfig() if self.simulated_time else wanted,
                 stop_seconds=parameters.stop_seconds,

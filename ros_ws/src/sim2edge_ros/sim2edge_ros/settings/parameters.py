@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from edge_runtime.config.fields import same_as, setting
 from edge_runtime.errors import UserError
+from edge_runtime.loop.budget import BudgetConfig
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.realtime import RealtimeConfig
 from sim2edge_ros.settings.robot_file import shipped
@@ -69,6 +70,11 @@ class EdgeParameters(RobotParameters):
         sentence="How late a sample may be before the tick goes on without it, as a share of the "
         "control period.",
     )
+    sense_share: float = same_as(BudgetConfig, "sense")
+    fuse_share: float = same_as(BudgetConfig, "fuse")
+    infer_share: float = same_as(BudgetConfig, "infer")
+    guard_share: float = same_as(BudgetConfig, "guard")
+    act_share: float = same_as(BudgetConfig, "act")
     stop_seconds: float = same_as(LoopConfig, "stop_seconds")
     odometry_rate: float = setting(50.0, unit="Hz", at_least=0.0, at_most=1000.0)
     """The rate of `odometry/filtered` and its TF, at most the control rate; 0: none."""

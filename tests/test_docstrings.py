@@ -11,7 +11,7 @@ Definition = ast.ClassDef | ast.FunctionDef
 VERB = re.compile(
     r"(?!(?:Error|Setting|Parameter|Position|Weight|Entrie|Velocitie)s)[A-Z][a-z-]+s\b"
 )
-WORDS = re.compile(r"\b(told|tells? of|lest|whoever|heeds?|rubs?|it was had)\b")
+WORDS = re.compile(r"\b(told|tells? of|lest|whoever|heeds?|rubs?|spoil(?:s|ed|t)?|it was had)\b")
 FOLDERS = ("benchmarks", "docs", "examples", "ros_ws", "tests", *PACKAGES)
 # The command line shows these as what a command or a task does, in the imperative.
 COMMANDS = ("Demo", "Evaluate", "Export", "Fuse", "Inspect", "Render", "Run", "Train", "Up", "Urdf")

@@ -24,7 +24,7 @@ class BatchPPO(PPO):
     - With a `mirror`, half of each minibatch also asks that the policy do in the mirrored
       observation what it does here, mirrored (see `policies.train.symmetry`).
     - In the first `critic_steps` control steps the critic learns alone: an actor that was trained
-      before is not spoilt by a critic that knows nothing yet.
+      before does not get worse by a critic that knows nothing yet.
     - The normalizer takes in the rollout afterwards, so that the rollout and the updates from it
       saw the same statistics.
     """

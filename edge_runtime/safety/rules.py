@@ -77,7 +77,7 @@ class Rule:
 
     @property
     def consequence(self) -> str:
-        """What the rule leads to, in a word: warn, hold, stop or damp."""
+        """Returns what the rule leads to, in a word: warn, hold, stop or damp."""
         return self.reaction.name.lower() if self.reaction else "warn"
 
 

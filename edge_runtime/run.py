@@ -199,6 +199,7 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
             if live:
                 shown = _show(table(loop, color=True), shown)
         was_interrupted = interrupted.is_set()
+        driven = loop.ticks
         interrupted.clear()  # a second signal skips this
         session.come_to_rest(interrupted)
     finally:
@@ -209,6 +210,7 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
             f"robot '{loop.robot.description.name}' gave {what}; is it switched on and healthy?"
         )
     _show(table(loop, color=live), shown)
+    print(f"{driven} ticks driving, {loop.ticks - driven} more to bring the robot to rest")
     for line in broken_rules(loop):
         print(f"guard: {line}")
     for line in loop.observer_failures:

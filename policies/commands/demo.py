@@ -43,6 +43,7 @@ def main(config: DemoConfig) -> int:
     """
     started = time.monotonic()
     made: list[Path] = []
+    print(_announcement(config), flush=True)
     for task, command in COMMANDS.items():
         with as_file(files("assets").joinpath(f"policies/{task}.onnx")) as policy:
             made += _drive(config, task, policy, command)
@@ -52,6 +53,18 @@ def main(config: DemoConfig) -> int:
     for path in made:
         print(f"  {path}")
     return 0
+
+
+def _announcement(config: DemoConfig) -> str:
+    """Returns what is going to happen, and how long it takes on two cores."""
+    drives = f"both robots drive for {config.seconds:g} s each and are filmed"
+    if not config.minutes:
+        return f"This takes some 3 minutes: {drives}."
+    return (
+        f"This takes some {config.minutes + 4:.0f} minutes: {drives}; then a humanoid learns from "
+        f"scratch for {config.minutes:g} minutes. That is enough to stand longer and to begin to "
+        "step, not to walk; a whole training takes some 25 minutes."
+    )
 
 
 def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]) -> list[Path]:

@@ -18,14 +18,25 @@ _UNUSUAL = 0.25  # if at least this far, in shares of the trials, from the middl
 
 
 @dataclass(frozen=True)
+class Extreme:
+    """A setting of a trial that is far from the middle of all trials."""
+
+    name: str
+    value: float
+    above: bool  # most of the others
+    passed: int  # of the others, those that it is above, or else below
+    others: int
+
+
+@dataclass(frozen=True)
 class TrialCard:
     """Shows one trial with its film, if there is one."""
 
     result: SuiteResult
     trial: TrialResult
     film: Film | None
-    extremes: list[tuple[str, float, float]]
-    """Name, value and rank (0 to 1) of the settings farthest from the middle of all trials."""
+    extremes: list[Extreme]
+    """The settings farthest from the middle of all trials."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +82,19 @@ def _cards(report: EvaluationReport, result: SuiteResult) -> Iterator[TrialCard]
         yield TrialCard(result, trial, filmed.get(trial.trial), _extremes(result, trial))
 
 
-def _extremes(result: SuiteResult, trial: TrialResult) -> list[tuple[str, float, float]]:
-    ranked = []
+def _extremes(result: SuiteResult, trial: TrialResult) -> list[Extreme]:
+    ranked: list[tuple[float, Extreme]] = []
     for name, value in trial.settings.items():
         others = np.array([t.settings.get(name, math.nan) for t in result.trials])
         others = others[np.isfinite(others)]
         if name in LABELS or not math.isfinite(value) or len(np.unique(others)) <= 2:
             continue
-        rank = float((others < value).mean() + 0.5 * (others == value).mean())
-        if abs(rank - 0.5) >= _UNUSUAL:
-            ranked.append((name, value, rank))
-    return sorted(ranked, key=lambda setting: -abs(setting[2] - 0.5))[:EXTREMES]
+        below, above = int((others < value).sum()), int((others > value).sum())
+        far = abs(below - above) / (2 * len(others))
+        if far >= _UNUSUAL:
+            extreme = Extreme(name, value, below > above, max(below, above), len(others) - 1)
+            ranked.append((far, extreme))
+    return [extreme for _, extreme in sorted(ranked, key=lambda e: -e[0])][:EXTREMES]
 
 
 def _table(report: EvaluationReport, result: SuiteResult) -> TrialTable:

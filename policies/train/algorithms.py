@@ -163,11 +163,12 @@ class PPOLearner(Learner):
 
     def make(self, common: dict[str, Any]) -> BaseAlgorithm:
         ppo = self.config.ppo
+        # SB3 warns of a last minibatch that is smaller, which `BatchPPO` splits off without harm.
         algorithm = BatchPPO(
             **common,
             learning_rate=ppo.learning_rate,
             n_steps=ppo.horizon,
-            batch_size=ppo.minibatch,
+            batch_size=ppo.horizon * self.config.num_envs,
             n_epochs=ppo.epochs,
             gamma=ppo.gamma,
             gae_lambda=ppo.gae_lambda,
@@ -176,7 +177,7 @@ class PPOLearner(Learner):
             max_grad_norm=ppo.max_grad_norm,
         )
         algorithm.desired_kl, algorithm.clip_ratio = ppo.desired_kl, ppo.clip_range
-        algorithm.symmetry = ppo.symmetry
+        algorithm.symmetry, algorithm.batch_size = ppo.symmetry, ppo.minibatch
         return algorithm
 
     def actor_network(self, policy: Any, actor_size: int) -> ActorNetwork:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,6 +79,8 @@ def test_drives_the_simulated_robot_and_reports(policy: Path, tmp_path: Path) ->
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["robot"] == "humanoid"
     # And coming to rest, if it still stands by then.
+    driving, rest = re.findall(r"(\d+) ticks driving, (\d+) more to bring", run.stdout)[0]
+    assert int(driving) + int(rest) == report["ticks"]
     assert 60 < report["ticks"] + report["missed"] < 250
     assert report["samples"]["new"] > 60
     assert set(report["latency_us"]) == {

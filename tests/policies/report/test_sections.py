@@ -94,6 +94,7 @@ def test_what_only_names_something_is_no_cause() -> None:
     assert "Share of success by wind" in text and "Share of success by track" not in text
     unlike = re.findall(r"<li><strong>(.*?)</strong>", text)
     assert "wind" in unlike and "track" not in unlike
+    assert re.search(r"<strong>wind</strong> 0 N, below (\d+) of the \1 others", text)
     assert "track" in Reader(text).tables["Every trial in MuJoCo"][0]
 
 

@@ -65,6 +65,13 @@ def test_it_trains_and_resumes_with_its_settings(tmp_path: Path) -> None:
     assert made == [pytest.approx(0.05)] * 2
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_a_rollout_need_not_be_whole_minibatches(tmp_path: Path) -> None:
+    asked = ("train", "VehicleTrack", *SHORT, "--ppo.minibatch=20", f"--run-dir={tmp_path / 'run'}")
+    assert main([*asked, "--steps=32"]) == 0
+    assert main(["train", "--resume", str(tmp_path / "run"), "--steps=64"]) == 0
+
+
 @pytest.mark.usefixtures("registered")
 def test_any_algorithm_resumes_to_the_same_bits(tmp_path: Path) -> None:
     whole, parted = tmp_path / "whole", tmp_path / "parted"

@@ -20,11 +20,12 @@ from estimation.attitude_peers import madgwick, vqf_defaults
 from estimation.legged_peers import PlainInvariantFilter
 from figures import Figure, report
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.attitude.filter import AttitudeFilter
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
-from edge_runtime.fusion.measurement import Feet, Float, GnssFix, Imu, Wheels
+from edge_runtime.fusion.measurement import Feet, GnssFix, Imu, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.replay.errors_against_reference import Errors, errors_against_reference

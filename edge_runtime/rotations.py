@@ -1,9 +1,8 @@
 """Computes rotations of N rows; quaternions are wxyz, body to world, (N, 4)."""
 
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
+from edge_runtime.arrays import Float
 
 
 def multiply(p: Float, q: Float) -> Float:

@@ -3,14 +3,12 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 from vqf import VQF
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.measurement import Imu, Magnetometer
 from edge_runtime.replay.readers import Log
 from edge_runtime.rotations import multiply
-
-Float = npt.NDArray[np.float64]
 
 
 def vqf_defaults(log: Log) -> Float:

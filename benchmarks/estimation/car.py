@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_log
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
@@ -15,8 +15,6 @@ from edge_runtime.signals import Array
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.vehicle import VEHICLE_ESTIMATOR
 from sim.tasks.task import TaskConfig
-
-Float = npt.NDArray[np.float64]
 
 BOUNDS_3 = (0.2158, 9.348)  # 95 % interval of a chi-squared variable of 3 degrees of freedom
 BOUNDS_9 = (2.700, 19.023)  # of 9 degrees of freedom

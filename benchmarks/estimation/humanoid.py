@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.legged.fusion import LeggedFusion
@@ -15,8 +15,6 @@ from edge_runtime.signals import Array
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.gantry import Gantry
 from sim.tasks.task import TaskConfig
-
-Float = npt.NDArray[np.float64]
 
 NEES_BOUNDS = (1.237, 14.449)  # 95 % interval of a chi-squared variable of 6 degrees of freedom
 SETTLING = 1.0  # s after a start that do not count

@@ -1,9 +1,8 @@
 """Implements peers: filters that the fusion benchmark runs beside ours."""
 
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
+from edge_runtime.arrays import Float
 
 _GRAVITY = np.array([0.0, 0.0, -9.80665])
 

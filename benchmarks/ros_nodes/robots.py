@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from control_loop import empty_loop
 from figures import Figure
 from nav_msgs.msg import Odometry
 
+from edge_runtime.arrays import Float
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.contract import Command
@@ -37,7 +37,6 @@ from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.robot_file import default_policy
 from sim2edge_ros.simulator.sensor_publisher import TRUTH
 
-Float = npt.NDArray[np.float64]
 TASKS = {"humanoid": "HumanoidVelocity", "vehicle": "VehicleTrack"}
 _FALLEN = 0.5  # m, height of the pelvis
 _HOLDS = 5.0  # s for which a command stays the same

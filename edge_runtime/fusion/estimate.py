@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from edge_runtime.fusion.measurement import Float, Imu, Measurement
+from edge_runtime.arrays import Float
+from edge_runtime.fusion.measurement import Imu, Measurement
 
 
 class Health(IntEnum):

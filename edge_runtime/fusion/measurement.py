@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
+from edge_runtime.arrays import Float
 
 
 class Imu(NamedTuple):

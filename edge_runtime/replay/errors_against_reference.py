@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.measurement import Float, GnssFix, Magnetometer
+from edge_runtime.fusion.measurement import GnssFix, Magnetometer
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.replay_log import EstimateSeries
 from edge_runtime.rotations import multiply, rotation_matrix

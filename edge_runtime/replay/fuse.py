@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.measurement import Float, kind_of
+from edge_runtime.fusion.measurement import kind_of
 from edge_runtime.replay.errors_against_reference import (
     Errors,
     consistency,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edge_runtime.arrays import Bool, Float
 from edge_runtime.fusion.estimate import Health
-from edge_runtime.fusion.measurement import Float, GnssFix
+from edge_runtime.fusion.measurement import GnssFix
 from edge_runtime.replay.errors_against_reference import Errors, summary
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.replay_log import EstimateSeries
@@ -22,7 +22,6 @@ _HEALTH = {
     Health.DEGRADED: "#fbbf24",
     Health.GOOD: "#22c55e",
 }
-Mask = npt.NDArray[np.bool_]
 _POINTS = 1600  # of a line; more than its pixels
 _DEGREES = 180.0 / math.pi
 _HIDDEN = 1e3  # standard deviation of what an estimator does not estimate, at least
@@ -165,7 +164,7 @@ def _position(run: EstimateSeries, errors: Errors | None) -> list[_Panel]:
     return _error_row(("position error x", "position error y"), "m", errors.position, sigma)
 
 
-def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Mask) -> None:
+def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Bool) -> None:
     """Draws a panel; its range is that of the settled estimator."""
     known = np.isfinite(panel.estimate)
     axes.set_title(panel.title, loc="left", fontsize=9.5, color=_INK, pad=5)

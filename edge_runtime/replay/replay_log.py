@@ -10,18 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
-from edge_runtime.fusion.measurement import (
-    Displacement,
-    Feet,
-    Float,
-    GnssFix,
-    Imu,
-    Wheels,
-    kind_of,
-)
+from edge_runtime.fusion.measurement import Displacement, Feet, GnssFix, Imu, Wheels, kind_of
 from edge_runtime.recording.run_log_format import RunRecord
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.replayed_fusion import ReplayedFusion

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.arrays import Bool
 from edge_runtime.signals import Array
 from policies.evaluation.measures import MeasuredEnv, Values, mean_of_known
 from policies.train.config import SEEDS
 from sim.engines.choice import MUJOCO
-from sim.engines.engine import Bool
 from sim.envs.vector_env import MODEL
 from sim.tasks.task import TaskConfig
 

@@ -13,11 +13,10 @@ from typing import cast
 import numba
 import numpy as np
 
+from edge_runtime.arrays import Float, Index
 from edge_runtime.signals import Array
 from sim.envs.vector_env import TaskVectorEnv
 from sim.racing.line import racing_lines
-from sim.racing.position import Index
-from sim.racing.tracks import Float
 from sim.tasks.driving.task import DrivingTask
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.signals import COMMAND
-from sim.engines.engine import Float
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.task import Task
 

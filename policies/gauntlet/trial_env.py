@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.random import Generator, SeedSequence
 
+from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.plugins import Registry
 from edge_runtime.signals import Array
 from policies.evaluation.measures import MeasuredEnv
@@ -17,7 +18,6 @@ from policies.evaluation.suite_result import SURVIVAL, PushResult, TrialResult, 
 from policies.gauntlet.random_per_row import RowGenerator
 from policies.train.config import SEEDS
 from sim.engines.choice import MUJOCO
-from sim.engines.engine import Bool, Float, Rows
 from sim.envs.vector_env import MODEL
 from sim.tasks.task import TaskConfig
 

@@ -6,11 +6,8 @@ from typing import Any
 
 import mujoco
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
-Bool = npt.NDArray[np.bool_]
+from edge_runtime.arrays import Bool, Float, Rows
 
 
 class Engine(ABC):

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from mujoco.batch import Batch
 
-from sim.engines.engine import Bool, Engine, Float, Rows
+from edge_runtime.arrays import Bool, Float, Rows
+from sim.engines.engine import Engine
 
 _CTRL = int(mujoco.mjtState.mjSTATE_CTRL)
 # mj_step reads these and does not compute them from others: they are saved for bit-equal

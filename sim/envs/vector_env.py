@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 from gymnasium.vector.utils import batch_space
 
+from edge_runtime.arrays import Float, Rows
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion
 from edge_runtime.observation.builder import ObservationBuilder, signals_read
@@ -24,7 +25,6 @@ from edge_runtime.signals import (
 )
 from sim.engines.actuators import Actuators
 from sim.engines.choice import MUJOCO, make_engine
-from sim.engines.engine import Float, Rows
 from sim.sensors.estimates import (
     ESTIMATED,
     EstimateErrors,

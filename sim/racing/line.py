@@ -7,7 +7,8 @@ between the walls with the least sum of squared curvature, close to the fastest 
 import numba
 import numpy as np
 
-from sim.racing.tracks import Float, Tracks
+from edge_runtime.arrays import Float
+from sim.racing.tracks import Tracks
 
 _STRIDES = (16, 8, 4, 2, 1)  # from coarse to fine, for a bend spreads slowly on a fine path
 _SWEEPS = 80

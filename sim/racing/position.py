@@ -8,9 +8,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from sim.racing.tracks import Float, Tracks
-
-Index = npt.NDArray[np.int64]
+from edge_runtime.arrays import Float, Index
+from sim.racing.tracks import Tracks
 
 _WINDOW = 10  # points searched to either side of a car's last position
 

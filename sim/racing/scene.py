@@ -7,9 +7,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from sim.racing.tracks import Float, Tracks
-
-Mask = npt.NDArray[np.bool_]
+from edge_runtime.arrays import Bool, Float
+from sim.racing.tracks import Tracks
 
 _TRIANGLE = mujoco.mjtGeom.mjGEOM_MESH
 _THICKNESS = 0.15  # m, of the barriers
@@ -61,7 +60,7 @@ class _Lines:
         return self._center + side * (self._half + outward) * self._left
 
 
-def _widened(mask: Mask, by: int) -> Mask:
+def _widened(mask: Bool, by: int) -> Bool:
     """Extends True by `by` points before and after, around the lap."""
     return np.any([np.roll(mask, step) for step in range(-by, by + 1)], axis=0)
 
@@ -79,7 +78,7 @@ def _at(line: Float, height: float) -> Float:
 
 
 def _strip(
-    right: Float, left: Float, height: float, where: Mask
+    right: Float, left: Float, height: float, where: Bool
 ) -> tuple[Float, npt.NDArray[np.int64]]:
     """Adds a flat band between two lines, facing up."""
     r, s = _at(right, height), _at(left, height)
@@ -88,7 +87,7 @@ def _strip(
 
 
 def _fence(
-    line: Float, height: float, where: Mask, to_the_left: bool = False
+    line: Float, height: float, where: Bool, to_the_left: bool = False
 ) -> tuple[Float, npt.NDArray[np.int64]]:
     """Adds an upright band along a line, facing right of it, or left."""
     low, high = _at(line, 0.0), _at(line, height)
@@ -121,7 +120,7 @@ def _add_mesh(
     geom.group = 1
 
 
-def _add_barriers(spec: mujoco.MjSpec, tracks: Tracks, k: int, height: float, bent: Mask) -> None:
+def _add_barriers(spec: mujoco.MjSpec, tracks: Tracks, k: int, height: float, bent: Bool) -> None:
     line = _Lines(tracks, k)
     panel = (np.arange(tracks.points) * tracks.length[k] / tracks.points / 2.0).astype(int) % 2 == 0
     looks = {

@@ -11,10 +11,10 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.arrays import Float
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
 
-Float = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 
 _CANDIDATES = 64  # drawn at once; about half are kept

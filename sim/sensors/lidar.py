@@ -12,12 +12,11 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.arrays import Bool, Float, Index
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.signals import Array
-from sim.racing.tracks import Float, Tracks
+from sim.racing.tracks import Tracks
 
-Index = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 Point = Float | tuple[float, float]
 
 _SEARCH = 64  # cross sections searched for the quad in which a beam starts

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.config.fields import Range, setting
-from sim.engines.engine import Bool, Engine, Float, Rows
+from sim.engines.engine import Engine
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.rotations import rotation_matrix
-from sim.engines.engine import Engine, Float
+from sim.engines.engine import Engine
 
 # Soft for a robot of 40 kg whose forces are updated every 20 ms.
 _PLACE, _SPEED = 2000.0, 500.0  # N/m and N s/m, horizontally: the feet carry the weight

@@ -11,11 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
+from edge_runtime.arrays import Bool, Float
 from edge_runtime.policy.contract import Contract
 from edge_runtime.signals import Array
-
-Float = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 
 class BatchEnv(Protocol):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime.arrays import Float, Rows
 from edge_runtime.config.fields import Range, setting
 from sim.engines.actuators import Actuators
-from sim.engines.engine import Engine, Float, Rows
+from sim.engines.engine import Engine
 
 
 @dataclass(frozen=True)

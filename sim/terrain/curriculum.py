@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.signals import Array
-from sim.engines.engine import Bool, Float, Rows
 
 _LEAST = 1.0  # m, least commanded distance of an episode that is judged
 # Share of it that must be walked to go up, and below which to go down

@@ -6,8 +6,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.signals import Array
-from sim.engines.engine import Bool, Float, Rows
 from sim.terrain.curriculum import Curriculum
 from sim.terrain.terrain import TerrainConfig, find_terrain
 

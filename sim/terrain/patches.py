@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
+from edge_runtime.arrays import Float
+
 REACH = 24.0  # m from the centre to the border of a patch, farther than a robot walks
 DEPTH = 0.1  # m, depth of a box below the lowest ground
 

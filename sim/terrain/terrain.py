@@ -13,8 +13,9 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.arrays import Float
 from edge_runtime.config.fields import setting
-from sim.terrain.patches import Box, Flat, Float, Patch, Rough, Slopes, Steps
+from sim.terrain.patches import Box, Flat, Patch, Rough, Slopes, Steps
 
 Kind = Literal["flat", "slope", "steps", "rough"]
 _UNSEEN = 1_000_000  # seeds from here on are not for training

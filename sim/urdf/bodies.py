@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.urdf.pose import Float
+from edge_runtime.arrays import Float
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.rotations import rotation_matrix
 from sim.urdf.bodies import BodyFrames, Masses
-from sim.urdf.pose import Float
 
 
 @dataclass(frozen=True)

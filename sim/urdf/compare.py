@@ -7,12 +7,12 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from sim.urdf.bodies import BodyFrames, Masses
 from sim.urdf.bullet_model import BulletModel, open_bullet
 from sim.urdf.model_robot import ModelRobot, find_model_robot
 from sim.urdf.names import Names, find_names
-from sim.urdf.pose import Float
 from sim.urdf.tree import link_frame
 
 POSES = 1000

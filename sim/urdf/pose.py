@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import mujoco
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
+from edge_runtime.arrays import Float
+
 _SINGULAR = 1e-14  # cosine of the pitch below which yaw is mere rounding
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.policy.contract import Actuator
 from sim.urdf.limits import Limits, joint_limits
 from sim.urdf.mimic import Mimic, mimics
 from sim.urdf.model_robot import ModelRobot
 from sim.urdf.names import Names
-from sim.urdf.pose import Float, Pose, pose, shift, turn
+from sim.urdf.pose import Pose, pose, shift, turn
 from sim.urdf.shapes import Capsules, Shape, collides, is_visible, shapes
 
 

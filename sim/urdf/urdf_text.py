@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from sim.urdf.pose import Float, Pose
+from edge_runtime.arrays import Float
+from sim.urdf.pose import Pose
 from sim.urdf.shapes import Shape
 from sim.urdf.tree import Inertial, Joint, Link, Tree
 

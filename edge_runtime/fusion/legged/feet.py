@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.legged.equations import (
     correct,
@@ -14,7 +15,6 @@ from edge_runtime.fusion.legged.equations import (
     whitener,
 )
 from edge_runtime.fusion.legged.state import largest_stds
-from edge_runtime.fusion.measurement import Float
 
 
 @compiled

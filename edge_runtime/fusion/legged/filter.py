@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged.config import LeggedConfig
@@ -17,7 +18,7 @@ from edge_runtime.fusion.legged.equations import forget_foot, world_covariance
 from edge_runtime.fusion.legged.state import EVENT, FEET, IMU, MOMENT, STATE, parameters, summarize
 from edge_runtime.fusion.legged.steps import take_events
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
-from edge_runtime.fusion.measurement import Feet, Float, Imu, Measurement
+from edge_runtime.fusion.measurement import Feet, Imu, Measurement
 from edge_runtime.fusion.plausibility import DROPOUT, GAP, WRONG_UNITS, ImuCheck, ImuVerdict
 from edge_runtime.fusion.timeline import Timeline
 

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.fusion import (
     ATTITUDE_SIGNAL,
@@ -20,7 +21,7 @@ from edge_runtime.fusion.legged.contact import ContactProbability, force_on_leg
 from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.legged.kinematics import Leg
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.measurement import Feet, Float, Imu
+from edge_runtime.fusion.measurement import Feet, Imu
 from edge_runtime.fusion.warm_up import write_imu_at_rest
 from edge_runtime.signals import (
     ATTITUDE,

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.measurement import Float
 from edge_runtime.fusion.wheeled.equations import (
     TAKEN,
     correct,

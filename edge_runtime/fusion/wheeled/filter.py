@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import (
@@ -21,7 +22,7 @@ from edge_runtime.fusion.lie import (
     so3_log,
     tilt_from_gravity,
 )
-from edge_runtime.fusion.measurement import Displacement, Float, GnssFix, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import Displacement, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck
 from edge_runtime.fusion.timeline import Timeline
 from edge_runtime.fusion.wheeled.config import WheeledConfig

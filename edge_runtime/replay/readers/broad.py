@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.measurement import Float, Imu, Magnetometer, Measurement
+from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import equally_long
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix
-from edge_runtime.fusion.measurement import Float, GnssFix, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import load_arrays

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from edge_runtime.arrays import Float
 from edge_runtime.observation.builder import TermConfig
 from my_robot import terms  # noqa: F401  registers the term
 from my_robot.robot import pup
-from sim.engines.engine import Float
 from sim.robots.robot import SimRobot
 from sim.tasks import TASKS
 from sim.tasks.walking.config import WalkingConfig

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from edge_runtime.arrays import Float
 from policies.evaluation.measures import GRAVITY
 from policies.gauntlet.walking.protocol import WalkingGauntlet
-from sim.engines.engine import Float
 
 
 class Crane:

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator
 
+from edge_runtime.arrays import Float
 from policies.evaluation.suite_result import PushResult
 from policies.gauntlet.walking.protocol import WalkingGauntlet
-from sim.engines.engine import Float
 
 _SIDES = (
     "the front",

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
+from edge_runtime.arrays import Bool, Float
 from edge_runtime.policy.contract import Command
 from edge_runtime.rotations import about_vertical
 from policies.gauntlet.walking.protocol import WalkingGauntlet
-from sim.engines.engine import Bool, Float
 
 _USED = 0.95  # of the trained range of each command, at most
 _WATCHES = 1.5  # s, until the operator has seen most of a drift

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import Generator
 
+from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.rotations import yaw
 from policies.evaluation.suite_result import PUSHES
 from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome
@@ -14,7 +15,6 @@ from policies.gauntlet.walking.crane import Crane
 from policies.gauntlet.walking.protocol import WalkingGauntlet
 from policies.gauntlet.walking.pushes import SegmentPushes, draw_pushes, side
 from policies.gauntlet.walking.tour import Tours, draw_tour
-from sim.engines.engine import Bool, Float, Rows
 from sim.robots.legs import numbers_of
 from sim.tasks.randomization import add_mass
 from sim.tasks.walking.arms import ArmConfig

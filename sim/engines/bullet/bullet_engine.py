@@ -19,13 +19,14 @@ from typing import Any, cast
 import mujoco
 import numpy as np
 
+from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
 from sim.engines.bullet.mujoco_only import refuse_unsupported
 from sim.engines.bullet.shared_arrays import Layout, SharedArrays
 from sim.engines.bullet.worker_job import WorkerJob
 from sim.engines.bullet.world_fields import FIELDS
-from sim.engines.engine import Bool, Engine, Float, Rows
+from sim.engines.engine import Engine
 from sim.urdf.model_robot import find_model_robot
 from sim.urdf.tree import Parts
 from sim.urdf.write import write_urdf

@@ -8,9 +8,9 @@ one side of every contact with the ground carries the pair's friction and the ot
 import mujoco
 import numpy as np
 
+from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.errors import UserError
 from sim.engines.bullet.ground_bodies import group_geoms
-from sim.engines.engine import Bool, Float, Rows
 
 WORLD = 0
 

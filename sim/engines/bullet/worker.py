@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.arrays import Float, Rows
 from edge_runtime.errors import UserError
 from sim.engines.bullet.shared_arrays import SharedArrays
 from sim.engines.bullet.worker_job import WorkerJob
 from sim.engines.bullet.worlds import Worlds
-from sim.engines.engine import Float, Rows
 
 
 def main(arguments: list[str]) -> int:

@@ -8,12 +8,12 @@ import mujoco
 import numpy as np
 import pybullet
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from sim.engines.bullet.contact_rules import ContactRules
 from sim.engines.bullet.ground_bodies import load_ground
 from sim.engines.bullet.state_sensors import Contact
 from sim.engines.bullet.world_urdf import WorldUrdf
-from sim.engines.engine import Float
 
 _GROUND, _ROBOT = 1, 2  # collision groups
 _MAX_JOINT_SPEED = 1e6  # rad/s, never reached; Bullet's default clips joint speeds at 100

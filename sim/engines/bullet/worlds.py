@@ -7,6 +7,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from edge_runtime.arrays import Float, Rows
 from edge_runtime.rotations import multiply, rotation_matrix
 from sim.engines.bullet.contact_rules import ContactRules
 from sim.engines.bullet.forces import JointForces
@@ -14,7 +15,6 @@ from sim.engines.bullet.state_sensors import Contact, StateSensors
 from sim.engines.bullet.world import World, WorldConfig
 from sim.engines.bullet.world_fields import AT_RESET, FIELDS
 from sim.engines.bullet.world_urdf import WorldUrdf
-from sim.engines.engine import Float, Rows
 
 _DIVERGED = 1e4  # rad/s or m/s, far beyond any robot's speed
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.engines.engine import Float
+from edge_runtime.arrays import Float
 from sim.tasks.reward_terms import Namespace
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from edge_runtime.arrays import Bool, Float
 from edge_runtime.signals import Array
-from sim.engines.engine import Bool, Float
 from sim.tasks.reward_terms import Namespace
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.engines.engine import Float, Rows
+from edge_runtime.arrays import Float, Rows
 
 
 class Stride:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.measurement import Feet, Float, GnssFix, Imu, Measurement, Wheels
+from edge_runtime.fusion.measurement import Feet, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.replay.errors_against_reference import (
     consistency,
     errors_against_reference,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edge_runtime.arrays import Float
 from edge_runtime.policy.contract import POSITION
 from policies.evaluation.episodes import OUTCOMES, make_world, play
 from policies.evaluation.measures import GRAVITY, MeasuredEnv
@@ -11,7 +12,6 @@ from policies.export.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import figures_of, run_gauntlet
 from policies.gauntlet.protocol import GauntletProtocol
 from policies.gauntlet.trial_env import GauntletRun
-from sim.engines.engine import Float
 from sim.tasks import find_task
 from sim.tasks.walking.stride import Stride
 from sim.tasks.walking.task import WalkingTask

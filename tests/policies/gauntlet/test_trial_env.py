@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
+from edge_runtime.arrays import Float, Rows
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
 from policies.export.policy_file import PolicyFile
@@ -21,7 +22,6 @@ from policies.gauntlet.trial_env import (
     TrialEnv,
     TrialOutcome,
 )
-from sim.engines.engine import Float, Rows
 from sim.tasks.driving.config import VehicleTrack
 
 

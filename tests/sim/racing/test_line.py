@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from edge_runtime.arrays import Float
 from sim.racing.line import racing_lines
-from sim.racing.tracks import Float, make_tracks
+from sim.racing.tracks import make_tracks
 
 TRACKS = make_tracks(6, 0)
 MARGIN = 1.0

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.measurement import Displacement, Float
+from edge_runtime.fusion.measurement import Displacement
 from edge_runtime.fusion.wheeled.lidar_odometry import (
     LidarOdometry,
     LidarOdometryConfig,

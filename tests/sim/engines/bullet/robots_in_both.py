@@ -7,8 +7,9 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from edge_runtime.arrays import Float
 from sim.engines.choice import make_engine
-from sim.engines.engine import Engine, Float
+from sim.engines.engine import Engine
 from sim.robots.humanoid import humanoid
 from sim.robots.robot import SimRobot
 from sim.robots.vehicle import vehicle

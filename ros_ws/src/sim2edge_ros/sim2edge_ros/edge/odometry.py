@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 
+from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.loop.handover import LatestValue
 from edge_runtime.loop.tick import Tick
@@ -17,7 +17,6 @@ from edge_runtime.signals import IMU_GYRO
 from sim2edge_ros.messages import topics
 from sim2edge_ros.settings.distro import tf_message
 
-Float = npt.NDArray[np.float64]
 _ZERO = np.zeros(3)
 _NOWHERE = Estimate(
     0.0, np.eye(4)[0], _ZERO, _ZERO, _ZERO, _ZERO, np.zeros((9, 9)), Health.INITIALISING

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from rclpy.serialization import deserialize_message, serialize_message
 
-Float = npt.NDArray[np.float64]
+from edge_runtime.arrays import Float
+
 _PLAIN = b"\x00\x01"  # CDR, little endian: what every middleware sends on today's processors
 _BODY = 4  # offset from which alignment is counted
 FRAME = _BODY + 8  # offset of the frame's name in a std_msgs/Header

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from geometry_msgs.msg import TwistWithCovarianceStamped, WrenchStamped
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
+from edge_runtime.arrays import Float
 from edge_runtime.loop.handover import LatestValue
 from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
@@ -40,7 +40,6 @@ from sim2edge_ros.settings.distro import incompatible_qos
 from sim2edge_ros.settings.parameters import EdgeParameters
 from sim2edge_ros.settings.robot_file import RobotFile
 
-Float = npt.NDArray[np.float64]
 _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
 _SAME = 1e-3  # s, within which two stamps mean the same moment
 _SILENCE_OF_RECEIVERS = 2.5  # s without a fix that are too long; some receivers give one a second

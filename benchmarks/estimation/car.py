@@ -13,7 +13,7 @@ from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.fusion.wheeled.fusion import WheeledFusion
 from edge_runtime.signals import Array
 from sim.envs.vector_env import TaskVectorEnv
-from sim.robots.vehicle import VEHICLE_ESTIMATOR
+from sim.robots.vehicle import CAR
 from sim.tasks.task import TaskConfig
 
 BOUNDS_3 = (0.2158, 9.348)  # 95 % interval of a chi-squared variable of 3 degrees of freedom
@@ -42,7 +42,7 @@ def measure_car_estimation(
     cars: int = 8,
     seconds: float = 20.0,
     seed: int = 0,
-    config: WheeledRobotConfig = VEHICLE_ESTIMATOR,
+    config: WheeledRobotConfig = CAR.wheeled,
 ) -> CarEstimationErrors:
     """Lets a policy drive cars and compares their estimators with the truth.
 

@@ -49,7 +49,7 @@ def run_episodes(config: EvaluateConfig) -> int:
     """
     gate = Gate.read(config.gate) if config.gate else None
     policy = None if config.policy == PURE_PURSUIT else PolicyFile.find(Path(config.policy))
-    task = policy.task if policy else find_robot_task("VehicleTrack")
+    task = policy.task if policy else find_robot_task(PurePursuit.task)
     if config.terrain is not None:
         task = task.on_terrain(config.terrain)
     contract = policy.contract if policy else None

@@ -8,7 +8,7 @@ and the friction exactly.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import numba
 import numpy as np
@@ -17,6 +17,7 @@ from edge_runtime.arrays import Float, Index
 from edge_runtime.signals import Array
 from sim.envs.vector_env import TaskVectorEnv
 from sim.racing.line import racing_lines
+from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.driving.task import DrivingTask
 
 
@@ -37,9 +38,12 @@ class PurePursuit:
     """Drives all N vehicles of an environment.
 
     Args:
-        env: the cars' environment, of a `VehicleTrack`.
+        env: the cars' environment, of a driving task.
         config: how boldly it drives.
     """
+
+    task: ClassVar[str] = VehicleTrack.name
+    """The task that it drives where none is named."""
 
     def __init__(self, env: TaskVectorEnv, config: PurePursuitConfig = PurePursuitConfig()) -> None:
         self._env, self._config = env, config

@@ -4,7 +4,7 @@ Times are not written here: each follows from the rule of `default_rules` that i
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -30,6 +30,7 @@ from policies.faults.injections import (
     Weak,
     WrongUnit,
 )
+from sim.robots.legs import names_joint
 
 _UNITS_SECONDS = 1.0  # of rest, in which an IMU's units are judged
 _TILT_PERIODS = 3  # until the guard knows that the robot lies: its estimator lags a little
@@ -120,14 +121,16 @@ _STOP = frozenset((End.STOPPED,))
 _BLIND = frozenset((End.STOPPED, End.DAMPED, End.FELL))
 _DAMPED = frozenset((End.DAMPED,))
 _DOWN = frozenset((End.FELL, End.DAMPED))
-_TOPPLING = {"humanoid": 150.0, "vehicle": 4000.0}  # Nm
 _BAD_SAMPLE = Declared(Fault.SENSOR_NOT_FINITE, HOLD)
 _LOST = (Declared(Fault.ESTIMATOR_LOST, HOLD), Declared(Fault.ESTIMATOR_LOST, DAMP))
 _LIES = (Declared(Fault.TILT, DAMP, if_tilted=True),)
 
 
 def faults_of(
-    robot: RobotDescription, contract: Contract, estimator: Sequence[Signal]
+    robot: RobotDescription,
+    contract: Contract,
+    estimator: Sequence[Signal],
+    weakened: Mapping[str, bool],
 ) -> tuple[FaultConfig, ...]:
     """Returns all faults that can happen to a robot with these sensors and actuators.
 
@@ -135,6 +138,8 @@ def faults_of(
         robot: what it has.
         contract: the contract of the policy that drives it.
         estimator: what the estimator reads.
+        weakened: actuators that may fail, by the ends of their names, each with whether the robot
+            may go down without it.
     """
     read = {signal.name for signal in (*contract.signals, *estimator)}
     period = contract.control_period
@@ -153,7 +158,9 @@ def faults_of(
     ]
     faults += _of_all_sensors(period)
     faults += _of_deadlines()
-    faults += [f for name in robot.joint_names for f in _of_actuator(name)]
+    for joint in robot.joint_names:
+        for name, goes_down in weakened.items():
+            faults += _of_actuator(joint, goes_down) if names_joint(name, joint) else []
     faults += _of_policy(contract)
     return tuple(faults)
 
@@ -208,22 +215,11 @@ def _of_stage(stage: Stage) -> FaultConfig:
     return FaultConfig(f"{stage.name.lower()} over its budget", Slow(stage, share), declared, _STOP)
 
 
-def _of_actuator(name: str) -> list[FaultConfig]:
-    kinds = {  # of the humanoid's left leg and arm, and of the car
-        "left_knee": (_ON, _ON | _DOWN),
-        "left_hip_pitch": (_ON, _ON | _DOWN),
-        "left_ankle_pitch": (_ON, _ON | _DOWN),
-        "left_elbow": (_ON, _ON),
-        "steering": (_ON, _ON | {End.FELL}),
-        "drive": (_ON, _ON),
-    }
-    if name not in kinds:
-        return []
+def _of_actuator(name: str, goes_down: bool) -> list[FaultConfig]:
     plain = name.replace("_", " ")
-    weak, dead = kinds[name]
     return [
-        FaultConfig(f"{plain} at 50 %", Weak(name, 0.5), _LIES, weak),
-        FaultConfig(f"{plain} dead", Weak(name, 0.0), _LIES, dead),
+        FaultConfig(f"{plain} at 50 %", Weak(name, 0.5), _LIES, _ON),
+        FaultConfig(f"{plain} dead", Weak(name, 0.0), _LIES, _ON | _DOWN if goes_down else _ON),
     ]
 
 
@@ -234,7 +230,7 @@ def _of_policy(contract: Contract) -> list[FaultConfig]:
     faults = [
         FaultConfig("action NaN", BadAction(math.nan), nan, _BLIND),
         FaultConfig("action 20 × its clip", BadAction(20 * contract.action_clip), huge, _BLIND),
-        FaultConfig("tipped over", Toppled(_TOPPLING.get(contract.robot, 300.0)), _LIES, _DOWN),
+        FaultConfig("tipped over", Toppled(), _LIES, _DOWN),
     ]
     if contract.commands:
         faults.append(FaultConfig("operator's command NaN", BadCommand(), asked, _STOP))

@@ -80,9 +80,9 @@ class FaultSuite:
         self, policy: PolicyFile, seed: int = 0, config: FaultTrialConfig = DEFAULT
     ) -> None:
         self._policy, self._seed, self._config = policy, seed, config
-        robot = self._robot(0).description
+        robot, facts = self._robot(0).description, policy.task.robot
         estimator = find_fusion(AUTO, policy.contract, robot)
-        self.faults = faults_of(robot, policy.contract, estimator.reads)
+        self.faults = faults_of(robot, policy.contract, estimator.reads, facts.weakened)
         estimator.close()
 
     def run(self, trial: int) -> FaultOutcome:

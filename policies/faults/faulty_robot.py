@@ -13,7 +13,6 @@ from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signals
 from policies.faults.injections import Injection
 from sim.server.simulated_robot import SimulatedRobot
 
-LIDAR = "lidar"
 # A MEMS sensor on a stand is quieter than one on a robot that moves, which a task's noise is of.
 _REST_NOISE = 0.01  # rad/s and m/s^2, of each reading
 
@@ -51,11 +50,11 @@ class FaultyRobot:
         self.max_tilt = env.config.max_tilt
         self.rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
         self.noise = {name: noise.std for name, noise in env.config.sensor_noise.items()}
-        lidar = getattr(env.config, LIDAR, None)
-        if lidar is not None:
-            self.noise[LIDAR] = lidar.std
         self._quaternion = self.engine.sensor("true_attitude")
-        self._body = self.engine.model.body(env.config.robot.main_body).id
+        model, robot = self.engine.model, env.config.robot
+        self._body = model.body(robot.main_body).id
+        weight = 9.81 * float(model.body_subtreemass[model.body_rootid[self._body]])
+        self._torque = robot.toppling_torque or 0.5 * weight  # Nm
         self._names = [a.name for a in env.config.robot.actuators]
         signals = self.description.signals
         live = self.description.live or ()
@@ -156,7 +155,8 @@ class FaultyRobot:
         actuators.strength[0, self._names.index(actuator)] = strength
         actuators.reset(np.array([0]), self.simulated.target)
 
-    def push_over(self, torque: float) -> None:
+    def push_over(self, pushed: bool) -> None:
+        torque = self._torque if pushed else 0.0
         w, x, y, z = self._quaternion[0].tolist()
         forward = (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y))
         self.engine.external_force[0, self._body, 3:] = np.multiply(torque, forward)

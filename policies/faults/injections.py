@@ -29,8 +29,8 @@ class Victim(Protocol):
         """Leaves an actuator this share of its torque."""
         ...
 
-    def push_over(self, torque: float) -> None:
-        """Turns the body about its forward axis by a torque, Nm; 0 lets go."""
+    def push_over(self, pushed: bool) -> None:
+        """Turns the body about its forward axis, by a torque that tips it over, or lets go."""
         ...
 
 
@@ -230,7 +230,5 @@ class WrongUnit(Injection):
 class Toppled(Injection):
     """Turns the robot over."""
 
-    torque: float  # Nm
-
     def advance(self, victim: Victim) -> None:
-        victim.push_over(self.torque if victim.tilt < 1.2 * victim.max_tilt else 0.0)
+        victim.push_over(victim.tilt < 1.2 * victim.max_tilt)

@@ -1,6 +1,9 @@
 """Holds what driving has to know of a robot on four wheels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from edge_runtime.fusion.wheeled.config import WheeledConfig, WheeledRobotConfig
+from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometryConfig
 
 Point = tuple[float, float, float]
 
@@ -31,3 +34,15 @@ class Car:
     outline: tuple[tuple[float, float], ...]
     """Points of the car seen from above that must stay between the walls, m in the chassis
     frame."""
+    estimator: WheeledConfig = WheeledConfig()
+    """Settings of the estimator, beside the places of the wheels and the wheelbase."""
+    lidar_odometry: LidarOdometryConfig | None = None
+    """How the estimator uses the lidar; None: not at all."""
+
+    @property
+    def wheeled(self) -> WheeledRobotConfig:
+        """Returns what an estimator must know of the car."""
+        half = self.track / 2
+        places = tuple((x, y) for x in (self.wheelbase, 0.0) for y in (half, -half))
+        estimator = replace(self.estimator, wheels=places, wheelbase=self.wheelbase)
+        return WheeledRobotConfig(estimator, self.wheel_radius, lidar=self.lidar_odometry)

@@ -9,6 +9,7 @@ from edge_runtime.fusion.legged.config import ContactConfig, LeggedConfig
 from sim.robots.legs import Legs
 from sim.robots.mjcf import robot_from_mjcf
 from sim.robots.robot import SimRobot
+from sim.sensors.readings import Noise
 
 _SCENE = Path(str(files("assets") / "humanoid" / "scene.xml"))
 # Knees and hips slightly bent: a straight knee cannot push.
@@ -52,6 +53,8 @@ LEGS = Legs(
     arms=("shoulder_pitch", "shoulder_roll", "elbow"),
     hands=("left_forearm", "right_forearm"),
     touch_force=5.0,
+    touch_noise=Noise(5.0, 5.0),
+    nominal_height=0.755,
     fallen_height=0.45,
     # As the model has it, to the last bit as policies were trained.
     start_height=0.7396288126054122,
@@ -85,4 +88,11 @@ def humanoid(action_scale: float = 0.3) -> SimRobot:
         task="HumanoidVelocity",
         main_body="torso",
         legs=LEGS,
+        toppling_torque=150.0,
+        weakened={
+            "left_knee": True,
+            "left_hip_pitch": True,
+            "left_ankle_pitch": True,
+            "left_elbow": False,
+        },
     )

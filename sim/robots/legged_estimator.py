@@ -55,6 +55,12 @@ def legged_estimator(
     return LeggedRobotConfig(legs=chains, estimator=estimator, contact=contact)
 
 
+def foot_noise(robot: SimRobot) -> Noise:
+    """Returns the error of the force sensors of the robot's feet, N."""
+    share = 0.012 * 9.81 * robot_mass(robot.model)
+    return robot.find_legs().touch_noise or Noise(share, share)
+
+
 def _stretched(chain: LegChain) -> float:
     """Returns the length of a leg from its first joint to its sole, m."""
     parts = [joint.offset for joint in chain.joints[1:]] + [chain.points[0]]

@@ -9,6 +9,7 @@ import mujoco
 from edge_runtime.arrays import Float
 from edge_runtime.fusion.legged.config import ContactConfig, LeggedConfig, Vector
 from edge_runtime.policy.contract import Actuator
+from sim.sensors.readings import Noise
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,12 @@ class Legs:
     """Distance to the side that the feet of a pair keep, m."""
     touch_force: float | None = None
     """Force above which a foot touches the ground, N; None: 1.2 % of the weight."""
+    touch_noise: Noise | None = None
+    """Error of the sensor of that force, N; None: 1.2 % of the weight, noise and bias each."""
     fallen_height: float | None = None
     """Height of the IMU below which the robot has fallen, m; None: 60 % of that while walking."""
+    nominal_height: float | None = None
+    """Height of the IMU while walking, m; None: 98 % of that standing."""
     start_height: float | None = None
     """Height of the root at the start, m; None: in the default pose with the soles on the
     ground."""

@@ -47,6 +47,8 @@ def robot_from_mjcf(
     task: str = "",
     main_body: str = "",
     legs: Legs | None = None,
+    toppling_torque: float | None = None,
+    weakened: Mapping[str, bool] | None = None,
 ) -> SimRobot:
     """Builds a robot whose actuators are PD position actuators, each named like its joint.
 
@@ -60,6 +62,9 @@ def robot_from_mjcf(
         task: in which it is simulated where none is named, as by `sim2edge up`.
         main_body: where pushes and payload act; by default the first body that moves freely.
         legs: what walking has to know of it; None for a robot that does not walk.
+        toppling_torque: Nm about its forward axis that tip it over in a fault trial.
+        weakened: joints whose motors fail in fault trials, each with whether the robot may go down
+        without it; by default none.
 
     Raises:
         UserError: the model lacks something that is named here, or cannot be read; a joint has no
@@ -75,7 +80,8 @@ def robot_from_mjcf(
     speed = (
         max_velocity if isinstance(max_velocity, Mapping) else dict.fromkeys(joints, max_velocity)
     )
-    _check_names(name, joints, {"default": pose, "max_velocity": speed}, legs)
+    named = {"default": pose, "max_velocity": speed, "weakened": weakened or {}}
+    _check_names(name, joints, named, legs)
     for joint in joints:
         if of_joint(speed, joint) <= 0.0:
             raise UserError(f"robot '{name}': max_velocity must give '{joint}' more than 0 rad/s")
@@ -94,6 +100,8 @@ def robot_from_mjcf(
         main_body=main_body or model.body(model.jnt_bodyid[0]).name,
         mirror_signs=mirror_signs(model, joints),
         legs=legs,
+        toppling_torque=toppling_torque,
+        weakened=weakened or {},
         added=tuple(
             s for s in _wanted(joints, feet) if not _has(model, _OBJECT.mjOBJ_SENSOR, s.name)
         ),

@@ -1,12 +1,12 @@
 """Defines a robot for the simulator: its model, its actuators, and its sensors' signals."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import mujoco
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.policy.contract import Actuator
 from sim.robots.car import Car
 from sim.robots.legs import Legs
@@ -39,7 +39,11 @@ class SimRobot:
     mirror_signs: tuple[float, ...] = ()
     legs: Legs | None = None
     car: Car | None = None
-    wheels: WheeledRobotConfig | None = None  # what an estimator must know of its wheels
+    # Of fault trials: the torque about its forward axis that tips it over, Nm, by default half a
+    # metre times its weight; and the actuators that fail there, each with whether the robot may
+    # go down without it.
+    toppling_torque: float | None = None
+    weakened: Mapping[str, bool] = field(default_factory=dict)
     added: tuple[AddedSensor, ...] = ()
 
     def find_legs(self) -> Legs:

@@ -12,7 +12,7 @@ from pathlib import Path
 import mujoco
 
 from edge_runtime.fusion.plausibility import ImuCheckConfig
-from edge_runtime.fusion.wheeled.config import WheeledConfig, WheeledRobotConfig
+from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometryConfig
 from edge_runtime.policy.contract import POSITION, VELOCITY, Actuator
 from edge_runtime.signals import Signal
@@ -30,12 +30,19 @@ LIDAR_POSITION = (1.05, 0.0, 0.25)  # m, in the chassis frame
 # The car seen from above, in the chassis frame: wings and wheels and the sides between, m.
 OUTLINE = tuple((x, y) for x in (-0.45, 0.6, 1.73) for y in (-0.55, 0.55))
 
-VEHICLE_ESTIMATOR = WheeledRobotConfig(
+CAR = Car(
+    wheels=WHEELS,
+    wheel_radius=WHEEL_RADIUS,
+    wheelbase=WHEELBASE,
+    track=TRACK,
+    top_speed=TOP_SPEED,
+    standing_height=CHASSIS_HEIGHT,
+    lidar=LIDAR_POSITION,
+    outline=OUTLINE,
+    # With the sensors of its task.
     estimator=WheeledConfig(
-        wheels=((1.2, 0.45), (1.2, -0.45), (0.0, 0.45), (0.0, -0.45)),
         rear_axle=(-0.53, 0.0, 0.0),
         antenna=(-0.13, 0.0, 0.32),
-        wheelbase=1.2,
         understeer=0.0,
         sideslip=0.012,
         tilt_std=0.03,
@@ -54,10 +61,8 @@ VEHICLE_ESTIMATOR = WheeledRobotConfig(
         velocity_time=0.0,
         imu=ImuCheckConfig(largest_noise=0.1),
     ),
-    wheel_radius=WHEEL_RADIUS,
-    lidar=LidarOdometryConfig(),
+    lidar_odometry=LidarOdometryConfig(),
 )
-"""What an estimator must know of the vehicle with the sensors of its task."""
 
 
 def vehicle_folder() -> Path:
@@ -103,17 +108,9 @@ def vehicle() -> SimRobot:
         task="VehicleTrack",
         main_body="chassis",
         ground=tuple(f"{w}_tyre" for w in WHEELS),
-        wheels=VEHICLE_ESTIMATOR,
-        car=Car(
-            wheels=WHEELS,
-            wheel_radius=WHEEL_RADIUS,
-            wheelbase=WHEELBASE,
-            track=TRACK,
-            top_speed=TOP_SPEED,
-            standing_height=CHASSIS_HEIGHT,
-            lidar=LIDAR_POSITION,
-            outline=OUTLINE,
-        ),
+        toppling_torque=4000.0,
+        weakened={"steering": True, "drive": False},
+        car=CAR,
         sensors=(
             Sensor(Signal("imu_gyro", 3, "rad/s", "imu"), ("imu_gyro",)),
             Sensor(Signal("imu_accel", 3, "m/s^2", "imu"), ("imu_accel",)),

@@ -30,5 +30,5 @@ def describe(task: TaskConfig, substeps: int) -> RobotDescription:
         live=tuple(s.name for s in signals if s.name in LIVE and task.noise),
         live_moving=tuple(s.name for s in signals if s.name in LIVE_MOVING),
         legged=task.legged,
-        wheeled=robot.wheels,
+        wheeled=task.wheeled,
     )

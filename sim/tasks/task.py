@@ -14,6 +14,7 @@ from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.config.fields import check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
+from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.policy.contract import Command
 from edge_runtime.signals import Array, Signal
@@ -96,6 +97,11 @@ class TaskConfig(ABC):
     def legged(self) -> LeggedRobotConfig | None:
         """Returns what an estimator must know of the robot's legs; None without legs."""
         return legged_estimator(self.robot, self.sensor_noise, self.control_period)
+
+    @property
+    def wheeled(self) -> WheeledRobotConfig | None:
+        """What an estimator must know of the robot's wheels; None without wheels."""
+        return self.robot.car.wheeled if self.robot.car else None
 
     @property
     def extra_signals(self) -> tuple[Signal, ...]:

@@ -97,11 +97,6 @@ class BulletEngine(Engine):
             self._close()
             raise
 
-    @property
-    def process_ids(self) -> list[int]:
-        """Returns the ids of the processes, in the order of the simulations they step."""
-        return [worker.process.pid for worker in self._workers]
-
     def field(self, name: str) -> Float:
         if name not in FIELDS:
             raise UserError(

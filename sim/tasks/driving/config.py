@@ -46,7 +46,8 @@ class VehicleTrack(DrivingSettings):
     @property
     def sensor_noise(self) -> Mapping[str, Noise]:
         names = ("imu_gyro", "imu_accel", "wheel_speed", "steering_angle")
-        return {name: getattr(self.errors, name) for name in names}
+        noise = {name: getattr(self.errors, name) for name in names}
+        return noise | {"lidar": Noise(self.lidar.std)}
 
     @property
     def estimate_errors(self) -> EstimateErrors:

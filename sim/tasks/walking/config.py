@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from edge_runtime.config.fields import setting
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.policy.contract import Command
 from edge_runtime.signals import Array
 from sim.engines.engine import Engine
 from sim.robots.humanoid import humanoid
 from sim.robots.leg_chains import find_chains
+from sim.robots.legged_estimator import foot_noise
 from sim.robots.legs import of_joint
 from sim.robots.robot import SimRobot
 from sim.sensors.estimates import EstimateErrors
@@ -72,8 +72,9 @@ class WalkingConfig(WalkingSettings):
 
     @property
     def sensor_noise(self) -> Mapping[str, Noise]:
-        names = ("imu_gyro", "imu_accel", "joint_pos", "joint_vel", "joint_torque", "foot_force")
-        return {name: getattr(self.errors, name) for name in names}
+        names = ("imu_gyro", "imu_accel", "joint_pos", "joint_vel", "joint_torque")
+        feet = changed(foot_noise(self.robot), **vars(self.errors.foot_force))
+        return {name: getattr(self.errors, name) for name in names} | {"foot_force": feet}
 
     @property
     def estimate_errors(self) -> EstimateErrors:
@@ -129,8 +130,6 @@ class HumanoidVelocity(WalkingConfig):
     """Track a commanded forward, lateral and yaw velocity."""
 
     name: ClassVar[str] = "HumanoidVelocity"
-
-    nominal_height: float | None = setting(0.755, "Height of the IMU while walking.", "m", above=0)
 
     @property
     def robot(self) -> SimRobot:

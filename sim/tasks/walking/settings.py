@@ -14,6 +14,16 @@ from sim.terrain.terrain import TerrainConfig
 
 
 @dataclass(frozen=True)
+class FootNoise:
+    """The error of the feet's force sensors."""
+
+    std: float | None = setting(None, unit="N", at_least=0)
+    """White noise of each reading; none: the robot's own."""
+    bias: float | None = setting(None, unit="N", at_least=0)
+    """Bias, constant over an episode, drawn from ± this; none: the robot's own."""
+
+
+@dataclass(frozen=True)
 class WalkingNoise:
     """Sets the errors of the sensors of a robot that walks."""
 
@@ -22,7 +32,7 @@ class WalkingNoise:
     joint_pos: Noise = Noise(0.005, 0.01)  # rad; the bias is calibration
     joint_vel: Noise = Noise(0.2, 0.0)  # rad/s
     joint_torque: Noise = Noise(0.5, 0.5)  # Nm
-    foot_force: Noise = Noise(5.0, 5.0)  # N
+    foot_force: FootNoise = FootNoise()
     estimates: EstimateErrors = EstimateErrors(GaussMarkov(0.012), GaussMarkov(0.04, 0.4))
 
 
@@ -60,7 +70,7 @@ class WalkingSettings(TaskConfig):
     recovery_seconds: float = setting(1.0, unit="s", at_least=0)
     """Time after a push in which only balance counts."""
     nominal_height: float | None = setting(None, unit="m", above=0)
-    """Height of the IMU while walking; none: 98 % of that standing."""
+    """Height of the IMU while walking; none: the robot's own."""
     command: VelocityCommand = VelocityCommand()
     pushes: PushConfig = PushConfig()
     arms: ArmConfig = ArmConfig()

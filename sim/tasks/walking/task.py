@@ -111,9 +111,10 @@ class WalkingTask(Task):
         data = mujoco.MjData(model)
         data.qpos[:] = self._start_qpos
         mujoco.mj_kinematics(model, data)
+        height = config.nominal_height or legs.nominal_height
         return WalkingRobot(
             weight=weight,
-            nominal_height=config.nominal_height or 0.98 * float(data.site("imu").xpos[2]),
+            nominal_height=height or 0.98 * float(data.site("imu").xpos[2]),
             feet_apart=legs.feet_apart,
             touch_force=0.012 * weight if legs.touch_force is None else legs.touch_force,
             per_foot=np.full(len(legs.feet), 1.0 / len(legs.feet)),

@@ -8,10 +8,19 @@ import pytest
 
 from edge_runtime.safety.rules import Fault, Reaction, default_rules
 from policies.export.policy_file import PolicyFile
-from policies.faults.catalog import Declared, End, FaultConfig, find_rule, seconds_to_react
+from policies.faults.catalog import (
+    Declared,
+    End,
+    FaultConfig,
+    faults_of,
+    find_rule,
+    seconds_to_react,
+)
 from policies.faults.fault_suite import FaultSuite, by_fault, run_faults
 from policies.faults.fault_trial import FaultTrialConfig, Judged
 from policies.faults.injections import Absent, Frozen, Late, Noisy, Silent
+from sim.tasks.description import describe
+from sim.tasks.driving.config import VehicleTrack
 
 POLICIES = Path(__file__).parents[3] / "assets" / "policies"
 SHORT = FaultTrialConfig(run_up=0.8, watch=1.5)
@@ -146,6 +155,19 @@ def test_every_declared_reaction_has_a_rule_and_a_time(name: str) -> None:
             rule = rules[find_rule(each, rules)]
             seconds = seconds_to_react(rule, fault.injection, contract.control_period)
             assert 0 < seconds < 1.5
+
+
+def test_a_robot_says_which_of_its_actuators_fail_and_whether_it_may_go_down() -> None:
+    suite = suite_of("VehicleTrack")
+    dead = {f.name: f.ends for f in suite.faults if f.name.endswith(" dead")}
+    assert set(dead) == {"steering dead", "drive dead"}
+    assert End.FELL in dead["steering dead"] and End.FELL not in dead["drive dead"]
+    contract = PolicyFile.find(POLICIES / "VehicleTrack.onnx").contract
+    robot = describe(VehicleTrack(), 1)
+    none = faults_of(robot, contract, (), {})
+    assert {f.name for f in suite.faults} - {f.name for f in none} == {
+        f"{actuator} {how}" for actuator in ("steering", "drive") for how in ("at 50 %", "dead")
+    }
 
 
 def test_declared_times_follow_the_rules(humanoid: FaultSuite) -> None:

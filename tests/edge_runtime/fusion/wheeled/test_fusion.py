@@ -22,11 +22,12 @@ from edge_runtime.fusion.wheeled.fusion import (
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, IMU_BURST, POSITION, Array
 from sim.envs.vector_env import TaskVectorEnv
-from sim.robots.vehicle import TRACK, VEHICLE_ESTIMATOR, WHEEL_RADIUS, WHEELBASE, vehicle
+from sim.robots.vehicle import CAR, TRACK, WHEEL_RADIUS, WHEELBASE, vehicle
 from sim.tasks.driving.config import VehicleTrack
 
 ASSETS = Path(__file__).parents[4] / "assets"
 PERIOD = VehicleTrack().control_period
+VEHICLE_ESTIMATOR = CAR.wheeled
 VEHICLE = VEHICLE_ESTIMATOR.estimator
 
 

@@ -38,7 +38,7 @@ def roll(env: TaskVectorEnv, steps: int) -> Array:
 def processes_of(env: TaskVectorEnv) -> list[int]:
     engine = env.engine
     assert isinstance(engine, BulletEngine)
-    return engine.process_ids
+    return [worker.process.pid for worker in engine._workers]
 
 
 def lives(process: int) -> bool:
@@ -113,7 +113,7 @@ import numpy as np
 from sim.tasks import find_task
 from sim.envs.vector_env import TaskVectorEnv
 env = TaskVectorEnv(find_task("VehicleTrack"), 4, threads=2, engine="bullet")
-print(*env.engine.process_ids, flush=True)
+print(*(worker.process.pid for worker in env.engine._workers), flush=True)
 while True:
     env.step(np.zeros((4, 2), np.float32))
 """

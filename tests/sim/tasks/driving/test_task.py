@@ -232,6 +232,8 @@ def test_another_car_brings_its_own_facts() -> None:
         for task in (short, long)
     )
     np.testing.assert_allclose(wheel, 2.0 * other)
+    wheeled = LongCarTrack().wheeled
+    assert wheeled is not None and wheeled.wheel_radius == 0.4  # the estimator's too
 
 
 def test_a_robot_that_is_no_car_is_refused() -> None:

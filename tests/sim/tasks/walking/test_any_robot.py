@@ -12,9 +12,12 @@ from sim.envs.make_batch import make_batch
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.leg_chains import robot_mass
 from sim.robots.legs import Legs
+from sim.sensors.readings import Noise
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.walking.arms import ArmConfig
+from sim.tasks.walking.config import HumanoidVelocity
 from sim.tasks.walking.rewards import WalkingRewards
+from sim.tasks.walking.settings import FootNoise
 from sim.tasks.walking.task import WalkingTask
 from sim.terrain.terrain import TerrainConfig
 from tests.sim.tasks.walking.quadruped import FACTS, QuadrupedVelocity, mjcf, quadruped
@@ -101,6 +104,25 @@ def test_what_it_starts_from_and_what_an_estimator_knows_follow_from_the_model()
     np.testing.assert_allclose(prior[2:4, 0], [0.2 / 0.3, 0.3 / 0.3])
 
 
+def test_the_error_of_its_feet_goes_with_its_weight_unless_it_or_the_task_says_otherwise() -> None:
+    task, share = QuadrupedVelocity(), 0.012 * 9.81 * 8.6
+    assert task.sensor_noise["foot_force"] == Noise(pytest.approx(share), pytest.approx(share))
+    humanoid = HumanoidVelocity()
+    assert humanoid.sensor_noise["foot_force"] == Noise(5.0, 5.0)
+    errors = replace(humanoid.errors, foot_force=FootNoise(std=0.0))
+    assert replace(humanoid, errors=errors).sensor_noise["foot_force"] == Noise(0.0, 5.0)
+
+
+def test_the_height_at_which_it_walks_is_the_robots_unless_the_task_has_another() -> None:
+    def height(task: HumanoidVelocity) -> float:
+        env = TaskVectorEnv(task, 1, threads=1)
+        assert isinstance(env.task, WalkingTask)
+        return env.task.now.robot.nominal_height
+
+    assert height(HumanoidVelocity()) == 0.755
+    assert height(HumanoidVelocity(nominal_height=0.7)) == 0.7
+
+
 @pytest.mark.parametrize(
     ("legs", "old", "new", "message"),
     [
@@ -134,6 +156,7 @@ def test_what_the_model_lacks_is_refused_by_name(
         ({}, {"max_velocity": {"hip": 9.0, "ankle": 9.0}}, "max_velocity names 'ankle'"),
         ({}, {"max_velocity": {"hip": 9.0}}, "max_velocity must give 'front_left_knee' more"),
         ({}, {"main_body": "trunc"}, "no main_body 'trunc'; did you mean 'trunk'"),
+        ({}, {"weakened": {"knees": True}}, "weakened names 'knees'"),
         ({"posture": {"hips": 1.0}}, {}, "posture names 'hips'"),
         ({"stepping": {"thigh": 1.0}}, {}, "stepping names 'thigh'"),
         ({"arm_swing": {"shoulder": 1.0}}, {}, "arm_swing names 'shoulder'"),
@@ -151,7 +174,8 @@ def test_a_misspelt_fact_is_refused_by_name(
 def test_a_robot_with_a_joint_of_one_side_alone_is_not_mirrored(tmp_path: Path) -> None:
     path = tmp_path / "robot.xml"
     path.write_text(mjcf().replace("rear_left_knee", "left_tail"))
-    assert quadruped(path=path).mirror_signs == ()
+    pose = {"hip": 0.6, "knee": -1.2, "left_tail": -1.2}
+    assert quadruped(path=path, default=pose).mirror_signs == ()
 
 
 def test_furniture_of_the_scene_does_not_change_what_an_estimator_knows(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import signal
 import sys
 import threading
 import time
@@ -30,6 +29,7 @@ from edge_runtime.report.latency_picture import latency_svg
 from edge_runtime.report.run_report import as_dictionary, broken_rules, table
 from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
+from edge_runtime.stop_signals import interruptible
 
 _REFRESH_SECONDS = 0.5
 _WAKING_SECONDS = 0.01  # between two checks for the robot's first sample
@@ -95,7 +95,7 @@ def main(config: RunConfig) -> int:
     with (
         _log_file(config) as file,
         connect(config.robot, _request(config, policy.contract)) as robot,
-        interruptible() as interrupted,
+        interruptible(2) as interrupted,  # the second one skips coming to rest
     ):
         name = find_name(config.fusion, policy.contract, robot.description)
         fusion = find_fusion(name, policy.contract, robot.description)
@@ -146,35 +146,6 @@ def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
         return
     with contextlib.closing(BlockFile(config.log, round(config.log_limit * 1e6))) as file:
         yield file
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Yields an event that the first two SIGINTs or SIGTERMs set; then the old handlers return.
-
-    The first signal requests the end, the second skips waiting, and a third ends a process that
-    hangs.
-    """
-    event = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    signals = 0
-
-    def handle(*_: object) -> None:
-        nonlocal signals
-        signals += 1
-        event.set()
-        if signals == 2:
-            restore()
-
-    def restore() -> None:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
-
-    before = [signal.signal(number, handle) for number in numbers]
-    try:
-        yield event
-    finally:
-        restore()
 
 
 def _drive(session: Session, seconds: float, interrupted: threading.Event) -> None:

@@ -7,6 +7,7 @@ import errno
 import importlib
 import os
 import re
+import signal
 import sys
 from importlib.metadata import requires, version
 from pathlib import Path
@@ -14,12 +15,13 @@ from pathlib import Path
 from edge_runtime.console_log import log_to_stderr
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.plugins import import_everywhere
+from edge_runtime.stop_signals import EXIT_CODE, Ended, ending
 from sim2edge.commands import COMMANDS
 from sim2edge.options import parse
 
 USER_ERROR = 2
 IMPORT_OPTION = "--import"
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+INTERRUPTED = EXIT_CODE + signal.SIGINT
 _WAYS_OUT = {
     errno.ENOSPC: "make room or write elsewhere",
     errno.EDQUOT: "make room or write elsewhere",
@@ -41,9 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     log_to_stderr("edge_runtime", "sim", "policies", "sim2edge_ros")
     try:
-        return _run(_import(arguments))
+        with ending():
+            return _run(_import(arguments))
     except UserError as error:
         return _refuse(str(error))
+    except Ended as ended:
+        print(ended, file=sys.stderr)
+        return ended.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -116,6 +116,13 @@ def _say(what: str) -> None:
 def _sim2edge(*arguments: object) -> None:
     words = [str(argument) for argument in arguments]
     print(f"$ sim2edge {shlex.join(words)}", flush=True)
-    done = subprocess.run([*child_program("sim2edge"), *words], check=False)
-    if done.returncode:
-        raise UserError(f"'sim2edge {words[0]}' ended with exit code {done.returncode}")
+    # In a session of its own, so that a signal reaches it through this process alone.
+    process = subprocess.Popen([*child_program("sim2edge"), *words], start_new_session=True)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.terminate()  # the robot comes to rest, or the training is saved, before it ends
+        process.wait()
+        raise
+    if code:
+        raise UserError(f"'sim2edge {words[0]}' ended with exit code {code}")

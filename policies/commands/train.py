@@ -3,19 +3,15 @@
 import dataclasses
 import errno
 import json
-import signal
-import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.policy.inference import Policy
+from edge_runtime.stop_signals import interruptible
 from policies.commands.train_progress import TrainProgress, make_display
 from policies.export.run_export import export_run
 from policies.train.algorithms import ALGORITHMS, find_learner
@@ -34,6 +30,7 @@ from policies.train.run_folder import (
 from policies.train.training import Training
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_STOPPING = "stopping after this iteration; once more to stop at once"
 MAY_CHANGE = ("steps", "minutes", "checkpoint_seconds", "resume")
 
 
@@ -137,7 +134,7 @@ def _train(training: Training, config: TrainConfig) -> bool:
     saved = time.monotonic()
     progress = TrainProgress(training.steps, config.steps)
     title = f"{config.task.name}, {config.algorithm}, seed {config.seed}"
-    with _stop_signals() as stop, make_display(title, training.run.path) as display:
+    with interruptible(1, _STOPPING) as stop, make_display(title, training.run.path) as display:
         while training.steps < config.steps:
             means = training.iterate()
             progress.take(training.steps, means)
@@ -200,25 +197,3 @@ def _given(options: list[str], flag: str) -> str | None:
         if option.startswith(f"{flag}="):
             return option.partition("=")[2]
     return None
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Yields an event that the first SIGINT or SIGTERM sets; a second one interrupts at once."""
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        print("stopping after this iteration; once more to stop at once", file=sys.stderr)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -29,6 +29,7 @@ from edge_runtime.policy.contract import POSITION
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.robot.shared_memory import RobotServer
 from edge_runtime.signals import Array, Signal
+from edge_runtime.stop_signals import stop_signals
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.description import describe
 from sim.tasks.task import TaskConfig, find_robot_task
@@ -223,7 +224,7 @@ class StopFlag:
     def __init__(self) -> None:
         self._asked = False
         self._parent = os.getppid()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             signal.signal(number, self._ask)
 
     def _ask(self, *_: object) -> None:
@@ -234,7 +235,7 @@ class StopFlag:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves a robot until SIGTERM, SIGINT or the end of the parent process."""
+    """Serves a robot until a signal or the end of the parent process."""
     parser = argparse.ArgumentParser(prog="sim.server.simulated_robot", description=main.__doc__)
     parser.add_argument("name", help="name of the shared memory")
     parser.add_argument("task", help="the task whose world it lives in")

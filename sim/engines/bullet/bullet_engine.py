@@ -161,6 +161,7 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # Bullet prints notices
                 stderr=stderr,
+                start_new_session=True,  # a signal to the terminal's group reaches the engine alone
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         theirs.close()

@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_runtime.arrays import Float, Rows
 from edge_runtime.errors import UserError
+from edge_runtime.stop_signals import stop_signals
 from sim.engines.bullet.shared_arrays import SharedArrays
 from sim.engines.bullet.worker_job import WorkerJob
 from sim.engines.bullet.worlds import Worlds
@@ -21,8 +22,8 @@ from sim.engines.bullet.worlds import Worlds
 
 def main(arguments: list[str]) -> int:
     """Serves until the other end closes."""
-    # Ctrl-C ends the engine's process, which ends this one
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in stop_signals():  # the engine's process decides, and ends this one
+        signal.signal(number, signal.SIG_IGN)
     socket, memory = (int(number) for number in arguments)
     connection = Connection(socket)
     try:

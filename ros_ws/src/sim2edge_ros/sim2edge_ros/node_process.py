@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.console_log import log_to_stderr
 from edge_runtime.errors import UserError
+from edge_runtime.stop_signals import stop_signals
 from sim2edge_ros.messages.transport import use_udp
 from sim2edge_ros.settings.distro import ROSError
 
@@ -26,10 +27,8 @@ def end_event() -> threading.Event:
     """Returns an event that is set by Ctrl-C, SIGTERM, a closed terminal and the end of
     the parent."""
     event = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup ignores SIGHUP.
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: event.set())
+    for number in stop_signals():
+        signal.signal(number, lambda *_: event.set())
     end_with_parent()
     return event
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import sys
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ from pathlib import Path
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
+from edge_runtime.console import cropped, is_colored, is_live, plain
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name
-from edge_runtime.files import make_folder, write_file
+from edge_runtime.files import check_output, make_folder, write_file
 from edge_runtime.loop.budget import BudgetConfig
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
@@ -92,6 +93,8 @@ def main(config: RunConfig) -> int:
     tried = None if config.shadow is None else Policy.load(config.shadow)
     command = policy.contract.command_values(config.command)
     make_folder(config.report)
+    if config.record is not None:
+        check_output(config.record)
     with (
         _log_file(config) as file,
         connect(config.robot, _request(config, policy.contract)) as robot,
@@ -152,7 +155,7 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
     """Runs the loop for its time and shows the table meanwhile."""
     loop = session.loop
     contract = loop.controller.contract
-    live = sys.stdout.isatty()
+    live = is_live()
     loop.start()
     shown = 0
     try:
@@ -160,7 +163,8 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
         while loop.running and not loop.sensors.new and not interrupted.wait(_WAKING_SECONDS):
             pass
         print(
-            f"{loop.controller.policy.source}: {contract.task} on {loop.robot.description.name} at "
+            f"{plain(loop.controller.policy.source)}: {plain(contract.task)} on "
+            f"{plain(loop.robot.description.name)} at "
             f"{1e9 / loop.period:g} Hz, {f'{seconds:g} s' if seconds else 'until interrupted'}",
             flush=True,
         )
@@ -168,7 +172,7 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
         while time.monotonic() < until and not interrupted.is_set() and loop.running:
             interrupted.wait(min(_REFRESH_SECONDS, max(0.0, until - time.monotonic())))
             if live:
-                shown = _show(table(loop, color=True), shown)
+                shown = _redraw(table(loop, is_colored()), shown)
         was_interrupted = interrupted.is_set()
         driven = loop.ticks
         interrupted.clear()  # a second signal skips this
@@ -180,7 +184,7 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
         raise UserError(
             f"robot '{loop.robot.description.name}' gave {what}; is it switched on and healthy?"
         )
-    _show(table(loop, color=live), shown)
+    _show(table(loop, is_colored()), shown)
     print(f"{driven} ticks driving, {loop.ticks - driven} more to bring the robot to rest")
     for line in broken_rules(loop):
         print(f"guard: {line}")
@@ -206,11 +210,16 @@ def _end_session(session: Session) -> None:
         raise UserError(f"{failure}; report.json has the traceback") from error
 
 
+def _redraw(lines: list[str], shown: int) -> int:
+    """Shows as much as fits on the terminal, whose longer lines would push others up."""
+    columns, rows = shutil.get_terminal_size()
+    return _show([cropped(line, columns - 1) for line in lines[: rows - 1]], shown)
+
+
 def _show(lines: list[str], shown: int) -> int:
     """Prints lines over the `shown` ones above; returns how many they are."""
-    up = f"\x1b[{shown}A" if shown else ""
-    erase = "\x1b[K" if sys.stdout.isatty() else ""
-    print(up + "\n".join(f"{line}{erase}" for line in lines), flush=True)
+    up = f"\x1b[{shown}A\x1b[J" if shown else ""
+    print(up + "\n".join(lines), flush=True)
     return len(lines)
 
 

@@ -3,7 +3,7 @@
 So a robot without simulator or trainer still has `run` and `inspect`.
 """
 
-import errno
+import contextlib
 import importlib
 import os
 import re
@@ -12,22 +12,18 @@ import sys
 from importlib.metadata import requires, version
 from pathlib import Path
 
+from edge_runtime.console import close_console, open_console, plain
 from edge_runtime.console_log import log_to_stderr
 from edge_runtime.errors import UserError, suggestion
+from edge_runtime.files import way_out
 from edge_runtime.plugins import import_everywhere
 from edge_runtime.stop_signals import EXIT_CODE, Ended, ending
 from sim2edge.commands import COMMANDS
-from sim2edge.options import parse
+from sim2edge.options import parse, writes_stdout
 
 USER_ERROR = 2
 IMPORT_OPTION = "--import"
 INTERRUPTED = EXIT_CODE + signal.SIGINT
-_WAYS_OUT = {
-    errno.ENOSPC: "make room or write elsewhere",
-    errno.EDQUOT: "make room or write elsewhere",
-    errno.EACCES: "ask for the right to it, or name another",
-    errno.EROFS: "it may only be read; name another",
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,11 +36,15 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0 for success, 2 for a mistake of the user's (one line on stderr says
         which), else what the command returned.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        arguments = sys.argv[1:]
+        open_console()
     log_to_stderr("edge_runtime", "sim", "policies", "sim2edge_ros")
     try:
         with ending():
-            return _run(_import(arguments))
+            code = _run(_import(arguments))
+            close_console()
+            return code
     except UserError as error:
         return _refuse(str(error))
     except Ended as ended:
@@ -53,14 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
-        if error.errno not in _WAYS_OUT:
+        hint = way_out(error)
+        if not hint:
             raise
-        what = error.filename or "writing"
-        return _refuse(f"{what}: {error.strerror}; {_WAYS_OUT[error.errno]}")
+        return _refuse(f"{error.filename or 'writing'}: {error.strerror}; {hint}")
 
 
 def _run(arguments: list[str]) -> int:
@@ -76,7 +73,11 @@ def _run(arguments: list[str]) -> int:
     command = COMMANDS[name]
     try:
         module = importlib.import_module(command.module)
-        return int(module.main(parse(name, command, module, options)))
+        config = parse(name, command, module, options)
+        # Where a file goes to stdout, messages go to stderr, so that the file stays whole.
+        messages = sys.stderr if writes_stdout(config) else sys.stdout
+        with contextlib.redirect_stdout(messages):
+            return int(module.main(config))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _brought_by(command.extra):
@@ -138,7 +139,7 @@ def _overview() -> str:
 
 
 def _refuse(message: str) -> int:
-    print(f"sim2edge: {' '.join(message.split())}", file=sys.stderr)
+    print(f"sim2edge: {plain(' '.join(message.split()))}", file=sys.stderr)
     return USER_ERROR
 
 

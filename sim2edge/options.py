@@ -12,8 +12,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from edge_runtime.config.config_file import from_json, read_table
 from edge_runtime.config.fields import check, described, is_required
 from edge_runtime.errors import UserError
+from edge_runtime.files import descriptor
 from sim2edge.commands import Subcommand
 
+_EMPTY = "\0"  # stands for an empty path until the option can be named
 CONFIG = "config"  # the option, and the key of a report under which a config stands
 
 
@@ -42,6 +44,7 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
         default = from_json(kind, document, where, kind(**required))
     registry = tyro.constructors.ConstructorRegistry()
     registry.struct_rule(_rule(kind, command))
+    registry.primitive_rule(_path_rule)
     program = f"sim2edge {name}"
     complaint = io.StringIO()
     try:
@@ -56,6 +59,9 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
         beside = _beside(reason, (name for name, _ in _leaves(kind, default, "--")))
         raise UserError(f"{reason}{beside}; see '{program} --help'") from None
     check(config, "--")
+    for option, path in _paths(config, "--"):
+        if path == Path(_EMPTY):
+            raise UserError(f"{option} is empty; name a file or folder")
     return config
 
 
@@ -114,6 +120,37 @@ def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
         return tyro.constructors.StructConstructorSpec(make, tuple(specs))
 
     return rule
+
+
+def _path_rule(info: Any) -> Any:
+    """Reads a path for tyro, which would take an empty one for the working folder."""
+    import tyro  # noqa: PLC0415  as above
+
+    if info.type is not Path:
+        return None
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        1,
+        "PATH",
+        lambda words: Path(words[0] or _EMPTY),
+        lambda value: isinstance(value, Path),
+        lambda value: [str(value)],
+    )
+
+
+def writes_stdout(config: Any) -> bool:
+    """Returns whether a command's config names stdout as a file, as /dev/stdout."""
+    return any(descriptor(path) == 1 for _, path in _paths(config, ""))
+
+
+def _paths(config: Any, prefix: str) -> Iterator[tuple[str, Path]]:
+    """Yields every path in a config, and its option."""
+    for field in dataclasses.fields(config):
+        value, option = getattr(config, field.name), prefix + field.name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            yield from _paths(value, f"{option}.")
+        elif isinstance(value, Path):
+            yield option, value
 
 
 def _without_config(kind: type[Any]) -> Callable[..., Any]:

@@ -147,7 +147,7 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
             _build(args[0], k, where, None, ""): _build(args[1], v, f"{where}.{k}", None, "")
             for k, v in value.items()
         }
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, str) and value and "\0" not in value:
         return Path(value)
     if kind is float and type(value) is int and abs(value) < sys.float_info.max:
         return float(value)

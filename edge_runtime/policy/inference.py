@@ -10,10 +10,12 @@ import numpy as np
 import onnxruntime as ort
 
 from edge_runtime.errors import ContractError, UserError
+from edge_runtime.files import read_file
 from edge_runtime.policy.contract import Contract, from_metadata
 from edge_runtime.signals import Array
 
 INPUT, OUTPUT = "obs", "actions"
+LARGEST = 2**30  # bytes of a policy file
 GOLDEN_TOLERANCE = 1e-5  # largest golden error, relative to max(1, |action|)
 _WARM_UP_RUNS = 20
 _NO_FOLDER = "/dev/null/none"  # below a file, so it can never exist
@@ -127,14 +129,11 @@ def read_model(path: str | Path) -> bytes:
     Raises:
         UserError: the file cannot be read.
     """
-    try:
-        return Path(path).read_bytes()
-    except IsADirectoryError:
+    if Path(path).is_dir():
         raise UserError(
             f"{path} is a folder; make a policy file of a run with 'sim2edge export {path}'"
-        ) from None
-    except OSError as error:
-        raise UserError(f"cannot read policy {path}: {error.strerror}") from None
+        )
+    return read_file(Path(path), "policy", LARGEST)
 
 
 def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.InferenceSession:

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.console import plain
 from edge_runtime.observation.terms import TERMS
 from edge_runtime.policy.contract import Actuator, Contract
 from edge_runtime.policy.inference import GOLDEN_TOLERANCE, Policy
@@ -89,7 +90,8 @@ def _head(policy: Policy) -> list[str]:
         "golden": f"{len(contract.golden_actions)} vectors, off by {policy.golden_error():.1e} "
         f"(allowed {GOLDEN_TOLERANCE:g})",
     }
-    return [policy.source, *(f"  {name:<10} {value}" for name, value in facts.items())]
+    facts = {name: plain(value) for name, value in facts.items()}  # a file may forge lines
+    return [plain(policy.source), *(f"  {name:<10} {value}" for name, value in facts.items())]
 
 
 def _actuator(a: Actuator) -> tuple[str, ...]:
@@ -105,8 +107,9 @@ def _actuator(a: Actuator) -> tuple[str, ...]:
 
 
 def _columns(title: str, names: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(names, *rows)]
+    table = [[plain(cell) for cell in row] for row in (names, *rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
     return [title] + [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-        for row in [names, *rows]
+        for row in table
     ]

@@ -80,13 +80,13 @@ def load(
         UserError: the file cannot be read, or no such provider is known.
         ContractError: the file is not a sound policy.
     """
-    policy = Policy.load(path)  # on the CPU, the fallback of every provider
+    model = read_model(path)  # once, for it may be a pipe
+    policy = Policy(model, str(path))  # on the CPU, the fallback of every provider
     if wanted == ON_CPU:
         return policy, Choice(CPU.name, wanted)
     names = candidates(wanted)
     folder = (cache or default_cache()) / f"{policy.sha256[:16]}-{ort.__version__}"
     make_folder(folder)
-    model = read_model(path)
     measured = [measure(model, find(name, folder), patience) for name in names]
     choice = choose(wanted, measured)
     if choice.provider == CPU.name:

@@ -7,6 +7,7 @@ damaged blocks out, names them, and goes on behind them.
 import errno
 import mmap
 import os
+import stat
 import struct
 import threading
 import zlib
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_runtime.errors import UserError
-from edge_runtime.files import sync_folder
+from edge_runtime.files import follow, open_stream, sync_folder
 
 MARKER = b"\x93s2e blk"  # at the start of each block; no text file begins like this
 _HEAD = struct.Struct("<8sIIII")  # marker, checksum of all that follows it, kind, number, length
@@ -31,7 +32,7 @@ class Block(NamedTuple):
 
 
 class BlockFile:
-    """Writes blocks to a new file; an old file of that name is kept as `NAME~`.
+    """Writes blocks to a new file, a device or a pipe; an old file is kept as `NAME~`.
 
     Args:
         path: the file; missing folders are made.
@@ -42,19 +43,29 @@ class BlockFile:
     """
 
     def __init__(self, path: Path, limit: int) -> None:
-        self.path, self.limit = path, limit
+        self.limit = limit
         self.size, self._number = 0, 0
         self._before: Path | None = None
         self._in_use = threading.Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_file():
-                self._before = path.with_name(f"{path.name}~")
-                os.replace(path, self._before)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            sync_folder(path.parent)
+            self.path = follow(path)
+            stream = open_stream(self.path, path)
+            self._is_stream = stream is not None
+            self._file = self._create() if stream is None else stream
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}; name another file") from None
+
+    def _create(self) -> int:
+        path = self.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            self._before = path.with_name(f"{path.name}~")
+            os.replace(path, self._before)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        if self._before is not None:
+            os.fchmod(file, stat.S_IMODE(self._before.stat().st_mode))
+        sync_folder(path.parent)
+        return file
 
     def append(self, kind: int, payload: bytes) -> None:
         """Writes a block through to the disk.
@@ -68,10 +79,12 @@ class BlockFile:
         with self._in_use:
             try:
                 _write_all(self._file, block)
-                os.fdatasync(self._file)
+                if not self._is_stream:
+                    os.fdatasync(self._file)
             except OSError:
-                os.ftruncate(self._file, self.size)
-                os.lseek(self._file, self.size, os.SEEK_SET)
+                if not self._is_stream:
+                    os.ftruncate(self._file, self.size)
+                    os.lseek(self._file, self.size, os.SEEK_SET)
                 raise
             self.size += len(block)
             self._number += 1
@@ -86,7 +99,7 @@ class BlockFile:
         os.close(self._file)
         self._file = -1
         self._in_use.release()
-        if self.size:
+        if self.size or self._is_stream:
             return
         self.path.unlink(missing_ok=True)
         if self._before is not None:

@@ -11,7 +11,7 @@ from edge_runtime.arrays import Float
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
-from edge_runtime.files import write_file
+from edge_runtime.files import check_output, write_file
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import kind_of
 from edge_runtime.replay.errors_against_reference import (
@@ -56,6 +56,7 @@ def main(config: FuseConfig) -> int:
     Raises:
         UserError: the log cannot be read, or there is no such estimator.
     """
+    check_output(config.out / "config.json")
     log = read_log(config.log, config.seed)
     name = config.estimator or choose_estimator(log)
     estimator = make_estimator(name, log)

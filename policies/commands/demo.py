@@ -15,6 +15,7 @@ from pathlib import Path
 from edge_runtime.child_program import child_program
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
+from edge_runtime.files import make_folder
 
 SIZE = ("--width", 640, "--height", 360)  # of the films
 LONGEST_FILM = 8.0  # s; without a graphics card a second of film takes several
@@ -74,7 +75,7 @@ def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]
     _say(f"{task}: drive the simulated robot in real time with the edge runtime")
     report = config.out / task
     recording, film = report / "motion.npz", report / "film.mp4"
-    report.mkdir(parents=True, exist_ok=True)
+    make_folder(report)
     arguments = ["run", policy, "--seconds", config.seconds, "--report", report]
     arguments += ["--record", recording]
     if command:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.console import plain
 from edge_runtime.errors import UserError
-from edge_runtime.files import write_file
+from edge_runtime.files import check_output, write_file
 from edge_runtime.policy.contract import from_metadata
 from edge_runtime.policy.inference import Policy
 from policies.export.run_export import export_run, find_run, restore_policy
@@ -38,6 +39,8 @@ def main(config: ExportConfig) -> int:
     Raises:
         UserError: it is not a run, holds no whole checkpoint, or the file cannot be written.
     """
+    for path in filter(None, (config.output, config.sb3)):
+        check_output(path)
     if config.run.suffix == ".zip":
         model, output = _export_zip(config)
     else:
@@ -45,12 +48,10 @@ def main(config: ExportConfig) -> int:
     write_file(output, model)
     contract = Policy(model, str(output)).contract
     if contract.provenance.normalizer_file:
-        print(f"normalizer: {contract.provenance.normalizer_file}")
-    print(
-        f"{output}: {contract.task} on {contract.robot}, {contract.provenance.steps:,} steps, "
-        f"{contract.observation_size} observations -> {len(contract.actuators)} actions, "
-        f"{len(model) / 1e3:.0f} kB"
-    )
+        print(f"normalizer: {plain(contract.provenance.normalizer_file)}")
+    what = f"{output}: {contract.task} on {contract.robot}, {contract.provenance.steps:,} steps"
+    sizes = f"{contract.observation_size} observations -> {len(contract.actuators)} actions"
+    print(plain(f"{what}, {sizes}, {len(model) / 1e3:.0f} kB"))
     return 0
 
 

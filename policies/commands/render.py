@@ -10,6 +10,7 @@ from rich.progress import track
 
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
+from edge_runtime.files import check_output
 from edge_runtime.signals import Array
 from policies.evaluation.episodes import make_world, unseen_seed
 from policies.export.policy_file import PolicyFile
@@ -56,6 +57,7 @@ def main(config: RenderConfig) -> int:
         UserError: there is no such policy, recording or camera, or this machine cannot draw.
     """
     _check(config)
+    check_output(config.output)
     policy = PolicyFile.find(config.policy)
     period = policy.task.control_period
     steps = round(config.seconds / period)

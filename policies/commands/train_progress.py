@@ -63,9 +63,10 @@ class TrainProgress:
 
 
 def make_display(title: str, folder: Path) -> "LiveTable | PlainLines":
-    """Returns a live table if standard output is a terminal, plain lines if not."""
+    """Returns a live table on a terminal that can move its cursor, plain lines elsewhere."""
     console = Console()
-    return LiveTable(console, title, folder) if console.is_terminal else PlainLines(title, folder)
+    live = console.is_terminal and not console.is_dumb_terminal
+    return LiveTable(console, title, folder) if live else PlainLines(title, folder)
 
 
 class PlainLines:

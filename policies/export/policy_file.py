@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from edge_runtime.errors import ContractError
 from edge_runtime.policy.contract import Contract
-from edge_runtime.policy.inference import INPUT, Policy
+from edge_runtime.policy.inference import INPUT, Policy, read_model
 from edge_runtime.signals import Array
 from policies.export.onnx_graph import free_batch
 from policies.export.run_export import export_run, find_run
@@ -58,9 +58,9 @@ class PolicyFile:
             run = find_run(path)
             model, task = export_run(run), run.config.task
             return cls(str(path), model, task, Policy(model, str(path)).contract)
-        policy = Policy.load(path)
-        task = find_robot_task(policy.contract.task)
-        return cls(str(path), path.read_bytes(), task, policy.contract)
+        model = read_model(path)  # once, for it may be a pipe
+        contract = Policy(model, str(path)).contract
+        return cls(str(path), model, find_robot_task(contract.task), contract)
 
     def actor(self, rows: int) -> Actor:
         """Returns what computes actions for that many rows; for one row, the file as a robot

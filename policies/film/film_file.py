@@ -1,12 +1,12 @@
 """Writes films as MP4."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 
+from edge_runtime.files import replacing
 from sim.renderer import Picture
 
 MOST_FRAMES_PER_SECOND = 30
@@ -21,10 +21,8 @@ def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[i
         rate: frames per second.
         size: width and height of the frames; odd ones lose a line.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{os.getpid()}.{path.name}")
     size = (size[0] // 2 * 2, size[1] // 2 * 2)  # H.264 halves the colour's resolution
-    try:
+    with replacing(path) as building:
         writer = imageio_ffmpeg.write_frames(
             str(building), size, fps=round(rate), quality=8, macro_block_size=2
         )
@@ -32,6 +30,3 @@ def write_film(path: Path, frames: Iterator[Picture], rate: float, size: tuple[i
         for frame in frames:
             writer.send(np.ascontiguousarray(frame[: size[1], : size[0]]))
         writer.close()
-        os.replace(building, path)
-    finally:
-        building.unlink(missing_ok=True)

@@ -7,11 +7,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO
 
 from edge_runtime.child_program import child_program
 from edge_runtime.connect import DriverRequest, fulfils
 from edge_runtime.errors import UserError
+from edge_runtime.files import descriptor
 from edge_runtime.robot.robot import Robot
 from edge_runtime.robot.shared_memory import SharedMemoryRobot, segment_path
 
@@ -36,7 +38,10 @@ def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
     with tempfile.TemporaryFile() as complaints:
         # In a session of its own, so that Ctrl-C reaches the loop alone, which then ends it.
         process = subprocess.Popen(
-            _command_line(name, request), start_new_session=True, stderr=complaints
+            _command_line(name, request),
+            start_new_session=True,
+            stderr=complaints,
+            pass_fds=_open_files(request.record),
         )
         try:
             robot = SharedMemoryRobot.wait_for(
@@ -49,6 +54,12 @@ def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
             segment_path(name).unlink(missing_ok=True)
             if process.returncode > 0:
                 raise UserError(f"the simulated robot failed: {_last_line(complaints)}")
+
+
+def _open_files(record: Path | None) -> tuple[int, ...]:
+    """Returns the file that a record such as /dev/fd/63 stands for, which the process must get."""
+    number = None if record is None else descriptor(record)
+    return () if number is None else (number,)
 
 
 def _command_line(name: str, request: DriverRequest) -> list[str]:

@@ -152,12 +152,12 @@ def test_refuses_in_one_line(policy: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_one_line(policy: Path, tmp_path: Path) -> None:
-    """And the run itself, its robot and its report are not affected."""
+    """Before anything moves."""
     arguments = ("run", policy, "--seconds", 0.2, "--report", tmp_path / "out")
     run = sim2edge(*arguments, "--record", "/dev/null/motion.npz")
     assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
     assert "cannot write /dev/null/motion.npz: Not a directory" in run.stderr
-    assert (tmp_path / "out" / "report.json").exists()
+    assert not (tmp_path / "out" / "report.json").exists()
 
 
 def test_inspect_shows_what_a_policy_needs(policy: Path, humanoid: Contract) -> None:

@@ -122,8 +122,8 @@ def test_a_disk_that_fills_up_ends_the_log_alone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("log", "said"),
     [
-        (("--log", "mine.py/x"), "cannot write mine.py/x: File exists; name another file"),
-        (("--log", "."), "cannot write .: File exists"),
+        (("--log", "mine.py/x"), "cannot write mine.py/x: Not a directory; name another file"),
+        (("--log", "."), ". is a folder; name a file in it"),
         (("--log-limit", "0"), "--log-limit is 0 MB; it must be positive"),
         (("--log-limit", "0.001"), "cannot write leg.s2elog: its limit of 0.001 MB is reached"),
     ],

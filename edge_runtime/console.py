@@ -10,7 +10,7 @@ import io
 import os
 import re
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 _ERRORS = "sim2edge"  # name of the handler for letters that an encoding lacks
 _LETTERS = {
@@ -98,13 +98,15 @@ def close_console() -> None:
 
 
 def _opened(number: int, before: TextIO | None) -> TextIO:
-    kept: dict[str, bool] = {"line_buffering": number == 2}
+    by_line, at_once, encoding = number == 2, False, "utf-8"
     if isinstance(before, io.TextIOWrapper):
         before.flush()
-        kept = {name: getattr(before, name) for name in ("line_buffering", "write_through")}
-    buffer = io.BufferedWriter(_Output(number, "wb", closefd=False))
-    encoding = before.encoding if before else "utf-8"
-    return io.TextIOWrapper(buffer, encoding, _ERRORS, **kept)
+        by_line, at_once = before.line_buffering, before.write_through
+        encoding = before.encoding
+    raw: Any = _Output(number, "wb", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding, _ERRORS, line_buffering=by_line, write_through=at_once
+    )
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:

@@ -72,7 +72,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
         *("--ppo.minibatch", "32", "--run-dir", "run"),
     ),
     "run": ("run", "POLICY", "--seconds", "0", "--report", "out", "--log", "log.s2elog"),
-    "eval": ("eval", "POLICY", "--episodes", "4", "--seconds", "20", "--json", "eval.json"),
+    "eval": ("eval", "POLICY", "--episodes", "800", "--seconds", "60"),
     "render": ("render", "POLICY", "--seconds", "60", "-o", "film.mp4"),
     "demo": ("demo", "--seconds", "60", "--minutes", "0"),
 }

@@ -114,9 +114,9 @@ def test_a_file_without_a_block_was_never_there(tmp_path: Path) -> None:
 def test_what_cannot_be_written_or_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path, said in (
-        (tmp_path / "file" / "a.blocks", "File exists; name another"),
+        (tmp_path / "file" / "a.blocks", "Not a directory; name another"),
         (tmp_path / "file" / "folder" / "a.blocks", "Not a directory; name another"),
-        (tmp_path, "File exists; name another"),
+        (tmp_path, "is a folder; name a file in it"),
         (Path("/proc/a.blocks"), "name another"),
     ):
         with pytest.raises(UserError, match=said):

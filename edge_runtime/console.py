@@ -7,6 +7,7 @@ a reader and a full disk take nothing away from the work: what is printed then i
 import codecs
 import errno
 import io
+import logging
 import os
 import re
 import sys
@@ -120,3 +121,30 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 def _escaped(letter: str) -> str:
     code = ord(letter)  # of a byte that Python could not decode, 0xdc00 and the byte
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code < 0xDD00 else ascii(letter)[1:-1]
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes each message plainly to whatever stderr is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a record to stderr; an error in doing so ends nothing."""
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except Exception:  # a message must not end what it is about
+            self.handleError(record)
+
+
+def log_to_stderr(*packages: str) -> None:
+    """Shows messages on stderr: of these packages from INFO up, of all others from WARNING up.
+
+    A program calls this at its start; a second call adds no second handler. A library that is
+    imported without such a program behaves as `logging` has it.
+
+    Args:
+        packages: names of loggers, as ``edge_runtime``.
+    """
+    root = logging.getLogger()
+    if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
+        root.addHandler(ConsoleHandler())
+    for package in packages:
+        logging.getLogger(package).setLevel(logging.INFO)

@@ -12,8 +12,7 @@ import sys
 from importlib.metadata import requires, version
 from pathlib import Path
 
-from edge_runtime.console import close_console, open_console, plain
-from edge_runtime.console_log import log_to_stderr
+from edge_runtime.console import close_console, log_to_stderr, open_console, plain
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.files import way_out
 from edge_runtime.plugins import import_everywhere

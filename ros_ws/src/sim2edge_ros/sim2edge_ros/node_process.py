@@ -12,7 +12,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.signals import SignalHandlerOptions
 
-from edge_runtime.console_log import log_to_stderr
+from edge_runtime.console import log_to_stderr
 from edge_runtime.errors import UserError
 from edge_runtime.stop_signals import stop_signals
 from sim2edge_ros.messages.transport import use_udp

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_runtime.console_log import ConsoleHandler
+from edge_runtime.console import ConsoleHandler
 from sim2edge.__main__ import main as sim2edge
 
 NAME = "edge_runtime.some.module"

@@ -97,12 +97,12 @@ def run_drivers(answered: Event, measuring: Event, stop: Event, to: Connection) 
     subscriber, answers = SubscriberThread(node, "commands"), list[tuple[float, float]]()
     place = contract().joint_names.index(_JOINT)
 
-    def take(data: bytes) -> None:
+    def take(data: bytes, _number: int | None) -> None:
         answers.append((time.monotonic(), float(cdr.unpack_array(data)[place])))
         answered.set()
 
     for topic in (topics.STIFFNESS, topics.DAMPING):
-        subscriber.subscribe(Float64MultiArray, topic, lambda data: None, topics.COMMAND)
+        subscriber.subscribe(Float64MultiArray, topic, lambda *_: None, topics.COMMAND)
     subscriber.subscribe(Float64MultiArray, topics.POSITION, take, topics.COMMAND)
     node.create_subscription(Odometry, topics.ODOMETRY, lambda message: None, topics.STATE)
     subscriber.start()

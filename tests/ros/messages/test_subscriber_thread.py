@@ -44,9 +44,11 @@ def publish(other: Any, topic: str, values: range) -> None:
 
 def test_all_messages_come_in_their_order(node: Any, other: Any) -> None:
     taken: list[float] = []
+    numbers: list[int | None] = []
     threads = set()
 
-    def take(data: bytes) -> None:
+    def take(data: bytes, number: int | None) -> None:
+        numbers.append(number)
         taken.extend(cdr.unpack_array(data).tolist())
         threads.add(threading.current_thread().name)
 
@@ -56,6 +58,7 @@ def test_all_messages_come_in_their_order(node: Any, other: Any) -> None:
     publish(other, "numbers", range(80))
     assert wait_until(lambda: len(taken) == 80)
     assert taken == [float(n) for n in range(80)]
+    assert numbers in (list(range(1, 81)), [None] * 80), "of the publisher's count, if any"
     assert threads == {"commands"}
     subscriber.close()
     assert subscriber.error is None

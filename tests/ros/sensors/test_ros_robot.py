@@ -45,7 +45,7 @@ class Driver:
         message.header.frame_id = "imu"
         rate, force = message.angular_velocity, message.linear_acceleration
         rate.x, rate.y, rate.z = self.rng.normal(size=3)
-        force.x, force.y, force.z = self.rng.normal(size=3)
+        force.x, force.y, force.z = self.rng.normal((0, 0, 9.81))
         self.give("imu/data", message, stamp)
 
     def joints(self, stamp: float, value: float = 0.0, **fields: Any) -> None:

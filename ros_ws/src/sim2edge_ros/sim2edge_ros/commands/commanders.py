@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from rclpy.node import Node
 
 from sim2edge_ros.messages import topics
-
-_UNKNOWN = "_NODE_NAME_UNKNOWN_"  # rmw's name for a node whose description has not arrived yet
+from sim2edge_ros.messages.publishers import publishers
 
 
 def commanders(node: Node, own: Iterable[str] = ()) -> list[str]:
@@ -19,13 +18,7 @@ def commanders(node: Node, own: Iterable[str] = ()) -> list[str]:
     """
     me, own, found = node.get_fully_qualified_name(), set(own), set()
     for topic in topics.COMMANDING:
-        infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-        names = [
-            "a node whose name is not known yet"
-            if info.node_name == _UNKNOWN
-            else f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-            for info in infos
-        ]
+        names = list(publishers(node, topic).values())
         if topic in own and me in names:
             names.remove(me)
         found |= {f"{name} ({topic})" for name in names}

@@ -116,7 +116,7 @@ class Diagnostics:
         for source in robot.sources:
             values[f"{source.topic}_hz"] = f"{rates[source.topic]:.1f}"
             values[f"{source.topic}_rejected"] = str(source.rejected)
-        trouble = robot.trouble()
+        trouble = robot.trouble(explained=True)
         # Simulated time may go at any speed, and so may its messages.
         remarks = robot.remarks({} if self._drive.simulated_time else rates)
         command = self._drive.cmd_vel

@@ -80,7 +80,10 @@ class Drive:
                 robot,
                 used | {JOINT_POS} | ({ATTITUDE} if self.fusion_name == "robot" else set()),
                 RosRobotConfig(
-                    contract.control_period, parameters.sensor_timeout, parameters.scan_timeout
+                    contract.control_period,
+                    parameters.sensor_timeout,
+                    parameters.scan_timeout,
+                    contract.actuators,
                 ),
                 self._send,
             )
@@ -163,6 +166,7 @@ class Drive:
             if self._closed:
                 return
             self.cmd_vel.check_timeout()
+            self.robot.look_around()
             if 0 < self.active_for < _NEW:
                 self._find_others()
 
@@ -283,14 +287,24 @@ class Drive:
         """Waits for a new sample of all sensors.
 
         Raises:
-            UserError: a sensor is missing, or no new sample arrives.
+            UserError: a sensor is missing, two nodes publish one, no new sample arrives, or the
+            robot lies on the ground.
         """
         robot = self.robot
         before, until = robot.whole_at, time.monotonic() + _FRESH
-        while (trouble := robot.trouble()) or not robot.ready or robot.whole_at == before:
-            if trouble or time.monotonic() > until:
+        robot.look_around()
+        while robot.trouble() or not robot.ready or robot.whole_at == before:
+            if time.monotonic() > until:
+                trouble = robot.trouble(explained=True)
                 raise UserError("; ".join(trouble) or "the robot gives no whole sample")
             time.sleep(_POLL)
+            robot.look_around()
+        tilt, limit = robot.tilt(), self.policy.contract.max_tilt
+        if tilt > limit:
+            raise UserError(
+                f"the robot lies: it is tilted by {tilt:.2g} rad, and {limit:.2g} rad is the most "
+                "that its policy drives; set it upright"
+            )
 
     def _make_publishers(self) -> tuple[CommandPublisher, OdometryPublisher]:
         contract, names = self.policy.contract, frames(self._node.get_namespace(), self.parameters)

@@ -101,7 +101,8 @@ class EdgeNode(LifecycleNode):
         self._by_itself = self.parameters.autostart
         self._own_transition = False
         self._next_try = 0.0
-        self._latched = Reaction.NONE  # the reaction that was reported last
+        # The latched reaction and the crowded topics that were reported last.
+        self._reported = Reaction.NONE, ""
         self.refused = ""  # why a node that starts by itself cannot be configured
         self.status.report(OK, "unconfigured")
 
@@ -139,7 +140,7 @@ class EdgeNode(LifecycleNode):
         except UserError as error:
             self.status.report(WARN, f"not activated: {error}")
             return FAILURE
-        self._latched = Reaction.NONE
+        self._reported = Reaction.NONE, ""
         self.status.report(OK, "active")
         return super().on_activate(state)
 
@@ -199,6 +200,11 @@ class EdgeNode(LifecycleNode):
                 self.trigger(self.trigger_deactivate)
             elif drive.must_give_way:
                 self._give_way(drive)
+            elif drive.robot.confused and drive.active:
+                why = "; ".join(drive.robot.trouble())
+                self._by_itself = False
+                self.trigger(self.trigger_deactivate)
+                self.status.report(ERROR, f"came to rest: {why}")
             elif drive.active:
                 self._report_reaction(drive)
         if self._by_itself and time.monotonic() > self._next_try:
@@ -214,16 +220,15 @@ class EdgeNode(LifecycleNode):
         self.status.report(ERROR, f"gave way: {others} commands this robot already")
 
     def _report_reaction(self, drive: Drive) -> None:
-        """Reports when the guard reacts, and when it has ended its reaction."""
-        latched = drive.loop.guard.latched
-        if latched is self._latched:
+        """Reports when the guard reacts or two nodes publish a sensor, and when that has ended."""
+        latched, crowd = drive.loop.guard.latched, "; ".join(s.trouble for s in drive.robot.crowded)
+        if (latched, crowd) == self._reported:
             return
-        self._latched = latched
-        if latched is Reaction.NONE:
-            self.status.report(OK, "active")
-        else:
-            why = f"{latched.name.lower()}: {reason(drive.loop)}"
-            self.status.report(ERROR, f"{why}; call ~/reset to go on")
+        self._reported = latched, crowd
+        wrong = [crowd] if crowd else []
+        if latched is not Reaction.NONE:
+            wrong.append(f"{latched.name.lower()}: {reason(drive.loop)}; call ~/reset to go on")
+        self.status.report(ERROR if wrong else OK, "; ".join(wrong) or "active")
 
     def _try_to_start(self) -> None:
         label = self.label

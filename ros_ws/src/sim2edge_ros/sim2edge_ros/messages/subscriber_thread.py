@@ -16,6 +16,7 @@ from rclpy.node import Node
 
 _LOOK = 100_000_000  # ns between two checks whether to end
 _SUBSCRIPTION = "subscription"
+_NUMBER = "publication_sequence_number"
 
 
 class _OutsideExecutor(CallbackGroup):
@@ -47,7 +48,7 @@ class SubscriberThread:
     def __init__(self, node: Node, name: str) -> None:
         self._node, self._name = node, name
         self._group = _OutsideExecutor()
-        self._takers: list[tuple[Any, Any, Callable[[bytes], None]]] = []
+        self._takers: list[tuple[Any, Any, Callable[[bytes, int | None], None]]] = []
         self._ending = False
         self._thread: threading.Thread | None = None
         self.error: Exception | None = None  # the error that ended the thread
@@ -56,7 +57,7 @@ class SubscriberThread:
         self,
         kind: Any,
         topic: str,
-        take: Callable[[bytes], None],
+        take: Callable[[bytes, int | None], None],
         qos: Any,
         events: Any = None,
     ) -> None:
@@ -66,7 +67,8 @@ class SubscriberThread:
         Args:
             kind: class of the messages.
             topic: name of the topic.
-            take: called with the bytes of each message; it must not raise.
+            take: called with the bytes of each message, and its number in its publisher's count,
+                None where the middleware does not say; it must not raise.
             qos: quality of service.
             events: callbacks for the middleware's events.
         """
@@ -126,7 +128,7 @@ class SubscriberThread:
             for index, (handle, kind, take) in enumerate(takers):
                 if wait_set.is_ready(_SUBSCRIPTION, index):
                     while (taken := handle.take_message(kind, True)) is not None:
-                        take(taken[0])
+                        take(taken[0], taken[1].get(_NUMBER))
             for event in events:
                 if event.is_ready(wait_set) and (happened := event.take_data()) is not None:
                     event.callback(happened)

@@ -15,13 +15,17 @@ from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
 from edge_runtime.arrays import Float
 from edge_runtime.loop.handover import LatestValue
+from edge_runtime.policy.contract import Actuator
 from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 from sim2edge_ros.messages import topics
+from sim2edge_ros.messages.publishers import publishers
 from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 from sim2edge_ros.messages.wake_up import WakeUp
+from sim2edge_ros.sensors.graph import why_silent
 from sim2edge_ros.sensors.inertial import ImuPeriod, ImuPeriods
 from sim2edge_ros.sensors.not_finite import not_finite
+from sim2edge_ros.sensors.possible import ImuBounds, JointBounds
 from sim2edge_ros.sensors.readers import (
     FOOT_FORCE,
     GNSS_POSITION,
@@ -44,6 +48,7 @@ _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
 _SAME = 1e-3  # s, within which two stamps mean the same moment
 _SILENCE_OF_RECEIVERS = 2.5  # s without a fix that are too long; some receivers give one a second
 _OTHER_RATE = 2.0  # factor by which a rate may differ before it is reported
+_GRAVITY, _RESTS = 9.81, 2.0  # m/s^2, and by how much a robot at rest may differ from it
 _TOO_FAST = 5.0  # the same for broadcasters, which publish as fast as they can
 
 
@@ -62,6 +67,7 @@ class RosRobotConfig:
     period: float  # s, of the control loop
     sensor_timeout: float = EdgeParameters.sensor_timeout
     scan_timeout: float = EdgeParameters.scan_timeout
+    actuators: tuple[Actuator, ...] = ()  # whose ranges bound what joints can read
 
 
 def used_part(robot: RobotDescription, used: frozenset[str]) -> RobotDescription:
@@ -124,6 +130,8 @@ class RosRobot:
         self.pause = 0.0
         self._announced: ImuPeriod | None = None  # the period for which the loop was woken
         self._read_imu = ImuReader(robot.imu_frame)
+        self._imu_bounds = ImuBounds()
+        self._joint_bounds = JointBounds(robot, config.actuators, config.period)
         rate = self._periods.readings / config.period
         self._imu = self._source(
             topics.IMU,
@@ -172,9 +180,48 @@ class RosRobot:
 
     # -- called by the subscriber's thread -------------------------------------------------
 
-    def trouble(self) -> list[str]:
-        """Returns what keeps samples from coming, a line each."""
-        found = [source.trouble for source in self.sources if source.trouble]
+    def look_around(self) -> None:
+        """Finds the topics that several nodes publish; cheap enough for 10 Hz."""
+        for source in self.sources:
+            name = self._node.resolve_topic_name(source.topic)
+            several = self._node.count_publishers(name) > 1 and not source.is_shared
+            found = publishers(self._node, name).values() if several else ()
+            source.publishers = tuple(sorted(found))
+
+    @property
+    def crowded(self) -> list[Source]:
+        """Returns the topics that several nodes publish."""
+        return [source for source in self.sources if source.publishers]
+
+    @property
+    def confused(self) -> bool:
+        """Returns whether several nodes publish a topic and their messages look alike."""
+        return any(not source.tells_apart for source in self.crowded)
+
+    def tilt(self) -> float:
+        """Returns the angle from upright by the newest accelerometer's reading, rad; only at rest.
+
+        It is 0 where the reading is not that of gravity alone.
+        """
+        inertial = self._inertial.get()
+        if inertial is None:
+            return 0.0
+        x, y, z = inertial.mean[3:].tolist()
+        force = math.hypot(x, y, z)
+        return math.acos(z / force) if abs(force - _GRAVITY) < _RESTS else 0.0
+
+    def trouble(self, explained: bool = False) -> list[str]:
+        """Returns what keeps samples from coming, a line each.
+
+        Args:
+            explained: whether to look for the cause in the graph, which takes a millisecond.
+        """
+        found = []
+        for source in self.sources:
+            if line := source.trouble:
+                silent = explained and not source.received and not source.incompatible
+                cause = why_silent(self._node, source.topic, source.kind) if silent else ""
+                found.append(f"{line}: {cause}" if cause else line)
         if not found and self.blocked:
             found = [f"{self.blocked}: its stamps are too far from those of {topics.IMU}"]
         return found + self._no_numbers()
@@ -293,11 +340,14 @@ class RosRobot:
         return [LIDAR]
 
     def _take_joints(self, stamp: float, values: Mapping[str, Array]) -> Mapping[str, Array]:
-        self._clock.align(stamp, self._joints.gate.restarted)
+        restarted = self._joints.gate.restarted
+        self._joint_bounds.check(stamp, values, restarted)
+        self._clock.align(stamp, restarted)
         return values
 
     def _take_imu(self, stamp: float, reading: Float) -> None:
         restarted = self._imu.gate.restarted
+        self._imu_bounds.check(stamp, reading, restarted)
         if not self._joints_align:
             self._clock.align(stamp, restarted)
         complete = self._periods.add(stamp, reading, restarted)

@@ -8,10 +8,16 @@ from edge_runtime.loop.handover import LatestValue
 from edge_runtime.signals import Array
 from sim2edge_ros.messages import cdr
 from sim2edge_ros.sensors.readers import BadMessage, OthersMessage
+from sim2edge_ros.sensors.series import Series
 from sim2edge_ros.sensors.stamps import StampGate
 
 # s of difference to the node's clock from which on the stamps count as another clock's
 _FOREIGN = 1.0
+_HEARD = 2.0  # s for which a publisher that was heard counts as there
+
+
+class _StrangersMessage(Exception):  # noqa: N818  it is no error of the program
+    """A message of a second publisher."""
 
 
 class Reading(NamedTuple):
@@ -63,14 +69,28 @@ class Source:
         self.received, self.rejected = 0, 0  # messages
         self.complaint = ""  # what is wrong with the last message
         self.arrived = -math.inf  # s on the node's clock, when the last message of any kind came
+        self._series = Series()
+        # S, when the last message came of a second publisher, and of others' joints.
+        self._strange = self._others = -math.inf
+        self.publishers: tuple[str, ...] = ()  # names of the nodes, if more than one publishes
         self.incompatible = ""  # the quality of service of a publisher that cannot be received
 
-    def take(self, data: bytes) -> None:
-        """Takes a message's bytes as they came; never raises."""
+    def take(self, data: bytes, number: int | None = None) -> None:
+        """Takes a message's bytes as they came; never raises.
+
+        Args:
+            data: the message.
+            number: its place in its publisher's count; None if the middleware does not say.
+        """
         now = self._now()
         try:
-            why = self._judge(data, now)
+            why = self._judge(data, number, now)
         except OthersMessage:
+            self._others = now
+            return
+        except _StrangersMessage:
+            self._strange = now
+            self.received, self.rejected = self.received + 1, self.rejected + 1
             return
         except BadMessage as bad:
             why = str(bad)
@@ -83,12 +103,20 @@ class Source:
         else:
             self._taken()
 
-    def _judge(self, data: bytes, now: float) -> str:
+    def _judge(self, data: bytes, number: int | None, now: float) -> str:
         """Uses a message and returns nothing, or returns why it cannot be used."""
         data = cdr.plain(data, self.kind)
         seconds, nanoseconds = cdr.stamp(data)
         stamp = seconds + nanoseconds * 1e-9
-        found = self._read(data)  # first, so that a bad message's stamp changes nothing
+        bad, found = None, None
+        try:
+            found = self._read(data)  # first, so that a bad message's stamp changes nothing
+        except BadMessage as error:
+            bad = error
+        if not self._series.has(number, now):
+            raise _StrangersMessage
+        if bad is not None:
+            raise bad
         if not self.gate.passes(stamp, now):
             return self.gate.complaint
         values = self._use(stamp, found)
@@ -97,8 +125,22 @@ class Source:
         return ""
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several publishers are right, for one of them publishes others' joints."""
+        now = self._now()
+        return now - self._others < _HEARD and not now - self._strange < _HEARD
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the messages of a second publisher are known, and refused."""
+        return self._series.numbered
+
+    @property
     def trouble(self) -> str:
         """Returns one line on what is wrong; empty if all is well."""
+        if self.publishers:
+            refused = "; the later one's messages are refused" if self.tells_apart else ""
+            return f"{self.topic}: {' and '.join(self.publishers)} publish it; stop one{refused}"
         if self.complaint:
             return f"{self.topic}: {self.complaint}"
         if self.incompatible:

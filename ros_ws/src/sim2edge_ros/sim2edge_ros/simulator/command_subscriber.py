@@ -103,7 +103,7 @@ class CommandSubscriber:
             )
 
     def _listen(self, kind: Any, topic: str, take: Callable[[bytes], None]) -> None:
-        def guarded(data: bytes) -> None:
+        def guarded(data: bytes, number: int | None) -> None:
             try:
                 take(cdr.plain(data, kind))
             except Exception as error:  # no message, whatever it holds, may end the thread

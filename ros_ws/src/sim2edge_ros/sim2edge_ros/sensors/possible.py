@@ -1,0 +1,179 @@
+"""Refuses finite readings that no healthy sensor of this robot gives: wrong units, wrong joints.
+
+Such a reading is no fault of the policy, so it must not reach it: a stray publisher, an encoder
+that slipped and a driver in degrees all give numbers.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.policy.contract import POSITION, Actuator
+from edge_runtime.signals import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
+from sim2edge_ros.sensors.readers import STEERING_ANGLE, WHEEL_SPEED, BadMessage
+from sim2edge_ros.settings.robot_file import RobotFile
+
+_FAR = 0.5  # rad beyond its range at least, or half of the range, where no joint is
+_FASTER = 1.5  # factor by which a joint may be faster than its motor, as when it is pushed
+_SPEED_MARGIN, _EFFORT_MARGIN = 3.0, 5.0  # factors beyond what a motor makes
+_UNSURE = 0.05  # rad, of two readings' difference, for stamps and encoders are not exact
+_SETTLES = 1.0  # s after which joints that jumped and then go on are believed
+_AVERAGED = 0.2  # s, over which an IMU's readings are averaged
+_FASTEST = 40.0  # rad/s; the range of most gyroscopes ends at 35
+_SPINNING = 12.0  # rad/s on average: no robot turns twice a second
+_WEIGHTLESS, _CRUSHED = 3.0, 60.0  # m/s^2 on average, between which every robot is
+
+
+class JointBounds:
+    """Judges the readings of joints, wheels and steering by what their motors can do.
+
+    Args:
+        robot: names of the joints.
+        actuators: ranges and speeds; a joint without an actuator is not judged.
+        period: s, between two readings, for the time that a lost one leaves.
+    """
+
+    def __init__(self, robot: RobotFile, actuators: Sequence[Actuator], period: float) -> None:
+        self._named = {a.name: a for a in actuators}
+        joints, steering = robot.description.joint_names, (robot.steering_joint,)
+        self._patience = 1.5 * period  # s, after a reading that jumped
+        turning = [a.max_velocity for a in actuators if a.mode != POSITION]
+        wheel = _SPEED_MARGIN * max(turning, default=math.inf)
+        self._names = {
+            JOINT_POS: joints,
+            JOINT_VEL: joints,
+            JOINT_TORQUE: joints,
+            WHEEL_SPEED: robot.wheel_joints,
+            STEERING_ANGLE: steering,
+        }
+        self._ranges = {JOINT_POS: self._range(joints), STEERING_ANGLE: self._range(steering)}
+        speeds = {name: self._each(self._names[name], "max_velocity") for name in self._ranges}
+        self._steps = {name: _FASTER * speed for name, speed in speeds.items()}
+        self._limits = {
+            JOINT_VEL: _SPEED_MARGIN * self._each(joints, "max_velocity"),
+            JOINT_TORQUE: _EFFORT_MARGIN * self._each(joints, "max_effort"),
+            WHEEL_SPEED: np.full(len(robot.wheel_joints), wheel),
+        }
+        self._good: tuple[float, Mapping[str, Array]] | None = None  # stamp and values
+        self._odd: tuple[float, Mapping[str, Array]] | None = None  # the last that jumped
+        self._since = math.nan  # s, stamp from which on those that jumped agree
+
+    def check(self, stamp: float, values: Mapping[str, Array], restarted: bool) -> None:
+        """Takes a reading.
+
+        Args:
+            stamp: s.
+            values: by signal, (size,) each; NaN passes, for the guard judges it.
+            restarted: whether the stamps have just jumped.
+
+        Raises:
+            BadMessage: it is impossible; names the joint.
+        """
+        for signal, found in values.items():
+            self._check_range(signal, found)
+            self._check_limit(signal, found)
+        if self._good is None or restarted:
+            self._good, self._odd = (stamp, values), None
+            return
+        before, known = self._good
+        passed = stamp - before if self._odd is None else min(stamp - before, self._patience)
+        jumped = self._jump(known, values, passed)
+        if jumped and not self._has_settled(stamp, values):
+            raise BadMessage(jumped)
+        self._good, self._odd = (stamp, values), None
+
+    def _check_range(self, signal: str, found: Array) -> None:
+        if signal not in self._ranges:
+            return
+        lower, upper = self._ranges[signal]
+        far = np.maximum(_FAR, 0.5 * (upper - lower))
+        outside = (found < lower - far) | (found > upper + far)
+        if outside.any():
+            place = int(np.argmax(outside))
+            raise BadMessage(
+                f"joint '{self._names[signal][place]}' is at {found[place]:.3g} rad, far outside "
+                f"its range of {lower[place]:.3g} to {upper[place]:.3g}"
+            )
+
+    def _check_limit(self, signal: str, found: Array) -> None:
+        if signal not in self._limits:
+            return
+        beyond = np.abs(found) > self._limits[signal]
+        if beyond.any():
+            place = int(np.argmax(beyond))
+            what = (
+                f"has an effort of {found[place]:.3g} Nm"
+                if signal == JOINT_TORQUE
+                else f"turns at {found[place]:.3g} rad/s (is that deg/s?)"
+            )
+            raise BadMessage(
+                f"joint '{self._names[signal][place]}' {what}, more than its motor can make"
+            )
+
+    def _jump(self, known: Mapping[str, Array], values: Mapping[str, Array], passed: float) -> str:
+        """Returns which joint moved farther in this time than its motor can; empty if none."""
+        for signal, speed in self._steps.items():
+            if signal in values and signal in known:
+                moved = np.abs(values[signal] - known[signal])
+                impossible = moved > speed * passed + _UNSURE
+                if impossible.any():
+                    place = int(np.argmax(impossible))
+                    return (
+                        f"joint '{self._names[signal][place]}' jumped by {moved[place]:.3g} rad in "
+                        f"{passed:.3g} s, faster than its motor can"
+                    )
+        return ""
+
+    def _has_settled(self, stamp: float, values: Mapping[str, Array]) -> bool:
+        """Whether the joints have gone on from where they jumped to for long enough."""
+        if self._odd is None or self._jump(self._odd[1], values, stamp - self._odd[0]):
+            self._since = stamp
+        self._odd = (stamp, values)
+        return stamp - self._since > _SETTLES
+
+    def _range(self, names: Sequence[str]) -> tuple[npt.NDArray[np.float64], ...]:
+        found = [self._named.get(name) for name in names]
+        known = [a is not None and a.mode == POSITION for a in found]
+        lower = [a.lower if a and is_known else -math.inf for a, is_known in zip(found, known)]
+        upper = [a.upper if a and is_known else math.inf for a, is_known in zip(found, known)]
+        return np.array(lower), np.array(upper)
+
+    def _each(self, names: Sequence[str], field: str) -> npt.NDArray[np.float64]:
+        return np.array([getattr(self._named.get(name), field, math.inf) for name in names])
+
+
+class ImuBounds:
+    """Judges an IMU's readings by what a robot can feel, whether it rests or moves."""
+
+    def __init__(self) -> None:
+        self._stamp = math.nan  # s, of the last reading
+        self._rate = self._force = 0.0  # rad/s and m/s^2, averages of the magnitudes
+
+    def check(self, stamp: float, reading: npt.NDArray[np.float64], restarted: bool) -> None:
+        """Takes a reading, (6,): angular rate in rad/s and specific force in m/s^2.
+
+        Raises:
+            BadMessage: it is impossible; says what it looks like.
+        """
+        x, y, z, a, b, c = reading.tolist()
+        rate, force = math.hypot(x, y, z), math.hypot(a, b, c)
+        if not math.isfinite(rate + force):
+            return  # the guard judges it
+        if math.isnan(self._stamp) or restarted:
+            self._rate, self._force = rate, force
+        else:
+            weight = min(1.0, max(0.0, (stamp - self._stamp) / _AVERAGED))
+            self._rate += weight * (rate - self._rate)
+            self._force += weight * (force - self._force)
+        self._stamp = stamp
+        if max(abs(x), abs(y), abs(z)) > _FASTEST:
+            raise BadMessage(f"it turns at {rate:.3g} rad/s; is that deg/s?")
+        if self._rate > _SPINNING:
+            raise BadMessage(f"it turns at {self._rate:.3g} rad/s on average; is that deg/s?")
+        if not _WEIGHTLESS < self._force < _CRUSHED:
+            unit = "g" if self._force <= _WEIGHTLESS else "mg, or raw counts"
+            raise BadMessage(
+                f"it feels {self._force:.3g} m/s^2 on average, gravity is 9.8; is that {unit}?"
+            )

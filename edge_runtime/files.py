@@ -47,7 +47,7 @@ def make_folder(path: Path) -> None:
 
 
 def cache_folder(name: str) -> Path:
-    """The folder of that name for what can be made again, in ~/.cache/sim2edge."""
+    """Returns the folder of that name in ~/.cache/sim2edge, for what can be made again."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "sim2edge" / name
 

@@ -19,7 +19,7 @@ _UNUSUAL = 0.25  # if at least this far, in shares of the trials, from the middl
 
 @dataclass(frozen=True)
 class Extreme:
-    """A setting of a trial that is far from the middle of all trials."""
+    """Describes a setting of a trial that is far from the middle of all trials."""
 
     name: str
     value: float

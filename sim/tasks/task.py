@@ -100,7 +100,7 @@ class TaskConfig(ABC):
 
     @property
     def wheeled(self) -> WheeledRobotConfig | None:
-        """What an estimator must know of the robot's wheels; None without wheels."""
+        """Returns what an estimator must know of the robot's wheels; None without wheels."""
         return self.robot.car.wheeled if self.robot.car else None
 
     @property

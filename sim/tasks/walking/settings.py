@@ -15,7 +15,7 @@ from sim.terrain.terrain import TerrainConfig
 
 @dataclass(frozen=True)
 class FootNoise:
-    """The error of the feet's force sensors."""
+    """Sets the error of the feet's force sensors."""
 
     std: float | None = setting(None, unit="N", at_least=0)
     """White noise of each reading; none: the robot's own."""

@@ -1,4 +1,4 @@
-"""The messages of a topic's first publisher are told from those of a second one."""
+"""The messages of a topic's first publisher are kept apart from those of a second one."""
 
 import pytest
 

@@ -127,7 +127,7 @@ class JointBounds:
         return ""
 
     def _has_settled(self, stamp: float, values: Mapping[str, Array]) -> bool:
-        """Whether the joints have gone on from where they jumped to for long enough."""
+        """Returns whether the joints have gone on from where they jumped to for long enough."""
         if self._odd is None or self._jump(self._odd[1], values, stamp - self._odd[0]):
             self._since = stamp
         self._odd = (stamp, values)

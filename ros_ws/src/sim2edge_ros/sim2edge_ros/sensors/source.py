@@ -17,7 +17,7 @@ _HEARD = 2.0  # s for which a publisher that was heard counts as there
 
 
 class _StrangersMessage(Exception):  # noqa: N818  it is no error of the program
-    """A message of a second publisher."""
+    """Marks a message of a second publisher."""
 
 
 class Reading(NamedTuple):
@@ -126,13 +126,14 @@ class Source:
 
     @property
     def is_shared(self) -> bool:
-        """Whether several publishers are right, for one of them publishes others' joints."""
+        """Returns whether several publishers are right, for one of them publishes others'
+        joints."""
         now = self._now()
         return now - self._others < _HEARD and not now - self._strange < _HEARD
 
     @property
     def tells_apart(self) -> bool:
-        """Whether the messages of a second publisher are known, and refused."""
+        """Returns whether the messages of a second publisher are known, and refused."""
         return self._series.numbered
 
     @property

@@ -20,7 +20,6 @@ from estimation.attitude_peers import madgwick, vqf_defaults
 from estimation.legged_peers import PlainInvariantFilter
 from figures import Figure, report
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.attitude.filter import AttitudeFilter
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.filter import LeggedFilter
@@ -34,6 +33,7 @@ from edge_runtime.replay.readers.broad import read_broad
 from edge_runtime.replay.readers.cassie import CassieNoise, read_cassie
 from edge_runtime.replay.readers.comma2k19 import RAV4, read_comma2k19
 from edge_runtime.replay.replay_log import EstimateSeries, replay_log
+from edge_runtime.signals import Float
 
 SETTLING = 1.0  # s at the start of a walk that do not count
 WRONG_TILT, WRONG_VELOCITY = math.radians(10.0), 0.6  # rad and m/s at the start of a walk

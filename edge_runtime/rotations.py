@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 
 def multiply(p: Float, q: Float) -> Float:

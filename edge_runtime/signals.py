@@ -11,7 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float32]  # of signals
+Float = npt.NDArray[np.float64]  # of physics and estimators
+Bool = npt.NDArray[np.bool_]
+Index = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]  # numbers of simulations
 Signals = Mapping[str, Array]
 
 

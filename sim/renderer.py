@@ -9,9 +9,9 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.rotations import yaw
+from edge_runtime.signals import Float
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 from vqf import VQF
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.measurement import Imu, Magnetometer
 from edge_runtime.replay.readers import Log
 from edge_runtime.rotations import multiply
+from edge_runtime.signals import Float
 
 
 def vqf_defaults(log: Log) -> Float:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_log
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.fusion.wheeled.fusion import WheeledFusion
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.vehicle import CAR
 from sim.tasks.task import TaskConfig

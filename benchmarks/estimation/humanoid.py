@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.legged.fusion import LeggedFusion
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_exp, so3_log
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.gantry import Gantry
 from sim.tasks.task import TaskConfig

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 _GRAVITY = np.array([0.0, 0.0, -9.80665])
 

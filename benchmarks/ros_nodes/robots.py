@@ -19,13 +19,12 @@ from control_loop import empty_loop
 from figures import Figure
 from nav_msgs.msg import Odometry
 
-from edge_runtime.arrays import Float
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.contract import Command
 from edge_runtime.policy.inference import Policy
 from edge_runtime.rotations import yaw
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float
 from ros_nodes.listener import Listener
 from ros_nodes.processes import Running, running
 from sim.racing.position import Locator

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 numba: Any = None  # an optional extra of the robot's install
 with suppress(ImportError):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.measurement import Imu, Measurement
+from edge_runtime.signals import Float
 
 
 class Health(IntEnum):

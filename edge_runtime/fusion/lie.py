@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import compiled
+from edge_runtime.signals import Float
 
 _SMALL = 1e-3  # rad^2; below, the series are exact to 1e-17
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 
 class Imu(NamedTuple):

@@ -8,8 +8,8 @@ to Tracking and Navigation", 2001, section 12: the exact, brute-force way).
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, RecordBuffer, Records, compiled
+from edge_runtime.signals import Float
 
 EVENT_HEADER = [  # the first fields of every filter's events
     ("stamp", "f8"),  # s

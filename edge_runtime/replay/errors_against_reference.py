@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import GnssFix, Magnetometer
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.replay_log import EstimateSeries
 from edge_runtime.rotations import multiply, rotation_matrix
+from edge_runtime.signals import Float
 
 # Two-sided 95 % bounds of chi-squared, by degrees of freedom.
 BOUNDS = {2: (0.0506, 7.378), 3: (0.2158, 9.348)}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
@@ -31,6 +30,7 @@ from edge_runtime.replay.replay_log import (
     replay_log,
 )
 from edge_runtime.replay.replayed_fusion import NO_HEALTH, ReplayedFusion
+from edge_runtime.signals import Float
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Bool, Float
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import GnssFix
 from edge_runtime.replay.errors_against_reference import Errors, summary
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.replay_log import EstimateSeries
+from edge_runtime.signals import Bool, Float
 
 _INK, _SOFT, _GRID = "#0f172a", "#64748b", "#e2e8f0"
 _ESTIMATE, _TRUTH, _BAND = "#2563eb", "#f59e0b", "#93c5fd"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
@@ -18,6 +17,7 @@ from edge_runtime.fusion.measurement import Displacement, Feet, GnssFix, Imu, Wh
 from edge_runtime.recording.run_log_format import RunRecord
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.replayed_fusion import ReplayedFusion
+from edge_runtime.signals import Float
 
 REPLAYABLE = ("attitude", "legged", "wheeled")
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Bool
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool
 from policies.evaluation.measures import MeasuredEnv, Values, mean_of_known
 from policies.train.config import SEEDS
 from sim.engines.choice import MUJOCO

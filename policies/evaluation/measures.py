@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.policy.contract import POSITION
+from edge_runtime.signals import Bool, Float, Rows
 from sim.envs.vector_env import TaskVectorEnv
 
 GRAVITY = 9.81

@@ -13,8 +13,7 @@ from typing import ClassVar, cast
 import numba
 import numpy as np
 
-from edge_runtime.arrays import Float, Index
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float, Index
 from sim.envs.vector_env import TaskVectorEnv
 from sim.racing.line import racing_lines
 from sim.tasks.driving.config import VehicleTrack

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from edge_runtime.arrays import Float
 from edge_runtime.policy.contract import Command
-from edge_runtime.signals import COMMAND
+from edge_runtime.signals import COMMAND, Float
 from sim.renderer import Picture
 from sim.tasks.task import Task
 

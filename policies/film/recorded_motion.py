@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
-from edge_runtime.signals import COMMAND
+from edge_runtime.signals import COMMAND, Float
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.task import Task
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.config.fields import Range
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float, Rows
 
 
 class Dropouts:

@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.random import Generator, SeedSequence
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.plugins import Registry
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float, Rows
 from policies.evaluation.measures import MeasuredEnv
 from policies.evaluation.suite_result import SURVIVAL, PushResult, TrialResult, known
 from policies.gauntlet.random_per_row import RowGenerator

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float, Rows
 from edge_runtime.policy.contract import Actuator
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float, Rows
 from sim.engines.engine import Engine
 
 # Full torque up to this share of the maximum speed; above it the torque falls to zero, as a motor's

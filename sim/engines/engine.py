@@ -7,7 +7,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Bool, Float, Rows
+from edge_runtime.signals import Bool, Float, Rows
 
 
 class Engine(ABC):

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from mujoco.batch import Batch
 
-from edge_runtime.arrays import Bool, Float, Rows
+from edge_runtime.signals import Bool, Float, Rows
 from sim.engines.engine import Engine
 
 _CTRL = int(mujoco.mjtState.mjSTATE_CTRL)

@@ -9,7 +9,6 @@ import mujoco
 import numpy as np
 from gymnasium.vector.utils import batch_space
 
-from edge_runtime.arrays import Float, Rows
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion
 from edge_runtime.observation.builder import ObservationBuilder, signals_read
@@ -21,6 +20,8 @@ from edge_runtime.signals import (
     DEFAULT_TARGET,
     LAST_ACTION,
     Array,
+    Float,
+    Rows,
     Signal,
 )
 from sim.engines.actuators import Actuators

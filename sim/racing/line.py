@@ -7,7 +7,7 @@ between the walls with the least sum of squared curvature, close to the fastest 
 import numba
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 from sim.racing.tracks import Tracks
 
 _STRIDES = (16, 8, 4, 2, 1)  # from coarse to fine, for a bend spreads slowly on a fine path

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Float, Index
+from edge_runtime.signals import Float, Index
 from sim.racing.tracks import Tracks
 
 _WINDOW = 10  # points searched to either side of a car's last position

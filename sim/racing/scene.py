@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Bool, Float
+from edge_runtime.signals import Bool, Float
 from sim.racing.tracks import Tracks
 
 _TRIANGLE = mujoco.mjtGeom.mjGEOM_MESH

@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Float
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float
 
 Complex = npt.NDArray[np.complex128]
 

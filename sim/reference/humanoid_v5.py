@@ -14,11 +14,10 @@ import mujoco
 import numpy as np
 from gymnasium.vector.utils import batch_space
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.config.fields import Range, check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Contract
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float, Rows
 from sim.reference.runge_kutta import RungeKuttaEngine
 from sim.tasks.protocols import BatchEnv
 from sim.tasks.task import State

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from mujoco.batch import Batch
 
-from edge_runtime.arrays import Float, Rows
+from edge_runtime.signals import Float, Rows
 
 _NODES = (0.5, 0.5, 1.0)  # of the stages after the first, each of which starts from the one before
 _WEIGHTS = (1 / 6, 1 / 3, 1 / 3, 1 / 6)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import mujoco
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.legged.config import ContactConfig, LeggedConfig, Vector
 from edge_runtime.policy.contract import Actuator
+from edge_runtime.signals import Float
 from sim.sensors.readings import Noise
 
 

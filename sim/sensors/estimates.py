@@ -10,12 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge_runtime.arrays import Float, Rows
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion import Fusion
 from edge_runtime.rotations import multiply
-from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array, Signal, Signals
+from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array, Float, Rows, Signal, Signals
 from sim.engines.engine import Engine
 
 # Signals that come from an estimator, and the model's sensors of their true values.

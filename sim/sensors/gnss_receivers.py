@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float, Rows
 from edge_runtime.config.fields import setting
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float, Rows
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Bool, Float, Index
 from edge_runtime.config.fields import Range, setting
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float, Index
 from sim.racing.tracks import Tracks
 
 Point = Float | tuple[float, float]

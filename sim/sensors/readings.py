@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Rows
 from edge_runtime.config.fields import setting
-from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Rows, Signal
 from sim.engines.engine import Engine
 
 _AVERAGED = (IMU_GYRO, IMU_ACCEL)

@@ -20,7 +20,6 @@ from typing import Protocol
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.loop.pacing import next_release, sleep_until
@@ -28,7 +27,7 @@ from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.policy.contract import POSITION
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.robot.shared_memory import RobotServer
-from edge_runtime.signals import Array, Signal
+from edge_runtime.signals import Array, Float, Signal
 from edge_runtime.stop_signals import stop_signals
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.description import describe

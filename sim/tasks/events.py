@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.config.fields import Range, setting
+from edge_runtime.signals import Bool, Float, Rows
 from sim.engines.engine import Engine
 
 

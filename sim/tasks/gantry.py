@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.rotations import rotation_matrix
+from edge_runtime.signals import Float
 from sim.engines.engine import Engine
 
 # Soft for a robot of 40 kg whose forces are updated every 20 ms.

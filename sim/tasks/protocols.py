@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from edge_runtime.arrays import Bool, Float
 from edge_runtime.policy.contract import Contract
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float
 
 
 class BatchEnv(Protocol):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.arrays import Float, Rows
 from edge_runtime.config.fields import Range, setting
+from edge_runtime.signals import Float, Rows
 from sim.engines.actuators import Actuators
 from sim.engines.engine import Engine
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Generic, Protocol, TypeVar
 
-from edge_runtime.arrays import Bool, Float
 from edge_runtime.errors import UserError, suggestion
+from edge_runtime.signals import Bool, Float
 
 S = TypeVar("S")
 

@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.config.fields import check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
 from edge_runtime.observation.builder import TermConfig
 from edge_runtime.policy.contract import Command
-from edge_runtime.signals import Array, Signal
+from edge_runtime.signals import Array, Bool, Float, Rows, Signal
 from sim.engines.engine import Engine
 from sim.robots.legged_estimator import legged_estimator
 from sim.robots.robot import SimRobot

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Rows
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.policy.contract import Command
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Rows
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Bool, Float, Rows
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float, Rows
 
 _LEAST = 1.0  # m, least commanded distance of an episode that is judged
 # Share of it that must be walked to go up, and below which to go down

@@ -6,8 +6,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Bool, Float, Rows
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float, Rows
 from sim.terrain.curriculum import Curriculum
 from sim.terrain.terrain import TerrainConfig, find_terrain
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 REACH = 24.0  # m from the centre to the border of a patch, farther than a robot walks
 DEPTH = 0.1  # m, depth of a box below the lowest ground

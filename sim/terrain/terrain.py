@@ -13,8 +13,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Float
 from edge_runtime.config.fields import setting
+from edge_runtime.signals import Float
 from sim.terrain.patches import Box, Flat, Patch, Rough, Slopes, Steps
 
 Kind = Literal["flat", "slope", "steps", "rough"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 
 @dataclass(frozen=True)

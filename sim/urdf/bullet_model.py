@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.rotations import rotation_matrix
+from edge_runtime.signals import Float
 from sim.urdf.bodies import BodyFrames, Masses
 
 

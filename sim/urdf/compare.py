@@ -7,8 +7,8 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float
 from sim.urdf.bodies import BodyFrames, Masses
 from sim.urdf.bullet_model import BulletModel, open_bullet
 from sim.urdf.model_robot import ModelRobot, find_model_robot

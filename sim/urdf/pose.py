@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 _SINGULAR = 1e-14  # cosine of the pitch below which yaw is mere rounding
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.policy.contract import Actuator
+from edge_runtime.signals import Float
 from sim.urdf.limits import Limits, joint_limits
 from sim.urdf.mimic import Mimic, mimics
 from sim.urdf.model_robot import ModelRobot

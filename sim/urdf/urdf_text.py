@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 from sim.urdf.pose import Pose
 from sim.urdf.shapes import Shape
 from sim.urdf.tree import Inertial, Joint, Link, Tree

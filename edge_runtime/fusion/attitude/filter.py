@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from vqf import VQF
 
-from edge_runtime.arrays import Float
 from edge_runtime.config.fields import setting
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
 from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck, ImuCheckConfig
+from edge_runtime.signals import Float
 
 SILENT = "no IMU reading yet"
 SETTLING = "the attitude is settling"

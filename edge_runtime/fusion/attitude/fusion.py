@@ -10,10 +10,18 @@ import numpy as np
 import numpy.typing as npt
 from vqf import VQF
 
-from edge_runtime.arrays import Bool
 from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.fusion.plausibility import ImuCheck, ImuCheckConfig, UnitCheck
-from edge_runtime.signals import ATTITUDE, IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Signal, Signals
+from edge_runtime.signals import (
+    ATTITUDE,
+    IMU_ACCEL,
+    IMU_BURST,
+    IMU_GYRO,
+    Array,
+    Bool,
+    Signal,
+    Signals,
+)
 
 ATTITUDE_SIGNAL = Signal(ATTITUDE, 4, "1", "world")
 READING = 6  # entries of an IMU's reading in a burst: gyroscope and accelerometer

@@ -8,8 +8,8 @@ detection", IEEE TBME 57(11), 2010, who test the variance too).
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, compiled
+from edge_runtime.signals import Float
 
 REST = np.dtype(  # the present window; of gyroscope and accelerometer, one after the other
     [

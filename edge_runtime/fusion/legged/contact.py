@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.legged.config import ContactConfig, ForceConfig
 from edge_runtime.fusion.legged.kinematics import Leg
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float
 
 _SURE = 40.0  # log-odds, beyond which the logistic is 0 or 1 to double precision
 

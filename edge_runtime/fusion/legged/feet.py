@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.legged.equations import (
     correct,
@@ -15,6 +14,7 @@ from edge_runtime.fusion.legged.equations import (
     whitener,
 )
 from edge_runtime.fusion.legged.state import largest_stds
+from edge_runtime.signals import Float
 
 
 @compiled

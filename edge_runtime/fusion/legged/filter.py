@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged.config import LeggedConfig
@@ -21,6 +20,7 @@ from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, 
 from edge_runtime.fusion.measurement import Feet, Imu, Measurement
 from edge_runtime.fusion.plausibility import DROPOUT, GAP, WRONG_UNITS, ImuCheck, ImuVerdict
 from edge_runtime.fusion.timeline import Timeline
+from edge_runtime.signals import Float
 
 NO_READING = "no IMU reading yet"
 SETTLING = "tilt and velocity are not yet known well"

@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.fusion import (
     ATTITUDE_SIGNAL,
@@ -33,6 +32,7 @@ from edge_runtime.signals import (
     JOINT_POS,
     JOINT_TORQUE,
     Array,
+    Float,
     Signal,
     Signals,
 )

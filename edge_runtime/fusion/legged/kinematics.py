@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.legged.config import LegChain
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float
 
 
 @compiled

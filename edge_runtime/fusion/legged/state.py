@@ -9,13 +9,13 @@ from dataclasses import fields
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.config.fields import check
 from edge_runtime.fusion.compiled import Records, as_numbers, compiled
 from edge_runtime.fusion.legged.at_rest import REST
 from edge_runtime.fusion.legged.config import MOST_FEET, LeggedConfig
 from edge_runtime.fusion.lie import matrix_to_quaternion
 from edge_runtime.fusion.timeline import EVENT_HEADER, moment, slot
+from edge_runtime.signals import Float
 
 IMU, FEET = 0, 1  # kinds of event
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, Records, compiled
 from edge_runtime.fusion.legged.at_rest import add_to_window, end_window
 from edge_runtime.fusion.legged.equations import correct, distance, propagate, whitener
 from edge_runtime.fusion.legged.feet import take_feet
 from edge_runtime.fusion.legged.state import EVENT, IMU, MOMENT, PARAMETERS
 from edge_runtime.fusion.timeline import place, slot
+from edge_runtime.signals import Float
 
 _JERK, _TWIST = 30.0, 20.0  # m/s^3 and rad/s^2: how what an IMU reads changes in a walk
 

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.wheeled.equations import (
@@ -18,6 +17,7 @@ from edge_runtime.fusion.wheeled.equations import (
     persistent,
 )
 from edge_runtime.fusion.wheeled.state import GATE_3, D, along_row
+from edge_runtime.signals import Float
 
 FRESH = 1.0  # s; a sensor that was believed within it counts against another
 UNANIMOUS = 0.5  # s for which two sensors must refuse the IMU

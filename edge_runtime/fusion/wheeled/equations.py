@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.wheeled.state import D
+from edge_runtime.signals import Float
 
 # The verdicts of `gated`.
 MISSING, REFUSED, TAKEN = -1, 0, 1

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import (
@@ -42,6 +41,7 @@ from edge_runtime.fusion.wheeled.state import (
     constants,
 )
 from edge_runtime.fusion.wheeled.steps import take_in
+from edge_runtime.signals import Float
 
 _A_CAR = WheeledConfig()
 _AT_REST = (0.6 * GRAVITY, 1.4 * GRAVITY)  # a first reading outside shows no vertical

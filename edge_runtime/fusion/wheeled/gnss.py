@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.wheeled.equations import MISSING, TAKEN, gated, persistent, product
 from edge_runtime.fusion.wheeled.state import GATE_3, D
+from edge_runtime.signals import Float
 
 PATIENT_START = 0.5  # s to wait for wheels before GNSS alone gives the heading
 

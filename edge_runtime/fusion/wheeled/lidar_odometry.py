@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import Displacement
+from edge_runtime.signals import Float
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.timeline import place, slot
@@ -12,6 +11,7 @@ from edge_runtime.fusion.wheeled.constraints import FRESH, motion, roll
 from edge_runtime.fusion.wheeled.equations import propagate
 from edge_runtime.fusion.wheeled.gnss import gnss
 from edge_runtime.fusion.wheeled.state import BROKEN, CONSTANTS, EVENT, GNSS, IMU, MOMENT, WHEELS, D
+from edge_runtime.signals import Float
 
 JOLT = 10.0  # m/s^2 from one reading to the next: a hole in the road, or a faulty sensor
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.measurement import Measurement
+from edge_runtime.signals import Float
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 

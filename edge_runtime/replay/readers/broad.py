@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import equally_long
+from edge_runtime.signals import Float
 
 _ROWS = {"imu_gyr": (3,), "imu_acc": (3,), "imu_mag": (3,), "opt_quat": (4,), "movement": ()}
 _DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)

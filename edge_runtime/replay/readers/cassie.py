@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.lie import matrix_to_quaternion
 from edge_runtime.fusion.measurement import Feet, Imu, Measurement
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import Arrays, equally_long, load_arrays
+from edge_runtime.signals import Float
 
 _ROWS = {
     "t": (),

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix
 from edge_runtime.fusion.measurement import GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import load_arrays
+from edge_runtime.signals import Float
 
 STEERING_RATIO = 16.0  # steering wheel over front wheels, of the recorded car; about
 GNSS_LATENCY = 0.085  # s from a fix to its arrival; u-blox M8 at 10 Hz need 0.05 to 0.12

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.fusion.estimate import Estimate, StateFilter
 from edge_runtime.fusion.measurement import KINDS, FusedSample, GnssFix, Imu, Measurement
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import Arrays, load_arrays
+from edge_runtime.signals import Float
 
 FORMAT = "sim2edge log 1"
 _KINDS = {name: made for name, made in KINDS.items() if made is not FusedSample}

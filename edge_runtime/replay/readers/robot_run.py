@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import FusedSample, GnssFix, Measurement
 from edge_runtime.recording.run_log_format import ESTIMATE, SENSOR, RunRecord, read_run_log
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.rotations import rotation_matrix
+from edge_runtime.signals import Float
 
 TRUE_ATTITUDE, TRUE_VELOCITY, TRUE_POSITION = "true_attitude", "true_velocity", "true_position"
 FIX = "gnss_position"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edge_runtime.arrays import Float
 from edge_runtime.observation.builder import TermConfig
+from edge_runtime.signals import Float
 from my_robot import terms  # noqa: F401  registers the term
 from my_robot.robot import pup
 from sim.robots.robot import SimRobot

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import Generator
 
-from edge_runtime.arrays import Bool, Float, Rows
-from edge_runtime.signals import IMU_ACCEL, IMU_GYRO
+from edge_runtime.signals import IMU_ACCEL, IMU_GYRO, Bool, Float, Rows
 from policies.gauntlet.driving.protocol import DrivingGauntlet
 from policies.gauntlet.dropouts import Dropouts, LostEchoes
 from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome

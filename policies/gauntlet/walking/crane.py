@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 from policies.evaluation.measures import GRAVITY
 from policies.gauntlet.walking.protocol import WalkingGauntlet
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 from policies.evaluation.suite_result import PushResult
 from policies.gauntlet.walking.protocol import WalkingGauntlet
 

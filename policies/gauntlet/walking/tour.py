@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
-from edge_runtime.arrays import Bool, Float
 from edge_runtime.policy.contract import Command
 from edge_runtime.rotations import about_vertical
+from edge_runtime.signals import Bool, Float
 from policies.gauntlet.walking.protocol import WalkingGauntlet
 
 _USED = 0.95  # of the trained range of each command, at most

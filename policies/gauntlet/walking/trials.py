@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import Generator
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.rotations import yaw
+from edge_runtime.signals import Bool, Float, Rows
 from policies.evaluation.suite_result import PUSHES
 from policies.gauntlet.trial_env import GauntletRun, TrialEnv, TrialOutcome
 from policies.gauntlet.walking.crane import Crane

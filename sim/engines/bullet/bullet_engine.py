@@ -19,9 +19,9 @@ from typing import Any, cast
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.child_program import child_program
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Bool, Float, Rows
 from sim.engines.bullet.mujoco_only import refuse_unsupported
 from sim.engines.bullet.shared_arrays import Layout, SharedArrays
 from sim.engines.bullet.worker_job import WorkerJob

@@ -8,8 +8,8 @@ one side of every contact with the ground carries the pair's friction and the ot
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Bool, Float, Rows
 from sim.engines.bullet.ground_bodies import group_geoms
 
 WORLD = 0

@@ -10,8 +10,8 @@ import mujoco
 import numpy as np
 from numpy.polynomial.polynomial import polyder, polyval
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Bool
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Bool
 from sim.urdf.model_robot import WORLD, ModelRobot
 
 _SLIDING = 3  # condim of a contact whose friction resists sliding, but neither twisting nor rolling

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float
 
 _KIND = mujoco.mjtSensor
 # Sensors of accelerations and forces that can be computed from Bullet's state.

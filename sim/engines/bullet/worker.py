@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float, Rows
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float, Rows
 from edge_runtime.stop_signals import stop_signals
 from sim.engines.bullet.shared_arrays import SharedArrays
 from sim.engines.bullet.worker_job import WorkerJob

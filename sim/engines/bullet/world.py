@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 import pybullet
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float
 from sim.engines.bullet.contact_rules import ContactRules
 from sim.engines.bullet.ground_bodies import load_ground
 from sim.engines.bullet.state_sensors import Contact

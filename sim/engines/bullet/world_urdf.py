@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float
 from sim.urdf.model_robot import ModelRobot, find_model_robot
 from sim.urdf.names import find_names
 from sim.urdf.pose import Pose, pose

@@ -7,8 +7,8 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Float, Rows
 from edge_runtime.rotations import multiply, rotation_matrix
+from edge_runtime.signals import Float, Rows
 from sim.engines.bullet.contact_rules import ContactRules
 from sim.engines.bullet.forces import JointForces
 from sim.engines.bullet.state_sensors import Contact, StateSensors

@@ -3,7 +3,7 @@ weigh down."""
 
 from dataclasses import dataclass
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 from sim.tasks.driving.state import DrivingState
 from sim.tasks.reward_terms import RewardTerms
 

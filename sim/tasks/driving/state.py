@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 from sim.tasks.reward_terms import Namespace
 
 

@@ -5,9 +5,8 @@ from typing import cast
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.rotations import about_vertical, yaw
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float, Rows
 from sim.engines.engine import Engine
 from sim.racing.position import Locator
 from sim.racing.scene import add_track

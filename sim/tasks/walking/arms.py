@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.arrays import Rows
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Rows
 from sim.engines.engine import Engine
 from sim.tasks.randomization import add_mass
 

@@ -3,8 +3,7 @@ weigh down."""
 
 from dataclasses import dataclass
 
-from edge_runtime.arrays import Float
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Float
 from sim.tasks.reward_terms import RewardTerms
 from sim.tasks.walking.state import WalkingState
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from edge_runtime.arrays import Bool, Float
-from edge_runtime.signals import Array
+from edge_runtime.signals import Array, Bool, Float
 from sim.tasks.reward_terms import Namespace
 
 

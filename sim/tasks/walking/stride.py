@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float, Rows
+from edge_runtime.signals import Float, Rows
 
 
 class Stride:

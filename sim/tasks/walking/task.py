@@ -7,11 +7,10 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.arrays import Bool, Float, Rows
 from edge_runtime.errors import UserError
 from edge_runtime.observation.terms import should_step
 from edge_runtime.rotations import rotation_matrix
-from edge_runtime.signals import ATTITUDE, COMMAND, CONTROL_STEP, Array
+from edge_runtime.signals import ATTITUDE, COMMAND, CONTROL_STEP, Array, Bool, Float, Rows
 from sim.engines.engine import Engine
 from sim.robots.legs import numbers_of, of_joint, standing_pose
 from sim.tasks.events import Pushes

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 # A reading, and how many came before it in the fault -> what is read instead; None loses it.
 Change = Callable[[Any, int], Any]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.measurement import GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
+from edge_runtime.signals import Float
 
 CAR = WheeledConfig(
     wheels=((2.6, 0.8), (2.6, -0.8), (0.0, 0.8), (0.0, -0.8)),

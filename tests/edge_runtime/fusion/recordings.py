@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.measurement import Imu, Magnetometer
 from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.rotations import multiply
+from edge_runtime.signals import Float
 
 PERIOD = 0.005
 FIELD = np.array([0.0, 18.0, -45.0])  # uT; y is north, dipping

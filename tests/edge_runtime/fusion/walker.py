@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.lie import matrix_to_quaternion, so3_exp, so3_log
 from edge_runtime.fusion.measurement import Feet, Imu
+from edge_runtime.signals import Float
 
 GRAVITY = np.array([0.0, 0.0, -9.80665])
 

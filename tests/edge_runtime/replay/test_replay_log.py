@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
@@ -20,6 +19,7 @@ from edge_runtime.replay.errors_against_reference import (
 )
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.replay_log import health_shares, make_estimator, replay_log
+from edge_runtime.signals import Float
 from tests.edge_runtime.fusion.recordings import product, turning_log
 
 RATE = 100

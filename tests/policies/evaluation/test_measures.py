@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
 from edge_runtime.policy.contract import POSITION
+from edge_runtime.signals import Float
 from policies.evaluation.episodes import OUTCOMES, make_world, play
 from policies.evaluation.measures import GRAVITY, MeasuredEnv
 from policies.evaluation.suite_result import PUSHES, known

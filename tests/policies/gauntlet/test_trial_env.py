@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from edge_runtime.arrays import Float, Rows
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
+from edge_runtime.signals import Float, Rows
 from policies.export.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import figures_of, run_gauntlet
 from policies.gauntlet.protocol import GauntletProtocol, find_protocol

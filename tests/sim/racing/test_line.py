@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 from sim.racing.line import racing_lines
 from sim.racing.tracks import make_tracks
 

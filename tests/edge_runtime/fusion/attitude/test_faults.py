@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion import plausibility
 from edge_runtime.fusion.attitude import filter as attitude_filter
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.measurement import Imu, Magnetometer
+from edge_runtime.signals import Float
 from tests.edge_runtime.fusion.changes import (
     Change,
     frozen,

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion import plausibility
 from edge_runtime.fusion.attitude import filter as attitude_filter
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
@@ -14,6 +13,7 @@ from edge_runtime.fusion.measurement import GnssFix, Magnetometer
 from edge_runtime.replay.errors_against_reference import errors_against_reference
 from edge_runtime.replay.readers.broad import read_broad
 from edge_runtime.replay.replay_log import replay_log
+from edge_runtime.signals import Float
 from tests.edge_runtime.fusion.recordings import (
     BIAS,
     FIELD,

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Displacement, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import GYRO_UNIT
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
+from edge_runtime.signals import Float
 from tests.edge_runtime.fusion.drive import (
     CAR,
     GYRO_BIAS,

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import Displacement
 from edge_runtime.fusion.wheeled.lidar_odometry import (
@@ -13,6 +12,7 @@ from edge_runtime.fusion.wheeled.lidar_odometry import (
     LidarOdometryConfig,
     ScanMatcher,
 )
+from edge_runtime.signals import Float
 from sim.racing.tracks import TrackConfig, make_tracks
 from sim.robots.vehicle import LIDAR_POSITION
 from sim.sensors.lidar import Lidar, LidarConfig

@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.arrays import Float
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import GnssFix, Imu
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.comma2k19 import read_comma2k19
+from edge_runtime.signals import Float
 
 DATA = Path(os.environ.get("SIM2EDGE_DATA", Path(__file__).parents[5] / "shared" / "data"))
 DRIVE = DATA / "comma2k19" / "rav4_highway_0-35s.npz"

@@ -7,7 +7,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 from sim.engines.choice import make_engine
 from sim.engines.engine import Engine
 from sim.robots.humanoid import humanoid

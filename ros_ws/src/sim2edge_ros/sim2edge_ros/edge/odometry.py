@@ -8,12 +8,11 @@ from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 
-from edge_runtime.arrays import Float
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.loop.handover import LatestValue
 from edge_runtime.loop.tick import Tick
 from edge_runtime.rotations import rotation_matrix
-from edge_runtime.signals import IMU_GYRO
+from edge_runtime.signals import IMU_GYRO, Float
 from sim2edge_ros.messages import topics
 from sim2edge_ros.settings.distro import tf_message
 

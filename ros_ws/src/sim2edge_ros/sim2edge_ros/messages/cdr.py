@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from rclpy.serialization import deserialize_message, serialize_message
 
-from edge_runtime.arrays import Float
+from edge_runtime.signals import Float
 
 _PLAIN = b"\x00\x01"  # CDR, little endian: what every middleware sends on today's processors
 _BODY = 4  # offset from which alignment is counted

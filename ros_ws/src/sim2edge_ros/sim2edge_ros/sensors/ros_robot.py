@@ -13,11 +13,10 @@ from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
-from edge_runtime.arrays import Float
 from edge_runtime.loop.handover import LatestValue
 from edge_runtime.policy.contract import Actuator
 from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
-from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Float
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.publishers import publishers
 from sim2edge_ros.messages.subscriber_thread import SubscriberThread

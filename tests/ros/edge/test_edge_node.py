@@ -15,7 +15,7 @@ import rclpy
 from lifecycle_msgs.srv import ChangeState, GetState
 from ros_nodes.faults import child
 
-from sim2edge_ros.edge.edge_node import split_name
+from sim2edge_ros.node_process import split_name
 from sim2edge_ros.processes.up import default_parameters
 from sim2edge_ros.settings.robot_file import default_policy
 from tests.ros.graph.ros_graph import Graph, running, up
@@ -122,7 +122,7 @@ def test_an_unconfigured_node_is_in_the_diagnostics(operator: Operator) -> None:
 def test_a_new_name_is_for_this_node_alone(
     arguments: list[str], name: str, rest: list[str]
 ) -> None:
-    assert split_name(arguments) == (name, rest)
+    assert split_name(arguments, "edge_node") == (name, rest)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.stop_signals import stop_signals
 from sim2edge_ros.messages.transport import use_udp
 from sim2edge_ros.settings.distro import ROSError
+from sim2edge_ros.settings.sections import renamed
 
 REFUSED = 2  # exit code of a node that would be refused again
 PARENT = "SIM2EDGE_PARENT"  # process id with which a node ends; `up` and the launch files set it
@@ -48,8 +49,30 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def initialize(context: Context, arguments: Sequence[str] | None) -> None:
+def split_name(arguments: Sequence[str], usual: str) -> tuple[str, list[str]]:
+    """Returns the node's name among the arguments, and the other arguments.
+
+    A rule such as `-r __node:=NAME`, which `launch` writes, would rename all nodes of the process.
+    """
+    name, rest = usual, list[str]()
+    for argument in arguments:
+        rule, _, value = argument.partition(":=")
+        if rule in ("__node", "__name") and rest and rest[-1] in ("-r", "--remap"):
+            rest.pop()
+            name = value
+        else:
+            rest.append(argument)
+    return name, rest
+
+
+def initialize(context: Context, arguments: Sequence[str], usual: str, name: str) -> None:
     """Initializes rclpy with these arguments, messages over UDP, and signals left to `end_event`.
+
+    Args:
+        context: what is initialized.
+        arguments: the process's.
+        usual: the node's name in the package's parameter files.
+        name: the name that it was given, which those sections are for, too.
 
     Raises:
         UserError: an argument, a parameter file or the domain is wrong.
@@ -57,11 +80,9 @@ def initialize(context: Context, arguments: Sequence[str] | None) -> None:
     log_to_stderr("edge_runtime", "sim2edge_ros")
     use_udp()
     try:
-        rclpy.init(
-            args=None if arguments is None else list(arguments),
-            context=context,
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
+        with renamed(arguments, usual, name) as words:
+            no_handlers = SignalHandlerOptions.NO
+            rclpy.init(args=words, context=context, signal_handler_options=no_handlers)
     except (ROSError, RuntimeError, ValueError) as error:
         raise UserError(without_sources(str(error))) from None
 

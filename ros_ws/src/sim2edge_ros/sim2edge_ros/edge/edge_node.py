@@ -33,7 +33,7 @@ from sim2edge_ros.edge.policy_services import PolicyServices
 from sim2edge_ros.edge.status import ERROR, OK, WARN, Status
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.node_process import REFUSED, end_event, initialize, refuse
+from sim2edge_ros.node_process import REFUSED, end_event, initialize, refuse, split_name
 from sim2edge_ros.settings.declaring import declare, read
 from sim2edge_ros.settings.distro import ROSError, steady_clock
 from sim2edge_ros.settings.parameters import EdgeParameters
@@ -318,29 +318,13 @@ class EdgeNode(LifecycleNode):
             drive.close()
 
 
-def split_name(arguments: list[str]) -> tuple[str, list[str]]:
-    """Returns the node's name among the arguments, and the other arguments.
-
-    A rule such as `-r __node:=NAME`, which `launch` writes, would rename all nodes of the process.
-    """
-    name, rest = NAME, list[str]()
-    for argument in arguments:
-        rule, _, value = argument.partition(":=")
-        if rule in ("__node", "__name") and rest and rest[-1] in ("-r", "--remap"):
-            rest.pop()
-            name = value
-        else:
-            rest.append(argument)
-    return name, rest
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Runs the node until it is asked to end, and brings the robot to rest first."""
     ending = end_event()
     context = Context()
-    name, rest = split_name(sys.argv if arguments is None else arguments)
+    name, rest = split_name(sys.argv if arguments is None else arguments, NAME)
     try:
-        initialize(context, rest)
+        initialize(context, rest, NAME, name)
         io, policies = (
             Node(f"{name}_{part}", context=context, start_parameter_services=False)
             for part in ("io", "policies")

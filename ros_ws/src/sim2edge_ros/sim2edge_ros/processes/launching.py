@@ -15,7 +15,12 @@ from edge_runtime.errors import UserError
 from edge_runtime.plugins import import_everywhere
 from sim2edge_ros.node_process import PARENT, REFUSED
 from sim2edge_ros.processes.child_processes import GRACE
-from sim2edge_ros.processes.up import default_parameters, parameter_files, prepare
+from sim2edge_ros.processes.up import (
+    default_parameters,
+    parameter_files,
+    parameters_without_effect,
+    prepare,
+)
 from sim2edge_ros.settings.robot_file import model
 
 _PACKAGE = "sim2edge_ros"
@@ -116,7 +121,10 @@ def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
     edge |= _numbers(given, "odometry_rate")
     if given["autostart"]:
         edge["autostart"] = given["autostart"] == _YES
-    made = [make("edge_node", edge, LifecycleNode)]
+    started = ["edge_node", *["sim_node"] * simulated, *[_RECORDER] * bool(given["record"])]
+    lost = parameters_without_effect(given["params"] or None, given["namespace"], started)
+    made: list[Any] = [LogInfo(msg=f"without effect: {line}") for line in lost]
+    made.append(make("edge_node", edge, LifecycleNode))
     if simulated:
         made.append(make("sim_node", {**clock, **_numbers(given, "speed")}))
     if given["record"]:

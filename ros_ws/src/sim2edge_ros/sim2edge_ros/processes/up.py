@@ -5,10 +5,10 @@ import os
 import re
 import sys
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from edge_runtime.child_program import child_program
 from edge_runtime.config.fields import setting
@@ -16,6 +16,7 @@ from edge_runtime.errors import UserError, suggestion
 from edge_runtime.policy.inference import Policy
 from sim2edge_ros.settings.parameters import NODES, names
 from sim2edge_ros.settings.robot_file import find, shipped, written
+from sim2edge_ros.settings.sections import sections, without_effect
 
 _CLOCK = "/clock"
 _SIM, _EDGE, _RECORDER = ("sim_node", "edge_node", "recorder")
@@ -78,6 +79,8 @@ def main(config: UpConfig) -> int:
     """
     commands = {name: _command(name, config) for name in _nodes(config)}
     _check_policy(config)
+    for line in parameters_without_effect(config.params, config.namespace, commands):
+        print(f"without effect: {line}", file=sys.stderr)
     # These modules need ROS, which `_nodes` has found.
     from sim2edge_ros.node_process import PARENT, end_event  # noqa: PLC0415
     from sim2edge_ros.processes.child_processes import ChildProcesses  # noqa: PLC0415
@@ -134,37 +137,21 @@ def parameter_files(robot: str, given: str | Path | None) -> tuple[Path, ...]:
         UserError: the given file cannot be read, or holds no parameters.
     """
     shipped_file = default_parameters(robot)
-    return (shipped_file,) if given is None else (shipped_file, _checked(Path(given).expanduser()))
+    if given is None:
+        return (shipped_file,)
+    path = Path(given).expanduser()
+    sections(path)
+    return shipped_file, path
 
 
-def _checked(path: Path) -> Path:
-    import yaml  # noqa: PLC0415  rclpy brings it
-
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no text"
-        raise UserError(f"parameter file {path}: {why}; name a YAML file") from None
-    except yaml.YAMLError as error:
-        raise UserError(
-            f"parameter file {path} is no YAML: {' '.join(str(error).split())}"
-        ) from None
-    if not _of_nodes(content):
-        raise UserError(
-            f"parameter file {path}: under each node's name, as '/**/edge_node:', stands "
-            "'ros__parameters:', and under that its parameters"
-        )
-    return path
-
-
-def _of_nodes(content: Any) -> bool:
-    """Returns whether the content is parameters of nodes, which may be in namespaces."""
-    if not isinstance(content, dict) or not content:
-        return False
-    return all(
-        isinstance(under, dict) if name == "ros__parameters" else _of_nodes(under)
-        for name, under in content.items()
-    )
+def parameters_without_effect(
+    given: str | Path | None, namespace: str, nodes: Iterable[str]
+) -> list[str]:
+    """Returns a line for each part of a given parameter file that none of the nodes reads."""
+    if given is None:
+        return []
+    before = f"/{namespace.strip('/')}" if namespace.strip("/") else ""
+    return without_effect(Path(given).expanduser(), {f"{before}/{n}": names(n) for n in nodes})
 
 
 def _nodes(config: UpConfig) -> tuple[str, ...]:

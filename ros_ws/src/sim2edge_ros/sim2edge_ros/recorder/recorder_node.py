@@ -17,13 +17,14 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from edge_runtime.errors import UserError
-from sim2edge_ros.node_process import end_event, initialize, refuse
+from sim2edge_ros.node_process import end_event, initialize, refuse, split_name
 from sim2edge_ros.recorder.bag import Bag, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.parameters import RecorderParameters
 
+NAME = "recorder"
 _DEPTH = 200  # messages of a topic that may wait: a second of an IMU's
 # Topics that lie outside a robot's namespace.
 _SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics", "/rosout")
@@ -47,7 +48,7 @@ class RecorderNode(Node):
     """
 
     def __init__(self, context: Context) -> None:
-        super().__init__("recorder", context=context)
+        super().__init__(NAME, context=context)
         self.parameters = parameters = declare(self, RecorderParameters)
         try:
             self._wanted = re.compile(parameters.topics) if parameters.topics else None
@@ -233,11 +234,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Records until the process is asked to end."""
     ending = end_event()
     context = Context()
+    given = sys.argv if arguments is None else arguments
     try:
-        initialize(context, arguments)
+        initialize(context, given, NAME, split_name(given, NAME)[0])
         node = RecorderNode(context)
     except UserError as error:
-        return refuse(context, "recorder", error)
+        return refuse(context, NAME, error)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     while not ending.is_set():

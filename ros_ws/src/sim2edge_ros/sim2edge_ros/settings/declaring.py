@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 import typing
 from typing import Any, TypeVar, cast
 
@@ -17,6 +18,7 @@ from rclpy.parameter import Parameter
 from edge_runtime.config.config_file import from_json, in_words
 from edge_runtime.config.fields import about, described, shown
 from edge_runtime.errors import UserError
+from sim2edge_ros.settings.sections import only_for_others
 
 T = TypeVar("T")
 _WHERE = "parameters"
@@ -32,7 +34,10 @@ def declare(node: Node, kind: type[T]) -> T:
     """
     # The parameters from files and arguments; rclpy has no public name for them.
     given: dict[str, Parameter] = cast(Any, node)._parameter_overrides
-    config = from_json(kind, _values(given.values()), _WHERE)
+    # A section for all nodes, as '/**:', is for those that have its parameters.
+    known = [field.name for field in dataclasses.fields(cast(Any, kind))]
+    others = only_for_others(sys.argv, node.get_fully_qualified_name(), known)
+    config = from_json(kind, _values(g for n, g in given.items() if n not in others), _WHERE)
     for field in dataclasses.fields(cast(Any, kind)):
         descriptor, value = _descriptor(kind, field), getattr(config, field.name)
         node.declare_parameter(field.name, value, descriptor, ignore_override=True)

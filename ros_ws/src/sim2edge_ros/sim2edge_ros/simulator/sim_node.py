@@ -12,7 +12,7 @@ from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot, StopFlag
 from sim.tasks.task import find_robot_task
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.node_process import initialize, refuse
+from sim2edge_ros.node_process import initialize, refuse, split_name
 from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.declaring import declare
@@ -24,6 +24,7 @@ from sim2edge_ros.simulator.lockstep import LockstepSimulation
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer
 
+NAME = "sim_node"
 LOCKSTEP = 0.0  # the `speed` that selects lockstep
 
 
@@ -77,13 +78,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the node until SIGINT, SIGTERM or the end of its parent process."""
     stop = StopFlag()
     context = Context()
+    given = sys.argv if arguments is None else arguments
     try:
-        initialize(context, arguments)
-        node = Node("sim_node", context=context)
+        initialize(context, given, NAME, split_name(given, NAME)[0])
+        node = Node(NAME, context=context)
         parameters = declare(node, SimParameters)
         robot, server = make_simulation(node, parameters)
     except UserError as error:
-        return refuse(context, "sim_node", error)
+        return refuse(context, NAME, error)
     thread = spin(node, "parameters")
     node.get_logger().info(f"{parameters.robot}: hangs until the first command")
     # Lockstep takes all the time there is, so it gets no priority

@@ -1,0 +1,181 @@
+"""Reads the sections of ROS parameter files: for which nodes each stands, and what it gives.
+
+A section's name is a node's, as '/h1/edge_node' or nested in its namespace; '*' stands for one word
+of it, '**' for any number. This module needs no ROS.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import UserError, suggestion
+
+_PARAMETERS = "ros__parameters"
+_FILE = "--params-file"
+_ANY_ONE, _ANY_NUMBER = "*", "**"
+
+
+@dataclass(frozen=True)
+class Section:
+    """Holds the parameters that a file gives to the nodes of a pattern."""
+
+    pattern: str  # with a slash before each word: '/**/edge_node'
+    parameters: dict[str, Any]
+
+    @property
+    def node(self) -> str:
+        """Returns the last word of the pattern, which a node's name must be."""
+        return self.pattern.rpartition("/")[2]
+
+    @property
+    def is_for_many(self) -> bool:
+        """Returns whether nodes of any name are meant."""
+        return self.node in (_ANY_ONE, _ANY_NUMBER)
+
+    def is_for(self, name: str) -> bool:
+        """Returns whether a node with this full name is meant, as rcl decides it."""
+        words = {_ANY_ONE: r"/[^/]+", _ANY_NUMBER: r"(/[^/]+)*"}
+        parts = self.pattern.split("/")[1:]
+        return bool(re.fullmatch("".join(words.get(p, "/" + re.escape(p)) for p in parts), name))
+
+
+def sections(path: Path) -> list[Section]:
+    """Reads a parameter file.
+
+    Raises:
+        UserError: it cannot be read, is no YAML, or holds no parameters of nodes.
+    """
+    import yaml  # noqa: PLC0415  rclpy brings it
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no text"
+        raise UserError(f"parameter file {path}: {why}; name a YAML file") from None
+    except yaml.YAMLError as error:
+        raise UserError(
+            f"parameter file {path} is no YAML: {' '.join(str(error).split())}"
+        ) from None
+    found = _under(content, "")
+    if not found:
+        raise UserError(
+            f"parameter file {path}: under each node's name, as '/**/edge_node:', stands "
+            f"'{_PARAMETERS}:', and under that its parameters"
+        )
+    return found
+
+
+def _under(content: Any, pattern: str) -> list[Section]:
+    """Returns the sections under a namespace; none if anything there is no section."""
+    if not isinstance(content, dict) or not content:
+        return []
+    found = []
+    for name, under in content.items():
+        if name == _PARAMETERS and pattern and isinstance(under, dict):
+            found.append(Section(pattern, under))
+            continue
+        inner = _under(under, f"{pattern}/{str(name).strip('/')}") if name != _PARAMETERS else []
+        if not inner:
+            return []
+        found += inner
+    return found
+
+
+def without_effect(path: Path, nodes: dict[str, Sequence[str]]) -> list[str]:
+    """Returns a line for each part of a file that reaches none of the nodes.
+
+    Args:
+        path: the file.
+        nodes: the parameters that each node takes, by its full name.
+
+    Raises:
+        UserError: the file is wrong.
+    """
+    known = sorted({name for names in nodes.values() for name in names})
+    lines = []
+    for section in sections(path):
+        if not any(map(section.is_for, nodes)):
+            there = ", ".join(sorted(nodes))
+            lines.append(f"{path}: '{section.pattern}' is none of the nodes, which are {there}")
+        elif section.is_for_many:
+            lines += [
+                f"{path}: no node here takes '{name}' of '{section.pattern}'; "
+                f"{suggestion(name, known)}"
+                for name in section.parameters
+                if name not in known
+            ]
+    return lines
+
+
+def files_among(arguments: Sequence[str]) -> list[Path]:
+    """Returns the parameter files that a node's arguments name."""
+    return [Path(value) for flag, value in pairwise(arguments) if flag == _FILE]
+
+
+def only_for_others(arguments: Sequence[str], name: str, known: Sequence[str]) -> set[str]:
+    """Returns parameters that a node lacks and only sections for nodes of any name give.
+
+    Args:
+        arguments: the node's.
+        name: its full name.
+        known: the parameters that it takes.
+
+    Raises:
+        UserError: a parameter file is wrong.
+    """
+    reached = [s for path in files_among(arguments) for s in sections(path) if s.is_for(name)]
+    shared = {n for s in reached if s.is_for_many for n in _flat(s.parameters)}
+    own = {n for s in reached if not s.is_for_many for n in _flat(s.parameters)}
+    given = {value.partition(":=")[0].rpartition(":")[2] for value in arguments if ":=" in value}
+    return shared - own - given - set(known)
+
+
+def _flat(parameters: dict[str, Any], before: str = "") -> Iterator[str]:
+    """Yields names with a dot between the words of nested ones, as rcl does."""
+    for name, value in parameters.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}"
+
+
+@contextmanager
+def renamed(arguments: Sequence[str], usual: str, name: str) -> Iterator[list[str]]:
+    """Yields arguments by which a node of another name keeps the sections of its usual name.
+
+    Args:
+        arguments: the node's; sections of its own name override those of the usual one.
+        usual: its name in the package's parameter files.
+        name: the name that it was given.
+
+    Raises:
+        UserError: a parameter file is wrong.
+    """
+    words = list(arguments)
+    if name == usual:
+        yield words
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for number, path in enumerate(files_among(arguments)):
+            content: dict[str, Any] = {}
+            for section in sections(path):
+                if section.node == usual:
+                    pattern = section.pattern.removesuffix(usual) + name
+                    content.setdefault(pattern, {}).update(section.parameters)
+            if content:
+                copy = Path(folder) / f"{number}.yaml"
+                copy.write_text(_dumped(content))
+                place = words.index(str(path)) - 1
+                words[place:place] = [_FILE, str(copy)]
+        yield words
+
+
+def _dumped(content: dict[str, Any]) -> str:
+    import yaml  # noqa: PLC0415  rclpy brings it
+
+    return str(yaml.safe_dump({p: {_PARAMETERS: given} for p, given in content.items()}))

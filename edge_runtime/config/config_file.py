@@ -89,14 +89,7 @@ def from_json(kind: type[T], value: Any, where: str, base: T | None = None) -> T
 
 
 def read_value(kind: Any, value: Any, where: str, declared: Setting, base: Any = None) -> Any:
-    """Builds the value of one setting, as `from_json` builds those of a config.
-
-    Args:
-        kind: its type.
-        value: what the document holds.
-        where: its place, for the error message.
-        declared: its unit and bounds.
-        base: what holds for what the document leaves out.
+    """Builds the value of one setting, of type `kind`, as `from_json` builds those of a config.
 
     Raises:
         UserError: it is of the wrong type, out of bounds or in another unit.
@@ -106,25 +99,18 @@ def read_value(kind: Any, value: Any, where: str, declared: Setting, base: Any =
     return built
 
 
-def _in_unit(given: Any, unit: str, where: str) -> Any:
-    """Returns the value of { value = ..., unit = ... }, and anything else as it is."""
-    if not isinstance(given, Mapping):
-        return given
-    if set(given) != {"value", "unit"}:
-        raise UserError(f'{where} must be a value or {{ value = ..., unit = "{unit}" }}')
-    if given["unit"] != unit:
-        raise UserError(f"{where} is in '{given['unit']}', but is measured in '{unit}'")
-    return given["value"]
-
-
 def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
     if kind is Any and dataclasses.is_dataclass(base):
         kind = type(base)
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, value, where, base)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if unit and origin is not Mapping:
-        value = _in_unit(value, unit, where)
+    if unit and origin is not Mapping and isinstance(value, Mapping):
+        if set(value) != {"value", "unit"}:
+            raise UserError(f'{where} must be a value or {{ value = ..., unit = "{unit}" }}')
+        if value["unit"] != unit:
+            raise UserError(f"{where} is in '{value['unit']}', but is measured in '{unit}'")
+        value = value["value"]
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
         if len(kinds) == len(value):

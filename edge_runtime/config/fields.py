@@ -148,13 +148,7 @@ def check(config: Any, where: str) -> None:
 
 
 def check_value(value: Any, declared: Setting, name: str, ordered: bool = False) -> None:
-    """Refuses the numbers in the value of one setting, as `check` does in all of a config.
-
-    Args:
-        value: a number, or a tuple, mapping or dataclass with some; anything else passes.
-        declared: what they must be.
-        name: the option or key, for the message.
-        ordered: whether the value is a range.
+    """Refuses the numbers in one setting's value, or in a range, as `check` does in a config.
 
     Raises:
         UserError: names the option or key, and what it must be.

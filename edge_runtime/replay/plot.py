@@ -22,6 +22,15 @@ _HEALTH = {
     Health.DEGRADED: "#fbbf24",
     Health.GOOD: "#22c55e",
 }
+# What the colours above become in a reader's dark scheme; matplotlib writes them inline.
+_DARK = {
+    "#ffffff": "#19202a",
+    _INK: "#e7ecf3",
+    _SOFT: "#a3afc0",
+    _GRID: "#303a48",
+    _ESTIMATE: "#66a3ff",
+    _BAND: "#3b6fb5",
+}
 _POINTS = 1600  # of a line; more than its pixels
 _DEGREES = 180.0 / math.pi
 _HIDDEN = 1e3  # standard deviation of what an estimator does not estimate, at least
@@ -63,7 +72,22 @@ def picture(
         content = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else {}
         figure.savefig(content, format=kind, dpi=110, metadata=metadata)
-    return content.getvalue()
+    return _styled(content.getvalue()) if kind == "svg" else content.getvalue()
+
+
+def _styled(svg: bytes) -> bytes:
+    """Returns the picture as wide as the page at most, in the reader's light or dark scheme."""
+    dark = "".join(
+        f'[style*="{what}: {light}"] {{ {what}: {dark} !important; }}\n'
+        for light, dark in _DARK.items()
+        for what in ("fill", "stroke")
+    )
+    style = (
+        "<style>svg { max-width: 100%; height: auto; }\n"
+        f"@media (prefers-color-scheme: dark) {{\n{dark}}}</style>"
+    )
+    head, defs, rest = svg.decode().partition("<defs>")
+    return f"{head}{style}\n{defs}{rest}".encode()
 
 
 def _draw(
@@ -75,15 +99,14 @@ def _draw(
     height = 1.9 + 2.05 * rows
     figure.set_size_inches(12.5, height)
     grid = figure.add_gridspec(
-        rows + 1, 3, height_ratios=[*[1.0] * rows, 0.11], hspace=0.5, wspace=0.2,
+        rows + 1, 3, height_ratios=[*[1.0] * rows, 0.11], hspace=0.6, wspace=0.2,
         left=0.055, right=0.98, top=1.0 - 1.3 / height, bottom=0.5 / height,
     )  # fmt: skip
-    title = (log.name or "log").replace("_", " ")
+    title = f"Replay of {(log.name or 'a log').replace('_', ' ')} through the {estimator} estimator"
     figure.text(0.055, 1.0 - 0.42 / height, title, fontsize=16, fontweight="bold")
-    figures = [f"{estimator} estimator"]
+    line = "no reference, so errors are unknown"
     if errors is not None:
-        figures += [f"{s.what} {s.value:.3g} {s.unit}" for s in summary(errors, run)]
-    line = "     ".join(figures)
+        line = "     ".join(f"{s.what} {s.value:.3g} {s.unit}" for s in summary(errors, run))
     figure.text(0.055, 1.0 - 0.7 / height, line, color=_SOFT, fontsize=9.5)
     known = np.cumsum(run.health > Health.INITIALISING) > 0
     stamp = run.stamp - run.stamp[0]
@@ -170,6 +193,7 @@ def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Bool) -> None:
     axes.set_title(panel.title, loc="left", fontsize=9.5, color=_INK, pad=5)
     _plain(axes)
     axes.set_xlim(stamp[0], stamp[-1])
+    axes.set_xlabel("time [s]", fontsize=8, labelpad=1)
     if not known.any():
         axes.text(0.5, 0.5, "reference unknown", color=_SOFT, transform=axes.transAxes, ha="center")
         return
@@ -197,7 +221,9 @@ def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Bool) -> None:
 
 
 def _path(axes: Any, log: Log, run: EstimateSeries, errors: Errors | None) -> None:
-    axes.set_title("path from above [m]", loc="left", fontsize=9.5, color=_INK, pad=5)
+    axes.set_title("path from above", loc="left", fontsize=9.5, color=_INK, pad=5)
+    axes.set_xlabel("x [m]", fontsize=8, labelpad=1)
+    axes.set_ylabel("y [m]", fontsize=8, labelpad=1)
     _plain(axes)
     fixes = [m.position for m in log.measurements if isinstance(m, GnssFix)]
     if fixes:

@@ -10,7 +10,18 @@ from edge_runtime.report.run_report import Row, rows
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _RIDGE = 960, 96, 236, 112, 58  # px
 _PER_DECADE = 40  # points of a ridge in a decade
-_COLORS = ("#4e79a7", "#59a14f", "#e8833a", "#b07aa1", "#d4a72c", "#334155", "#94a3b8")
+_COLORS = ("#4e79a7", "#59a14f", "#e8833a", "#b07aa1", "#d4a72c", "#64748b", "#94a3b8")
+# As wide as the page, but no wider than drawn; colours follow the reader's scheme.
+_STYLE = """<style>
+svg { max-width: 100%; height: auto; }
+.paper { fill: #fff; } .ink { fill: #0f172a; } .soft { fill: #64748b; } .late { fill: #dc2626; }
+.grid { stroke: #e2e8f0; } .base { stroke: #cbd5e1; } .limit { stroke: #dc2626; }
+@media (prefers-color-scheme: dark) {
+  .paper { fill: #19202a; } .ink { fill: #e7ecf3; } .soft { fill: #a3afc0; }
+  .late { fill: #ff7b72; }
+  .grid { stroke: #303a48; } .base { stroke: #48566a; } .limit { stroke: #ff7b72; }
+}
+</style>"""
 _TICKS = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  # ns
 
 
@@ -28,13 +39,13 @@ def latency_svg(loop: ControlLoop) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom + 64}" '
         f'width="{_WIDTH}" height="{bottom + 64}" '
         'font-family="Inter, Helvetica, Arial, DejaVu Sans, sans-serif" font-size="13">',
-        f'<rect width="{_WIDTH}" height="{bottom + 64}" fill="#ffffff"/>',
-        f'<text x="24" y="38" font-size="20" font-weight="600" fill="#0f172a">{escape(title)}'
-        "</text>",
-        f'<text x="24" y="62" fill="#64748b">{loop.ticks:,} ticks, {missed}. '
+        _STYLE,
+        f'<rect class="paper" width="{_WIDTH}" height="{bottom + 64}"/>',
+        f'<text class="ink" x="24" y="38" font-size="20" font-weight="600">{escape(title)}</text>',
+        f'<text class="soft" x="24" y="62">{loop.ticks:,} ticks, {missed}. '
         "Height: logarithm of the count. Red mark: the stage’s share of the budget.</text>",
         *_grid(axis, bottom, loop.period),
-        f'<text x="{_WIDTH - 24}" y="{_TOP - 12}" text-anchor="end" fill="#64748b" '
+        f'<text class="soft" x="{_WIDTH - 24}" y="{_TOP - 12}" text-anchor="end" '
         'font-size="12">p50 · p99 · p99.9 · max in µs</text>',
     ]
     for index, (row, histogram) in enumerate(zip(lines, histograms)):
@@ -58,15 +69,15 @@ def _grid(axis: _Axis, bottom: int, period: int) -> list[str]:
     parts = []
     for duration in (t for t in _TICKS if t <= axis.highest):
         x = axis(duration)
-        parts.append(f'<path d="M{x} {_TOP - 4}V{bottom}" stroke="#e2e8f0"/>')
+        parts.append(f'<path class="grid" d="M{x} {_TOP - 4}V{bottom}"/>')
         parts.append(
-            f'<text x="{x}" y="{bottom + 22}" text-anchor="middle" fill="#64748b">'
+            f'<text class="soft" x="{x}" y="{bottom + 22}" text-anchor="middle">'
             f"{_duration(duration)}</text>"
         )
     x = axis(period)
     parts.append(
-        f'<path d="M{x} {_TOP - 4}V{bottom}" stroke="#dc2626" stroke-dasharray="5 4"/>'
-        f'<text x="{x}" y="{_TOP - 12}" text-anchor="middle" fill="#dc2626" font-size="12">'
+        f'<path class="limit" d="M{x} {_TOP - 4}V{bottom}" stroke-dasharray="5 4"/>'
+        f'<text class="late" x="{x}" y="{_TOP - 12}" text-anchor="middle" font-size="12">'
         f"deadline {_duration(period)}</text>"
     )
     return parts
@@ -85,15 +96,15 @@ def _ridge(row: Row, histogram: LatencyHistogram, axis: _Axis, base: int, color:
     parts = [
         f'<path d="M{_LEFT} {base}L{"L".join(points)}L{_WIDTH - _RIGHT} {base}Z" fill="{color}" '
         f'fill-opacity="0.35" stroke="{color}" stroke-width="1.4" stroke-linejoin="round"/>',
-        f'<path d="M{_LEFT} {base}H{_WIDTH - _RIGHT}" stroke="#cbd5e1"/>',
-        f'<text x="{_LEFT - 14}" y="{base - 8}" text-anchor="end" fill="#0f172a" '
+        f'<path class="base" d="M{_LEFT} {base}H{_WIDTH - _RIGHT}"/>',
+        f'<text class="ink" x="{_LEFT - 14}" y="{base - 8}" text-anchor="end" '
         f'font-weight="{weight}">{row.name}</text>',
-        f'<text x="{_WIDTH - 24}" y="{base - 8}" text-anchor="end" fill="#0f172a" '
+        f'<text class="ink" x="{_WIDTH - 24}" y="{base - 8}" text-anchor="end" '
         f'font-weight="{weight}">{figures}</text>',
     ]
     if row.limit is not None:
         x = axis(row.limit)
-        parts.append(f'<path d="M{x} {base - 16}V{base}" stroke="#dc2626" stroke-width="2.5"/>')
+        parts.append(f'<path class="limit" d="M{x} {base - 16}V{base}" stroke-width="2.5"/>')
     return parts
 
 

@@ -8,7 +8,7 @@ from edge_runtime.signals import Array
 
 @term(reads=("foot_force",), unit="1", frame="foot")
 def feet_load(force: Array, *, half: float) -> Array:
-    """Returns each foot's load, (N, feet): 0 in the air, 0.5 at `half`, in N, below 1 always."""
+    """Returns each foot's load, (N, feet), from 0 to 1; 0.5 at `half`, in N."""
     pressed = np.maximum(force, np.float32(0.0))
     load: Array = pressed / (pressed + np.float32(half))
     return load

@@ -61,6 +61,10 @@ def test_prints_the_errors_and_exports_everything(log: Path, tmp_path: Path) -> 
     assert rows[-1]["health"] in ("good", "degraded")
     picture = ElementTree.parse(f"{stem}.svg").getroot()
     assert picture.tag.endswith("svg")
+    drawn = Path(f"{stem}.svg").read_text()
+    assert "Replay of turning through the attitude estimator" in drawn
+    assert drawn.count("time [s]") > 3  # below each panel
+    assert "max-width: 100%" in drawn and "prefers-color-scheme: dark" in drawn
 
 
 def test_the_same_log_gives_the_same_files(log: Path, tmp_path: Path) -> None:

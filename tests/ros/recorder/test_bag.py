@@ -2,9 +2,11 @@
 
 import os
 import resource
+import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -293,3 +295,44 @@ def test_what_the_disk_is_too_slow_for_is_counted(tmp_path: Path) -> None:
     assert writer.close(30)
     (file,) = finished(tmp_path)
     assert len(mcap_counts(file.path)) == 500 - writer.lost
+
+
+def test_each_file_begins_with_the_latched_messages(tmp_path: Path) -> None:
+    """The oldest may be removed, and the others still show the robot's model and state."""
+    rng = np.random.default_rng(0)
+    with closing(Bag(BagConfig(tmp_path, total_mb=0.3, file_mb=0.1))) as bag:
+        bag.add(topic("/imu", IMU))
+        bag.add(replace(topic("/status", COUNT), latched=1))
+        bag.add(replace(topic("/tf_static", COUNT), latched=3))
+        for value in (1, 2, 3, 4):
+            bag.write("/tf_static", count_message(value), value, value)
+        bag.write("/status", count_message(1), 5, 5)
+        for number in range(6, 9000):
+            bag.write("/imu", imu_message(float(rng.normal())), number, number)
+            if number == 6000:
+                bag.write("/status", count_message(2), number, number)
+        assert bag.messages == 5 + 8994 + 1, "copies are none of the messages received"
+    kept = finished(tmp_path)
+    assert bag.removed and len(kept) >= 2
+    for file in kept[1:]:
+        with file.path.open("rb") as opened:
+            messages = list(make_reader(opened, validate_crcs=True).iter_messages())
+        first = next(m.log_time for _, c, m in messages if c.topic == "/imu")
+        assert [m.log_time for _, _, m in messages] == sorted(m.log_time for _, _, m in messages)
+        latched = [(c.topic, m) for _, c, m in messages if m.log_time == first]
+        found = [(name, struct.unpack_from("<4xQ", m.data)[0]) for name, m in latched[:4]]
+        state = 2 if first > 6000 else 1
+        static = [("/tf_static", value) for value in (2, 3, 4)]
+        assert sorted(found) == [("/status", state), *static]
+        assert all(m.publish_time <= 6000 for _, m in latched[:4])
+
+
+def test_latched_messages_leave_room_for_others(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with closing(Bag(BagConfig(tmp_path, total_mb=0.6, file_mb=0.1))) as bag:
+        bag.add(replace(topic("/status", COUNT), latched=1000))
+        bag.add(topic("/imu", IMU))
+        for number in range(9000):
+            name = "/status" if number < 6000 else "/imu"
+            bag.write(name, imu_message(float(rng.normal())), number, number)
+        assert len(finished(tmp_path)) < 30

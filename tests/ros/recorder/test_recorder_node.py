@@ -14,6 +14,9 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="pip install 'sim2edge[ros]'")
 
+from std_msgs.msg import String  # noqa: E402
+
+from sim2edge_ros.messages import topics  # noqa: E402
 from tests.ros.recorder.bags import rosbags_count, rosbags_values  # noqa: E402
 
 PATIENCE = 60.0
@@ -179,10 +182,12 @@ def test_receives_a_later_publisher_with_another_quality_of_service(
     assert set(range(first, first + 20)) <= counted  # and still the first one
 
 
-def test_says_what_it_removes(node: Any, tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, topics="/imu/data", total_mb=1, file_mb=0.1)
+def test_says_what_it_removes_and_keeps_what_is_latched(node: Any, tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, topics="'/imu/data|/model'", total_mb=1, file_mb=0.1)
     talker = Talker(node)
-    talker.talk(recorder.hears(talker.imu))
+    model = node.create_publisher(String, "model", topics.LATCHED)
+    model.publish(String(data="a robot"))
+    talker.talk(recorder.hears(talker.imu, model))
 
     def removed() -> bool:
         for _ in range(20):
@@ -196,6 +201,8 @@ def test_says_what_it_removes(node: Any, tmp_path: Path) -> None:
     talker.talk(for_seconds(1.5))
     said = recorder.end(signal.SIGINT)
     assert "removed, because all bags may take 1 MB (total_mb): bag_00001_0.mcap" in said
+    for file in tmp_path.glob("bag_*/*.mcap"):
+        assert [m.data for m in rosbags_values(file)["/model"]] == ["a robot"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

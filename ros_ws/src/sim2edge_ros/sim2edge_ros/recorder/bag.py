@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import shutil
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from sim2edge_ros.settings.parameters import BagConfig
 _LIBRARY = "sim2edge"
 _LARGEST_CHUNK = 1 << 20  # bytes before compression
 _CHUNKS = 8  # a file holds at least so many
+_LATCHED_SHARE = 4  # part of a file that copies of latched messages may take
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Topic:
     type: str  # as 'sensor_msgs/msg/Imu'
     definition: str  # from `definitions.definition`
     qos: str = ""  # YAML, as rosbag2 writes it
+    latched: int = 0  # of how many newest messages each file begins with a copy
 
 
 class Bag:
@@ -52,6 +55,8 @@ class Bag:
         self.pending = 0  # messages that may not be on the disk yet
         self._held = 0  # messages in the file in progress
         self._topics: dict[str, Topic] = {}
+        # The newest messages of each latched topic, with the times when they were published.
+        self._latched: dict[str, deque[tuple[bytes, int]]] = {}
         self._index = 0
         self._file_size, self._size = round(config.file_mb * 1e6), round(config.total_mb * 1e6)
         self._chunk_size = min(_LARGEST_CHUNK, self._file_size // _CHUNKS)
@@ -69,8 +74,11 @@ class Bag:
             ) from None
 
     def add(self, topic: Topic) -> None:
-        """Registers a topic, before its first message."""
+        """Registers a topic before its first message, or anew with more latched messages."""
         self._topics[topic.name] = topic
+        if topic.latched:
+            known = self._latched.get(topic.name, ())
+            self._latched[topic.name] = deque(known, topic.latched)
 
     def write(self, topic: str, data: bytes, log_time: int, publish_time: int) -> None:
         """Writes a message in CDR, with its header of 4 bytes.
@@ -78,18 +86,37 @@ class Bag:
         Raises:
             OSError: the disk does not take it; `reopen` goes on with another file.
         """
-        channel = self._channels.get(topic)
-        if channel is None:
-            channel = self._channels[topic] = self._register(self._topics[topic])
+        if not self._held:
+            self._repeat_latched(log_time)
         self.messages, self.pending, self._held = (
             self.messages + 1,
             self.pending + 1,
             self._held + 1,
         )
-        self._writer.add_message(channel, log_time, data, publish_time)
+        self._add(topic, data, log_time, publish_time)
+        if topic in self._latched:
+            self._latched[topic].append((data, publish_time))
         if self._file.tell() >= self._file_size:
             self._finish()
             self._open()
+
+    def _add(self, topic: str, data: bytes, log_time: int, publish_time: int) -> None:
+        channel = self._channels.get(topic)
+        if channel is None:
+            channel = self._channels[topic] = self._register(self._topics[topic])
+        self._writer.add_message(channel, log_time, data, publish_time)
+
+    def _repeat_latched(self, log_time: int) -> None:
+        """Begins a file with the latched messages, as far as they leave room for others.
+
+        So a file that is kept alone still has the robot's model and state.
+        """
+        room = self._file_size // _LATCHED_SHARE
+        for topic, messages in self._latched.items():
+            for data, publish_time in messages:
+                room -= len(data)
+                if room > 0:
+                    self._add(topic, data, log_time, publish_time)
 
     def flush(self) -> None:
         """Brings all that was written to the disk; to be called at most every fraction of a second.

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -26,8 +26,9 @@ from sim2edge_ros.settings.parameters import RecorderParameters
 
 NAME = "recorder"
 _DEPTH = 200  # messages of a topic that may wait: a second of an IMU's
+_TF_STATIC, _STATIC_FRAMES = "/tf_static", 100  # and how many of its messages are latched
 # Topics that lie outside a robot's namespace.
-_SHARED = ("/tf", "/tf_static", "/clock", "/diagnostics", "/rosout")
+_SHARED = ("/tf", _TF_STATIC, "/clock", "/diagnostics", "/rosout")
 _NEVER = "/parameter_events"  # unless it is asked for by name
 
 
@@ -35,7 +36,7 @@ _NEVER = "/parameter_events"  # unless it is asked for by name
 class _Recorded:
     """Holds the subscription of a recorded topic."""
 
-    kind: str  # type, as 'sensor_msgs/msg/Imu'
+    topic: Topic
     qos: QoSProfile
     subscription: Any
 
@@ -101,7 +102,7 @@ class RecorderNode(Node):
         """Receives from all publishers of a topic, with the one type that a bag may hold of it."""
         recorded = self._recorded.get(name)
         most = max(sorted(offered), key=lambda kind: len(offered[kind]))
-        kind = recorded.kind if recorded else most
+        kind = recorded.topic.type if recorded else most
         for other in sorted(offered.keys() - {kind}):
             self._give_up(
                 f"{name} [{other}]", f"{kind} is recorded, and a bag holds one type per topic"
@@ -109,28 +110,39 @@ class RecorderNode(Node):
         if kind not in offered:
             return
         qos = qos_for(offered[kind])
+        latched = _latched_messages(name, offered[kind])
         if recorded is None:
-            self._begin(name, kind, qos, offered[kind])
-        elif not _receives_all(recorded.qos, qos):
+            self._begin(name, kind, qos, offered[kind], latched)
+            return
+        if latched > recorded.topic.latched:
+            recorded = self._recorded[name] = replace(
+                recorded, topic=replace(recorded.topic, latched=latched)
+            )
+            self._writer.add(recorded.topic)
+        if not _receives_all(recorded.qos, qos):
             self.destroy_subscription(recorded.subscription)
-            self._subscribe(name, kind, qos)
+            self._subscribe(recorded.topic, qos)
 
-    def _begin(self, name: str, kind: str, qos: QoSProfile, offered: list[QoSProfile]) -> None:
+    def _begin(
+        self, name: str, kind: str, qos: QoSProfile, offered: list[QoSProfile], latched: int
+    ) -> None:
         what = f"{name} [{kind}]"
         if what in self._unknown:
             return
         try:
-            self._writer.add(Topic(name, kind, definition(kind), qos_yaml(offered)))
-            self._subscribe(name, kind, qos)
+            topic = Topic(name, kind, definition(kind), qos_yaml(offered), latched)
+            self._writer.add(topic)
+            self._subscribe(topic, qos)
         except (LookupError, ImportError, AttributeError) as error:
             self._give_up(what, str(error))
 
-    def _subscribe(self, name: str, kind: str, qos: QoSProfile) -> None:
-        package, _, message = kind.split("/")
+    def _subscribe(self, topic: Topic, qos: QoSProfile) -> None:
+        name = topic.name
+        package, _, message = topic.type.split("/")
         message_class = getattr(importlib.import_module(f"{package}.msg"), message)
         put = partial(self._writer.put, name)
         subscription = self.create_subscription(message_class, name, put, qos, raw=True)
-        self._recorded[name] = _Recorded(kind, qos, subscription)
+        self._recorded[name] = _Recorded(topic, qos, subscription)
 
     def _give_up(self, what: str, why: str) -> None:
         if what not in self._unknown:
@@ -196,6 +208,15 @@ def qos_for(offered: list[QoSProfile]) -> QoSProfile:
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
+
+
+def _latched_messages(name: str, offered: list[QoSProfile]) -> int:
+    """Returns how many messages of a topic a late joiner receives: one of each latched publisher.
+
+    Of `/tf_static`, whose publishers send whatever has changed, it is more.
+    """
+    publishers = sum(q.durability == DurabilityPolicy.TRANSIENT_LOCAL for q in offered)
+    return _STATIC_FRAMES if publishers and name == _TF_STATIC else publishers
 
 
 def _receives_all(mine: QoSProfile, needed: QoSProfile) -> bool:

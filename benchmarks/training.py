@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from estimation.heading import headings
 from figures import Figure, parse_arguments, report
 
 from policies.commands import train
@@ -38,6 +39,7 @@ def main() -> int:
             figures += training_time(policy)
             if name == "HumanoidVelocity":
                 figures += walking(policy)
+                figures += headings(policy, 3 if arguments.quick else 20)
             else:
                 figures += driving(policy)
     return report(figures, arguments.json)

@@ -19,6 +19,7 @@ from edge_runtime.files import check_output, make_folder, write_file
 from edge_runtime.loop.budget import BudgetConfig
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.heading_hold import HeadingHoldConfig
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers
@@ -49,6 +50,7 @@ class RunConfig:
     seconds: float = setting(20.0, "How long to drive; 0 until interrupted.", "s", at_least=0)
     command: tuple[float, ...] = ()
     """The operator's command, one number for each command of the policy; zeros by default."""
+    heading: HeadingHoldConfig = HeadingHoldConfig(gain=2.0)
     report: Path = Path("out/run")
     """Folder for report.json and latency.svg."""
     fusion: str = AUTO
@@ -103,7 +105,7 @@ def main(config: RunConfig) -> int:
         name = find_name(config.fusion, policy.contract, robot.description)
         fusion = find_fusion(name, policy.contract, robot.description)
         with contextlib.closing(fusion), contextlib.ExitStack() as stack:
-            timing = LoopConfig(config.budget, config.realtime)
+            timing = LoopConfig(config.budget, config.realtime, config.heading)
             session = Session(policy, robot, fusion, timing)
             loop = session.loop
             loop.command.put(command)

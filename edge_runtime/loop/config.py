@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from edge_runtime.config.fields import setting
 from edge_runtime.loop.budget import BudgetConfig
+from edge_runtime.loop.heading_hold import HeadingHoldConfig
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.safety.rules import Rule
 
@@ -14,6 +15,7 @@ class LoopConfig:
 
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
+    heading: HeadingHoldConfig = HeadingHoldConfig()
     rules: tuple[Rule, ...] | None = None
     """The guard's rules; None: `default_rules` for the policy."""
     stop_seconds: float = setting(1.0, unit="s", at_least=0.1, at_most=10)

@@ -14,6 +14,7 @@ from edge_runtime.fusion import Fusion
 from edge_runtime.loop.budget import Budget, Stage
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.handover import Handover, LatestValue
+from edge_runtime.loop.heading_hold import HeadingHold
 from edge_runtime.loop.pacing import next_release, sleep_until, wait_for_sample
 from edge_runtime.loop.realtime import realtime
 from edge_runtime.loop.tick import Observer, Tick
@@ -71,6 +72,7 @@ class ControlLoop:
             config.rest_seconds if contract.commands else 0.0,
         )
         self.command: LatestValue[Array] = LatestValue(self.controller.command[0].copy())
+        self.heading = HeadingHold(config.heading, contract, contract.control_period)
         self._next_controller: Handover[Controller] = Handover()
         self._attitude = self.signals.get(ATTITUDE)
         self._joint_pos = self.signals.get(JOINT_POS)
@@ -292,13 +294,14 @@ class ControlLoop:
             self.last_tick.was_reset = True
             self._unfused = 1  # the estimator starts anew, so it has missed nothing
             self.controller.restart()
+            self.heading.reset()
         self._begun = True
         self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
 
     def _infer(self, controller: Controller) -> bool:
         """Observes and runs the network; returns whether there is a new action to follow."""
         measures = self.guard.measures
-        controller.set_command(self._rest_command if self.guard.latched else self.command.get())
+        controller.set_command(self._wanted_command())
         if not controller.observe():
             measures[Fault.OBSERVATION_NOT_FINITE] += 1
             return False
@@ -311,6 +314,15 @@ class ControlLoop:
         measures[Fault.ACTION_BEYOND_CLIP] = largest
         self.clipped += largest > 1
         return True
+
+    def _wanted_command(self) -> Array:
+        """Returns the operator's command, (C,), corrected to keep the heading it asks for."""
+        if self.guard.latched:
+            return self._rest_command
+        command = self.command.get()
+        if self._attitude is None:
+            return command
+        return self.heading.correct(command, self._attitude[0], 1 + self.last_tick.missed)
 
     def _check(self, now: int, missed: int, fit: bool) -> Reaction:
         measures, sensors = self.guard.measures, self.sensors

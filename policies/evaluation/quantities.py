@@ -18,6 +18,8 @@ _SUFFIXES = {
 }
 _UNITS = {
     "velocity_error": "m/s",
+    "forward_bias": "m/s",
+    "yaw_rate_bias": "rad/s",
     "velocity_error_instant": "m/s",
     "yaw_rate_error": "rad/s",
     "yaw_rate_error_instant": "rad/s",

@@ -231,7 +231,8 @@ class WalkingTask(Task):
         """Returns the errors of velocity, m/s, and yaw rate, rad/s.
 
         A walking pelvis sways and turns with every step, which no command asks it not to: the
-        errors are of the mean over the last stride; `_instant` ones are of the moment. Also how
+        errors are of the mean over the last stride; a `_bias` has its sign, so that the mean over
+        time is what is steady; `_instant` ones are of the moment. Also how
         fast feet slide that should stand, m/s, and on rough ground the level of difficulty.
         """
         now, mean = self.now.error, self.now.drift
@@ -239,6 +240,8 @@ class WalkingTask(Task):
         return where | {
             "velocity_error": np.hypot(mean[:, 0], mean[:, 1]),
             "yaw_rate_error": np.abs(mean[:, 2]),
+            "forward_bias": mean[:, 0],
+            "yaw_rate_bias": mean[:, 2],
             "velocity_error_instant": np.hypot(now[:, 0], now[:, 1]),
             "yaw_rate_error_instant": np.abs(now[:, 2]),
             "foot_slip": sliding(self.now),

@@ -16,6 +16,7 @@ from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.loop.budget import BudgetConfig, Stage
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.heading_hold import HeadingHoldConfig
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers
@@ -94,6 +95,7 @@ class Drive:
             rules = default_rules(contract)
             loop_config = LoopConfig(
                 BudgetConfig(*shares),
+                heading=HeadingHoldConfig(parameters.heading_gain),
                 # Simulated time stands still within a tick, or jumps by a period.
                 rules=tuple(r for r in rules if r.fault not in OVERRUNS or not self.simulated_time),
                 # A loop that follows simulated time as fast as it can must not have priority.

@@ -12,6 +12,7 @@ from edge_runtime.config.fields import same_as, setting
 from edge_runtime.errors import UserError
 from edge_runtime.loop.budget import BudgetConfig
 from edge_runtime.loop.config import LoopConfig
+from edge_runtime.loop.heading_hold import HeadingHoldConfig
 from edge_runtime.loop.realtime import RealtimeConfig
 from sim2edge_ros.settings.robot_file import shipped
 
@@ -70,6 +71,7 @@ class EdgeParameters(RobotParameters):
         sentence="How late a sample may be before the tick goes on without it, as a share of the "
         "control period.",
     )
+    heading_gain: float = same_as(HeadingHoldConfig, "gain", 2.0)
     sense_share: float = same_as(BudgetConfig, "sense")
     fuse_share: float = same_as(BudgetConfig, "fuse")
     infer_share: float = same_as(BudgetConfig, "infer")

@@ -1,4 +1,4 @@
-"""A parameter file says what reaches no node, and its wildcards reach whoever has the parameter."""
+"""A parameter file says what reaches no node, and its wildcards reach the nodes that have it."""
 
 import sys
 from pathlib import Path
@@ -101,7 +101,7 @@ def started(
         rclpy.shutdown(context=context)
 
 
-def test_a_wildcard_reaches_whoever_has_the_parameter(
+def test_a_wildcard_reaches_the_nodes_that_have_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "shared.yaml"

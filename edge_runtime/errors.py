@@ -15,5 +15,5 @@ class ContractError(UserError):
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Returns the end of a message about an unknown name: the closest one, or all known."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name[:100], known, n=1)  # a forged file's may be long
     return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known) or 'none'}"

@@ -1,6 +1,7 @@
 """Opens what commands read and write: whole files, links, devices and pipes."""
 
 import errno
+import itertools
 import os
 import shutil
 import stat
@@ -46,10 +47,47 @@ def make_folder(path: Path) -> None:
         raise UserError(f"cannot write to {path}: {error.strerror}; name another folder") from None
 
 
+def new_folder(parent: Path, name: str) -> Path:
+    """Makes a folder that nobody has yet: of that name, or NAME-2 and so on.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    with _writing(parent / name):
+        for number in itertools.count(1):
+            path = parent / (name if number == 1 else f"{name}-{number}")
+            with suppress(FileExistsError):
+                path.mkdir(parents=True)
+                return path
+    raise AssertionError
+
+
 def cache_folder(name: str) -> Path:
-    """Returns the folder of that name in ~/.cache/sim2edge, for what can be made again."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "sim2edge" / name
+    """Returns the folder of that name for what can be made again.
+
+    It is in ~/.cache/sim2edge, or in the temporary folder where that cannot be written.
+    """
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sim2edge"
+    except RuntimeError:  # a user without a home
+        return private_folder() / name
+    there = next((folder for folder in (base, *base.parents) if folder.exists()), base)
+    return (base if os.access(there, os.W_OK | os.X_OK) else private_folder()) / name
+
+
+def private_folder() -> Path:
+    """Returns a folder of this user in the temporary folder, where nobody else can write.
+
+    Raises:
+        OSError: there is no temporary folder that can be written.
+    """
+    path = Path(tempfile.gettempdir()) / f"sim2edge-{os.getuid()}"
+    with suppress(FileExistsError):
+        path.mkdir(0o700)
+    status = path.lstat()
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o22:
+        return path
+    return Path(tempfile.mkdtemp(prefix="sim2edge-"))  # somebody else has that name
 
 
 def sync_folder(path: Path) -> None:

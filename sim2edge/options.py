@@ -9,7 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from edge_runtime.config.config_file import from_json, read_table
+from edge_runtime.config.config_file import from_json
+from edge_runtime.config.document import read_table
 from edge_runtime.config.fields import check, described, is_required
 from edge_runtime.errors import UserError
 from edge_runtime.files import descriptor

@@ -1,8 +1,7 @@
-"""Turns frozen dataclasses into JSON and back, and reads what a user writes as TOML or JSON."""
+"""Turns frozen dataclasses into JSON and back."""
 
 import dataclasses
-import importlib
-import json
+import reprlib
 import sys
 import types
 import typing
@@ -11,43 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_runtime.config.document import read_table
 from edge_runtime.config.fields import Setting, about, check_value, is_range, is_required
 from edge_runtime.errors import UserError, suggestion
 
 T = TypeVar("T")
-
-
-def read_table(path: Path, kind: str) -> dict[str, Any]:
-    """Reads a file that holds values by name: JSON if its name ends in .json, else TOML.
-
-    Args:
-        path: the file.
-        kind: what it should be, for the error message.
-
-    Raises:
-        UserError: it cannot be read, or holds something else.
-    """
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise UserError(f"cannot read {kind} {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{kind} {path} is not a text file") from None
-    try:
-        table = json.loads(text) if path.suffix == ".json" else _toml(text)
-    except ValueError as error:
-        raise UserError(f"{kind} {path} cannot be read: {error}") from None
-    if not isinstance(table, dict):
-        raise UserError(f"{kind} {path} must hold values by name, not {type(table).__name__}")
-    return table
-
-
-def _toml(text: str) -> Any:
-    try:
-        toml = importlib.import_module("tomllib")
-    except ModuleNotFoundError:
-        raise ValueError("TOML needs Python 3.11; write it as JSON in a file named .json") from None
-    return toml.loads(text)
 
 
 def to_json(value: Any) -> Any:
@@ -142,7 +109,12 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
     if kind is Any or (isinstance(kind, type) and type(value) is kind):
         return value
     of_unit = f" in {unit}" if unit not in ("", "1") else ""
-    raise UserError(f"{where}: {value!r} is not {in_words(kind)}{of_unit}")
+    raise UserError(f"{where}: {_shown(value)} is not {in_words(kind)}{of_unit}")
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_shown = _SHORT.repr  # what a forged file holds may be long and deep
 
 
 def _item(where: str, number: int, value: Any) -> str:
@@ -152,13 +124,13 @@ def _item(where: str, number: int, value: Any) -> str:
 
 def _build_dataclass(kind: Any, value: Any, where: str, base: Any) -> Any:
     if not isinstance(value, Mapping):
-        raise UserError(f"{where}: expected fields, found {value!r}")
+        raise UserError(f"{where}: expected fields, found {_shown(value)}")
     kinds = typing.get_type_hints(kind)
     known = {f.name: f for f in dataclasses.fields(kind) if f.init}
     built = {}
     for name, item in value.items():
         if name not in known:
-            raise UserError(f"{where}: unknown key '{name}'; {suggestion(name, known)}")
+            raise UserError(f"{where}: unknown key '{name[:80]}'; {suggestion(name, known)}")
         place = f"{where}.{name}" if ": " in where else f"{where}: {name}"
         declared, before = about(known[name]), getattr(base, name, None)
         built[name] = read_value(kinds[name], item, place, declared, before)

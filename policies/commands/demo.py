@@ -15,7 +15,7 @@ from pathlib import Path
 from edge_runtime.child_program import child_program
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
-from edge_runtime.files import make_folder
+from edge_runtime.files import make_folder, new_folder
 
 SIZE = ("--width", 640, "--height", 360)  # of the films
 LONGEST_FILM = 8.0  # s; without a graphics card a second of film takes several
@@ -90,7 +90,7 @@ def _drive(config: DemoConfig, task: str, policy: Path, command: tuple[str, ...]
 def _train(config: DemoConfig) -> list[Path]:
     """Trains for moments, evaluates, resumes the training, and evaluates again."""
     _say("HumanoidVelocity: train from scratch, in an easy world")
-    run = config.out / f"training-{time.strftime('%H-%M-%S')}"
+    run = new_folder(config.out, f"training-{time.strftime('%H-%M-%S')}")
     _sim2edge("train", "HumanoidVelocity", *EASY, "--run-dir", run, "--minutes", 0.05)
     before = _evaluate(run, config.out / "before.json")
     _sim2edge("train", "--resume", run, "--minutes", config.minutes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import UserError
-from edge_runtime.files import write_file
+from edge_runtime.files import new_folder, write_file
 from edge_runtime.policy.inference import Policy
 from edge_runtime.stop_signals import interruptible
 from policies.commands.train_progress import TrainProgress, make_display
@@ -97,8 +97,23 @@ def main(config: TrainConfig) -> int:
     """
     check(config)
     find_learner(config)
-    run = _begin(config) if config.resume is None else _resume(config, config.resume)
-    training = Training(config, run)
+    origin = _origin(config) if config.resume is None else {}
+    run = RunFolder(_new_folder(config)) if config.resume is None else RunFolder.open(config.resume)
+    with run.locked():
+        return _train_in(run, config, origin)
+
+
+def _train_in(run: RunFolder, config: TrainConfig, origin: dict[str, Any]) -> int:
+    if config.resume is not None:
+        _check_unchanged(config, run)
+        training = Training(config, run)
+    else:
+        RunFolder.create(run.path, config, origin)
+        try:
+            training = Training(config, run)
+        except BaseException:
+            run.discard()
+            raise
     try:
         if config.resume is not None:  # only now: a damaged checkpoint must not change its run
             _record_resumption(config, run)
@@ -148,13 +163,18 @@ def _train(training: Training, config: TrainConfig) -> bool:
     return training.steps >= config.steps
 
 
-def _begin(config: TrainConfig) -> RunFolder:
-    folder = config.run_dir
-    if folder is None:
-        folder = Path("runs") / config.task.name / time.strftime("%Y-%m-%d_%H-%M-%S")
+def _new_folder(config: TrainConfig) -> Path:
+    """Returns the folder of a new run; by default one that no other run has."""
+    if config.run_dir is not None:
+        return config.run_dir
+    return new_folder(Path("runs") / config.task.name, time.strftime("%Y-%m-%d_%H-%M-%S"))
+
+
+def _origin(config: TrainConfig) -> dict[str, Any]:
+    """Returns what run.json holds of a new run."""
     origin = describe_origin()
     origin["commands"] = [*_commands_before(config), origin.pop("command")]
-    return RunFolder.create(folder, config, {"seed": config.seed, **origin})
+    return {"seed": config.seed, **origin}
 
 
 def _commands_before(config: TrainConfig) -> list[str]:
@@ -168,18 +188,16 @@ def _commands_before(config: TrainConfig) -> list[str]:
     return commands
 
 
-def _resume(config: TrainConfig, path: Path) -> RunFolder:
-    run = RunFolder.open(path)
+def _check_unchanged(config: TrainConfig, run: RunFolder) -> None:
     stored = run.config
     for field in dataclasses.fields(TrainConfig):
         old, new = getattr(stored, field.name), getattr(config, field.name)
         if old != new and field.name not in MAY_CHANGE:
             raise UserError(
-                f"{path} was started with another --{field.name.replace('_', '-')}; a resumed run "
-                "keeps its settings, of which only --steps, --minutes and --checkpoint-seconds "
-                "may change"
+                f"{run.path} was started with another --{field.name.replace('_', '-')}; "
+                "a resumed run keeps its settings, of which only --steps, --minutes and "
+                "--checkpoint-seconds may change"
             )
-    return run
 
 
 def _record_resumption(config: TrainConfig, run: RunFolder) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config.config_file import read_table, read_value
+from edge_runtime.config.config_file import read_value
+from edge_runtime.config.document import read_table
 from edge_runtime.config.fields import Setting
 from edge_runtime.errors import UserError
 from policies.evaluation.quantities import unit

@@ -34,7 +34,9 @@ def export_run(run: RunFolder) -> bytes:
     Raises:
         UserError: there is no whole checkpoint, or torch and ONNX Runtime disagree.
     """
-    return export_checkpoint(run.load(), run.config, run.record, str(run.path))
+    checkpoint, config, record = run.load(), run.config, run.record
+    with run.reading():
+        return export_checkpoint(checkpoint, config, record, str(run.path))
 
 
 def export_checkpoint(

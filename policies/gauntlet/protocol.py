@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.config.config_file import from_json, read_table
+from edge_runtime.config.config_file import from_json
+from edge_runtime.config.document import read_table
 from edge_runtime.errors import UserError
 from policies.gauntlet.trial_env import GAUNTLETS, GauntletNumbers
 

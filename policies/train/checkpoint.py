@@ -48,15 +48,21 @@ def capture(learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize) ->
 def restore(
     learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize, state: dict[str, Any]
 ) -> None:
-    """Restores a `capture`."""
+    """Restores a `capture`.
+
+    Raises:
+        KeyError: it lacks something.
+    """
     env = scaled.venv
     assert isinstance(env, BatchVecEnv)
-    for name, value in state["parameters"].items():
-        _attribute(algorithm, name).load_state_dict(_tensors(value))
-    for name, value in state["variables"].items():
-        _attribute(algorithm, name).data.copy_(torch.from_numpy(value))
-    for name, value in (state["counters"] | state["last"]).items():
-        setattr(algorithm, name, value)
+    names, variables = algorithm._get_torch_save_params()
+    for name in names:
+        _attribute(algorithm, name).load_state_dict(_tensors(state["parameters"][name]))
+    for name in variables:
+        _attribute(algorithm, name).data.copy_(torch.from_numpy(state["variables"][name]))
+    for kind, attributes in (("counters", COUNTERS), ("last", LAST)):
+        for name in attributes:
+            setattr(algorithm, name, state[kind][name])
     _restore_reward_scale(scaled, state["reward_scale"])
     scaled.returns = state["reward_scale"]["returns"]
     scaled.old_obs = state["scaled_last"]["obs"]

@@ -8,24 +8,44 @@ events.out.*    TensorBoard
 """
 
 import dataclasses
+import fcntl
 import io
 import json
-from collections.abc import Mapping
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from edge_runtime.config.config_file import from_json, read_table, to_json
+from edge_runtime.config.config_file import from_json, to_json
+from edge_runtime.config.document import read_table
 from edge_runtime.errors import UserError
-from edge_runtime.files import write_file
+from edge_runtime.files import make_folder, write_file
 from policies.train.algorithms import ALGORITHMS
 from policies.train.config import TrainConfig
 from sim.tasks import find_task
 
+_LOG = logging.getLogger(__name__)
 CONFIG, RECORD, CHECKPOINT, POLICY = "config.json", "run.json", "checkpoint.pt", "policy.onnx"
 FORMAT = 2
+KEYS = {"parameters", "counters", "last", "contract", "prior", "action_limit", "train_seconds"}
+"""What a checkpoint holds at least, beside what its algorithm needs to go on."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Says where a run comes from; all of it is also the origin of its policy."""
+
+    seed: int = 0
+    commit: str = "unknown"
+    commands: tuple[str, ...] = ()
+    hardware: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 class RunFolder:
@@ -34,26 +54,64 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training in this folder, which is made where it is missing.
+
+        Raises:
+            UserError: another process trains in it, or it cannot be written.
+        """
+        make_folder(self.path)
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(folder)
+            raise UserError(
+                f"another process trains in {self.path}; wait for its end, or give another "
+                "--run-dir"
+            ) from None
+        except OSError:
+            _LOG.warning("%s lies on a disk without locks; let one process train in it", self.path)
+        try:
+            yield
+        finally:
+            os.close(folder)
+
     @classmethod
     def create(cls, path: Path, config: TrainConfig, record: dict[str, Any]) -> "RunFolder":
-        """Starts a run.
+        """Starts a run; one that has saved nothing yet is started anew.
 
         Raises:
             UserError: there is one already, or the folder cannot be written.
         """
-        if (path / CONFIG).exists():
-            raise UserError(
-                f"{path} holds a run already; continue it with "
-                f"'sim2edge train --resume {path}', or give another --run-dir"
-            )
+        run = cls(path)
+        if run.has_checkpoint:
+            raise UserError(run._taken(config))
+        write_file(path / CONFIG, config_to_json(config))
+        write_file(path / RECORD, json.dumps(record, indent=2) + "\n")
+        return run
+
+    def _taken(self, config: TrainConfig) -> str:
+        """Says which run is here already, and how to go on with it if it is the one asked for."""
         try:
-            write_file(path / CONFIG, config_to_json(config))
-            write_file(path / RECORD, json.dumps(record, indent=2) + "\n")
-        except OSError as error:
-            raise UserError(
-                f"cannot start a run in {path}: {error.strerror}; give another --run-dir"
-            ) from None
-        return cls(path)
+            held = self.config
+        except UserError:
+            return f"{self.path} holds a run already; give another --run-dir"
+        wanted, there = (f"{c.task.name}, {c.algorithm}, seed {c.seed}" for c in (config, held))
+        if wanted != there:
+            return f"{self.path} holds another run ({there}); give another --run-dir"
+        return (
+            f"{self.path} holds a run already; continue it with "
+            f"'sim2edge train --resume {self.path}', or give another --run-dir"
+        )
+
+    def discard(self) -> None:
+        """Removes a run that could not be set up; what else is in its folder stays."""
+        for name in (CONFIG, RECORD):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -84,11 +142,21 @@ class RunFolder:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Returns the origin of the run; empty if the file is lost."""
-        try:
-            record: dict[str, Any] = json.loads((self.path / RECORD).read_text())
-        except (OSError, ValueError):
+        """Returns the origin of the run; empty if the file is lost.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = self.path / RECORD
+        if not path.exists():
             return {}
+        try:
+            record = read_table(path, "the run's origin in")
+            known = {of.name for of in dataclasses.fields(Origin)}
+            from_json(Origin, {k: v for k, v in record.items() if k in known}, str(path))
+        except UserError as error:
+            reason = str(error).partition(";")[0]
+            raise UserError(f"{reason}; restore it from a copy, or delete it") from None
         return record
 
     def save(self, checkpoint: dict[str, Any]) -> None:
@@ -100,6 +168,18 @@ class RunFolder:
     def load(self) -> dict[str, Any]:
         """Loads the checkpoint; see `load_checkpoint`."""
         return load_checkpoint(self.path / CHECKPOINT)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Reports what a reader of the checkpoint stumbles over within this block.
+
+        Raises:
+            UserError: something in it is missing, or of another kind or shape.
+        """
+        try:
+            yield
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
+            raise _damaged(self.path / CHECKPOINT) from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -114,13 +194,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         checkpoint = None
-    if not isinstance(checkpoint, dict) or checkpoint.pop("format", None) != FORMAT:
-        raise UserError(
-            f"{path} is damaged or not a checkpoint of this version; restore it from a copy, "
-            "or train anew"
-        )
+    is_ours = isinstance(checkpoint, dict) and checkpoint.pop("format", None) == FORMAT
+    if not is_ours or not checkpoint.keys() >= KEYS:
+        raise _damaged(path)
     loaded: dict[str, Any] = _to_arrays(checkpoint)
     return loaded
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{path} is damaged or not a checkpoint of this version; restore it from a copy, "
+        "or train anew"
+    )
 
 
 def config_to_json(config: TrainConfig) -> str:

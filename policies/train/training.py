@@ -162,7 +162,8 @@ class Training:
                 f"{self.run.path}: the task or robot has changed since this run began, "
                 "so it cannot go on; train anew"
             )
-        restore(self._learner, self.algorithm, self._scaled, checkpoint)
-        self._seconds_before = float(checkpoint["train_seconds"])
-        self._inherited = checkpoint["inherited"]
+        with self.run.reading():
+            restore(self._learner, self.algorithm, self._scaled, checkpoint)
+            self._seconds_before = float(checkpoint["train_seconds"])
+            self._inherited = checkpoint["inherited"]
         self._started = True

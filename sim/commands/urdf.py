@@ -1,5 +1,6 @@
 """Runs `sim2edge urdf`: writes a robot's URDF, for ROS and other engines, from its MJCF."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from sim.urdf.shapes import Capsules
 from sim.urdf.tree import Parts
 from sim.urdf.write import Conversion, convert, write
 
+_HEAD = 2**20  # bytes of a file, among which its first tag is
 DIFFERS = 1  # exit code of a check that fails
 
 
@@ -75,12 +77,23 @@ def load(robot: str) -> tuple[mujoco.MjModel, Sequence[Actuator]]:
         path, actuators = known.model, known.actuators
     elif not path.is_file():
         raise UserError(f"{ROBOTS.unknown(robot)}, or give an MJCF file")
+    _check_root(path)
     try:
         spec = mujoco.MjSpec.from_file(str(path))
         spec.compiler.discardvisual = False
         return spec.compile(), actuators
     except ValueError as error:
         raise UserError(f"MuJoCo cannot read {path}: {error}") from None
+
+
+def _check_root(path: Path) -> None:
+    """Refuses XML of another kind, some of which MuJoCo reads into another model than is meant."""
+    with path.open("rb") as file:
+        root = re.search(rb"<([A-Za-z]\w*)", re.sub(rb"(?s)<!--.*?-->", b"", file.read(_HEAD)))
+    name = root[1].decode() if root else ""
+    if name and name != "mujoco":
+        what = {"robot": "a URDF already", "sdf": "SDF"}.get(name, f"XML of <{name}>")
+        raise UserError(f"{path} is {what}; give the robot's MJCF, whose first tag is <mujoco>")
 
 
 def _summary(conversion: Conversion, path: Path) -> list[str]:

@@ -62,7 +62,7 @@ def test_a_config_survives_the_way_through_a_file(config: Outer) -> None:
         ({"kind": "c"}, "x: kind"),
         ({"on": 1}, "x: on"),
         ({"either": 0.5}, r"x: either: 0\.5 is not a whole number or text"),
-        ({"limit": 10**400}, "x: limit: 10+ is not a number"),
+        ({"limit": 10**400}, r"x: limit: 10+\.\.\.0+ is not a number"),
         ({"limit": "much"}, "x: limit"),
         ({"inner": 3}, "x: inner"),
         ({"inner": {"pair": [1.0, "b"], "many": []}}, r"x: inner\.pair"),

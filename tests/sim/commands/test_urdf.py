@@ -67,6 +67,12 @@ def test_a_difference_exits_with_1(
         ("not xml", "MuJoCo cannot read own.xml"),
         ("<mujoco><worldbody/></mujoco>", "the model has no body"),
         (
+            '<?xml version="1.0"?><!-- <mujoco> --><robot name="r"/>',
+            "own.xml is a URDF already; give",
+        ),
+        ("<sdf version='1.7'/>", "own.xml is SDF; give the robot's MJCF"),
+        ("<html></html>", "own.xml is XML of <html>; give the robot's MJCF"),
+        (
             f'<mujoco><worldbody>{floating(arm(HINGE))}<body name="b"><freejoint/>'
             '<geom size="1"/></body></worldbody></mujoco>',
             "name one by --root",
@@ -76,7 +82,7 @@ def test_a_difference_exits_with_1(
             "ball joint 'neck'",
         ),
     ],
-    ids=["missing", "no XML", "empty", "two", "ball"],
+    ids=["missing", "no XML", "empty", "URDF", "SDF", "HTML", "two", "ball"],
 )
 def test_a_mistake_is_one_line(
     content: str | None,

@@ -3,6 +3,7 @@
 There is one source and it gives the same numbers.
 """
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.files import private_folder
 from edge_runtime.signals import Float
 
 numba: Any = None  # an optional extra of the robot's install
@@ -30,20 +32,54 @@ Records = npt.NDArray[np.void]
 
 
 _FOLDER = Path(__file__).parent
-_CHANGED = max(source.stat().st_mtime for source in _FOLDER.rglob("*.py"))  # s, the last source
+_STAMP = "sim2edge.stamp"  # says from which sources the code in a folder was compiled
 
 
 @cache
-def _forget_stale(folder: str) -> None:
-    """Removes numba's indices in a folder that are older than any source of the estimators.
+def _sources(folder: Path) -> str:
+    """Returns a hash of the sources of the estimators and of another folder."""
+    files = sorted({*_FOLDER.rglob("*.py"), *folder.glob("*.py")})
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+@cache
+def _forget_stale(folder: Path, sources: str) -> None:
+    """Removes numba's indices in a folder that are of other sources.
 
     Numba compares an index with the file its function is in, not with the files of the functions
     it calls, and would go on with what they were.
     """
-    with suppress(OSError):  # another process does the same, or the folder is read-only
-        for index in Path(folder).glob("*.nbi"):
-            if index.stat().st_mtime < _CHANGED:
-                index.unlink(missing_ok=True)
+    stamp = folder / _STAMP
+    with suppress(OSError):  # another process does the same
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == sources:
+            return
+        for index in folder.glob("*.nbi"):
+            index.unlink(missing_ok=True)
+        stamp.write_text(sources, encoding="utf-8")
+
+
+@cache
+def _use_temporary_folder() -> None:
+    """Lets numba keep what it compiles in the temporary folder, and says so once."""
+    with suppress(OSError):
+        numba.config.CACHE_DIR = str(private_folder() / "numba")
+    where = numba.config.CACHE_DIR or "memory alone"
+    _LOG.warning(
+        "neither the install nor a cache folder can be written, so compiled code is kept in %s; "
+        "set NUMBA_CACHE_DIR to a folder that lasts",
+        where,
+    )
+
+
+def _cached(function: Callable[..., Any]) -> Any:
+    try:
+        return numba.njit(cache=True, fastmath=False)(function)
+    except RuntimeError:  # numba finds no folder that can be written
+        _use_temporary_folder()
+    try:
+        return numba.njit(cache=True, fastmath=False)(function)
+    except RuntimeError:
+        return numba.njit(fastmath=False)(function)
 
 
 def as_numbers(records: Records) -> Float:
@@ -81,8 +117,10 @@ def compiled(function: F) -> F:
     """
     if numba is None or numba.config.DISABLE_JIT:
         return function
-    made: Any = numba.njit(cache=True, fastmath=False)(function)
-    _forget_stale(made.stats.cache_path)  # beside the source, or the user's where it is read-only
+    made = _cached(function)
+    if made.stats.cache_path:  # beside the source, or the user's where it is read-only
+        sources = _sources(Path(function.__code__.co_filename).parent)
+        _forget_stale(Path(made.stats.cache_path), sources)
     return cast(F, made)
 
 

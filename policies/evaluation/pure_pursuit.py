@@ -10,9 +10,9 @@ and the friction exactly.
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-import numba
 import numpy as np
 
+from edge_runtime.fusion.compiled import compiled
 from edge_runtime.signals import Array, Float, Index
 from sim.envs.vector_env import TaskVectorEnv
 from sim.racing.line import racing_lines
@@ -117,7 +117,7 @@ def _measure(line: Float) -> tuple[Float, Float]:
     return step, 2 * turn / (step + np.roll(step, 1, axis=1))
 
 
-@numba.njit(cache=True)
+@compiled
 def _plan(
     rows: Index,
     track: Index,

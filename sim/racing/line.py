@@ -4,9 +4,9 @@ Braghin, Cheli, Melzi and Sabbioni, "Race driver model", Computers & Structures 
 between the walls with the least sum of squared curvature, close to the fastest one.
 """
 
-import numba
 import numpy as np
 
+from edge_runtime.fusion.compiled import compiled
 from edge_runtime.signals import Float
 from sim.racing.tracks import Tracks
 
@@ -31,7 +31,7 @@ def racing_lines(tracks: Tracks, margin: float) -> Float:
     return tracks.center + offsets[..., None] * across
 
 
-@numba.njit(cache=True)
+@compiled
 def _relax(center: Float, across: Float, room: float, offset: Float) -> None:
     """Minimizes the sum of squared second differences of center + offset * across by coordinate
     descent."""

@@ -4,10 +4,10 @@ to the walls."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.fusion.compiled import compiled
 from edge_runtime.signals import Float, Index
 from sim.racing.tracks import Tracks
 
@@ -82,7 +82,7 @@ class Locator:
         self.track[:], self.position.index[:] = state["track"], state["index"]
 
 
-@numba.njit(cache=True)
+@compiled
 def _nearest(center: Float, x: float, y: float, hint: int) -> int:
     """Returns the index of the point nearest to (x, y) within the window around `hint`."""
     points = len(center)
@@ -96,7 +96,7 @@ def _nearest(center: Float, x: float, y: float, hint: int) -> int:
     return found
 
 
-@numba.njit(cache=True)
+@compiled
 def _project(center: Float, x: float, y: float, near: int) -> tuple[int, float, float]:
     """Projects (x, y) on the two segments at `near`: segment, share of it, and lateral offset."""
     points = len(center)
@@ -116,7 +116,7 @@ def _project(center: Float, x: float, y: float, near: int) -> tuple[int, float, 
     return segment, share, offset
 
 
-@numba.njit(cache=True)
+@compiled
 def _locate(
     rows: Index,
     pose: Float,
@@ -157,7 +157,7 @@ def _locate(
         clearance[n] = widths[k] / 2 - farthest
 
 
-@numba.njit(cache=True)
+@compiled
 def _wrapped(angle: float) -> float:
     """Wraps an angle to ±pi."""
     return (angle + np.pi) % (2 * np.pi) - np.pi

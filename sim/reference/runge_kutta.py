@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import mujoco
-import numba
 import numpy as np
 import numpy.typing as npt
 from mujoco.batch import Batch
 
+from edge_runtime.fusion.compiled import compiled
 from edge_runtime.signals import Float, Rows
 
 _NODES = (0.5, 0.5, 1.0)  # of the stages after the first, each of which starts from the one before
@@ -123,7 +123,7 @@ def _model_with_contact_forces(path: Path) -> mujoco.MjModel:
     return spec.compile()
 
 
-@numba.njit(cache=True)
+@compiled
 def _integrate(
     start: Float,
     velocity: Float,
@@ -148,7 +148,7 @@ def _integrate(
                 result[p] = q[p] + h * v[d]
 
 
-@numba.njit(cache=True)
+@compiled
 def _rotate(quaternion: Float, velocity: Float, h: float, out: Float) -> None:
     """Does mju_quatIntegrate, operation by operation, for equal bits."""
     x, y, z = velocity

@@ -8,11 +8,11 @@ engine gives the same ranges tens of times slower.
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.config.fields import Range, setting
+from edge_runtime.fusion.compiled import compiled
 from edge_runtime.signals import Array, Bool, Float, Index
 from sim.racing.tracks import Tracks
 
@@ -110,18 +110,18 @@ class Lidar:
         return np.minimum(noise, c.max_range, out=noise)
 
 
-@numba.njit(cache=True)
+@compiled
 def _cross(ax: float, ay: float, bx: float, by: float) -> float:
     return ax * by - ay * bx
 
 
-@numba.njit(cache=True)
+@compiled
 def _side(dx: float, dy: float, ox: float, oy: float, p: Point) -> float:
     """Returns a number above 0 if p is left of the ray from o along d."""
     return dx * (p[1] - oy) - dy * (p[0] - ox)
 
 
-@numba.njit(cache=True)
+@compiled
 def _distance(dx: float, dy: float, ox: float, oy: float, a: Float, b: Float) -> float:
     """Returns the distance along the ray to the line through a and b."""
     ex, ey = b[0] - a[0], b[1] - a[1]
@@ -131,7 +131,7 @@ def _distance(dx: float, dy: float, ox: float, oy: float, a: Float, b: Float) ->
     return _cross(a[0] - ox, a[1] - oy, ex, ey) / across
 
 
-@numba.njit(cache=True)
+@compiled
 def _quad(left: Float, right: Float, near: int, ox: float, oy: float) -> int:
     """Finds the quad that holds (ox, oy), between cross sections i and i + 1; -1 if
     there is none."""
@@ -154,7 +154,7 @@ def _quad(left: Float, right: Float, near: int, ox: float, oy: float) -> int:
     return -1
 
 
-@numba.njit(cache=True)
+@compiled
 def _walk(left: Float, right: Float, i: int, ox: float, oy: float, dx: float, dy: float) -> float:
     """Returns the distance to the wall that a ray from inside quad i meets."""
     points = len(left)
@@ -181,7 +181,7 @@ def _walk(left: Float, right: Float, i: int, ox: float, oy: float, dx: float, dy
     return np.inf
 
 
-@numba.njit(cache=True)
+@compiled
 def _search(
     wall: Float, height: float, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
 ) -> float:
@@ -197,7 +197,7 @@ def _search(
     return best
 
 
-@numba.njit(cache=True)
+@compiled
 def _rotation(w: float, x: float, y: float, z: float) -> Float:
     """Returns the rotation from body to world, (3, 3)."""
     return np.array(
@@ -209,7 +209,7 @@ def _rotation(w: float, x: float, y: float, z: float) -> Float:
     )
 
 
-@numba.njit(cache=True)
+@compiled
 def _cast(
     rows: Index,
     track: Index,

@@ -76,34 +76,39 @@ def number():
 """
 
 
-@pytest.mark.parametrize("writable", [True, False])
+@pytest.mark.parametrize("clock", [-100.0, 1e7], ids=["", "clock behind"])
+@pytest.mark.parametrize("writable", ["install", "home", "temporary folder"])
 def test_a_change_is_seen_by_a_compiled_caller_in_another_room(
-    tmp_path: Path, writable: bool
+    tmp_path: Path, writable: str, clock: float
 ) -> None:
+    """A board without a battery lives before the day of the install, and compiles once too."""
     pytest.importorskip("numba")
     fusion = tmp_path / "edge_runtime" / "fusion"
     for room in ("attitude", "legged"):
         (fusion / room).mkdir(parents=True)
-        if not writable:
+        if writable != "install":
             (fusion / room / "__pycache__").touch()  # as in a folder of somebody else's
-    for name in ("compiled.py", "measurement.py"):
-        shutil.copy(Path(compiled.__file__).with_name(name), fusion)
+    shutil.copy(compiled.__file__, fusion)
     called, caller = fusion / "attitude" / "called.py", fusion / "legged" / "caller.py"
     called.write_text(CALLED.format(number=1.0))
     caller.write_text(CALLER)
     for source in fusion.rglob("*.py"):
-        os.utime(source, (time.time() - 100.0,) * 2)
-    folders = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "NUMBA_CACHE_DIR": ""}
+        os.utime(source, (time.time() + clock,) * 2)
+    home = str(tmp_path) if writable != "temporary folder" else "/dev/null/nobody"
+    folders = {"HOME": home, "XDG_CACHE_HOME": home, "TMPDIR": str(tmp_path)}
 
     def run() -> list[str]:
         command = [sys.executable, "-m", "edge_runtime.fusion.legged.caller"]
-        environment = {**os.environ, "PYTHONPATH": str(tmp_path), **folders}
+        environment = os.environ | folders | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": ""}
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
         )
+        notes = int(writable == "temporary folder")
+        assert done.stderr.count("compiled code is kept in") == notes, done.stderr
         return done.stdout.split()
 
     assert run() == ["2.0", "0"]
     assert run() == ["2.0", "1"]  # from the disk
     called.write_text(CALLED.format(number=3.0))
     assert run() == ["6.0", "0"]
+    assert run() == ["6.0", "1"]

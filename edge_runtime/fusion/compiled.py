@@ -21,9 +21,11 @@ from edge_runtime.signals import Float
 numba: Any = None  # an optional extra of the robot's install
 with suppress(ImportError):
     import numba
+    from numba.core import event
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE = 5.0  # s; what is on disk is loaded in less, on a busy machine too
+_PATIENCE = 5.0  # s of compiling after which it is logged
+_COMPILE = "numba:compile"  # numba's event
 F = TypeVar("F", bound=Callable[..., Any])
 Record = np.void
 """One element of a structured array: its fields are read and written by name, `x["velocity"]`."""
@@ -142,11 +144,22 @@ def compiling(what: str) -> Iterator[None]:
     note = f"compiling {what}: once on this machine, for half a minute or more"
     timer = threading.Timer(_PATIENCE, _LOG.info, [note])
     timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+
+    class Start(event.Listener):
+        """Starts the timer with the first function that is compiled, not loaded from disk."""
+
+        def on_start(self, event: object) -> None:
+            if timer.ident is None:
+                timer.start()
+
+        def on_end(self, event: object) -> None:
+            pass
+
+    with event.install_listener(_COMPILE, Start()):
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _product(a: Float, b: Float) -> Float:

@@ -252,8 +252,8 @@ class ControlLoop:
         reaction = self._check(marks[1], missed, fit)
         if reaction is Reaction.NONE and driven:
             mode = self.safe.follow(controller.target())
-        elif driven and self.guard.latched is Reaction.STOP and self.guard.trusts_policy:
-            mode = self.safe.rest(controller.target(), 1 + missed)
+        elif driven and self._policy_stops():
+            mode = self.safe.rest(controller.target(), 1 + missed, asked=not self.guard.latched)
         else:
             mode = self.safe.react(reaction, 1 + missed)
             driven = False
@@ -298,6 +298,11 @@ class ControlLoop:
         self._begun = True
         self.safe.begin(None if self._joint_pos is None else self._joint_pos[0])
 
+    def _policy_stops(self) -> bool:
+        """Returns whether a controlled stop is due that the policy makes, on the robot's feet."""
+        latched, asked = self.guard.latched, self._ending.is_set()
+        return self.guard.trusts_policy and (latched is Reaction.STOP or (asked and not latched))
+
     def _infer(self, controller: Controller) -> bool:
         """Observes and runs the network; returns whether there is a new action to follow."""
         measures = self.guard.measures
@@ -317,7 +322,7 @@ class ControlLoop:
 
     def _wanted_command(self) -> Array:
         """Returns the operator's command, (C,), corrected to keep the heading it asks for."""
-        if self.guard.latched:
+        if self.guard.latched or self._ending.is_set():
             return self._rest_command
         command = self.command.get()
         if self._attitude is None:

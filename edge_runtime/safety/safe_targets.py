@@ -73,12 +73,13 @@ class SafeTargets:
         self._step = self._rested = 0
         return Mode.RUN
 
-    def rest(self, target: Array, periods: int = 1) -> Mode:
+    def rest(self, target: Array, periods: int = 1, *, asked: bool = False) -> Mode:
         """Goes on with a controlled stop by a policy that can be trusted.
 
         Args:
             target: the policy's target for a command of 0; this object owns it from here on.
             periods: periods since the last call.
+            asked: whether the operator asked for it, so that it takes as long as other stops.
         """
         if not self._all_position:
             mode = self.react(Reaction.STOP, periods)
@@ -87,7 +88,7 @@ class SafeTargets:
         if self._rest_steps == 0:
             return self.react(Reaction.STOP, periods)
         self._rested += periods
-        if self._rested > self._rest_steps:
+        if self._rested > (min(self._steps, self._rest_steps) if asked else self._rest_steps):
             self._step = self._steps
             return Mode.DAMP
         self.target = target

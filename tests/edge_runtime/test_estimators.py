@@ -200,14 +200,14 @@ def test_a_robot_without_numba_is_warned_what_it_costs() -> None:
 def test_a_long_wait_is_explained(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("numba", reason="the extra 'fusion' is not installed")
-    monkeypatch.setattr("edge_runtime.fusion.compiled._PATIENCE", 0.1)
+    numba = pytest.importorskip("numba", reason="the extra 'fusion' is not installed")
+    monkeypatch.setattr("edge_runtime.fusion.compiled._PATIENCE", 0.0)
     caplog.set_level("INFO", "edge_runtime")
-    with compiling("nothing"):
-        pass
+    with compiling("what is only loaded"):
+        time.sleep(0.2)
     assert not caplog.messages
     with compiling("the legged estimator"):
-        time.sleep(0.5)
+        numba.njit(lambda number: number + 1)(1)
     assert "compiling the legged estimator: once on this machine" in caplog.text
 
 

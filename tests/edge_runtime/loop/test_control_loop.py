@@ -267,7 +267,9 @@ def test_stops_under_control_and_leaves_nothing_behind(
     assert loop.join(30.0)
     assert time.monotonic() - started < 5.0
     assert robot.commands[-1].mode is Mode.DAMP
-    np.testing.assert_allclose(robot.commands[-1].target, [0.0, 0.1, 0.2], atol=1e-6)
+    # Limp where its policy brought it to a stand, for a pose alone does not balance.
+    np.testing.assert_allclose(robot.commands[-1].target, [0.0, 0.1, 0.2], atol=0.05)
+    assert (robot.commands[-1].target != np.float32([0.0, 0.1, 0.2])).all()
     assert gc.isenabled()
     assert "control loop" not in [thread.name for thread in threading.enumerate()]
 

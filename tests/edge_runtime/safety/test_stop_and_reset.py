@@ -113,3 +113,27 @@ def test_a_stop_takes_as_long_where_ticks_are_missed(bench: Bench) -> None:
     assert not bench.loop.safe.at_rest
     bench.tick(missed=1)  # 1 s with the tick in which it began
     assert bench.loop.safe.at_rest
+
+
+def test_a_stop_that_is_asked_for_is_made_by_the_policy(bench: Bench) -> None:
+    """A walker that goes to a pose falls before the stop has ended."""
+    bench.loop.command.put(np.array([0.5, 0, 0], np.float32))
+    bench.tick(5)
+    bench.loop.stop()
+    for _ in range(50):
+        assert bench.tick() is Reaction.STOP
+        assert bench.mode is Mode.RUN
+        assert bench.loop.last_tick.drove
+        assert not bench.loop.last_tick.command.any()
+    bench.tick(2)
+    assert bench.mode is Mode.DAMP
+    assert bench.loop.ended
+
+
+def test_a_stop_that_is_asked_for_goes_on_without_the_policy_if_it_fails(bench: Bench) -> None:
+    bench.loop.stop()
+    bench.tick(10)
+    bench.robot.values["joint_pos"][0, 0] = np.nan
+    bench.tick(60)
+    assert bench.mode is Mode.DAMP
+    assert bench.loop.ended

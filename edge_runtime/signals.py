@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.config.fields import setting
+
 Array = npt.NDArray[np.float32]  # of signals
 Float = npt.NDArray[np.float64]  # of physics and estimators
 Bool = npt.NDArray[np.bool_]
@@ -24,8 +26,8 @@ class Signal:
     """Describes a named array: its size, unit and frame."""
 
     name: str
-    size: int
-    unit: str  # "rad/s", "m", "1" for a pure number
+    size: int = setting(above=0, at_most=100_000)
+    unit: str = setting()  # "rad/s", "m", "1" for a pure number
     frame: str = ""  # "imu", "body", "world", or "" if none applies
 
 

@@ -21,8 +21,10 @@ class TermConfig:
     """Configures one block of the observation: a term by name, its parameters, scale, history."""
 
     name: str
-    scale: float = 1.0
-    history: int = setting(1, above=0)  # periods in the block, oldest first; 1: the present alone
+    scale: float = setting(1.0, at_least=-1e9, at_most=1e9)
+    history: int = setting(
+        1, above=0, at_most=1000
+    )  # periods in the block, oldest first; 1: the present alone
     params: Mapping[str, float] = field(default_factory=dict)
 
 

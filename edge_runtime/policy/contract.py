@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edge_runtime.config.config_file import from_json
+from edge_runtime.config.document import parse_table
 from edge_runtime.config.fields import Setting, check_value, setting
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.observation.builder import TermConfig, term_sizes
@@ -23,6 +24,8 @@ from edge_runtime.observation.terms import TERMS
 from edge_runtime.signals import Array, Signal
 
 FORMAT = 1
+_LARGEST = 1e9  # of a policy's numbers, which the runtime computes with in single precision
+_MOST = 1000  # actuators, terms, signals, commands and golden vectors, of each
 KEY = "sim2edge"
 CHECKSUM_KEY = "sim2edge_sha256"
 POSITION: Literal["position"] = "position"
@@ -39,10 +42,11 @@ class Actuator:
 
     name: str
     mode: Literal["position", "velocity"] = POSITION  # what the target is
-    stiffness: float = setting(0.0, unit="Nm/rad", at_least=0)
-    damping: float = setting(0.0, unit="Nm s/rad", at_least=0)
-    default: float = 0.0  # target at action 0
-    action_scale: float = 1.0  # target = default + action_scale * action
+    stiffness: float = setting(0.0, unit="Nm/rad", at_least=0, at_most=_LARGEST)
+    damping: float = setting(0.0, unit="Nm s/rad", at_least=0, at_most=_LARGEST)
+    default: float = setting(0.0, "Target at action 0.", at_least=-_LARGEST, at_most=_LARGEST)
+    action_scale: float = setting(1.0, at_least=-_LARGEST, at_most=_LARGEST)
+    """The target is default + action_scale * action."""
     lower: float = setting(-math.inf, "Lower limit of the target.", infinite=True)
     upper: float = setting(math.inf, "Upper limit of the target.", infinite=True)
     max_velocity: float = setting(math.inf, at_least=0, infinite=True)
@@ -79,12 +83,12 @@ class Provenance:
     """Records where a policy comes from."""
 
     commit: str = "unknown"
-    seed: int = 0
-    steps: int = 0
+    seed: int = setting(0, at_least=0)
+    steps: int = setting(0, at_least=0)
     algorithm: str = ""
     command: str = ""  # the command line that trained it
     hardware: str = ""
-    train_seconds: float = 0.0
+    train_seconds: float = setting(0.0, at_least=0)
     normalizer_sha256: str = ""
     normalizer_file: str = ""  # a VecNormalize that was folded in
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -97,6 +101,9 @@ class Contract:
     Network input ``obs`` is float32 (1, observation_size), output ``actions`` float32
     (1, actuators). The runtime clips the action to ±action_clip, then targets
     `default + action_scale * action`, limited to [lower, upper].
+
+    Raises:
+        UserError: it has more of something than any robot.
     """
 
     task: str
@@ -105,16 +112,22 @@ class Contract:
     observations: tuple[TermConfig, ...]
     signals: tuple[Signal, ...]  # every signal the terms read: from sensors, fusion and runtime
     commands: tuple[Command, ...]
-    control_period: float = setting(unit="s", above=0)
-    physics_period: float = setting(unit="s", above=0)
+    control_period: float = setting(unit="s", at_least=1e-4, at_most=10)
+    physics_period: float = setting(unit="s", at_least=1e-6, at_most=10)
     """Physics period of the simulation that the policy was trained in."""
-    action_clip: float = setting(10.0, above=0)
+    action_clip: float = setting(10.0, above=0, at_most=_LARGEST)
     max_tilt: float = setting(1.0, unit="rad", above=0, infinite=True)
     """Tilt from upright, past which the runtime damps the robot."""
     estimator_outputs: tuple[str, ...] = ()  # the signals among them that fusion must provide
     provenance: Provenance = Provenance()
     golden_observations: tuple[tuple[float, ...], ...] = ()
     golden_actions: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("actuators", "observations", "signals", "commands", "golden_observations"):
+            count = len(getattr(self, name))
+            if count > _MOST:
+                raise UserError(f"it has {count} {name}; {_MOST} are the most")
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -193,14 +206,15 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
         raise ContractError(f"{source}: the contract was changed since export; export it again")
     way_out = "export it again"
     try:
-        fields = json.loads(document)
-        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+        fields = parse_table(document, "the contract")
+        if fields.pop("format", None) != FORMAT:
             raise ContractError(f"contract format is not {FORMAT}")
         contract = from_json(Contract, fields, "malformed contract")
         if any(term.name not in TERMS for term in contract.observations):
             way_out = "install the package that brings it, or name its module by --import MODULE"
-        expected_metadata = to_metadata(contract)
-    except (UserError, KeyError, TypeError, ValueError) as error:
+        with np.errstate(all="ignore"):
+            expected_metadata = to_metadata(contract)
+    except (UserError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ContractError(f"{source}: {error}; {way_out}") from None
     for key, expected in expected_metadata.items():
         if key in (KEY, CHECKSUM_KEY):  # checked above

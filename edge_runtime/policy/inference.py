@@ -1,6 +1,8 @@
 """Runs a policy file: checked, bound to fixed buffers, and warmed up."""
 
 import hashlib
+import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +20,8 @@ INPUT, OUTPUT = "obs", "actions"
 LARGEST = 2**30  # bytes of a policy file
 GOLDEN_TOLERANCE = 1e-5  # largest golden error, relative to max(1, |action|)
 _WARM_UP_RUNS = 20
+_PATIENCE = 10.0  # s for the first run of a network
+_FIRST_TO_READ = {10: "1.18", 11: "1.22", 12: "1.23", 13: "1.24"}  # onnxruntime, by IR version
 _NO_FOLDER = "/dev/null/none"  # below a file, so it can never exist
 # In a tensor's `external_data`, which onnxruntime 1.23, the last for Python 3.10, would follow.
 _ELSEWHERE = b"\n\x08location\x12"
@@ -65,6 +69,7 @@ class Policy:
         )
         # Computes `action` from `observation`.
         self.run: Callable[[], None] = partial(self._session.run_with_iobinding, self._binding)
+        self._try_out()
         for _ in range(_WARM_UP_RUNS):
             self.run()
         error = self.golden_error()
@@ -76,6 +81,26 @@ class Policy:
                 f"{source}: the network gives other actions than its golden vectors (off by "
                 f"{error:.3g}), {remedy}"
             )
+
+    def _try_out(self) -> None:
+        """Runs the network once, within bounds, for a file may hold any network.
+
+        Raises:
+            ContractError: it fails, or takes longer than any robot waits.
+        """
+        options = ort.RunOptions()
+        timer = threading.Timer(_PATIENCE, setattr, [options, "terminate", True])
+        timer.daemon = True
+        timer.start()
+        try:
+            self._session.run_with_iobinding(self._binding, options)
+        except Exception as error:  # as above
+            why = f"not done within {_PATIENCE:g} s" if options.terminate else _reason(error)
+            raise ContractError(
+                f"{self.source}: its network cannot be run ({why}); export it again"
+            ) from None
+        finally:
+            timer.cancel()
 
     @classmethod
     def load(cls, path: str | Path, provider: ExecutionProvider = CPU) -> "Policy":
@@ -104,8 +129,9 @@ class Policy:
         """
         contract = self.contract
         try:
-            observations = np.array(contract.golden_observations, np.float32)
-            actions = np.array(contract.golden_actions, np.float32)
+            with np.errstate(over="ignore"):  # what is too large differs
+                observations = np.array(contract.golden_observations, np.float32)
+                actions = np.array(contract.golden_actions, np.float32)
         except ValueError:
             raise ContractError(
                 f"{self.source}: its golden vectors differ in length; export it again"
@@ -162,9 +188,8 @@ def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.Infe
             model, options, providers=[(provider.name, dict(provider.options))]
         )
     except Exception as error:  # onnxruntime's errors share no other base
-        reason = str(error).split(" : ")[-1].splitlines()[0].strip()
         raise ContractError(
-            f"{source}: not a readable policy ({reason}); copy or export it again"
+            f"{source}: not a readable policy ({_reason(error)}); {_remedy(str(error))}"
         ) from None
     if session.get_providers()[0] != provider.name:  # onnxruntime falls back without an error
         raise UserError(
@@ -172,6 +197,23 @@ def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.Infe
             f"{ort.__version__} has it: its driver or libraries are missing, or of another version"
         )
     return session
+
+
+def _reason(error: Exception) -> str:
+    """Returns what an error of onnxruntime says, without its kind and the place in its source."""
+    said = str(error).split(" : ")[-1].strip().splitlines() or [type(error).__name__]
+    return re.sub(r"^/\S+:\d+ .*\) ", "", said[0]).strip()[:300]
+
+
+def _remedy(said: str) -> str:
+    """Returns the way out of an error in loading a model: newer ones need a newer onnxruntime."""
+    version = re.search(r"Unsupported model IR version: (\d+)", said)
+    opset = re.search(r"Opset (\d+) is under development", said)
+    if not version and not opset:
+        return "copy or export it again"
+    first = _FIRST_TO_READ.get(int(version[1])) if version else None
+    wanted = f">={first}" if first else f">{ort.__version__}"
+    return f"pip install 'onnxruntime{wanted}', or export it again with an older onnx"
 
 
 def _metadata(session: ort.InferenceSession, source: str) -> dict[str, str]:

@@ -67,8 +67,19 @@ class SimulatedRobot:
         self._is_position = np.array([a.mode == POSITION for a in actuators])
         self._gain, self._bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
         self._own = (self._gain.copy(), self._bias.copy())
+        self._seed = seed
+        self.restart_asked = False  # set by any thread; the simulation restarts the robot then
         self._stiffness = np.array([a.stiffness for a in actuators], np.float32)
         self._damping = np.array([a.damping for a in actuators], np.float32)
+
+    def restart(self) -> None:
+        """Sets the robot back to its start, with its own gains; the samples' numbers go on."""
+        self.restart_asked = False
+        self.env.reset(seed=self._seed)
+        for name, exact in self._truth.items():
+            self.signals[name][:] = exact
+        self.target[:] = self.env.action_map.default
+        self._gain[:], self._bias[:] = self._own
 
     def sample(self) -> Sample:
         """Returns the sensors' readings, stamped with simulated time."""
@@ -186,6 +197,10 @@ class RealTimeSimulation:
         release = time.monotonic_ns()
         sequence = 0
         while not stop:
+            if robot.restart_asked:
+                robot.restart()
+                self._targets[:] = robot.target
+                self._hanging, self._silence = True, 0.0
             sample = robot.sample()
             self.server.publish(Sample(sequence, release * 1e-9, sample.values))
             sequence += 1
@@ -221,16 +236,16 @@ class StopFlag:
     """Becomes true once the process was asked to end, or lost its parent."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._asked = 0  # signals
         self._parent = os.getppid()
         for number in stop_signals():
             signal.signal(number, self._ask)
 
     def _ask(self, *_: object) -> None:
-        self._asked = True
+        self._asked += 1
 
     def __bool__(self) -> bool:
-        return self._asked or os.getppid() != self._parent
+        return self._asked > 0 or os.getppid() != self._parent
 
 
 def main(arguments: list[str] | None = None) -> int:

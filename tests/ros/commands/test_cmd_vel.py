@@ -156,3 +156,18 @@ def test_a_subscription_is_retried_while_the_topic_has_another_type(node: Any) -
     follow(command, operator, lambda: [0.25, -0.5] in asked)
     operator.leave()
     command.close()
+
+
+def test_a_second_type_on_the_topic_is_named(node: Any, command: CmdVel) -> None:
+    twists = node.create_publisher(Twist, topics.CMD_VEL, 10)
+    command.follow_publishers()
+    assert command.mixed == ""
+    other = Operator(TwistStamped, 0.5)
+    until = time.monotonic() + 20.0
+    while not command.mixed and time.monotonic() < until:
+        command.follow_publishers()
+        time.sleep(0.02)
+    assert command.mixed == "geometry_msgs/msg/TwistStamped is published there too, and not heard"
+    assert command.kind == "twist", "what was heard first is heard on"
+    other.leave()
+    node.destroy_publisher(twists)

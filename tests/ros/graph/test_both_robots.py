@@ -58,8 +58,8 @@ def test_the_humanoid_walks_as_commanded(node: Any) -> None:
     assert (estimate.header.frame_id, estimate.child_frame_id) == ("odom", "base_link")
     assert probe.last("edge_node/status").message == "shut down"
     statuses = {s.name: s for s in probe.last("/diagnostics").status}
-    assert {"/edge_node: control loop", "/edge_node: policy"} <= set(statuses)
-    values = {v.key: v.value for v in statuses["/edge_node: policy"].values}
+    assert {"edge_node: control loop", "edge_node: policy"} <= set(statuses)
+    values = {v.key: v.value for v in statuses["edge_node: policy"].values}
     assert len(values["sha256"]) == 64
 
 

@@ -57,7 +57,7 @@ def test_two_humanoids_and_a_car_each_follow_their_own_commands(node: Any) -> No
     for name in names:
         robots.subscribe(f"/{name}/{TRUTH}", Odometry)
         robots.subscribe(f"/{name}/odometry/filtered", Odometry)  # the car's policy needs none
-        robots.subscribe(f"/{name}/imu/data", Imu, topics.SENSOR)
+        robots.subscribe(f"/{name}/imu/data_raw", Imu, topics.SENSOR)
     watchers = {name: Watcher(node, name) for name in names}
     car = ("vehicle", "--lockstep")
     kinds = {"h1": ("humanoid", *_PATIENT), "h2": ("humanoid", *_PATIENT), "car": car}
@@ -87,7 +87,7 @@ def test_two_humanoids_and_a_car_each_follow_their_own_commands(node: Any) -> No
             frames = (odometry.header.frame_id, odometry.child_frame_id)
             assert frames == (f"{name}/odom", f"{name}/base_link")
         for name in names:
-            assert robots.last(f"/{name}/imu/data").header.frame_id == f"{name}/imu"
+            assert robots.last(f"/{name}/imu/data_raw").header.frame_id == f"{name}/imu"
             watchers[name].until(
                 lambda name=name: watchers[name].part("control loop") is not None, "it is published"
             )

@@ -43,7 +43,7 @@ class Watcher(Probe):
         """The newest diagnostics of a part of the edge node."""
         for message in reversed(self.received["/diagnostics"]):
             for status in message.status:
-                if status.name == f"{self.prefix}edge_node: {name}":
+                if status.name == f"{self.prefix}edge_node: {name}".lstrip("/"):
                     return status
         return None
 

@@ -74,7 +74,7 @@ def recorded(watcher: Watcher, bag: str) -> int:
     """Returns the number of messages in a bag that its recorder reported last."""
     for message in reversed(watcher.received["/diagnostics"]):
         for status in message.status:
-            if status.name == "/recorder":
+            if status.name == "recorder":
                 reported = {v.key: v.value for v in status.values}
                 return int(reported["messages"]) if reported["bag"].endswith(bag) else 0
     return 0

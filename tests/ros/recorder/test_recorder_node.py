@@ -103,7 +103,7 @@ def test_records_what_is_published(node: Any, tmp_path: Path) -> None:
     assert any("recording into" in m.msg for m in values["/rosout"])  # type: ignore[attr-defined]
     assert "/parameter_events" not in values
     (status,) = values["/diagnostics"][-1].status  # type: ignore[attr-defined]
-    assert status.name == "/recorder"
+    assert status.name == "recorder"
 
 
 def test_killed_it_is_finished_by_the_next(node: Any, tmp_path: Path) -> None:

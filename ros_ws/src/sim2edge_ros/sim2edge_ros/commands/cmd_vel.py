@@ -70,6 +70,7 @@ class CmdVel:
         self.kind = ""
         self.complaint = ""  # what is wrong with the last message, or what was changed in it
         self.incompatible = ""  # the quality of service of a publisher that cannot be received
+        self.mixed = ""  # types that are published and not heard
         self.rejected = 0
         self.enabled = True  # whether messages take effect
         # S, when the last valid message came, and the last of all
@@ -86,12 +87,15 @@ class CmdVel:
         """Subscribes to the published type if `kind` is "auto"; once a second is enough."""
         if not self._places:
             return
-        if self._auto:
-            topic = self._node.resolve_topic_name(topics.CMD_VEL)
-            infos = self._node.get_publishers_info_by_topic(topic)
-            found = {_TYPES[info.topic_type] for info in infos if info.topic_type in _TYPES}
-            if found and self._wanted not in found:
-                self._wanted = sorted(found)[0]
+        topic = self._node.resolve_topic_name(topics.CMD_VEL)
+        published = {i.topic_type for i in self._node.get_publishers_info_by_topic(topic)}
+        found = {_TYPES[kind] for kind in published if kind in _TYPES}
+        if self._auto and found and self._wanted not in found:
+            self._wanted = sorted(found)[0]
+        unheard = sorted(kind for kind in published if _TYPES.get(kind) != self._wanted)
+        self.mixed = f"{' and '.join(unheard)} is published there too, and not heard"
+        if not unheard:
+            self.mixed = ""
         if self.kind != self._wanted:
             # The old subscription lives until the executor has released it, and until then none of
             # another type can be made; `check_timeout` makes it.

@@ -123,7 +123,7 @@ class Diagnostics:
         if command.kind:
             values["cmd_vel_type"] = command.kind
             values["cmd_vel_rejected"] = str(command.rejected)
-            complaints = (command.complaint, command.incompatible)
+            complaints = (command.complaint, command.incompatible, command.mixed)
             remarks += [f"cmd_vel: {what}" for what in complaints if what]
         if trouble:
             return self._status("sensors", ERROR, "; ".join(trouble), values)

@@ -118,7 +118,7 @@ class EdgeNode(LifecycleNode):
         except UserError as error:
             self.status.report(ERROR, f"not configured: {error}")
             return FAILURE
-        self._diagnostics = Diagnostics(self.get_fully_qualified_name(), drive)
+        self._diagnostics = Diagnostics(self._diagnosed, drive)
         self._drive = drive
         self.status.report(OK, f"configured: {drive.policy.contract.task}")
         return super().on_configure(state)
@@ -249,7 +249,7 @@ class EdgeNode(LifecycleNode):
     def _look_around(self) -> None:
         drive, diagnostics = self._drive, self._diagnostics
         node = self.status.current()
-        node.name = f"{node.name}: node"
+        node.name = f"{self._diagnosed}: node"
         message = DiagnosticArray(status=[node])
         if drive is not None and diagnostics is not None:
             drive.look_around()
@@ -263,6 +263,11 @@ class EdgeNode(LifecycleNode):
     def label(self) -> str:
         """Returns the name of the lifecycle's state."""
         return str(self._state_machine.current_state[1])
+
+    @property
+    def _diagnosed(self) -> str:
+        """Returns the node's name in /diagnostics, which has no leading slash there."""
+        return str(self.get_fully_qualified_name().strip("/"))
 
     def _details(self) -> dict[str, str]:
         drive, policy = self._drive, self.parameters.policy

@@ -5,7 +5,8 @@ All names are relative, so that a namespace or a remapping applies to them.
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-IMU = "imu/data"  # sensor_msgs/Imu
+# sensor_msgs/Imu: with an orientation, and without one (REP-145); either is read.
+IMU, IMU_RAW = "imu/data", "imu/data_raw"
 JOINTS = "joint_states"  # sensor_msgs/JointState, as the joint_state_broadcaster publishes it
 # Geometry_msgs/WrenchStamped, as the force_torque_sensor_broadcaster publishes it
 FOOT = "{}/wrench"

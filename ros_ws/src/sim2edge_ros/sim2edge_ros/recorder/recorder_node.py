@@ -184,7 +184,7 @@ class RecorderNode(Node):
         }
         status = DiagnosticStatus(
             level=level,
-            name=self.get_fully_qualified_name(),
+            name=self.get_fully_qualified_name().strip("/"),
             message=message,
             hardware_id="recorder",
             values=[KeyValue(key=key, value=value) for key, value in values.items()],

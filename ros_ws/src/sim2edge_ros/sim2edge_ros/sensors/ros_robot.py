@@ -309,9 +309,25 @@ class RosRobot:
             source.incompatible = f"a publisher's quality of service does not fit ({policy})"
 
         events = incompatible_qos(report)
-        self._subscriber_thread.subscribe(
-            source.kind, source.topic, source.take, topics.SENSOR, events
-        )
+        subscribe = self._subscriber_thread.subscribe
+        if source is not self._imu:
+            subscribe(source.kind, source.topic, source.take, topics.SENSOR, events)
+            return
+        for topic in (topics.IMU, topics.IMU_RAW):
+            subscribe(
+                source.kind, topic, partial(self._take_inertial, topic), topics.SENSOR, events
+            )
+
+    def _take_inertial(self, topic: str, data: bytes, number: int | None) -> None:
+        """Takes a message of the IMU's topic that came first, as long as that one is heard.
+
+        A filter repeats the readings of one topic on the other.
+        """
+        imu = self._imu
+        if topic != imu.topic and 0.0 <= self._now() - imu.arrived < ANY_PACE.silence:
+            return
+        imu.topic = topic
+        imu.take(data, number)
 
     def _look(self) -> None:
         """Wakes the loop when a sample is complete."""

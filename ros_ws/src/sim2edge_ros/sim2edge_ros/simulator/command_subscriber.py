@@ -1,6 +1,7 @@
 """Receives the commands of ros2_control's controllers for the simulated robot."""
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,7 @@ class CommandSubscriber:
         self._has_stiffness = self._stiffness.any()
         self._newest: LatestValue[ActuatorCommand | None] = LatestValue(None)
         self._taken: ActuatorCommand | None = None
+        self.commanded_at = -math.inf  # s on the monotonic clock, when the last command came
         self._subscribe(interface)
         self._subscriber_thread.start()
 
@@ -170,6 +172,7 @@ class CommandSubscriber:
     def _put(self) -> None:
         limp = self._has_stiffness and not self._stiffness.any()
         mode = Mode.DAMP if limp else Mode.RUN
+        self.commanded_at = time.monotonic()
         self._newest.put(
             ActuatorCommand(0, mode, self._target.copy(), self._stiffness, self._damping)
         )

@@ -28,6 +28,9 @@ class LockstepSimulation:
         """Serves until `stop` is set."""
         robot, silence, sequence, hanging = self.simulated, 0.0, 0, True
         while not stop:
+            if robot.restart_asked:
+                robot.restart()
+                silence, hanging = 0.0, True
             self._server.command()  # a command that answers an earlier sample comes too late
             self._server.publish(robot.sample()._replace(sequence=sequence))
             sequence += 1

@@ -62,7 +62,7 @@ class SensorPublisher:
         make = node.create_publisher
         self._clock = make(Clock, topics.CLOCK, topics.STATE) if clock else None
         self._clock_message = Clock()
-        self._imu = make(Imu, topics.IMU, topics.SENSOR)
+        self._imu = make(Imu, topics.IMU_RAW, topics.SENSOR)
         self._imu_message = Imu()
         self._imu_message.header.frame_id = frames.prefix + robot.imu_frame
         self._imu_message.orientation_covariance[0] = -1.0  # REP-145: this IMU gives no orientation

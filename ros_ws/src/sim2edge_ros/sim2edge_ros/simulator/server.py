@@ -76,6 +76,11 @@ class RosServer:
         """Returns whether some node publishes a command that moves the robot."""
         return self._commands.has_commander
 
+    @property
+    def commanded_at(self) -> float:
+        """Returns when the last command came, s on the monotonic clock."""
+        return self._commands.commanded_at
+
     def close(self) -> None:
         """Receives no more commands."""
         self._commands.close()

@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from edge_runtime.errors import UserError
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
-from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot, StopFlag
+from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot
 from sim.tasks.task import find_robot_task
 from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.node_process import initialize, refuse, split_name
@@ -21,6 +21,7 @@ from sim2edge_ros.settings.parameters import SimParameters
 from sim2edge_ros.simulator import robot_files
 from sim2edge_ros.simulator.command_subscriber import CommandSubscriber
 from sim2edge_ros.simulator.lockstep import LockstepSimulation
+from sim2edge_ros.simulator.requests import StopAtRest, serve_reset
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer
 
@@ -76,7 +77,7 @@ def _datum(text: str) -> Datum:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the node until SIGINT, SIGTERM or the end of its parent process."""
-    stop = StopFlag()
+    stop = StopAtRest()
     context = Context()
     given = sys.argv if arguments is None else arguments
     try:
@@ -84,6 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
         node = Node(NAME, context=context)
         parameters = declare(node, SimParameters)
         robot, server = make_simulation(node, parameters)
+        serve_reset(node, robot.simulated)
+        stop.server = server
     except UserError as error:
         return refuse(context, NAME, error)
     thread = spin(node, "parameters")

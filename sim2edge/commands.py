@@ -39,7 +39,7 @@ COMMANDS: dict[str, Subcommand] = {
         extra="train",
     ),
     "render": Subcommand(
-        "film a run or policy as MP4",
+        "film a run or policy as MP4, GIF or WebP, or several side by side",
         "policies.commands.render",
         "RenderConfig",
         positional=("policy",),

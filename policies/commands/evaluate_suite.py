@@ -1,6 +1,7 @@
 """Runs `sim2edge eval --suite`: a policy's trials under stress, in one engine or in both."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge_runtime.errors import UserError
+from edge_runtime.files import make_folder
 from policies.commands.evaluate_config import MISSED, EvaluateConfig
 from policies.commands.evaluate_tables import print_results
 from policies.evaluation.gate import Gate
@@ -15,17 +17,21 @@ from policies.evaluation.suite_result import TRIAL_FIGURES, SuiteResult, TrialRe
 from policies.export.policy_file import PolicyFile
 from policies.faults.fault_suite import METRICS, run_faults
 from policies.faults.fault_table import fault_table
-from policies.film.small_film import HEIGHT, LETTERS, WIDTH
-from policies.film.trial_film import FilmConfig, film_trial
+from policies.film.film_file import check_film
+from policies.film.trial_film import film_trial
 from policies.gauntlet.gauntlet_suite import figures_of, not_started, run_gauntlet
 from policies.gauntlet.protocol import FAULTS, GauntletProtocol, find_protocol
 from policies.gauntlet.trial_env import GauntletRun
-from policies.report.evaluation_report import worst_trials
-from policies.report.suite_report import FILMED, FilmTrial, report_suite
+from policies.report.evaluation_report import INTERRUPTED, worst_trials
+from policies.report.suite_report import TrialFilm, report_suite
 from sim.engines.choice import MUJOCO
 from sim.envs.vector_env import MODEL
 
 TRIALS = 100  # of the gauntlet
+FILMED = 3  # trials, in each engine
+
+FilmTrial = Callable[[TrialResult, Path], object]
+"""Films the end of a trial into an MP4 file; UserError where this machine cannot draw."""
 
 
 def run_suite(config: EvaluateConfig) -> int:
@@ -40,7 +46,10 @@ def run_suite(config: EvaluateConfig) -> int:
     protocol = find_protocol(config.suite)
     gate = Gate.read(config.gate) if config.gate else None
     policy = PolicyFile.find(Path(config.policy))
-    film, small = None, None
+    film: FilmTrial | None = None
+    if config.films:
+        make_folder(config.films)
+        check_film(config.films / "film.mp4")
     if protocol.suite == FAULTS:
         _check_faults(config)
         if gate:
@@ -49,9 +58,7 @@ def run_suite(config: EvaluateConfig) -> int:
     else:
         _try_out(policy, protocol, config.engines, gate)
         results = _gauntlet(policy, protocol, config)
-        look = FilmConfig(WIDTH, HEIGHT, letters=LETTERS)
-        film = partial(_film, policy, protocol, config.estimates, FilmConfig())
-        small = partial(_film, policy, protocol, config.estimates, look)
+        film = partial(_film, policy, protocol, config.estimates)
     console = Console()
     print_results(results, console)
     if protocol.suite == FAULTS:
@@ -61,36 +68,81 @@ def run_suite(config: EvaluateConfig) -> int:
         print(line)
     if config.json:
         write_results(config.json, tuple(results), config)
-    if config.report:
-        print(report_suite(config.report, results, policy.contract, gate, small))
-    if config.films and film and not any(result.interrupted for result in results):
-        film_worst(results, film, config.films)
+    _show(config, results, policy, gate, film)
     missed = any(line.startswith("missed") for line in lines)
     missing = any(len(result.trials) < result.planned for result in results)
     return MISSED if missed or missing else 0
 
 
-def film_worst(results: Sequence[SuiteResult], film: FilmTrial, folder: Path) -> None:
-    """Films each engine's failed trials that say most, into that folder."""
-    for result in results:
-        if result.trials and result.success == 1.0:
-            print(f"no films of {result.engine}: no trial failed")
-        for trial in worst_trials(result, FILMED):
-            path = folder / f"{result.engine}-{trial.trial}.mp4"
-            film(trial, path)
-            print(f"{path}: {trial.why}")
+def _show(
+    config: EvaluateConfig,
+    results: Sequence[SuiteResult],
+    policy: PolicyFile,
+    gate: Gate | None,
+    film: FilmTrial | None,
+) -> None:
+    """Films what failed, once for the folder of films and the report, and writes the report.
+
+    Raises:
+        UserError: films were asked for and cannot be made, or the report cannot be written.
+    """
+    if not (config.report or config.films):
+        return
+    with tempfile.TemporaryDirectory(prefix="sim2edge-") as scratch:
+        films: list[TrialFilm] = []
+        missing = ""
+        if film is not None:
+            films, missing = film_worst(results, film, config.films or Path(scratch))
+        if config.films:
+            for result in results:
+                if result.trials and result.success == 1.0:
+                    print(f"no films of {result.engine}: no trial failed")
+            for trial, path in films:
+                print(f"{path}: {trial.why}")
+        if config.report:
+            page = report_suite(config.report, results, policy.contract, gate, films, missing)
+            print(page)
+    if config.films and missing and missing != INTERRUPTED:
+        raise UserError(missing)
+
+
+def film_worst(
+    results: Sequence[SuiteResult], film: FilmTrial, folder: Path
+) -> tuple[list[TrialFilm], str]:
+    """Films each engine's failed trials that say most, into that folder.
+
+    Returns:
+        The trials with their films, and why there are no more, if some are missing.
+    """
+    trials = [trial for result in results for trial in worst_trials(result, FILMED)]
+    films: list[TrialFilm] = []
+    if any(result.interrupted for result in results):
+        return films, INTERRUPTED
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("filming what failed", total=len(trials))
+        for k, trial in enumerate(trials, start=1):
+            print(f"filming {k} of {len(trials)}: trial {trial.trial} in {trial.engine}")
+            path = folder / f"{trial.engine}-{trial.trial}.mp4"
+            try:
+                film(trial, path)
+            except UserError as error:  # figures without films are better than nothing
+                return films, str(error)
+            except KeyboardInterrupt:
+                return films, INTERRUPTED
+            films.append((trial, path))
+            progress.advance(bar)
+    return films, ""
 
 
 def _film(
     policy: PolicyFile,
     protocol: GauntletProtocol,
     estimates: str,
-    look: FilmConfig,
     trial: TrialResult,
     path: Path,
 ) -> Path:
     run = GauntletRun([trial.trial], trial.seed, trial.engine, estimates)
-    return film_trial(policy, protocol, run, trial, path, look)
+    return film_trial(policy, protocol, run, trial, path)
 
 
 def _try_out(

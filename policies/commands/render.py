@@ -1,11 +1,13 @@
 """Runs `sim2edge render`: films a policy or a recorded run, with its commands and what the robot
 does."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from rich.progress import track
 
 from edge_runtime.config.fields import setting
@@ -14,22 +16,20 @@ from edge_runtime.files import check_output
 from edge_runtime.signals import Array
 from policies.evaluation.episodes import make_world, unseen_seed
 from policies.export.policy_file import PolicyFile
-from policies.film.caption import Caption
-from policies.film.film_file import MOST_FRAMES_PER_SECOND, write_film
+from policies.film.film_file import check_film, film_kind, frame_stride, write_film
+from policies.film.panes import Ended, Look, Scene, frames
 from policies.film.recorded_motion import read_motion, replay
 from sim.envs.vector_env import TaskVectorEnv
-from sim.renderer import Picture, Renderer
-from sim.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class RenderConfig:
-    """Film a policy as MP4."""
+    """Film a policy as MP4, GIF or WebP."""
 
-    policy: Path
-    """A policy file, or a run folder."""
+    policy: tuple[Path, ...]
+    """A policy file or a run folder; of several, each acts in the same world, side by side."""
     output: Path = Path("out.mp4")
-    """The film."""
+    """The film, which ends in .mp4, .gif or .webp."""
     recording: Path | None = None
     """Film this motion, which 'sim2edge run --record' wrote, instead of letting the policy act."""
     seconds: float = setting(10.0, unit="s", above=0)
@@ -42,10 +42,11 @@ class RenderConfig:
     """Seed of everything random; for a recording, that of its run."""
     randomize: bool = False
     """Simulate noise, randomization and pushes."""
+    sims: int = setting(1, "How many simulations to film at once, as a mosaic.", at_least=1)
     contacts: bool = False
     """Draw contact points and forces."""
     captions: bool = True
-    """Write time, command and what the robot does into the picture."""
+    """Write time, command and what the robot does below the picture."""
     width: int = setting(960, "Width of the film.", "pixels", at_least=64)
     height: int = setting(540, "Height of the film.", "pixels", at_least=64)
 
@@ -58,61 +59,64 @@ def main(config: RenderConfig) -> int:
     """
     _check(config)
     check_output(config.output)
-    policy = PolicyFile.find(config.policy)
-    period = policy.task.control_period
+    check_film(config.output)
+    policies = [PolicyFile.find(path) for path in config.policy]
+    period = policies[0].task.control_period
     steps = round(config.seconds / period)
     if config.recording is None:
-        command = None if config.command is None else policy.contract.command_values(config.command)
-        seconds = config.seconds + 1.0  # so that no time limit ends the episode
-        env: TaskVectorEnv = make_world(
-            policy.task, 1, seconds, config.seed, randomize=config.randomize
-        )
-        policy.check(env.contract())
-        moments = _perform(config, policy, env, command)
+        scenes = [_scene(config, policy) for policy in policies]
     else:
-        env = TaskVectorEnv(policy.task.nominal(), 1, seed=config.seed)
+        env = TaskVectorEnv(policies[0].task.nominal(), 1, seed=config.seed)
         recording = read_motion(config.recording, env)
-        moments, steps = replay(recording, env), min(steps, len(recording.qpos))
-    renderer = Renderer(env, config.width, config.height, config.camera, contacts=config.contacts)
-    caption = Caption(policy.contract.commands, period, config.height) if config.captions else None
-    stride = max(1, round(1 / (MOST_FRAMES_PER_SECOND * period)))
-    rate = round(1.0 / (stride * period))
-    film = _frames(
-        track(islice(moments, steps), "filming", steps, transient=True), renderer, caption, stride
-    )
-    try:
-        write_film(config.output, film, rate, (config.width, config.height))
-    finally:
-        renderer.close()
-    print(f"{config.output}: {steps * period:g} s of {policy.task.name} at {rate} frames/s")
+        still = np.zeros(1, bool)
+        scenes = [Scene(env, (Ended(still, still) for _ in replay(recording, env)))]
+        steps = min(steps, len(recording.qpos))
+    if any(scene.env.config.control_period != period for scene in scenes):
+        raise UserError("these policies act at other rates; film them one by one")
+    stride = frame_stride(film_kind(config.output), period)
+    rate = 1 / (stride * period)
+    look = Look(config.width, config.height, config.camera, config.contacts, config.captions)
+    count = math.ceil(steps / stride)
+    with closing(frames(scenes, look, steps, stride)) as film:
+        write_film(config.output, iter(track(film, "filming", count, transient=True)), rate)
+    tasks = " and ".join(dict.fromkeys(policy.task.name for policy in policies))
+    print(f"{config.output}: {steps * period:g} s of {tasks} at {rate:g} frames/s")
     return 0
+
+
+def _scene(config: RenderConfig, policy: PolicyFile) -> Scene:
+    """Returns simulations in which the policy acts."""
+    command = None if config.command is None else policy.contract.command_values(config.command)
+    seconds = config.seconds + 1.0  # so that no time limit ends the episode
+    env = make_world(policy.task, config.sims, seconds, config.seed, randomize=config.randomize)
+    policy.check(env.contract())
+    named = Path(policy.source)
+    same = [path for path in config.policy if path.stem == named.stem]
+    title = f"{named.parent.name}/{named.stem}" if len(same) > 1 else named.stem
+    several = len(config.policy) > 1
+    return Scene(env, _perform(config, policy, env, command), title if several else "")
 
 
 def _perform(
     config: RenderConfig, policy: PolicyFile, env: TaskVectorEnv, command: Array | None
-) -> Iterator[Task]:
-    """Lets the policy act, and yields the task after each control period."""
-    act = policy.actor(1)
+) -> Iterator[Ended]:
+    """Lets the policy act, and yields which episodes ended in each control period."""
+    act = policy.actor(env.num_envs)
     if command is not None:
         env.operator = command
     observation, _ = env.reset(seed=unseen_seed(config.seed))
-    for _ in range(round(config.seconds / env.config.control_period)):
-        observation, *_ = env.step(act(observation))
-        yield env.task
-
-
-def _frames(
-    moments: Iterable[Task], renderer: Renderer, caption: Caption | None, stride: int
-) -> Iterator[Picture]:
-    """Yields a picture of every stride-th moment."""
-    for step, task in enumerate(moments):
-        if caption is not None:
-            caption.watch(task)
-        if step % stride == 0:
-            picture = renderer.frame(skipped=stride - 1)
-            yield picture if caption is None else caption.write(picture)
+    while True:
+        observation, _, failed, over, _ = env.step(act(observation))
+        yield Ended(failed, over)
 
 
 def _check(config: RenderConfig) -> None:
+    if not config.policy:
+        raise UserError("'sim2edge render' needs POLICY: a policy file or a run folder")
+    alone = len(config.policy) == 1
+    if config.sims > 1 and not alone:
+        raise UserError("--sims is for one policy; film the others one by one")
+    if config.recording is not None and not (alone and config.sims == 1):
+        raise UserError("a --recording is of one robot; give one policy, without --sims")
     if config.recording is not None and (config.command is not None or config.randomize):
         raise UserError("--command and --randomize change nothing in a --recording; leave them out")

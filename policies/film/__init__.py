@@ -1,1 +1,1 @@
-"""Films a policy as MP4, with captions."""
+"""Films a policy as MP4, GIF or WebP, with captions."""

@@ -1,5 +1,6 @@
-"""Writes into a film the time, what was asked for, and what the robot does."""
+"""Writes below a film the time, what was asked for, what the robot does, and what happens to it."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,73 +12,145 @@ from sim.renderer import Picture
 from sim.tasks.task import Task
 
 SMOOTHING = 0.5  # s; a pelvis sways with each step, and numbers that flicker cannot be read
+MARKED = 2.0  # s that the film says that an episode began anew
+_SMALLEST = 10.0  # px, height of the letters
+_MOST = 1 / 3  # of a film's height, for its caption
+PAPER, _INK, _ALARM = (18, 23, 32), (232, 237, 245), (255, 162, 104)
 
 
 class Caption:
-    """Draws a panel into pictures of the first simulation of a batch.
+    """Draws a strip below the pictures of a robot, so that no writing ever covers it.
+
+    The strip has the same height in all pictures of a film: the picture above it has
+    `height - caption.height` lines.
 
     Args:
         commands: what the policy can be asked for.
         period: s, of the control loop.
-        height: the pictures' height, pixels.
+        width: of the film, pixels.
+        height: of the film, pixels.
+        title: which policy or simulation is seen, where there are several.
+        lines: how many lines the task's overlay has.
+        events: rows for what happens.
+        letters: size of the letters, times the usual.
     """
 
-    def __init__(self, commands: Sequence[Command], period: float, height: int) -> None:
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        period: float,
+        width: int,
+        height: int,
+        *,
+        title: str = "",
+        lines: int = 0,
+        events: int = 1,
+        letters: float = 1.0,
+    ) -> None:
         self._commands, self._period = commands, period
         self._share = 1.0 - np.exp(-period / SMOOTHING)
-        self._font = ImageFont.load_default(size=height / 27)
-        self._margin = height // 36
-        self._seconds = -period
+        self._title, self._width = title, width
+        size = letters * max(height / 32, _SMALLEST)
+        self._font = ImageFont.load_default(size=size)
+        self._line, self._margin = math.ceil(1.35 * size), math.ceil(0.6 * size)
+        samples = [_motion(c, -88.88, -88.88) for c in commands]
+        samples += ["lap 10, 100 %"] * bool(lines)
+        self._cell = max([0.0, *map(self._font.getlength, samples)]) + 1.2 * size
+        # A title has a row of its own, unless there is room beside it.
+        self._head = self._font.getlength(f"{title} 100.0 s") + 2.0 * size
+        self._alone = bool(title and samples)
+        self._left = self._margin + (0 if self._alone else self._head)
+        self._columns = max(1, int((width - self._left) / self._cell))
+        rows = math.ceil((len(commands) + lines) / self._columns)
+        rows = rows + 1 if self._alone else max(1, rows)
+        room = max(2, int((_MOST * height - 2 * self._margin) / self._line))
+        self._rows = min(rows, room - 1)
+        self._events = min(events, room - self._rows)
+        self.height = (self._rows + self._events) * self._line + 2 * self._margin
+        self.seconds = -period
+        """Time of the film."""
         self._motion: Float | None = None  # smoothed, as `commands`
-        self._lines: list[str] = []
+        self._moving: list[str] = []
+        self._mark, self._marked_until = "", -math.inf
+        self.happening: list[str] = []
+        """What happens now, in words."""
+        self.verdict = ""
+        """Why it ended, which takes the place of what happens."""
 
-    def watch(self, task: Task) -> None:
-        """Notes what happened in one control period."""
-        self._seconds += self._period
-        motion = self._smooth(task.commanded_motion(0))
-        self._lines = [
-            f"{c.name.replace('_', ' ')} {signed(value)} of {signed(asked)} {c.unit}"
-            for c, value, asked in zip(self._commands, motion, task.signals[COMMAND][0])
+    def watch(self, task: Task, row: int = 0) -> None:
+        """Notes what happened to one robot in one control period."""
+        self.seconds += self._period
+        motion = self._smooth(task.commanded_motion(row))
+        self._moving = [
+            _motion(c, value, asked)
+            for c, value, asked in zip(self._commands, motion, task.signals[COMMAND][row])
         ]
-        self._lines += task.overlay(0)
+        self._moving += task.overlay(row)
 
-    def write(self, picture: Picture) -> Picture:
-        """Returns the picture with its caption."""
-        image = Image.fromarray(picture).convert("RGBA")
-        panel = Image.new("RGBA", image.size, (0, 0, 0, 0))
-        draw = ImageDraw.Draw(panel)
-        room = image.width - 4 * self._margin
-        rows = [row for line in self.lines for row in self._wrapped(line, room)]
-        text, at = "\n".join(rows), (2 * self._margin, 2 * self._margin)
-        left, top, right, bottom = draw.multiline_textbbox(at, text, font=self._font)
-        edge = self._margin * 0.8
-        box = (left - edge, top - edge, right + edge, bottom + edge)
-        draw.rounded_rectangle(box, radius=edge, fill=(12, 16, 24, 150))
-        draw.multiline_text(at, text, font=self._font, fill=(240, 244, 250, 255))
-        return np.asarray(Image.alpha_composite(image, panel).convert("RGB"))
+    def mark(self, what: str) -> None:
+        """Says for `MARKED` seconds that the episode ended just now, and that another began."""
+        self._mark = f"{what} at {max(self.seconds, 0.0):.1f} s; a new episode begins"
+        self._marked_until = self.seconds + MARKED
+        self._motion = None
 
     @property
     def lines(self) -> list[str]:
-        """Returns the lines of the caption."""
-        return [f"{self._seconds:5.1f} s", *self._lines]
+        """The lines of the caption."""
+        return [self._begins, *self._moving, *self._happened]
 
-    def _wrapped(self, line: str, room: float) -> list[str]:
-        """Returns the line in rows that fit into so many pixels, as far as its words do."""
-        first, *words = line.split(" ")
-        rows = [first]
-        for word in words:
-            longer = f"{rows[-1]} {word}"
-            if self._font.getlength(longer) <= room:
+    @property
+    def _begins(self) -> str:
+        return f"{self._title} {max(self.seconds, 0.0):.1f} s".strip()
+
+    @property
+    def _happened(self) -> list[str]:
+        if self.verdict:
+            return [self.verdict]
+        marked = [self._mark] if self.seconds <= self._marked_until else []
+        return [*marked, *self.happening]
+
+    def write(self, picture: Picture) -> Picture:
+        """Returns the picture with its caption below, (H + height, W, 3)."""
+        strip = Image.new("RGB", (picture.shape[1], self.height), PAPER)
+        draw = ImageDraw.Draw(strip)
+        draw.text((self._margin, self._margin), self._begins, font=self._font, fill=_INK)
+        room = (self._rows - self._alone) * self._columns
+        for k, text in enumerate(self._moving[:room]):
+            row, column = divmod(k, self._columns)
+            at = (self._left + column * self._cell, self._margin + (row + self._alone) * self._line)
+            draw.text(at, text, font=self._font, fill=_INK)
+        alarm = bool(self.verdict) or self.seconds <= self._marked_until
+        for k, text in enumerate(self._wrapped(" · ".join(self._happened))):
+            at = (self._margin, self._margin + (self._rows + k) * self._line)
+            draw.text(at, text, font=self._font, fill=_ALARM if alarm else _INK)
+        return np.vstack([picture, np.asarray(strip)])
+
+    def _wrapped(self, text: str) -> list[str]:
+        """Returns the text in as many rows as there are; what is too much becomes an ellipsis."""
+        room, rows = self._width - 2 * self._margin, [""]
+        for word in text.split():
+            longer = f"{rows[-1]} {word}".strip()
+            if self._font.getlength(longer) <= room or not rows[-1]:
                 rows[-1] = longer
             else:
                 rows.append(word)
-        return rows
+        shown = rows[: self._events]
+        if len(rows) > len(shown) and shown:
+            while self._font.getlength(f"{shown[-1]}…") > room:
+                shown[-1] = shown[-1][:-1]
+            shown[-1] += "…"
+        return shown
 
     def _smooth(self, now: Float) -> Float:
         before = now if self._motion is None else self._motion
         after: Float = before + self._share * (now - before)
         self._motion = after
         return after
+
+
+def _motion(command: Command, value: float, asked: float) -> str:
+    name = command.name.replace("_", " ")
+    return f"{name} {signed(value)} of {signed(asked)} {command.unit}"
 
 
 def signed(value: float) -> str:

@@ -1,13 +1,11 @@
 """Makes films small enough for a page, and films of episodes from where the robots were."""
 
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-import imageio_ffmpeg
 import mujoco
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +14,12 @@ from edge_runtime.errors import UserError
 from edge_runtime.signals import Array
 from policies.evaluation.suite_result import TrialResult
 from policies.film.caption import Caption
-from policies.film.film_file import write_film
+from policies.film.film_file import run_ffmpeg, write_film
 from sim.envs.vector_env import TaskVectorEnv
 from sim.renderer import Picture, Renderer
 
 WIDTH, HEIGHT = 480, 360
-LETTERS = 1.3  # times a film's usual size, for it is shown small
+LETTERS = 1.1  # times a film's usual size, for it is shown small
 FRAMES_PER_SECOND = 15
 SECONDS = 10.0  # of a trial's end that are shown
 STANDS = 1.0  # s that the last picture stays, to read what went wrong
@@ -47,16 +45,19 @@ def small_film(path: Path, engine: str, trial: int) -> Film:
         trial: which trial it shows.
 
     Raises:
-        UserError: it is no film.
+        UserError: it is no film, or there is no ffmpeg.
     """
     with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
         mp4, poster = Path(folder) / "film.mp4", Path(folder) / "poster.jpg"
         look = f"fps={FRAMES_PER_SECOND},scale={WIDTH}:-2"
         codec = ("-c:v", "libx264", "-preset", "slow", "-crf", "27", "-pix_fmt", "yuv420p")
         end = ("-sseof", f"-{SECONDS + STANDS:g}", "-i", str(path))
-        _ffmpeg(path, *end, "-an", "-vf", look, *codec, "-movflags", "+faststart", str(mp4))
-        last = ("-sseof", f"-{STANDS / 2:g}", "-i", str(mp4))
-        _ffmpeg(path, *last, "-frames:v", "1", "-q:v", "6", str(poster))
+        try:
+            run_ffmpeg(*end, "-an", "-vf", look, *codec, "-movflags", "+faststart", str(mp4))
+            last = ("-sseof", f"-{STANDS / 2:g}", "-i", str(mp4))
+            run_ffmpeg(*last, "-frames:v", "1", "-q:v", "6", str(poster))
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
         return Film(engine, trial, mp4.read_bytes(), poster.read_bytes())
 
 
@@ -95,7 +96,7 @@ class TrajectoryRecorder:
     def _film(self, trial: TrialResult) -> Film:
         with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
             path = Path(folder) / "film.mp4"
-            write_film(path, self._frames(trial), FRAMES_PER_SECOND, (WIDTH, HEIGHT))
+            write_film(path, self._frames(trial), FRAMES_PER_SECOND)
             return small_film(path, trial.engine, trial.trial)
 
     def _frames(self, trial: TrialResult) -> Iterator[Picture]:
@@ -105,8 +106,8 @@ class TrajectoryRecorder:
         first = max(0, steps - round(SECONDS / period))
         shown = [*range(first, steps - 1, stride), steps - 1]
         replay = _Replay(self._env, row, self._qpos[first][row])
-        caption = _EndCaption((), period, round(LETTERS * HEIGHT))
-        renderer = Renderer(replay, WIDTH, HEIGHT)
+        caption = _EndCaption((), period, WIDTH, HEIGHT, events=2, letters=LETTERS)
+        renderer = Renderer(replay, WIDTH, HEIGHT - caption.height)
         try:
             picture = renderer.frame()
             for step in shown:
@@ -140,13 +141,5 @@ class _EndCaption(Caption):
 
     def at(self, seconds: float, picture: Picture, why: str = "") -> Picture:
         """Returns the picture with its caption."""
-        self._seconds, self._lines = seconds, [why] if why else []
+        self.seconds, self.verdict = seconds, why
         return self.write(picture)
-
-
-def _ffmpeg(source: Path, *arguments: str) -> None:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()
-        raise UserError(f"{source} cannot be made a film of a report: {(reason or ['?'])[-1]}")

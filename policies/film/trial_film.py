@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from edge_runtime.policy.inference import Policy
 from policies.evaluation.suite_result import TrialResult
 from policies.export.policy_file import PolicyFile
 from policies.film.caption import Caption
-from policies.film.film_file import MOST_FRAMES_PER_SECOND, write_film
+from policies.film.film_file import film_kind, frame_stride, write_film
+from policies.film.small_film import LETTERS
 from policies.gauntlet.gauntlet_suite import make_trials
 from policies.gauntlet.protocol import GauntletProtocol
 from policies.gauntlet.trial_env import GauntletRun, TrialEnv
@@ -24,29 +23,8 @@ class FilmConfig:
     """Sets what a film of a trial looks like."""
 
     width: int = 640
-    height: int = 360
+    height: int = 480
     seconds: float = 10.0  # the trial's last ones
-    letters: float = 1.0  # times their usual size, for a film that is shown small
-
-
-class TrialCaption(Caption):
-    """Adds to the caption what the protocol does to the robot now, and at the end why it failed."""
-
-    def __init__(self, env: TrialEnv, height: int) -> None:
-        super().__init__(env.config.commands, env.config.control_period, height)
-        self._env = env
-        self.verdict = ""
-
-    def look(self) -> None:
-        """Notes what happened in one control period."""
-        self.watch(self._env.task)
-        self._seconds = float(self._env.time[0])
-        self._lines = [*self._lines, *self._env.happening(0)]
-
-    @property
-    def lines(self) -> list[str]:
-        """Returns the lines of the caption."""
-        return [*super().lines, *([self.verdict] if self.verdict else [])]
 
 
 def film_trial(
@@ -75,12 +53,21 @@ def film_trial(
     """
     env = make_trials(policy, protocol, replace(run, rows=1), [trial.trial], 1)
     try:
-        renderer = Renderer(env, config.width, config.height)
+        period = env.config.control_period
+        caption = Caption(
+            env.config.commands,
+            period,
+            config.width,
+            config.height,
+            lines=len(env.task.overlay(0)),
+            events=2,
+            letters=LETTERS,
+        )
+        renderer = Renderer(env, config.width, config.height - caption.height)
         try:
-            period = env.config.control_period
-            stride = max(1, round(1 / (MOST_FRAMES_PER_SECOND * period)))
-            frames = _frames(policy, env, renderer, trial, config, stride)
-            write_film(path, frames, 1 / (stride * period), (config.width, config.height))
+            stride = frame_stride(film_kind(path), period)
+            frames = _frames(policy, env, renderer, caption, trial, config.seconds, stride)
+            write_film(path, frames, 1 / (stride * period))
         finally:
             renderer.close()
     finally:
@@ -92,25 +79,25 @@ def _frames(
     policy: PolicyFile,
     env: TrialEnv,
     renderer: Renderer,
+    caption: Caption,
     trial: TrialResult,
-    config: FilmConfig,
+    seconds: float,
     stride: int,
 ) -> Iterator[Picture]:
     act = Policy(policy.model, policy.source)
-    caption = TrialCaption(env, round(config.letters * config.height))
     observations = env.begin()
     period = env.config.control_period
     steps = round(trial.seconds / period)
-    first = max(0, steps - round(config.seconds / period))
+    first = max(0, steps - round(seconds / period))
     picture: Picture | None = None
     for step in range(steps - 1):  # with the last one, the row begins anew
         observations, *_ = env.step(act(observations))
-        caption.look()
+        caption.watch(env.task)
+        caption.seconds, caption.happening = float(env.time[0]), env.happening(0)
         if step >= first and (step - first) % stride == 0:
             picture = renderer.frame(skipped=stride - 1)
             yield caption.write(picture)
     if picture is not None:
         caption.verdict = trial.why
         last = caption.write(picture)
-        for _ in range(round(_STANDS / (stride * period))):
-            yield np.asarray(last)
+        yield from [last] * round(_STANDS / (stride * period))

@@ -1,8 +1,6 @@
 """Reports a suite: `sim2edge eval --suite gauntlet --report FILE.html`."""
 
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_runtime.errors import UserError
@@ -10,15 +8,14 @@ from edge_runtime.policy.contract import Contract
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult
 from policies.film.small_film import Film, small_film
-from policies.report.evaluation_report import INTERRUPTED, EvaluationReport, bounds_of, worst_trials
+from policies.report.evaluation_report import INTERRUPTED, EvaluationReport, bounds_of
 from policies.report.page import write_report
 from policies.train.provenance import describe_origin
 
-FILMED = 3  # trials, in each engine
 _GOALS = {"faults": "as declared"}  # what a successful trial did, in words
 
-FilmTrial = Callable[[TrialResult, Path], object]
-"""Films the end of a trial into an MP4 file; UserError where this machine cannot draw."""
+TrialFilm = tuple[TrialResult, Path]
+"""A trial, and the film of its end."""
 
 
 def report_suite(
@@ -26,7 +23,8 @@ def report_suite(
     results: Sequence[SuiteResult],
     contract: Contract,
     gate: Gate | None = None,
-    film: FilmTrial | None = None,
+    films: Sequence[TrialFilm] = (),
+    no_films: str = "",
 ) -> Path:
     """Writes the page, with films of the worst trials of each engine.
 
@@ -35,44 +33,29 @@ def report_suite(
         results: one an engine.
         contract: the policy's.
         gate: what is asked for.
-        film: films a trial; None leaves films out.
+        films: of trials, as MP4.
+        no_films: why there are no more.
 
     Raises:
         UserError: it cannot be written there.
     """
     origin = describe_origin()
+    shown: list[Film] = []
+    try:
+        for trial, film in films:
+            shown.append(small_film(film, trial.engine, trial.trial))
+    except UserError as error:  # figures without films are better than nothing
+        no_films = str(error)
+    except KeyboardInterrupt:
+        no_films = INTERRUPTED
     evaluation = EvaluationReport(
         results=tuple(results),
         contract=contract,
         bounds=bounds_of(gate, {r.engine: r.summary() for r in results}) if gate else (),
+        films=tuple(shown),
         goal=_GOALS.get(results[0].suite if results else "", "completed"),
         command=str(origin["command"]),
+        no_films=no_films,
         origin=origin,
     )
-    if film is not None:
-        films, missing = _films(results, film)
-        evaluation = replace(evaluation, films=tuple(films), no_films=missing)
     return write_report(path, evaluation)
-
-
-def _films(results: Sequence[SuiteResult], film: FilmTrial) -> tuple[list[Film], str]:
-    """Returns films as far as they could be made, and why there are no more."""
-    films: list[Film] = []
-    if any(result.interrupted for result in results):
-        return films, INTERRUPTED
-    try:
-        for result in results:
-            for trial in worst_trials(result, FILMED):
-                films.append(_film(result, trial, film))
-    except UserError as error:  # figures without films are better than nothing
-        return films, str(error)
-    except KeyboardInterrupt:
-        return films, INTERRUPTED
-    return films, ""
-
-
-def _film(result: SuiteResult, trial: TrialResult, film: FilmTrial) -> Film:
-    with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
-        path = Path(folder) / "trial.mp4"
-        film(trial, path)
-        return small_film(path, result.engine, trial.trial)

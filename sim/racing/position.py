@@ -38,13 +38,14 @@ class Locator:
     def __init__(self, tracks: Tracks, rows: int, outline: npt.ArrayLike) -> None:
         self._tracks, self._outline = tracks, np.asarray(outline, np.float64)
         self.track: Index = np.zeros(rows, np.int64)  # the track of each car
+        self.start: Index = np.zeros(rows, np.int64)  # the point where each car began
         values = [np.zeros(rows) for _ in range(5)]
         self.position = TrackPosition(np.zeros(rows, np.int64), *values)
 
     def place(self, rows: Index, track: Index, index: Index) -> None:
         """Sets the track of these cars, and a point of it near which they were put."""
         self.track[rows] = track
-        self.position.index[rows] = index
+        self.position.index[rows] = self.start[rows] = index
 
     def update(self, rows: Index, pose: Float) -> None:
         """Updates `position` of these cars.
@@ -75,11 +76,13 @@ class Locator:
 
     def state(self) -> dict[str, Index]:
         """Returns what `restore` needs beside the poses."""
-        return {"track": self.track.copy(), "index": self.position.index.copy()}
+        index = self.position.index
+        return {"track": self.track.copy(), "index": index.copy(), "start": self.start.copy()}
 
     def restore(self, state: Mapping[str, Index]) -> None:
         """Restores a state that `state` returned; `update` must follow."""
         self.track[:], self.position.index[:] = state["track"], state["index"]
+        self.start[:] = state.get("start", state["index"])  # checkpoints of 0.1 have none
 
 
 @compiled

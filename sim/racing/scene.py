@@ -18,8 +18,18 @@ _BEND = 1 / 25.0  # 1/m, curvature above which there are kerbs and coloured barr
 _TREES = 60
 
 
-def add_track(spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float) -> None:
-    """Adds track `k` to a scene that has the vehicle and a plane called `floor`."""
+def add_track(
+    spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float, start: int = 0
+) -> None:
+    """Adds track `k` to a scene that has the vehicle and a plane called `floor`.
+
+    Args:
+        spec: the scene.
+        tracks: the set of tracks.
+        k: which one.
+        wall_height: m.
+        start: the point of the track with the line at which laps begin.
+    """
     _set_light(spec)
     _add_materials(spec)
     floor = spec.geom("floor")
@@ -42,7 +52,7 @@ def add_track(spec: mujoco.MjSpec, tracks: Tracks, k: int, wall_height: float) -
         ]
         _add_mesh(spec, f"kerbs_{name}", name, kerbs)
     _add_barriers(spec, tracks, k, wall_height, bent)
-    _add_start(spec, line)
+    _add_start(spec, line, start)
     _add_trees(spec, tracks, k)
 
 
@@ -148,10 +158,11 @@ def _add_barriers(spec: mujoco.MjSpec, tracks: Tracks, k: int, height: float, be
     _add_mesh(spec, "rail", "rail", band)
 
 
-def _add_start(spec: mujoco.MjSpec, line: _Lines) -> None:
-    """Adds a chequered line across the road at the first point."""
-    right, left = line(-1, 0.0)[0], line(1, 0.0)[0]
-    along = line(-1, 0.0)[1] - right
+def _add_start(spec: mujoco.MjSpec, line: _Lines, point: int) -> None:
+    """Adds a chequered line across the road."""
+    edge = line(-1, 0.0)
+    right, left = edge[point], line(1, 0.0)[point]
+    along = edge[(point + 1) % len(edge)] - right
     along *= 0.4 / np.linalg.norm(along)
     across = left - right
     count = max(int(np.linalg.norm(across) / 0.4), 1)

@@ -208,10 +208,11 @@ class DrivingTask(Task):
         ]
 
     def scene_key(self, row: int) -> int:
-        return int(self.locator.track[row])
+        return int(self.locator.track[row]) * self.tracks.points + int(self.locator.start[row])
 
     def decorate(self, spec: mujoco.MjSpec, row: int) -> None:
-        add_track(spec, self.tracks, self.scene_key(row), self.config.lidar.wall_height)
+        track, start = self.locator.track[row], self.locator.start[row]
+        add_track(spec, self.tracks, int(track), self.config.lidar.wall_height, int(start))
 
     def state(self) -> State:
         return {name: counter.copy() for name, counter in self._counters.items()} | {

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from policies.commands import evaluate_suite
 from policies.faults.fault_suite import parts
+from policies.film.small_film import Film
+from policies.report import suite_report
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.results import read_results
 from tests.policies.short_gauntlets import POLICIES
@@ -158,6 +161,41 @@ def test_an_engine_that_is_not_there_is_missed_before_the_other_has_run(
     for words in forever:
         assert evaluate(WALKER, "--engine", "both", *words) == 2
         assert "'bullet' needs PyBullet" in capsys.readouterr().err
+
+
+def test_a_failure_is_filmed_once_for_the_folder_and_the_report(
+    suite: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    filmed: list[str] = []
+
+    def film(policy: object, protocol: object, run: object, trial: object, path: Path) -> None:
+        filmed.append(path.name)
+        path.write_bytes(b"mp4")
+
+    monkeypatch.setattr(evaluate_suite, "film_trial", film)
+    small = lambda of, engine, trial: Film(engine, trial, of.read_bytes())  # noqa: E731
+    monkeypatch.setattr(suite_report, "small_film", small)
+    films, page = tmp_path / "films", tmp_path / "page.html"
+    words = ("--suite", suite, "--trials", 2, "--films", films, "--report", page)
+    assert evaluate(WALKER, *words) == 0
+    assert sorted(filmed) == sorted(path.name for path in films.iterdir())
+    assert len(filmed) == page.read_text().count("<video") == 1
+    assert "filming 1 of 1: trial 0 in mujoco" in capsys.readouterr().out
+
+
+def test_films_that_cannot_be_written_are_refused_before_a_trial_runs(
+    suite: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nonexistent")
+    words = ("--suite", suite, "--trials", 10**6, "--films", tmp_path / "films")
+    assert evaluate(WALKER, *words) == 2
+    assert "an MP4 needs ffmpeg" in capsys.readouterr().err
 
 
 @pytest.mark.slow

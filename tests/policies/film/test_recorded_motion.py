@@ -74,7 +74,7 @@ def test_a_recording_tells_what_was_asked_and_done(tmp_path: Path) -> None:
     qvel[:, 0] = 0.4  # m/s along the world's x, which it faces
     path = tmp_path / "motion.npz"
     path.write_bytes(archive(qpos=qpos, qvel=qvel, command=[0.5, 0.0, -0.2]))
-    caption = Caption(task.commands, task.control_period, 360)
+    caption = Caption(task.commands, task.control_period, 480, 360)
     for moment in replay(read_motion(path, env), env):
         caption.watch(moment)
     assert [line.split()[:5] for line in caption.lines] == [
@@ -88,7 +88,7 @@ def test_a_recording_tells_what_was_asked_and_done(tmp_path: Path) -> None:
 def test_a_recording_of_a_car_tells_its_speed_and_lap(tmp_path: Path) -> None:
     task = find_task("VehicleTrack").nominal()
     driven, replayed = (TaskVectorEnv(task, 1, seed=6) for _ in range(2))
-    caption, repeated = (Caption(task.commands, task.control_period, 360) for _ in range(2))
+    caption, repeated = (Caption(task.commands, task.control_period, 480, 360) for _ in range(2))
     driven.reset(seed=6)
     replayed.reset(seed=6)
     qpos, qvel = [], []

@@ -3,9 +3,11 @@
 import mujoco
 import numpy as np
 
+from sim.envs.vector_env import TaskVectorEnv
 from sim.racing.scene import add_track
 from sim.racing.tracks import make_tracks
 from sim.robots.vehicle import vehicle
+from sim.tasks import find_task
 
 TRACKS = make_tracks(2, 0)
 
@@ -39,3 +41,11 @@ def test_barriers_stand_on_the_walls_of_this_track() -> None:
         for direction in (to_the_left, -to_the_left):
             hit = mujoco.mj_ray(model, data, start, direction, None, 1, -1, geom)
             assert abs(hit - TRACKS.width[k] / 2) < 0.05
+
+
+def test_the_line_is_where_the_laps_of_a_car_begin() -> None:
+    env = TaskVectorEnv(find_task("VehicleTrack").nominal(), 1, seed=3, threads=1)
+    env.reset(seed=3)
+    model = env.scene(0).compile()
+    line = model.geom("start_white").pos[:2]
+    assert np.linalg.norm(line - env.engine.qpos[0, :2]) < env.task.tracks.width.max()

@@ -28,7 +28,7 @@ class Driver:
         self.received: dict[str, list[list[float]]] = {topics.POSITION: [], topics.STIFFNESS: []}
         self._subscriber_thread = SubscriberThread(node, "commands")
         for topic, values in self.received.items():
-            take = lambda data, to=values: to.append(cdr.unpack_array(data).tolist())  # noqa: E731
+            take = lambda data, _, to=values: to.append(cdr.unpack_array(data).tolist())  # noqa: E731
             self._subscriber_thread.subscribe(Float64MultiArray, topic, take, QoSProfile(depth=100))
         self._subscriber_thread.start()
         self.publisher = CommandPublisher(node, ACTUATORS, PERIOD, None, "base_link")

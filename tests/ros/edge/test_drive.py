@@ -9,7 +9,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray
 
@@ -85,7 +87,9 @@ def test_a_publisher_of_targets_or_gains_counts_as_a_commander(node: Any, topic:
     """Stiffness zero lets a humanoid collapse."""
     assert commanders(node) == []
     node.create_publisher(Float64MultiArray, topic, topics.COMMAND)
-    assert commanders(node) == [f"/probe ({topic})"]
+    (found,) = commanders(node)
+    assert (found.name, found.topic) == ("/probe", topic)
+    assert commanders(node, {topic: found.id}) == []
 
 
 def test_a_stage_over_its_budget_is_in_the_diagnostics(
@@ -109,3 +113,70 @@ def test_simulated_time_has_no_budget(node: Any) -> None:
     node.set_parameters([Parameter("use_sim_time", value=True)])
     with drive(node) as made:
         assert not {rule.fault for rule in made.loop.guard.rules}.intersection(OVERRUNS)
+
+
+def test_of_two_new_nodes_of_one_name_the_later_gives_way(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other waits for that a second, and gives way if it does not come."""
+    now = time.monotonic()
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    twin = Node("probe", context=context)
+    with drive(node) as one, drive(twin) as two:
+        for made in (one, two):
+            made._make_publishers()
+            monkeypatch.setattr(made, "active", True)
+            made._began = now
+        until = now + 20.0
+        while not (one.others and two.others) and time.monotonic() < until:
+            one.look_around()
+            two.look_around()
+            time.sleep(0.02)
+        assert one.others == two.others
+        assert "/probe (forward_position_controller/commands)" in one.others
+        for made in (one, two):
+            made._began = made._met = time.monotonic()
+        assert sorted((one.must_give_way, two.must_give_way)) == [False, True]
+        for made in (one, two):
+            made._met -= 1.1
+        assert one.must_give_way and two.must_give_way
+        for made in (one, two):
+            made._began -= 5.0
+        assert not one.must_give_way and not two.must_give_way
+        for made in (one, two):
+            monkeypatch.setattr(made, "active", False)
+            made.fall_silent()
+            made.stop()
+    twin.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_what_keeps_commands_from_working_is_in_the_diagnostics(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(made: Drive) -> tuple[bytes, str]:
+        found = Diagnostics("edge_node", made).statuses(0.0)[0]
+        return found.level, found.message
+
+    with drive(node) as made:
+        made._make_publishers()
+        monkeypatch.setattr(made, "active", True)
+        made._began = time.monotonic() - 2.0
+        assert status(made) == (
+            DiagnosticStatus.WARN,
+            "nobody receives the commands; are the robot's controllers active?",
+        )
+        topic = topics.POSITION
+        node.create_subscription(Float64MultiArray, topic, lambda message: None, topics.COMMAND)
+        until = time.monotonic() + 20.0
+        while made.is_unheard and time.monotonic() < until:
+            time.sleep(0.02)
+        assert status(made) == (DiagnosticStatus.OK, "policy drives")
+        made.loop.realtime_report = {"scheduler": "normal (SCHED_FIFO 50 refused: not permitted)"}
+        assert status(made) == (
+            DiagnosticStatus.WARN,
+            "scheduler: normal (SCHED_FIFO 50 refused: not permitted)",
+        )
+        monkeypatch.setattr(made, "active", False)
+        made.stop()

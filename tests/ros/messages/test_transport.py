@@ -34,6 +34,28 @@ while True:
 """
 
 
+_CROWD = """
+import sys, time
+from sim2edge_ros.messages.transport import use_udp
+use_udp()
+import rclpy
+from std_msgs.msg import Float64MultiArray
+
+def node(name):
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    return rclpy.create_node(name, context=context)
+
+crowd = [node(f"other_{number}") for number in range(33)]
+speaker, listener = node("speaker"), node("listener")
+speaker.create_publisher(Float64MultiArray, "numbers", 10)
+until = time.monotonic() + 60.0
+while not listener.count_publishers("numbers") and time.monotonic() < until:
+    time.sleep(0.05)
+print(listener.count_publishers("numbers"), flush=True)
+"""
+
+
 @pytest.mark.parametrize(
     ("given", "reach"),
     [
@@ -101,3 +123,9 @@ def test_a_node_reaches_any_other_and_maps_no_shared_memory(node: Any, reach: st
         assert not shared_memory_of(graph.process.pid)
         assert graph.lines == ["speaks"], "rmw_fastrtps complains of nothing"
     assert shared_memory_of(os.getpid()), "the check works"
+
+
+def test_two_nodes_among_many_find_each_other() -> None:
+    """More participants on a machine than the 32 that were looked for."""
+    with running([sys.executable, "-c", _CROWD], **{RANGE: "LOCALHOST"}) as graph:
+        graph.until("1")

@@ -6,7 +6,8 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import rclpy
 from rclpy.context import Context
@@ -22,14 +23,36 @@ from sim2edge_ros.settings.sections import renamed
 REFUSED = 2  # exit code of a node that would be refused again
 PARENT = "SIM2EDGE_PARENT"  # process id with which a node ends; `up` and the launch files set it
 _PR_SET_PDEATHSIG = 1  # an option of prctl(2)
+_INTERRUPTIBLE = threading.Event()  # whether a signal may end what the main thread does
+
+
+class InterruptedBySignal(BaseException):
+    """Ends what may take minutes, because the process was asked to end."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets the signals of `end_event` end what the main thread does in this context, by raising."""
+    _INTERRUPTIBLE.set()
+    try:
+        yield
+    finally:
+        _INTERRUPTIBLE.clear()
 
 
 def end_event() -> threading.Event:
     """Returns an event that is set by Ctrl-C, SIGTERM, a closed terminal and the end of
     the parent."""
     event = threading.Event()
+
+    def handle(*_: object) -> None:
+        event.set()
+        if _INTERRUPTIBLE.is_set():
+            _INTERRUPTIBLE.clear()
+            raise InterruptedBySignal
+
     for number in stop_signals():
-        signal.signal(number, lambda *_: event.set())
+        signal.signal(number, handle)
     end_with_parent()
     return event
 

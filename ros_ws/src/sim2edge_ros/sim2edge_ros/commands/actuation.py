@@ -16,6 +16,7 @@ from edge_runtime.policy.contract import POSITION, Actuator
 from edge_runtime.robot.robot import ActuatorCommand, Mode
 from edge_runtime.signals import Array
 from sim2edge_ros.messages import cdr, topics
+from sim2edge_ros.messages.publishers import publishers
 
 
 class CommandPublisher:
@@ -52,6 +53,7 @@ class CommandPublisher:
         self._gains, self._gains_every = b"", max(1, round(0.1 / period))  # commands
         self._publishers: dict[str, Any] = {}
         self._listeners: dict[str, bool] = {}
+        self.ids: dict[str, bytes] = {}  # of the publishers, by topic
         make = self._make_publisher
         if len(self._position):
             make(topics.POSITION, Float64MultiArray)
@@ -128,7 +130,13 @@ class CommandPublisher:
         self._listeners.clear()
 
     def _make_publisher(self, topic: str, kind: Any) -> None:
+        before = publishers(self._node, topic)
         self._publishers[topic] = self._node.create_publisher(kind, topic, topics.COMMAND)
+        me = self._node.get_fully_qualified_name()
+        # rclpy does not say which id a publisher has; this process sees its own at once.
+        for each, name in publishers(self._node, topic).items():
+            if name == me and each not in before:
+                self.ids[topic] = each
         self._listeners[topic] = True  # until `look_for_listeners` has counted them
 
     def _send_array(self, topic: str, values: Array) -> None:

@@ -1,6 +1,7 @@
 """Finds the nodes that command a robot: two would fight over it."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from rclpy.node import Node
 
@@ -8,18 +9,26 @@ from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.publishers import publishers
 
 
-def commanders(node: Node, own: Iterable[str] = ()) -> list[str]:
-    """Returns the other nodes that publish commands to this robot, each as `/node (topic)`.
+class Commander(NamedTuple):
+    """Holds a publisher of commands."""
+
+    name: str  # of its node
+    topic: str
+    id: bytes  # of the publisher, as the middleware gives it
+
+
+def commanders(node: Node, own: Mapping[str, bytes] | None = None) -> list[Commander]:
+    """Returns the publishers of commands to this robot that are not this node's own.
 
     Args:
         node: a node in the robot's namespace.
-        own: topics on which this node itself publishes; on these a node of the same name is another
-            one.
+        own: ids of this node's own publishers by topic; any other, even of a node of the same
+            name, is another's.
     """
-    me, own, found = node.get_fully_qualified_name(), set(own), set()
-    for topic in topics.COMMANDING:
-        names = list(publishers(node, topic).values())
-        if topic in own and me in names:
-            names.remove(me)
-        found |= {f"{name} ({topic})" for name in names}
-    return sorted(found)
+    mine = set((own or {}).values())
+    return [
+        Commander(name, topic, each)
+        for topic in topics.COMMANDING
+        for each, name in publishers(node, topic).items()
+        if each not in mine
+    ]

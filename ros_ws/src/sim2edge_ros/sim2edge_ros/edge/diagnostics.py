@@ -106,8 +106,14 @@ class Diagnostics:
             return WARN, "; ".join(loop.observer_failures)
         if missed_share > _LATE:
             return WARN, f"{missed_share:.0%} of periods missed"
+        if self._drive.is_unheard:
+            return WARN, "nobody receives the commands; are the robot's controllers active?"
         if warned := current_warnings(loop):
             return WARN, "; ".join(warned)
+        settings = loop.realtime_report.items()
+        refused = "; ".join(f"{what}: {how}" for what, how in settings if "refused" in how)
+        if refused:
+            return WARN, refused
         return OK, "policy drives"
 
     def _sensors(self, seconds: float) -> DiagnosticStatus:

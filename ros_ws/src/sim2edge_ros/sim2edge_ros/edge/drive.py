@@ -1,5 +1,6 @@
 """Drives a robot behind ROS topics with a policy, from configuration to clean-up."""
 
+import math
 import os
 import threading
 import time
@@ -42,6 +43,7 @@ from sim2edge_ros.settings.robot_file import default_policy
 
 _MATCHING = 1.0  # s for the robot to discover this node's commands
 _FRESH = 2.0  # s for a new sample to arrive before the first command
+_YIELDS = 1.0  # s for which a new node waits for another to give way
 _NEW = 5.0  # s for which an active node gives way to another that commands the robot already
 _POLL = 0.005  # s
 
@@ -126,6 +128,8 @@ class Drive:
         self._silent = False  # whether commands are withheld, because another node sends some
         self.active = False
         self.others: list[str] = []  # names of other nodes that command the robot
+        self._is_later = False  # whether this node gives way to one of them if both are new
+        self._met = math.inf  # monotonic time when another was first seen, s
 
     @property
     def loop(self) -> ControlLoop:
@@ -184,8 +188,21 @@ class Drive:
 
     @property
     def must_give_way(self) -> bool:
-        """Returns whether another node commanded the robot before this one."""
-        return bool(self.others) and 0 < self.active_for < _NEW
+        """Returns whether another node commanded the robot before this one.
+
+        Of two that are both new, the one whose publisher has the greater id gives way at once. The
+        other waits for that, and gives way if it does not come, for the first may be old.
+        """
+        waits = not self._is_later and time.monotonic() - self._met < _YIELDS
+        return bool(self.others) and 0 < self.active_for < _NEW and not waits
+
+    @property
+    def is_unheard(self) -> bool:
+        """Returns whether commands are sent, and nobody receives them."""
+        with self._changing:
+            commands = self._commands
+            waits = commands is not None and self.active_for > _MATCHING
+            return waits and commands is not None and not commands.has_listeners
 
     @property
     def active_for(self) -> float:
@@ -194,7 +211,11 @@ class Drive:
 
     def fall_silent(self) -> None:
         """Sends no further command, because another node commands the robot; call `stop` then."""
-        self._silent = True
+        with self._changing:
+            self._silent = True
+            time.sleep(_POLL)  # until the publisher's thread has sent what it has
+            if self._commands is not None:
+                self._commands.close()
 
     def stop(self) -> BaseException | None:
         """Brings the robot to rest by its policy and a controlled stop, and ends the loop.
@@ -357,7 +378,11 @@ class Drive:
             raise UserError("the node is not active, so there is nothing to compare a policy with")
 
     def _find_others(self) -> None:
-        self.others = commanders(self._node, self._commands.topics if self._commands else ())
+        own = self._commands.ids if self._commands else {}
+        found = commanders(self._node, own)
+        self.others = sorted({f"{other.name} ({other.topic})" for other in found})
+        self._is_later = any(o.id < own[o.topic] for o in found if o.topic in own)
+        self._met = min(self._met, time.monotonic()) if found else math.inf
 
     def _wait_for_the_robot(self, commands: CommandPublisher) -> None:
         """Waits until the robot receives commands, so that the first are not lost, for a second."""

@@ -33,7 +33,15 @@ from sim2edge_ros.edge.policy_services import PolicyServices
 from sim2edge_ros.edge.status import ERROR, OK, WARN, Status
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.spin import spin
-from sim2edge_ros.node_process import REFUSED, end_event, initialize, refuse, split_name
+from sim2edge_ros.node_process import (
+    REFUSED,
+    InterruptedBySignal,
+    end_event,
+    initialize,
+    interruptible,
+    refuse,
+    split_name,
+)
 from sim2edge_ros.settings.declaring import declare, read
 from sim2edge_ros.settings.distro import ROSError, steady_clock
 from sim2edge_ros.settings.parameters import EdgeParameters
@@ -114,7 +122,8 @@ class EdgeNode(LifecycleNode):
         try:
             self.parameters = read(self, EdgeParameters)
             self._share_time()
-            drive = Drive(self._io, self.parameters)
+            with interruptible():  # nothing moves yet, and compiling may take a minute
+                drive = Drive(self._io, self.parameters)
         except UserError as error:
             self.status.report(ERROR, f"not configured: {error}")
             return FAILURE
@@ -129,7 +138,7 @@ class EdgeNode(LifecycleNode):
         assert self._drive is not None
         time.sleep(max(0.0, _DISCOVERY - (time.monotonic() - self._born)))
         try:
-            others = commanders(self)
+            others = sorted({f"{other.name} ({other.topic})" for other in commanders(self)})
             if others:
                 # A node that was killed stays visible for a while. The node that was there first is
                 # to stay, and when a person takes it down, no other may drive the robot in its
@@ -344,6 +353,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         while not ending.is_set() and not node.refused and not failures:
             executor.spin_once(timeout_sec=0.2)
+    except InterruptedBySignal:
+        pass
     except Exception as error:  # a callback's; a node that drives a robot brings it to rest first
         failures.append(error)
     for failure in failures:

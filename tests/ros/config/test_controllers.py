@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
+from xml.etree import ElementTree
+
 import yaml
 
 from edge_runtime.policy.contract import POSITION
@@ -48,3 +50,48 @@ def test_controllers_list_joints_in_the_order_of_the_arrays(node: Any, robot: st
     assert reported["imu_sensor_broadcaster"]["frame_id"] == described.imu_frame
     assert set(described.feet) == {n for n in reported if "force_torque" in types[n]["type"]}
     assert {"joint_state_broadcaster", *reported} == set(types) - {"update_rate"}
+
+
+@pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
+def test_the_urdf_has_the_interfaces_that_the_controllers_claim(robot: str) -> None:
+    """With mock hardware, which comes with ros2_control in every release."""
+    urdf = ElementTree.parse(robot_file.model(robot)).getroot()
+    (tag,) = urdf.findall("ros2_control")
+    assert tag.findtext("hardware/plugin") == "mock_components/GenericSystem"
+    joints = {joint.get("name") for joint in urdf.findall("joint")}
+    assert {part.get("name") for part in tag.findall("joint")} <= joints
+    exported = {
+        (kind, f"{part.get('name')}/{interface.get('name')}")
+        for part in tag
+        for kind in ("command_interface", "state_interface")
+        for interface in part.findall(kind)
+    }
+    path = default_parameters(robot).with_name(f"{robot}_controllers.yaml")
+    content = yaml.safe_load(path.read_text())
+    content.pop("controller_manager")
+    claimed = {
+        ("command_interface", f"{joint}/{given['interface_name']}")
+        for section in content.values()
+        if "joints" in (given := section["ros__parameters"])
+        for joint in given["joints"]
+    }
+    assert claimed == {one for one in exported if one[0] == "command_interface"}
+    described = robot_file.load(robot)
+    needed = [f"{described.imu_frame}/angular_velocity.x", f"{described.imu_frame}/orientation.w"]
+    needed += [f"{foot}/force.z" for foot in described.feet]
+    needed += [f"{wheel}/velocity" for wheel in described.wheel_joints]
+    assert {("state_interface", name) for name in needed} <= exported
+
+
+@pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
+def test_the_example_says_how_each_release_gives_parameters_and_remaps(robot: str) -> None:
+    path = default_parameters(robot).with_name(f"{robot}_controllers.yaml")
+    head = " ".join(line[1:] for line in path.read_text().splitlines() if line.startswith("#"))
+    older, newer = head.split("From Jazzy on")
+    types = yaml.safe_load(path.read_text())["controller_manager"]["ros__parameters"]
+    for name in types.keys() - {"update_rate"}:
+        assert f" {name} " in older and f" {name} " in newer
+    assert "--param-file " not in older
+    assert newer.count("--param-file THIS_FILE") == 2
+    remap = "imu_sensor_broadcaster/imu:=imu/data"
+    assert f'--controller-ros-args "--ros-args --remap {remap}"' in head

@@ -23,6 +23,7 @@ from sim.urdf.tree import Parts
 from sim.urdf.write import convert, write
 from sim2edge_ros.settings import parameter_files, robot_file
 from sim2edge_ros.settings.robot_file import RobotFile
+from sim2edge_ros.simulator.control_tag import with_control
 
 _MESHES = "package://sim2edge_ros/robots"
 _WHEEL_SPEED, _STEERING_ANGLE = "wheel_speed", "steering_angle"
@@ -72,9 +73,11 @@ def write_robot(name: str) -> None:
 
 def write_files(name: str, folder: Path, meshes: str) -> None:
     """Writes file and URDF of a robot; `meshes` is the URDF's name of the meshes' folder."""
-    robot_file.save(robot(name), folder / f"{name}.json")
+    described, path = robot(name), folder / f"{name}.urdf"
+    robot_file.save(described, folder / f"{name}.json")
     model, actuators = load(name)
-    write(convert(model, actuators, root="", parts=Parts()), folder / f"{name}.urdf", meshes)
+    write(convert(model, actuators, root="", parts=Parts()), path, meshes)
+    write_file(path, with_control(path.read_text(), described, actuators))
 
 
 def _sources(task: TaskConfig, signal: str) -> tuple[str, ...]:

@@ -104,39 +104,39 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class SurvivalCurve:
-    """Shows the share of trials in one engine that has not failed, over time."""
+class FailuresCurve:
+    """Shows the share of trials in one engine that had failed, over time."""
 
     name: str
     failures: tuple[float, ...]  # s, when each failed, ascending
     trials: int
 
     def path(self, axis: Axis, top: float, height: float) -> str:
-        """Returns the SVG path of the curve, which falls by a step at each failure."""
-        steps = [f"M{axis.at(0.0)} {top:g}"]
+        """Returns the SVG path of the curve, which rises by a step at each failure."""
+        steps = [f"M{axis.at(0.0)} {top + height:g}"]
         for k, moment in enumerate(self.failures, start=1):
-            steps.append(f"H{axis.at(moment)}V{round(top + height * k / self.trials, 2)}")
+            steps.append(f"H{axis.at(moment)}V{round(top + height * (1 - k / self.trials), 2)}")
         return "".join([*steps, f"H{axis.at(axis.high)}"])
 
 
 @dataclass(frozen=True)
-class SurvivalChart:
-    """Shows the survival curves of all engines on one time axis."""
+class FailuresChart:
+    """Shows the curves of all engines on one time axis."""
 
     axis: Axis
-    curves: tuple[SurvivalCurve, ...]
+    curves: tuple[FailuresCurve, ...]
 
     @property
     def words(self) -> str:
         """Returns what the chart shows, for those who cannot see it."""
         ends = (
-            f"{c.name}: {percent(1 - len(c.failures) / c.trials if c.trials else math.nan)}"
+            f"{c.name}: {percent(len(c.failures) / c.trials if c.trials else math.nan)}"
             for c in self.curves
         )
-        return f"Share still going over time. {' at the end; '.join(ends)} at the end"
+        return f"Share failed over time. {' at the end; '.join(ends)} at the end"
 
 
-def survival_chart(results: Sequence[SuiteResult]) -> SurvivalChart | None:
+def failures_chart(results: Sequence[SuiteResult]) -> FailuresChart | None:
     """Returns the chart of these results; None where no trial has a known end."""
     ends = finite(t.seconds for r in results for t in r.trials)
     if not ends.size:
@@ -145,5 +145,5 @@ def survival_chart(results: Sequence[SuiteResult]) -> SurvivalChart | None:
     for result in results:
         failed = (t.seconds for t in result.trials if not t.success)
         moments = tuple(sorted(s for s in failed if math.isfinite(s)))
-        curves.append(SurvivalCurve(engine_name(result.engine), moments, len(result.trials)))
-    return SurvivalChart(Axis(0.0, float(ends.max()) or 1.0, 46.0, 400.0), tuple(curves))
+        curves.append(FailuresCurve(engine_name(result.engine), moments, len(result.trials)))
+    return FailuresChart(Axis(0.0, float(ends.max()) or 1.0, 46.0, 400.0), tuple(curves))

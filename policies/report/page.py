@@ -23,7 +23,7 @@ from policies.evaluation.quantities import engine_name, number, percent, title, 
 from policies.evaluation.suite_result import SuiteResult
 from policies.faults.fault_suite import SUITE
 from policies.faults.fault_table import HEADS, fault_rows
-from policies.report.charts import survival_chart
+from policies.report.charts import failures_chart
 from policies.report.distributions import metrics_of
 from policies.report.evaluation_report import EvaluationReport
 from policies.report.failure_map import pushes_section
@@ -102,7 +102,7 @@ def _content(report: EvaluationReport) -> dict[str, Any]:
         "gate": report.bounds,
         "success": success,
         "kinds_of_failure": list(dict.fromkeys(kind for of in success for kind in of.failures)),
-        "survival": survival_chart(report.results) if failed else None,
+        "failures": failures_chart(report.results) if failed else None,
         "faults": {"heads": HEADS, "rows": faults} if faults else None,
         "pushes": pushes_section(report.results),
         "settings": settings_section(report.results),

@@ -148,3 +148,21 @@ def test_a_unit_in_a_name_is_shown_as_a_unit() -> None:
     assert (title("speed_m_s"), unit("speed_m_s")) == ("speed", "m/s")
     assert (title("lap_time"), unit("lap_time")) == ("lap time", "s")
     assert unit("friction") == unit("_m") == unit("torque_use") == ""
+
+
+def test_a_side_from_which_none_fell_is_not_drawn_as_a_failure() -> None:
+    pushes = [PushResult(1.0, 0.0, 100.0, True), PushResult(1.0, math.pi, 300.0, False)]
+    shown = page(EvaluationReport((result(trial(0, False, pushes=tuple(pushes))),)))
+    sectors = re.findall(r'<path class="sector( some-fell)?" fill-opacity="([\d.]+)"', shown)
+    assert len(sectors) == len(SECTORS)
+    assert [side for side, (fell, _) in zip(SECTORS, sectors) if fell] == ["front"]
+    assert {opacity for fell, opacity in sectors if not fell} == {"0.15"}
+
+
+def test_the_share_that_had_failed_begins_at_none() -> None:
+    trials = [trial(0, True, seconds=9.0), trial(1, False, "fell", seconds=2.0)]
+    shown = page(EvaluationReport((result(*trials),)))
+    curve = re.search(r'<path class="curve"[^>]* d="M([\d.]+) ([\d.]+)H[\d.]+V([\d.]+)H', shown)
+    assert curve and float(curve[2]) == 158.0  # the line of 0 %
+    assert float(curve[3]) == 83.0  # half of the way up
+    assert "Share failed over time. MuJoCo: 50 % at the end" in shown

@@ -3,4 +3,4 @@
 from my_robot.task import PupTrot
 from policies.train.config import PPOConfig, TrainConfig
 
-PUP_TROT = TrainConfig(task=PupTrot(), steps=3_000_000, ppo=PPOConfig(entropy=0.0002))
+PUP_TROT = TrainConfig(task=PupTrot(), steps=4_000_000, ppo=PPOConfig(entropy=0.0002))

@@ -6,7 +6,7 @@ There is one source and it gives the same numbers.
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ with suppress(ImportError):
     import numba
     from numba.core import event
 
+COMPILES = numba is not None and not numba.config.DISABLE_JIT
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 5.0  # s of compiling after which it is logged
 _COMPILE = "numba:compile"  # numba's event
@@ -31,6 +32,8 @@ Record = np.void
 """One element of a structured array: its fields are read and written by name, `x["velocity"]`."""
 Records = npt.NDArray[np.void]
 """A structured array."""
+Numbers = npt.NDArray[np.float64]
+"""A vector of numbers that a compiled function reads and writes by index; see `numbers`."""
 
 
 _FOLDER = Path(__file__).parent
@@ -84,6 +87,13 @@ def _cached(function: Callable[..., Any]) -> Any:
         return numba.njit(fastmath=False)(function)
 
 
+def numbers(values: Iterable[float]) -> Numbers:
+    """Returns a vector for compiled functions; a list without numba, since Python indexes it
+    several times faster than an array."""
+    listed = [float(value) for value in values]
+    return np.array(listed) if COMPILES else cast(Numbers, listed)
+
+
 def as_numbers(records: Records) -> Float:
     """Returns the memory of a (n,) structured array as float64.
 
@@ -117,7 +127,7 @@ def compiled(function: F) -> F:
     other compiled functions, and runs unchanged without numba. It uses `product(a, b)` instead of
     `a @ b`, for which numba needs scipy.
     """
-    if numba is None or numba.config.DISABLE_JIT:
+    if not COMPILES:
         return function
     made = _cached(function)
     if made.stats.cache_path:  # beside the source, or the user's where it is read-only

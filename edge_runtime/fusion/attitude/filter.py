@@ -6,16 +6,23 @@ the interface of all estimators. VQF gives no covariance of the attitude; the mo
 derived in DERIVATION.md.
 """
 
+import dataclasses
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from vqf import VQF
 
 from edge_runtime.config.fields import setting
+from edge_runtime.fusion.attitude import steps
+from edge_runtime.fusion.attitude.steps import A, K
+from edge_runtime.fusion.compiled import COMPILES, Numbers, compiling, numbers
 from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.imu_reading import GAP, LAST_USABLE, S, forget_readings
 from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
-from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck, ImuCheckConfig
+from edge_runtime.fusion.plausibility import REASONS, SATURATED, ImuCheckConfig
 from edge_runtime.signals import Float
 
 SILENT = "no IMU reading yet"
@@ -24,14 +31,14 @@ IMU_SILENT = "the IMU is silent"
 FIELD_UNKNOWN = "the magnetic field is not known yet: turn the sensor"
 FIELD_DISTURBED = "the magnetic field is disturbed"
 FIELD_SILENT = "the magnetometer is silent"
-_UNKNOWN = 1e6  # variance of what this filter does not estimate, (m/s)^2 and m^2
+UNSURE = "the tilt is not known well: the gyroscope drifts, or the body is pushed or clipped"
 
 
 @dataclass(frozen=True)
 class AttitudeConfig:
     """Sets VQF's time constants, and how wrong its sensors are."""
 
-    tau_acc: float = setting(4.0, unit="s", above=0)
+    tau_acc: float = setting(3.0, unit="s", above=0)
     """Time constant with which the accelerometer decides what is down. VQF's default, 3, is as
     good, but half of that is too little for a body that is shaken, while anything from 2 to 6 is
     well."""
@@ -49,24 +56,29 @@ class AttitudeConfig:
     """Time of unusable readings after which the attitude is lost."""
     accel_sigma: float = setting(0.05, unit="m/s^2", at_least=0)
     """Accelerometer bias left over."""
-    push_sigma: float = setting(0.0007, unit="rad s^2/m", at_least=0)
+    push_sigma: float = setting(0.0004, unit="rad s^2/m", at_least=0)
     """Tilt error per acceleration that is not gravity."""
-    scale_sigma: float = setting(0.0015, at_least=0)
+    scale_sigma: float = setting(0.0006, at_least=0)
     """Share by which the gyroscope's scale and axes are off."""
     delay_sigma: float = setting(0.0005, unit="s", at_least=0)
     """Error of `delay`."""
     field_sigma: float = setting(math.radians(4.0), unit="rad", at_least=0)
     """Angle by which a building bends the direction of the field."""
+    gyro_bias_std: float = setting(0.035, unit="rad/s", above=0)
+    """Standard deviation of the gyroscope's bias at the start."""
+    gyro_bias_clip: float = setting(0.2, unit="rad/s", above=0)
+    """Largest bias of each axis of the gyroscope. A mean beyond it is a rotation, also of a body
+    that seems to rest."""
+    good_tilt: float = setting(0.05, unit="rad", above=0)
+    """Standard deviation of the tilt up to which health is good."""
+    lost_tilt: float = setting(0.3, unit="rad", above=0)
+    """Standard deviation of the tilt from which the attitude is lost."""
     imu: ImuCheckConfig = ImuCheckConfig()
 
 
 _LEARNING = 20  # readings from which the period is learnt
 _FIRST_PERIOD = 0.005  # s, until then
-_LONGEST_AGE = 0.1  # s; an older magnetometer reading is refused
-_MOST_REPEATS = 50  # of one magnetometer reading that stands for lost ones
-_MAGNETOMETER_TIMEOUT = 1.0  # s
-_SAME_WAY = 0.5  # s for which a body turns the same way
-_AVERAGED = 0.25  # share of the field's variance that motion leaves over within tau_mag
+_FIELD_TIMEOUT = 1.0  # s
 
 
 class AttitudeFilter:
@@ -76,18 +88,31 @@ class AttitudeFilter:
     after lost ones is integrated over their time too. After a gap that is too long for that, the
     attitude starts anew while the bias is kept.
 
+    A bias of the gyroscope beyond the 2 deg/s that VQF looks for is learnt while the body rests
+    and subtracted before. The covariance follows VQF's corrections of the inclination, and while
+    it is larger than `good_tilt`, health is not GOOD.
+
     Velocity and position are not estimated: zero with a variance of 1e6. Without a magnetometer
     the heading starts at an arbitrary angle and drifts; with one, y is magnetic north.
     """
 
     def __init__(self, config: AttitudeConfig = AttitudeConfig()) -> None:
         self.config = config
-        self._check = ImuCheck(config.imu)
+        self._settings = _settings(config)
+        self._x: Numbers = numbers([0.0] * A.size)
+        self._fed = np.zeros(6)  # what VQF is given
+        self._fed_gyro, self._fed_accel = self._fed[:3], self._fed[3:]
+        self._fed_field = np.zeros(3)
+        _compile()
         self.reset()
 
     def reset(self) -> None:
-        self._check.reset()
-        self._bias, self._bias_sigma = np.zeros(3), math.inf
+        x = self._x
+        forget_readings(x)
+        for i in range(3):
+            x[A.bias + i] = x[A.offset + i] = 0.0
+        x[A.tilting_sigma] = x[A.turning_sigma] = self.config.gyro_bias_std
+        x[A.learnt] = 0.0
         self._start()
         self._reason = SILENT
 
@@ -95,181 +120,195 @@ class AttitudeFilter:
         """Starts a new attitude and keeps the bias."""
         self._filter: VQF | None = None
         self._waiting: list[tuple[Imu | Magnetometer, float]] = []
-        self._period = self.config.period or _FIRST_PERIOD
-        self._stamp = math.nan
-        self._gyro, self._accel = np.zeros(3), np.array([0.0, 0.0, GRAVITY])  # as last used
-        self._seconds = 0.0  # since the start
-        self._unusable = 0  # readings in a row
-        self._silent_since = math.nan  # s, by the stamps of another sensor
-        self._lost = False
+        steps.start_attitude(self._x, self._settings, self.config.period or _FIRST_PERIOD)
         self._reason = ""  # what was wrong with the last reading
-        self._field_stamp = math.nan  # of the last magnetometer reading
-        self._pushed = 0.0  # m/s^2, low-passed
-        self._tilt_drift = 0.0  # rad^2
-        self._heading_variance = self.config.field_sigma**2
 
     def predict(self, imu: Imu) -> None:
-        verdict = self._check.check(imu)
-        self._reason, self._silent_since = verdict.reason, math.nan
-        if not verdict.usable:
-            self._unusable += 1
-            self._lost |= verdict.reason in WRONG_UNITS
-            self._lost |= self._unusable * self._period > self.config.longest_loss
-            return
-        if verdict.gap:
-            self._start()
-            self._reason = verdict.reason
-        self._unusable, self._lost = 0, False
-        self._stamp, self._gyro, self._accel = imu.stamp, imu.gyro, imu.accel
-        if self._filter is not None:
-            self._integrate(self._filter, imu, verdict.dt)
+        stamp, gyro, accel = imu
+        found = steps.take_reading(
+            self._x, self._settings, self._fed, stamp, *gyro.tolist(), *accel.tolist()
+        )
+        vqf = self._filter
+        if found or vqf is None:
+            self._notice(found, imu)
         else:
-            self._waiting.append((imu, verdict.dt))
-            steps = [dt for reading, dt in self._waiting if isinstance(reading, Imu)]
-            if self.config.period or len(steps) == _LEARNING:
-                self._begin(steps)
+            self._reason = ""
+            vqf.update(self._fed_gyro, self._fed_accel)
+
+    def _notice(self, found: int, imu: Imu) -> None:
+        """Goes on after a reading that is not like most."""
+        quarter_ends, kind = divmod(found, steps.QUARTER_ENDS)
+        if kind == GAP:
+            dt = float(self._x[S.dt])
+            self._start()
+            self._x[A.stamp] = imu.stamp
+            for i in range(6):
+                self._x[A.gyro + i] = self._x[S.now + i]
+            self._waiting.append((imu, dt))
+        self._reason = SATURATED if kind == steps.CLIPPED else REASONS[kind]
+        if kind == GAP or LAST_USABLE < kind < steps.CLIPPED:
+            return
+        if self._filter is not None:
+            self._filter.update(self._fed_gyro, self._fed_accel)
+            if quarter_ends:
+                self._end_quarter(self._filter)
+            return
+        self._waiting.append((imu, float(self._x[S.dt])))
+        imus = [dt for reading, dt in self._waiting if isinstance(reading, Imu)]
+        if self.config.period or len(imus) >= _LEARNING:
+            self._begin(imus)
+
+    def _begin(self, since: list[float]) -> None:
+        """Creates VQF and gives it all readings that wait, now that the period is known."""
+        x, config = self._x, self.config
+        if not config.period:
+            x[A.period] = float(np.median(since[1:]))
+        self._filter = vqf = VQF(
+            float(x[A.period]),
+            tauAcc=config.tau_acc,
+            tauMag=config.tau_mag,
+            biasSigmaInit=math.degrees(config.gyro_bias_std),
+        )
+        vqf.setBiasEstimate(self._bias_left(), max(x[A.tilting_sigma], x[A.turning_sigma]))
+        offset = np.array([x[A.offset + i] for i in range(3)])
+        bias = np.array([x[A.bias + i] for i in range(3)])
+        for reading, dt in self._waiting:
+            if isinstance(reading, Imu):
+                n = dt / x[A.period] if dt else 1.0
+                vqf.update(bias + n * (reading.gyro - bias) - offset, reading.accel)
+            else:
+                self._give_field(vqf, reading.field, max(round(dt / x[A.period]), 1) if dt else 1)
+        self._waiting.clear()
+
+    def _bias_left(self) -> Float:
+        """Returns the bias that is left for VQF, (3,) rad/s."""
+        x = self._x
+        return np.array([x[A.bias + i] - x[A.offset + i] for i in range(3)])
+
+    def _end_quarter(self, vqf: VQF) -> None:
+        x, state = self._x, vqf.state
+        told = steps.end_quarter(
+            x,
+            self._settings,
+            np.array(state["bias"]),
+            np.array(state["biasP"]),
+            np.array(state["gyrQuat"]),
+            vqf.getQuat6D(),
+            state["delta"],
+            self._field_state(vqf),
+        )
+        if told & steps.NEW_FIELD:
+            vqf.setMagRef(float(x[A.strength]), float(x[A.dip]))
+        if told & steps.NEW_BIAS and self._settling(vqf):
+            self._start()  # what it has made of the first readings was wrong
+        elif told & (steps.NEW_BIAS | steps.SHIFTED_BIAS):
+            sigma = steps.REST_SIGMA if told & steps.NEW_BIAS else -1.0
+            vqf.setBiasEstimate(self._bias_left(), sigma)
 
     def update(self, measurement: Measurement) -> bool:
         if not isinstance(measurement, Magnetometer):
             return False
-        field = measurement.field
-        since = measurement.stamp - self._field_stamp
-        age = self._stamp - measurement.stamp
-        if age < -_LONGEST_AGE:
-            self._miss(measurement.stamp)
-        if since <= 0.0 or not abs(age) <= _LONGEST_AGE or not _is_field(field):
+        x, vqf, fed = self._x, self._filter, self._fed_field
+        stamp, field = measurement
+        last = float(x[A.field_stamp])
+        known = vqf is not None and not vqf.getMagDistDetected()
+        repeats = steps.take_field(x, self._settings, fed, stamp, *field.tolist(), known)
+        if repeats <= 0:
+            if repeats == steps.IMU_IS_SILENT:
+                self._reason = IMU_SILENT
             return False
-        self._field_stamp = measurement.stamp
-        # The body has turned since, so the field has turned in its frame.
-        field = field + age * np.cross(field, self._gyro - self._bias)
-        if self._filter is None:
-            self._waiting.append((Magnetometer(measurement.stamp, field), since))
+        if vqf is None:
+            since = stamp - last if math.isfinite(last) else 0.0
+            self._waiting.append((Magnetometer(stamp, fed.copy()), since))
             return True
-        return self._take_field(self._filter, field, since)
+        return self._give_field(vqf, fed, repeats)
 
-    def _miss(self, stamp: float) -> None:
-        """Notes that the IMU is silent, as a magnetometer reading far ahead of it shows."""
-        if not self._silent_since <= stamp:  # also NaN
-            self._silent_since = stamp
-        if stamp - self._silent_since > self.config.longest_loss:
-            self._lost, self._reason = True, IMU_SILENT
+    def _give_field(self, vqf: VQF, field: Float, repeats: int) -> bool:
+        """Gives VQF the reading once for each IMU period since the last.
+
+        Returns:
+            Whether VQF believed it.
+        """
+        for _ in range(repeats):
+            vqf.updateMag(field)
+        believed: bool = not vqf.getMagDistDetected()
+        return believed
 
     @property
     def estimate(self) -> Estimate:
-        health, reason = self._health()
-        covariance = np.zeros((9, 9))
-        tilt, heading = self._tilt_variance(), self._heading_variance
-        covariance.flat[::10] = (tilt, tilt, heading) + (_UNKNOWN,) * 6
+        x, vqf = self._x, self._filter
+        if vqf is None:
+            attitude = _tilted(np.array([x[A.accel + i] for i in range(3)]))
+        elif math.isfinite(x[A.field_stamp]):
+            attitude = vqf.getQuat9D()
+        else:
+            attitude = vqf.getQuat6D()
+        carried, covariance = np.empty(4), np.zeros((9, 9))
+        tilt = steps.describe(x, self._settings, attitude, carried, covariance)
+        health, reason = self._health(tilt)
         return Estimate(
-            stamp=self._stamp,
-            attitude=self._attitude(),
+            stamp=float(x[A.stamp]),
+            attitude=carried,
             velocity=np.zeros(3),
             position=np.zeros(3),
-            gyro_bias=self._bias.copy(),
+            gyro_bias=np.array(x[A.bias : A.bias + 3]),
             accel_bias=np.zeros(3),
             covariance=covariance,
             health=health,
             reason=reason,
         )
 
-    def _begin(self, steps: list[float]) -> None:
-        """Creates VQF and gives it all readings that wait, now that the period is known."""
-        if not self.config.period:
-            self._period = float(np.median(steps[1:]))
-        started = VQF(self._period, tauAcc=self.config.tau_acc, tauMag=self.config.tau_mag)
-        if self._bias_sigma < math.inf:
-            started.setBiasEstimate(self._bias, self._bias_sigma)
-        for reading, since in self._waiting:
-            if isinstance(reading, Imu):
-                self._integrate(started, reading, since)
-            else:
-                self._take_field(started, reading.field, since)
-        self._waiting.clear()
-        self._filter = started
+    def _settling(self, vqf: VQF) -> bool:
+        return bool(self._x[A.seconds] < self.config.tau_acc) and not vqf.getRestDetected()
 
-    def _integrate(self, vqf: VQF, imu: Imu, dt: float) -> None:
-        steps = dt / self._period if dt else 1.0
-        vqf.updateGyr(self._bias + steps * (imu.gyro - self._bias))
-        vqf.updateAcc(imu.accel)
-        self._bias, self._bias_sigma = vqf.getBiasEstimate()
-        self._seconds += dt
-        self._spread(imu, dt)
-
-    def _take_field(self, vqf: VQF, field: Float, since: float) -> bool:
-        """Gives VQF the reading once for each IMU period since the last.
-
-        Returns:
-            Whether VQF believed it.
-        """
-        steps = 1 if math.isnan(since) else round(since / self._period)
-        for _ in range(min(max(steps, 1), _MOST_REPEATS)):
-            vqf.updateMag(field)
-        believed = not vqf.getMagDistDetected()
-        if believed and since < _MAGNETOMETER_TIMEOUT:
-            left = self._field_left()
-            gain = 1.0 - math.exp(-2.0 * since / self.config.tau_mag)
-            self._heading_variance += gain * min(left - self._heading_variance, 0.0)
-        return believed
-
-    def _field_left(self) -> float:
-        return _AVERAGED * self.config.field_sigma**2
-
-    def _spread(self, imu: Imu, dt: float) -> None:
-        """Propagates the variances of heading and tilt over dt; see DERIVATION.md."""
-        config = self.config
-        rate, force = math.hypot(*imu.gyro.tolist()), math.hypot(*imu.accel.tolist())
-        # Scale errors: a random walk, as the body keeps turning the same way for a while only.
-        drift = 2.0 * _SAME_WAY * (config.scale_sigma * rate) ** 2
-        # A constant bias error makes sigma grow at its rate, and sigma^2 at 2 sigma times that.
-        self._heading_variance += dt * (
-            drift + 2.0 * self._bias_sigma * math.sqrt(self._heading_variance)
-        )
-        self._heading_variance = min(self._heading_variance, math.pi**2)
-        share = min(dt / config.tau_acc, 1.0)
-        self._tilt_drift += dt * drift - 2.0 * share * self._tilt_drift
-        self._pushed += share * (abs(force - GRAVITY) - self._pushed)
-
-    def _tilt_variance(self) -> float:
-        """Returns the variance of tilt about each horizontal axis, rad^2."""
-        config = self.config
-        settled = min(self._seconds / config.tau_acc, 1.0)
-        bias = self._bias_sigma * config.tau_acc / 2.0 if settled else 0.0
-        late = config.delay_sigma * math.hypot(*self._gyro.tolist())
-        pushed = config.push_sigma * self._pushed / max(settled, 0.05)
-        still = config.accel_sigma / GRAVITY
-        return still**2 + bias**2 + late**2 + pushed**2 + self._tilt_drift
-
-    def _attitude(self) -> Float:
-        if self._filter is None:
-            return _tilted(self._accel)
-        known = math.isfinite(self._field_stamp)
-        attitude = self._filter.getQuat9D() if known else self._filter.getQuat6D()
-        half = 0.5 * self.config.delay * (self._gyro - self._bias)
-        return VQF.quatMultiply(attitude, np.array([1.0, *half]) / math.hypot(1.0, *half))
-
-    def _health(self) -> tuple[Health, str]:
-        if self._lost:
+    def _health(self, tilt: float) -> tuple[Health, str]:
+        vqf = self._filter
+        if self._x[A.lost] == 1.0:
             return Health.LOST, self._reason
-        if self._filter is None:
+        if vqf is None:
             return Health.INITIALISING, self._reason or SETTLING
-        if self._seconds < self.config.tau_acc and not self._filter.getRestDetected():
+        if self._settling(vqf):
             return Health.INITIALISING, SETTLING
-        reason = self._reason or self._doubt_of_heading(self._filter)
+        if tilt > self.config.lost_tilt:
+            return Health.LOST, self._reason or UNSURE
+        reason = self._reason
+        if not reason and tilt > self.config.good_tilt:
+            reason = UNSURE
+        reason = reason or self._doubt_of_heading(vqf)
         return (Health.DEGRADED, reason) if reason else (Health.GOOD, "")
 
     def _doubt_of_heading(self, vqf: VQF) -> str:
-        if math.isnan(self._field_stamp):
+        since = self._x[A.stamp] - self._x[A.field_stamp]
+        if math.isnan(since):
             return ""  # there is no magnetometer
-        if self._stamp - self._field_stamp > _MAGNETOMETER_TIMEOUT:
+        if since > _FIELD_TIMEOUT:
             return FIELD_SILENT
+        return (FIELD_UNKNOWN, "", FIELD_DISTURBED)[self._field_state(vqf)]
+
+    def _field_state(self, vqf: VQF) -> int:
         if vqf.getMagRefNorm() == 0.0:
-            return FIELD_UNKNOWN
-        return FIELD_DISTURBED if vqf.getMagDistDetected() else ""
+            return steps.FIELD_UNKNOWN
+        return steps.FIELD_DISTURBED if vqf.getMagDistDetected() else steps.FIELD_KNOWN
 
 
-def _is_field(field: Float) -> bool:
-    x, y, z = field.tolist()
-    return math.isfinite(x + y + z) and (x != 0.0 or y != 0.0 or z != 0.0)
+def _settings(config: AttitudeConfig) -> Numbers:
+    own = [getattr(config, name) for name in K._fields]
+    return numbers([*dataclasses.astuple(config.imu), *own])
+
+
+@cache
+def _compile() -> None:
+    """Compiles the steps now, so that no robot waits for them at its first reading."""
+    with compiling("the attitude estimator") if COMPILES else nullcontext():
+        x, c, fed = numbers([0.0] * A.size), _settings(AttitudeConfig()), np.zeros(6)
+        forget_readings(x)
+        steps.start_attitude(x, c, 0.01)
+        steps.take_reading(x, c, fed, 0.0, *[0.0] * 6)
+        steps.take_field(x, c, fed, 0.0, 0.0, 0.0, 1.0, True)
+        steps.end_quarter(
+            x, c, fed[:3], np.ones(9), np.ones(4), np.ones(4), 0.0, steps.FIELD_UNKNOWN
+        )
+        steps.describe(x, c, np.ones(4), np.empty(4), np.zeros((9, 9)))
 
 
 def _tilted(accel: Float) -> Float:

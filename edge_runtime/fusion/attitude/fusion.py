@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vqf import VQF
 
 from edge_runtime.fusion.estimate import Estimate
-from edge_runtime.fusion.plausibility import ImuCheck, ImuCheckConfig, UnitCheck
+from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck, ImuCheckConfig
 from edge_runtime.signals import (
     ATTITUDE,
     IMU_ACCEL,
@@ -28,7 +28,6 @@ READING = 6  # entries of an IMU's reading in a burst: gyroscope and acceleromet
 GRAVITY = 9.80665  # m/s^2
 _AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside shows no vertical
 UPRIGHT = np.array([0.0, 0.0, GRAVITY])  # the accelerometer of an upright body at rest
-_UNITS_SECONDS = 10.0  # from the start, in which a second of rest shows the IMU's units
 _FEWEST_BRIDGED = 6  # control periods, however slow: the loop waits for a sample that long
 
 
@@ -55,7 +54,8 @@ class AttitudeFusion:
     that the first impact or launch weighs little. A row that was reset while it ran assumes
     nothing: it is lost until the accelerometer reads gravity's force.
 
-    An IMU that reads another unit in its first second of rest makes the row lost until a reset.
+    An IMU that reads another unit in its first second of rest makes the row lost until a reset, or
+    until its readings show that they are right after all.
 
     Every sub-sample of the burst is integrated at its own time or, on a robot without bursts, the
     mean once a control period. Readings that cannot be true are left out. The present rotation
@@ -91,9 +91,6 @@ class AttitudeFusion:
         self._now = 0  # readings due until now: their clock
         self._left_out = [0] * rows  # readings since the last that was used
         self._wrong = [""] * rows  # with the newest sample
-        self._units: list[UnitCheck] = []
-        self._units_left = 0  # samples in which units are still judged
-        self._watch_units()
         self._fresh = np.ones(rows, bool)
         self._any_fresh = True
         self._ran = np.zeros(rows, bool)  # whether they were ever started
@@ -102,13 +99,11 @@ class AttitudeFusion:
 
     @property
     def reason(self) -> str:
-        wrong = next((check.wrong for check in self._units if check.wrong), "")
-        if wrong or not self.lost:
-            return wrong
+        if not self.lost:
+            return ""
         return next((why for why in self._wrong if why), "no reading shows the vertical yet")
 
     def reset(self, rows: np.ndarray | None = None) -> None:
-        self._watch_units()
         self._fresh[slice(None) if rows is None else rows] = True
         for row in np.flatnonzero(self._fresh):
             self._checks[row].reset()
@@ -135,27 +130,10 @@ class AttitudeFusion:
             self._fresh &= self._waiting
             self._any_fresh = bool(self._fresh.any())
             self.lost |= self._any_fresh
-        if self._units:
-            self._judge_units()
         return self.estimates
 
     def close(self) -> None:
         pass
-
-    def _watch_units(self) -> None:
-        self._units = [UnitCheck(ImuCheckConfig()) for _ in self._filters]
-        self._units_left = round(_UNITS_SECONDS / (self._sample_time * self._parts))
-
-    def _judge_units(self) -> None:
-        # One reading of each sample has the noise that a mean would hide, and is enough.
-        for check, reading in zip(self._units, self._imu[:, -1].tolist()):
-            if not (check.wrong or check.known):
-                check.judge(self._sample_time * self._parts, reading[:3], reading[3:])
-        wrong = any(check.wrong for check in self._units)
-        self.lost |= wrong
-        self._units_left -= 1
-        if not wrong and (self._units_left <= 0 or all(check.known for check in self._units)):
-            self._units = []
 
     def _judge(self, row: int, periods: int) -> list[bool]:
         """Returns which readings can be true; a row without one for too long becomes fresh."""
@@ -167,6 +145,7 @@ class AttitudeFusion:
             usable.append(verdict.usable)
             left_out = 0 if verdict.usable else left_out + periods
             gap |= verdict.gap > 0.0 or left_out * self._sample_time > self._longest
+            gap |= verdict.reason in WRONG_UNITS
             if gap or not verdict.usable:
                 wrong = verdict.reason or wrong
         self._wrong[row] = wrong
@@ -204,9 +183,6 @@ class AttitudeFusion:
 
 
 def _check_config(control_period: float) -> ImuCheckConfig:
-    """Returns the checks that are left here.
-
-    The control loop detects a frozen IMU, and units are judged over all readings.
-    """
+    """Returns the checks that are left here: the control loop detects a frozen IMU."""
     bridge = max(ImuCheckConfig().longest_bridge, _FEWEST_BRIDGED * control_period)
-    return ImuCheckConfig(longest_bridge=bridge, frozen_after=0.0, check_units=False)
+    return ImuCheckConfig(longest_bridge=bridge, frozen_after=0.0)

@@ -199,8 +199,8 @@ class AttitudeFilter:
         )
         if told & steps.NEW_FIELD:
             vqf.setMagRef(float(x[A.strength]), float(x[A.dip]))
-        if told & steps.NEW_BIAS and self._settling(vqf):
-            self._start()  # what it has made of the first readings was wrong
+        if told & steps.NEW_BIAS and (self._settling(vqf) or self._is_lost):
+            self._start()  # what it has made of the readings before was wrong
         elif told & (steps.NEW_BIAS | steps.SHIFTED_BIAS):
             sigma = steps.REST_SIGMA if told & steps.NEW_BIAS else -1.0
             vqf.setBiasEstimate(self._bias_left(), sigma)
@@ -212,7 +212,8 @@ class AttitudeFilter:
         stamp, field = measurement
         last = float(x[A.field_stamp])
         known = vqf is not None and not vqf.getMagDistDetected()
-        repeats = steps.take_field(x, self._settings, fed, stamp, *field.tolist(), known)
+        mx, my, mz = field.tolist()
+        repeats = steps.take_field(x, self._settings, fed, stamp, mx, my, mz, known)
         if repeats <= 0:
             if repeats == steps.IMU_IS_SILENT:
                 self._reason = IMU_SILENT
@@ -257,6 +258,11 @@ class AttitudeFilter:
             health=health,
             reason=reason,
         )
+
+    @property
+    def _is_lost(self) -> bool:
+        tilt = steps.tilt_variance(self._x, self._settings)
+        return bool(tilt > self.config.lost_tilt**2)
 
     def _settling(self, vqf: VQF) -> bool:
         return bool(self._x[A.seconds] < self.config.tau_acc) and not vqf.getRestDetected()

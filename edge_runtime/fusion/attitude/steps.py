@@ -44,7 +44,7 @@ _FIELD_TIMEOUT = 1.0  # s
 _OVERSHOOT = 0.5  # of the rate at which a gyroscope clips, by which the true one may exceed it
 _CHANGE = 0.25  # of the change of rate over lost readings: how wrong the rate is meanwhile
 # Rest: the spread within a quarter, and how far the means of quarters may differ.
-_REST = 6  # quarters
+_REST, _CALM = 6, 3  # quarters after which it rests, and after which it may
 _GYRO_SPREAD, _ACCEL_SPREAD = 0.02, 0.15  # rad/s and m/s^2
 _GYRO_DRIFT, _ACCEL_DRIFT = 0.01, 0.08  # rad/s and m/s^2
 _OFFSET = 0.033  # rad/s; VQF learns by itself what is less
@@ -334,7 +334,10 @@ def end_quarter(
     told = 0
     _wander(x, c, strapdown, tilted)
     _average_axes(x, c, tilted)
-    if _rests(x):
+    rests = _rests(x)
+    if x[A.quarters] >= _CALM:
+        _distrust_stillness(x, c)
+    if rests:
         told += _learn_at_rest(x, c)
     if told == 0 and _follow_bias(x, c):
         told += SHIFTED_BIAS
@@ -449,6 +452,23 @@ def _rests(x: Numbers) -> bool:
 
 
 @compiled
+def _distrust_stillness(x: Numbers, c: Numbers) -> None:
+    """Widens the tilt where a rate would tip the body over, but gravity stays where it is."""
+    count = x[A.quarters]
+    along, rate, force = 0.0, 0.0, 0.0
+    for i in range(3):
+        off, up = x[A.rest_sums + i] / count - x[A.bias + i], x[A.rest_sums + 3 + i]
+        along += off * up
+        rate += off * off
+        force += up * up
+    tipping = max(rate - along * along / force, 0.0)
+    moved = 0.5 * math.sqrt(tipping) * count * _QUARTER * GRAVITY  # of a quarter from their mean
+    if moved < 2.0 * _ACCEL_DRIFT:
+        return  # it may turn so slowly, unseen
+    x[A.wander_variance] = max(x[A.wander_variance], 0.5 * tipping * c[K.tau_acc] ** 2)
+
+
+@compiled
 def _learn_at_rest(x: Numbers, c: Numbers) -> int:
     """Takes the gyroscope's mean at rest for its bias, if it is beyond what VQF learns by itself.
 
@@ -461,22 +481,28 @@ def _learn_at_rest(x: Numbers, c: Numbers) -> int:
         mean, up = x[A.rest_sums + i] / count, x[A.rest_sums + 3 + i] / count
         if not abs(mean) <= c[K.gyro_bias_clip]:
             return 0
-        beyond = max(beyond, abs(mean - x[A.offset + i]))
         upward += mean * up
         before += x[A.bias + i] * up
         force += up * up
     upward, before = upward / math.sqrt(force), before / math.sqrt(force)
-    if beyond < _OFFSET or _turns_about_vertical(x, upward, before):
-        return 0
-    off = 0.0
+    # What may be a turn about the vertical is left as it was.
+    kept = before - upward if _turns_about_vertical(x, upward, before) else 0.0
+    off = -((upward + kept - before) ** 2)  # of horizontal axes alone
     for i in range(3):
-        mean = x[A.rest_sums + i] / count
-        off += (mean - x[A.bias + i]) ** 2
-        x[A.offset + i] = x[A.bias + i] = mean
-    x[A.tilt_drift] += off * c[K.tau_acc] ** 2  # what it has done to the tilt
+        up = x[A.rest_sums + 3 + i] / count / math.sqrt(force)
+        bias = x[A.rest_sums + i] / count + kept * up
+        beyond = max(beyond, abs(bias - x[A.offset + i]))
+        off += (bias - x[A.bias + i]) ** 2
+    if beyond < _OFFSET:
+        return 0
+    for i in range(3):
+        up = x[A.rest_sums + 3 + i] / count / math.sqrt(force)
+        x[A.offset + i] = x[A.bias + i] = x[A.rest_sums + i] / count + kept * up
+    x[A.tilt_drift] += max(off, 0.0) * c[K.tau_acc] ** 2  # what it has done to the tilt
     x[A.tilting_sigma] = x[A.turning_sigma] = REST_SIGMA
-    x[A.learnt] = 1.0
-    x[A.quarters] = 0.0
+    if kept == 0.0:
+        x[A.learnt] = 1.0
+        x[A.quarters] = 0.0
     return NEW_BIAS
 
 
@@ -586,7 +612,7 @@ def describe(
     attitude[0], attitude[1], attitude[2], attitude[3] = _times_conjugate(
         quaternion[0], quaternion[1], quaternion[2], quaternion[3], w, -w * i, -w * j, -w * k
     )
-    tilt = _tilt_variance(x, c)
+    tilt = tilt_variance(x, c)
     covariance[0, 0] = covariance[1, 1] = tilt
     covariance[2, 2] = x[A.heading_variance] + x[A.disagreement] ** 2
     for axis in range(3, 9):
@@ -595,7 +621,7 @@ def describe(
 
 
 @compiled
-def _tilt_variance(x: Numbers, c: Numbers) -> float:
+def tilt_variance(x: Numbers, c: Numbers) -> float:
     """Returns the variance of tilt about each horizontal axis, rad^2."""
     settled = min(x[A.seconds] / c[K.tau_acc], 1.0)
     rate = 0.0

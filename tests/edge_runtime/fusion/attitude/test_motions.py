@@ -114,7 +114,7 @@ def test_a_gyroscope_that_clips_is_not_good_while_the_tilt_is_wrong(
 @pytest.mark.parametrize("rate", [10.0, 6.0])
 def test_a_slow_turner_need_not_turn_faster(rate: float, hertz: float) -> None:
     """To and fro at a steady rate, or swinging, with a magnetometer."""
-    for frequency in (0.05, 0.02):
+    for frequency in (0.05, 0.03):
         motion = Motion(
             yaw=(math.radians(rate), frequency), still=0.0, hertz=hertz, seconds=60.0, bias=0.005
         )

@@ -16,15 +16,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from estimation.attitude_motions import MOTIONS, judge, record
 from estimation.attitude_peers import madgwick, vqf_defaults
 from estimation.legged_peers import PlainInvariantFilter
-from figures import Figure, report
+from figures import Figure, report, seconds
+from vqf import VQF
 
 from edge_runtime.fusion.attitude.filter import AttitudeFilter
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
-from edge_runtime.fusion.measurement import Feet, GnssFix, Imu, Wheels
+from edge_runtime.fusion.measurement import Feet, GnssFix, Imu, Magnetometer, Wheels
 from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.replay.errors_against_reference import Errors, errors_against_reference
@@ -60,6 +62,8 @@ def main() -> int:
             figures += measure(paths, arguments.quick)
         else:
             print(f"left out: '{data / folder}' has no {pattern}; give --data", file=sys.stderr)
+    figures += over_motions(arguments.quick)
+    figures += attitude_step(arguments.quick)
     figures += durations(arguments.quick)
     if importlib.util.find_spec("sim") and importlib.util.find_spec("mujoco"):
         from estimation.estimated_robots import estimated_robots  # noqa: PLC0415  the rest needs no simulator
@@ -274,6 +278,103 @@ def bias_error(path: Path) -> float:
     run = replay_log(WheeledFilter(config), raw)
     after = min(int(np.searchsorted(run.stamp, run.stamp[0] + 20.0)), len(run.stamp) - 1)
     return float(np.abs(run.gyro_bias[after] - true).max())
+
+
+def over_motions(quick: bool) -> list[Figure]:
+    """Measures the attitude over made-up motions of every kind, beside VQF's defaults."""
+    ours, theirs, within = [], [], []
+    seeds = range(1 if quick else 5)
+    for motion in MOTIONS.values():
+        judged = [judge(record(motion, seed)) for seed in seeds]
+        ours.append(rms(np.array([found.rms(found.inclination) for found in judged])))
+        theirs.append(rms(np.array([found.rms(found.peer) for found in judged])))
+        within.append(min(found.within for found in judged))
+    rows = f"{len(MOTIONS)} kinds of motion, {len(seeds)} noises each"
+    worst = int(np.argmax(np.array(ours) - np.array(theirs)))
+    return [
+        Figure(
+            f"{rows}: inclination RMS while GOOD",
+            rms(np.array(ours)),
+            "°",
+            rms(np.array(theirs)),
+            f"VQF defaults {rms(np.array(theirs)):.2f}",
+            at_least=False,
+        ),
+        Figure(
+            f"… worst kind, {list(MOTIONS)[worst]}",
+            ours[worst],
+            "°",
+            theirs[worst] + 0.1,
+            f"VQF defaults {theirs[worst]:.2f}",
+            at_least=False,
+        ),
+        Figure(
+            "… normalised error within its 95 % bound or health not GOOD, worst recording",
+            100.0 * min(within),
+            "% of time",
+            90.0,
+        ),
+    ]
+
+
+def attitude_step(quick: bool) -> list[Figure]:
+    """Measures one IMU reading with all checks, beside a call of VQF's own binding."""
+    rng = np.random.default_rng(0)
+    count = 100  # so few that some of the runs meet no other process
+    gyro = 0.002 * rng.standard_normal((count, 3))
+    accel = np.array([0.0, 0.0, GRAVITY]) + 0.02 * rng.standard_normal((count, 3))
+    field = np.array([0.0, 18.0, -45.0]) + 0.1 * rng.standard_normal((count, 3))
+    filter_, both, bare, bare_both = AttitudeFilter(), AttitudeFilter(), VQF(0.005), VQF(0.005)
+    readings = list(zip(gyro, accel, field))
+    stamped: list[tuple[Imu, Magnetometer]] = []
+
+    def step() -> None:
+        for imu, _ in stamped:
+            filter_.predict(imu)
+
+    def peer_step() -> None:
+        for w, f, _ in readings:
+            bare.update(w, f)
+
+    def all_of_it() -> None:
+        for imu, m in stamped:
+            both.predict(imu)
+            both.update(m)
+            _ = both.estimate
+
+    def peer_all() -> None:
+        for w, f, m in readings:
+            bare_both.update(w, f, m)
+            bare_both.getQuat9D()
+
+    taken: dict[str, list[float]] = {}
+    for turn in range(100 if quick else 400):
+        stamps = 0.005 * (count * turn + np.arange(count))
+        stamped[:] = [
+            (Imu(stamp, w, f), Magnetometer(stamp, m))
+            for stamp, (w, f, m) in zip(stamps.tolist(), readings)
+        ]
+        for run in (step, peer_step, all_of_it, peer_all):
+            taken.setdefault(run.__name__, []).append(1e6 * seconds(run) / count)
+    taken = {name: sorted(times) for name, times in taken.items()}
+    undisturbed = {name: times[len(times) // 10] for name, times in taken.items()}
+    return [
+        Figure(
+            "attitude with checks, one IMU step, over a call of VQF's own binding",
+            undisturbed["step"] / undisturbed["peer_step"],
+            "x",
+            5.0,
+            f"VQF {undisturbed['peer_step']:.2f} µs",
+            at_least=False,
+        ),
+        Figure(
+            "… with magnetometer and the whole estimate",
+            undisturbed["all_of_it"] / undisturbed["peer_all"],
+            "x",
+            peer=f"VQF with magnetometer and attitude {undisturbed['peer_all']:.2f} µs",
+            at_least=False,
+        ),
+    ]
 
 
 def durations(quick: bool) -> list[Figure]:

@@ -199,7 +199,7 @@ class AttitudeFilter:
         )
         if told & steps.NEW_FIELD:
             vqf.setMagRef(float(x[A.strength]), float(x[A.dip]))
-        if told & steps.NEW_BIAS and (self._settling(vqf) or self._is_lost):
+        if told & steps.NEW_BIAS and (self._settling(vqf, float(x[A.seconds])) or self._is_lost):
             self._start()  # what it has made of the readings before was wrong
         elif told & (steps.NEW_BIAS | steps.SHIFTED_BIAS):
             sigma = steps.REST_SIGMA if told & steps.NEW_BIAS else -1.0
@@ -245,10 +245,12 @@ class AttitudeFilter:
         else:
             attitude = vqf.getQuat6D()
         carried, covariance = np.empty(4), np.zeros((9, 9))
-        tilt = steps.describe(x, self._settings, attitude, carried, covariance)
-        health, reason = self._health(tilt)
+        stamp, tilt, seconds, since_field, lost = steps.describe(
+            x, self._settings, attitude, carried, covariance
+        )
+        health, reason = self._health(tilt, seconds, since_field, lost)
         return Estimate(
-            stamp=float(x[A.stamp]),
+            stamp=stamp,
             attitude=carried,
             velocity=np.zeros(3),
             position=np.zeros(3),
@@ -264,32 +266,27 @@ class AttitudeFilter:
         tilt = steps.tilt_variance(self._x, self._settings)
         return bool(tilt > self.config.lost_tilt**2)
 
-    def _settling(self, vqf: VQF) -> bool:
-        return bool(self._x[A.seconds] < self.config.tau_acc) and not vqf.getRestDetected()
+    def _settling(self, vqf: VQF, seconds: float) -> bool:
+        return seconds < self.config.tau_acc and not vqf.getRestDetected()
 
-    def _health(self, tilt: float) -> tuple[Health, str]:
-        vqf = self._filter
-        if self._x[A.lost] == 1.0:
+    def _health(
+        self, tilt: float, seconds: float, since_field: float, lost: bool
+    ) -> tuple[Health, str]:
+        vqf, config = self._filter, self.config
+        if lost:
             return Health.LOST, self._reason
         if vqf is None:
             return Health.INITIALISING, self._reason or SETTLING
-        if self._settling(vqf):
+        if self._settling(vqf, seconds):
             return Health.INITIALISING, SETTLING
-        if tilt > self.config.lost_tilt:
+        if tilt > config.lost_tilt:
             return Health.LOST, self._reason or UNSURE
-        reason = self._reason
-        if not reason and tilt > self.config.good_tilt:
-            reason = UNSURE
-        reason = reason or self._doubt_of_heading(vqf)
+        reason = self._reason or (UNSURE if tilt > config.good_tilt else "")
+        if not reason and not math.isnan(since_field):  # else there is no magnetometer
+            reason = FIELD_SILENT
+            if since_field <= _FIELD_TIMEOUT:
+                reason = (FIELD_UNKNOWN, "", FIELD_DISTURBED)[self._field_state(vqf)]
         return (Health.DEGRADED, reason) if reason else (Health.GOOD, "")
-
-    def _doubt_of_heading(self, vqf: VQF) -> str:
-        since = self._x[A.stamp] - self._x[A.field_stamp]
-        if math.isnan(since):
-            return ""  # there is no magnetometer
-        if since > _FIELD_TIMEOUT:
-            return FIELD_SILENT
-        return (FIELD_UNKNOWN, "", FIELD_DISTURBED)[self._field_state(vqf)]
 
     def _field_state(self, vqf: VQF) -> int:
         if vqf.getMagRefNorm() == 0.0:

@@ -589,7 +589,7 @@ def _watch_field(x: Numbers, tilted: Float, heading: float, field: int) -> int:
 @compiled
 def describe(
     x: Numbers, c: Numbers, quaternion: Float, attitude: Float, covariance: Float
-) -> float:
+) -> tuple[float, float, float, float, bool]:
     """Writes the attitude, carried over the delay, and its covariance.
 
     Args:
@@ -600,7 +600,8 @@ def describe(
         covariance: (9, 9); its diagonal is written.
 
     Returns:
-        The standard deviation of the tilt about each horizontal axis, rad.
+        The stamp, s; the standard deviation of the tilt about each horizontal axis, rad; s since
+        the start, and since the last reading of the magnetometer; whether the attitude is lost.
     """
     half = 0.5 * c[K.delay]
     i, j, k = (
@@ -617,7 +618,8 @@ def describe(
     covariance[2, 2] = x[A.heading_variance] + x[A.disagreement] ** 2
     for axis in range(3, 9):
         covariance[axis, axis] = 1e6  # (m/s)^2 and m^2 of what this filter does not estimate
-    return math.sqrt(tilt)
+    since = x[A.stamp] - x[A.field_stamp]
+    return x[A.stamp], math.sqrt(tilt), x[A.seconds], since, x[A.lost] == 1.0
 
 
 @compiled

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from estimation.attitude_motions import MOTIONS, Motion, judge, record
 
 from edge_runtime.fusion.attitude import filter as attitude_filter
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
@@ -11,7 +12,6 @@ from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.measurement import Imu
 from edge_runtime.fusion.plausibility import GRAVITY, SATURATED
 from edge_runtime.signals import Float
-from tests.edge_runtime.fusion.attitude.motions import MOTIONS, Motion, judge, record
 
 
 @pytest.mark.parametrize("name", MOTIONS)

@@ -1,4 +1,4 @@
-"""Made-up motions of every kind, what an IMU reads of them, and VQF's defaults beside ours."""
+"""Makes up motions of every kind and what an IMU reads of them; VQF's defaults run beside ours."""
 
 import math
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import Imu, Magnetometer
 from edge_runtime.fusion.plausibility import GRAVITY
+from edge_runtime.replay.errors_against_reference import BOUNDS
 from edge_runtime.rotations import multiply, rotation_matrix
-from edge_runtime.signals import Float
+from edge_runtime.signals import Bool, Float, Index
 
 FIELD = np.array([0.0, 20.0, -43.0])  # uT
-BOUNDS = {2: 7.378, 3: 9.348}  # 97.5 % of chi-squared, by degrees of freedom
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A kind of motion, and the sensors that see it."""
+    """Describes a kind of motion, and the sensors that see it."""
 
     rate: float = 0.0  # rad/s RMS of each axis
     turns: float = 0.8  # Hz, up to which the rate changes
@@ -42,7 +42,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class Recording:
-    """What is read at each moment, and the truth, (K, ...)."""
+    """Holds what is read at each moment, and the truth, (K, ...)."""
 
     stamp: Float
     gyro: Float
@@ -95,11 +95,12 @@ def record(motion: Motion, seed: int = 0) -> Recording:
 
 
 def _smooth(rng: np.random.Generator, count: int, cutoff: float) -> Float:
-    """Noise below a frequency, relative to that of the samples; (K, 3) of RMS 1."""
+    """Returns noise below a frequency, relative to that of the samples, (K, 3) of RMS 1."""
     spectrum = np.fft.rfft(rng.standard_normal((count, 3)), axis=0)
     frequency = np.fft.rfftfreq(count)[:, None]
     noise = np.fft.irfft(spectrum / (1.0 + (frequency / cutoff) ** 4), count, axis=0)
-    return noise / noise.std(axis=0)
+    unit: Float = noise / noise.std(axis=0)
+    return unit
 
 
 def _integrate(
@@ -131,10 +132,10 @@ def _integrate(
 
 @dataclass(frozen=True)
 class Judged:
-    """What an estimator said along a recording, and how wrong it was."""
+    """Holds what an estimator said along a recording, and how wrong it was."""
 
     stamp: Float
-    health: np.ndarray
+    health: Index
     reasons: Sequence[str]
     inclination: Float  # rad, of ours
     peer: Float  # rad, of VQF's defaults
@@ -142,16 +143,18 @@ class Judged:
     freedom: int
 
     @property
-    def good(self) -> np.ndarray:
-        return self.health == Health.GOOD
+    def good(self) -> Bool:
+        """Returns where it said GOOD, (K,)."""
+        good: Bool = self.health == Health.GOOD
+        return good
 
     @property
     def within(self) -> float:
-        """Share of time within 95 % bounds, or not said to be good."""
-        return float(np.mean(~self.good | (self.nees <= BOUNDS[self.freedom])))
+        """Returns the share of time within the upper 95 % bound, or not said to be GOOD."""
+        return float(np.mean(~self.good | (self.nees <= BOUNDS[self.freedom][1])))
 
     def rms(self, inclination: Float) -> float:
-        """RMS in degrees while GOOD; 0 if it never is."""
+        """Returns the RMS of inclinations while GOOD, degrees; 0 if it never is."""
         good = inclination[self.good]
         return math.degrees(math.sqrt(float(np.mean(good**2)))) if len(good) else 0.0
 
@@ -185,7 +188,7 @@ def judge(seen: Recording, config: AttitudeConfig | None = None, every: int = 10
 
 
 def _errors(truth: Float, attitude: Float) -> tuple[Float, Float]:
-    """Rotation vectors in the world and inclinations, rad, of truth over estimate."""
+    """Returns rotation vectors in the world and inclinations, rad, of truth over estimate."""
     off = multiply(truth, attitude * [1.0, -1.0, -1.0, -1.0])
     off *= np.where(off[:, :1] < 0.0, -1.0, 1.0)
     sine = np.linalg.norm(off[:, 1:], axis=1, keepdims=True)
@@ -193,25 +196,22 @@ def _errors(truth: Float, attitude: Float) -> tuple[Float, Float]:
     return vector, 2.0 * np.arccos(np.clip(np.hypot(off[:, 0], off[:, 3]), 0.0, 1.0))
 
 
-HAND = Motion(rate=2.0, push=2.0)
-FLYING = Motion(rate=0.4, turns=0.7, push=1.0, pushes=0.3, levels=0.8, hertz=200.0)
-WALKING = Motion(rate=0.4, turns=2.0, push=1.5, pushes=2.0, levels=0.8, step=15.0)
 MOTIONS = {
-    "by hand": HAND,
+    "by hand": Motion(rate=2.0, push=2.0),
     "by hand, consumer's bias": Motion(rate=2.0, push=2.0, bias=0.08),
     "by hand, consumer's bias, no rest": Motion(rate=2.0, push=2.0, bias=0.06, still=0.0),
     "by hand, without a field": Motion(rate=2.0, push=2.0, bias=0.05, has_field=False),
     "by hand, 50 Hz": Motion(rate=1.5, push=1.0, hertz=50.0),
     "by hand, clipped at 3 rad/s": Motion(rate=2.0, push=1.0, clip=3.0),
     "by hand, clipped at 4.36 rad/s": Motion(rate=2.5, push=1.0, clip=4.36, hertz=200.0),
-    "flying": FLYING,
+    "flying": Motion(rate=0.4, turns=0.7, push=1.0, pushes=0.3, levels=0.8, hertz=200.0),
     "flying, consumer's bias": Motion(
         rate=0.4, turns=0.7, push=1.0, pushes=0.3, levels=0.8, hertz=200.0, bias=0.1
     ),
     "flying past magnets": Motion(
         rate=0.4, turns=0.7, push=1.0, pushes=0.3, levels=0.8, hertz=200.0, magnet=30.0
     ),
-    "walking": WALKING,
+    "walking": Motion(rate=0.4, turns=2.0, push=1.5, pushes=2.0, levels=0.8, step=15.0),
     "walking, clipped at 2 g": Motion(
         rate=0.4, turns=2.0, push=1.5, pushes=2.0, levels=0.8, step=15.0, accel_clip=19.6, bias=0.03
     ),

@@ -29,7 +29,7 @@ _EXTREMES = 10.0  # s after which extremes are forgotten to 1/e
 
 
 class CheckState(NamedTuple):
-    """Where each number of the state stands; a reading is gyroscope, then accelerometer."""
+    """Says where each number of the state stands; a reading is gyroscope, then accelerometer."""
 
     stamp: int = 0  # s, of the last reading whose time was right
     used: int = 1  # s, of the last usable one
@@ -60,7 +60,7 @@ class CheckState(NamedTuple):
 
 
 class CheckSettings(NamedTuple):
-    """Where each setting stands, in the order of `ImuCheckConfig`."""
+    """Says where each setting stands, in the order of `ImuCheckConfig`."""
 
     gyro_range: int = 0
     accel_range: int = 1

@@ -24,7 +24,7 @@ UNDECIDED, RIGHT = 0.0, 3.0  # opinions beside the two units
 
 
 class UnitState(NamedTuple):
-    """Where each number of the state stands, counted from its first."""
+    """Says where each number of the state stands, counted from its first."""
 
     seconds: int = 0
     readings: int = 1

@@ -100,7 +100,7 @@ class ImuCheck:
 
     @property
     def newest(self) -> float:
-        """Stamp of the last reading whose time was right, s; NaN if there was none."""
+        """Returns the stamp of the last reading whose time was right, s; NaN if there was none."""
         return float(self.state[S.stamp])
 
     def check(self, imu: Imu) -> ImuVerdict:

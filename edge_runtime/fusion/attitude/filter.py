@@ -187,7 +187,7 @@ class AttitudeFilter:
 
     def _end_quarter(self, vqf: VQF) -> None:
         x, state = self._x, vqf.state
-        told = steps.end_quarter(
+        news = steps.end_quarter(
             x,
             self._settings,
             np.array(state["bias"]),
@@ -197,12 +197,12 @@ class AttitudeFilter:
             state["delta"],
             self._field_state(vqf),
         )
-        if told & steps.NEW_FIELD:
+        if news & steps.NEW_FIELD:
             vqf.setMagRef(float(x[A.strength]), float(x[A.dip]))
-        if told & steps.NEW_BIAS and (self._settling(vqf, float(x[A.seconds])) or self._is_lost):
+        if news & steps.NEW_BIAS and (self._settling(vqf, float(x[A.seconds])) or self._is_lost):
             self._start()  # what it has made of the readings before was wrong
-        elif told & (steps.NEW_BIAS | steps.SHIFTED_BIAS):
-            sigma = steps.REST_SIGMA if told & steps.NEW_BIAS else -1.0
+        elif news & (steps.NEW_BIAS | steps.SHIFTED_BIAS):
+            sigma = steps.REST_SIGMA if news & steps.NEW_BIAS else -1.0
             vqf.setBiasEstimate(self._bias_left(), sigma)
 
     def update(self, measurement: Measurement) -> bool:

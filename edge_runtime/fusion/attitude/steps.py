@@ -63,7 +63,7 @@ _DISAGREEING = 3.0  # s over which the heading's innovations are averaged
 
 
 class AttitudeState(NamedTuple):
-    """Where each number of the state stands; the state of the reading's check comes first."""
+    """Says where each number of the state stands; the state of the reading's check comes first."""
 
     stamp: int = S.size  # s, of the last reading that was used
     gyro: int = S.size + 1  # 3, rad/s, as last used
@@ -109,7 +109,7 @@ class AttitudeState(NamedTuple):
 
 
 class AttitudeSettings(NamedTuple):
-    """Where each setting stands; those of the reading's check come first."""
+    """Says where each setting stands; those of the reading's check come first."""
 
     tau_acc: int = C.size
     tau_mag: int = C.size + 1
@@ -326,27 +326,27 @@ def end_quarter(
         field: FIELD_UNKNOWN, FIELD_KNOWN or FIELD_DISTURBED, as VQF sees it.
 
     Returns:
-        What VQF is to be told: NEW_BIAS (of REST_SIGMA), SHIFTED_BIAS, NEW_FIELD, a sum or 0.
+        What is new to VQF: NEW_BIAS (of REST_SIGMA), SHIFTED_BIAS, NEW_FIELD, a sum or 0.
     """
     for i in range(3):
         x[A.bias + i] = x[A.offset + i] + vqf_bias[i]
     _spread_of_bias(x, bias_covariance, tilted)
-    told = 0
+    news = 0
     _wander(x, c, strapdown, tilted)
     _average_axes(x, c, tilted)
     rests = _rests(x)
     if x[A.quarters] >= _CALM:
         _distrust_stillness(x, c)
     if rests:
-        told += _learn_at_rest(x, c)
-    if told == 0 and _follow_bias(x, c):
-        told += SHIFTED_BIAS
+        news += _learn_at_rest(x, c)
+    if news == 0 and _follow_bias(x, c):
+        news += SHIFTED_BIAS
     if x[A.stamp] - x[A.field_stamp] < _FIELD_TIMEOUT:
-        told += _watch_field(x, tilted, heading, field)
+        news += _watch_field(x, tilted, heading, field)
     x[A.quarter] = x[A.readings] = 0.0
     for i in range(6):
         x[A.sums + i] = x[A.squares + i] = 0.0
-    return told
+    return news
 
 
 @compiled

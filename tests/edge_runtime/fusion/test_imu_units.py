@@ -22,7 +22,7 @@ def stream(
     seed: int = 0,
     noise: float = NOISE,
 ) -> Iterator[Imu]:
-    """A body that turns as told, about world axes that hardly tip it; `mounted` rolls its IMU."""
+    """A body that turns at a rate, about world axes that hardly tip it; `mounted` rolls its IMU."""
     rng = np.random.default_rng(seed)
     c, s = math.cos(mounted), math.sin(mounted)
     turn = np.array([[1, 0, 0], [0, c, s], [0, -s, c]])

@@ -200,3 +200,17 @@ def test_a_row_out_of_its_senses_leaves_the_others_alone() -> None:
         assert (attitude[0] == expected[0]).all()
         assert both.lost == (12 <= step < 20)
     assert not alone.lost
+
+
+@pytest.mark.parametrize("burst", [0, BURST])
+def test_turning_to_and_fro_from_the_first_sample_it_is_not_lost(burst: int) -> None:
+    """Level, with the yaw rate of a robot that looks around, and the noise of a usual IMU."""
+    fusion, rng = AttitudeFusion(PERIOD, burst), np.random.default_rng(0)
+    for step in range(500):
+        gyro = 0.003 * rng.standard_normal((1, 3))
+        gyro[0, 2] += np.sin(np.pi * step * PERIOD)
+        sample = readings(gyro, pitched(0.0) + 0.03 * rng.standard_normal((1, 3)))
+        noise = 0.003 * rng.standard_normal((BURST, 6))
+        sample["imu_burst"] += noise.ravel().astype(np.float32)
+        fusion.update(sample)
+        assert (fusion.lost, fusion.reason) == (False, "")

@@ -8,25 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rosbags.typesys import Stores, get_typestore
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_exp
 from edge_runtime.signals import IMU_GYRO
-from sim2edge_ros.edge import odometry
 from sim2edge_ros.edge.odometry import OdometryPublisher, covariances
 
 LEVER = (0.1, -0.05, 0.3)  # m, of the IMU in the base
+STORE = get_typestore(Stores.ROS2_JAZZY)
 BIAS = np.array((0.01, -0.02, 0.03))
 vectors = st.lists(st.floats(-2.0, 2.0), min_size=3, max_size=3).map(np.array)
-
-
-class Transforms:
-    """As tf2_msgs/TFMessage, which is not on PyPI."""
-
-    def __init__(self, transforms: list[Any]) -> None:
-        self.transforms = transforms
 
 
 class FakeNode:
@@ -62,11 +56,6 @@ def imu(attitude: np.ndarray, velocity: np.ndarray, position: np.ndarray) -> Est
     )
 
 
-@pytest.fixture(autouse=True)
-def with_transforms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(odometry, "tf_message", lambda: Transforms)
-
-
 def numbers(of: Any, axes: str = "xyz") -> np.ndarray:
     return np.array([getattr(of, axis) for axis in axes])
 
@@ -94,11 +83,14 @@ def test_the_bases_pose_follows_from_the_imus(
     np.testing.assert_allclose(numbers(message.twist.twist.angular), rate, atol=1e-6)
     assert (message.header.frame_id, message.child_frame_id) == ("h1/odom", "h1/base_link")
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1795917000, 250_000_000)
-    ((transform,),) = (m.transforms for m in node.sent["/tf"])
-    assert transform.header == message.header
+    (data,) = node.sent["/tf"]
+    (transform,) = STORE.deserialize_cdr(data, "tf2_msgs/msg/TFMessage").transforms  # type: ignore[attr-defined]
+    assert transform.header.frame_id == "h1/odom"
+    stamp = transform.header.stamp
+    assert (stamp.sec, stamp.nanosec) == (1795917000, 250_000_000)
     assert transform.child_frame_id == "h1/base_link"
     np.testing.assert_allclose(numbers(transform.transform.translation), place, atol=1e-6)
-    assert transform.transform.rotation == message.pose.pose.orientation
+    np.testing.assert_allclose(numbers(transform.transform.rotation, "wxyz"), attitude)
 
 
 def test_unknown_estimates_are_not_published() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 
@@ -14,7 +13,8 @@ from edge_runtime.loop.tick import Tick
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signals import IMU_GYRO, Float
 from sim2edge_ros.messages import topics
-from sim2edge_ros.settings.distro import tf_message
+from sim2edge_ros.messages.tf_message import tf_message
+from sim2edge_ros.messages.transforms import TransformsMessage
 
 _ZERO = np.zeros(3)
 _NOWHERE = Estimate(
@@ -57,9 +57,7 @@ class OdometryPublisher:
         self._tf: Any = None
         kind = tf_message() if tf else None
         if kind is not None:
-            self._transform = TransformStamped(child_frame_id=base_frame)
-            self._transform.header.frame_id = odom_frame
-            self._tf_message = kind(transforms=[self._transform])
+            self._transform = TransformsMessage([(odom_frame, base_frame)])
             self._tf = node.create_publisher(kind, topics.TF, topics.STATE)
         # Once in advance: for its first product of matrices OpenBLAS allocates tens of MB, which
         # holds the interpreter for 80 ms where memory is locked.
@@ -116,12 +114,10 @@ class OdometryPublisher:
         pose.covariance, twist.covariance = covariances(estimate, turn)
 
     def _send_transform(self) -> None:
-        pose, transform = self._message.pose.pose, self._transform.transform
-        self._transform.header.stamp = self._message.header.stamp
-        at, to = transform.translation, pose.position
-        at.x, at.y, at.z = to.x, to.y, to.z
-        transform.rotation = pose.orientation
-        self._tf.publish(self._tf_message)
+        stamp, pose = self._message.header.stamp, self._message.pose.pose
+        at, to = pose.position, pose.orientation
+        poses = np.array([[at.x, at.y, at.z, to.x, to.y, to.z, to.w]])
+        self._tf.publish(self._transform.pack(stamp.sec * 1_000_000_000 + stamp.nanosec, poses))
 
 
 def covariances(estimate: Estimate, turn: Float) -> tuple[Float, Float]:

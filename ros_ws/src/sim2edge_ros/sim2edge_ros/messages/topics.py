@@ -15,7 +15,8 @@ FIX = "fix"  # sensor_msgs/NavSatFix
 FIX_VELOCITY = "fix_velocity"  # geometry_msgs/TwistWithCovarianceStamped, east-north-up
 CMD_VEL = "cmd_vel"  # geometry_msgs/Twist or TwistStamped
 ODOMETRY = "odometry/filtered"  # nav_msgs/Odometry
-TF = "/tf"
+TF, TF_STATIC = "/tf", "/tf_static"  # tf2_msgs/TFMessage
+MODEL = "robot_description"  # std_msgs/String
 DIAGNOSTICS = "/diagnostics"  # diagnostic_msgs/DiagnosticArray
 CLOCK = "/clock"
 # Topics of the controllers that come with ros2_control.

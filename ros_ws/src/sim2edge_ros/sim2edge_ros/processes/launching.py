@@ -126,7 +126,8 @@ def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
     made: list[Any] = [LogInfo(msg=f"without effect: {line}") for line in lost]
     made.append(make("edge_node", edge, LifecycleNode))
     if simulated:
-        made.append(make("sim_node", {**clock, **_numbers(given, "speed")}))
+        own_model = {"model": given[_STATE_PUBLISHER] == "auto" and not _has_state_publisher()}
+        made.append(make("sim_node", {**clock, **own_model, **_numbers(given, "speed")}))
     if given["record"]:
         made.append(make(_RECORDER, {"folder": given["record"], **time}))
     wanted = given[_STATE_PUBLISHER]
@@ -172,13 +173,20 @@ def _ended(node: str, failed: set[str], event: Any, context: Any) -> list[Any]:
     raise UserError(f"{node} refused its parameters; its last line says why")
 
 
+def _has_state_publisher() -> bool:
+    """Returns whether ROS's robot_state_publisher is installed."""
+    try:
+        get_package_prefix(_STATE_PUBLISHER)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def _state_publisher(
     robot: str, namespace: str, time: dict[str, Any], shared: dict[str, Any]
 ) -> Any:
     """Publishes the frames of the links, with the prefix of the nodes' own frames."""
-    try:
-        get_package_prefix(_STATE_PUBLISHER)
-    except PackageNotFoundError:
+    if not _has_state_publisher():
         return LogInfo(msg=f"{_STATE_PUBLISHER} is not installed: no frames of the robot's links")
     prefix = namespace.strip("/")
     parameters = {

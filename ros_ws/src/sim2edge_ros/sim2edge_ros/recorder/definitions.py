@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from sim2edge_ros.messages.tf_message import DEFINITION
+
 _PLAIN = {
     *("bool", "byte", "char", "float32", "float64", "string", "wstring"),
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
@@ -48,6 +50,8 @@ def installed(package: str, name: str) -> str:
     Raises:
         LookupError: it is not installed.
     """
+    if (package, name) == ("tf2_msgs", "TFMessage"):
+        return DEFINITION
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         raise LookupError(f"package '{package}' is not installed")

@@ -17,6 +17,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from edge_runtime.errors import UserError
+from sim2edge_ros.messages.tf_message import NAME as TF_MESSAGE
+from sim2edge_ros.messages.tf_message import tf_message
 from sim2edge_ros.node_process import end_event, initialize, refuse, split_name
 from sim2edge_ros.recorder.bag import Bag, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
@@ -138,8 +140,11 @@ class RecorderNode(Node):
 
     def _subscribe(self, topic: Topic, qos: QoSProfile) -> None:
         name = topic.name
-        package, _, message = topic.type.split("/")
-        message_class = getattr(importlib.import_module(f"{package}.msg"), message)
+        if topic.type == TF_MESSAGE and (made := tf_message()) is not None:
+            message_class = made
+        else:
+            package, _, message = topic.type.split("/")
+            message_class = getattr(importlib.import_module(f"{package}.msg"), message)
         put = partial(self._writer.put, name)
         subscription = self.create_subscription(message_class, name, put, qos, raw=True)
         self._recorded[name] = _Recorded(topic, qos, subscription)

@@ -54,13 +54,6 @@ def uses_fast_dds() -> bool:
     return "fastrtps" in (get_rmw_implementation_identifier() or "")
 
 
-def tf_message() -> Any | None:
-    """Returns the class of `/tf` where its package is installed; it is not on PyPI."""
-    if importlib.util.find_spec("tf2_msgs") is None:
-        return None
-    return importlib.import_module("tf2_msgs.msg").TFMessage
-
-
 def steady_clock() -> Any:
     """Returns a clock that goes on while simulated time stands still; Humble has it elsewhere."""
     clock = importlib.import_module("rclpy.clock")

@@ -81,7 +81,7 @@ class EdgeParameters(RobotParameters):
     odometry_rate: float = setting(50.0, unit="Hz", at_least=0.0, at_most=1000.0)
     """The rate of `odometry/filtered` and its TF, at most the control rate; 0: none."""
     publish_tf: bool = True
-    """Whether to send odom to base_link on /tf where tf2_msgs is installed."""
+    """Whether to send odom to base_link on /tf."""
     cpu: int = same_as(RealtimeConfig, "cpu", allowed="a CPU that is there")
     lock_memory: bool = same_as(RealtimeConfig, "lock_memory")
 
@@ -107,6 +107,7 @@ class SimParameters(RobotParameters):
     )
     """The commands that the robot takes: 'forward' (forward_*_controller), 'trajectory'
     (joint_trajectory_controller) or 'twist' (ackermann_steering_controller)."""
+    model: bool = setting(True, "Whether to publish robot_description, /tf_static and /tf of it.")
     datum: str = setting("48.0 11.0 500.0", allowed="three numbers with spaces between")
     """The latitude and longitude (degrees) and height (m) of the world's origin."""
 

@@ -21,6 +21,7 @@ from sim2edge_ros.settings.parameters import SimParameters
 from sim2edge_ros.simulator import robot_files
 from sim2edge_ros.simulator.command_subscriber import CommandSubscriber
 from sim2edge_ros.simulator.lockstep import LockstepSimulation
+from sim2edge_ros.simulator.model_publisher import ModelPublisher
 from sim2edge_ros.simulator.requests import StopAtRest, serve_reset
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer
@@ -86,6 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
         parameters = declare(node, SimParameters)
         robot, server = make_simulation(node, parameters)
         serve_reset(node, robot.simulated)
+        if parameters.model:
+            urdf = robot_file.model(parameters.robot).read_text()
+            ModelPublisher(node, urdf, frames(node.get_namespace(), parameters).prefix)
         stop.server = server
     except UserError as error:
         return refuse(context, NAME, error)

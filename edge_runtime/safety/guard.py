@@ -1,5 +1,6 @@
 """Compares each tick's measures with the declared rules."""
 
+import math
 from collections.abc import Sequence
 
 from edge_runtime.safety.rules import Fault, Reaction, Rule
@@ -22,9 +23,22 @@ class Guard:
         self.trusts_policy = True  # whether all broken rules leave the policy sound
         self._distrusts = False  # whether a latched rule does not leave the policy sound
         self._limits = [(index, rule.fault, rule.limit) for index, rule in enumerate(self.rules)]
+        # By fault, the limit below which no rule is broken.
+        self._lowest = [
+            min((rule.limit for rule in self.rules if rule.fault is fault), default=math.inf)
+            for fault in Fault
+        ]
 
     def check(self, tick: int) -> Reaction:
         """Returns the reaction due in this tick; a measure that is NaN exceeds every limit."""
+        for measure, lowest in zip(self.measures, self._lowest):
+            if not measure <= lowest:
+                return self._react(tick)
+        self.trusts_policy = not self._distrusts
+        return self.latched
+
+    def _react(self, tick: int) -> Reaction:
+        """Returns the reaction due in a tick in which some rule is broken."""
         due = self.latched
         measures = self.measures
         self.trusts_policy = not self._distrusts

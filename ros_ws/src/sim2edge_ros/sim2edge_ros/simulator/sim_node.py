@@ -12,6 +12,7 @@ from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot
 from sim.tasks.task import find_robot_task
 from sim2edge_ros.messages.spin import spin
+from sim2edge_ros.model.model_publisher import ModelPublisher
 from sim2edge_ros.node_process import initialize, refuse, split_name
 from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.settings import robot_file
@@ -21,7 +22,6 @@ from sim2edge_ros.settings.parameters import SimParameters
 from sim2edge_ros.simulator import robot_files
 from sim2edge_ros.simulator.command_subscriber import CommandSubscriber
 from sim2edge_ros.simulator.lockstep import LockstepSimulation
-from sim2edge_ros.simulator.model_publisher import ModelPublisher
 from sim2edge_ros.simulator.requests import StopAtRest, serve_reset
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher
 from sim2edge_ros.simulator.server import RosServer

@@ -1,5 +1,6 @@
 """The moving model is shown without tf2_msgs, which PyPI does not have."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from std_msgs.msg import String
 
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.tf_message import tf_message
+from sim2edge_ros.model.model_publisher import Joints, ModelPublisher
 from sim2edge_ros.settings import robot_file
-from sim2edge_ros.simulator.model_publisher import Joints, ModelPublisher
-from tests.ros.graph.ros_graph import up
+from tests.ros.graph.ros_graph import Probe, running, up
 from tests.ros.recorder.bags import rosbags_values
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -105,6 +106,19 @@ def test_frames_and_model_come_over_dds(node: Any) -> None:
     assert min(t.header.stamp.sec for t in moving.values()) > 0
     executor.shutdown()
     speaker.destroy_node()
+
+
+def test_a_real_robots_node_publishes_its_model_or_says_what_is_missing(node: Any) -> None:
+    command = [sys.executable, "-m", "sim2edge_ros.model.model_node", "--ros-args", "-p"]
+    with running([*command, "robot:=no_such"]) as graph:
+        assert graph.process.wait(60.0) == 2
+    assert "model_node: robot 'no_such' has no URDF; it belongs at" in graph.output
+    models: list[Any] = []
+    node.create_subscription(String, topics.MODEL, models.append, topics.LATCHED)
+    with running([*command, "robot:=vehicle"]) as graph:
+        Probe(node).until(lambda: bool(models), "the model comes")
+        assert graph.interrupt() == 0
+    assert models[0].data == robot_file.model("vehicle").read_text()
 
 
 @pytest.mark.slow

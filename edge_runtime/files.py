@@ -115,17 +115,29 @@ def read_file(path: Path, kind: str, largest: int) -> bytes:
     try:
         at = follow(path)
         number = descriptor(at)
-        mode = os.stat(at).st_mode
-        if number is None and not stat.S_ISREG(mode):
-            what = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
-            raise UserError(f"{kind} {path} is a {what}; name a file")
+        if number is None:
+            check_file(path, kind)
         with open(at if number is None else os.dup(number), "rb") as file:
-            content = file.read(largest + 1)
+            is_larger = os.fstat(file.fileno()).st_size > largest
+            content = b"" if is_larger else file.read(largest + 1)
     except OSError as error:
         raise UserError(f"cannot read {kind} {path}: {error.strerror}") from None
-    if len(content) > largest:
+    if is_larger or len(content) > largest:
         raise UserError(f"{kind} {path} is too large; {largest / 1e6:g} MB are the most")
     return content
+
+
+def check_file(path: Path, kind: str) -> None:
+    """Refuses what is there but no plain file, of which some would be waited for without end.
+
+    Raises:
+        UserError: it is a folder, a pipe or a device.
+    """
+    with suppress(OSError):  # its reader says what is not there
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            what = "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
+            raise UserError(f"{kind} {path} is a {what}; name a file")
 
 
 def write_file(path: Path, content: bytes | str) -> None:
@@ -197,8 +209,10 @@ def follow(path: Path) -> Path:
 
 def descriptor(path: Path) -> int | None:
     """Returns the number under which this process has a file open, of a path such as /dev/fd/63."""
-    path = follow(path)
-    return int(path.name) if path.is_symlink() and path.name.isdigit() else None
+    with suppress(OSError):  # it can be no open file
+        path = follow(path)
+        return int(path.name) if path.is_symlink() and path.name.isdigit() else None
+    return None
 
 
 def open_stream(path: Path, given: Path | None = None) -> int | None:

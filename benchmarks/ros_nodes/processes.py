@@ -39,7 +39,7 @@ def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE)
 
 def processor_seconds(pid: int) -> float:
     """Returns the user and system time of a process, s; see proc(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -199,7 +199,7 @@ class RobotServer:
         try:
             # The kernel releases the lock when the process ends, even if it crashes.
             fcntl.flock(self._file, fcntl.LOCK_EX)
-            os.ftruncate(self._file, size)
+            _reserve(self._file, size, self.path.parent)
             self._memory = mmap.mmap(self._file, size)
             self._memory[: _HEADER.size] = _HEADER.pack(_MAGIC, len(document))
             self._memory[_HEADER.size : _HEADER.size + len(document)] = document
@@ -255,6 +255,21 @@ class RobotServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _reserve(file: int, size: int, folder: Path) -> None:
+    """Gives a file its size; what is only promised would end the process when it is written.
+
+    Raises:
+        UserError: there is no room.
+    """
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        raise UserError(
+            f"the shared memory in {folder} has no room for {size / 1e3:.0f} kB ({error.strerror});"
+            " make it larger, in a container by --shm-size, or free some"
+        ) from None
 
 
 def _take_name(building: Path, path: Path, name: str) -> None:

@@ -106,7 +106,7 @@ def _train(config: DemoConfig) -> list[Path]:
 
 def _evaluate(run: Path, result: Path) -> dict[str, float]:
     _sim2edge("eval", run, "--episodes", 50, "--seconds", 10, "--json", result)
-    summary: dict[str, float] = json.loads(result.read_text())["result"]
+    summary: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))["result"]
     return summary
 
 

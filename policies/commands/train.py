@@ -100,7 +100,15 @@ def main(config: TrainConfig) -> int:
     origin = _origin(config) if config.resume is None else {}
     run = RunFolder(_new_folder(config)) if config.resume is None else RunFolder.open(config.resume)
     with run.locked():
-        return _train_in(run, config, origin)
+        try:
+            return _train_in(run, config, origin)
+        except MemoryError as error:
+            if not run.has_checkpoint:
+                run.discard()
+            raise UserError(
+                f"memory is too short for {config.num_envs} simulations ({error}); take a smaller "
+                "--num-envs"
+            ) from None
 
 
 def _train_in(run: RunFolder, config: TrainConfig, origin: dict[str, Any]) -> int:

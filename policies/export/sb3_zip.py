@@ -24,7 +24,7 @@ from stable_baselines3.td3.policies import Actor as TD3Actor
 from torch import nn
 
 from edge_runtime.errors import UserError
-from edge_runtime.files import write_file
+from edge_runtime.files import check_file, write_file
 from edge_runtime.signals import Array
 from policies.export.vec_normalize import Normalizer
 from policies.train.actor_critic import AsymmetricActorCritic, AsymmetricFeatures
@@ -237,6 +237,7 @@ def read_sb3_model(path: Path) -> SB3Model:
     Raises:
         UserError: the file is none, or damaged.
     """
+    check_file(path, "model")
     try:
         with zipfile.ZipFile(path) as archive:
             data = json.loads(archive.read("data"))

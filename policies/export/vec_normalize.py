@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import UserError
+from edge_runtime.files import check_file
 
 NAME = "vecnormalize.pkl"  # as RL Zoo calls it
 _ZOO = ("args.yml", "config.yml")  # beside it, in a folder that RL Zoo wrote
@@ -67,6 +68,7 @@ def read_normalizer(path: Path) -> Normalizer | None:
     Raises:
         UserError: the file cannot be read, or is something else.
     """
+    check_file(path, "normalizer")
     try:
         with path.open("rb") as file:
             state = _Unpickler(file).load().__dict__

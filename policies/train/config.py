@@ -107,7 +107,7 @@ def check(config: TrainConfig) -> None:
     """
     fields.check(config, "--")
     config.task.check()
-    if config.sac.buffer_size < config.num_envs:
+    if config.algorithm != "ppo" and config.sac.buffer_size < config.num_envs:
         raise UserError(
             f"--sac.buffer-size is {config.sac.buffer_size}; it must hold a transition of each of "
             f"the {config.num_envs} simulations"

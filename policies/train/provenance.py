@@ -2,9 +2,11 @@
 
 import os
 import platform
+import resource
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def hardware() -> str:
     """Returns the name of the processor, and how many cores this process may use."""
     name = platform.processor() or platform.machine()
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     for line in lines:
@@ -59,6 +61,24 @@ def hardware() -> str:
 def cores() -> int:
     """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def free_memory() -> int:
+    """Returns how many bytes this process may still take; of the machine, or of its container."""
+    limits = [resource.getrlimit(resource.RLIMIT_AS)[0]]
+    with suppress(OSError, ValueError):
+        fields = dict(
+            line.split(":")
+            for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        )
+        limits.append(1024 * int(fields["MemAvailable"].split()[0]))
+    with suppress(OSError, ValueError):  # "max" where there is no limit
+        folder = Path("/sys/fs/cgroup")
+        limit, used = (
+            int((folder / f"memory.{n}").read_text(encoding="utf-8")) for n in ("max", "current")
+        )
+        limits.append(limit - used)
+    return min((limit for limit in limits if limit >= 0), default=sys.maxsize)
 
 
 def _package_versions() -> dict[str, str]:

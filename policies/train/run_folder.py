@@ -107,9 +107,9 @@ class RunFolder:
         )
 
     def discard(self) -> None:
-        """Removes a run that could not be set up; what else is in its folder stays."""
-        for name in (CONFIG, RECORD):
-            (self.path / name).unlink(missing_ok=True)
+        """Removes a run that has saved nothing; what else is in its folder stays."""
+        for path in (self.path / CONFIG, self.path / RECORD, *self.path.glob("events.out.*")):
+            path.unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
 

@@ -1,5 +1,6 @@
 """Runs one training: the batch, the algorithm on it, and what is saved of both."""
 
+import math
 import time
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from policies.train.actor_network import read_actor
 from policies.train.algorithms import find_learner, make_algorithm
 from policies.train.checkpoint import begin_with, capture, restore, spent
 from policies.train.config import TrainConfig
-from policies.train.provenance import cores
+from policies.train.provenance import cores, free_memory
 from policies.train.run_folder import RunFolder
 from policies.train.sb3_env import BatchVecEnv
 from sim.envs.make_batch import make_batch
 from sim.tasks.protocols import BatchTask
 
 _NEVER = 10**9
+_MANY = 2000  # simulations, from which on memory may be short
+_SIMULATION = 25_000  # bytes that a simulation of a humanoid takes
 
 
 class Training:
@@ -43,6 +46,8 @@ class Training:
         # Numbers that are not finite are looked for once an iteration, not in every distribution.
         torch.distributions.Distribution.set_default_validate_args(False)
         task: BatchTask = config.task.for_training()
+        if config.num_envs >= _MANY:
+            _check_memory(config, task)
         env = make_batch(task, config.num_envs, seed=config.seed, threads=threads, stagger=True)
         self.contract: dict[str, str] = {}  # as metadata; empty for a task without a robot
         self._prior: Array | None = None
@@ -167,3 +172,22 @@ class Training:
             self._seconds_before = float(checkpoint["train_seconds"])
             self._inherited = checkpoint["inherited"]
         self._started = True
+
+
+def _check_memory(config: TrainConfig, task: BatchTask) -> None:
+    """Refuses more simulations than memory can hold, for a full machine stops without a word.
+
+    Raises:
+        UserError: it takes more than is free.
+    """
+    one = make_batch(task, 1, seed=config.seed, threads=1)
+    observation, action = one.single_observation_space.shape, one.single_action_space.shape
+    one.close()
+    step = 4 * (math.prod(observation or ()) + math.prod(action or ()) + 6)  # bytes, as float32
+    kept = max(find_learner(config).horizon * config.num_envs, 1)
+    least, free = config.num_envs * _SIMULATION + kept * step, free_memory()
+    if least > free:
+        raise UserError(
+            f"--num-envs {config.num_envs} takes {least / 1e9:.1f} GB of memory at least, and "
+            f"{free / 1e9:.1f} GB are free; take fewer"
+        )

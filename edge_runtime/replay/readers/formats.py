@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edge_runtime.errors import UserError
+from edge_runtime.files import check_file
 from edge_runtime.recording.block_file import is_block_file
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.arrays import load_arrays
@@ -25,6 +26,8 @@ def read_log(path: Path, seed: int = 0) -> Log:
     Raises:
         UserError: it is not there, damaged, or of an unknown format.
     """
+    if not path.is_dir():  # of which the readers know more
+        check_file(path, "log")
     if path.suffix == ".mat":
         return read_broad(path)
     if path.suffix == SUFFIX or is_block_file(path):

@@ -204,7 +204,7 @@ class _Worker:
 
 def _urdf(model: mujoco.MjModel, folder: Path) -> str:
     parts = Parts(frames=False, visuals=False, capsules="native")
-    return write_urdf(model, folder / "robot.urdf", parts=parts).read_text()
+    return write_urdf(model, folder / "robot.urdf", parts=parts).read_text(encoding="utf-8")
 
 
 def _end(workers: list[_Worker], folder: "tempfile.TemporaryDirectory[str]") -> None:

@@ -1,6 +1,7 @@
 """A robot in another process, over shared memory."""
 
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -204,3 +206,17 @@ def test_says_when_it_is_something_else(name: str) -> None:
             SharedMemoryRobot(name)
     finally:
         segment_path(name).unlink()
+
+
+def test_a_shared_memory_without_room_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container has 64 kB of it at times; writing beyond would end the process."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(UserError, match=r"shared memory in /dev/shm has no room for .*--shm-size"):
+        RobotServer(name, WIDE)
+    assert not list(segment_path(name).parent.glob(f"sim2edge-{name}*"))

@@ -196,9 +196,18 @@ class TestOneRunOneProcess:
         assert RunFolder(run).has_checkpoint
 
         def fails(*_: object) -> None:
-            raise MemoryError
+            raise MemoryError("Unable to allocate 9 GiB")
 
         monkeypatch.setattr(train, "Training", fails)
-        with pytest.raises(MemoryError):
+        with pytest.raises(UserError, match="memory is too short for 8 simulations .Unable to"):
             train.main(short(tmp_path / "none"))
         assert not (tmp_path / "none").exists()
+
+    def test_more_simulations_than_memory_holds_are_refused(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = ["train", "HumanoidVelocity", "--run-dir", "run", "--num-envs", "9000000"]
+        assert sim2edge(words) == 2
+        said = capsys.readouterr().err
+        assert "--num-envs 9000000 takes" in said and said.count("\n") == 1
+        assert not (tmp_path / "run").exists()

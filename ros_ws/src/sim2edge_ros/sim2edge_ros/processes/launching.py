@@ -190,7 +190,7 @@ def _state_publisher(
         return LogInfo(msg=f"{_STATE_PUBLISHER} is not installed: no frames of the robot's links")
     prefix = namespace.strip("/")
     parameters = {
-        "robot_description": model(robot).read_text(),
+        "robot_description": model(robot).read_text(encoding="utf-8"),
         "frame_prefix": f"{prefix}/" if prefix else "",
         **time,
     }

@@ -106,7 +106,9 @@ def write_metadata(bag: Path) -> None:
 def _has_metadata(bag: Path) -> bool:
     """Returns whether a bag's metadata.yaml lists its finished files."""
     try:
-        metadata = json.loads((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+        metadata = json.loads((bag / "metadata.yaml").read_text(encoding="utf-8"))[
+            "rosbag2_bagfile_information"
+        ]
         known = set(metadata["relative_file_paths"])
     except (OSError, ValueError, KeyError, TypeError):  # there is none, or another program wrote it
         known = set()

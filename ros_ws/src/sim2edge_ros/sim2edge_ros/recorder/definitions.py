@@ -58,7 +58,7 @@ def installed(package: str, name: str) -> str:
     for folder in Path(found.origin).parents:  # up to the folder that holds `lib` and `share`
         path = folder / "share" / package / "msg" / f"{name}.msg"
         if path.is_file():
-            return path.read_text()
+            return path.read_text(encoding="utf-8")
     raise LookupError(f"no definition of '{package}/{name}' is installed")
 
 

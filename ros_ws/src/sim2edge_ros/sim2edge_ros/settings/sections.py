@@ -53,7 +53,7 @@ def sections(path: Path) -> list[Section]:
     import yaml  # noqa: PLC0415  rclpy brings it
 
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no text"
         raise UserError(f"parameter file {path}: {why}; name a YAML file") from None
@@ -169,7 +169,7 @@ def renamed(arguments: Sequence[str], usual: str, name: str) -> Iterator[list[st
                     content.setdefault(pattern, {}).update(section.parameters)
             if content:
                 copy = Path(folder) / f"{number}.yaml"
-                copy.write_text(_dumped(content))
+                copy.write_text(_dumped(content), encoding="utf-8")
                 place = words.index(str(path)) - 1
                 words[place:place] = [_FILE, str(copy)]
         yield words

@@ -38,10 +38,9 @@ UNSURE = "the tilt is not known well: the gyroscope drifts, or the body is pushe
 class AttitudeConfig:
     """Sets VQF's time constants, and how wrong its sensors are."""
 
-    tau_acc: float = setting(3.0, unit="s", above=0)
-    """Time constant with which the accelerometer decides what is down. VQF's default, 3, is as
-    good, but half of that is too little for a body that is shaken, while anything from 2 to 6 is
-    well."""
+    tau_acc: float = setting(3.5, unit="s", above=0)
+    """Time constant with which the accelerometer decides what is down. VQF's default is 3. Half of
+    that is too little for a body that is shaken, while anything from 1.7 to 6 is well."""
     tau_mag: float = setting(15.0, unit="s", above=0)
     """Time constant with which the magnetometer decides where north is. VQF's default is 9; a
     gyroscope whose bias is estimated drifts by a degree in longer than that, while a building bends
@@ -58,9 +57,9 @@ class AttitudeConfig:
     """Accelerometer bias left over."""
     push_sigma: float = setting(0.0004, unit="rad s^2/m", at_least=0)
     """Tilt error per acceleration that is not gravity."""
-    scale_sigma: float = setting(0.0006, at_least=0)
+    scale_sigma: float = setting(0.0003, at_least=0)
     """Share by which the gyroscope's scale and axes are off."""
-    delay_sigma: float = setting(0.0005, unit="s", at_least=0)
+    delay_sigma: float = setting(0.0003, unit="s", at_least=0)
     """Error of `delay`."""
     field_sigma: float = setting(math.radians(4.0), unit="rad", at_least=0)
     """Angle by which a building bends the direction of the field."""

@@ -110,8 +110,19 @@ def _write_pages(_: Sphinx) -> None:
         if not page.exists() or page.read_text() != text:
             page.write_text(text)
     for stub in WRITTEN.glob("*.rst"):
-        if stub.stem not in autosummary_context["packages"]:
+        modules = re.findall(r"automodule:: (\S+)", stub.read_text())
+        if not all(map(_is_there, modules)):
             stub.unlink()
+
+
+def _is_there(module: str) -> bool:
+    """Whether a module still has its file; a page of one that moved would be a warning."""
+    path = Path(*module.split("."))
+    folders = map(Path, sys.path[:2])
+    return any(
+        (f / path / "__init__.py").exists() or (f / path).with_suffix(".py").exists()
+        for f in folders
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

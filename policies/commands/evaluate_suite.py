@@ -121,7 +121,8 @@ def film_worst(
     with Progress(transient=True) as progress:
         bar = progress.add_task("filming what failed", total=len(trials))
         for k, trial in enumerate(trials, start=1):
-            print(f"filming {k} of {len(trials)}: trial {trial.trial} in {trial.engine}")
+            where = f"trial {trial.trial} in {trial.engine}"
+            print(f"filming {k} of {len(trials)}: {where}", flush=True)
             path = folder / f"{trial.engine}-{trial.trial}.mp4"
             try:
                 film(trial, path)

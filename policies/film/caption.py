@@ -95,7 +95,7 @@ class Caption:
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the caption."""
+        """Returns the lines of the caption."""
         return [self._begins, *self._moving, *self._happened]
 
     @property

@@ -215,6 +215,14 @@ def descriptor(path: Path) -> int | None:
     return None
 
 
+def is_stream(path: Path) -> bool:
+    """Returns whether a path leads to a device, a pipe or an open file, which take a stream."""
+    with suppress(OSError):
+        at = follow(path)
+        return descriptor(at) is not None or not stat.S_ISREG(os.stat(at).st_mode)
+    return False
+
+
 def open_stream(path: Path, given: Path | None = None) -> int | None:
     """Opens what is written as a stream: a device, a pipe, or what this process has open already.
 

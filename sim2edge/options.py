@@ -150,8 +150,9 @@ def _paths(config: Any, prefix: str) -> Iterator[tuple[str, Path]]:
         value, option = getattr(config, field.name), prefix + field.name.replace("_", "-")
         if dataclasses.is_dataclass(value):
             yield from _paths(value, f"{option}.")
-        elif isinstance(value, Path):
-            yield option, value
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, Path):
+                yield option, path
 
 
 def _without_config(kind: type[Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import mujoco
 
 from edge_runtime.errors import UserError
-from edge_runtime.files import write_file
+from edge_runtime.files import check_output, is_stream, write_file
 from edge_runtime.policy.contract import Actuator
 from sim.urdf.meshes import stl, triangles
 from sim.urdf.model_robot import ModelRobot, find_model_robot
@@ -65,6 +65,8 @@ def convert(
 def write(conversion: Conversion, path: Path, mesh_folder: str = "") -> Path:
     """Writes the file, its meshes first, into the folder `<name>_meshes` beside it.
 
+    A device or a pipe, which has nothing beside it, gets the file alone.
+
     Args:
         conversion: what to write.
         path: the file.
@@ -75,7 +77,8 @@ def write(conversion: Conversion, path: Path, mesh_folder: str = "") -> Path:
         UserError: the file cannot be written.
     """
     folder = f"{path.stem}_meshes"
-    for mesh in conversion.meshes:
+    check_output(path)
+    for mesh in () if is_stream(path) else conversion.meshes:
         write_file(path.parent / folder / f"{mesh}.stl", stl(triangles(conversion.model, mesh)))
     prefix = f"{mesh_folder.rstrip('/')}/{folder}/" if mesh_folder else f"{folder}/"
     write_file(path, urdf_text(conversion.tree, prefix))

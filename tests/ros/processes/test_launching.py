@@ -234,7 +234,7 @@ def made(
     ("given", "problem"),
     [
         ({"speed": "fast"}, "speed: could not convert string to float: 'fast'"),
-        ({"params": "nothing.yaml"}, "parameter file nothing.yaml: No such file"),
+        ({"params": "nothing.yaml"}, "cannot read parameter file nothing.yaml: No such file"),
     ],
 )
 def test_a_value_that_is_no_number_is_refused(

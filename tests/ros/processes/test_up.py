@@ -37,7 +37,10 @@ from tests.ros.graph.watcher import Watcher
         (("--set", "lidar:rate:=5"), "no node 'lidar'; there are edge_node"),
         (("--policy", "nope.onnx"), "cannot read policy nope.onnx: No such file or directory"),
         (("--set", "policy:=nope.onnx"), "cannot read policy nope.onnx"),
-        (("--params", "nothing.yaml"), "parameter file nothing.yaml: No such file or directory"),
+        (
+            ("--params", "nothing.yaml"),
+            "cannot read parameter file nothing.yaml: No such file",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(options: tuple[str, ...], problem: str) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import UserError, suggestion
+from edge_runtime.files import read_file
 
+_LARGEST = 64_000_000  # bytes of a parameter file
 _PARAMETERS = "ros__parameters"
 _FILE = "--params-file"
 _ANY_ONE, _ANY_NUMBER = "*", "**"
@@ -53,10 +55,11 @@ def sections(path: Path) -> list[Section]:
     import yaml  # noqa: PLC0415  rclpy brings it
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no text"
-        raise UserError(f"parameter file {path}: {why}; name a YAML file") from None
+        content = yaml.safe_load(read_file(path, "parameter file", _LARGEST).decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise UserError(f"parameter file {path}: no text; name a YAML file") from None
+    except RecursionError:
+        raise UserError(f"parameter file {path} is nested too deeply; write it anew") from None
     except yaml.YAMLError as error:
         raise UserError(
             f"parameter file {path} is no YAML: {' '.join(str(error).split())}"

@@ -1,0 +1,234 @@
+"""Every option of every command on all that it may be given: lists, empty names, bad files."""
+
+import dataclasses
+import importlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+from sim2edge.__main__ import main
+from sim2edge.commands import COMMANDS
+from sim2edge.options import parse
+
+FIRST = {"train": ["HumanoidVelocity"], "demo": []}
+TASKS = ("HumanoidVelocity", "VehicleTrack", "Humanoid-v5")
+
+
+def module_of(name: str) -> Any:
+    return pytest.importorskip(COMMANDS[name].module)
+
+
+def asked(name: str, words: list[str]) -> Any:
+    return parse(name, COMMANDS[name], module_of(name), words)
+
+
+def first(name: str) -> list[str]:
+    return FIRST.get(name, ["x" for _ in COMMANDS[name].positional])
+
+
+def settings(config: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Each setting of a config and of those within: its path, type and value."""
+    hints = get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{path}{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from settings(value, f"{name}.")
+        else:
+            yield name, hints[field.name], value
+
+
+def is_list(hint: Any) -> bool:
+    return any(get_origin(h) is tuple and ... in get_args(h) for h in (hint, *get_args(hint)))
+
+
+def values_of(hint: Any, value: Any) -> list[str]:
+    """Two values that an option of this type takes."""
+    if value:
+        return [str(value[0]), str(value[-1])]
+    (element,) = (
+        get_args(h)[0] for h in (hint, *get_args(hint)) if get_origin(h) is tuple and get_args(h)
+    )
+    if get_origin(element) is Literal:
+        return [get_args(element)[0], get_args(element)[-1]]
+    return {str: ["a:=1", "b:=2"], float: ["0.5", "-0.25"], int: ["8", "4"]}[element]
+
+
+def lists() -> Iterator[Any]:
+    for name in COMMANDS:
+        for words in [[task] for task in TASKS] if name == "train" else [first(name)]:
+            yield pytest.param(name, words, id=" ".join([name, *words]))
+
+
+@pytest.mark.parametrize(("name", "words"), list(lists()))
+def test_a_list_that_is_given_twice_keeps_all_its_values(name: str, words: list[str]) -> None:
+    config = asked(name, words)
+    for path, hint, value in settings(config):
+        if not is_list(hint) or path in COMMANDS[name].positional:
+            continue
+        option = f"--{path.replace('_', '-')}"
+        one, two = values_of(hint, value)
+        for given in (
+            [option, one, option, two],
+            [option, one, *(["--seed", "1"] if hasattr(config, "seed") else []), option, two],
+            [f"{option}={one}", f"{option}={two}"],
+            [option.replace("-", "_").replace("__", "--", 1), one, option, two],
+        ):
+            found = {p: v for p, _, v in settings(asked(name, [*words, *given]))}[path]
+            assert [str(item) for item in found] == [one, two], given
+
+
+def paths(name: str) -> list[str]:
+    kind = getattr(importlib.import_module(COMMANDS[name].module), COMMANDS[name].config)
+    hints = get_type_hints(kind)
+    return [
+        f.name
+        for f in dataclasses.fields(kind)
+        if Path in (hints[f.name], *get_args(hints[f.name]))
+    ]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_empty_name_is_refused_for_every_path(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in paths(name):
+        option = f"--{path.replace('_', '-')}"
+        if path in COMMANDS[name].positional:
+            given = [[""]]
+        else:
+            given = [[*first(name), option, ""], [*first(name), f"{option}="]]
+            short = COMMANDS[name].short.get(path)
+            given += [[*first(name), short, ""]] if short else []
+        for words in given:
+            assert main([name, *words]) == 2, words
+            said = capsys.readouterr().err
+            assert said.count("\n") == 1
+            assert option in said or path == "resume", said
+    assert list(tmp_path.iterdir()) == []
+
+
+POLICY = Path(__file__).parents[2] / "assets" / "policies" / "HumanoidVelocity.onnx"
+INPUTS: dict[str, list[str]] = {
+    "inspect": ["BAD"],
+    "run": ["BAD"],
+    "run shadow": ["POLICY", "--shadow", "BAD"],
+    "run config": ["POLICY", "--config", "BAD"],
+    "eval": ["BAD"],
+    "eval gate": ["POLICY", "--gate", "BAD"],
+    "eval suite": ["POLICY", "--suite", "BAD"],
+    "render": ["BAD"],
+    "render recording": ["POLICY", "--recording", "BAD"],
+    "export": ["BAD"],
+    "train config": ["HumanoidVelocity", "--config", "BAD"],
+    "train resume": ["--resume", "BAD"],
+    "train initial": ["HumanoidVelocity", "--initial", "BAD"],
+    "fuse": ["BAD"],
+    "urdf": ["BAD"],
+    "up params": ["humanoid", "--params", "BAD"],
+}
+ENDINGS = dict.fromkeys(("run config", "train config"), ".json") | {
+    "inspect": ".onnx",
+    "fuse": ".npz",
+}
+KINDS = ("missing", "folder", "pipe", "device", "empty", "junk", "text", "huge", "circle", "below")
+
+
+def bad(folder: Path, kind: str, ending: str) -> Path:
+    path = folder / f"{kind}{ending}"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "circle":
+        path.symlink_to(path.name)
+    elif kind == "huge":
+        with path.open("wb") as file:
+            file.truncate(2**42)
+    elif kind == "below":
+        (folder / "file").touch()
+        return folder / "file" / f"x{ending}"
+    elif kind != "missing":
+        path.write_bytes({"empty": b"", "junk": bytes(range(256)) * 20, "text": b"hello\n"}[kind])
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", INPUTS)
+def test_every_bad_input_is_one_line_at_once(
+    case: str,
+    kind: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = case.split()[0]
+    module_of(name)
+    monkeypatch.chdir(tmp_path)
+    path = bad(tmp_path, kind, ENDINGS.get(case, ""))
+    words = [w.replace("BAD", str(path)).replace("POLICY", str(POLICY)) for w in INPUTS[case]]
+    began = time.monotonic()
+    assert main([name, *words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    assert len(said) < 600
+    assert time.monotonic() - began < 20
+
+
+OUTPUTS: dict[str, list[str]] = {
+    "run record": ["POLICY", "--seconds", "0.2", "--record", "BAD"],
+    "run log": ["POLICY", "--seconds", "0.2", "--log", "BAD"],
+    "run report": ["POLICY", "--seconds", "0.2", "--report", "BAD"],
+    "eval json": ["POLICY", "--episodes", "1", "--json", "BAD"],
+    "eval report": ["POLICY", "--episodes", "1", "--report", "BAD"],
+    "eval films": ["POLICY", "--suite", "gauntlet", "--films", "BAD"],
+    "render": ["POLICY", "-o", "BAD"],
+    "urdf": ["humanoid", "-o", "BAD"],
+    "export": ["nothing", "-o", "BAD"],
+    "train": ["HumanoidVelocity", "--run-dir", "BAD"],
+}
+FOLDERS = ("run report", "eval films", "train")  # a folder is what they want
+PLACES = ("folder", "below a file", "below a device", "too long", "circle")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_every_bad_output_is_one_line_before_the_work(
+    case: str,
+    place: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if place == "folder" and case in FOLDERS:
+        pytest.skip("a folder is what it wants")
+    name = case.split()[0]
+    module_of(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "circle").symlink_to("circle")
+    path = {
+        "folder": "folder",
+        "below a file": "file/x",
+        "below a device": "/dev/null/x",
+        "too long": "n" * 300,
+        "circle": "circle",
+    }[place]
+    words = [w.replace("BAD", path).replace("POLICY", str(POLICY)) for w in OUTPUTS[case]]
+    began = time.monotonic()
+    assert main([name, *words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    assert "cannot write" in said or "name a file" in said, said
+    assert time.monotonic() - began < 20
+    assert sorted(p.name for p in tmp_path.iterdir()) in (
+        ["circle", "file", "folder"],
+        ["circle", "file", "folder", "out"],  # the report's, before its record
+    )

@@ -57,7 +57,7 @@ _WANDER_SHARE = 0.7  # of it that is error, since it rises faster than it falls
 # The field: changes within which it is the same, and what shows that it is not the body's own.
 _SAME_STRENGTH, _SAME_DIP = 0.1, math.radians(10.0)
 _TURNING = 0.05  # rad/s
-_FIRST_FIELD = (0.5, 5.0)  # rad turned and s
+_FIRST_FIELD = (0.5, 8.0)  # rad turned and s
 _NEXT_FIELD = (3.5, 20.0)
 _DISAGREEING = 3.0  # s over which the heading's innovations are averaged
 
@@ -100,7 +100,7 @@ class AttitudeState(NamedTuple):
     field_stamp: int = S.size + 60  # s
     strength: int = S.size + 61  # of the candidate, in the unit of the readings
     dip: int = S.size + 62  # rad
-    steady: int = S.size + 63  # s for which it has been the same
+    steady: int = S.size + 63  # s of turning in which it has been the same
     turned: int = S.size + 64  # rad by which the body turned meanwhile
     disagreement: int = S.size + 65  # rad, of heading and field, low-passed
     turning_sigma: int = S.size + 66  # rad/s, of the bias about the vertical
@@ -567,12 +567,12 @@ def _watch_field(x: Numbers, tilted: Float, heading: float, field: int) -> int:
     if same and abs(dip - x[A.dip]) < _SAME_DIP:
         x[A.strength] += 0.1 * (strength - x[A.strength])
         x[A.dip] += 0.1 * (dip - x[A.dip])
-        x[A.steady] += x[A.quarter]
         rate = 0.0
         for axis in range(3):
             rate += (x[A.sums + axis] / x[A.readings] - x[A.bias + axis]) ** 2
         if rate > _TURNING**2:
             x[A.turned] += math.sqrt(rate) * x[A.quarter]
+            x[A.steady] += x[A.quarter]
     else:
         x[A.strength], x[A.dip] = strength, dip
         x[A.steady] = x[A.turned] = 0.0

@@ -144,7 +144,7 @@ def test_refuses_in_one_line(policy: Path, tmp_path: Path) -> None:
         (("run", policy, "--robot", "toaster"), "unknown robot 'toaster'"),
         (("run", policy, "--fusion", "crystal-ball"), "unknown fusion"),
         (("run", policy, "--command", "1"), "--command has 1 numbers, the policy takes 3"),
-        (("run", policy, "--command", "9", "0", "0"), "beyond the trained"),
+        (("run", policy, "--command", "9", "0", "0"), "forward is 9 m/s; it must be from"),
     ):
         run = sim2edge(*arguments)
         assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr

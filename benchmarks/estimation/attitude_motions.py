@@ -170,8 +170,11 @@ def judge(seen: Recording, config: AttitudeConfig | None = None, every: int = 10
         if k % every == every - 1:
             kept.append(k)
             estimates.append(filter_.estimate)
-    peer = VQF(float(seen.stamp[1] - seen.stamp[0])).updateBatch(seen.gyro, seen.accel, seen.field)
-    theirs = peer["quat6D" if seen.field is None else "quat9D"][kept]
+    peer = VQF(float(seen.stamp[1] - seen.stamp[0]))
+    if seen.field is None:
+        theirs = peer.updateBatch(seen.gyro, seen.accel)["quat6D"][kept]
+    else:
+        theirs = peer.updateBatch(seen.gyro, seen.accel, seen.field)["quat9D"][kept]
     attitude = np.array([e.attitude for e in estimates])
     rotation, inclination = _errors(seen.attitude[kept], attitude)
     freedom = 2 if seen.field is None else 3

@@ -3,7 +3,7 @@ it."""
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edge_runtime.fusion.measurement import Imu, Measurement
 from edge_runtime.signals import Float
@@ -16,6 +16,13 @@ class Health(IntEnum):
     INITIALISING = 1  # not yet known well enough
     DEGRADED = 2  # usable, but less sure than usual: a sensor is missing or contradicts the others
     GOOD = 3
+
+
+class Pose(NamedTuple):
+    """An attitude and a position in one frame."""
+
+    attitude: Float  # (4,) body to frame, wxyz
+    position: Float  # (3,) m
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Estimate:
     covariance: Float  # (9, 9) rad, m/s, m
     health: Health
     reason: str = ""  # why the health is not GOOD; empty if it is
+    odometry: Pose | None = None  # in REP-105's frame `odom`, where nothing jumps
 
 
 class StateFilter(Protocol):

@@ -65,6 +65,9 @@ class WheeledConfig:
     wheel_spread: float = setting(0.3, unit="m/s", at_least=0)
     """Difference from the other wheels at rest, beyond which a wheel spins or locks; more when
     fast."""
+    turn_slip: float = setting(0.3, at_least=0)
+    """Share by which left and right wheels may be faster or slower than the turn makes them; 1 and
+    more for skid steering."""
     side_std: float = setting(0.05, unit="m/s", at_least=0)
     """Standard deviation of the sideways velocity at the rear axle when straight."""
     sideslip: float = setting(0.008, unit="rad s^2/m", at_least=0)
@@ -91,7 +94,9 @@ class WheeledConfig:
     still_std: float = setting(0.005, unit="m/s", at_least=0)
     """Standard deviation of a standing car's speed."""
     still_rate_std: float = setting(0.01, unit="rad/s", at_least=0)
-    """Standard deviation of a standing car's turn rate: people get in and out."""
+    """Turn rate of a standing car: people get in and out. Beyond, it is carried."""
+    rest_noise: float = setting(5e-4, unit="rad/s/sqrt(Hz)", at_least=0)
+    """Noise density of a standing car's turn rate, beside the gyroscope's: its mean is a bias."""
     # GNSS.
     fix_std: float = setting(0.1, unit="m", at_least=0)
     """Standard deviation from fix to fix, below which no receiver's claim is believed."""
@@ -106,7 +111,7 @@ class WheeledConfig:
     """Time for which errors of the GNSS velocity persist; Doppler's are white from fix to fix."""
     delay_std: float = setting(0.0, unit="s", at_least=0)
     """Standard deviation of the stamps of fixes, where the receiver's latency is only about
-    known."""
+    known. It is learned in turns: on a straight road nothing shows it."""
     heading_speed: float = setting(1.5, unit="m/s", at_least=0)
     """Speed above which the course gives the heading and the steering the yaw rate."""
     heading_distance: float = setting(10.0, unit="m", at_least=0)

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
+from edge_runtime.fusion.wheeled.kernels import combine, downdate, drive, mirror
 from edge_runtime.fusion.wheeled.state import D
 from edge_runtime.signals import Float
 
@@ -20,8 +21,13 @@ MISSING, REFUSED, TAKEN = -1, 0, 1
 
 
 @compiled
-def propagate(x: Record, cov: Float, gyro: Float, accel: Float, dt: float, c: Record) -> None:
-    """Propagates state and covariance over dt (equations 260 and 268-269, errors 299-302)."""
+def propagate(
+    x: Record, cov: Float, gyro: Float, accel: Float, dt: float, c: Record, resting: bool
+) -> None:
+    """Propagates state and covariance over dt (equations 260 and 268-269, errors 299-302).
+
+    While it is `resting` no error of the gyroscope turns the heading.
+    """
     wx = gyro[0] - x["gyro_bias"][0]
     wy = gyro[1] - x["gyro_bias"][1]
     wz = gyro[2] - x["gyro_bias"][2]
@@ -51,50 +57,30 @@ def propagate(x: Record, cov: Float, gyro: Float, accel: Float, dt: float, c: Re
     for i in range(3):
         for j in range(3):
             r[i, j] *= dt
-    # F cov: rows from the last in the chain to the first, so that each reads what was before.
+    # F cov F^T, from the last in the chain to the first, so that each reads what was before.
+    a, v, p, g, w = D.angle, D.velocity, D.position, D.gyro_bias, D.wander
+    turns = 2 if resting else 3  # axes
+    drive(cov, p, dt * np.eye(3), v)
+    drive(cov, v, turn, a)
+    drive(cov, v, -r, D.accel_bias)
+    drive(cov, a, -r[:turns], g)
     for i in range(3):
         for k in range(D.size):
-            cov[D.position + i, k] += dt * cov[D.velocity + i, k]
-    for i in range(3):
-        for j in range(3):
-            t, b = turn[i, j], r[i, j]
-            for k in range(D.size):
-                cov[D.velocity + i, k] += t * cov[D.angle + j, k] - b * cov[D.accel_bias + j, k]
-    for i in range(3):
-        for j in range(3):
-            b = r[i, j]
-            for k in range(D.size):
-                cov[D.angle + i, k] -= b * cov[D.gyro_bias + j, k]
-    for i in range(3):
+            cov[w + i, k] *= keep
         for k in range(D.size):
-            cov[D.wander + i, k] *= keep
-    # The same from the right.
-    for k in range(D.size):
-        for i in range(3):
-            cov[k, D.position + i] += dt * cov[k, D.velocity + i]
-        for i in range(3):
-            total = cov[k, D.velocity + i]
-            for j in range(3):
-                total += turn[i, j] * cov[k, D.angle + j] - r[i, j] * cov[k, D.accel_bias + j]
-            cov[k, D.velocity + i] = total
-        for i in range(3):
-            total = cov[k, D.angle + i]
-            for j in range(3):
-                total -= r[i, j] * cov[k, D.gyro_bias + j]
-            cov[k, D.angle + i] = total
-            cov[k, D.wander + i] *= keep
+            cov[k, w + i] *= keep
     grown = c["wander_std"] * c["wander_std"] * (1.0 - keep * keep)
     for i in range(3):
-        cov[D.angle + i, D.angle + i] += c["gyro_noise"] * c["gyro_noise"] * dt
-        cov[D.velocity + i, D.velocity + i] += c["accel_noise"] * c["accel_noise"] * dt
-        cov[D.gyro_bias + i, D.gyro_bias + i] += c["gyro_walk"] * c["gyro_walk"] * dt
+        if i < turns:
+            cov[a + i, a + i] += c["gyro_noise"] * c["gyro_noise"] * dt
+        shaken = max(c["accel_noise"] * c["accel_noise"], x["shake"][i] * dt)
+        cov[v + i, v + i] += shaken * dt
+        cov[g + i, g + i] += c["gyro_walk"] * c["gyro_walk"] * dt
         cov[D.accel_bias + i, D.accel_bias + i] += c["accel_walk"] * c["accel_walk"] * dt
-        cov[D.wander + i, D.wander + i] += grown
+        cov[w + i, w + i] += grown
     cov[D.wheel_scale, D.wheel_scale] += c["wheel_scale_walk"] * c["wheel_scale_walk"] * dt
     cov[D.steering_offset, D.steering_offset] += c["steering_walk"] * c["steering_walk"] * dt
-    for i in range(D.size):  # rounding differs from the left and from the right
-        for k in range(i):
-            cov[i, k] = cov[k, i]
+    mirror(cov)
 
 
 @compiled
@@ -107,11 +93,11 @@ def turned(x: Record, ax: float, ay: float, az: float, out: Float) -> None:
         angle = math.sqrt(s)
         w, v = math.cos(0.5 * angle), math.sin(0.5 * angle) / angle
     a = x["attitude"]
-    product(a[0], a[1], a[2], a[3], w, v * ax, v * ay, v * az, out)
+    hamilton(a[0], a[1], a[2], a[3], w, v * ax, v * ay, v * az, out)
 
 
 @compiled
-def product(
+def hamilton(
     pw: float,
     px: float,
     py: float,
@@ -135,38 +121,109 @@ def product(
 @compiled
 def innovation(cov: Float, h: Float, dx: Float, residual: float, k: Float) -> tuple[float, float]:
     """Returns what is new in a residual and its variance without the sensor's; k becomes cov h."""
-    for i in range(D.size):
-        k[i] = 0.0
-    for j in range(D.size):
-        hj = h[j]
-        if hj != 0.0:
-            for i in range(D.size):
-                k[i] += hj * cov[j, i]
+    combine(h, cov, k)
     new, variance = residual, 0.0
-    for i in range(D.size):
-        new -= h[i] * dx[i]
-        variance += h[i] * k[i]
+    for j in range(D.size):
+        if h[j] != 0.0:
+            new -= h[j] * dx[j]
+            variance += h[j] * k[j]
     return new, variance
 
 
 @compiled
-def correct(cov: Float, dx: Float, k: Float, new: float, variance: float) -> None:
-    """Corrects by one scalar (equations 274-276), with `k` = cov h and its whole variance."""
-    for i in range(D.size):
-        dx[i] += k[i] * new / variance
-    for i in range(D.size):
-        ki = k[i] / variance
+def everything() -> Float:
+    """Returns what `correct` takes as `known` of a measurement that may correct everything."""
+    return np.zeros((0, 0))
+
+
+@compiled
+def correct(
+    cov: Float, known: Float, dx: Float, h: Float, k: Float, new: float, own: float, noise: float
+) -> None:
+    """Corrects by one scalar (equations 274-276) of which `innovation` found `k`, `new` and `own`.
+
+    Args:
+        cov: the covariance; written.
+        known: `everything()`, or what `as_if_known` returned, for a gain that leaves out what the
+            measurement could only seem to show; written.
+        dx: the error so far; written.
+        h: (D.size,) of the Jacobian.
+        k: cov h.
+        new: what is new in the measurement.
+        own: variance of that without the sensor's.
+        noise: variance of the sensor.
+    """
+    variance = own + noise
+    if known.shape[0] == 0:
+        gain = k / variance
+        downdate(cov, gain, 0.5 * k)
+    else:
+        sure, share = np.empty(D.size), noise  # known h, and its variance
+        combine(h, known, sure)
         for j in range(D.size):
-            cov[i, j] -= ki * k[j]
+            share += h[j] * sure[j]
+        gain = sure / share
+        downdate(cov, gain, k - (0.5 * variance) * gain)
+        downdate(known, gain, 0.5 * sure)
+    dx += new * gain
+    for i in range(D.size):
         if cov[i, i] < 1e-16:
             cov[i, i] = 1e-16
 
 
 @compiled
+def as_if_known(cov: Float, up: Float) -> Float:
+    """Returns the covariance of a car whose heading and calibration were known.
+
+    Its gains are those of a filter that does not try to learn them from measurements that do not
+    show them, which is a Schmidt filter's way with them (Schmidt, "Application of State-Space
+    Methods to Navigation Problems", 1966).
+
+    Args:
+        cov: the covariance.
+        up: (3,) the car's upward axis in the body; the gyroscope's bias about it is as if known.
+    """
+    known, u = cov.copy(), np.zeros(D.size)
+    u[D.gyro_bias : D.accel_bias] = up
+    for i in range(-1, D.steering_offset - D.wheel_scale):
+        if i >= 0:
+            u[:] = 0.0
+            u[D.wheel_scale + i] = 1.0
+        eliminate(known, u)
+    for i in (D.delay, D.angle + 2):
+        u[:] = 0.0
+        u[i] = 1.0
+        eliminate(known, u)
+    return known
+
+
+@compiled
+def delay_known(cov: Float) -> Float:
+    """Returns the covariance as if the delay of fixes were known, so that nothing corrects it."""
+    if cov[D.delay, D.delay] < 1e-12:
+        return everything()
+    known, u = cov.copy(), np.zeros(D.size)
+    u[D.delay] = 1.0
+    eliminate(known, u)
+    return known
+
+
+@compiled
+def eliminate(cov: Float, u: Float) -> None:
+    """Conditions a covariance on the combination u of the errors."""
+    w, variance = np.empty(D.size), 0.0
+    combine(u, cov, w)
+    for j in range(D.size):
+        variance += u[j] * w[j]
+    if variance > 1e-14:
+        downdate(cov, w / variance, 0.5 * w)
+
+
+@compiled
 def credible(
     cov: Float,
+    known: Float,
     dx: Float,
-    k: Float,
     h: Float,
     residual: float,
     std: float,
@@ -175,22 +232,31 @@ def credible(
     gate: float,
 ) -> bool:
     """Corrects by a scalar whose error `std` persists for `time` s, if it is within the gate."""
-    new, variance = innovation(cov, h, dx, residual, k)
-    if not new * new <= gate * (variance + std * std):
+    k = np.empty(D.size)
+    new, own = innovation(cov, h, dx, residual, k)
+    if not new * new <= gate * (own + std * std):
         return False
-    correct(cov, dx, k, new, variance + persistent(std, time, since))
+    correct(cov, known, dx, h, k, new, own, persistent(std, time, since))
     return True
 
 
 @compiled
 def gated(
-    x: Record, cov: Float, rows: Float, residual: Float, std: Float, variance: Float, gate: float
+    x: Record,
+    cov: Float,
+    known: Float,
+    rows: Float,
+    residual: Float,
+    std: Float,
+    variance: Float,
+    gate: float,
 ) -> int:
     """Corrects by several numbers that one sensor gave at once, or by none of them.
 
     Args:
         x: the state; written.
         cov: its covariance; written.
+        known: as in `correct`; written.
         rows: (M, D.size) of the Jacobian.
         residual: (M,) measured - predicted; NaN where not measured.
         std: (M,) of each, by which the whole is judged.
@@ -209,29 +275,34 @@ def gated(
         given += 1
         new, own = innovation(cov, rows[i], dx, residual[i], k)
         distance += new * new / (own + std[i] * std[i])
-        correct(cov, dx, k, new, own + variance[i])
+        correct(cov, known, dx, rows[i], k, new, own, variance[i])
     if given == 0:
         return MISSING
     if distance <= gate:
-        inject(x, dx)
+        inject(x, cov, dx)
         return TAKEN
     cov[:] = kept
     return REFUSED
 
 
 @compiled
-def inject(x: Record, dx: Float) -> None:
-    """Adds the error to the state (equations 282-283; the angular one in the world frame: 316)."""
+def inject(x: Record, cov: Float, dx: Float) -> None:
+    """Adds the error to the state, and brings the covariance to the new velocity and position.
+
+    Velocity and position turn with the correction of the attitude. The covariance is kept as it is
+    in the right-invariant error, of which a heading that nothing shows stays independent.
+    """
     ax, ay, az = dx[D.angle], dx[D.angle + 1], dx[D.angle + 2]
     angle = math.sqrt(ax * ax + ay * ay + az * az)
     w, v = math.cos(0.5 * angle), 0.5
     if angle > 1e-6:
         v = math.sin(0.5 * angle) / angle
     q = x["attitude"]
-    product(w, v * ax, v * ay, v * az, q[0], q[1], q[2], q[3], q)
+    hamilton(w, v * ax, v * ay, v * az, q[0], q[1], q[2], q[3], q)
+    sine, cosine = 2.0 * w * v, 2.0 * v * v  # of Exp: 1 + sine [a]x + cosine [a]x^2
+    turn_with(x["velocity"], cov, dx, D.velocity, sine, cosine)
+    turn_with(x["position"], cov, dx, D.position, sine, cosine)
     for i in range(3):
-        x["velocity"][i] += dx[D.velocity + i]
-        x["position"][i] += dx[D.position + i]
         x["gyro_bias"][i] += dx[D.gyro_bias + i]
         x["accel_bias"][i] += dx[D.accel_bias + i]
         x["wander"][i] += dx[D.wander + i]
@@ -241,6 +312,25 @@ def inject(x: Record, dx: Float) -> None:
     x["mount_yaw"] += dx[D.mount_yaw]
     x["steering_offset"] += dx[D.steering_offset]
     x["delay"] += dx[D.delay]
+
+
+@compiled
+def turn_with(u: Float, cov: Float, dx: Float, at: int, sine: float, cosine: float) -> None:
+    """Corrects velocity or position, `u`, whose errors begin at `at`, with the angle's."""
+    ax, ay, az = dx[D.angle], dx[D.angle + 1], dx[D.angle + 2]
+    # c = a x u and a x c: Exp(a) u = u + sine c + cosine a x c.
+    cx, cy, cz = ay * u[2] - az * u[1], az * u[0] - ax * u[2], ax * u[1] - ay * u[0]
+    by_x = dx[at] + (sine - 1.0) * cx + cosine * (ay * cz - az * cy)
+    by_y = dx[at + 1] + (sine - 1.0) * cy + cosine * (az * cx - ax * cz)
+    by_z = dx[at + 2] + (sine - 1.0) * cz + cosine * (ax * cy - ay * cx)
+    u[0] += by_x
+    u[1] += by_y
+    u[2] += by_z
+    change = np.zeros((3, 3))  # error += error of the angle x change
+    change[0, 1], change[0, 2] = by_z, -by_y
+    change[1, 0], change[1, 2] = -by_z, by_x
+    change[2, 0], change[2, 1] = by_y, -by_x
+    drive(cov, at, change, D.angle)
 
 
 @compiled

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.fusion.compiled import Record, RecordBuffer
-from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.estimate import Estimate, Health, Pose
 from edge_runtime.fusion.lie import (
     matrix_to_quaternion,
     so3_exp,
@@ -52,6 +52,7 @@ HEADING_UNKNOWN = "the heading is not known until GNSS sees the car move"
 VELOCITY_UNKNOWN = "the velocity is not known"
 NO_WHEELS = "no believed wheels lately"
 _UNKNOWN = 1e6  # variance of what is not known yet
+_UP = np.array([0.0, 0.0, 1.0])
 # Standard deviations of a car's motion during a gap: m/s^2, and rad/s of yaw and of tilt.
 _PUSH, _SPIN, _LEAN = 1.4, 0.3, 0.05
 
@@ -116,6 +117,7 @@ class WheeledFilter:
         self._trouble_stamp = math.nan
         self._broken = False
         self._place = (math.nan,) * 3  # of the last fix
+        self._odometry = np.zeros(6)  # as `move_on` takes it
 
     def predict(self, imu: Imu) -> None:
         """Propagates to the time of an IMU reading; one that cannot be true is left out."""
@@ -206,7 +208,12 @@ class WheeledFilter:
     def _take_in(self) -> bool:
         line = self._line
         result = take_in(
-            line.numbers, line.covariances, line.span, self._incoming.numbers, self._constants
+            line.numbers,
+            line.covariances,
+            line.span,
+            self._incoming.numbers,
+            self._constants,
+            self._odometry,
         )
         if result == BROKEN:
             self._broken, self._started = True, False
@@ -225,7 +232,7 @@ class WheeledFilter:
         for name in (*TIMES, "anchor"):
             _add(x, name, math.nan)
         x["begun"] = imu.stamp
-        std[D.angle : D.velocity] = tilt_std, tilt_std, 1.8
+        std[D.angle : D.velocity] = tilt_std, tilt_std, 1e-6
         std[D.velocity : D.position] = 15.0, 15.0, 1.0
         std[D.position : D.gyro_bias] = 0.01
         std[D.gyro_bias : D.accel_bias] = config.gyro_bias_std
@@ -242,6 +249,7 @@ class WheeledFilter:
             cov[np.ix_(kept, kept)] = spread[np.ix_(kept, kept)]
         self._line.start(imu.stamp, IMU, x, cov)
         self._imu_stamp = imu.stamp
+        self._odometry[3] = self._odometry[4]  # the heading of the state is 0
         self._started, self._broken = True, False
 
     def _bridge(self, imu: Imu, gap: float) -> None:
@@ -252,7 +260,9 @@ class WheeledFilter:
             return
         for name in TIMES:
             _add(x, name, imu.stamp - gap - self._line.stamp)
-        x["position"] += x["velocity"] * gap
+        moved = x["velocity"] * gap
+        x["position"] += moved
+        self._odometry[:3] += so3_exp(self._odometry[3] * _UP) @ moved
         push = (_PUSH * gap) ** 2
         for i in range(3):
             cov[D.angle + i, D.angle + i] += ((_SPIN if i == 2 else _LEAN) * gap) ** 2
@@ -273,6 +283,19 @@ class WheeledFilter:
         return self._line.covariance
 
     @property
+    def odometry(self) -> Pose:
+        """The pose in a frame that begins with the car and in which nothing jumps (REP-105).
+
+        It is moved by IMU, wheels and lidar odometry alone; GNSS never moves it, nor a correction
+        of what was long ago. So it drifts where the `estimate` does not.
+        """
+        x, y, z, offset, *_ = self._odometry.tolist()
+        w, i, j, k = self.state["attitude"].tolist() if self._started else (1.0, 0.0, 0.0, 0.0)
+        c, s = math.cos(0.5 * offset), math.sin(0.5 * offset)
+        turned = np.array([c * w - s * k, c * i - s * j, c * j + s * i, c * k + s * w])
+        return Pose(turned, np.array([x, y, z]))
+
+    @property
     def estimate(self) -> Estimate:
         """Returns the newest state."""
         x, cov, stamp = self.state, self.covariance, self._line.stamp
@@ -290,6 +313,7 @@ class WheeledFilter:
             covariance=cov[:9, :9].copy(),
             health=health,
             reason=reason,
+            odometry=self.odometry,
         )
 
     def judge(self) -> tuple[Health, str]:

@@ -6,10 +6,19 @@ import numpy as np
 
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.wheeled.equations import MISSING, TAKEN, gated, persistent, product
+from edge_runtime.fusion.wheeled.equations import (
+    MISSING,
+    TAKEN,
+    delay_known,
+    everything,
+    gated,
+    hamilton,
+    persistent,
+)
 from edge_runtime.fusion.wheeled.state import GATE_3, D
 from edge_runtime.signals import Float
 
+TELLING = 1.0  # m/s^2 to the side, which shows the delay of a fix
 PATIENT_START = 0.5  # s to wait for wheels before GNSS alone gives the heading
 
 
@@ -66,7 +75,9 @@ def gnss_velocity(x: Record, cov: Float, event: Record, swing: Float, c: Record)
         predicted = x["velocity"][i] + swing[i] - x["delay"] * x["push"][i]
         residual[i] = event["velocity"][i] - predicted
     slow = persistent(std, c["velocity_time"], stamp - x["fix_velocity"]["seen"])
-    verdict = gated(x, cov, rows, residual, np.full(3, std), np.full(3, slow), c["gate"] * GATE_3)
+    # A receiver filters its velocity, which is then later than its position: it shows no delay.
+    known, gate = delay_known(cov), c["gate"] * GATE_3
+    verdict = gated(x, cov, known, rows, residual, np.full(3, std), np.full(3, slow), gate)
     if remember(x["fix_velocity"], verdict, stamp, c["patience"]):
         x["heading_known"] = 0.0  # it goes another way than estimated: start over
         x["anchor"][0] = math.nan
@@ -90,7 +101,13 @@ def gnss_position(
         )
         residual[i] = event["position"][i] - predicted
         std[i] = max(event["std"][i], c["fix_std"])
-    verdict = gated(x, cov, rows, residual, std, std * std, c["gate"] * GATE_3)
+    # A fix that is late looks like one from elsewhere until the car turns. Speeding up and braking
+    # would show the delay too, but a receiver's own filter then lags in the same way.
+    vx, vy = x["velocity"][0], x["velocity"][1]
+    across = abs(vx * x["push"][1] - vy * x["push"][0])
+    turns = across > TELLING * math.sqrt(vx * vx + vy * vy)
+    known, gate = everything() if turns else delay_known(cov), c["gate"] * GATE_3
+    verdict = gated(x, cov, known, rows, residual, std, std * std, gate)
     if remember(x["fix"], verdict, event["stamp"], c["patience"]):
         for i in range(3):  # so that the next one is believed
             if not math.isnan(residual[i]):
@@ -205,7 +222,7 @@ def turn_world(x: Record, cov: Float, angle: float, std: float, by_way: bool) ->
     forwards, and the heading is wrong by the yaw of the car's forward axis in the body.
     """
     q, half = x["attitude"], 0.5 * angle
-    product(math.cos(half), 0.0, 0.0, math.sin(half), q[0], q[1], q[2], q[3], q)
+    hamilton(math.cos(half), 0.0, 0.0, math.sin(half), q[0], q[1], q[2], q[3], q)
     x["velocity"][:] = turn_about_vertical(x["velocity"], angle)
     x["push"][:] = turn_about_vertical(x["push"], angle)
     cosine, sine = math.cos(angle), math.sin(angle)

@@ -66,7 +66,16 @@ STATE = np.dtype(
         ("push", "f8", VECTOR),  # m/s^2, acceleration in the world, smoothed
         ("heading_known", "f8"),  # 1.0 or 0.0
         ("still_since", "f8"),  # s, NaN if the wheels turn
+        ("rims", "f8", (MOST_WHEELS,)),  # m/s, mean speed read lately, while all are slow
         ("resting", "f8"),  # 1.0 while it stands and turns no more than at rest, or 0.0
+        ("rim_noise", "f8"),  # (m/s)^2, variance of the speeds read meanwhile
+        ("lately", "f8", VECTOR),  # rad by the gyroscope, lately while it stands
+        ("lately_for", "f8"),  # s of it
+        ("turned", "f8", VECTOR),  # rad by the gyroscope before that, while it stood
+        ("turned_for", "f8"),  # s of it
+        ("unrest", "f8"),  # s, since when the gyroscope of a standing car is refused, or NaN
+        ("held", "f8"),  # rad about the vertical, lately left out because it rests
+        ("shake", "f8", VECTOR),  # (m/s^2)^2, variance of the accelerometer's white noise lately
         ("wheels", SENSOR),
         ("fix", SENSOR),
         ("fix_velocity", SENSOR),
@@ -81,7 +90,7 @@ CALIBRATION = (  # what a new start keeps
     *("gyro_bias", "accel_bias", "wheel_scale", "wheel_offset"),
     *("mount_pitch", "mount_yaw", "steering_offset", "delay"),
 )
-TIMES = ("still_since", "wheels", "fix", "fix_velocity", "motion_seen", "begun")
+TIMES = ("still_since", "unrest", "wheels", "fix", "fix_velocity", "motion_seen", "begun")
 
 
 class ErrorState(NamedTuple):
@@ -106,7 +115,7 @@ D = ErrorState()
 _NUMBERS = [field.name for field in fields(WheeledConfig) if field.type in ("float", float)]
 CONSTANTS = np.dtype(
     [
-        *((name, "f8") for name in (*_NUMBERS, "gravity", "wheel_count")),
+        *((name, "f8") for name in (*_NUMBERS, "gravity", "wheel_count", "largest_bias")),
         ("rear_axle", "f8", VECTOR),
         ("antenna", "f8", VECTOR),
         ("wheels", "f8", (MOST_WHEELS, 2)),  # m, before and left of the rear axle's middle
@@ -126,6 +135,7 @@ def constants(config: WheeledConfig) -> Float:
     for name in (*_NUMBERS, "rear_axle", "antenna"):
         c[name] = getattr(config, name)
     c["gravity"], c["wheel_count"] = GRAVITY, len(config.wheels)
+    c["largest_bias"] = config.imu.largest_bias
     c["wheels"][0, : len(config.wheels)] = np.reshape(config.wheels, (-1, 2))
     return as_numbers(c)
 
@@ -166,8 +176,8 @@ def certainty(
         along_row(h, r[:, i].copy(), x["velocity"])
         variance = 0.0
         for j in range(p):
-            for k in range(p):
-                variance += h[j] * cov[j, k] * h[k]
+            if h[j] != 0.0:
+                variance += h[j] * np.sum(cov[j, :p] * h[:p])
         worst = max(worst, variance)
     return (
         x["heading_known"],

@@ -13,6 +13,9 @@ from edge_runtime.fusion.wheeled.gnss import gnss
 from edge_runtime.fusion.wheeled.state import BROKEN, CONSTANTS, EVENT, GNSS, IMU, MOMENT, WHEELS, D
 from edge_runtime.signals import Float
 
+SHAKING = 1.0  # s over which the accelerometer's noise is measured
+HOLDING = 0.5  # s after which a turn at rest is forgotten
+LEAP, TWIST = 0.02, 0.002  # m and rad, the most that one correction moves the continuous pose
 JOLT = 10.0  # m/s^2 from one reading to the next: a hole in the road, or a faulty sensor
 
 
@@ -26,13 +29,14 @@ def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
     if event["kind"] == IMU:
         mean_gyro, mean_accel = np.empty(3), np.empty(3)
         jolt = 0.0
+        fade = min(since / SHAKING, 1.0)
         for i in range(3):
             mean_gyro[i] = 0.5 * (x["gyro"][i] + event["gyro"][i])
             mean_accel[i] = 0.5 * (x["accel"][i] + event["accel"][i])
-            jolt = max(jolt, abs(event["accel"][i] - x["accel"][i]))
-        if x["resting"] == 1.0 and event["stamp"] - x["wheels"]["believed"] < FRESH:
-            hold_heading(x, mean_gyro)
-        propagate(x, cov, mean_gyro, mean_accel, since, c)
+            change = event["accel"][i] - x["accel"][i]
+            jolt = max(jolt, abs(change))
+            x["shake"][i] += (0.5 * change * change - x["shake"][i]) * fade
+        go_on(x, cov, mean_gyro, mean_accel, event["stamp"], since, c)
         for i in range(3):
             if jolt > JOLT:  # what it was between the two is not known
                 cov[D.velocity + i, D.velocity + i] += (jolt * since) ** 2
@@ -40,7 +44,7 @@ def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
             x["accel"][i] = event["accel"][i]
         return True
     if since > 0.0:
-        propagate(x, cov, x["gyro"].copy(), x["accel"].copy(), since, c)
+        go_on(x, cov, x["gyro"].copy(), x["accel"].copy(), event["stamp"], since, c)
     if event["kind"] == WHEELS:
         return roll(x, cov, event, c)
     if event["kind"] == GNSS:
@@ -49,19 +53,96 @@ def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
 
 
 @compiled
-def hold_heading(x: Record, gyro: Float) -> None:
-    """Removes the turn about the vertical from a gyroscope's reading: the car stands."""
+def go_on(
+    x: Record, cov: Float, gyro: Float, accel: Float, stamp: float, since: float, c: Record
+) -> None:
+    """Propagates by the mean readings; the heading is held while the car rests."""
+    for i in range(3):
+        x["lately"][i] += gyro[i] * since
+    x["lately_for"] += since
+    resting = x["resting"] == 1.0 and stamp - x["wheels"]["believed"] < FRESH
+    if resting:
+        hold_heading(x, gyro, since)
+    propagate(x, cov, gyro, accel, since, c, resting)
+
+
+@compiled
+def hold_heading(x: Record, gyro: Float, since: float) -> None:
+    """Removes the turn about the vertical from a gyroscope's reading: the car stands.
+
+    What was removed lately is kept in `held`, for a car that began to turn before its wheels say
+    so.
+    """
     r = quaternion_to_matrix(x["attitude"])
     turning = 0.0
     for i in range(3):
         turning += r[2, i] * (gyro[i] - x["gyro_bias"][i])
     for i in range(3):
         gyro[i] -= r[2, i] * turning
+    x["held"] = x["held"] * (1.0 - min(since / HOLDING, 1.0)) + turning * since
+
+
+@compiled
+def yaw(q: Float) -> float:
+    """Returns the heading of a quaternion, rad."""
+    return math.atan2(2.0 * (q[0] * q[3] + q[1] * q[2]), 1.0 - 2.0 * (q[2] * q[2] + q[3] * q[3]))
+
+
+@compiled
+def move_on(
+    odometry: Float, moment: Record, stamp: float, heading: float, position: Float, kind: float
+) -> None:
+    """Moves the continuous pose on as the newest state has moved, except by what jumps.
+
+    GNSS corrects the state, and moves the pose by velocity and turn rate alone. A correction of the
+    position by more than `LEAP` is left out, as the first standstill after a long way may make it;
+    one of the heading by more than `TWIST` comes in parts.
+
+    Args:
+        odometry: (6,) position, m; its heading less that of the state, rad; its heading, rad; how
+            far its heading has still to be corrected, rad; written.
+        moment: the newest.
+        stamp: of the newest before, s.
+        heading: of the state then, rad.
+        position: of the state then, (3,) m.
+        kind: of the event that came.
+    """
+    x = moment["state"]
+    now, dt = yaw(x["attitude"]), moment["event"]["stamp"] - stamp
+    turning, off = 0.0, 0.0
+    if x["resting"] == 0.0:
+        r = quaternion_to_matrix(x["attitude"])
+        for i in range(3):
+            turning += r[2, i] * (x["gyro"][i] - x["gyro_bias"][i]) * dt
+    for i in range(3):
+        off = max(off, abs(x["position"][i] - position[i] - x["velocity"][i] * dt))
+    moved = np.empty(3)
+    for i in range(3):
+        moved[i] = x["velocity"][i] * dt
+        if kind != GNSS and off <= LEAP:
+            moved[i] = x["position"][i] - position[i]
+    if kind != GNSS:
+        correction = now - heading - turning
+        odometry[5] += correction - 2.0 * math.pi * math.floor(correction / (2.0 * math.pi) + 0.5)
+        part = min(max(odometry[5], -TWIST), TWIST)
+        odometry[5] -= part
+        turning += part
+    cosine, sine = math.cos(odometry[3]), math.sin(odometry[3])
+    odometry[0] += cosine * moved[0] - sine * moved[1]
+    odometry[1] += sine * moved[0] + cosine * moved[1]
+    odometry[2] += moved[2]
+    odometry[4] += turning
+    odometry[3] = odometry[4] - now
 
 
 @compiled
 def take_in(
-    numbers: Float, covariances: Float, span: Float, incoming: Float, constants: Float
+    numbers: Float,
+    covariances: Float,
+    span: Float,
+    incoming: Float,
+    constants: Float,
+    odometry: Float,
 ) -> int:
     """Puts an event into the timeline and brings every state from there on up to date.
 
@@ -71,12 +152,16 @@ def take_in(
         span: likewise.
         incoming: of one `EVENT`.
         constants: of one `CONSTANTS`.
+        odometry: (6,) of `move_on`; written.
 
     Returns:
         1 if it was believed, 0 if not, what `place` returns if it has no place, or BROKEN if the
         newest state is not finite or has a negative variance.
     """
     moments, c = numbers.view(MOMENT), constants.view(CONSTANTS)[0]
+    newest = moments[slot(span, moments.shape[0], int(span[1]) - 1)]
+    stamp, heading = newest["event"]["stamp"], yaw(newest["state"]["attitude"])
+    position = newest["state"]["position"].copy()
     index = place(moments["event"], span, incoming.view(EVENT)[0])
     if index < 0:
         return index
@@ -104,4 +189,7 @@ def take_in(
         if not variance >= 0.0:
             return BROKEN
         total += variance
-    return int(moments[here]["event"]["believed"]) if math.isfinite(total) else BROKEN
+    if not math.isfinite(total):
+        return BROKEN
+    move_on(odometry, moments[before], stamp, heading, position, incoming.view(EVENT)[0]["kind"])
+    return int(moments[here]["event"]["believed"])

@@ -261,7 +261,7 @@ def test_the_documentation_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[3] / "docs" / "reference" / "state-estimation.md").read_text()
     examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     page_names: dict[str, object] = {}  # the second goes on where the first ended
     for code in examples:
         exec(code, page_names)

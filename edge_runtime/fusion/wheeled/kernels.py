@@ -1,0 +1,88 @@
+"""The products that cost most of the wheeled filter's time, as loops for numba, else as numpy.
+
+Compiled, a loop is faster than what it would allocate; without numba it takes a thousand times as
+long.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edge_runtime.fusion.compiled import compiled, numba
+from edge_runtime.signals import Float
+
+
+def _combine(h: Float, cov: Float, out: Float) -> None:
+    size = len(h)
+    for i in range(size):
+        out[i] = 0.0
+    for j in range(size):
+        hj = h[j]
+        if hj != 0.0:
+            for i in range(size):
+                out[i] += hj * cov[j, i]
+
+
+def _combine_numpy(h: Float, cov: Float, out: Float) -> None:
+    np.matmul(h, cov, out=out)
+
+
+def _downdate(cov: Float, u: Float, v: Float) -> None:
+    size = len(u)
+    for i in range(size):
+        ui, vi = u[i], v[i]
+        for j in range(size):
+            cov[i, j] -= ui * v[j] + vi * u[j]
+
+
+def _downdate_numpy(cov: Float, u: Float, v: Float) -> None:
+    change = np.multiply.outer(u, v)
+    cov -= change + change.T
+
+
+def _drive(cov: Float, to: int, m: Float, by: int) -> None:
+    rows, size = m.shape[0], cov.shape[0]
+    for i in range(rows):
+        for j in range(3):
+            mij = m[i, j]
+            for k in range(size):
+                cov[to + i, k] += mij * cov[by + j, k]
+    for k in range(size):
+        for i in range(rows):
+            total = cov[k, to + i]
+            for j in range(3):
+                total += m[i, j] * cov[k, by + j]
+            cov[k, to + i] = total
+
+
+def _drive_numpy(cov: Float, to: int, m: Float, by: int) -> None:
+    end = to + len(m)
+    cov[to:end] += m @ cov[by : by + 3]
+    cov[:, to:end] += cov[:, by : by + 3] @ m.T
+
+
+def _mirror(cov: Float) -> None:
+    for i in range(cov.shape[0]):
+        for k in range(i):
+            cov[i, k] = cov[k, i]
+
+
+def _mirror_numpy(cov: Float) -> None:
+    cov[:] = 0.5 * (cov + cov.T)
+
+
+combine: Callable[[Float, Float, Float], None] = (
+    _combine_numpy if numba is None else compiled(_combine)
+)
+"""Writes h^T cov, (N,), to the last."""
+downdate: Callable[[Float, Float, Float], None] = (
+    _downdate_numpy if numba is None else compiled(_downdate)
+)
+"""Subtracts u v^T + v u^T from a covariance, (N, N), which stays exactly symmetric."""
+drive: Callable[[Float, int, Float, int], None] = (
+    _drive_numpy if numba is None else compiled(_drive)
+)
+"""Adds m, (M, 3), times the three errors from `by` on to the M errors from `to` on of a
+covariance, (N, N), of which they are no part."""
+mirror: Callable[[Float], None] = _mirror_numpy if numba is None else compiled(_mirror)
+"""Makes a covariance symmetric again: rounding differs from the left and from the right."""

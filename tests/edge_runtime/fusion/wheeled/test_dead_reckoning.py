@@ -22,7 +22,7 @@ from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.fusion.wheeled.presets import differential_drive, skid_steer
 from edge_runtime.fusion.wheeled.steps import yaw
-from tests.edge_runtime.fusion.drive import CAR, drive, feed, truth_at
+from tests.edge_runtime.fusion.drive import CAR, Drive, drive, feed, truth_at
 
 INDOORS = Rover(seconds=60.0)
 OUTDOORS = Rover(
@@ -140,12 +140,10 @@ def test_gnss_moves_the_estimate_and_not_the_odometry() -> None:
     assert way == pytest.approx(np.linalg.norm((end - start)[:2]), rel=0.05)
 
 
-@pytest.mark.parametrize("late", [0.1, -0.03])
-def test_the_delay_of_fixes_is_learned_in_turns_and_never_on_a_straight_road(late: float) -> None:
+def test_the_delay_of_fixes_is_learned_in_turns_and_never_on_a_straight_road() -> None:
     config = dataclasses.replace(CAR, delay_std=0.05)
 
-    def learned(**turns: object) -> float:
-        driven = drive(60.0, seed=1, **turns)  # type: ignore[arg-type]
+    def learned(late: float, driven: Drive) -> float:
         given = [
             m._replace(stamp=m.stamp + late) if isinstance(m, GnssFix) else m
             for m in driven.measurements
@@ -154,5 +152,8 @@ def test_the_delay_of_fixes_is_learned_in_turns_and_never_on_a_straight_road(lat
         feed(car, sorted(given, key=lambda m: m.stamp))
         return float(car.state["delay"])
 
-    assert abs(learned(yaw_rate=lambda t: 0.0 * t)) < 0.002
-    assert learned() == pytest.approx(late, abs=0.03)
+    straight = drive(60.0, yaw_rate=lambda t: 0.0 * t, seed=1)
+    turning = drive(60.0, yaw_rate=lambda t: 0.3 * np.sin(0.4 * t), seed=1)
+    assert abs(learned(0.1, straight)) < 0.002
+    assert learned(0.1, turning) == pytest.approx(0.1, abs=0.04)
+    assert learned(0.0, turning) == pytest.approx(0.0, abs=0.04)

@@ -135,7 +135,9 @@ def dead_reckoning(
         imu: m, its place before and left of the middle between the wheels.
         bias: rad/s, of the gyroscope.
     """
-    stamps, places, headings = [], [], []
+    stamps: list[float] = []
+    places: list[Float] = []
+    headings: list[float] = []
     heading = speed = rate = 0.0
     middle, last = np.zeros(2), math.nan
     for m in readings:
@@ -163,7 +165,9 @@ def mean_at_rest(readings: list[Measurement], until: float) -> float:
 
 def estimated_paths(car: WheeledFilter, readings: list[Measurement]) -> tuple[Path, Path]:
     """Returns the corrected and the continuous path by an estimator, after each IMU reading."""
-    stamps, corrected, continuous = [], [], []
+    stamps: list[float] = []
+    corrected: list[list[float]] = []
+    continuous: list[list[float]] = []
     for m in readings:
         if not isinstance(m, Imu):
             car.update(m)

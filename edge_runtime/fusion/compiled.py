@@ -6,6 +6,7 @@ There is one source and it gives the same numbers.
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -137,19 +138,26 @@ def compiled(function: F) -> F:
 
 
 @contextmanager
-def compiling(what: str) -> Iterator[None]:
+def compiling(what: str, samples: int = 0) -> Iterator[None]:
     """Logs why it takes so long, if compiling within this context keeps a user waiting.
+
+    Without numba it logs how long each of the `samples` took that are computed within.
 
     Args:
         what: what is compiled, as the message calls it.
+        samples: computed within this context.
     """
     if numba is None:
-        _LOG.warning(
-            "%s: numba is not installed, so a sample takes milliseconds, and compiled "
-            "a tenth of one; pip install 'sim2edge[fusion]'",
-            what,
-        )
+        begun = time.thread_time()
         yield
+        each = 1e3 * (time.thread_time() - begun) / max(samples, 1)
+        took = f"it takes {each:.1f} ms a sample" if samples else "it takes milliseconds a sample"
+        _LOG.warning(
+            "%s: numba is not installed, so %s, and compiled less than a tenth of that; "
+            "pip install 'sim2edge[fusion]'",
+            what,
+            took,
+        )
         return
     note = f"compiling {what}: once on this machine, for half a minute or more"
     timer = threading.Timer(_PATIENCE, _LOG.info, [note])

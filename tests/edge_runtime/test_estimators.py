@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import subprocess
 import sys
 import time
@@ -190,11 +191,13 @@ def test_a_robot_without_numba_is_warned_what_it_costs() -> None:
     program = (
         "import sys; sys.modules['numba'] = None\n"
         "from edge_runtime.fusion.compiled import compiling\n"
-        "with compiling('the legged estimator'): pass"
+        "with compiling('the legged estimator', 3): sum(range(3_000_000))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0
     assert "numba is not installed" in done.stderr and "sim2edge[fusion]" in done.stderr
+    took = re.search(r"takes (\d+\.\d) ms a sample", done.stderr)
+    assert took is not None and float(took[1]) > 1.0 and done.stderr.count("\n") == 1
 
 
 def test_a_long_wait_is_explained(

@@ -120,7 +120,7 @@ class LeggedFusion:
         witnesses: Collection[str] = (FOOT_FORCE,),
     ) -> None:
         """Compiles everything before the first tick, by a synthetic robot that stands and flies."""
-        with compiling("the legged estimator"):
+        with compiling("the legged estimator", _COMPILING):
             cls._warm_up(cls(config, joint_names, control_period, burst, witnesses=witnesses))
 
     @staticmethod

@@ -110,7 +110,7 @@ class WheeledFusion:
     @cache
     def compile(cls, config: WheeledRobotConfig, control_period: float, burst: int = 0) -> None:
         """Compiles everything before the first tick, by a short drive of a synthetic car."""
-        with compiling("the wheeled estimator"):
+        with compiling("the wheeled estimator", _COMPILING):
             cls._warm_up(cls(config, control_period, burst), config, control_period)
 
     @staticmethod

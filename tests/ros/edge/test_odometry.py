@@ -1,6 +1,7 @@
 """The base's pose and velocity come from the IMU's, as Odometry and as a transform."""
 
 import copy
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ from rosbags.typesys import Stores, get_typestore
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
 
-from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.estimate import Estimate, Health, Pose
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_exp
 from edge_runtime.signals import IMU_GYRO
 from sim2edge_ros.edge.odometry import OdometryPublisher, covariances
@@ -91,6 +92,26 @@ def test_the_bases_pose_follows_from_the_imus(
     assert transform.child_frame_id == "h1/base_link"
     np.testing.assert_allclose(numbers(transform.transform.translation), place, atol=1e-6)
     np.testing.assert_allclose(numbers(transform.transform.rotation, "wxyz"), attitude)
+
+
+def test_a_continuous_pose_is_published_and_the_corrected_one_beside_it() -> None:
+    """A car that its odometry sees at the origin, and GNSS far away and heading north."""
+    level, north = np.eye(4)[0], np.array([1.0, 0.0, 0.0, 1.0]) / np.sqrt(2.0)
+    corrected = imu(north, np.array([0.0, 2.0, 0.0]), np.array([100.0, 50.0, 0.0]))
+    both = dataclasses.replace(corrected, odometry=Pose(level, np.zeros(3)))
+    node = FakeNode()
+    made = publisher(node)
+    made.observe(tick(both, np.zeros(3)))
+    made.send()
+    (continuous,), (absolute,) = (
+        node.sent[topic] for topic in ("odometry/filtered", "odometry/corrected")
+    )
+    assert (continuous.header.frame_id, absolute.header.frame_id) == ("h1/odom", "map")
+    np.testing.assert_allclose(numbers(continuous.pose.pose.position), -np.array(LEVER))
+    at = np.array([100.0, 50.0, 0.0]) - quaternion_to_matrix(north) @ LEVER
+    np.testing.assert_allclose(numbers(absolute.pose.pose.position), at, atol=1e-9)
+    for message in (continuous, absolute):
+        np.testing.assert_allclose(numbers(message.twist.twist.linear), [2.0, 0.0, 0.0], atol=1e-9)
 
 
 def test_unknown_estimates_are_not_published() -> None:

@@ -1,6 +1,7 @@
 """Publishes the estimator's state as nav_msgs/Odometry and TF (REP-105)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ _NOWHERE = Estimate(
 class OdometryPublisher:
     """Observes ticks in the loop's thread and publishes estimates in the publisher's.
 
-    Nothing is published while the estimator has no velocity and position, or is lost.
+    Nothing is published while the estimator has no velocity and position, or is lost. One with a
+    pose that never jumps has that published, and its corrected pose on a topic of its own, in
+    `map_frame` and without a transform, which is a localization's to publish.
 
     Args:
         node: the node that owns the publishers.
@@ -35,6 +38,7 @@ class OdometryPublisher:
         every: ticks from one message to the next; 0 for none.
         tf: whether to publish the transform too.
         shift: returns the offset of the robot's stamps from those of the loop's samples, s.
+        map_frame: frame of the corrected pose.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class OdometryPublisher:
         every: int,
         tf: bool,
         shift: Callable[[], float] = lambda: 0.0,
+        map_frame: str = "map",
     ) -> None:
         self._node, self._every, self._shift = node, every, shift
         self._lever = np.array(imu_in_base)
@@ -54,6 +59,9 @@ class OdometryPublisher:
         self._publisher = node.create_publisher(Odometry, topics.ODOMETRY, topics.STATE)
         self._message = Odometry(child_frame_id=base_frame)
         self._message.header.frame_id = odom_frame
+        self._corrected: Any = None  # publishes, once there is a corrected pose beside the other
+        self._corrected_message = Odometry(child_frame_id=base_frame)
+        self._corrected_message.header.frame_id = map_frame
         self._tf: Any = None
         kind = tf_message() if tf else None
         if kind is not None:
@@ -61,7 +69,7 @@ class OdometryPublisher:
             self._tf = node.create_publisher(kind, topics.TF, topics.STATE)
         # Once in advance: for its first product of matrices OpenBLAS allocates tens of MB, which
         # holds the interpreter for 80 ms where memory is locked.
-        self._fill(0.0, _NOWHERE, _ZERO)
+        self._fill(self._message, 0.0, _NOWHERE, _ZERO)
 
     def observe(self, tick: Tick) -> None:
         """Keeps the estimate of a tick; called by the loop's thread."""
@@ -87,19 +95,36 @@ class OdometryPublisher:
         stamp, estimate, rate = newest
         if not (np.isfinite(estimate.position).all() and np.isfinite(estimate.velocity).all()):
             return
-        self._fill(stamp, estimate, rate - estimate.gyro_bias)
+        rate = rate - estimate.gyro_bias
+        if estimate.odometry is not None:
+            self._send_corrected(stamp, estimate, rate)
+            attitude, position = estimate.odometry
+            turn = rotation_matrix(np.stack([attitude, estimate.attitude]))
+            velocity = turn[0] @ turn[1].T @ estimate.velocity
+            estimate = replace(estimate, attitude=attitude, position=position, velocity=velocity)
+        self._fill(self._message, stamp, estimate, rate)
         self._publisher.publish(self._message)
         if self._tf is not None:
             self._send_transform()
 
+    def _send_corrected(self, stamp: float, estimate: Estimate, rate: Float) -> None:
+        if self._corrected is None:
+            self._corrected = self._node.create_publisher(
+                Odometry, topics.CORRECTED_ODOMETRY, topics.STATE
+            )
+        self._fill(self._corrected_message, stamp, estimate, rate)
+        self._corrected.publish(self._corrected_message)
+
     def close(self) -> None:
         self._node.destroy_publisher(self._publisher)
+        if self._corrected is not None:
+            self._node.destroy_publisher(self._corrected)
         if self._tf is not None:
             self._node.destroy_publisher(self._tf)
 
-    def _fill(self, stamp: float, estimate: Estimate, rate: Float) -> None:
+    def _fill(self, message: Odometry, stamp: float, estimate: Estimate, rate: Float) -> None:
         turn = rotation_matrix(estimate.attitude[None])[0]  # body to world
-        message, pose, twist = self._message, self._message.pose, self._message.twist
+        pose, twist = message.pose, message.twist
         seconds = int(stamp)
         message.header.stamp.sec = seconds
         message.header.stamp.nanosec = int((stamp - seconds) * 1e9)

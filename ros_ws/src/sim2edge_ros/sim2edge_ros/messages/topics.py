@@ -15,6 +15,7 @@ FIX = "fix"  # sensor_msgs/NavSatFix
 FIX_VELOCITY = "fix_velocity"  # geometry_msgs/TwistWithCovarianceStamped, east-north-up
 CMD_VEL = "cmd_vel"  # geometry_msgs/Twist or TwistStamped
 ODOMETRY = "odometry/filtered"  # nav_msgs/Odometry
+CORRECTED_ODOMETRY = "odometry/corrected"  # nav_msgs/Odometry
 TF, TF_STATIC = "/tf", "/tf_static"  # tf2_msgs/TFMessage
 MODEL = "robot_description"  # std_msgs/String
 DIAGNOSTICS = "/diagnostics"  # diagnostic_msgs/DiagnosticArray

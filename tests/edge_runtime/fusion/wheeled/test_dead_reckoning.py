@@ -153,7 +153,7 @@ def test_the_delay_of_fixes_is_learned_in_turns_and_never_on_a_straight_road() -
         return float(car.state["delay"])
 
     straight = drive(60.0, yaw_rate=lambda t: 0.0 * t, seed=1)
-    turning = drive(60.0, yaw_rate=lambda t: 0.3 * np.sin(0.4 * t), seed=1)
+    turning = drive(60.0, yaw_rate=lambda t: 0.4 * np.sin(0.25 * t), seed=1)
     assert abs(learned(0.1, straight)) < 0.002
     assert learned(0.1, turning) == pytest.approx(0.1, abs=0.04)
     assert learned(0.0, turning) == pytest.approx(0.0, abs=0.04)

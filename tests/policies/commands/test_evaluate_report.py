@@ -19,10 +19,10 @@ def test_eval_writes_a_page_with_the_figures_of_its_json(trained: Path, tmp_path
     assert sim2edge([str(word) for word in words]) == 1
     measured = json.loads(result.read_text())["result"]
     read = Reader(page.read_text())
-    bounds = {row[0]: row[2:] for row in read.tables["Bounds of the gate"][1:]}
+    bounds = {row[0]: row[1:] for row in read.tables["Bounds of the gate"][1:]}
     for name, shown in (("survival", "survival"), ("velocity_error", "velocity error m/s")):
-        assert bounds[shown][0] == number(measured[name], 4)
-    assert [row[-1] for row in bounds.values()] == ["✓ met", "✗ missed"]
+        assert bounds[shown][2] == number(measured[name], 4)
+    assert [row[0] for row in bounds.values()] == ["✓ met", "✗ missed"]
     assert "Gate missed" in read.text
     assert len(read.tables["Every trial in MuJoCo"]) == 4
 

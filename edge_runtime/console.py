@@ -44,6 +44,8 @@ def plain(text: object) -> str:
 def is_live(stream: TextIO | None = None) -> bool:
     """Returns whether a stream, by default stdout, is a terminal that can move its cursor."""
     stream = stream or sys.stdout
+    if stream is None:  # closed
+        return False
     return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 

@@ -20,6 +20,7 @@ from edge_runtime.files import private_folder
 from edge_runtime.signals import Float
 
 numba: Any = None  # an optional extra of the robot's install
+event: Any = None
 with suppress(ImportError):
     import numba
     from numba.core import event
@@ -163,7 +164,7 @@ def compiling(what: str, samples: int = 0) -> Iterator[None]:
     timer = threading.Timer(_PATIENCE, _LOG.info, [note])
     timer.daemon = True
 
-    class Start(event.Listener):
+    class Start(event.Listener):  # type: ignore[misc]  # numba has no types
         """Starts the timer with the first function that is compiled, not loaded from disk."""
 
         def on_start(self, event: object) -> None:

@@ -19,7 +19,7 @@ class Health(IntEnum):
 
 
 class Pose(NamedTuple):
-    """An attitude and a position in one frame."""
+    """Holds an attitude and a position in one frame."""
 
     attitude: Float  # (4,) body to frame, wxyz
     position: Float  # (3,) m

@@ -194,8 +194,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         checkpoint = None
-    is_ours = isinstance(checkpoint, dict) and checkpoint.pop("format", None) == FORMAT
-    if not is_ours or not checkpoint.keys() >= KEYS:
+    if not isinstance(checkpoint, dict) or checkpoint.pop("format", None) != FORMAT:
+        raise _damaged(path)
+    if not checkpoint.keys() >= KEYS:
         raise _damaged(path)
     loaded: dict[str, Any] = _to_arrays(checkpoint)
     return loaded

@@ -284,7 +284,7 @@ class WheeledFilter:
 
     @property
     def odometry(self) -> Pose:
-        """The pose in a frame that begins with the car and in which nothing jumps (REP-105).
+        """Returns the pose in a frame that begins with the car and never jumps (REP-105).
 
         It is moved by IMU, wheels and lidar odometry alone; GNSS never moves it, nor a correction
         of what was long ago. So it drifts where the `estimate` does not.

@@ -1,4 +1,4 @@
-"""An edge node that compiles, or waits for anything else before it moves, heeds signals."""
+"""An edge node that compiles, or waits for anything else before it moves, obeys signals."""
 
 import signal
 import subprocess

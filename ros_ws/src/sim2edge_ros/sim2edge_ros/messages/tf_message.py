@@ -28,7 +28,7 @@ _UNBOUNDED_SEQUENCE = 145  # of a nested type, in type_description_interfaces/ms
 
 
 class _Handle(ctypes.Structure):
-    """A rosidl_message_type_support_t, from Iron on."""
+    """Mirrors rosidl_message_type_support_t, from Iron on."""
 
     _fields_ = (
         ("identifier", ctypes.c_char_p),
@@ -41,7 +41,7 @@ class _Handle(ctypes.Structure):
 
 
 class _Callbacks(ctypes.Structure):
-    """A message_type_support_callbacks_t of rosidl_typesupport_fastrtps."""
+    """Mirrors message_type_support_callbacks_t of rosidl_typesupport_fastrtps."""
 
     _fields_ = (
         ("namespace", ctypes.c_char_p),
@@ -51,7 +51,7 @@ class _Callbacks(ctypes.Structure):
 
 
 class _Member(ctypes.Structure):
-    """A MessageMember of rosidl_typesupport_introspection_c, from Jazzy on."""
+    """Mirrors MessageMember of rosidl_typesupport_introspection_c, from Jazzy on."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -69,7 +69,7 @@ class _Member(ctypes.Structure):
 
 
 class _Members(ctypes.Structure):
-    """The MessageMembers of rosidl_typesupport_introspection_c, from Jazzy on."""
+    """Mirrors MessageMembers of rosidl_typesupport_introspection_c, from Jazzy on."""
 
     _fields_ = (
         ("namespace", ctypes.c_char_p),
@@ -104,13 +104,13 @@ class _Sequence(ctypes.Structure):
 
 
 class _Type(ctypes.Structure):
-    """An IndividualTypeDescription."""
+    """Mirrors IndividualTypeDescription."""
 
     _fields_ = (("name", _String), ("fields", _Sequence))
 
 
 class _Description(ctypes.Structure):
-    """A TypeDescription: a type, and all that it contains, by name."""
+    """Mirrors TypeDescription: a type, and all that it contains, by name."""
 
     _fields_ = (("type", _Type), ("others", _Sequence))
 
@@ -151,15 +151,15 @@ def _made() -> Any:
         return None if handle is None else ctypes.addressof(handle)
 
     found = _FIND(find)
-    told = [
+    returned = [
         _TELL(lambda _handle, of=part: ctypes.addressof(of))
         for part in (digest, description, sources)
     ]
-    functions = [ctypes.cast(each, ctypes.c_void_p).value for each in (found, *told)]
+    functions = [ctypes.cast(each, ctypes.c_void_p).value for each in (found, *returned)]
     for identifier, handle in handles.items():
         handle.identifier, handle.data = identifier, ctypes.addressof(parts[identifier])
         handle.find, handle.hash, handle.description, handle.sources = functions
-    _KEPT.extend((parts, handles, digest, description, sources, found, told))
+    _KEPT.extend((parts, handles, digest, description, sources, found, returned))
 
     class OfTFMessage(type):
         _TYPE_SUPPORT = _capsule(ctypes.addressof(handles[_GENERIC]))

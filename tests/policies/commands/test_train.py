@@ -47,7 +47,7 @@ IMPOSSIBLE = [
     ("--sac.tau", "0"),
     ("--sac.tau", "1.5"),
     ("--sac.learning-starts", "-1"),
-    ("--sac.buffer-size", "8"),
+    ("--sac.buffer-size", "8", "--algorithm", "sac"),
 ]
 
 

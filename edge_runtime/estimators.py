@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from edge_runtime.errors import ContractError
 from edge_runtime.fusion import Fusion
-from edge_runtime.fusion.attitude.fusion import READING, AttitudeFusion
 from edge_runtime.fusion.no_fusion import NoFusion
 from edge_runtime.plugins import Registry
 from edge_runtime.policy.contract import Contract
@@ -17,6 +16,7 @@ from edge_runtime.signals import (
     IMU_ACCEL,
     IMU_BURST,
     IMU_GYRO,
+    IMU_READING,
     JOINT_TORQUE,
     POSITION,
 )
@@ -37,15 +37,17 @@ def _has_imu(robot: RobotDescription) -> bool:
     return {IMU_GYRO, IMU_ACCEL} <= {signal.name for signal in robot.signals}
 
 
-def _vqf(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
-    return AttitudeFusion(contract.control_period, _burst(robot), rows)
-
-
 def _robot(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
     return NoFusion()
 
 
-# Imported when they are chosen: compiling takes a second that an attitude alone does not need.
+# Imported when they are chosen: they import numba, which takes a second.
+
+
+def _vqf(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
+    from edge_runtime.fusion.attitude.fusion import AttitudeFusion  # noqa: PLC0415
+
+    return AttitudeFusion(contract.control_period, _burst(robot), rows)
 
 
 def _legged(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
@@ -162,9 +164,9 @@ def _burst(robot: RobotDescription) -> int:
         ContractError: they are not whole.
     """
     size = next((s.size for s in robot.signals if s.name == IMU_BURST), 0)
-    if size % READING:
+    if size % IMU_READING:
         raise ContractError(
             f"robot '{robot.name}': signal '{IMU_BURST}' has {size} entries; it must hold whole "
-            f"readings of gyroscope and accelerometer, {READING} entries each"
+            f"readings of gyroscope and accelerometer, {IMU_READING} entries each"
         )
-    return size // READING
+    return size // IMU_READING

@@ -62,6 +62,7 @@ JOINT_VEL = "joint_vel"  # rad/s
 IMU_GYRO = "imu_gyro"  # rad/s, mean since the last sample
 IMU_ACCEL = "imu_accel"  # specific force, m/s^2, mean since the last sample
 IMU_BURST = "imu_burst"  # k x (gyro, accel) at equal steps since the last sample, oldest first
+IMU_READING = 6  # entries of one reading in a burst
 JOINT_TORQUE = "joint_torque"  # Nm of each actuator, in the order of `joint_pos`
 FOOT_FORCE = "foot_force"  # N under each sole, in the order of the robot's legs
 # Signals that fusion provides.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mujoco
 
-from edge_runtime.fusion.plausibility import ImuCheckConfig
+from edge_runtime.fusion.imu_check_config import ImuCheckConfig
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometryConfig
 from edge_runtime.policy.contract import POSITION, VELOCITY, Actuator

@@ -20,9 +20,10 @@ from edge_runtime.fusion.attitude import steps
 from edge_runtime.fusion.attitude.steps import A, K
 from edge_runtime.fusion.compiled import COMPILES, Numbers, compiling, numbers
 from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.imu_check_config import ImuCheckConfig
 from edge_runtime.fusion.imu_reading import GAP, LAST_USABLE, S, forget_readings
 from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
-from edge_runtime.fusion.plausibility import REASONS, SATURATED, ImuCheckConfig
+from edge_runtime.fusion.plausibility import REASONS, SATURATED
 from edge_runtime.signals import Float
 
 SILENT = "no IMU reading yet"

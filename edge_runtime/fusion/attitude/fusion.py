@@ -11,12 +11,14 @@ import numpy.typing as npt
 from vqf import VQF
 
 from edge_runtime.fusion.estimate import Estimate
-from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck, ImuCheckConfig
+from edge_runtime.fusion.imu_check_config import ImuCheckConfig
+from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck
 from edge_runtime.signals import (
     ATTITUDE,
     IMU_ACCEL,
     IMU_BURST,
     IMU_GYRO,
+    IMU_READING,
     Array,
     Bool,
     Signal,
@@ -24,7 +26,6 @@ from edge_runtime.signals import (
 )
 
 ATTITUDE_SIGNAL = Signal(ATTITUDE, 4, "1", "world")
-READING = 6  # entries of an IMU's reading in a burst: gyroscope and accelerometer
 GRAVITY = 9.80665  # m/s^2
 _AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside shows no vertical
 UPRIGHT = np.array([0.0, 0.0, GRAVITY])  # the accelerometer of an upright body at rest
@@ -36,7 +37,7 @@ def imu_signals(burst: int) -> tuple[Signal, ...]:
     mean = (Signal(IMU_GYRO, 3, "rad/s", "imu"), Signal(IMU_ACCEL, 3, "m/s^2", "imu"))
     if not burst:
         return mean
-    return (*mean, Signal(IMU_BURST, READING * burst, "rad/s, m/s^2", "imu"))
+    return (*mean, Signal(IMU_BURST, IMU_READING * burst, "rad/s, m/s^2", "imu"))
 
 
 def shows_vertical(accel: npt.NDArray[np.float64]) -> Bool:
@@ -79,7 +80,7 @@ class AttitudeFusion:
         sample_time = control_period / self._parts
         self._filters = [VQF(sample_time) for _ in range(rows)]
         self._settling = round(self._filters[0].params["tauAcc"] / sample_time)  # readings
-        self._imu = np.zeros((rows, self._parts, READING))  # VQF takes float64
+        self._imu = np.zeros((rows, self._parts, IMU_READING))  # VQF takes float64
         self._flat_imu = self._imu.reshape(rows, -1)
         self._readings = [[(part[:3], part[3:]) for part in row] for row in self._imu]
         self._attitude = np.zeros((rows, 4), np.float32)

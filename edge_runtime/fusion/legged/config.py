@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from edge_runtime.config.fields import setting
-from edge_runtime.fusion.plausibility import ImuCheckConfig
+from edge_runtime.fusion.imu_check_config import ImuCheckConfig
 
 Vector = tuple[float, float, float]
 MOST_FEET = 16

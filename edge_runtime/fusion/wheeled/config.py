@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from edge_runtime.config.fields import setting
-from edge_runtime.fusion.plausibility import ImuCheckConfig
+from edge_runtime.fusion.imu_check_config import ImuCheckConfig
 from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometryConfig
 
 Vector = tuple[float, float, float]

@@ -204,10 +204,13 @@ def test_refuses_to_swap_in_other_commands(
 ) -> None:
     """Else what the operator asks for would mean something else, or end the loop."""
     contract = make_contract()
-    read = [t for t in contract.observations if len(commands) == 3 or t.name != "gait_clock"]
+    left_out = {"gait_clock"} if len(commands) != 3 else set()
+    left_out |= set() if commands else {"command"}
+    read = [t for t in contract.observations if t.name not in left_out]
     signals = tuple(
         dataclasses.replace(s, size=len(commands)) if s.name == "command" else s
         for s in contract.signals
+        if s.name not in left_out
     )
     contract = dataclasses.replace(
         contract, commands=commands, observations=tuple(read), signals=signals

@@ -123,33 +123,35 @@ def test_of_two_new_nodes_of_one_name_the_later_gives_way(
     context = rclpy.Context()
     rclpy.init(context=context)
     twin = Node("probe", context=context)
-    with drive(node) as one, drive(twin) as two:
-        for made in (one, two):
-            made._make_publishers()
-            monkeypatch.setattr(made, "active", True)
-            made._began = now
-        until = now + 20.0
-        while not (one.others and two.others) and time.monotonic() < until:
-            one.look_around()
-            two.look_around()
-            time.sleep(0.02)
-        assert one.others == two.others
-        assert "/probe (forward_position_controller/commands)" in one.others
-        for made in (one, two):
-            made._began = made._met = time.monotonic()
-        assert sorted((one.must_give_way, two.must_give_way)) == [False, True]
-        for made in (one, two):
-            made._met -= 1.1
-        assert one.must_give_way and two.must_give_way
-        for made in (one, two):
-            made._began -= 5.0
-        assert not one.must_give_way and not two.must_give_way
-        for made in (one, two):
-            monkeypatch.setattr(made, "active", False)
-            made.fall_silent()
-            made.stop()
-    twin.destroy_node()
-    rclpy.shutdown(context=context)
+    try:
+        with drive(node) as one, drive(twin) as two:
+            for made in (one, two):
+                made._make_publishers()
+                monkeypatch.setattr(made, "active", True)
+                made._began = now
+            until = now + 20.0
+            named = "/probe (forward_position_controller/commands)"  # names come after publishers
+            while not (named in one.others and named in two.others) and time.monotonic() < until:
+                one.look_around()
+                two.look_around()
+                time.sleep(0.02)
+            assert named in one.others and named in two.others
+            for made in (one, two):
+                made._began = made._met = time.monotonic()
+            assert sorted((one.must_give_way, two.must_give_way)) == [False, True]
+            for made in (one, two):
+                made._met -= 1.1
+            assert one.must_give_way and two.must_give_way
+            for made in (one, two):
+                made._began -= 5.0
+            assert not one.must_give_way and not two.must_give_way
+            for made in (one, two):
+                monkeypatch.setattr(made, "active", False)
+                made.fall_silent()
+                made.stop()
+    finally:
+        twin.destroy_node()
+        rclpy.shutdown(context=context)
 
 
 def test_what_keeps_commands_from_working_is_in_the_diagnostics(

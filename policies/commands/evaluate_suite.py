@@ -48,8 +48,11 @@ def run_suite(config: EvaluateConfig) -> int:
     policy = PolicyFile.find(Path(config.policy))
     film: FilmTrial | None = None
     if config.films:
+        is_new = not config.films.exists()
         make_folder(config.films)
         check_film(config.films / "film.mp4")
+        if is_new:
+            config.films.rmdir()  # until there is a film
     if protocol.suite == FAULTS:
         _check_faults(config)
         if gate:
@@ -125,6 +128,7 @@ def film_worst(
             print(f"filming {k} of {len(trials)}: {where}", flush=True)
             path = folder / f"{trial.engine}-{trial.trial}.mp4"
             try:
+                make_folder(folder)
                 film(trial, path)
             except UserError as error:  # figures without films are better than nothing
                 return films, str(error)

@@ -7,12 +7,14 @@ import sys
 from figures import parse_arguments, report
 from ros_nodes.processes import use_own_domain
 
+from edge_runtime.extras import install_line
+
 
 def main() -> int:
     """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     if importlib.util.find_spec("rclpy") is None:
-        print("ROS 2 is not installed; pip install 'sim2edge[ros,sim,fusion]'", file=sys.stderr)
+        print(f"ROS 2 is not installed; {install_line('ros', 'sim', 'fusion')}", file=sys.stderr)
         return 2
     use_own_domain()
     from ros_nodes.faults import when_parts_fail  # noqa: PLC0415

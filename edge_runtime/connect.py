@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from edge_runtime.plugins import Registry, import_user_module
 from edge_runtime.robot.robot import Robot
 
@@ -106,8 +107,7 @@ def _driver(name: str) -> Connect:
         return DRIVERS.find(name)
     except ModuleNotFoundError as error:  # raised for our own drivers, each of which is an extra
         raise UserError(
-            f"robot '{name}' needs {error.name}, which is not installed; "
-            f"pip install 'sim2edge[{name}]'"
+            f"robot '{name}' needs {error.name}, which is not installed; {install_line(name)}"
         ) from None
 
 

@@ -6,16 +6,17 @@ So a robot without simulator or trainer still has `run` and `inspect`.
 import contextlib
 import importlib
 import os
-import re
 import signal
 import sys
-from importlib.metadata import requires, version
+from importlib.metadata import version
 from pathlib import Path
 
 from edge_runtime.console import close_console, log_to_stderr, open_console, plain
 from edge_runtime.errors import UserError, suggestion
+from edge_runtime.extras import brought_by, install_line
 from edge_runtime.files import way_out
 from edge_runtime.plugins import import_everywhere
+from edge_runtime.policy.shipped import shipped_policies
 from edge_runtime.stop_signals import EXIT_CODE, Ended, ending
 from sim2edge.commands import COMMANDS
 from sim2edge.options import parse, writes_stdout
@@ -79,28 +80,11 @@ def _run(arguments: list[str]) -> int:
             return int(module.main(config))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in _brought_by(command.extra):
+        if missing not in brought_by(command.extra):
             raise
         raise UserError(
-            f"'{name}' needs {missing}, which is not installed; "
-            f"pip install 'sim2edge[{command.extra}]'"
+            f"'{name}' needs {missing}, which is not installed; {install_line(command.extra)}"
         ) from None
-
-
-def _brought_by(extra: str) -> set[str]:
-    """Returns the modules that one of our extras installs, by the packages that it lists."""
-    modules: set[str] = set()
-    for requirement in requires("sim2edge") or ():
-        package, _, marker = requirement.partition(";")
-        if not re.search(rf"extra == .{extra}\W", marker):
-            continue
-        name, _, inner = re.split(r"[<>=!~ ]", package)[0].rstrip("]").partition("[")
-        if name == "sim2edge":
-            modules |= set().union(*map(_brought_by, inner.split(",")))
-        else:
-            name = name.removeprefix("ros-jazzy-").replace("-", "_")
-            modules.add({"pillow": "PIL"}.get(name, name))
-    return modules
 
 
 def _import(arguments: list[str]) -> list[str]:
@@ -133,6 +117,9 @@ def _overview() -> str:
             "",
             "'sim2edge COMMAND --help' shows the options of one. Each takes '--import MODULE' too,",
             "for a module of yours that registers robots, tasks, terms, estimators or algorithms.",
+            "",
+            "Wherever a command takes a policy file, it takes the name of one that comes with",
+            f"sim2edge, unless a file here has that name: {', '.join(shipped_policies())}",
         ]
     )
 

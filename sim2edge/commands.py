@@ -20,7 +20,7 @@ class Subcommand:
     positional: tuple[str, ...] = ()  # its fields that are given without a flag, in this order
     short: Mapping[str, str] = field(default_factory=dict)  # field -> its short flag
     leading: str = ""  # what `defaults` takes off the options, as the help calls it
-    extra: str = ""  # the optional dependencies it needs: `pip install 'sim2edge[extra]'`
+    extra: str = ""  # the optional dependencies that it needs
 
 
 COMMANDS: dict[str, Subcommand] = {

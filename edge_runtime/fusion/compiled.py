@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.extras import install_line
 from edge_runtime.files import private_folder
 from edge_runtime.signals import Float
 
@@ -154,10 +155,10 @@ def compiling(what: str, samples: int = 0) -> Iterator[None]:
         each = 1e3 * (time.thread_time() - begun) / max(samples, 1)
         took = f"it takes {each:.1f} ms a sample" if samples else "it takes milliseconds a sample"
         _LOG.warning(
-            "%s: numba is not installed, so %s, and compiled less than a tenth of that; "
-            "pip install 'sim2edge[fusion]'",
+            "%s: numba is not installed, so %s, and compiled less than a tenth of that; %s",
             what,
             took,
+            install_line("fusion"),
         )
         return
     note = f"compiling {what}: once on this machine, for half a minute or more"

@@ -10,6 +10,7 @@ import numpy as np
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from edge_runtime.files import check_output, write_file
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import kind_of
@@ -78,7 +79,7 @@ def main(config: FuseConfig) -> int:
             write_file(stem.with_name(f"{stem.name}.svg"), picture(log, name, run, errors))
             written.append(f"{stem}.svg")
         except ModuleNotFoundError as error:
-            print(f"no picture, for {error.name} is missing: pip install 'sim2edge[replay]'")
+            print(f"no picture, for {error.name} is missing: {install_line('replay')}")
     write_file(config.out / "config.json", json.dumps(to_json(config), indent=2) + "\n")
     print(f"written: {', '.join(written)}")
     return 0

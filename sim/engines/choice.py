@@ -6,6 +6,7 @@ from collections.abc import Callable
 import mujoco
 
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from sim.engines.bullet.bullet_engine import BulletEngine
 from sim.engines.engine import Engine
 from sim.engines.mujoco_cpu import MujocoEngine
@@ -19,7 +20,7 @@ def _mujoco(model: mujoco.MjModel, rows: int, substeps: int, threads: int) -> En
 
 def _bullet(model: mujoco.MjModel, rows: int, substeps: int, threads: int) -> Engine:
     if importlib.util.find_spec("pybullet") is None:
-        raise UserError("the engine 'bullet' needs PyBullet: pip install 'sim2edge[bullet]'")
+        raise UserError(f"the engine 'bullet' needs PyBullet: {install_line('bullet')}")
     return BulletEngine(model, rows, substeps=substeps, processes=threads)
 
 

@@ -13,6 +13,7 @@ from typing import IO
 from edge_runtime.child_program import child_program
 from edge_runtime.connect import DriverRequest, fulfils
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from edge_runtime.files import descriptor
 from edge_runtime.robot.robot import Robot
 from edge_runtime.robot.shared_memory import SharedMemoryRobot, segment_path
@@ -33,7 +34,7 @@ def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
         UserError: the simulator is not installed, or its process failed.
     """
     if importlib.util.find_spec("mujoco") is None:
-        raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
+        raise UserError(f"the simulated robot is not installed; {install_line('sim')}")
     name = f"run-{os.getpid()}-{time.monotonic_ns()}"
     with tempfile.TemporaryFile() as complaints:
         # In a session of its own, so that Ctrl-C reaches the loop alone, which then ends it.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signals import Float
 from sim.urdf.bodies import BodyFrames, Masses
@@ -115,7 +116,7 @@ def open_bullet(urdf: Path) -> Iterator[BulletModel]:
             import pybullet as bullet  # noqa: PLC0415  it is large, and optional
     except ModuleNotFoundError:
         raise UserError(
-            "comparing needs pybullet, which is not installed; pip install 'sim2edge[bullet]'"
+            f"comparing needs pybullet, which is not installed; {install_line('bullet')}"
         ) from None
     client = bullet.connect(bullet.DIRECT)
     try:

@@ -11,6 +11,7 @@ import pytest
 
 from edge_runtime.connect import DRIVERS, DriverRequest, connect, fulfils
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from edge_runtime.robot.robot import Robot
 from tests.edge_runtime.leg import LegRobot
 
@@ -112,5 +113,5 @@ def test_without_the_simulator_one_line_says_what_to_install(absent: str) -> Non
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.stderr == ""
-    assert done.stdout.endswith("; pip install 'sim2edge[sim]'\n")
+    assert done.stdout.endswith(f"; {install_line('sim')}\n")
     assert done.stdout.count("\n") == 1

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "ros_ws" / "src" / "sim2edge_ros"
 # Where it is not installed.
 sys.path.insert(0, str(PACKAGE))
 
-WITHOUT_ROS = "rclpy cannot be imported; pip install 'sim2edge[ros]'"
+WITHOUT_ROS = "rclpy cannot be imported; pip install -e '.[ros]'"
 
 
 def _domain() -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from sim2edge import __main__ as front_door
 from sim2edge.commands import COMMANDS, Subcommand
 
@@ -130,7 +131,7 @@ def test_a_missing_extra_says_what_to_install() -> None:
         "sys.exit(main(['train', 'HumanoidVelocity']))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "pip install 'sim2edge[train]'" in refusal(done)
+    assert install_line("train") in refusal(done)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_an_extra_is_blamed_for_what_it_brings_alone(
             run_sample(monkeypatch, behaviour, "it", extra="train")
         return
     assert run_sample(monkeypatch, behaviour, "it", extra=extra) == 2
-    said = f"needs {missing}, which is not installed; pip install 'sim2edge[{extra}]'"
+    said = f"needs {missing}, which is not installed; {install_line(extra)}"
     assert said in capsys.readouterr().err
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from edge_runtime.fusion.measurement import Displacement
 from edge_runtime.signals import Float
 
@@ -72,8 +73,7 @@ class ScanMatcher:
             import small_gicp  # noqa: PLC0415  an optional extra of the robot's install
         except ImportError:
             raise UserError(
-                "lidar odometry needs small_gicp, which is not installed; "
-                "pip install 'sim2edge[lidar]'"
+                f"lidar odometry needs small_gicp, which is not installed; {install_line('lidar')}"
             ) from None
         self._gicp = small_gicp
         self.config = config

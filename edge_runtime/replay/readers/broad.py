@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
 from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import equally_long
@@ -62,7 +63,7 @@ def _load(path: Path) -> dict[str, Any]:
         from scipy.io.matlab import MatReadError  # noqa: PLC0415
     except ImportError:
         raise UserError(
-            f"reading '{path}' needs scipy, which is not installed; pip install 'sim2edge[replay]'"
+            f"reading '{path}' needs scipy, which is not installed; {install_line('replay')}"
         ) from None
     try:
         with path.open("rb") as file:

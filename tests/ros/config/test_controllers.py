@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
 from xml.etree import ElementTree
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
 from sim2edge_ros.settings.robot_file import default_policy
 from tests.ros.graph.ros_graph import up

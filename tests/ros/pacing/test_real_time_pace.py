@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState

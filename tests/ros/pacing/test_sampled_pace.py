@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.config import LoopConfig

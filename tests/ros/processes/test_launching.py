@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 pytest.importorskip("launch_ros", reason="launch_ros cannot be imported; it comes with ROS alone")
 
 from launch import LaunchContext

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
 from ros_nodes.faults import child
 
@@ -36,6 +36,7 @@ from tests.ros.graph.watcher import Watcher
         (("--set", "sim_node:policy:=x"), "no parameter 'policy'; there are: robot"),
         (("--set", "lidar:rate:=5"), "no node 'lidar'; there are edge_node"),
         (("--policy", "nope.onnx"), "cannot read policy nope.onnx: No such file or directory"),
+        (("--policy", "Vehicle"), "no policy of that name comes with sim2edge; did you mean"),
         (("--set", "policy:=nope.onnx"), "cannot read policy nope.onnx"),
         (
             ("--params", "nothing.yaml"),

@@ -2,5 +2,5 @@
 
 import pytest
 
-pytest.importorskip("mcap", reason="pip install 'sim2edge[ros]'")
-pytest.importorskip("rosbags", reason="pip install 'sim2edge[ros]'")
+pytest.importorskip("mcap", reason="pip install -e '.[ros]'")
+pytest.importorskip("rosbags", reason="pip install -e '.[ros]'")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy", reason="pip install 'sim2edge[ros]'")
+rclpy = pytest.importorskip("rclpy", reason="pip install -e '.[ros]'")
 
 from std_msgs.msg import String  # noqa: E402
 

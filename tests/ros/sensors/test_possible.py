@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
 from edge_runtime.policy.inference import Policy
 from sim2edge_ros.sensors.possible import ImuBounds, JointBounds

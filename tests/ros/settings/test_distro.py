@@ -4,7 +4,7 @@ import importlib.metadata
 
 import pytest
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install 'sim2edge[ros]'")
+pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
 from sim2edge_ros.settings import distro
 from sim2edge_ros.settings.distro import DISTROS, find_distro

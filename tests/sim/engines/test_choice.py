@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from edge_runtime.extras import install_line
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -23,6 +25,5 @@ except UserError as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (
-        "the engine 'bullet' needs PyBullet: pip install 'sim2edge[bullet]'\n"
-    ), done.stderr
+    line = f"the engine 'bullet' needs PyBullet: {install_line('bullet')}\n"
+    assert done.stdout == line, done.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 from edge_runtime.child_program import child_program
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError, suggestion
+from edge_runtime.extras import install_line
 from edge_runtime.policy.inference import Policy
 from sim2edge_ros.settings.parameters import NODES, names
 from sim2edge_ros.settings.robot_file import find, shipped, written
@@ -41,7 +42,8 @@ class UpConfig:
     robot: str
     """The robot: humanoid, vehicle, or one that another package brings."""
     policy: Path | None = None
-    """The policy file (.onnx); by default the one in the parameters, else the product's own."""
+    """The policy file (.onnx), or the name of a policy that comes with sim2edge; by default the one
+    in the parameters, else the product's own for this robot."""
     real: bool = False
     """Start no simulated robot: the topics come from a real one."""
     params: Path | None = None
@@ -156,10 +158,10 @@ def parameters_without_effect(
 
 def _nodes(config: UpConfig) -> tuple[str, ...]:
     if importlib.util.find_spec("rclpy") is None:
-        raise UserError("ROS 2 is not installed; pip install 'sim2edge[ros]', or source your ROS")
+        raise UserError(f"ROS 2 is not installed; {install_line('ros')}, or source your ROS")
     prepare(config.robot)
     if not config.real and importlib.util.find_spec("mujoco") is None:
-        raise UserError("the simulated robot is not installed; pip install 'sim2edge[sim]'")
+        raise UserError(f"the simulated robot is not installed; {install_line('sim')}")
     simulated = () if config.real else (_SIM,)
     recorded = () if config.record is None else (_RECORDER,)
     return (*recorded, *simulated, _EDGE)  # the recorder starts first, so that its bag is complete

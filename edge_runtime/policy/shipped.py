@@ -1,0 +1,32 @@
+"""Finds the policies that come with the package, each by the name of its task."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from edge_runtime.errors import UserError, suggestion
+
+
+def shipped_policies() -> dict[str, Path]:
+    """Returns the policy files that come with the package, by name."""
+    folder = Path(str(files("assets") / "policies"))
+    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
+
+
+def policy_path(named: Path) -> Path:
+    """Returns where a policy is that a user named: by its path, or by a shipped policy's name.
+
+    What has that name in the working folder, a file or a run, comes before a shipped policy.
+
+    Raises:
+        UserError: the name is no path, and no shipped policy has it.
+    """
+    is_name = named.name == str(named) and not named.suffix
+    if not is_name or named.exists():
+        return named
+    shipped = shipped_policies()
+    if named.name not in shipped:
+        raise UserError(
+            f"there is no file '{named}', and no policy of that name comes with sim2edge; "
+            f"{suggestion(named.name, shipped)}"
+        )
+    return shipped[named.name]

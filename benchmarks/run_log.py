@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +95,7 @@ def cost(stretches: int) -> list[Figure]:
 @contextmanager
 def logged() -> Iterator[tuple[ControlLoop, DeferringRobot, RunRecorder]]:
     """Runs the trained policy on its simulated robot, with its own estimator and a log."""
-    policy = Policy.load(Path(str(files("assets") / "policies" / f"{TASK}.onnx")))
+    policy = Policy.load(TASK)
     robot = DeferringRobot(SimulatedRobot(find_robot_task(TASK), truth=True))
     name = find_name("auto", policy.contract, robot.description)
     fusion = find_fusion(name, policy.contract, robot.description)

@@ -43,7 +43,7 @@ class RunConfig:
     """Drive a robot with a policy file."""
 
     policy: Path
-    """The policy file (.onnx)."""
+    """The policy file (.onnx), or the name of a policy that comes with sim2edge."""
     robot: str = SIMULATED
     """'sim' for the simulated robot, the name of another driver that is installed, or
     MODULE:FACTORY, which is called without arguments and returns a Robot."""
@@ -62,8 +62,8 @@ class RunConfig:
     log_limit: float = setting(500.0, unit="MB", above=0)
     """Size at which the log ends, while the robot drives on."""
     shadow: Path | None = None
-    """Another policy file, which runs on the same ticks and drives nothing; the report compares its
-    targets and its latency."""
+    """Another policy file or name, which runs on the same ticks and drives nothing; the report
+    compares its targets and its latency."""
     provider: str = providers.ON_CPU
     """The execution provider of the network: 'cpu', 'cuda', 'tensorrt', or 'auto' for the fastest
     one here, measured at the start. If it fails, the CPU takes over and the report says why."""

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import closing
-from importlib.resources import files
 from pathlib import Path
 
 import tyro
@@ -13,7 +12,7 @@ from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 
-SHIPPED = Path(str(files("assets") / "policies" / "VehicleTrack.onnx"))
+SHIPPED = Path("VehicleTrack")  # by its name
 
 
 def main(policy: Path = SHIPPED, robot: str = "sim", seconds: float = 10.0) -> None:

@@ -14,6 +14,7 @@ import onnxruntime as ort
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.files import read_file
 from edge_runtime.policy.contract import Contract, from_metadata
+from edge_runtime.policy.shipped import policy_path
 from edge_runtime.signals import Array
 
 INPUT, OUTPUT = "obs", "actions"
@@ -150,16 +151,17 @@ class Policy:
 
 
 def read_model(path: str | Path) -> bytes:
-    """Reads a policy file's bytes.
+    """Reads the bytes of a policy file, or of a shipped policy by its name.
 
     Raises:
         UserError: the file cannot be read.
     """
-    if Path(path).is_dir():
+    path = policy_path(Path(path))
+    if path.is_dir():
         raise UserError(
             f"{path} is a folder; make a policy file of a run with 'sim2edge export {path}'"
         )
-    return read_file(Path(path), "policy", LARGEST)
+    return read_file(path, "policy", LARGEST)
 
 
 def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.InferenceSession:

@@ -16,7 +16,7 @@ class InspectConfig:
     """Show what a policy file needs, and re-run its golden vectors."""
 
     policy: Path
-    """The policy file (.onnx)."""
+    """The policy file (.onnx), or the name of a policy that comes with sim2edge."""
     json: bool = False
     """Print the contract and the golden error as JSON."""
 

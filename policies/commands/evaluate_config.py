@@ -20,7 +20,8 @@ class EvaluateConfig:
     """Evaluate a policy over seeded episodes."""
 
     policy: str
-    """A policy file, a run folder, or "pure-pursuit", the driver that knows everything."""
+    """A policy file, a run folder, the name of a policy that comes with sim2edge, or
+    "pure-pursuit", the driver that knows everything."""
     episodes: int = setting(200, "How many, all side by side.", above=0)
     seconds: float | None = setting(None, unit="s", above=0)
     """Length of an episode that nothing ends before; by default the task's."""

@@ -7,7 +7,8 @@ from edge_runtime.console import plain
 from edge_runtime.errors import UserError
 from edge_runtime.files import check_output, write_file
 from edge_runtime.policy.contract import from_metadata
-from edge_runtime.policy.inference import Policy
+from edge_runtime.policy.inference import Policy, read_model
+from edge_runtime.policy.shipped import policy_path
 from policies.export.run_export import export_run, find_run, restore_policy
 from policies.export.sb3_export import export_sb3
 from policies.export.sb3_zip import write_ppo
@@ -21,9 +22,10 @@ class ExportConfig:
     """Write a policy as one self-contained ONNX file."""
 
     run: Path
-    """A run folder, its checkpoint.pt, or the model.zip of a training by Stable-Baselines3."""
+    """A run folder, its checkpoint.pt, the model.zip of a training by Stable-Baselines3, or the
+    name of a policy that comes with sim2edge, whose file is copied."""
     output: Path | None = None
-    """Where to write; by default RUN/policy.onnx, or model.onnx beside model.zip."""
+    """Where to write; by default RUN/policy.onnx, model.onnx beside model.zip, or NAME.onnx."""
     task: str = ""
     """The task that a model.zip was trained for."""
     normalizer: Path | None = None
@@ -56,9 +58,12 @@ def main(config: ExportConfig) -> int:
 
 
 def _export_own(config: ExportConfig) -> tuple[bytes, Path]:
-    """Returns a run's policy file, and where to write it."""
+    """Returns the policy file of a run or a shipped policy, and where to write it."""
     if config.task or config.normalizer is not None:
         raise UserError("--task and --normalizer are for a model.zip; a run knows its own")
+    shipped = policy_path(config.run)
+    if shipped != config.run and config.sb3 is None:
+        return read_model(shipped), config.output or Path(shipped.name)
     run = find_run(config.run)
     model = export_run(run)
     if config.sb3 is not None:

@@ -27,7 +27,8 @@ class RenderConfig:
     """Film a policy as MP4, GIF or WebP."""
 
     policy: tuple[Path, ...]
-    """A policy file or a run folder; of several, each acts in the same world, side by side."""
+    """A policy file, a run folder, or the name of a policy that comes with sim2edge; of several,
+    each acts in the same world, side by side."""
     output: Path = Path("out.mp4")
     """The film, which ends in .mp4, .gif or .webp."""
     recording: Path | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import onnxruntime as ort
 from edge_runtime.errors import ContractError
 from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import INPUT, Policy, read_model
+from edge_runtime.policy.shipped import shipped_policies
 from edge_runtime.signals import Array
 from policies.export.onnx_graph import free_batch
 from policies.export.run_export import export_run, find_run
@@ -44,12 +44,11 @@ class PolicyFile:
     @classmethod
     def committed(cls, task: str) -> "PolicyFile":
         """Returns the policy that comes with the package for a task."""
-        with as_file(files("assets").joinpath(f"policies/{task}.onnx")) as path:
-            return cls.find(path)
+        return cls.find(shipped_policies()[task])
 
     @classmethod
     def find(cls, path: Path) -> "PolicyFile":
-        """Reads a policy file, or exports a run or its checkpoint.
+        """Reads a policy file or a shipped policy, or exports a run or its checkpoint.
 
         Raises:
             UserError: there is none, or it is damaged.

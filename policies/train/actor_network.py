@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from edge_runtime.errors import UserError
+from edge_runtime.policy.shipped import policy_path
 from edge_runtime.signals import Array
 from policies.train.actor_critic import (
     AsymmetricActorCritic,
@@ -68,7 +69,7 @@ def read_actor(path: Path) -> ActorNetwork:
     Raises:
         UserError: another program wrote it.
     """
-    graph = onnx.load(path).graph
+    graph = onnx.load(policy_path(path)).graph
     constants = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
     operators = {node.op_type for node in graph.node}
     try:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from edge_runtime.config import fields
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
+from edge_runtime.policy.shipped import policy_path
 
 SEEDS = 2**32  # of a training; what numpy's old generator, which SB3 uses, can take
 
@@ -87,8 +88,8 @@ class TrainConfig:
     settings: Any = None
     """Settings of an algorithm that another package brings."""
     initial: Path | None = None
-    """Start with what the policy of this run or policy file has learnt, for the same robot and
-    observations; exploration, learning rate and everything else start anew."""
+    """Start with what the policy of this run, policy file or shipped policy's name has learnt, for
+    the same robot and observations; exploration, learning rate and everything else start anew."""
     resume: Path | None = None
     """Continue this run as if it had never stopped; of the other flags only --steps, --minutes
     and --checkpoint-seconds count then."""
@@ -96,7 +97,7 @@ class TrainConfig:
     @property
     def begins_with_policy(self) -> bool:
         """Returns whether `initial` is a policy file, rather than a run."""
-        return self.initial is not None and self.initial.suffix == ".onnx"
+        return self.initial is not None and policy_path(self.initial).suffix == ".onnx"
 
 
 def check(config: TrainConfig) -> None:

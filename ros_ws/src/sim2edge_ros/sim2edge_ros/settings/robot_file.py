@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_runtime.config.config_file import read_config, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import cache_folder, write_file
+from edge_runtime.policy.shipped import shipped_policies
 from edge_runtime.robot.robot import RobotDescription
 
 _HERE = "robots"
@@ -64,8 +65,8 @@ def default_policy(robot: str) -> Path:
     Raises:
         UserError: there is none for this robot.
     """
-    path = Path(str(files("assets") / "policies" / f"{load(robot).task}.onnx"))
-    if not path.is_file():
+    path = shipped_policies().get(load(robot).task)
+    if path is None:
         raise UserError(
             f"parameter 'policy' is empty and none comes for robot '{robot}'; "
             "name a policy file (.onnx)"

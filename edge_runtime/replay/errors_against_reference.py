@@ -59,7 +59,7 @@ def errors_against_reference(run: EstimateSeries, log: Log) -> Errors | None:
     """
     if log.reference is None:
         return None
-    absolute = any(isinstance(m, (Magnetometer, GnssFix)) for m in log.measurements)
+    absolute = log.north and any(isinstance(m, (Magnetometer, GnssFix)) for m in log.measurements)
     truth = _at(log.reference, run.stamp)
     if not absolute:
         truth = _moved(truth, run, _first(run, truth))

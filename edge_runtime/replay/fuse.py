@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.config.config_file import to_json
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import same_as, setting
 from edge_runtime.errors import UserError
 from edge_runtime.extras import install_line
 from edge_runtime.files import check_output, write_file
@@ -23,6 +23,12 @@ from edge_runtime.replay.errors_against_reference import (
 from edge_runtime.replay.plot import picture
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.request import (
+    ColumnsConfig,
+    ReadRequest,
+    TopicsConfig,
+    UnitsConfig,
+)
 from edge_runtime.replay.replay_log import (
     EstimateSeries,
     choose_estimator,
@@ -39,8 +45,9 @@ class FuseConfig:
     """Replay a recorded log through an estimator."""
 
     log: Path
-    """The recording: the log of a run (`sim2edge run --log`), an estimator's own (.npz), a trial of
-    BROAD (.mat), a walk of Cassie or a drive of comma2k19 (.npz)."""
+    """The recording: the log of a run (`sim2edge run --log`) or an estimator's own; a bag of ROS 1
+    or ROS 2, a file or a folder; a EuRoC folder; a table as CSV, MATLAB, HDF5, .npz or .npy; a
+    trial of BROAD, a walk of Cassie, a drive of comma2k19."""
     estimator: str = ""
     """'attitude', 'legged' or 'wheeled'; by default the one that the log is meant for. With the log
     of a run any that `sim2edge run --fusion` knows, by default the run's."""
@@ -49,6 +56,18 @@ class FuseConfig:
     seed: int = setting(0, "Seed of the noise that is added to a log without any.", at_least=0)
     picture: bool = True
     """Draw estimate, reference and ±3 sigma."""
+    robot: str = same_as(ReadRequest, "robot")
+    imu_to_body: tuple[float, ...] = same_as(ReadRequest, "imu_to_body")
+    rate: float = same_as(ReadRequest, "rate")
+    topics: TopicsConfig = TopicsConfig()
+    columns: ColumnsConfig = ColumnsConfig()
+    units: UnitsConfig = UnitsConfig()
+
+    @property
+    def request(self) -> ReadRequest:
+        """Returns what the recording does not say itself."""
+        shared = ("estimator", "robot", "imu_to_body", "rate", "topics", "columns", "units")
+        return ReadRequest(**{name: getattr(self, name) for name in shared})
 
 
 def main(config: FuseConfig) -> int:
@@ -58,7 +77,7 @@ def main(config: FuseConfig) -> int:
         UserError: the log cannot be read, or there is no such estimator.
     """
     check_output(config.out / "config.json")
-    log = read_log(config.log, config.seed)
+    log = read_log(config.log, config.seed, config.request)
     name = config.estimator or choose_estimator(log)
     estimator = make_estimator(name, log)
     if not log.measurements:

@@ -72,8 +72,13 @@ def make_estimator(name: str, log: Log) -> StateFilter:
         _refuse_other_count(log, "feet", feet, config.feet)
     if name == "wheeled" and (wheels := _parts(log, Wheels)):
         _refuse_other_count(log, "wheels", wheels, len(config.wheels))
-    estimator: StateFilter = made(config)
+    receiver = {"gnss": _has(log, GnssFix)} if name == "wheeled" else {}
+    estimator: StateFilter = made(config, **receiver)
     return estimator
+
+
+def _has(log: Log, kind: type[Any]) -> bool:
+    return any(isinstance(measurement, kind) for measurement in log.measurements)
 
 
 _NEEDED: Mapping[str, tuple[tuple[type[Any], ...], str]] = {

@@ -1,4 +1,4 @@
-"""Reads the named arrays of an .npz file, or raises one line that says what is wrong with it."""
+"""Reads the named arrays of NumPy's files, or raises one line that says what is wrong with them."""
 
 import math
 import zipfile
@@ -17,22 +17,40 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 def load_arrays(path: Path) -> Arrays:
-    """Reads all arrays of the file.
+    """Reads all arrays of an .npz file, or the columns of the one array of an .npy file.
+
+    Columns have the names of the array's fields, or else 1, 2, 3. Objects are never read.
 
     Raises:
-        UserError: it is not there, truncated, damaged, or no .npz.
+        UserError: it is not there, truncated, damaged, or holds objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise UserError(f"'{path}' holds one array alone; a log has several, as .npz")
-            return {name: file[name] for name in file.files}
+        with open(path, "rb") as file:
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.lib.npyio.NpzFile):
+                with found:
+                    return {name: found[name] for name in found.files}
+            return _columns_of(found)
     except FileNotFoundError:
         raise UserError(f"there is no '{path}'") from None
     except IsADirectoryError:
         raise UserError(f"'{path}' is a folder; name one log in it") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"'{path}' is truncated, damaged or no .npz: {error}") from None
+        if "pickle" in str(error):
+            raise UserError(
+                f"'{path}' holds Python objects, which can run any program when they are read and "
+                "never are; save plain numbers: np.savez('log.npz', time=..., gyro=..., accel=...)"
+            ) from None
+        said = " ".join(str(error).split())
+        raise UserError(f"'{path}' is truncated, damaged or no .npz: {said}") from None
+
+
+def _columns_of(array: npt.NDArray[Any]) -> Arrays:
+    if array.dtype.names:
+        return {name: array[name] for name in array.dtype.names}
+    if array.ndim == 2:
+        return {str(number): column for number, column in enumerate(array.T, 1)}
+    return {"1": array}
 
 
 def equally_long(

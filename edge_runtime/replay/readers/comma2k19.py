@@ -20,7 +20,8 @@ from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix
 from edge_runtime.fusion.measurement import GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.replay.readers import Log, Reference
-from edge_runtime.replay.readers.arrays import load_arrays
+from edge_runtime.replay.readers.arrays import Arrays, load_arrays
+from edge_runtime.replay.readers.geodesy import SEMI_MAJOR, earth_centred, east_north_up
 from edge_runtime.signals import Float
 
 STEERING_RATIO = 16.0  # steering wheel over front wheels, of the recorded car; about
@@ -28,7 +29,6 @@ GNSS_LATENCY = 0.085  # s from a fix to its arrival; u-blox M8 at 10 Hz need 0.0
 HORIZONTAL_STD, VERTICAL_STD = 0.2, 0.4  # m, of a fix against the next
 VELOCITY_STD = 0.1  # m/s; by the data sheet, half of them within 0.05
 _FLIP = np.array([1.0, -1.0, -1.0])  # forward-right-down to forward-left-up
-_SEMI_MAJOR, _FLATTENING = 6378137.0, 1 / 298.257223563  # WGS 84
 
 RAV4 = WheeledConfig(
     # Rear axle and wheels of a Toyota RAV4 with a phone in the middle of its windscreen.
@@ -41,6 +41,11 @@ RAV4 = WheeledConfig(
     delay_std=0.02,
 )
 """The recorded car. GNSS antenna near the phone."""
+
+
+def is_comma2k19(arrays: Arrays) -> bool:
+    """Returns whether the arrays are of such a drive."""
+    return "wheel_speed_t" in arrays
 
 
 def read_comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
@@ -57,7 +62,7 @@ def read_comma2k19(path: str | Path, uncalibrated: bool = False) -> Log:
     gyro = "gyro_uncalibrated" if uncalibrated else "gyro"
     data = _checked(path, gyro)
     origin = _origin(data)
-    to_enu = _east_north_up(origin)
+    to_enu = east_north_up(origin)
     timed = _imu(data, gyro)
     timed += _wheels(data) + _gnss(data, origin, to_enu)
     timed.sort(key=lambda item: item[0])
@@ -112,9 +117,9 @@ def _origin(data: dict[str, Float]) -> Float:
         places = data["ref_pos_ecef"]
     else:
         latitude, longitude, _, _, altitude, _ = data["gnss"].T
-        places = _ecef(latitude, longitude, altitude)
+        places = earth_centred(latitude, longitude, altitude)
     known = places[np.isfinite(places).all(axis=1)]
-    return known[0] if len(known) else np.array([_SEMI_MAJOR, 0.0, 0.0])
+    return known[0] if len(known) else np.array([SEMI_MAJOR, 0.0, 0.0])
 
 
 def _imu(data: dict[str, Float], gyro: str) -> Timed:
@@ -148,7 +153,7 @@ def _gnss(data: dict[str, Float], origin: Float, to_enu: Float) -> Timed:
     clock = utc / 1e3
     offset = np.fmin.accumulate(arrivals - clock)  # a fix without time leaves it as it is
     stamps = np.fmin(clock + offset, arrivals) - GNSS_LATENCY
-    position = (_ecef(latitude, longitude, altitude) - origin) @ to_enu.T
+    position = (earth_centred(latitude, longitude, altitude) - origin) @ to_enu.T
     course = np.radians(bearing)
     velocity = np.stack(
         [speed * np.sin(course), speed * np.cos(course), np.full(len(speed), np.nan)], axis=1
@@ -172,41 +177,4 @@ def _reference(data: dict[str, Float], origin: Float, to_enu: Float) -> Referenc
         attitude=np.array(attitude),
         velocity=data["ref_vel_ecef"] @ to_enu.T,
         position=(data["ref_pos_ecef"] - origin) @ to_enu.T,
-    )
-
-
-def _ecef(latitude: Float, longitude: Float, height: Float) -> Float:
-    """Returns (K, 3) m of geodetic coordinates in degrees and m above the ellipsoid."""
-    lat, lon = np.radians(latitude), np.radians(longitude)
-    squared = _FLATTENING * (2.0 - _FLATTENING)
-    normal = _SEMI_MAJOR / np.sqrt(1.0 - squared * np.sin(lat) ** 2)
-    return np.stack(
-        [
-            (normal + height) * np.cos(lat) * np.cos(lon),
-            (normal + height) * np.cos(lat) * np.sin(lon),
-            (normal * (1.0 - squared) + height) * np.sin(lat),
-        ],
-        axis=1,
-    )
-
-
-def _east_north_up(origin: Float) -> Float:
-    """Returns rows east, north and up at a place, (3, 3), from ECEF (Bowring, 1976; to a mm)."""
-    x, y, z = origin
-    squared = _FLATTENING * (2.0 - _FLATTENING)
-    semi_minor = _SEMI_MAJOR * (1.0 - _FLATTENING)
-    across = np.hypot(x, y)
-    theta = np.arctan2(z * _SEMI_MAJOR, across * semi_minor)
-    second = squared / (1.0 - squared)
-    lat = np.arctan2(
-        z + second * semi_minor * np.sin(theta) ** 3,
-        across - squared * _SEMI_MAJOR * np.cos(theta) ** 3,
-    )
-    lon = np.arctan2(y, x)
-    return np.array(
-        [
-            [-np.sin(lon), np.cos(lon), 0.0],
-            [-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)],
-            [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)],
-        ]
     )

@@ -190,4 +190,7 @@ def _reference(data: Arrays) -> Reference | None:
     if "reference_stamp" not in data:
         return None
     count = len(data["reference_stamp"])
-    return Reference(*(_numbers(data, f"reference_{n}", s, count) for n, s in _REFERENCE.items()))
+    stamp, attitude, velocity, position = (
+        _numbers(data, f"reference_{name}", shape, count) for name, shape in _REFERENCE.items()
+    )
+    return Reference(stamp, attitude, velocity, position)

@@ -1,45 +1,71 @@
-"""Chooses the reader of a file by what it holds."""
+"""Chooses the reader of a file or folder by what it holds."""
 
 from pathlib import Path
 
-from edge_runtime.errors import UserError
-from edge_runtime.files import check_file
-from edge_runtime.recording.block_file import is_block_file
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.arrays import load_arrays
-from edge_runtime.replay.readers.broad import read_broad
+from edge_runtime.replay.readers.bags.read_bag import read_bag
+from edge_runtime.replay.readers.broad import is_broad, read_broad
 from edge_runtime.replay.readers.cassie import is_cassie, read_cassie
-from edge_runtime.replay.readers.comma2k19 import read_comma2k19
+from edge_runtime.replay.readers.comma2k19 import is_comma2k19, read_comma2k19
 from edge_runtime.replay.readers.estimator_log import is_estimator_log, read_estimator_log
+from edge_runtime.replay.readers.recognition import Format, recognise
+from edge_runtime.replay.readers.request import NOTHING, ReadRequest
 from edge_runtime.replay.readers.robot_run import read_run
+from edge_runtime.replay.readers.tables.columns import read_columns
+from edge_runtime.replay.readers.tables.euroc import read_euroc
+from edge_runtime.replay.readers.tables.matlab import read_matlab
+from edge_runtime.replay.readers.tables.text import read_text
 
-SUFFIX = ".s2elog"  # of the log of a run, by custom
+_BAG = ("robot", "imu_to_body", "topics", "units")
+_FOLDER = ("imu_to_body", "units")
+_TABLE = ("imu_to_body", "rate", "columns", "units")
 
 
-def read_log(path: Path, seed: int = 0) -> Log:
-    """Reads a log of any known format.
+def read_log(path: Path, seed: int = 0, request: ReadRequest = NOTHING) -> Log:
+    """Reads a recording of any known format.
 
     Args:
-        path: the file.
+        path: the file, or the folder of a bag or of EuRoC.
         seed: of the noise that is added to one without.
+        request: what the recording does not say itself.
 
     Raises:
-        UserError: it is not there, damaged, or of an unknown format.
+        UserError: it is not there, damaged, of an unknown format, or lacks what an estimator needs;
+            or the request has options for which the format has no use.
     """
-    if not path.is_dir():  # of which the readers know more
-        check_file(path, "log")
-    if path.suffix == ".mat":
-        return read_broad(path)
-    if path.suffix == SUFFIX or is_block_file(path):
+    form, path = recognise(path)
+    if form is Format.RUN:
+        request.refuse_unused(path, form.value, ())
         return read_run(path)
-    data = load_arrays(path)
-    if is_estimator_log(data):
-        return read_estimator_log(path)
-    if is_cassie(data):
+    if form in (Format.ROS1, Format.ROS2):
+        request.refuse_unused(path, form.value, _BAG)
+        return read_bag(path, form, request)
+    if form is Format.EUROC:
+        request.refuse_unused(path, form.value, _FOLDER)
+        return read_euroc(path, request)
+    return _read_table(form, path, seed, request)
+
+
+def _read_table(form: Format, path: Path, seed: int, request: ReadRequest) -> Log:
+    """Reads what has named columns: one of the known recordings, or any."""
+    if form is Format.TEXT:
+        request.refuse_unused(path, form.value, _TABLE)
+        columns, notes = read_text(path)
+        return read_columns(path, columns, request, notes)
+    numpys = form in (Format.NPZ, Format.NPY)
+    arrays = load_arrays(path) if numpys else read_matlab(path, form)
+    if numpys and is_estimator_log(arrays):
+        request.refuse_unused(path, "a log of sim2edge", ())
+        return read_estimator_log(path, arrays)
+    if is_cassie(arrays):
+        request.refuse_unused(path, "a walk of Cassie", ())
         return read_cassie(path, seed=seed)
-    if "wheel_speed_t" in data:
+    if is_comma2k19(arrays):
+        request.refuse_unused(path, "a drive of comma2k19", ())
         return read_comma2k19(path)
-    raise UserError(
-        f"'{path}' is no log that can be replayed; it should be one of sim2edge's own, the log of "
-        "a run, a trial of BROAD (.mat), a walk of Cassie or a drive of comma2k19"
-    )
+    if is_broad(arrays):
+        request.refuse_unused(path, "a trial of BROAD", ())
+        return read_broad(path, arrays)
+    request.refuse_unused(path, form.value, _TABLE)
+    return read_columns(path, arrays, request)

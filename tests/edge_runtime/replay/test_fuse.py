@@ -89,7 +89,7 @@ def test_without_matplotlib_there_is_no_picture_but_all_else(
     ("arguments", "said"),
     [
         (("none.npz",), "there is no 'none.npz'"),
-        ((__file__,), "damaged or no .npz"),
+        ((__file__,), "text without a table of numbers"),
         ((), "log"),
     ],
 )

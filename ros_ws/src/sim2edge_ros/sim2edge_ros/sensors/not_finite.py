@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
 from sim2edge_ros.sensors.readers import FOOT_FORCE, STEERING_ANGLE, WHEEL_SPEED
-from sim2edge_ros.settings.robot_file import RobotFile
 
 _AXES = ("x", "y", "z")
 

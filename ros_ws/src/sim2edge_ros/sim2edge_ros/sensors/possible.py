@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.policy.contract import POSITION, Actuator
+from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
 from sim2edge_ros.sensors.readers import STEERING_ANGLE, WHEEL_SPEED, BadMessage
-from sim2edge_ros.settings.robot_file import RobotFile
 
 _FAR = 0.5  # rad beyond its range at least, or half of the range, where no joint is
 _FASTER = 1.5  # factor by which a joint may be faster than its motor, as when it is pushed

@@ -16,6 +16,7 @@ from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 from edge_runtime.loop.handover import LatestValue
 from edge_runtime.policy.contract import Actuator
 from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
+from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Float
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.publishers import publishers
@@ -41,7 +42,6 @@ from sim2edge_ros.sensors.source import ANY_PACE, Pace, Reading, Source
 from sim2edge_ros.sensors.stamps import PeriodClock
 from sim2edge_ros.settings.distro import incompatible_qos
 from sim2edge_ros.settings.parameters import EdgeParameters
-from sim2edge_ros.settings.robot_file import RobotFile
 
 _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
 _SAME = 1e-3  # s, within which two stamps mean the same moment

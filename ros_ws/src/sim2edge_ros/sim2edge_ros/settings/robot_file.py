@@ -1,7 +1,6 @@
-"""Reads the robot file (JSON): what the nodes need to know of a robot beside its topics."""
+"""Finds, reads and writes robot files: what the nodes need to know of a robot beside its topics."""
 
 import json
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,25 +8,10 @@ from edge_runtime.config.config_file import read_config, to_json
 from edge_runtime.errors import UserError
 from edge_runtime.files import cache_folder, write_file
 from edge_runtime.policy.shipped import shipped_policies
-from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.robot.robot_file import RobotFile
 
 _HERE = "robots"
 _ENDING = ".json"
-
-
-@dataclass(frozen=True)
-class RobotFile:
-    """Describes a robot as ROS sees it; joint names are those of its URDF and of `joint_states`."""
-
-    description: RobotDescription
-    task: str = ""  # the task that simulates it, and whose policy is the default
-    imu_frame: str = "imu"
-    # m, from base_link, whose axes the IMU has
-    imu_in_base: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    feet: tuple[str, ...] = ()  # each has a topic `<foot>/wrench`, in the order of `foot_force`
-    wheel_joints: tuple[str, ...] = ()  # in the order of `wheel_speed`
-    steering_joint: str = ""  # its position is `steering_angle`
-    passive_joints: tuple[str, ...] = ()  # in `joint_states`, but not used by the policy
 
 
 def shipped() -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
 from edge_runtime.policy.contract import POSITION, Actuator
+from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import JOINT_TORQUE
-from sim2edge_ros.settings.robot_file import RobotFile
 
 _MOCK = "mock_components/GenericSystem"
 _GAINS = ("stiffness", "damping")

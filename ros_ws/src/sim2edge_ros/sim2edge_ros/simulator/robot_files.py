@@ -14,6 +14,7 @@ import numpy as np
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, write_file
 from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, FOOT_FORCE
 from sim.commands.urdf import load
 from sim.robots import find_robot
@@ -22,7 +23,6 @@ from sim.tasks.task import TaskConfig, find_robot_task
 from sim.urdf.tree import Parts
 from sim.urdf.write import convert, write
 from sim2edge_ros.settings import parameter_files, robot_file
-from sim2edge_ros.settings.robot_file import RobotFile
 from sim2edge_ros.simulator.control_tag import with_control
 
 _MESHES = "package://sim2edge_ros/robots"

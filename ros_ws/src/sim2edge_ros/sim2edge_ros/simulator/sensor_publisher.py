@@ -10,6 +10,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix, NavSatStatus
 
 from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import IMU_BURST, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
 from sim2edge_ros.messages import topics
 from sim2edge_ros.sensors.geodesy import Datum
@@ -22,7 +23,6 @@ from sim2edge_ros.sensors.readers import (
     WHEEL_SPEED,
 )
 from sim2edge_ros.settings.frames import Frames
-from sim2edge_ros.settings.robot_file import RobotFile
 
 _FIX_STAYS = 1_000_000_000  # ns after which an unchanged fix is published again
 TRUTH = "ground_truth/odometry"  # nav_msgs/Odometry of the IMU, exact

@@ -1,0 +1,151 @@
+"""Puts the readings of several sensors together to a log."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
+from edge_runtime.fusion.plausibility import GRAVITY
+from edge_runtime.replay.readers import Log, Reference
+from edge_runtime.replay.readers.request import ReadRequest
+from edge_runtime.signals import Float
+
+Nanoseconds = npt.NDArray[np.int64]
+RADIANS = {"rad/s": 1.0, "deg/s": np.pi / 180.0}
+METRES = {"m/s^2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000.0}
+_WITHOUT_GRAVITY = 0.5  # of gravity; what an accelerometer reads in the median is far above it
+_LIKE_G = (0.8, 1.25)
+_MOST = 60.0  # m/s^2 in the median, which no robot has
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Holds the readings of one sensor in the order in which they came."""
+
+    stamp: Nanoseconds  # (K,) when they were measured
+    values: Float  # (K, n)
+    order: npt.NDArray[np.int64]  # (K,) place among the readings of all sensors
+    make: Callable[[float, Float], Measurement]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Holds a reference on the recording's own clock."""
+
+    stamp: Nanoseconds  # (K,)
+    attitude: Float  # (K, 4) body to world, wxyz
+    velocity: Float  # (K, 3) m/s, world frame; NaN where unknown
+    position: Float  # (K, 3) m, world frame; NaN where unknown
+
+
+def make_imu(stamp: float, values: Float) -> Imu:
+    """Makes a reading of gyroscope and accelerometer, (6,)."""
+    return Imu(stamp, values[:3], values[3:])
+
+
+def make_magnetometer(stamp: float, values: Float) -> Magnetometer:
+    """Makes a reading of the magnetic field, (3,)."""
+    return Magnetometer(stamp, values)
+
+
+def turned(vectors: Float, rotation: Float | None) -> Float:
+    """Returns rows of vectors, (K, 3 n), each turned from the IMU's axes to the body's."""
+    if rotation is None:
+        return vectors
+    return (vectors.reshape(-1, 3) @ rotation.T).reshape(vectors.shape)
+
+
+def check_accelerometer(path: Path, accel: Float, request: ReadRequest) -> None:
+    """Refuses an accelerometer that reads no specific force in m/s^2, unless its unit is given.
+
+    Raises:
+        UserError: it seems to be in g, in raw counts or without gravity.
+    """
+    size = float(np.nanmedian(np.linalg.norm(accel, axis=1))) if len(accel) else np.nan
+    if request.units.accel or not np.isfinite(size):
+        return
+    reads = f"the accelerometer of '{path}' reads {size:.3g} m/s^2 in the median"
+    keep = "--units.accel m/s^2 takes it as it is"
+    if _LIKE_G[0] < size < _LIKE_G[1]:
+        raise UserError(f"{reads}, as if in g; give --units.accel g, or {keep}")
+    if 1000 * _LIKE_G[0] < size < 1000 * _LIKE_G[1]:
+        raise UserError(f"{reads}, as if in mg; give --units.accel mg, or {keep}")
+    if size < _WITHOUT_GRAVITY * GRAVITY:
+        raise UserError(
+            f"{reads}, as if gravity were taken out; record the specific force (9.81 m/s^2 "
+            f"upwards at rest), or {keep}"
+        )
+    if size > _MOST:
+        raise UserError(f"{reads}, as if in raw counts; scale it to m/s^2, or {keep}")
+
+
+def assemble(
+    path: Path,
+    sensors: Sequence[Readings],
+    truth: Truth | None = None,
+    estimator: str = "attitude",
+    config: object = None,
+    notes: Sequence[str] = (),
+) -> Log:
+    """Returns the log of sensors, the IMU first, in the order in which their readings came.
+
+    Stamps count from the IMU's first, so that they keep their nanoseconds as floating-point
+    numbers.
+
+    Raises:
+        UserError: the IMU has fewer than two readings.
+    """
+    imu = sensors[0].stamp
+    if len(imu) < 2 or imu.min() == imu.max():
+        raise UserError(
+            f"'{path}' holds {len(imu)} IMU readings over no time at all, which nothing can be "
+            "estimated by; record for longer, or name the column or topic with the right times"
+        )
+    origin = int(imu.min())
+    made = [m for sensor in sensors for m in _measurements(sensor, origin)]
+    order = np.argsort(np.concatenate([s.order for s in sensors]), kind="stable")
+    stamps = np.concatenate([s.stamp for s in sensors])[order]
+    return Log(
+        measurements=[made[place] for place in order.tolist()],
+        arrivals=np.maximum.accumulate(stamps - origin) / 1e9,
+        reference=None if truth is None else _reference(truth, origin),
+        name=path.stem if path.is_file() else path.resolve().name,
+        estimator=estimator,
+        config=config,
+        north=False,
+        notes=(*_clock_notes(imu, origin, truth), *notes),
+    )
+
+
+def _measurements(sensor: Readings, origin: int) -> list[Measurement]:
+    seconds = (sensor.stamp - origin) / 1e9
+    return list(map(sensor.make, seconds.tolist(), np.ascontiguousarray(sensor.values)))
+
+
+def _reference(truth: Truth, origin: int) -> Reference:
+    """Returns the truth with growing stamps and quaternions of unit length, NaN for none."""
+    _, kept = np.unique(truth.stamp, return_index=True)
+    attitude = truth.attitude[kept]
+    length = np.linalg.norm(attitude, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        attitude = np.where(length > 0.5, attitude / np.where(length > 0.5, length, 1.0), np.nan)
+    stamp = (truth.stamp[kept] - origin) / 1e9
+    return Reference(stamp, attitude, truth.velocity[kept], truth.position[kept])
+
+
+def _clock_notes(imu: Nanoseconds, origin: int, truth: Truth | None) -> list[str]:
+    notes = []
+    if origin:
+        notes.append(f"0 s here is {origin / 1e9:.9f} s of the recording's clock")
+    steps = np.diff(imu)
+    if twice := int((steps == 0).sum()):
+        notes.append(f"{twice:,} IMU readings are stamped as the one before, and left out")
+    if late := int((steps < 0).sum()):
+        notes.append(f"{late:,} IMU readings are stamped before the one before, and left out")
+    if truth is not None and (truth.stamp[-1] < imu.min() or truth.stamp[0] > imu.max()):
+        notes.append("the reference is of another time, so the errors are unknown")
+    return notes

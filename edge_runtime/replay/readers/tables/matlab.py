@@ -1,0 +1,115 @@
+"""Reads the arrays of MATLAB files, old ones and those of version 7.3, and of other HDF5 files."""
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import UserError
+from edge_runtime.extras import install_line
+from edge_runtime.replay.readers.recognition import Format
+
+_DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
+_TO_PLAIN = (
+    "save plain arrays: save('log.mat', 'time', 'gyro', 'accel'), or writetable(T, 'log.csv') of a "
+    "table or timetable"
+)
+_DEEPEST = 8  # structs within structs
+
+
+def read_matlab(path: Path, form: Format) -> dict[str, Any]:
+    """Reads all arrays of numbers, those in structs or groups as 'struct.field'.
+
+    Args:
+        path: the file.
+        form: MATLAB for versions up to 7, HDF5 for 7.3 and for what other programs write.
+
+    Raises:
+        UserError: it is damaged, or the library that reads it is not installed.
+    """
+    return _read_hdf5(path) if form is Format.HDF5 else _read_old(path)
+
+
+def _missing(path: Path, package: str) -> UserError:
+    return UserError(
+        f"reading '{path}' needs {package}, which is not installed; pip install {package}, or "
+        f"{install_line('replay')}"
+    )
+
+
+def _read_old(path: Path) -> dict[str, Any]:
+    try:
+        from scipy.io import loadmat  # noqa: PLC0415  an optional extra
+        from scipy.io.matlab import MatReadError  # noqa: PLC0415
+    except ImportError:
+        raise _missing(path, "scipy") from None
+    try:
+        with path.open("rb") as file:
+            found = loadmat(file, simplify_cells=True)
+    except (*_DAMAGED, zlib.error, MatReadError, NotImplementedError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(
+            f"'{path}' is damaged or no MATLAB file: {said}; save it again, or copy it again"
+        ) from None
+    return _without_none(path, dict(_flat({k: v for k, v in found.items() if k[:2] != "__"})))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            yield from _flat(value, f"{prefix}{name}.", depth + 1)
+        elif (array := np.asarray(value)).dtype.kind in "fiubUS":
+            yield f"{prefix}{name}", _rows_first(array)
+
+
+def _read_hdf5(path: Path) -> dict[str, Any]:
+    try:
+        import h5py  # noqa: PLC0415  an optional extra
+    except ImportError:
+        raise _missing(path, "h5py") from None
+    arrays: dict[str, Any] = {}
+
+    def take(name: str, item: Any) -> None:
+        if not isinstance(item, h5py.Dataset) or name.startswith("#"):
+            return
+        if item.dtype.names:  # a table, as pandas and MATLAB write it
+            values = item[()]
+            arrays.update({f"{name}.{f}": values[f] for f in item.dtype.names})
+        elif item.dtype.kind in "fiub" and item.ndim <= 3:
+            # MATLAB stores columns first.
+            value = np.asarray(item[()])
+            arrays[name.replace("/", ".")] = _rows_first(
+                value.T if "MATLAB_class" in item.attrs else value
+            )
+
+    try:
+        with h5py.File(path, "r") as file:
+            for name, value in file.attrs.items():
+                if np.asarray(value).dtype.kind in "fiu":
+                    arrays[str(name)] = np.asarray(value)
+            file.visititems(take)
+    except (*_DAMAGED, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(
+            f"'{path}' is a truncated or damaged HDF5 file ({said[:120]}); copy it again"
+        ) from None
+    return _without_none(path, arrays)
+
+
+def _without_none(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:
+    if not arrays:
+        raise UserError(f"'{path}' holds no array of numbers; {_TO_PLAIN}")
+    return arrays
+
+
+def _rows_first(value: Any) -> Any:
+    """Returns an array with a row a reading, of which there are more than axes; vectors flat."""
+    value = np.asarray(value)
+    if value.ndim == 2 and 1 in value.shape:
+        return value.reshape(-1)
+    if value.ndim == 2 and value.shape[0] in (3, 4) and value.shape[1] > 4:
+        return np.ascontiguousarray(value.T)
+    return value

@@ -12,7 +12,6 @@ import torch
 import tyro
 from torch import nn
 
-import sim  # noqa: F401  registers the tasks
 from edge_runtime.files import write_file
 from policies.export.checked_model import checked_model
 from policies.train.actor_network import ActorNetwork
@@ -41,7 +40,7 @@ def _network(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def main(
-    env_id: str = "sim2edge/VehicleTrack-v0",
+    env_id: str = "sim:sim2edge/VehicleTrack-v0",
     iterations: int = 500,
     num_envs: int = 64,
     horizon: int = 64,

@@ -1,9 +1,11 @@
 """Renders pictures of one simulation of a batch, without a screen."""
 
+import atexit
 import importlib
 import os
 from dataclasses import dataclass
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import mujoco
 import numpy as np
@@ -85,6 +87,8 @@ class Renderer:
         self._camera_name = camera or env.camera
         self._rectangle = mujoco.MjrRect(0, 0, width, height)
         self._gl = _gl_context(width, height)
+        self._context: mujoco.MjrContext | None = None
+        _OPEN.add(self)
         self._options = mujoco.MjvOption()
         self._options.flags[mujoco.mjtVisFlag.mjVIS_CONTACTPOINT] = contacts
         self._options.flags[mujoco.mjtVisFlag.mjVIS_CONTACTFORCE] = contacts
@@ -125,9 +129,13 @@ class Renderer:
         return picture[::-1]
 
     def close(self) -> None:
-        """Frees the resources of the graphics library."""
-        self._gl.make_current()
-        self._context.free()
+        """Frees the resources of the graphics library; what has been freed stays so."""
+        if self not in _OPEN:
+            return
+        _OPEN.discard(self)
+        if self._context is not None:
+            self._gl.make_current()
+            self._context.free()
         self._gl.free()
 
     def _load(self, sim: int) -> None:
@@ -188,10 +196,22 @@ class Renderer:
                 geom.pos[:2] = FLOOR_STRIDE * np.round(robot[:2] / FLOOR_STRIDE)
 
 
+_OPEN: WeakSet[Renderer] = WeakSet()
+
+
+def _close_all() -> None:
+    """Frees what programs have left open, for at their end the graphics library goes first."""
+    for renderer in list(_OPEN):
+        renderer.close()
+
+
 def _gl_context(width: int, height: int) -> Any:
     """Returns a graphics context without a screen: EGL, or what MUJOCO_GL says."""
     try:
-        return importlib.import_module(f"mujoco.{_graphics()}").GLContext(width, height)
+        made = importlib.import_module(f"mujoco.{_graphics()}").GLContext(width, height)
+        atexit.unregister(_close_all)
+        atexit.register(_close_all)  # after the graphics library's own, and so called before it
+        return made
     except (ImportError, AttributeError, RuntimeError, OSError) as error:
         raise _no_graphics(error) from None
 

@@ -144,6 +144,10 @@ class ObservationBuilder:
             self._any_fresh = False
         return np.multiply(self._raw, self._scale, out=self._out)
 
+    def last(self) -> Array:
+        """Returns the observation of the last build again, in the same buffer."""
+        return np.multiply(self._raw, self._scale, out=self._out)
+
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:
         """Returns what `build` would for some rows, (len(rows), size); the history stays as is."""
         present = _evaluate(self.terms, {name: value[rows] for name, value in signals.items()})

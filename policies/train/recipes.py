@@ -1,9 +1,9 @@
 """Lists how each task is trained best, as far as we know: `sim2edge train TASK` starts from it."""
 
-from edge_runtime.plugins import Registry
+from edge_runtime.errors import UserError
 from policies.train.config import PPOConfig, TrainConfig
 from sim.reference.humanoid_v5 import HumanoidV5
-from sim.tasks import TASKS, find_task
+from sim.tasks import RECIPES, TASKS, find_task
 from sim.tasks.driving.config import VehicleTrack
 from sim.tasks.driving.settings import DrivingPractice
 from sim.tasks.events import PushConfig
@@ -46,13 +46,6 @@ VEHICLE_GAUNTLET = TrainConfig(
 )
 HUMANOID_V5 = TrainConfig(task=HumanoidV5(), steps=10_000_000)
 
-RECIPES: Registry[TrainConfig] = Registry(
-    "sim2edge.recipes",
-    "training recipe",
-    lambda thing: isinstance(thing, TrainConfig),
-    "a policies.train.config.TrainConfig",
-)
-
 
 def trainings() -> list[str]:
     """Returns what `sim2edge train` can be asked for: every recipe, and every task."""
@@ -66,7 +59,10 @@ def recipe(name: str) -> TrainConfig:
         UserError: there is none.
     """
     if name in RECIPES:
-        return RECIPES.find(name)
+        config = RECIPES.find(name)
+        if not isinstance(config, TrainConfig):
+            raise UserError(f"training recipe '{name}' is no policies.train.config.TrainConfig")
+        return config
     if name in TASKS:
         return TrainConfig(task=find_task(name))
     raise TASKS.unknown(name, trainings())

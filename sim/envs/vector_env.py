@@ -20,12 +20,14 @@ from edge_runtime.signals import (
     DEFAULT_TARGET,
     LAST_ACTION,
     Array,
+    Bool,
     Float,
     Rows,
     Signal,
 )
 from sim.engines.actuators import Actuators
 from sim.engines.choice import MUJOCO, make_engine
+from sim.envs.arguments import check_arguments
 from sim.sensors.estimates import (
     ESTIMATED,
     EstimateErrors,
@@ -59,9 +61,12 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         physics_period: s, of a physics step; by default the model's.
 
     Raises:
-        UserError: the task has a number that no simulation can have, or the engine cannot simulate
-            its robot.
+        UserError: an argument or a number of the task is none that a simulation can have, or the
+            engine cannot simulate its robot.
     """
+
+    resets_itself = True
+    """Whether an episode that ended begins anew in the same step, or waits for `reset`."""
 
     def __init__(
         self,
@@ -76,7 +81,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         engine: str = MUJOCO,
         physics_period: float | None = None,
     ) -> None:
-        task.check()
+        check_arguments(task, num_envs, seed, threads)
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         robot = task.robot
         model = task.model()
@@ -179,15 +184,31 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         seed: int | Sequence[int] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Array, dict[str, Any]]:
-        """Starts all episodes anew; with a seed, exactly as a new environment with that seed."""
+        """Starts all episodes anew; with a seed, exactly as a new environment with that seed.
+
+        With options["reset_mask"] (N,) only those of these rows; the others' observations are
+        those of the last step.
+        """
         if seed is not None:
             children = np.random.SeedSequence(seed).spawn(len(self._rngs))
             for rng, child in zip(self._rngs, children):
                 rng.bit_generator.state = np.random.default_rng(child).bit_generator.state
+        if options and "reset_mask" in options:
+            return self._reset_some(np.asarray(options["reset_mask"])), {}
         self._reset_rows(np.arange(self.num_envs))
         if self._stagger:
             self.age[:] = self._stagger_rng.integers(0, self.max_steps, self.num_envs)
         return self._build(), {}
+
+    def _reset_some(self, mask: Bool) -> Array:
+        """Starts the episodes of these rows; what the other rows observe and remember stays."""
+        before = self._builder.state()["observation"]
+        self._reset_rows(np.flatnonzero(mask))
+        self._build()
+        state = self._builder.state()
+        state["observation"][~mask] = before[~mask]
+        self._builder.restore(state)
+        return self._builder.last().copy()
 
     def step(self, actions: Array) -> tuple[Array, Array, np.ndarray, np.ndarray, dict[str, Any]]:
         """Advances all simulations by one control period.
@@ -236,7 +257,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         final[rows] = self._builder.peek(self.signals, rows)
         self.task.privileged(self.privileged)
         final_privileged = self.privileged.copy()
-        self._reset_rows(rows)
+        if self.resets_itself:
+            self._reset_rows(rows)
         return {"final_obs": final, "_final_obs": done, "final_privileged": final_privileged}
 
     def _reset_rows(self, rows: Rows) -> None:

@@ -18,6 +18,7 @@ from edge_runtime.config.fields import Range, check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Contract
 from edge_runtime.signals import Array, Bool, Float, Rows
+from sim.envs.arguments import check_arguments
 from sim.reference.runge_kutta import RungeKuttaEngine
 from sim.tasks.protocols import BatchEnv
 from sim.tasks.task import State
@@ -52,10 +53,25 @@ class HumanoidV5:
         return self
 
     def make_batch(
-        self, standard: Callable[..., BatchEnv], num_envs: int, **options: Any
+        self,
+        standard: Callable[..., BatchEnv],
+        num_envs: int,
+        *,
+        seed: int = 0,
+        threads: int = 0,
+        stagger: bool = False,
+        **options: Any,
     ) -> BatchEnv:
-        """Makes N simulations in an environment of their own: the task has no signals."""
-        return HumanoidV5VectorEnv(self, num_envs, **options)
+        """Makes N simulations in an environment of their own: the task has no signals.
+
+        Raises:
+            UserError: an option is for robots' tasks alone.
+        """
+        if options:
+            raise UserError(
+                f"{self.name} has no {' and no '.join(options)} to choose; leave it out"
+            )
+        return HumanoidV5VectorEnv(self, num_envs, seed=seed, threads=threads, stagger=stagger)
 
     def check(self) -> None:
         """Refuses numbers that no simulation can have.
@@ -81,6 +97,8 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         stagger: start the first episodes at random ages.
     """
 
+    resets_itself = True  # as `TaskVectorEnv`
+
     def __init__(
         self,
         task: HumanoidV5,
@@ -90,7 +108,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         threads: int = 0,
         stagger: bool = False,
     ) -> None:
-        task.check()
+        check_arguments(task, num_envs, seed, threads)
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         self.max_steps = task.max_steps
         self._rng = np.random.default_rng(seed)
@@ -134,9 +152,12 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         seed: int | Sequence[int] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Float, dict[str, Any]]:
-        """Starts all episodes anew; with a seed, exactly as a new environment with that seed."""
+        """Starts all episodes anew, or some; see `TaskVectorEnv.reset`."""
         if seed is not None:
             self._rng = np.random.default_rng(seed)
+        if options and "reset_mask" in options:
+            self._reset_rows(np.flatnonzero(options["reset_mask"]))
+            return self._observation.copy(), {}
         self._reset_rows(np.arange(self.num_envs))
         if self._stagger:
             self.age[:] = self._rng.integers(0, self.max_steps, self.num_envs)
@@ -164,7 +185,8 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
             final = np.zeros_like(self._observation)
             final[rows] = self._observation[rows]
             info = {"final_obs": final, "_final_obs": done, "final_privileged": self.privileged}
-            self._reset_rows(rows)
+            if self.resets_itself:
+                self._reset_rows(rows)
         return self._observation.copy(), reward, terminated, truncated, info
 
     def _observe(self) -> None:

@@ -1,14 +1,27 @@
 """Finds the tasks by name."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_type_hints
 
+import numpy as np
+
+from edge_runtime.config.config_file import read_value, to_json
+from edge_runtime.config.fields import about
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.plugins import Registry
 from sim.tasks.protocols import BatchTask
 
 TASKS: Registry[Any] = Registry("sim2edge.tasks", "task", wanted="a task's config class")
 """The config classes of tasks, or functions that return a config, by the tasks' names."""
+
+RECIPES: Registry[Any] = Registry(
+    "sim2edge.recipes",
+    "training recipe",
+    lambda thing: dataclasses.is_dataclass(getattr(thing, "task", None)),
+    "a policies.train.config.TrainConfig",
+)
+"""How tasks are trained, by the recipes' names; each has the `task` that it trains."""
 
 
 def find_task(name: str, **fields: Any) -> BatchTask:
@@ -19,7 +32,8 @@ def find_task(name: str, **fields: Any) -> BatchTask:
         fields: replace the default settings of those names.
 
     Raises:
-        UserError: there is no such task or setting, or its package is broken.
+        UserError: there is no such task or setting, its package is broken, or a setting cannot
+            have the value.
     """
     task: BatchTask = TASKS.find(name)()
     if task.name != name:
@@ -27,8 +41,25 @@ def find_task(name: str, **fields: Any) -> BatchTask:
             f"the task registered as '{name}' calls itself '{task.name}'; "
             "give it the same name in both places, by which runs and policies find it again"
         )
-    known = [field.name for field in dataclasses.fields(task)]
-    for field in fields:
-        if field not in known:
-            raise UserError(f"{name} has no setting '{field}'; {suggestion(field, known)}")
-    return dataclasses.replace(task, **fields) if fields else task
+    return with_settings(task, fields)
+
+
+def with_settings(task: BatchTask, fields: Mapping[str, Any]) -> BatchTask:
+    """Returns the task with other values of some settings, of their types and within their bounds.
+
+    Raises:
+        UserError: there is no such setting, or it cannot have the value.
+    """
+    known = {field.name: field for field in dataclasses.fields(task)}
+    hints = get_type_hints(type(task)) if fields else {}
+    values = {}
+    for name, value in fields.items():
+        if name not in known:
+            raise UserError(f"{task.name} has no setting '{name}'; {suggestion(name, known)}")
+        before, where = getattr(task, name), f"{task.name}: {name}"
+        if isinstance(value, type(before)) and dataclasses.is_dataclass(value):
+            values[name] = value
+            continue
+        plain = value.tolist() if isinstance(value, (np.generic, np.ndarray)) else to_json(value)
+        values[name] = read_value(hints[name], plain, where, about(known[name]), before)
+    return dataclasses.replace(task, **values) if values else task

@@ -17,7 +17,7 @@ from edge_runtime.signals import Array, Bool, Float
 
 class BatchEnv(Protocol):
     """Runs N simulations of a task, each of which resets itself in the step in which its episode
-    ends.
+    ends, or waits for `reset` while `resets_itself` is False.
 
     It can be drawn, too: it is a `sim.renderer.Drawable`.
     """
@@ -26,6 +26,9 @@ class BatchEnv(Protocol):
     metadata: dict[str, Any]
 
     num_envs: int
+    resets_itself: bool
+    max_steps: int
+    """After how many steps an episode is truncated."""
     privileged: Array
     """What only a critic may see, (N, n); (N, 0) for nothing."""
     reward_terms: dict[str, Float]
@@ -56,8 +59,14 @@ class BatchEnv(Protocol):
         """Returns the robot in that simulation's world as a `mujoco.MjSpec`."""
         ...
 
-    def reset(self, *, seed: int | None = None) -> tuple[npt.NDArray[Any], dict[str, Any]]:
-        """Starts all episodes anew; with a seed, exactly as a new environment with that seed."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+        """Starts all episodes anew; with a seed, exactly as a new environment with that seed.
+
+        With options["reset_mask"] (N,) only those of these rows; the others' observations are
+        those of the last step.
+        """
         ...
 
     def step(

@@ -32,11 +32,11 @@ from figures import Figure, report, seconds
 from vqf import VQF
 
 from edge_runtime.fusion.attitude.filter import AttitudeFilter
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 from edge_runtime.fusion.measurement import Feet, GnssFix, Imu, Magnetometer, Wheels
-from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.fusion.wheeled.presets import differential_drive, skid_steer
 from edge_runtime.replay.errors_against_reference import Errors, errors_against_reference

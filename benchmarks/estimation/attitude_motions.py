@@ -9,8 +9,8 @@ from vqf import VQF
 
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Health
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu, Magnetometer
-from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.replay.errors_against_reference import BOUNDS
 from edge_runtime.rotations import multiply, rotation_matrix
 from edge_runtime.signals import Bool, Float, Index

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.lie import so3_exp
 from edge_runtime.fusion.measurement import Imu, Measurement, Wheels
-from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.fusion.wheeled.steps import yaw
 from edge_runtime.signals import Float

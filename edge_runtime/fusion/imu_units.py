@@ -16,7 +16,7 @@ from edge_runtime.fusion.compiled import Numbers, compiled
 _QUARTER, _QUARTERS = 0.25, 4  # s; so many of stillness to judge units by
 _FEWEST = 5  # readings in each
 _STILL = 0.01  # standard deviation of a still accelerometer, as a share of what it reads
-_GRAVITY = 9.80665  # m/s^2
+GRAVITY = 9.80665  # m/s^2, one g
 _WHITE = (0.4, 2.0)  # variance by second differences over that about the mean, of white noise
 _MOVED = 0.15  # of gravity, by which the gyroscope turns it in a quarter that says something
 _AGREES = 0.4  # of that, by which the accelerometer may deviate
@@ -126,7 +126,7 @@ def _decide(x: Numbers, at: int, now: int, largest_bias: float, largest_noise: f
                 x[at + U.wrong], x[at + U.known] = 0.0, 1.0
         return
     opinion = RIGHT
-    if not (gravity > 0.9 * _GRAVITY and gravity < 1.1 * _GRAVITY):
+    if not (gravity > 0.9 * GRAVITY and gravity < 1.1 * GRAVITY):
         opinion = 2.0
     elif _reads_degrees(
         x, at, fx / gravity, fy / gravity, fz / gravity, largest_bias, largest_noise
@@ -191,7 +191,7 @@ def _form(
 @compiled
 def _turns_gravity(x: Numbers, at: int, now: int, gravity: float) -> bool:
     """Returns whether gravity has turned through the body's axes as the gyroscope says."""
-    if not (gravity > 0.9 * _GRAVITY and gravity < 1.1 * _GRAVITY):
+    if not (gravity > 0.9 * GRAVITY and gravity < 1.1 * GRAVITY):
         return False
     said, off = 0.0, 0.0
     for i in range(3):

@@ -190,3 +190,16 @@ def tilt_from_gravity(accel: Float) -> Float:
     q[2] = sp * cr
     q[3] = -sp * sr
     return quaternion_to_matrix(q)
+
+
+@compiled
+def times_conjugate(
+    a0: float, a1: float, a2: float, a3: float, b0: float, b1: float, b2: float, b3: float
+) -> tuple[float, float, float, float]:
+    """Returns the product of a quaternion a and the conjugate of b, wxyz."""
+    return (
+        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3,
+        -a0 * b1 + a1 * b0 - a2 * b3 + a3 * b2,
+        -a0 * b2 + a1 * b3 + a2 * b0 - a3 * b1,
+        -a0 * b3 - a1 * b2 + a2 * b1 + a3 * b0,
+    )

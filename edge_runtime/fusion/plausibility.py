@@ -11,8 +11,6 @@ from edge_runtime.fusion.imu_check_config import ImuCheckConfig
 from edge_runtime.fusion.imu_reading import LAST_USABLE, C, S, forget_readings, judge_reading
 from edge_runtime.fusion.measurement import Imu
 
-GRAVITY = 9.80665  # m/s^2
-
 NOT_FINITE = "the IMU gives NaN or infinity"
 DUPLICATE = "an IMU reading came twice"
 FROM_THE_PAST = "an IMU reading is older than the last"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge_runtime.fusion.plausibility import GRAVITY
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array
 
 

@@ -16,8 +16,9 @@ import numpy as np
 from vqf import VQF
 
 from edge_runtime.config.fields import setting
-from edge_runtime.fusion.attitude import steps
-from edge_runtime.fusion.attitude.steps import A, K
+from edge_runtime.fusion.attitude import quarter, steps
+from edge_runtime.fusion.attitude.bias import NEW_BIAS, REST_SIGMA
+from edge_runtime.fusion.attitude.state import FIELD_TIMEOUT, A, K
 from edge_runtime.fusion.compiled import COMPILES, Numbers, compiling, numbers
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.imu_check_config import ImuCheckConfig
@@ -78,7 +79,6 @@ class AttitudeConfig:
 
 _LEARNING = 20  # readings from which the period is learnt
 _FIRST_PERIOD = 0.005  # s, until then
-_FIELD_TIMEOUT = 1.0  # s
 
 
 class AttitudeFilter:
@@ -187,7 +187,7 @@ class AttitudeFilter:
 
     def _end_quarter(self, vqf: VQF) -> None:
         x, state = self._x, vqf.state
-        news = steps.end_quarter(
+        news = quarter.end_quarter(
             x,
             self._settings,
             np.array(state["bias"]),
@@ -197,12 +197,12 @@ class AttitudeFilter:
             state["delta"],
             self._field_state(vqf),
         )
-        if news & steps.NEW_FIELD:
+        if news & quarter.NEW_FIELD:
             vqf.setMagRef(float(x[A.strength]), float(x[A.dip]))
-        if news & steps.NEW_BIAS and (self._settling(vqf, float(x[A.seconds])) or self._is_lost):
+        if news & NEW_BIAS and (self._settling(vqf, float(x[A.seconds])) or self._is_lost):
             self._start()  # what it has made of the readings before was wrong
-        elif news & (steps.NEW_BIAS | steps.SHIFTED_BIAS):
-            sigma = steps.REST_SIGMA if news & steps.NEW_BIAS else -1.0
+        elif news & (NEW_BIAS | quarter.SHIFTED_BIAS):
+            sigma = REST_SIGMA if news & NEW_BIAS else -1.0
             vqf.setBiasEstimate(self._bias_left(), sigma)
 
     def update(self, measurement: Measurement) -> bool:
@@ -284,14 +284,14 @@ class AttitudeFilter:
         reason = self._reason or (UNSURE if tilt > config.good_tilt else "")
         if not reason and not math.isnan(since_field):  # else there is no magnetometer
             reason = FIELD_SILENT
-            if since_field <= _FIELD_TIMEOUT:
+            if since_field <= FIELD_TIMEOUT:
                 reason = (FIELD_UNKNOWN, "", FIELD_DISTURBED)[self._field_state(vqf)]
         return (Health.DEGRADED, reason) if reason else (Health.GOOD, "")
 
     def _field_state(self, vqf: VQF) -> int:
         if vqf.getMagRefNorm() == 0.0:
-            return steps.FIELD_UNKNOWN
-        return steps.FIELD_DISTURBED if vqf.getMagDistDetected() else steps.FIELD_KNOWN
+            return quarter.FIELD_UNKNOWN
+        return quarter.FIELD_DISTURBED if vqf.getMagDistDetected() else quarter.FIELD_KNOWN
 
 
 def _settings(config: AttitudeConfig) -> Numbers:
@@ -308,8 +308,8 @@ def _compile() -> None:
         steps.start_attitude(x, c, 0.01)
         steps.take_reading(x, c, fed, 0.0, *[0.0] * 6)
         steps.take_field(x, c, fed, 0.0, 0.0, 0.0, 1.0, True)
-        steps.end_quarter(
-            x, c, fed[:3], np.ones(9), np.ones(4), np.ones(4), 0.0, steps.FIELD_UNKNOWN
+        quarter.end_quarter(
+            x, c, fed[:3], np.ones(9), np.ones(4), np.ones(4), 0.0, quarter.FIELD_UNKNOWN
         )
         steps.describe(x, c, np.ones(4), np.empty(4), np.zeros((9, 9)))
 

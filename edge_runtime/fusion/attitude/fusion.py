@@ -12,6 +12,7 @@ from vqf import VQF
 
 from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.fusion.imu_check_config import ImuCheckConfig
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck
 from edge_runtime.signals import (
     ATTITUDE,
@@ -26,7 +27,6 @@ from edge_runtime.signals import (
 )
 
 ATTITUDE_SIGNAL = Signal(ATTITUDE, 4, "1", "world")
-GRAVITY = 9.80665  # m/s^2
 _AT_REST = (0.95 * GRAVITY, 1.05 * GRAVITY)  # a first reading outside shows no vertical
 UPRIGHT = np.array([0.0, 0.0, GRAVITY])  # the accelerometer of an upright body at rest
 _FEWEST_BRIDGED = 6  # control periods, however slow: the loop waits for a sample that long

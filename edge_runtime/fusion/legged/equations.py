@@ -12,10 +12,9 @@ import math
 import numpy as np
 
 from edge_runtime.fusion.compiled import Record, compiled, product
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.lie import sek3_exp, skew, so3_exp, so3_gamma_2, so3_left_jacobian
 from edge_runtime.signals import Float
-
-GRAVITY = 9.80665  # m/s^2
 
 
 @compiled

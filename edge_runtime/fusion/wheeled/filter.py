@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_runtime.fusion.compiled import Record, RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health, Pose
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.lie import (
     matrix_to_quaternion,
     so3_exp,
@@ -22,7 +23,7 @@ from edge_runtime.fusion.lie import (
     tilt_from_gravity,
 )
 from edge_runtime.fusion.measurement import Displacement, GnssFix, Imu, Measurement, Wheels
-from edge_runtime.fusion.plausibility import GRAVITY, WRONG_UNITS, ImuCheck
+from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck
 from edge_runtime.fusion.timeline import Timeline
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.state import (

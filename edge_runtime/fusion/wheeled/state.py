@@ -13,8 +13,8 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.compiled import Records, as_numbers, compiled
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.lie import quaternion_to_matrix
-from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.fusion.timeline import EVENT_HEADER, moment, slot
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.signals import Float

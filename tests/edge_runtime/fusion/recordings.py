@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu, Magnetometer
-from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.rotations import multiply
 from edge_runtime.signals import Float

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu
-from edge_runtime.fusion.plausibility import FROZEN, GRAVITY, SATURATED, ImuCheck, ImuVerdict
+from edge_runtime.fusion.plausibility import FROZEN, SATURATED, ImuCheck, ImuVerdict
 from edge_runtime.signals import Float
 
 

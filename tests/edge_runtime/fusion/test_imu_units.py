@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu
-from edge_runtime.fusion.plausibility import GRAVITY, GYRO_UNIT, ImuCheck
+from edge_runtime.fusion.plausibility import GYRO_UNIT, ImuCheck
 from edge_runtime.signals import Float
 
 NOISE, FORCE_NOISE = 0.003, 0.03  # rad/s and m/s^2 of each reading

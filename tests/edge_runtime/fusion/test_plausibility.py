@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from edge_runtime.fusion import plausibility
 from edge_runtime.fusion.imu_check_config import ImuCheckConfig
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu
-from edge_runtime.fusion.plausibility import GRAVITY, ImuCheck, ImuVerdict
+from edge_runtime.fusion.plausibility import ImuCheck, ImuVerdict
 
 PERIOD = 0.005
 DEGREES = 180 / math.pi

@@ -14,6 +14,7 @@ from edge_runtime.fusion import plausibility
 from edge_runtime.fusion.attitude import filter as attitude_filter
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu, Magnetometer
 from edge_runtime.signals import Float
 from tests.edge_runtime.fusion.changes import (
@@ -186,7 +187,7 @@ def test_a_clock_jump_starts_the_attitude_anew(recorded: Readings, leap: float) 
     ("name", "factor", "reason"),
     [
         ("gyro", 180.0 / math.pi, plausibility.GYRO_UNIT),
-        ("accel", 1.0 / plausibility.GRAVITY, plausibility.ACCEL_UNIT),
+        ("accel", 1.0 / GRAVITY, plausibility.ACCEL_UNIT),
     ],
     ids=["deg/s", "g"],
 )

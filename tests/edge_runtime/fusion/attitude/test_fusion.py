@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edge_runtime.fusion.attitude.fusion import GRAVITY, AttitudeFusion
+from edge_runtime.fusion.attitude.fusion import AttitudeFusion
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.plausibility import LEAP, NOT_FINITE, SATURATED
 from edge_runtime.observation.terms import projected_gravity
 from tests.edge_runtime.leg import BURST

@@ -9,8 +9,9 @@ from estimation.attitude_motions import MOTIONS, Motion, judge, record
 from edge_runtime.fusion.attitude import filter as attitude_filter
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu
-from edge_runtime.fusion.plausibility import GRAVITY, SATURATED
+from edge_runtime.fusion.plausibility import SATURATED
 from edge_runtime.signals import Float
 
 

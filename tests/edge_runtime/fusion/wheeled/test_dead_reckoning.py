@@ -16,8 +16,8 @@ from estimation.rover import (
     path_error,
 )
 
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import GnssFix, Imu, Wheels
-from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.fusion.wheeled.presets import differential_drive, skid_steer

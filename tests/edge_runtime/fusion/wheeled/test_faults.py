@@ -16,6 +16,7 @@ import pytest
 
 from edge_runtime.fusion import plausibility
 from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled import filter as wheeled
@@ -267,7 +268,7 @@ def standing(seconds: float) -> Drive:
     ("change", "reason"),
     [
         (scaled("gyro", 180.0 / math.pi), plausibility.GYRO_UNIT),
-        (scaled("accel", 1.0 / plausibility.GRAVITY), plausibility.ACCEL_UNIT),
+        (scaled("accel", 1.0 / GRAVITY), plausibility.ACCEL_UNIT),
     ],
     ids=["deg/s", "g"],
 )

@@ -16,8 +16,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow test-ros-kilted check lint types format hooks docs bench bench-quick wheel \
-	train-humanoid train-car clean
+.PHONY: help install demo test test-slow test-ros-kilted ready compile-legged compile-wheeled check lint types \
+	mypy pyright format hooks docs bench bench-quick wheel train-humanoid train-car clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,11 +51,20 @@ install: $(VENV)/.installed $(VENV)/.egl ## Set everything up (other targets do 
 demo: install ## Drive both robots with the edge runtime, then watch a short training improve
 	@$(BIN)/sim2edge demo
 
-test: install check ## Lint, types, import rule and the fast tests
+test: install ready ## Lint, types, import rule and the fast tests
 	@$(BIN)/pytest -q -n $(JOBS) -m "not slow"
 
-test-slow: install check ## Lint, types, import rule and all tests
+test-slow: install ready ## Lint, types, import rule and all tests
 	@$(BIN)/pytest -q -n $(JOBS)
+
+# Workers that start with an empty cache would compile the same estimator at the same time.
+ESTIMATORS := compile-legged compile-wheeled
+
+$(ESTIMATORS): compile-%: $(VENV)/.installed
+	@$(BIN)/python -m tests.compile_estimator $*
+
+ready: install
+	@$(MAKE) --no-print-directory --output-sync --jobs $(JOBS) lint mypy pyright $(ESTIMATORS)
 
 # The extra `ros` is Jazzy, and one environment can hold one ROS distribution only.
 $(KILTED)/.installed: pyproject.toml constraints.txt
@@ -69,14 +78,19 @@ $(KILTED)/.installed: pyproject.toml constraints.txt
 test-ros-kilted: $(KILTED)/.installed ## The tests of the ROS package, with ROS 2 Kilted from PyPI
 	@$(KILTED)/bin/pytest -q -n $(JOBS) -m "not slow" tests/ros
 
-check: lint types
+check: install ## Lint and types
+	@$(MAKE) --no-print-directory --output-sync --jobs $(JOBS) lint mypy pyright
 
 lint: $(VENV)/.installed ## Style: ruff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed ## Types: mypy and pyright
+types: mypy pyright ## Types: mypy and pyright
+
+mypy: $(VENV)/.installed
 	@$(BIN)/mypy
+
+pyright: $(VENV)/.installed
 	@$(BIN)/pyright
 
 format: $(VENV)/.installed ## Format the code with ruff

@@ -3,6 +3,10 @@
 # installed outside this folder, and only where apt is allowed to.
 
 PYTHON ?= python3
+# PyPI's torch brings 3 GB of CUDA on Linux, which no training here uses. pip prefers a build for the
+# CPU of an index that is named here, and takes all else, and torch where this has none, from its own:
+#   make install TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KILTED := .venv-kilted
@@ -31,7 +35,8 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(BIN)/python
 	@echo "Installing the pinned dependencies into $(VENV) (once; some minutes)"
-	@$(BIN)/pip install -qq --editable '.[dev]' --constraint constraints.txt
+	@$(BIN)/pip install -qq --editable '.[dev]' --constraint constraints.txt \
+		$(if $(TORCH_INDEX),--extra-index-url '$(TORCH_INDEX)')
 	@touch $@
 
 # Tests whether a frame can be rendered without a screen; if not, Mesa's EGL is installed.

@@ -1,7 +1,7 @@
 """Puts films side by side into one small animated picture, for the README.
 
-sim2edge render assets/policies/HumanoidVelocity.onnx -o humanoid.mp4 --command 0.8 0 0
-sim2edge render assets/policies/VehicleTrack.onnx -o car.mp4
+sim2edge render HumanoidVelocity -o humanoid.mp4 --command 0.8 0 0
+sim2edge render VehicleTrack -o car.mp4
 python docs/media/side_by_side.py humanoid.mp4 car.mp4 docs/media/robots.webp
 
 Both films are made with `--width 480 --height 320`.

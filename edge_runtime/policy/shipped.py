@@ -5,6 +5,8 @@ from pathlib import Path
 
 from edge_runtime.errors import UserError, suggestion
 
+_RUN = "config.json"  # what the folder of a training holds
+
 
 def shipped_policies() -> dict[str, Path]:
     """Returns the policy files that come with the package, by name."""
@@ -15,18 +17,22 @@ def shipped_policies() -> dict[str, Path]:
 def policy_path(named: Path) -> Path:
     """Returns where a policy is that a user named: by its path, or by a shipped policy's name.
 
-    What has that name in the working folder, a file or a run, comes before a shipped policy.
+    A file of that name in the working folder comes before a shipped policy, and so does the folder
+    of a run.
 
     Raises:
         UserError: the name is no path, and no shipped policy has it.
     """
     is_name = named.name == str(named) and not named.suffix
-    if not is_name or named.exists():
+    is_here = (named / _RUN).exists() if named.is_dir() else named.exists()
+    if not is_name or is_here:
         return named
     shipped = shipped_policies()
-    if named.name not in shipped:
-        raise UserError(
-            f"there is no file '{named}', and no policy of that name comes with sim2edge; "
-            f"{suggestion(named.name, shipped)}"
-        )
-    return shipped[named.name]
+    if named.name in shipped:
+        return shipped[named.name]
+    if named.exists():
+        return named  # its reader says what it is
+    raise UserError(
+        f"there is no file '{named}', and no policy of that name comes with sim2edge; "
+        f"{suggestion(named.name, shipped)}"
+    )

@@ -27,6 +27,7 @@ from policies.evaluation.episodes import (
 from policies.evaluation.gate import Gate
 from policies.evaluation.measures import MeasuredEnv
 from policies.evaluation.pure_pursuit import PurePursuit
+from policies.evaluation.side_by_side import spread
 from policies.export.policy_file import PolicyFile
 from policies.film.small_film import TrajectoryRecorder
 from policies.report.episodes_report import EpisodesReport
@@ -167,6 +168,7 @@ def _document(
         "estimates": config.estimates,
         "result": next(iter(means.values())),
         "engines": means,
+        "spread": {engine: spread(episodes.figures()) for engine, episodes in played.items()},
         "notes": {engine: episodes.note for engine, episodes in played.items() if episodes.note},
     }
 

@@ -30,6 +30,20 @@ def side_by_side(figures: Mapping[str, Mapping[str, Values]]) -> Table:
     return table
 
 
+def spread(figures: Mapping[str, Values]) -> dict[str, list[float]]:
+    """Returns the 5 % and the 95 % quantile of each figure that is known and no share."""
+    quantiles = {name: _quantiles(values, (0.05, 0.95)) for name, values in figures.items()}
+    return {name: found for name, found in quantiles.items() if found}
+
+
+def _quantiles(values: Values, shares: tuple[float, ...]) -> list[float]:
+    """Returns quantiles of what is known; none of a share, which has no spread."""
+    known = values[np.isfinite(values)]
+    if not known.size or np.isin(known, (0.0, 1.0)).all():
+        return []
+    return [float(q) for q in np.quantile(known, shares)]
+
+
 def _named(name: str) -> str:
     """Returns the name by which a gate calls a figure, with its unit if the name lacks it."""
     measured = unit(name)
@@ -40,9 +54,9 @@ def _named(name: str) -> str:
 def _cells(values: Values, several: bool) -> list[str]:
     """Returns the mean, then 5 %, median and 95 %; for several engines the mean and "5 % to 95
     %"."""
-    known = values[np.isfinite(values)]
-    mean = f"{mean_of_known(values):.4g}" if known.size else "–"
-    if not known.size or np.isin(known, (0.0, 1.0)).all():  # a share has no spread
+    mean = f"{mean_of_known(values):.4g}" if np.isfinite(values).any() else "–"
+    quantiles = _quantiles(values, (0.05, 0.5, 0.95))
+    if not quantiles:
         return [mean, ""] if several else [mean, "", "", ""]
-    low, middle, high = (f"{q:.3g}" for q in np.quantile(known, (0.05, 0.5, 0.95)))
+    low, middle, high = (f"{q:.3g}" for q in quantiles)
     return [mean, f"{low} to {high}"] if several else [mean, low, middle, high]

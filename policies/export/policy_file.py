@@ -10,7 +10,7 @@ import onnxruntime as ort
 from edge_runtime.errors import ContractError
 from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import INPUT, Policy, read_model
-from edge_runtime.policy.shipped import shipped_policies
+from edge_runtime.policy.shipped import policy_path, shipped_policies
 from edge_runtime.signals import Array
 from policies.export.onnx_graph import free_batch
 from policies.export.run_export import export_run, find_run
@@ -53,11 +53,12 @@ class PolicyFile:
         Raises:
             UserError: there is none, or it is damaged.
         """
-        if path.is_dir() or path.name == CHECKPOINT:
-            run = find_run(path)
+        at = policy_path(path)
+        if at.is_dir() or at.name == CHECKPOINT:
+            run = find_run(at)
             model, task = export_run(run), run.config.task
             return cls(str(path), model, task, Policy(model, str(path)).contract)
-        model = read_model(path)  # once, for it may be a pipe
+        model = read_model(at)  # once, for it may be a pipe
         contract = Policy(model, str(path)).contract
         return cls(str(path), model, find_robot_task(contract.task), contract)
 

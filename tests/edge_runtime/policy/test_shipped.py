@@ -27,6 +27,20 @@ def test_a_file_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.Mon
     assert Policy.load("HumanoidVelocity").contract.task == "VehicleTrack"
 
 
+def test_the_folder_of_a_run_comes_first_and_another_folder_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = Path("HumanoidVelocity")
+    name.mkdir()
+    assert Policy.load(name).contract.task == "HumanoidVelocity"
+    (name / "config.json").touch()
+    assert policy_path(name) == name
+    other = Path("runs")
+    other.mkdir()
+    assert policy_path(other) == other
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -39,6 +39,9 @@ def test_same_seed_same_result_and_json_holds_it(trained: Path, tmp_path: Path) 
     assert set(results[0]) >= {"success", "survival", "return", "episode_seconds"}
     assert set(results[0]) >= {"velocity_error", "yaw_rate_error", "cost_of_transport"}
     assert set(results[0]) >= {"torque_use", "joint_range_use", "foot_slip"}
+    spread = json.loads((tmp_path / "a.json").read_text())["spread"]["mujoco"]
+    assert spread["return"][0] <= results[0]["return"] <= spread["return"][1]
+    assert "survival" not in spread  # a share
 
 
 def test_a_run_and_its_policy_file_evaluate_alike(trained: Path, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import UserError
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
-from edge_runtime.fusion.plausibility import GRAVITY
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.request import ReadRequest
 from edge_runtime.signals import Float

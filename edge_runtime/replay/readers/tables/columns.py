@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.plausibility import GRAVITY
+from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.assembly import (
     METRES,

@@ -172,24 +172,21 @@ KNOWN = (
 def _recognise_folder(path: Path) -> tuple[Format, Path]:
     try:
         found = sorted(path.iterdir())
+        bags = [e for e in found if e.is_dir() and any(map(is_bag_file, e.iterdir()))]
     except OSError as error:
         raise UserError(f"cannot read '{path}': {error.strerror}") from None
     inside = {entry.name for entry in found}
-    if METADATA in inside:
-        return Format.ROS2, path
-    bags = [entry for entry in found if re.search(r"\.(mcap|db3)(\.\w+)?$", entry.name)]
-    if bags:
+    if METADATA in inside or any(map(is_bag_file, found)):
         return Format.ROS2, path
     for folder in (path / "mav0", path):
         if list(folder.glob("imu*/data.csv")):
             return Format.EUROC, folder
     if "data.csv" in inside and ("sensor.yaml" in inside or path.name.startswith("imu")):
         return Format.EUROC, path
-    recordings = [e for e in found if e.is_dir() and ((e / METADATA).exists() or _has_bag(e))]
-    recordings += [e for e in found if e.suffix in (".bag", RUN_SUFFIX, ".csv", ".mat", ".npz")]
-    if len(recordings) == 1 and recordings[0].is_dir():
-        return Format.ROS2, recordings[0]
-    if recordings:
+    files = [e for e in found if e.suffix in (".bag", RUN_SUFFIX, ".csv", ".mat", ".npz")]
+    if len(bags) == 1 and not files:
+        return Format.ROS2, bags[0]
+    if recordings := [*bags, *files]:
         raise UserError(f"'{path}' is a folder; name one log in it: {shown(recordings)}")
     raise UserError(
         f"'{path}' is a folder without a recording; name one log in it, a bag's folder with its "
@@ -197,8 +194,9 @@ def _recognise_folder(path: Path) -> tuple[Format, Path]:
     )
 
 
-def _has_bag(folder: Path) -> bool:
-    return any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
+def is_bag_file(path: Path) -> bool:
+    """Returns whether a file is named as one of a ROS 2 bag, finished or not, compressed or not."""
+    return re.search(r"\.(mcap|db3)(\.\w+)?$", path.name) is not None
 
 
 def shown(names: Sequence[object]) -> str:

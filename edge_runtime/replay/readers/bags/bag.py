@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.extras import install_line
-from edge_runtime.replay.readers.recognition import METADATA, Format
+from edge_runtime.replay.readers.recognition import METADATA, Format, is_bag_file
 
 _SHOWN = 30  # topics that a message lists
 _MAGIC = {b"\x89MCAP0\r\n": ".mcap", b"SQLite format 3": ".db3"}
@@ -20,6 +20,8 @@ _MEND = {  # by the ending of a file that cannot be read to its end
     ".bag": "mend it with `rosbag reindex FILE`",
     ".mcap": "save what is there with `mcap recover FILE -o new.mcap` (of the MCAP command line)",
     ".db3": "save what is there with `sqlite3 FILE .recover | sqlite3 new.db3`",
+    ".active": "start the recorder in its folder again, which finishes it, or save what is there "
+    "with `mcap recover FILE -o new.mcap`",
     "": "make its metadata.yaml anew with `ros2 bag reindex FILE`",
 }
 
@@ -45,6 +47,7 @@ class Bag:
 
     def __init__(self, path: Path, form: Format) -> None:
         self.path, self._form = path, form
+        self._file = path  # that is being read
         self._stack = ExitStack()
         self._readers: list[Any] = []
         self.topics: Mapping[str, str] = {}  # type of each topic that has messages
@@ -68,9 +71,14 @@ class Bag:
         if not self.topics:
             self._stack.close()
             declared = f"; it declares {', '.join(sorted(types))}" if types else ""
+            way = "record again while the robot's drivers run"
+            if Path(f"{self._file}-wal").exists():
+                way = (
+                    f"its recorder was killed, and they are in '{self._file}-wal': bring them in "
+                    f"with `sqlite3 {self._file} 'PRAGMA wal_checkpoint(TRUNCATE)'`"
+                )
             raise UserError(
-                f"'{self.path}' is {self._form.value} without messages{declared}; record again "
-                "while the robot's drivers run"
+                f"'{self.path}' is {self._form.value} without messages{declared}; {way}"
             )
         return self
 
@@ -149,6 +157,7 @@ class Bag:
             yield rosbag2.Reader(self.path)
             return
         for file in _files(self.path):
+            self._file = file
             yield rosbag2.Reader(self._with_ending(file))
 
     def _with_ending(self, file: Path) -> Path:
@@ -185,11 +194,11 @@ class Bag:
                     f"'{self.path}' is an SQLite database that is no bag; export its table of IMU "
                     "readings to CSV"
                 ) from None
-            kind = ".bag" if self._form is Format.ROS1 else self.path.suffix
-            mend = _MEND.get(kind, _MEND[""] if self.path.is_dir() else _MEND[".mcap"])
+            kind = ".bag" if self._form is Format.ROS1 else self._file.suffix
+            mend = _MEND.get(kind, _MEND[""] if self._file.is_dir() else _MEND[".mcap"])
             raise UserError(
-                f"'{self.path}' is {self._form.value}, truncated or damaged ({said}); "
-                f"{mend.replace('FILE', str(self.path))}, or copy it again"
+                f"'{self._file}' is {self._form.value}, truncated or damaged ({said}); "
+                f"{mend.replace('FILE', str(self._file))}, or copy it again"
             ) from None
 
 
@@ -202,6 +211,5 @@ def _files(path: Path) -> list[Path]:
     """Returns the files of a ROS 2 bag without metadata, oldest first."""
     if path.is_file():
         return [path]
-    found = [p for p in path.iterdir() if re.search(r"\.(mcap|db3)(\.\w+)?$", p.name)]
-    found = [p for p in found if not p.name.endswith(("-wal", "-shm", "-journal"))]
+    found = [p for p in path.iterdir() if is_bag_file(p)]
     return sorted(found, key=lambda p: [int(n) for n in re.findall(r"\d+", p.name)])

@@ -90,7 +90,7 @@ def read_columns(
     Raises:
         UserError: a sensor or the time is missing or ambiguous, or a unit unknown.
     """
-    table = _Table(path, columns, request)
+    table = _Table(path, {name: rows_first(v) for name, v in columns.items()}, request)
     gyro, accel = table.sensor("gyro"), table.sensor("accel")
     field = table.sensor("magnetometer")
     assert gyro is not None
@@ -118,6 +118,15 @@ def read_columns(
     said = [*notes, *table.notes, *_disorder(stamp[known])]
     truth = truth or table.truth(stamp, order)
     return assemble(path, sensors, truth, request.estimator or "attitude", notes=said)
+
+
+def rows_first(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns an array with a row for each reading, of which there are more than axes."""
+    if value.ndim == 2 and 1 in value.shape:
+        return value.reshape(-1)
+    if value.ndim == 2 and value.shape[0] in (3, 4) and value.shape[1] > 4:
+        return np.ascontiguousarray(value.T)
+    return value
 
 
 _NO_TIME = np.iinfo(np.int64).min

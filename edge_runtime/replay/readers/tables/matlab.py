@@ -11,6 +11,7 @@ import numpy as np
 from edge_runtime.errors import UserError
 from edge_runtime.extras import install_line
 from edge_runtime.replay.readers.recognition import Format
+from edge_runtime.replay.readers.tables.columns import rows_first
 
 _DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
 _TO_PLAIN = (
@@ -62,7 +63,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterat
         if isinstance(value, Mapping) and depth < _DEEPEST:
             yield from _flat(value, f"{prefix}{name}.", depth + 1)
         elif (array := np.asarray(value)).dtype.kind in "fiubUS":
-            yield f"{prefix}{name}", _rows_first(array)
+            yield f"{prefix}{name}", rows_first(array)
 
 
 def _read_hdf5(path: Path) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
         elif item.dtype.kind in "fiub" and item.ndim <= 3:
             # MATLAB stores columns first.
             value = np.asarray(item[()])
-            arrays[name.replace("/", ".")] = _rows_first(
+            arrays[name.replace("/", ".")] = rows_first(
                 value.T if "MATLAB_class" in item.attrs else value
             )
 
@@ -103,13 +104,3 @@ def _without_none(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:
     if not arrays:
         raise UserError(f"'{path}' holds no array of numbers; {_TO_PLAIN}")
     return arrays
-
-
-def _rows_first(value: Any) -> Any:
-    """Returns an array with a row a reading, of which there are more than axes; vectors flat."""
-    value = np.asarray(value)
-    if value.ndim == 2 and 1 in value.shape:
-        return value.reshape(-1)
-    if value.ndim == 2 and value.shape[0] in (3, 4) and value.shape[1] > 4:
-        return np.ascontiguousarray(value.T)
-    return value

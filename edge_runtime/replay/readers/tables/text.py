@@ -16,7 +16,7 @@ _SEPARATORS = (",", ";", "\t", None)  # None: blanks
 _COMMENTS = ("#", "%", "//")
 _LOOKED_AT = 200  # lines at the beginning, among which the numbers begin
 _FEWEST = 4  # columns of a table that can hold an IMU
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def read_text(path: Path) -> tuple[Columns, list[str]]:

@@ -264,7 +264,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
         "unit 'furlong'.*--units.gyro rad/s or deg/s",
     ),
     "ms since boot": (
-        lambda p: csv(p, ["time", *named()], stamp=np.arange(600) * 5),
+        lambda p: csv(p, ["time", *named()], stamp=np.arange(1000) * 5),
         r"step by 5, .*--units.time ms \(200 Hz\)",
     ),
     "ragged": (ragged, "11 columns in row 7"),

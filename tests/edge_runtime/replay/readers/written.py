@@ -32,7 +32,7 @@ class Recording:
 
 
 @cache
-def recording(seconds: float = 3.0) -> Recording:
+def recording(seconds: float = 5.0) -> Recording:
     rows = [(i, q, magnetometer(i, q).field) for i, q in turning(seconds, still=1.0)]
     return Recording(
         stamp=START + np.round([i.stamp * 1e9 for i, _, _ in rows]).astype(np.int64),

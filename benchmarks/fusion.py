@@ -9,16 +9,17 @@ import dataclasses
 import importlib.util
 import math
 import os
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from estimation.attitude_motions import MOTIONS, judge, record
 from estimation.attitude_peers import madgwick, vqf_defaults
+from estimation.durations import attitude_step, durations
 from estimation.legged_peers import PlainInvariantFilter
+from estimation.recorded_car import on_comma2k19
+from estimation.recorded_errors import against, rms
 from estimation.rover import (
     Rover,
     dead_reckoning,
@@ -28,28 +29,23 @@ from estimation.rover import (
     mean_at_rest,
     path_error,
 )
-from figures import Figure, report, seconds
-from vqf import VQF
+from figures import Figure, report
 
 from edge_runtime.fusion.attitude.filter import AttitudeFilter
-from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
-from edge_runtime.fusion.measurement import Feet, GnssFix, Imu, Magnetometer, Wheels
+from edge_runtime.fusion.measurement import Feet, Imu
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.fusion.wheeled.presets import differential_drive, skid_steer
-from edge_runtime.replay.errors_against_reference import Errors, errors_against_reference
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.broad import read_broad
 from edge_runtime.replay.readers.cassie import CassieNoise, read_cassie
-from edge_runtime.replay.readers.comma2k19 import RAV4, read_comma2k19
 from edge_runtime.replay.replay_log import EstimateSeries, replay_log
 from edge_runtime.signals import Float
 
 SETTLING = 1.0  # s at the start of a walk that do not count
 WRONG_TILT, WRONG_VELOCITY = math.radians(10.0), 0.6  # rad and m/s at the start of a walk
-OUTAGE = 20.0  # s without GNSS
 DEGREES = 180.0 / math.pi
 
 
@@ -181,52 +177,6 @@ def plain_run(run: EstimateSeries, log: Log, attitude: Float, velocity: Float) -
     return dataclasses.replace(run, attitude=attitudes, velocity=velocities)
 
 
-def on_comma2k19(paths: Sequence[Path], quick: bool) -> list[Figure]:
-    """Measures a car on public roads: position, outages of GNSS, and the gyroscope's bias."""
-    ours, receiver, carried, drifts, biases = [], [], [], [], []
-    for path in paths:
-        log = read_comma2k19(path)
-        errors = against(replay_log(WheeledFilter(RAV4), log), log)
-        ours.append(rms_horizontal(errors))
-        carried.append(rms_carried(log, errors.stamp))
-        receiver.append(rms_fixes(log))
-        drifts += outages(log, 5.0 if quick else 1.0)
-        biases.append(bias_error(path))
-    rows = f"comma2k19, {len(paths)} drives" if len(paths) > 1 else "comma2k19"
-    arriving = float(np.mean(receiver))
-    figures = [
-        Figure(
-            f"{rows}, horizontal RMS",
-            float(np.mean(ours)),
-            "m",
-            float(np.mean(carried)),
-            f"the last fix carried on by its own velocity {np.mean(carried):.3f}, "
-            f"as it arrives {arriving:.2f}",
-            at_least=False,
-        ),
-        Figure(
-            f"{rows}, gyroscope bias off after 20 s",
-            max(biases),
-            "rad/s",
-            0.003,
-            at_least=False,
-        ),
-    ]
-    if drifts:
-        figures.insert(
-            1,
-            Figure(
-                f"{rows}, drift in {len(drifts)} outages of {OUTAGE:g} s, mean",
-                100.0 * float(np.mean(drifts)),
-                "% of the way",
-                0.8,
-                f"worst {100.0 * max(drifts):.2f}",
-                at_least=False,
-            ),
-        )
-    return figures
-
-
 ROVERS = {
     "two wheels at 1 m/s": Rover(),
     "skid steering": Rover(
@@ -280,81 +230,6 @@ def dead_reckoned(quick: bool) -> list[Figure]:
     return figures
 
 
-def rms_horizontal(errors: Errors) -> float:
-    """Returns the horizontal RMS error after the first second, m."""
-    late = errors.stamp > errors.stamp[0] + SETTLING
-    return rms(np.linalg.norm(errors.position[late, :2], axis=1))
-
-
-def rms_fixes(log: Log) -> float:
-    """Returns the RMS error of the receiver's fixes when they arrive, m horizontally."""
-    timed = [(t, m) for t, m in zip(log.arrivals, log.measurements) if isinstance(m, GnssFix)]
-    fixes = np.array([m.position[:2] for _, m in timed])
-    arrivals = np.array([t for t, _ in timed])
-    late = arrivals > log.arrivals[0] + SETTLING
-    return rms(np.linalg.norm(fixes - true_position(log, arrivals), axis=1)[late])
-
-
-def rms_carried(log: Log, stamps: Float) -> float:
-    """Returns the RMS error of the last fix that has arrived, carried on by its own velocity, m."""
-    timed = [(t, m) for t, m in zip(log.arrivals, log.measurements) if isinstance(m, GnssFix)]
-    newest = np.searchsorted([t for t, _ in timed], stamps, side="right") - 1
-    known = (newest >= 0) & (stamps > stamps[0] + SETTLING)
-    places = []
-    for row, stamp in zip(newest[known], stamps[known]):
-        fix = timed[row][1]
-        assert fix.velocity is not None
-        places.append(fix.position[:2] + fix.velocity[:2] * (stamp - fix.stamp))
-    return rms(np.linalg.norm(np.array(places) - true_position(log, stamps[known]), axis=1))
-
-
-def true_position(log: Log, stamps: Float) -> Float:
-    """Returns the true position, (K, 2) m, east and north."""
-    truth = log.reference
-    assert truth is not None
-    return np.stack([np.interp(stamps, truth.stamp, axis) for axis in truth.position.T[:2]], axis=1)
-
-
-def outages(log: Log, step: float) -> list[float]:
-    """Returns drift relative to distance, for outages that begin at increasing times."""
-    first, last = float(log.arrivals[0]), float(log.arrivals[-1])
-    found = []
-    for begin in np.arange(first + 10.0, last - OUTAGE, step):
-        kept = [
-            k
-            for k, m in enumerate(log.measurements)
-            if not (isinstance(m, GnssFix) and log.arrivals[k] >= begin)
-            and log.arrivals[k] <= begin + OUTAGE
-        ]
-        cut = dataclasses.replace(
-            log,
-            measurements=[log.measurements[k] for k in kept],
-            arrivals=log.arrivals[kept],
-        )
-        # Without any fix a log would be compared relative to its start, but here fixes came before.
-        errors = against(replay_log(WheeledFilter(RAV4), cut), cut)
-        before = int(np.searchsorted(errors.stamp, begin))
-        drift = np.linalg.norm((errors.position[-1] - errors.position[before])[:2])
-        way = true_position(log, np.arange(begin, begin + OUTAGE, 0.05))
-        found.append(float(drift / np.linalg.norm(np.diff(way, axis=0), axis=1).sum()))
-    return [drift for drift in found if math.isfinite(drift)]
-
-
-def bias_error(path: Path) -> float:
-    """Returns the difference between our gyroscope bias and the phone's own, rad/s on the worst
-    axis."""
-    raw, calibrated = read_comma2k19(path, uncalibrated=True), read_comma2k19(path)
-    rates = [
-        np.array([m.gyro for m in log.measurements if isinstance(m, Imu)])
-        for log in (raw, calibrated)
-    ]
-    true = np.mean(rates[0] - rates[1], axis=0)
-    config = dataclasses.replace(RAV4, gyro_bias_std=0.1)
-    run = replay_log(WheeledFilter(config), raw)
-    after = min(int(np.searchsorted(run.stamp, run.stamp[0] + 20.0)), len(run.stamp) - 1)
-    return float(np.abs(run.gyro_bias[after] - true).max())
-
-
 def over_motions(quick: bool) -> list[Figure]:
     """Measures the attitude over made-up motions of every kind, beside VQF's defaults."""
     ours, theirs, within = [], [], []
@@ -390,131 +265,6 @@ def over_motions(quick: bool) -> list[Figure]:
             90.0,
         ),
     ]
-
-
-def attitude_step(quick: bool) -> list[Figure]:
-    """Measures one IMU reading with all checks, beside a call of VQF's own binding."""
-    rng = np.random.default_rng(0)
-    count = 100  # so few that some of the runs meet no other process
-    gyro = 0.002 * rng.standard_normal((count, 3))
-    accel = np.array([0.0, 0.0, GRAVITY]) + 0.02 * rng.standard_normal((count, 3))
-    field = np.array([0.0, 18.0, -45.0]) + 0.1 * rng.standard_normal((count, 3))
-    filter_, both, bare, bare_both = AttitudeFilter(), AttitudeFilter(), VQF(0.005), VQF(0.005)
-    readings = list(zip(gyro, accel, field))
-    stamped: list[tuple[Imu, Magnetometer]] = []
-
-    def step() -> None:
-        for imu, _ in stamped:
-            filter_.predict(imu)
-
-    def peer_step() -> None:
-        for w, f, _ in readings:
-            bare.update(w, f)
-
-    def all_of_it() -> None:
-        for imu, m in stamped:
-            both.predict(imu)
-            both.update(m)
-            _ = both.estimate
-
-    def peer_all() -> None:
-        for w, f, m in readings:
-            bare_both.update(w, f, m)
-            bare_both.getQuat9D()
-
-    taken: dict[str, list[float]] = {}
-    for turn in range(100 if quick else 400):
-        stamps = 0.005 * (count * turn + np.arange(count))
-        stamped[:] = [
-            (Imu(stamp, w, f), Magnetometer(stamp, m))
-            for stamp, (w, f, m) in zip(stamps.tolist(), readings)
-        ]
-        for run in (step, peer_step, all_of_it, peer_all):
-            taken.setdefault(run.__name__, []).append(1e6 * seconds(run) / count)
-    taken = {name: sorted(times) for name, times in taken.items()}
-    undisturbed = {name: times[len(times) // 10] for name, times in taken.items()}
-    return [
-        Figure(
-            "attitude with checks, one IMU step, over a call of VQF's own binding",
-            undisturbed["step"] / undisturbed["peer_step"],
-            "x",
-            5.0,
-            f"VQF {undisturbed['peer_step']:.2f} µs",
-            at_least=False,
-        ),
-        Figure(
-            "… with magnetometer and the whole estimate",
-            undisturbed["all_of_it"] / undisturbed["peer_all"],
-            "x",
-            peer=f"VQF with magnetometer and attitude {undisturbed['peer_all']:.2f} µs",
-            at_least=False,
-        ),
-    ]
-
-
-def durations(quick: bool) -> list[Figure]:
-    """Measures the median time of one update, through the same calls that a robot makes."""
-    count = 1_000 if quick else 10_000
-    rng = np.random.default_rng(0)
-    places = np.array([[0.0, 0.1, -0.8], [0.0, -0.1, -0.8]])
-    standing = np.ones(2)
-    legged, car = LeggedFilter(), WheeledFilter()
-    plain = PlainInvariantFilter(2e-4, 3e-3, 0.005)
-    taken: dict[str, list[float]] = {}
-
-    def clock(what: str, call: Callable[..., object], *arguments: object) -> None:
-        started = time.perf_counter_ns()
-        call(*arguments)
-        taken.setdefault(what, []).append((time.perf_counter_ns() - started) / 1e3)
-
-    for k in range(count):
-        stamp = 0.005 * k
-        gyro = 0.002 * rng.standard_normal(3)
-        accel = np.array([0.0, 0.0, GRAVITY]) + 0.02 * rng.standard_normal(3)
-        imu = Imu(stamp, gyro, accel)
-        feet = Feet(stamp, places + 0.003 * rng.standard_normal((2, 3)), standing)
-        wheels = Wheels(stamp, 5.0 + 0.02 * rng.standard_normal(4), 0.0)
-        clock("legged step", legged.predict, imu)
-        clock("legged", legged.update, feet)
-        clock("car step", car.predict, imu)
-        clock("car", car.update, wheels)
-        clock("plain step", plain.predict, gyro, accel, 0.005)
-        clock("plain", plain.update, feet.position, standing)
-    # The first calls compile.
-    median = {what: statistics.median(times[count // 10 :]) for what, times in taken.items()}
-    ours = median["legged"] + median["legged step"]
-    theirs = median["plain"] + median["plain step"]
-    return [
-        Figure(
-            "legged update, two stance feet, median",
-            median["legged"],
-            "µs",
-            40.0,
-            f"IMU step {median['legged step']:.1f}; plain numpy filter {median['plain']:.0f}",
-            at_least=False,
-        ),
-        Figure("legged IMU step and update", theirs / ours, "x as fast as plain numpy", 10.0),
-        Figure(
-            "car update by wheels, median",
-            median["car"],
-            "µs",
-            25.0,
-            f"IMU step {median['car step']:.1f}",
-            at_least=False,
-        ),
-    ]
-
-
-def against(run: EstimateSeries, log: Log) -> Errors:
-    """Returns the errors of a log that has a reference."""
-    errors = errors_against_reference(run, log)
-    assert errors is not None
-    return errors
-
-
-def rms(values: Float) -> float:
-    """Returns the RMS of the finite values."""
-    return math.sqrt(float(np.nanmean(values**2)))
 
 
 if __name__ == "__main__":

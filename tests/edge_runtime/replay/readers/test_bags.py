@@ -19,6 +19,7 @@ from tests.edge_runtime.replay.readers.written import (
     FIX,
     IMU,
     JOINTS,
+    LEVEL,
     ODOMETRY,
     WRENCH,
     Sent,
@@ -33,7 +34,6 @@ from tests.edge_runtime.replay.readers.written import (
     write_ros2,
 )
 
-LEVEL = np.array([1.0, 0.0, 0.0, 0.0])
 PERIOD = 10_000_000  # ns
 
 

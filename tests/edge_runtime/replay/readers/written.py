@@ -17,6 +17,7 @@ START = 1_700_000_000_123_456_789  # ns since 1970
 IMU, FIELD = "sensor_msgs/msg/Imu", "sensor_msgs/msg/MagneticField"
 ODOMETRY, POSE = "nav_msgs/msg/Odometry", "geometry_msgs/msg/PoseStamped"
 FIX, JOINTS = "sensor_msgs/msg/NavSatFix", "sensor_msgs/msg/JointState"
+LEVEL = np.array([1.0, 0.0, 0.0, 0.0])
 WRENCH, TEXT = "geometry_msgs/msg/WrenchStamped", "std_msgs/msg/String"
 
 
@@ -309,3 +310,17 @@ FORMATS: dict[str, Written] = {
         ReadRequest(columns=ColumnsConfig(reference=("data.truth",))),
     ),
 }
+
+
+def write_for_the_guide() -> None:
+    """Writes what the commands of docs/guides/recordings.md read."""
+    here = Path.cwd()
+    write_ros2(here / "my_bag", messages(store()))
+    s = store(1)
+    sent = messages(s)
+    sent += [Sent("/odom", ODOMETRY, odometry_of(s, LEVEL), m.stamp) for m in sent if m.type == IMU]
+    write_ros1(here / "drive.bag", sorted(sent, key=lambda m: m.stamp))
+    write_euroc(here / "MH_01_easy")
+    write_rows(here / "log.csv", ["timestamp_ns", *named()], recording().stamp, all_rows())
+    write_rows(here / "bare.csv", [], recording().stamp, all_rows())
+    write_npz(here / "log.npz")

@@ -73,7 +73,10 @@ def _run(arguments: list[str]) -> int:
     command = COMMANDS[name]
     try:
         module = importlib.import_module(command.module)
-        config = parse(name, command, module, options)
+        try:
+            config = parse(name, command, module, options)
+        except SystemExit:  # --help was asked for, and must be written like all else
+            return 0
         # Where a file goes to stdout, messages go to stderr, so that the file stays whole.
         messages = sys.stderr if writes_stdout(config) else sys.stdout
         with contextlib.redirect_stdout(messages):

@@ -19,7 +19,7 @@ from edge_runtime.signals import Float
 
 # Two-sided 95 % bounds of chi-squared, by degrees of freedom.
 BOUNDS = {2: (0.0506, 7.378), 3: (0.2158, 9.348)}
-_HIDDEN = 1e3  # standard deviation of what an estimator does not estimate, at least
+_HIDDEN = 0.99e3  # standard deviation of what an estimator does not estimate, at least
 _LONGEST_STEP = 0.5  # s between two reference stamps to interpolate over
 
 

@@ -65,9 +65,11 @@ def check_accelerometer(path: Path, accel: Float, request: ReadRequest) -> None:
     Raises:
         UserError: it seems to be in g, in raw counts or without gravity.
     """
-    size = float(np.nanmedian(np.linalg.norm(accel, axis=1))) if len(accel) else np.nan
-    if request.units.accel or not np.isfinite(size):
+    sizes = np.linalg.norm(accel, axis=1)
+    sizes = sizes[np.isfinite(sizes)]
+    if request.units.accel or not len(sizes):
         return
+    size = float(np.median(sizes))
     reads = f"the accelerometer of '{path}' reads {size:.3g} m/s^2 in the median"
     keep = "--units.accel m/s^2 takes it as it is"
     if _LIKE_G[0] < size < _LIKE_G[1]:
@@ -140,7 +142,8 @@ def _reference(truth: Truth, origin: int) -> Reference:
 def _clock_notes(imu: Nanoseconds, origin: int, truth: Truth | None) -> list[str]:
     notes = []
     if origin:
-        notes.append(f"0 s here is {origin / 1e9:.9f} s of the recording's clock")
+        seconds, rest = divmod(origin, 10**9)
+        notes.append(f"0 s here is {seconds}.{rest:09d} s of the recording's clock")
     steps = np.diff(imu)
     if twice := int((steps == 0).sum()):
         notes.append(f"{twice:,} IMU readings are stamped as the one before, and left out")

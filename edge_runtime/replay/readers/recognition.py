@@ -114,6 +114,8 @@ def recognise(path: Path) -> tuple[Format, Path]:
         return _recognise_zip(path), path
     if _is_pickle(path, head):
         raise UserError(f"'{path}' is {_PICKLE}")
+    if path.name == "data.csv" and (path.parent / "sensor.yaml").exists():
+        return Format.EUROC, path.parent
     if path.suffix == ".mat":  # version 4 begins with its first matrix
         return Format.MATLAB, path
     return _recognise_text(path, head), path

@@ -75,8 +75,8 @@ class ReadRequest:
     """Says what a recording of others does not say of itself."""
 
     robot: str = ""
-    """The robot that a bag is of: 'differential' or 'skid' for wheels that do not steer, or a robot
-    file (.json) of the ROS nodes, by path or name."""
+    """The robot that a bag is of: 'differential' or 'skid' for wheels that do not steer, 'car', or
+    a robot file (.json) of the ROS nodes, by path or name."""
     imu_to_body: tuple[float, ...] = ()
     """Rotation from the IMU's axes to the body's (x forward, y left, z up): roll, pitch and yaw in
     degrees, a quaternion w x y z, or a matrix row by row; EuRoC's is in its sensor.yaml."""

@@ -26,6 +26,14 @@ _MEND = {  # by the ending of a file that cannot be read to its end
 }
 
 
+_OTHERS = {  # by what the library says
+    "missing tables": "an SQLite database that is no bag; export its table of IMU readings to CSV",
+    "Profile is not ros2": "an MCAP file without messages of ROS 2; convert what wrote it to a bag "
+    "of ROS 2, or to CSV",
+    "encryptor": "an encrypted bag; decrypt it with `rosbag decrypt` where its key is",
+}
+
+
 class Message(NamedTuple):
     """Holds a message of a bag."""
 
@@ -189,11 +197,9 @@ class Bag:
             raise UserError(f"cannot read '{self.path}': {error.strerror or error}") from None
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
-            if "missing tables" in said:
-                raise UserError(
-                    f"'{self.path}' is an SQLite database that is no bag; export its table of IMU "
-                    "readings to CSV"
-                ) from None
+            for part, what in _OTHERS.items():
+                if part in said:
+                    raise UserError(f"'{self._file}' is {what}") from None
             kind = ".bag" if self._form is Format.ROS1 else self._file.suffix
             mend = _MEND.get(kind, _MEND[""] if self._file.is_dir() else _MEND[".mcap"])
             raise UserError(

@@ -8,13 +8,13 @@ from typing import Any
 from edge_runtime.config.config_file import read_config
 from edge_runtime.errors import UserError
 from edge_runtime.files import cache_folder
+from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.presets import differential_drive, skid_steer
 from edge_runtime.robot.robot_file import RobotFile
 
-_PRESETS = {"differential": differential_drive, "skid": skid_steer}
+_PRESETS = ("differential", "skid", "car")
 TRACK = 0.4  # m between the two wheels that odometry stands for; its turn rate gives their speeds
 _LEFT_AND_RIGHT = ((0.0, 0.5 * TRACK), (0.0, -0.5 * TRACK))
-_TOLERANT = "skid"  # of a robot of which nothing is known
 _ENDING = ".json"
 
 
@@ -37,6 +37,8 @@ class Robot:
     def config(self, estimator: str, odometry: bool) -> Any:
         """Returns the estimator's config for this robot; None for its defaults.
 
+        Wheels of which nothing else is known may slip, as those of a skid-steered robot.
+
         Args:
             estimator: 'attitude', 'legged' or 'wheeled'.
             odometry: whether its wheels are known by odometry, as a left and a right one.
@@ -49,7 +51,9 @@ class Robot:
         if description is not None and description.wheeled is not None:
             made = description.wheeled.estimator
             return replace(made, wheels=_LEFT_AND_RIGHT, wheelbase=0.0) if odometry else made
-        return _PRESETS[self.preset or _TOLERANT](TRACK)
+        if self.preset == "car":
+            return replace(WheeledConfig(), wheels=_LEFT_AND_RIGHT, wheelbase=0.0)
+        return differential_drive(TRACK) if self.preset == "differential" else skid_steer(TRACK)
 
 
 def find_robot(name: str) -> Robot:

@@ -76,6 +76,8 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
     def take(name: str, item: Any) -> None:
         if not isinstance(item, h5py.Dataset) or name.startswith("#"):
             return
+        if "MATLAB_object_decode" in item.attrs:
+            return  # a table or another object, whose content is elsewhere
         if item.dtype.names:  # a table, as pandas and MATLAB write it
             values = item[()]
             arrays.update({f"{name}.{f}": values[f] for f in item.dtype.names})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.fusion.measurement import Imu, Magnetometer
-from edge_runtime.replay.errors_against_reference import errors_against_reference
+from edge_runtime.replay.errors_against_reference import errors_against_reference, summary
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.formats import read_log
 from edge_runtime.replay.replay_log import (
@@ -54,4 +54,6 @@ def test_every_format_gives_the_same_estimate(form: str, tmp_path: Path) -> None
     errors = errors_against_reference(run, log)
     assert (errors is not None) == written.has_truth
     if errors is not None:
+        known = {row.what for row in summary(errors, run)}
+        assert known == {"tilt", "yaw drift"}  # this estimator knows no velocity and no place
         assert math.degrees(np.sqrt(np.nanmean(errors.inclination[200:] ** 2))) < 2.0

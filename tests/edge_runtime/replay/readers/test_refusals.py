@@ -216,6 +216,10 @@ REFUSED: dict[str, tuple[Write, str]] = {
         "truncated or damaged",
     ),
     "other database": (empty_db3, "database that is no bag.*CSV"),
+    "MCAP of others": (
+        saved("a.mcap", b"\x89MCAP0\r\n\x01\x10" + bytes(7) + b"\x04\0\0\0ros1\x04\0\0\0test"),
+        "an MCAP file without messages of ROS 2",
+    ),
     "bag without messages": (
         lambda p: write_ros2(p / "a", [], "SQLITE3", empty="/chatter"),
         "without messages; it declares /chatter",

@@ -43,7 +43,8 @@ class EdgeParameters(RobotParameters):
     """Declares the parameters of `edge_node`."""
 
     policy: str = setting("", allowed=_POLICY)
-    """The policy file (.onnx); empty: the one that comes with the product for this robot."""
+    """The policy file (.onnx), or the name of one that comes with the product; empty: the one for
+    this robot."""
     candidate: str = setting("", allowed=_POLICY)
     """The policy file that the services `~/load` and `~/shadow` take."""
     fusion: str = setting("auto", allowed="auto, robot, vqf, legged, wheeled, or wheeled+lidar")

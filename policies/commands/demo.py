@@ -69,8 +69,8 @@ def _announcement(config: DemoConfig) -> str:
         return f"This takes some 3 minutes: {drives}."
     whole = recipe(LEARNT).steps
     return (
-        f"This takes some 3 minutes: {drives}; then some more: a car learns from scratch in "
-        f"{config.steps:,} steps, a minute or two on two free cores. That is enough to keep to its "
+        f"This takes some {3 + round(config.steps / 200_000)} minutes on two free cores: {drives}; "
+        f"then a car learns from scratch in {config.steps:,} steps. That is enough to keep to its "
         f"track, not to race on it; a whole training has {whole:,} steps."
     )
 
@@ -101,9 +101,9 @@ def _train(config: DemoConfig) -> list[Path]:
     more = ("--steps", config.steps, "--minutes", config.minutes)
     _sim2edge("train", "--resume", run, *more)
     later = _evaluated(run, config.out / "after")
-    print(f"\n{'mean (5 to 95 %)':18}{first.title:>24}{later.title:>24}")
+    print(f"\n{'mean (5 to 95 %)':18}{first.title:>32}{later.title:>32}")
     for name in SHOWN:
-        print(f"{name:18}{first.cell(name):>24}{later.cell(name):>24}")
+        print(f"{name:18}{first.cell(name):>32}{later.cell(name):>32}")
     film = config.out / "training.mp4"
     _sim2edge("render", first.policy, later.policy, "--output", film, "--seconds", 8, *SIZE)
     return [run, film]

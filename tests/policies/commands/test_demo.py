@@ -22,7 +22,8 @@ def test_it_says_beforehand_what_it_does(
     monkeypatch.setattr(demo, "_train", lambda *_: [])
     assert demo.main(demo.DemoConfig(tmp_path, minutes=minutes)) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    assert "some 3 minutes: both robots drive for 12 s" in first
+    assert "both robots drive for 12 s" in first
+    assert ("some 5 minutes" if learns else "some 3 minutes") in first
     assert ("a car learns from scratch in 400,000 steps" in first) == learns
 
 

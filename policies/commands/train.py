@@ -16,7 +16,7 @@ from policies.commands.train_progress import TrainProgress, make_display
 from policies.export.run_export import export_run
 from policies.train.algorithms import ALGORITHMS, find_learner
 from policies.train.config import TrainConfig, check
-from policies.train.provenance import describe_origin
+from policies.train.provenance import cores, describe_origin
 from policies.train.recipes import recipe, trainings
 from policies.train.run_folder import (
     CONFIG,
@@ -31,7 +31,7 @@ from policies.train.training import Training
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STOPPING = "stopping after this iteration; once more to stop at once"
-MAY_CHANGE = ("steps", "minutes", "checkpoint_seconds", "resume")
+MAY_CHANGE = ("steps", "minutes", "threads", "checkpoint_seconds", "resume")
 
 
 def defaults(
@@ -182,7 +182,8 @@ def _origin(config: TrainConfig) -> dict[str, Any]:
     """Returns what run.json holds of a new run."""
     origin = describe_origin()
     origin["commands"] = [*_commands_before(config), origin.pop("command")]
-    return {"seed": config.seed, **origin}
+    threads = {"physics": config.threads or cores(), "learning": config.learning_threads}
+    return {"seed": config.seed, "threads": threads, **origin}
 
 
 def _commands_before(config: TrainConfig) -> list[str]:
@@ -203,7 +204,7 @@ def _check_unchanged(config: TrainConfig, run: RunFolder) -> None:
         if old != new and field.name not in MAY_CHANGE:
             raise UserError(
                 f"{run.path} was started with another --{field.name.replace('_', '-')}; "
-                "a resumed run keeps its settings, of which only --steps, --minutes and "
+                "a resumed run keeps its settings, of which only --steps, --minutes, --threads and "
                 "--checkpoint-seconds may change"
             )
 

@@ -75,10 +75,13 @@ class TrainConfig:
     algorithm: str = "ppo"
     """Which algorithm learns: ppo, sac, tqc, or one that another package brings."""
     seed: int = setting(0, at_least=0, at_most=SEEDS - 1)
-    """Same seed, same machine: same policy, bit by bit."""
+    """Same seed, same machine: same policy, bit by bit, on however many cores."""
     steps: int = setting(5_000_000, "Control steps in all, counted over all simulations.", above=0)
     num_envs: int = setting(256, "Simulations side by side.", above=0)
-    threads: int = setting(0, "Threads for physics and learning; 0: one for each core.", at_least=0)
+    threads: int = setting(0, "Threads for physics; 0: one for each core.", at_least=0)
+    learning_threads: int = setting(2, above=0, at_most=1024)
+    """Threads for learning. Sums are split among them, so that another number gives other bits; it
+    does not follow the cores, of which the next start may see more or fewer."""
     run_dir: Path | None = None
     """Where the run is kept; by default runs/TASK/DATE."""
     minutes: float | None = setting(None, "Stop after this long, as Ctrl-C would.", "min", above=0)
@@ -91,8 +94,8 @@ class TrainConfig:
     """Start with what the policy of this run, policy file or shipped policy's name has learnt, for
     the same robot and observations; exploration, learning rate and everything else start anew."""
     resume: Path | None = None
-    """Continue this run as if it had never stopped; of the other flags only --steps, --minutes
-    and --checkpoint-seconds count then."""
+    """Continue this run as if it had never stopped; of the other flags only --steps, --minutes,
+    --threads and --checkpoint-seconds count then."""
 
     @property
     def begins_with_policy(self) -> bool:

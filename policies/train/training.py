@@ -42,7 +42,7 @@ class Training:
         self._start = time.monotonic()  # first, for setting up takes its time too
         self.config, self.run = config, run
         threads = config.threads or cores()
-        torch.set_num_threads(threads)
+        torch.set_num_threads(config.learning_threads)
         # Numbers that are not finite are looked for once an iteration, not in every distribution.
         torch.distributions.Distribution.set_default_validate_args(False)
         task: BatchTask = config.task.for_training()

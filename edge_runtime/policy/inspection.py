@@ -10,6 +10,8 @@ from edge_runtime.observation.terms import TERMS
 from edge_runtime.policy.contract import Actuator, Contract
 from edge_runtime.policy.inference import GOLDEN_TOLERANCE, Policy
 
+SCHEMA_VERSION = 1  # of the JSON, which grows by new keys alone
+
 
 @dataclass(frozen=True)
 class InspectConfig:
@@ -29,7 +31,7 @@ def main(config: InspectConfig) -> int:
     """
     policy = Policy.load(config.policy)
     if config.json:
-        document = dataclasses.asdict(policy.contract)
+        document = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(policy.contract)}
         print(json.dumps(document | {"golden_error": policy.golden_error()}, indent=2))
     else:
         print("\n".join(describe(policy)))

@@ -19,6 +19,6 @@ def main(config: EvaluateConfig) -> int:
     """
     config.check()
     film = config.films and config.films / "film.mp4"
-    for path in filter(None, (config.json, config.report, film)):
+    for path in filter(None, (config.json, config.junit, config.report, film)):
         check_output(path)
     return run_suite(config) if config.suite else run_episodes(config)

@@ -38,7 +38,9 @@ class EvaluateConfig:
     engine: Literal["mujoco", "bullet", "both"] = "mujoco"
     """What moves the robots; "both" plays the same episodes in each, side by side in one table."""
     json: Path | None = None
-    """Write the result here too."""
+    """Write the result here too: aggregates, each bound of the gate, commit and versions."""
+    junit: Path | None = None
+    """Write the verdict here as JUnit XML: a case for each bound, and one that all was played."""
     gate: Path | None = None
     """TOML or JSON with tables [at_least] and [at_most] of thresholds; exit code 1 when missed."""
     report: Path | None = None

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
@@ -16,6 +15,7 @@ from edge_runtime.files import write_file
 from edge_runtime.signals import Array
 from policies.commands.evaluate_config import MISSED, PURE_PURSUIT, EvaluateConfig
 from policies.commands.evaluate_tables import print_figures
+from policies.evaluation.ci_result import CiResult, EngineOutcome
 from policies.evaluation.episodes import (
     OUTCOMES,
     Episodes,
@@ -57,18 +57,22 @@ def run_episodes(config: EvaluateConfig) -> int:
     report = EpisodesReport(config.policy, config.seed, contract) if config.report else None
     played = _EpisodesRun(config, policy, task, gate, report).in_all_engines()
     _print(config, task, played)
-    lines = gate.judge_engines({e: of.summary() for e, of in played.items()}) if gate else []
-    for line in lines:
+    outcomes = {
+        engine: EngineOutcome(of.summary(), len(of.rows), of.planned, of.note)
+        for engine, of in played.items()
+    }
+    model = policy.model if policy else None
+    result = CiResult("episodes", task.name, config.policy, model, outcomes, gate)
+    for line in result.lines():
         print(line)
-    missed = [line for line in lines if line.startswith("missed")]
     if config.json:
-        document = _document(config, task, played) | {"gate": not missed if gate else None}
-        document |= {"config": to_json(config)}
+        document = result.document() | _document(config, task, played, result)
         write_file(config.json, json.dumps(document, indent=2) + "\n")
+    if config.junit:
+        write_file(config.junit, result.junit())
     if config.report and report:
         print(report.write(config.report, gate))
-    missing = any(episodes.interrupted for episodes in played.values())
-    return MISSED if missed or missing else 0
+    return 0 if result.passed else MISSED
 
 
 @dataclass(frozen=True)
@@ -153,11 +157,11 @@ def _driver(policy: PolicyFile | None, env: TaskVectorEnv) -> Callable[[Array], 
 
 
 def _document(
-    config: EvaluateConfig, task: TaskConfig, played: Mapping[str, Episodes]
+    config: EvaluateConfig, task: TaskConfig, played: Mapping[str, Episodes], result: CiResult
 ) -> dict[str, object]:
-    """Returns the result as a document for JSON, which has no NaN."""
-    means = {engine: _finite(episodes.summary()) for engine, episodes in played.items()}
+    """Returns what the JSON of episodes has beside that of every evaluation."""
     return {
+        "config": to_json(config),
         "policy": config.policy,
         "task": task.name,
         "episodes": config.episodes,
@@ -166,15 +170,10 @@ def _document(
         "randomized": config.randomize,
         "terrain": list(config.terrain) if config.terrain is not None else None,
         "estimates": config.estimates,
-        "result": next(iter(means.values())),
-        "engines": means,
+        "result": next(iter(result.document()["engines"].values())),
         "spread": {engine: spread(episodes.figures()) for engine, episodes in played.items()},
         "notes": {engine: episodes.note for engine, episodes in played.items() if episodes.note},
     }
-
-
-def _finite(summary: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: None if np.isnan(value) else value for name, value in summary.items()}
 
 
 def _print(config: EvaluateConfig, task: TaskConfig, played: Mapping[str, Episodes]) -> None:

@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge_runtime.errors import UserError
-from edge_runtime.files import make_folder
+from edge_runtime.files import make_folder, write_file
 from policies.commands.evaluate_config import MISSED, EvaluateConfig
 from policies.commands.evaluate_tables import print_results
+from policies.evaluation.ci_result import CiResult, EngineOutcome
 from policies.evaluation.gate import Gate
+from policies.evaluation.side_by_side import spread
 from policies.evaluation.suite_result import TRIAL_FIGURES, SuiteResult, TrialResult, write_results
 from policies.export.policy_file import PolicyFile
 from policies.faults.fault_suite import METRICS, run_faults
@@ -66,15 +68,21 @@ def run_suite(config: EvaluateConfig) -> int:
     print_results(results, console)
     if protocol.suite == FAULTS:
         console.print(fault_table(results[0]))
-    lines = gate.judge_engines({r.engine: r.summary() for r in results}) if gate else []
-    for line in lines:
+    outcomes = {
+        r.engine: EngineOutcome(r.summary(), len(r.trials), r.planned, r.note) for r in results
+    }
+    suite = protocol.source or protocol.suite
+    judged = CiResult(suite, policy.task.name, policy.source, policy.model, outcomes, gate)
+    for line in judged.lines():
         print(line)
     if config.json:
-        write_results(config.json, tuple(results), config)
+        spreads = {r.engine: spread(r.figures()) for r in results}
+        more = judged.document() | {"spread": spreads}
+        write_results(config.json, tuple(results), config, **more)
+    if config.junit:
+        write_file(config.junit, judged.junit())
     _show(config, results, policy, gate, film)
-    missed = any(line.startswith("missed") for line in lines)
-    missing = any(len(result.trials) < result.planned for result in results)
-    return MISSED if missed or missing else 0
+    return 0 if judged.passed else MISSED
 
 
 def _show(

@@ -16,6 +16,37 @@ AT_LEAST, AT_MOST = "at_least", "at_most"
 
 
 @dataclass(frozen=True)
+class Bound:
+    """Holds one threshold of a gate, and what one engine's trials reached of it."""
+
+    engine: str
+    figure: str
+    measured: float  # NaN where nothing was
+    bound: float
+    at_least: bool  # else at most
+
+    @property
+    def margin(self) -> float:
+        """Returns by how much the bound is met; negative where it is missed."""
+        over = self.measured - self.bound
+        return over if self.at_least else -over
+
+    @property
+    def met(self) -> bool:
+        """Returns whether the bound is met; NaN, as of trials that never began, meets nothing."""
+        return self.margin >= 0
+
+    @property
+    def sign(self) -> str:
+        """Returns how the figure must compare with the bound."""
+        return ">=" if self.at_least else "<="
+
+    def __str__(self) -> str:
+        word = "met   " if self.met else "missed"
+        return f"{word} {self.figure} {self.measured:.4g} {self.sign} {self.bound:g}"
+
+
+@dataclass(frozen=True)
 class Gate:
     """Holds bounds on the means of an evaluation, by name.
 
@@ -69,34 +100,19 @@ class Gate:
                     f"{', '.join(known)}"
                 )
 
-    def judge(self, means: Mapping[str, float]) -> dict[str, str]:
-        """Returns for each threshold a line that begins with "met" or "missed".
-
-        A mean that is NaN or missing, as of trials that never began, meets nothing.
-        """
-        lines = {}
-        for sign, bounds in ((">=", self.at_least), ("<=", self.at_most)):
-            for name, bound in bounds.items():
-                mean = means.get(name, math.nan)
-                met = mean >= bound if sign == ">=" else mean <= bound
-                word = "met   " if met else "missed"
-                lines[f"{name} {sign}"] = f"{word} {name} {mean:.4g} {sign} {bound:g}"
-        return lines
-
-    def judge_engines(self, means: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Judges each engine; all of them must pass.
+    def judge(self, means: Mapping[str, Mapping[str, float]]) -> tuple[Bound, ...]:
+        """Returns each threshold for each engine, with what was reached of it.
 
         Args:
-            means: the means that `judge` takes, by engine.
-
-        Returns:
-            The lines of `judge`, which name the engine where there are several.
+            means: the figures that the gate judges, by engine and name; one not there is NaN.
         """
-        return [
-            f"{line} in {engine}" if len(means) > 1 else line
+        tables = ((self.at_least, True), (self.at_most, False))
+        return tuple(
+            Bound(engine, name, figures.get(name, math.nan), float(bound), at_least)
             for engine, figures in means.items()
-            for line in self.judge(figures).values()
-        ]
+            for thresholds, at_least in tables
+            for name, bound in thresholds.items()
+        )
 
 
 def _bound(name: str, given: Any, where: str) -> float:

@@ -120,7 +120,10 @@ def known(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
-def write_results(path: Path, results: tuple[SuiteResult, ...], config: Any = None) -> None:
-    """Writes results, and the config that led to them, as JSON."""
+def write_results(
+    path: Path, results: tuple[SuiteResult, ...], config: Any = None, **more: Any
+) -> None:
+    """Writes results, the config that led to them, and more keys, as JSON."""
     document = {"config": to_json(config), "suites": [to_json(result) for result in results]}
+    document |= more
     write_file(path, json.dumps(document, indent=1, allow_nan=False) + "\n")

@@ -14,7 +14,6 @@ from edge_runtime.policy.shipped import policy_path, shipped_policies
 from edge_runtime.signals import Array
 from policies.export.onnx_graph import free_batch
 from policies.export.run_export import export_run, find_run
-from policies.train.provenance import cores
 from policies.train.run_folder import CHECKPOINT
 from sim.tasks.task import TaskConfig, find_robot_task
 
@@ -68,7 +67,7 @@ class PolicyFile:
         if rows == 1:
             return Policy(self.model, self.source)
         options = ort.SessionOptions()
-        options.intra_op_num_threads = cores()
+        options.intra_op_num_threads = 1  # among several, how a sum is split follows the cores
         session = ort.InferenceSession(
             free_batch(self.model), options, providers=["CPUExecutionProvider"]
         )

@@ -9,7 +9,7 @@ from policies.evaluation.episodes import LAPPED, Episodes
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult, known
 from policies.film.small_film import Film, TrajectoryRecorder
-from policies.report.evaluation_report import INTERRUPTED, EvaluationReport, bounds_of, worst_trials
+from policies.report.evaluation_report import INTERRUPTED, EvaluationReport, worst_trials
 from policies.report.page import write_report
 from policies.train.provenance import describe_origin
 from sim.engines.choice import MUJOCO
@@ -76,7 +76,7 @@ class EpisodesReport:
         evaluation = EvaluationReport(
             results=tuple(self._results),
             contract=self._contract,
-            bounds=bounds_of(gate, self._means) if gate else (),
+            bounds=gate.judge(self._means) if gate else (),
             films=tuple(self._films),
             goal=self._goal,
             command=str(origin["command"]),

@@ -1,38 +1,15 @@
 """Holds what a report is made from: results by engine, a gate's bounds, films, its origin."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edge_runtime.policy.contract import Contract
-from policies.evaluation.gate import Gate
+from policies.evaluation.gate import Bound
 from policies.evaluation.quantities import kind_of_failure
 from policies.evaluation.suite_result import SuiteResult, TrialResult
 from policies.film.small_film import Film
 
 INTERRUPTED = "the evaluation was interrupted"  # why there are no more films
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Holds one threshold of a gate, and what one engine's trials reached of it."""
-
-    engine: str
-    figure: str
-    measured: float  # NaN where nothing was
-    bound: float
-    at_least: bool  # else at most
-
-    @property
-    def margin(self) -> float:
-        """Returns by how much the bound is met; negative where it is missed."""
-        over = self.measured - self.bound
-        return over if self.at_least else -over
-
-    @property
-    def met(self) -> bool:
-        """Returns whether the bound is met; NaN meets nothing."""
-        return self.margin >= 0
 
 
 @dataclass(frozen=True)
@@ -50,22 +27,6 @@ class EvaluationReport:
     no_films: str = ""  # why there are none, where some were wanted
     origin: Mapping[str, object] = field(default_factory=dict)
     """Commit, hardware and versions of this evaluation, of `policies.train.provenance`."""
-
-
-def bounds_of(gate: Gate, means: Mapping[str, Mapping[str, float]]) -> tuple[Bound, ...]:
-    """Returns each threshold of a gate for each engine.
-
-    Args:
-        gate: what is asked for.
-        means: the figures that the gate judges, by engine and name; one not there is NaN.
-    """
-    tables = ((gate.at_least, True), (gate.at_most, False))
-    return tuple(
-        Bound(engine, name, figures.get(name, math.nan), float(bound), at_least)
-        for thresholds, at_least in tables
-        for name, bound in thresholds.items()
-        for engine, figures in means.items()
-    )
 
 
 def failures_by_kind(result: SuiteResult) -> dict[str, int]:

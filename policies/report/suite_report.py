@@ -8,7 +8,7 @@ from edge_runtime.policy.contract import Contract
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult
 from policies.film.small_film import Film, small_film
-from policies.report.evaluation_report import INTERRUPTED, EvaluationReport, bounds_of
+from policies.report.evaluation_report import INTERRUPTED, EvaluationReport
 from policies.report.page import write_report
 from policies.train.provenance import describe_origin
 
@@ -51,7 +51,7 @@ def report_suite(
     evaluation = EvaluationReport(
         results=tuple(results),
         contract=contract,
-        bounds=bounds_of(gate, {r.engine: r.summary() for r in results}) if gate else (),
+        bounds=gate.judge({r.engine: r.summary() for r in results}) if gate else (),
         films=tuple(shown),
         goal=_GOALS.get(results[0].suite if results else "", "completed"),
         command=str(origin["command"]),

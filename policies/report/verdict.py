@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from policies.evaluation.gate import Bound
 from policies.evaluation.quantities import engine_name, number, title
-from policies.report.evaluation_report import Bound, EvaluationReport, failures_by_kind
+from policies.report.evaluation_report import EvaluationReport, failures_by_kind
 from policies.report.figures import Share, share_of
 
 SUCCESS_FIGURES = ("completed", "success")  # bounds drawn beside the success share

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("sim2edge", "mujoco", "numpy", "torch", "stable-baselines3", "gymnasium")
+PACKAGES = ("sim2edge", "mujoco", "numpy", "onnxruntime", "torch", "stable-baselines3", "gymnasium")
 
 
 def describe_origin() -> dict[str, Any]:

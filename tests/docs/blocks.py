@@ -7,7 +7,7 @@ A comment right above a block says how the test differs from what a reader does:
     <!-- test: file NAME -->                 the block is also a file of that name
     <!-- test: module NAME -->               the block is a file of that name, and only that
     <!-- test: outside -->                   names what a package brings, which only this page has
-    <!-- test: gate -->, suite, parameters, json   what reads this TOML, YAML or JSON
+    <!-- test: gate -->, suite, parameters, json, workflow   what reads this TOML, YAML or JSON
     <!-- test: slow -->                      takes longer than some ten seconds
     <!-- test: before ... -->                Python that runs first, on the lines that follow
 """

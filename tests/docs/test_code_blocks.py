@@ -183,11 +183,25 @@ def entry_points(path: Path) -> None:
     assert set(given) <= set(ours)
 
 
+def workflow(path: Path) -> None:
+    """Reads a hosted workflow; the options of each sim2edge command in it must exist."""
+    steps = yaml.safe_load(path.read_text())["jobs"]["gate"]["steps"]
+    words = [shlex.split(step["run"]) for step in steps if "run" in step]
+    called = [line for line in words if line[0] == "sim2edge"]
+    assert len(called) >= 3
+    for _, *arguments in called:
+        module = importlib.import_module(COMMANDS[arguments[0]].module)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "main", lambda config: 0)
+            assert main(arguments) == 0, arguments
+
+
 READERS: dict[str, Callable[[Path], object]] = {
     "gate": Gate.read,
     "suite": lambda path: find_protocol(str(path)),
     "parameters": parameters,
     "entry": entry_points,
+    "workflow": workflow,
     "json": lambda path: json.loads(path.read_text()),
 }
 DOCUMENTS = [block for block in BLOCKS if block.language in ("toml", "json", "yaml")]

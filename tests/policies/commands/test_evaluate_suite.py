@@ -1,9 +1,11 @@
 """`sim2edge eval --suite`, as a user calls it."""
 
+import json
 import re
 import shlex
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -208,3 +210,34 @@ def test_the_worst_trials_are_filmed_with_what_went_wrong(
     (film,) = films.iterdir()
     assert film.name == "mujoco-0.mp4" and film.stat().st_size > 5000
     assert f"{film}: fell by a push at" in capsys.readouterr().out.replace("\n", "")
+
+
+@pytest.mark.parametrize("kind", ["episodes", "gauntlet", "faults"])
+def test_every_evaluation_has_the_same_verdict_in_json_and_junit(
+    kind: str, suite: Path, tmp_path: Path
+) -> None:
+    gate, kept, junit = (tmp_path / name for name in ("gate.json", "result.json", "junit.xml"))
+    figure = {"episodes": "survival", "gauntlet": "completed", "faults": "completed"}[kind]
+    gate.write_text(json.dumps({"at_least": {figure: 1.01}, "at_most": {figure: 1.01}}))
+    words = {
+        "episodes": ("--episodes", 2, "--seconds", 0.4),
+        "gauntlet": ("--suite", suite, "--trials", 2),
+        "faults": ("--suite", "faults", "--trials", 1),
+    }[kind]
+    assert evaluate(DRIVER, *words, "--gate", gate, "--json", kept, "--junit", junit) == 1
+    document = json.loads(kept.read_text())
+    assert document["schema_version"] == 1
+    assert (
+        document["gate"] is False and document["passed"] is False and document["complete"] is True
+    )
+    assert [bound["met"] for bound in document["bounds"]] == [False, True]
+    assert document["bounds"][0]["figure"] == figure
+    assert document["engines"]["mujoco"][figure] == document["bounds"][0]["measured"]
+    assert document["missed"][0].startswith(f"{figure} ")
+    assert document["origin"]["versions"]["mujoco"]
+    root = ElementTree.parse(junit).getroot()
+    assert [c.find("failure") is not None for c in root.iter("testcase")] == [False, True, False]
+    gate.write_text(json.dumps({"at_most": {figure: 1.01}}))
+    assert evaluate(DRIVER, *words, "--gate", gate, "--junit", junit) == 0
+    assert ElementTree.parse(junit).getroot().get("failures") == "0"
+    assert evaluate(DRIVER, *words, "--junit", tmp_path / "nowhere" / "x" / "..") == 2

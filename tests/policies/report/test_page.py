@@ -12,7 +12,7 @@ from edge_runtime.policy.contract import Contract
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult
 from policies.film.small_film import Film
-from policies.report.evaluation_report import EvaluationReport, bounds_of
+from policies.report.evaluation_report import EvaluationReport
 from policies.report.page import page, write_report
 from tests.policies.report.page_reader import Reader, suite
 
@@ -88,7 +88,7 @@ def test_hostile_names_are_text(contract: Contract) -> None:
     evaluation = EvaluationReport(
         (result,),
         hostile,
-        bounds_of(gate, {HOSTILE: {HOSTILE: 2.0}}),
+        gate.judge({HOSTILE: {HOSTILE: 2.0}}),
         (Film(HOSTILE, 0, b"x"),),
         goal=HOSTILE,
         command=HOSTILE,

@@ -3,7 +3,7 @@
 import pytest
 
 from policies.evaluation.gate import Gate
-from policies.report.evaluation_report import EvaluationReport, bounds_of
+from policies.report.evaluation_report import EvaluationReport
 from policies.report.page import page
 from tests.policies.report.page_reader import Reader, suite
 
@@ -15,10 +15,7 @@ from tests.policies.report.page_reader import Reader, suite
 def test_the_verdict_is_the_gates(bound: float, words: str, margin: str) -> None:
     result = suite(count=20, failures=5)
     gate = Gate("gate.toml", {"completed": bound}, {"velocity_error": 100.0})
-    bounds = bounds_of(gate, {"mujoco": result.summary()})
-    assert all(b.met for b in bounds) == all(
-        line.startswith("met") for line in gate.judge(result.summary()).values()
-    )
+    bounds = gate.judge({"mujoco": result.summary()})
     read = Reader(page(EvaluationReport((result,), bounds=bounds)))
     assert words in read.text
     row = read.tables["Bounds of the gate"][1]
@@ -37,13 +34,13 @@ def test_the_verdict_is_the_gates(bound: float, words: str, margin: str) -> None
 def test_the_bound_is_drawn_beside_the_share_that_it_is_of(
     figure: str, goal: str, drawn: bool
 ) -> None:
-    bounds = bounds_of(Gate("g", {figure: 0.7}, {}), {"mujoco": {figure: 0.8}})
+    bounds = Gate("g", {figure: 0.7}, {}).judge({"mujoco": {figure: 0.8}})
     text = Reader(page(EvaluationReport((suite(),), bounds=bounds, goal=goal))).text
     assert ("The upright line is the share that the gate asks for" in text) == drawn
 
 
 def test_what_was_not_measured_misses_its_bound() -> None:
-    bounds = bounds_of(Gate("g", {}, {"lap_time": 20.0}), {"mujoco": {"completed": 1.0}})
+    bounds = Gate("g", {}, {"lap_time": 20.0}).judge({"mujoco": {"completed": 1.0}})
     text = Reader(page(EvaluationReport((suite(),), bounds=bounds))).text
     assert "Gate missed" in text
     assert "Lap time (MuJoCo) was not measured" in text

@@ -135,5 +135,5 @@ def _refuse(message: str) -> int:
 if __name__ == "__main__":
     # `python -m` puts the working folder first, where a user's own sim.py would hide ours.
     if sys.path[0] == os.getcwd():
-        sys.path[:] = [*sys.path[1:], str(Path(__file__).parents[1])]
+        sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parents[1])]
     sys.exit(main())

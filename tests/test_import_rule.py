@@ -34,6 +34,7 @@ BLOCKED = (
     *("assets", "policies", "sim", "sim2edge"),
     *(
         "gymnasium",
+        "h5py",
         "imageio",
         "jinja2",
         "matplotlib",
@@ -41,6 +42,7 @@ BLOCKED = (
         "numba",
         "onnx",
         "rich",
+        "rosbags",
         "scipy",
         "small_gicp",
         "torch",

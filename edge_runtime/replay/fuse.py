@@ -59,6 +59,7 @@ class FuseConfig:
     robot: str = same_as(ReadRequest, "robot")
     imu_to_body: tuple[float, ...] = same_as(ReadRequest, "imu_to_body")
     rate: float = same_as(ReadRequest, "rate")
+    skip: float = same_as(ReadRequest, "skip")
     topics: TopicsConfig = TopicsConfig()
     columns: ColumnsConfig = ColumnsConfig()
     units: UnitsConfig = UnitsConfig()
@@ -66,7 +67,7 @@ class FuseConfig:
     @property
     def request(self) -> ReadRequest:
         """Returns what the recording does not say itself."""
-        shared = ("estimator", "robot", "imu_to_body", "rate", "topics", "columns", "units")
+        shared = ("estimator", "robot", "imu_to_body", "rate", "skip", "topics", "columns", "units")
         return ReadRequest(**{name: getattr(self, name) for name in shared})
 
 

@@ -1,7 +1,7 @@
 """Puts the readings of several sensors together to a log."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ METRES = {"m/s^2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000.0}
 _WITHOUT_GRAVITY = 0.5  # of gravity; what an accelerometer reads in the median is far above it
 _LIKE_G = (0.8, 1.25)
 _MOST = 60.0  # m/s^2 in the median, which no robot has
+_LONGEST_BURST = 16  # readings of one sample
+_WAITED = 100_000_000  # ns of repeated readings at the beginning, which are then left out
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def check_accelerometer(path: Path, accel: Float, request: ReadRequest) -> None:
 def assemble(
     path: Path,
     sensors: Sequence[Readings],
+    request: ReadRequest,
     truth: Truth | None = None,
     estimator: str = "attitude",
     config: object = None,
@@ -96,7 +99,7 @@ def assemble(
     """Returns the log of sensors, the IMU first, in the order in which their readings came.
 
     Stamps count from the IMU's first, so that they keep their nanoseconds as floating-point
-    numbers.
+    numbers. What is to be skipped, and what repeats itself at the beginning, is left out.
 
     Raises:
         UserError: the IMU has fewer than two readings.
@@ -108,6 +111,10 @@ def assemble(
             "estimated by; record for longer, or name the column or topic with the right times"
         )
     origin = int(imu.min())
+    begin, said = _beginning(sensors[0], request.skip)
+    sensors = [_since(sensor, begin) for sensor in sensors]
+    if not len(sensors[0].stamp):
+        raise UserError(f"--skip {request.skip:g} leaves nothing of '{path}'; skip less")
     made = [m for sensor in sensors for m in _measurements(sensor, origin)]
     order = np.argsort(np.concatenate([s.order for s in sensors]), kind="stable")
     stamps = np.concatenate([s.stamp for s in sensors])[order]
@@ -119,7 +126,34 @@ def assemble(
         estimator=estimator,
         config=config,
         north=False,
-        notes=(*_clock_notes(imu, origin, truth), *notes),
+        notes=(*_clock_notes(imu, origin, truth), *said, *notes),
+    )
+
+
+def _beginning(imu: Readings, skip: float) -> tuple[int, list[str]]:
+    """Returns from which stamp on readings are taken, ns, and says what is left out unasked.
+
+    A simulated robot that waits sends its first sample again and again, of several readings. A
+    live sensor's noise never repeats for so long; a constant is left to the estimator.
+    """
+    first = int(imu.stamp.min())
+    repeats = 0
+    for period in range(2, _LONGEST_BURST + 1):
+        same = (imu.values[period:] == imu.values[:-period]).all(axis=1)
+        if len(same) and same[0] and (imu.values[0] != imu.values[1]).any():
+            repeats = max(repeats, period + int(np.argmin(same)))
+    waits = repeats > _LONGEST_BURST and repeats < len(imu.stamp)
+    waited = int(imu.stamp[repeats]) - first if waits else 0
+    if waited > _WAITED:
+        begin = max(first + waited, first + round(skip * 1e9))
+        return begin, [f"the first {waited / 1e9:.2f} s repeat themselves bit for bit: left out"]
+    return first + round(skip * 1e9), []
+
+
+def _since(sensor: Readings, begin: int) -> Readings:
+    kept = sensor.stamp >= begin
+    return replace(
+        sensor, stamp=sensor.stamp[kept], values=sensor.values[kept], order=sensor.order[kept]
     )
 
 

@@ -17,9 +17,9 @@ from edge_runtime.replay.readers.tables.euroc import read_euroc
 from edge_runtime.replay.readers.tables.matlab import read_matlab
 from edge_runtime.replay.readers.tables.text import read_text
 
-_BAG = ("robot", "imu_to_body", "topics", "units")
-_FOLDER = ("imu_to_body", "units")
-_TABLE = ("imu_to_body", "rate", "columns", "units")
+_BAG = ("robot", "imu_to_body", "topics", "units", "skip")
+_FOLDER = ("imu_to_body", "units", "skip")
+_TABLE = ("imu_to_body", "rate", "columns", "units", "skip")
 
 
 def read_log(path: Path, seed: int = 0, request: ReadRequest = NOTHING) -> Log:

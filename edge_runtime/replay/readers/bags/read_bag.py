@@ -114,9 +114,8 @@ class _Reading:
         if self._joints is not None:
             sensors.append(self._joints.readings())
         config = self._robot.config(self._estimator, bool(self._wheels))
-        log = assemble(
-            self._bag.path, sensors, self._reference(), self._estimator, config, self._notes
-        )
+        truth, path, asked = self._reference(), self._bag.path, self._request
+        log = assemble(path, sensors, asked, truth, self._estimator, config, self._notes)
         return replace(log, notes=(*log.notes, *self._unread()))
 
     def _choose_imu(self) -> str:

@@ -117,7 +117,7 @@ def read_columns(
         )
     said = [*notes, *table.notes, *_disorder(stamp[known])]
     truth = truth or table.truth(stamp, order)
-    return assemble(path, sensors, truth, request.estimator or "attitude", notes=said)
+    return assemble(path, sensors, request, truth, request.estimator or "attitude", notes=said)
 
 
 def rows_first(value: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -262,3 +262,19 @@ def test_a_recorded_robot(tmp_path: Path) -> None:
     assert len(of(log, Imu)) == 3061
     wheels = ReadRequest(topics=TopicsConfig(wheels="/jackal_velocity_controller/odom"))
     assert len(of(read_log(path, 0, wheels), Wheels)) == 3060
+
+
+def test_the_beginning_is_left_out_where_a_simulation_waits_or_the_user_says(
+    tmp_path: Path,
+) -> None:
+    s = store()
+    live = standing(s, 100)
+    waiting = [replace(live[k % 4], stamp=m.stamp - 200 * PERIOD) for k, m in enumerate(live)]
+    waiting += [replace(m, stamp=m.stamp - 100 * PERIOD) for m in waiting]
+    path = write_ros2(tmp_path / "a", sorted([*waiting, *live], key=lambda m: m.stamp))
+    log = read_log(path)
+    assert of(log, Imu)[0].stamp == pytest.approx(3.0, abs=0.05)
+    assert any("repeat themselves" in note for note in log.notes)
+    log = read_log(write_ros2(tmp_path / "b", live), 0, ReadRequest(skip=0.5))
+    assert len(of(log, Imu)) == 50
+    assert of(log, Imu)[0].stamp == pytest.approx(0.5)

@@ -18,4 +18,4 @@ def child_program(module: str) -> list[str]:
     Args:
         module: whose ``__main__`` it is, as ``sim.server.simulated_robot``.
     """
-    return [sys.executable, "-c", _START, str(Path(__file__).parents[1]), module]
+    return [sys.executable, "-c", _START, str(Path(__file__).resolve().parents[1]), module]

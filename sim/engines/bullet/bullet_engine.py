@@ -166,7 +166,10 @@ class _Worker:
             )
         theirs.close()
         self.connection: Connection[Any, Any] = ours
-        self.connection.send(job)
+        try:
+            self.connection.send(job)
+        except OSError:
+            raise self._died() from None
 
     def send(self, name: str, arguments: tuple[Any, ...]) -> None:
         self._number += 1

@@ -28,6 +28,8 @@ IMPORT = "SIM2EDGE_IMPORT"
 last colon ends the folder, for no module's name has one."""
 _OWN = frozenset({"edge_runtime", "sim", "policies", "sim2edge_ros"})  # our top packages
 
+_under_way: list[str] = []  # what `import_modules` imports at this moment
+
 T = TypeVar("T")
 
 
@@ -161,22 +163,34 @@ def import_everywhere(names: Sequence[str]) -> None:
     folder, _, before = os.environ.get(IMPORT, "").rpartition(":")
     modules = dict.fromkeys([*filter(None, before.split(",")), *names])
     os.environ[IMPORT] = f"{folder or os.getcwd()}:{','.join(modules)}"
-    import_modules.cache_clear()
+    _import_modules.cache_clear()
     import_modules()
 
 
-@cache
 def import_modules() -> None:
     """Imports what `IMPORT` names, once in a process; done before anything is looked up.
+
+    What a module looks up while it is imported itself does not begin with the modules after it,
+    which may need this one whole.
 
     Raises:
         UserError: a module cannot be imported.
     """
+    if not _under_way:
+        _import_modules()
+
+
+@cache
+def _import_modules() -> None:
     folder, _, names = os.environ.get(IMPORT, "").rpartition(":")
     if folder and not os.path.isdir(folder):
         raise UserError(f"{IMPORT} names the folder '{folder}', which is not there")
     for name in filter(None, names.split(",")):
-        import_user_module(name, folder or os.getcwd())
+        _under_way.append(name)
+        try:
+            import_user_module(name, folder or os.getcwd())
+        finally:
+            _under_way.clear()
 
 
 def import_user_module(name: str, folder: str) -> ModuleType:

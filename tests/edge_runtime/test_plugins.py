@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(plugins.IMPORT, "")
-    caches = (plugins._entry_points, plugins._declared, plugins.import_modules)
+    caches = (plugins._entry_points, plugins._declared, plugins._import_modules)
     before = set(sys.modules)
     finders = list(sys.meta_path)
     for cached in caches:
@@ -153,6 +153,18 @@ def test_a_folder_of_modules_that_is_not_there_is_named(
     monkeypatch.setenv(plugins.IMPORT, "my:thing")
     with pytest.raises(UserError, match="SIM2EDGE_IMPORT names the folder 'my', which is not"):
         plugins.import_modules()
+
+
+def test_a_module_that_looks_names_up_does_not_begin_with_those_after_it(
+    folder: Path, things: Registry[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "my_first.py").write_text("import sys; list(sys.things); seven = 7")
+    (folder / "my_second.py").write_text(
+        "import sys; from my_first import seven; sys.things.register('seven')(seven)"
+    )
+    monkeypatch.setattr(sys, "things", things, raising=False)
+    monkeypatch.setenv(plugins.IMPORT, f"{folder}:my_first,my_second")
+    assert things.find("seven") == 7
 
 
 def test_an_unknown_name_gets_a_suggestion(things: Registry[object]) -> None:

@@ -10,6 +10,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from edge_runtime.signals import Array
 from policies.train.rollout_statistics import RolloutStatistics
+from sim.envs.arguments import check_actions
 from sim.envs.make_batch import make_batch
 from sim.tasks import find_task
 from sim.tasks.protocols import BatchEnv
@@ -26,10 +27,15 @@ class BatchVecEnv(VecEnv):
     action_space: spaces.Box
 
     def __init__(
-        self, env: BatchEnv, action_limit: float | None = None, *, privileged: bool = True
+        self,
+        env: BatchEnv,
+        action_limit: float | None = None,
+        *,
+        privileged: bool = True,
+        checked: bool = False,
     ) -> None:
         self.env = env
-        self._privileged = privileged
+        self._privileged, self._checked = privileged, checked
         observations = env.single_observation_space
         assert isinstance(observations, spaces.Box)
         self.actor_size = observations.shape[0]
@@ -52,7 +58,14 @@ class BatchVecEnv(VecEnv):
         return self._join(observation, self.env.privileged)
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Keeps the actions, (N, A), for `step_wait`."""
+        """Keeps the actions, (N, A), for `step_wait`.
+
+        Raises:
+            ValueError: they are checked, and of another shape or not finite.
+        """
+        if self._checked:
+            shape = (self.num_envs, *self.action_space.shape)
+            actions = check_actions(actions, shape, np.ones(self.num_envs, bool))
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
@@ -121,4 +134,4 @@ def sim2edge_vec_env(
     """
     config = find_task(task, **fields)
     batch = make_batch(config.for_training(), num_envs, seed=seed, threads=threads, stagger=True)
-    return VecMonitor(BatchVecEnv(batch, privileged=False))
+    return VecMonitor(BatchVecEnv(batch, privileged=False, checked=True))

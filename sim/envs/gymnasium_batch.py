@@ -7,11 +7,13 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.signals import Array, Bool, Float
+from sim.envs.arguments import check_actions, listed
 from sim.envs.make_batch import make_batch
 from sim.renderer import Picture, Renderer
 from sim.tasks.protocols import BatchEnv, BatchTask
@@ -42,6 +44,8 @@ class GymnasiumBatch(gymnasium.vector.VectorEnv[Array, Array, npt.NDArray[Any]])
         UserError: one of them cannot be.
     """
 
+    closed = True  # until there is something to close
+
     def __init__(
         self,
         task: BatchTask,
@@ -60,6 +64,7 @@ class GymnasiumBatch(gymnasium.vector.VectorEnv[Array, Array, npt.NDArray[Any]])
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         self._arguments = (task, num_envs, seed, threads, options)
         self.batch: BatchEnv = self._make()
+        self.closed = False
         self.num_envs, self.render_mode = num_envs, render_mode
         self.single_observation_space = self.batch.single_observation_space
         self.single_action_space = self.batch.single_action_space
@@ -106,6 +111,8 @@ class GymnasiumBatch(gymnasium.vector.VectorEnv[Array, Array, npt.NDArray[Any]])
         self._check_open("reset")
         mask = _reset_mask(options, self.num_envs)
         _check_seed(seed, self.num_envs)
+        if np.ndim(seed) == 0 and seed is not None:
+            self._np_random, self._np_random_seed = np_random(int(seed))
         if mask is None:
             self._waiting = np.zeros(self.num_envs, bool)
             return self.batch.reset(seed=seed)
@@ -139,10 +146,10 @@ class GymnasiumBatch(gymnasium.vector.VectorEnv[Array, Array, npt.NDArray[Any]])
         waiting = self._check_ready()
         if self._mode is AutoresetMode.DISABLED and waiting.any():
             raise ResetNeeded(
-                f"the episode of {_listed(waiting)} has ended; call reset() before step(), of a "
+                f"the episode of {listed(waiting)} has ended; call reset() before step(), of a "
                 "batch with options={'reset_mask': terminated | truncated}"
             )
-        actions = check_actions(actions, self.action_space, ~waiting)
+        actions = check_actions(actions, self.action_space.shape, ~waiting)
         if waiting.all():
             nothing = np.zeros(self.num_envs, bool)
             return self._begin(waiting), np.zeros_like(self._rewards), nothing, nothing.copy(), {}
@@ -152,7 +159,8 @@ class GymnasiumBatch(gymnasium.vector.VectorEnv[Array, Array, npt.NDArray[Any]])
             ended = terminated | truncated
             infos = _infos(known, ~ended)
             if ended.any():
-                infos |= final | {"final_info": _infos(known, ended), "_final_info": ended}
+                infos |= {**final, "_final_privileged": ended}
+                infos |= {"final_info": _infos(known, ended), "_final_info": ended}
             return observations, rewards, terminated, truncated, infos
         infos = _infos(known, ~waiting)
         if waiting.any():  # they took a step for nothing beside the others
@@ -223,35 +231,6 @@ def check_render_mode(render_mode: Any) -> None:
             "window, wrap the environment in gymnasium.wrappers.HumanRendering (it needs pygame)"
         )
     raise UserError(f"unknown render_mode {render_mode!r}; there is 'rgb_array', or None")
-
-
-def check_actions(actions: Any, space: gymnasium.Space[Any], rows: Bool) -> Array:
-    """Returns the actions of `rows` (N,), (N, A) in float32, and zeros for the others.
-
-    Raises:
-        ValueError: they are of another shape, no numbers or not finite.
-    """
-    try:
-        checked: Array = np.array(actions, np.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"actions must be numbers of shape {space.shape}: {error}") from None
-    if checked.shape != space.shape:
-        raise ValueError(f"actions have shape {checked.shape}; they must have {space.shape}")
-    checked[~rows] = 0.0
-    broken = np.logical_not(np.isfinite(checked).all(axis=1))
-    if broken.any():
-        first = int(np.flatnonzero(broken)[0])
-        raise ValueError(
-            f"the actions of {_listed(broken)} are not finite ({checked[first].tolist()} in "
-            f"environment {first}); the policy that gave them has diverged"
-        )
-    return checked
-
-
-def _listed(mask: Bool) -> str:
-    rows = np.flatnonzero(mask).tolist()
-    more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
-    return f"environment{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:8]))}{more}"
 
 
 def _infos(known: Mapping[str, Float], rows: Bool) -> dict[str, Any]:

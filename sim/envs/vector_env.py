@@ -65,6 +65,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
             engine cannot simulate its robot.
     """
 
+    closed = True  # until there is something to close
     resets_itself = True
     """Whether an episode that ended begins anew in the same step, or waits for `reset`."""
 
@@ -91,6 +92,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._rngs = self._generators(np.random.SeedSequence(seed))
         sensor_rng, estimate_rng, randomizer_rng, task_rng, self._stagger_rng = self._rngs
         self.engine = make_engine(engine, model, num_envs, substeps=substeps, threads=threads)
+        self.closed = False
         noise = task.sensor_noise if task.noise else {}
         modelled = estimates in (MODEL, TRUTH)
         wanted = signals_read(task.observations) if modelled and not all_signals else None

@@ -97,6 +97,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
         stagger: start the first episodes at random ages.
     """
 
+    closed = True  # until there is something to close
     resets_itself = True  # as `TaskVectorEnv`
 
     def __init__(
@@ -116,6 +117,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
             self.engine = RungeKuttaEngine(
                 path, num_envs, substeps=task.frame_skip, threads=threads
             )
+        self.closed = False
         model = self.engine.model
         self._initial = np.concatenate([model.qpos0, np.zeros(model.nv)])
         self._mass = model.body_mass / model.body_mass.sum()

@@ -71,3 +71,15 @@ def test_it_has_the_attributes_that_the_batch_has() -> None:
 def test_an_unknown_setting_of_the_task_is_refused_by_name() -> None:
     with pytest.raises(UserError, match=r"no setting 'epsode_seconds'; did you mean 'episode_s"):
         sim2edge_vec_env("HumanoidVelocity", 1, epsode_seconds=1.0)
+
+
+def test_actions_that_are_not_finite_are_refused_by_name() -> None:
+    env = sim2edge_vec_env("VehicleTrack", 4, threads=1)
+    env.reset()
+    actions = np.zeros((4, 2), np.float32)
+    env.step(actions)
+    actions[2, 1] = np.nan
+    for broken, said in ((actions, "environment 2 "), (actions[:3], "shape")):
+        with pytest.raises(ValueError, match=said):
+            env.step(broken)
+    env.close()

@@ -370,6 +370,9 @@ def test_a_batch_without_a_seed_differs_each_time() -> None:
     assert not np.array_equal(first, second)
     first, second = (gymnasium.make_vec(IDS[2], 2, seed=7).reset()[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)
+    envs = gymnasium.make_vec(IDS[2], 2)
+    envs.reset(seed=3)
+    assert envs.np_random_seed == 3
 
 
 @pytest.mark.parametrize("name", NAMES)

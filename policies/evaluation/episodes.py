@@ -11,9 +11,8 @@ from policies.evaluation.measures import MeasuredEnv, Values, mean_of_known
 from policies.train.config import SEEDS
 from sim.engines.choice import MUJOCO
 from sim.envs.vector_env import MODEL
-from sim.tasks.task import TaskConfig
+from sim.tasks.task import EpisodeEnd, TaskConfig
 
-LAPPED = "lapped"  # metric of a car, which must lap besides surviving
 OUTCOMES = ("success", "survival", "return", "episode_seconds")
 
 
@@ -28,11 +27,12 @@ class Episodes:
     rows: npt.NDArray[np.intp]  # (E,) which simulation each is of
     planned: int  # how many simulations there were
     note: str = ""  # what a reader must know; empty when all went as planned
+    end: EpisodeEnd = EpisodeEnd()  # the task's: when an episode was a success
 
     @property
     def success(self) -> Values:
-        """Returns 1 for those that survived to the end, and lapped if they could, else 0; (E,)."""
-        return self.survived * (self.metrics.get(LAPPED, self.survived) > 0)
+        """Returns 1 for those that survived and reached the task's goal, else 0; (E,)."""
+        return self.survived * (self.metrics.get(self.end.goal, self.survived) > 0)
 
     @property
     def interrupted(self) -> bool:
@@ -153,6 +153,7 @@ class _Record:
             rows=rows,
             planned=count,
             note="" if rows.size == count else _interrupted(rows.size, count),
+            end=self._env.task.end,
         )
 
 

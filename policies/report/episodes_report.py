@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Contract
-from policies.evaluation.episodes import LAPPED, Episodes
+from policies.evaluation.episodes import Episodes
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult, known
 from policies.film.small_film import Film, TrajectoryRecorder
@@ -13,9 +13,9 @@ from policies.report.evaluation_report import INTERRUPTED, EvaluationReport, wor
 from policies.report.page import write_report
 from policies.train.provenance import describe_origin
 from sim.engines.choice import MUJOCO
+from sim.tasks.task import EpisodeEnd
 
 SUITE = "episodes"
-LEFT = "left_track"  # metric of a car
 FILMED = 3  # episodes, in each engine
 
 
@@ -51,7 +51,7 @@ class EpisodesReport:
         result = as_trials(episodes, policy=self._policy, task=task, engine=engine, seed=self._seed)
         self._results.append(result)
         self._means[engine] = episodes.summary()
-        self._goal = LAPPED if LAPPED in episodes.metrics else "survived"
+        self._goal = episodes.end.goal or "survived"
         if result.interrupted:
             self._no_films = INTERRUPTED
             return
@@ -88,7 +88,7 @@ class EpisodesReport:
 
 
 def as_trials(episodes: Episodes, *, policy: str, task: str, engine: str, seed: int) -> SuiteResult:
-    """Returns one trial an episode; it succeeded if it survived to the end, and lapped if it could.
+    """Returns one trial an episode; it succeeded if it survived and reached the task's goal.
 
     Args:
         episodes: what happened.
@@ -109,7 +109,7 @@ def as_trials(episodes: Episodes, *, policy: str, task: str, engine: str, seed: 
             settings={},
             success=bool(episodes.success[k]),
             seconds=seconds,
-            why=_why(bool(episodes.survived[k]), metrics, seconds),
+            why=_why(episodes.end, bool(episodes.survived[k]), metrics, seconds),
             metrics=metrics,
         )
         trials.append(trial)
@@ -126,11 +126,9 @@ def as_trials(episodes: Episodes, *, policy: str, task: str, engine: str, seed: 
     )
 
 
-def _why(survived: bool, metrics: Mapping[str, float], seconds: float) -> str:
+def _why(end: EpisodeEnd, survived: bool, metrics: Mapping[str, float], seconds: float) -> str:
     if survived:
-        lapped = metrics.get(LAPPED, 1.0) > 0
-        return f"went on for {seconds:.1f} s" if lapped else f"no lap in {seconds:.1f} s"
-    if LAPPED not in metrics:
-        return f"fell at {seconds:.1f} s"
-    how = "left the track" if metrics.get(LEFT, 0.0) > 0 else "stopped"
-    return f"{how} at {seconds:.1f} s"
+        reached = metrics.get(end.goal, 1.0) > 0
+        return f"went on for {seconds:.1f} s" if reached else f"{end.missed} in {seconds:.1f} s"
+    causes = (said for name, said in end.causes.items() if metrics.get(name, 0.0) > 0)
+    return f"{next(causes, end.otherwise)} at {seconds:.1f} s"

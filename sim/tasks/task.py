@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar, cast
 
 import mujoco
@@ -166,6 +166,20 @@ class TaskConfig(ABC):
         """Returns the task, running on an engine."""
 
 
+@dataclass(frozen=True)
+class EpisodeEnd:
+    """Says when an episode was a success, and in which words it ended."""
+
+    goal: str = ""
+    """Metric that must be above 0, besides surviving; by default to survive is enough."""
+    missed: str = ""
+    """What is said of an episode that survived without its goal, as in "no lap"."""
+    causes: Mapping[str, str] = field(default_factory=dict)
+    """What is said of an episode that did not survive, by the metric that is above 0 then."""
+    otherwise: str = "fell"
+    """What is said where none of them is."""
+
+
 class Task(ABC):
     """Runs a task on N simulations.
 
@@ -179,6 +193,7 @@ class Task(ABC):
     privileged_size: int  # columns of `privileged`
     final_metrics: ClassVar[frozenset[str]] = frozenset()
     """Metrics of which an episode's last value counts; of the others, the mean over its steps."""
+    end: ClassVar[EpisodeEnd] = EpisodeEnd()
 
     def __init__(self, engine: Engine, signals: dict[str, Array], rng: np.random.Generator) -> None:
         self.engine, self.signals, self.rng = engine, signals, rng

@@ -17,7 +17,7 @@ from sim.tasks.driving.rewards import reward
 from sim.tasks.driving.settings import DrivingSettings
 from sim.tasks.driving.state import DrivingState
 from sim.tasks.reward_terms import Namespace
-from sim.tasks.task import State, Task
+from sim.tasks.task import EpisodeEnd, State, Task
 
 _PREVIEW = np.arange(1, 11) * 2.5  # m ahead, where a critic sees the curvature
 
@@ -28,6 +28,7 @@ class DrivingTask(Task):
     camera = "behind"
     privileged_size = 13 + len(_PREVIEW)
     final_metrics = frozenset({"lapped", "laps", "lap_time", "left_track"})
+    end = EpisodeEnd("lapped", "no lap", {"left_track": "left the track"}, "stopped")
 
     def __init__(
         self,

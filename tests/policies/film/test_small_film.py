@@ -12,6 +12,7 @@ from policies.evaluation.suite_result import SuiteResult
 from policies.film.small_film import HEIGHT, WIDTH, TrajectoryRecorder, small_film
 from policies.report.episodes_report import EpisodesReport, as_trials
 from sim.tasks import find_task
+from sim.tasks.driving.task import DrivingTask
 from tests.policies.report.page_reader import Reader
 
 FALLS = 0  # the robot that does
@@ -88,6 +89,7 @@ def test_episodes_are_shown_as_trials() -> None:
         },
         rows=np.arange(3),
         planned=3,
+        end=DrivingTask.end,
     )
     result = as_trials(episodes, policy="p", task="VehicleTrack", engine="mujoco", seed=3)
     assert isinstance(result, SuiteResult)

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ from policies.train.run_folder import (
 )
 from policies.train.training import Training
 
+_LOG = logging.getLogger(__name__)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STOPPING = "stopping after this iteration; once more to stop at once"
 MAY_CHANGE = ("steps", "minutes", "threads", "checkpoint_seconds", "resume")
@@ -182,8 +184,11 @@ def _origin(config: TrainConfig) -> dict[str, Any]:
     """Returns what run.json holds of a new run."""
     origin = describe_origin()
     origin["commands"] = [*_commands_before(config), origin.pop("command")]
-    threads = {"physics": config.threads or cores(), "learning": config.learning_threads}
-    return {"seed": config.seed, "threads": threads, **origin}
+    return {"seed": config.seed, "threads": _threads(config), **origin}
+
+
+def _threads(config: TrainConfig) -> dict[str, int]:
+    return {"physics": config.threads or cores(), "learning": config.learning_threads}
 
 
 def _commands_before(config: TrainConfig) -> list[str]:
@@ -212,6 +217,14 @@ def _check_unchanged(config: TrainConfig, run: RunFolder) -> None:
 def _record_resumption(config: TrainConfig, run: RunFolder) -> None:
     write_file(run.path / CONFIG, config_to_json(config))
     record = run.record
+    if "threads" not in record:
+        _LOG.warning(
+            "%s does not say how many threads learned before; it goes on with %d, so that its last "
+            "bits may differ from those of a run that never stopped",
+            run.path / RECORD,
+            config.learning_threads,
+        )
+    record["threads"] = _threads(config)
     record["commands"] = [*record.get("commands", []), describe_origin()["command"]]
     write_file(run.path / RECORD, json.dumps(record, indent=2) + "\n")
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 import time
 from pathlib import Path
@@ -34,6 +35,23 @@ def test_a_named_task_does_not_change_the_run(run: RunFolder) -> None:
     assert resume("HumanoidVelocity", f"--resume={run.path}") == 0
     assert run.config.steps == steps
     assert run.load()["counters"]["num_timesteps"] == steps
+
+
+def test_a_run_that_does_not_say_its_threads_is_gone_on_with_and_named(
+    run: RunFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As those of 0.1, whose learning took as many threads as there were cores."""
+    assert resume("--resume", run.path, "--steps", 3 * ITERATION) == 0
+    assert caplog.text == ""
+    record = json.loads((run.path / "run.json").read_text())
+    assert record.pop("threads")["learning"] == run.config.learning_threads
+    (run.path / "run.json").write_text(json.dumps(record))
+    config = json.loads((run.path / "config.json").read_text())
+    del config["learning_threads"]
+    (run.path / "config.json").write_text(json.dumps(config))
+    assert resume("--resume", run.path, "--steps", 4 * ITERATION) == 0
+    assert "does not say how many threads learned before" in caplog.text
+    assert "threads" in run.record
 
 
 def test_another_task_is_refused(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:

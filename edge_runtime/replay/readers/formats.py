@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.arrays import load_arrays
 from edge_runtime.replay.readers.bags.read_bag import read_bag
@@ -35,6 +37,11 @@ def read_log(path: Path, seed: int = 0, request: ReadRequest = NOTHING) -> Log:
             or the request has options for which the format has no use.
     """
     form, path = recognise(path)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a damaged file's numbers
+        return _read(form, path, seed, request)
+
+
+def _read(form: Format, path: Path, seed: int, request: ReadRequest) -> Log:
     if form is Format.RUN:
         request.refuse_unused(path, form.value, ())
         return read_run(path)

@@ -135,7 +135,7 @@ def _recognise_zip(path: Path) -> Format:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         if path.suffix == ".npz":
             return Format.NPZ  # whose reader says what is damaged
         raise _refusal(path, "a truncated or damaged zip archive", "copy it again") from None

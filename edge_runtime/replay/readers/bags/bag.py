@@ -61,21 +61,19 @@ class Bag:
         self.topics: Mapping[str, str] = {}  # type of each topic that has messages
 
     def __enter__(self) -> "Bag":
+        counts: Counter[str] = Counter()
+        types: dict[str, str] = {}
         with self._one_line():
             try:
                 for reader in self._made():
                     self._readers.append(self._stack.enter_context(reader))
+                    for connection in reader.connections:
+                        counts[connection.topic] += connection.msgcount
+                        types[connection.topic] = connection.msgtype
             except BaseException:
                 self._stack.close()
                 raise
-        counts: Counter[str] = Counter()
-        types = {}
-        for reader in self._readers:
-            for connection in reader.connections:
-                counts[connection.topic] += connection.msgcount
-                types[connection.topic] = connection.msgtype
         self.topics = {topic: types[topic] for topic in sorted(types) if counts[topic]}
-        self.count = {topic: counts[topic] for topic in self.topics}
         if not self.topics:
             self._stack.close()
             declared = f"; it declares {', '.join(sorted(types))}" if types else ""

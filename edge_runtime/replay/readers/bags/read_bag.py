@@ -275,6 +275,8 @@ class _Reading:
         if not self._truth:
             return None
         column = self._columns[self._truth]
+        if not column.rows:
+            return None
         rows = np.array(column.rows, np.float64).reshape(-1, 10)
         attitude, position, in_body = rows[:, :4], rows[:, 4:7], rows[:, 7:]
         velocity = np.einsum("kij,kj->ki", rotation_matrix(attitude), in_body)

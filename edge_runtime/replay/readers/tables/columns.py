@@ -59,6 +59,7 @@ _SUFFIX = re.compile(r"[_ ](rad_?s|rad/s|rad|deg_?s|deg/s|dps|mdps|m_?s2|m/s\^?2
                      r"|s|ut|gauss)$", re.IGNORECASE)  # fmt: skip
 _SECONDS = ("s", "ms", "us", "ns")
 _PLAUSIBLE = (2.0, 20e3)  # Hz, of an IMU
+_LAST = 2.0**62  # ns, the year 2116; times beyond it are none
 _YEAR_2000 = 946_684_800e9  # ns since 1970
 
 
@@ -103,8 +104,14 @@ def read_columns(
     order = known[np.argsort(stamp[known], kind="stable")]
     place = np.arange(len(order), dtype=np.int64)
     rotation = request.rotation
-    values = np.concatenate([turned(rates, rotation), turned(force, rotation)], axis=1)
-    sensors = [Readings(stamp[order], values[order], 2 * place, make_imu)]
+    values = np.concatenate([turned(rates, rotation), turned(force, rotation)], axis=1)[order]
+    if not np.isfinite(values).all(axis=1).any():
+        raise UserError(
+            f"'{path}' has no row with both gyroscope and accelerometer; bring both to the same "
+            "rows, for example by interpolation"
+        )
+    read = ~np.isnan(values).all(axis=1)  # other rows are another sensor's
+    sensors = [Readings(stamp[order][read], values[read], 2 * place[read], make_imu)]
     if field is not None:
         known_field = np.isfinite(field.values[order]).all(axis=1)
         sensors.append(
@@ -243,7 +250,7 @@ class _Table:
             return column.astype(np.int64) * 1_000_000_000 + seconds_pair
         unit = self._request.units.time or _split(name)[1]
         factor = _TIME_UNITS.get(unit) or self._guessed_unit(name, column)
-        known = np.isfinite(column.astype(np.float64))
+        known = np.abs(column.astype(np.float64)) * factor < _LAST  # false for NaN
         if column.dtype.kind in "iu" and factor == 1.0:
             return column.astype(np.int64)
         stamp = np.full(rows, _NO_TIME, np.int64)

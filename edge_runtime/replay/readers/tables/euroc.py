@@ -96,10 +96,10 @@ def _truth(root: Path) -> Truth | None:
         return None
     columns, _ = read_text(folder / _DATA)
     values = list(columns.values())
-    if len(values) < 8 or values[0].dtype.kind not in "iuf":
+    if len(values) < 8 or any(column.dtype.kind not in "iuf" for column in values):
         raise UserError(
-            f"'{folder / _DATA}' has {len(values)} columns; a reference of EuRoC has the time in "
-            "ns, the position and the quaternion w, x, y, z"
+            f"'{folder / _DATA}' has {len(values)} columns, or text in one; a reference of EuRoC "
+            "has the time in ns, the position in m and the quaternion w, x, y, z"
         )
     numbers = np.stack([np.asarray(column, np.float64) for column in values[1:]], axis=1)
     rotation, place = _pose(folder / _SENSOR)

@@ -1,7 +1,5 @@
 """Reads the arrays of MATLAB files, old ones and those of version 7.3, and of other HDF5 files."""
 
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from edge_runtime.extras import install_line
 from edge_runtime.replay.readers.recognition import Format
 from edge_runtime.replay.readers.tables.columns import rows_first
 
-_DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error)
 _TO_PLAIN = (
     "save plain arrays: save('log.mat', 'time', 'gyro', 'accel'), or writetable(T, 'log.csv') of a "
     "table or timetable"
@@ -44,16 +41,15 @@ def _missing(path: Path, package: str) -> UserError:
 def _read_old(path: Path) -> dict[str, Any]:
     try:
         from scipy.io import loadmat  # noqa: PLC0415  an optional extra
-        from scipy.io.matlab import MatReadError  # noqa: PLC0415
     except ImportError:
         raise _missing(path, "scipy") from None
     try:
         with path.open("rb") as file:
             found = loadmat(file, simplify_cells=True)
-    except (*_DAMAGED, zlib.error, MatReadError, NotImplementedError) as error:
-        said = " ".join(str(error).split())
+    except Exception as error:
         raise UserError(
-            f"'{path}' is damaged or no MATLAB file: {said}; save it again, or copy it again"
+            f"'{path}' is damaged or no MATLAB file: {_said(error)}; save it again, or copy it "
+            "again"
         ) from None
     return _without_none(path, dict(_flat({k: v for k, v in found.items() if k[:2] != "__"})))
 
@@ -94,12 +90,15 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
                 if np.asarray(value).dtype.kind in "fiu":
                     arrays[str(name)] = np.asarray(value)
             file.visititems(take)
-    except (*_DAMAGED, RuntimeError) as error:
-        said = " ".join(str(error).split())
+    except Exception as error:
         raise UserError(
-            f"'{path}' is a truncated or damaged HDF5 file ({said[:120]}); copy it again"
+            f"'{path}' is a truncated or damaged HDF5 file ({_said(error)}); copy it again"
         ) from None
     return _without_none(path, arrays)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _without_none(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from edge_runtime.replay.readers.tables.columns import Columns
 _LARGEST = 2_000_000_000  # bytes
 _SEPARATORS = (",", ";", "\t", None)  # None: blanks
 _COMMENTS = ("#", "%", "//")
+_NOTHING = ("", "-", "null", "none", "na", "n/a")  # for a number that is missing
 _LOOKED_AT = 200  # lines at the beginning, among which the numbers begin
 _FEWEST = 4  # columns of a table that can hold an IMU
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.IGNORECASE)
@@ -28,6 +29,8 @@ def read_text(path: Path) -> tuple[Columns, list[str]]:
     lines = _decoded(read_file(path, "log", _LARGEST)).splitlines()
     separator, first = _begin(path, lines)
     rows = _rows(lines[first:], separator)
+    if all(row[-1].strip() == "" for row in rows):  # each line ends with a separator
+        rows = [row[:-1] for row in rows]
     notes = []
     width = len(rows[0])
     if len(rows) > 1 and len(rows[-1]) != width:
@@ -40,6 +43,7 @@ def read_text(path: Path) -> tuple[Columns, list[str]]:
                 "in the first; give each row as many"
             )
     names = _names(lines[:first], separator, width)
+    rows = [row for row in rows if row != names]  # a heading again, where logs were joined
     columns = {name: _column(list(values)) for name, values in zip(names, zip(*rows))}
     return columns, notes
 
@@ -93,6 +97,8 @@ def _names(before: list[str], separator: str | None, width: int) -> list[str]:
     """Returns the names of the columns, by the last line before the numbers; else 1, 2, 3."""
     for line in reversed([line for line in before if line.strip()]):
         names = [name.strip() for name in _fields(line.strip().lstrip("#%/ "), separator)]
+        if len(names) == width + 1 and not names[-1]:
+            names.pop()
         if len(names) == width:
             return _unique([name or str(number) for number, name in enumerate(names, 1)])
         break
@@ -111,7 +117,7 @@ def _number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        return None if text else np.nan
+        return np.nan if text.lower() in _NOTHING else None
 
 
 def _column(texts: list[str]) -> npt.NDArray[np.generic]:

@@ -271,6 +271,10 @@ REFUSED: dict[str, tuple[Write, str]] = {
         lambda p: csv(p, ["time", *named()], stamp=np.arange(1000) * 5),
         r"step by 5, .*--units.time ms \(200 Hz\)",
     ),
+    "both sensors, never at once": (
+        lambda p: csv(p, NAMES, all_rows() * np.where(np.arange(9) < 3, np.nan, 1.0)),
+        "no row with both gyroscope and accelerometer",
+    ),
     "ragged": (ragged, "11 columns in row 7"),
     "MATLAB without IMU": (
         lambda p: write_hdf5(p / "a.mat", True, {"x": np.arange(9.0)}),
@@ -371,3 +375,33 @@ def test_a_missing_library_is_named_with_how_to_get_it(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=rf"needs {package}.*pip install {package}"):
         read_log(path)
+
+
+SOUND: dict[str, Write] = {
+    "ROS 1": lambda p: write_ros1(p / "a.bag", messages(store(1))[:90]),
+    "MCAP": lambda p: write_ros2(p / "a", messages(store())[:90]) / "a.mcap",
+    "SQLite": lambda p: write_ros2(p / "a", messages(store())[:90], "SQLITE3") / "a.db3",
+    "metadata": lambda p: write_ros2(p / "a", messages(store())[:90]) / "metadata.yaml",
+    "HDF5": lambda p: write_hdf5(p / "a.h5"),
+    "MATLAB 7.3": lambda p: write_hdf5(p / "a.mat", matlab=True),
+    "npz": lambda p: write_npz(p / "a.npz"),
+}
+
+
+@pytest.mark.parametrize("form", SOUND)
+def test_whatever_bytes_are_damaged_the_answer_is_one_line(form: str, tmp_path: Path) -> None:
+    path, rng = SOUND[form](tmp_path), np.random.default_rng(0)
+    sound = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(25):
+        data = sound[: rng.integers(len(sound))] if rng.random() < 0.3 else sound
+        data = data.copy()
+        if len(data):
+            places = rng.integers(len(data), size=rng.integers(1, 20))
+            data[places] = rng.integers(256, size=len(places))
+        path.write_bytes(data.tobytes())
+        said = ""
+        try:
+            read_log(path.parent if form == "metadata" else path)
+        except UserError as error:
+            said = str(error)
+        assert "\n" not in said

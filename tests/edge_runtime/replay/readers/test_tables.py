@@ -166,6 +166,18 @@ def test_rows_out_of_order_are_put_in_order_and_empty_fields_are_no_readings(
     assert sum(isinstance(m, Magnetometer) for m in log.measurements) == ROWS - 1
 
 
+def test_rows_of_other_sensors_joined_logs_and_closing_separators(tmp_path: Path) -> None:
+    heading = f"time,{axes('gyro_?')},{axes('accel_?')},{axes('mag_?')},"
+    at_once = lines(heading, SECONDS, *SIX, *[["null"] * ROWS] * 3).splitlines()
+    rows = [f"{line}," for line in at_once[1:]]
+    field = f"0.1001{',' * 7}1.0,2.0,3.0,"
+    text = [heading, *rows[:21], field, heading, *rows[21:]]
+    (tmp_path / "log.csv").write_text("\n".join(text))
+    log = read_log(tmp_path / "log.csv")
+    check(log)
+    assert sum(isinstance(m, Magnetometer) for m in log.measurements) == 1
+
+
 def structured(path: Path) -> None:
     made = np.zeros(ROWS, [("time", "f8"), ("gyro", "f8", 3), ("acc", "f4", 3)])
     made["time"], made["gyro"], made["acc"] = SECONDS, GYRO, ACCEL

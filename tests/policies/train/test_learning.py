@@ -16,7 +16,7 @@ def test_the_car_learns_to_get_on(algorithm: str, iterations: int, tmp_path: Pat
         base,
         algorithm=algorithm,
         num_envs=64,
-        threads=1,  # two that wait for each other are slow beside other processes
+        learning_threads=1,  # two that wait for each other are slow beside other processes
         ppo=dataclasses.replace(base.ppo, horizon=32, minibatch=256),
         sac=dataclasses.replace(base.sac, batch=256, gradient_steps=16, learning_starts=4000),
     )

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from importlib.metadata import PackageNotFoundError, distribution, requires
+from importlib.metadata import distributions, requires
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -44,10 +44,10 @@ def brought_by(extra: str) -> set[str]:
 
 
 def _origin() -> dict[str, Any]:
-    """Returns what pip noted of where this package came from; empty if nothing did."""
-    try:
-        noted = distribution(_PACKAGE).read_text("direct_url.json")
-    except PackageNotFoundError:
-        return {}
-    origin: dict[str, Any] = json.loads(noted) if noted else {}
+    """Returns what pip noted of where this package came from; empty if nothing did.
+
+    A build leaves a second description of the package in the checkout, without that note.
+    """
+    notes = (found.read_text("direct_url.json") for found in distributions(name=_PACKAGE))
+    origin: dict[str, Any] = json.loads(next(filter(None, notes), "{}"))
     return origin

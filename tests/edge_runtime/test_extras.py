@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +22,8 @@ EXTRAS = metadata("sim2edge").get_all("Provides-Extra") or []
 def came_from(monkeypatch: pytest.MonkeyPatch, origin: dict[str, Any] | None) -> None:
     """Lets the package seem to be installed from there; None: from an index."""
     noted = None if origin is None else json.dumps(origin)
-    package = SimpleNamespace(read_text=lambda name: noted)
-    monkeypatch.setattr(extras, "distribution", lambda name: package)
+    packages = [SimpleNamespace(read_text=lambda name, note=note: note) for note in (None, noted)]
+    monkeypatch.setattr(extras, "distributions", lambda name: packages)
 
 
 @pytest.mark.parametrize("folder", ["sim2edge", "my robot's"])
@@ -51,10 +51,7 @@ def test_of_an_unknown_origin_pip_reads_what_is_installed(monkeypatch: pytest.Mo
     came_from(monkeypatch, None)
     assert install_line("train") == "pip install 'sim2edge[train]'"
 
-    def absent(name: str) -> None:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(extras, "distribution", absent)
+    monkeypatch.setattr(extras, "distributions", lambda name: [])
     assert install_line("train") == "pip install 'sim2edge[train]'"
 
 

@@ -24,7 +24,7 @@ def test_a_row_has_name_default_sentence_unit_and_bounds() -> None:
     rows = table(HumanoidV5, "--task.").splitlines()
     assert "| `--task.frame-skip` | `5` | Physics steps of 3 ms per action. Above 0. |" in rows
     page = reference()
-    assert "| `POLICY` |  | The policy file (.onnx). |" in page
+    assert "| `POLICY` |  | The policy file (.onnx), or the name of a policy that comes" in page
     assert "| `--log-limit` | `500.0` | Size at which the log ends" in page
     assert "| `push_seconds` | `0.08` | " in page
     assert "| `gyro_noise` | `0.0002` | " in page

@@ -27,13 +27,15 @@ from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.policy.contract import POSITION
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.robot.shared_memory import RobotServer
-from edge_runtime.signals import Array, Float, Signal
+from edge_runtime.rotations import rotation_matrix
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, Array, Float, Signal
 from edge_runtime.stop_signals import stop_signals
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.description import describe
 from sim.tasks.task import TaskConfig, find_robot_task
 
 COMMAND_TIMEOUT = 0.2  # s without a command after which the robot damps itself
+_FORCES = (IMU_ACCEL, "foot_force", "joint_torque")  # which a robot that hangs feels otherwise
 TRUTH = (  # of the IMU, at the moment of its last reading
     Signal("true_attitude", 4, "1", "world"),
     Signal("true_velocity", 3, "m/s", "body"),
@@ -80,6 +82,26 @@ class SimulatedRobot:
             self.signals[name][:] = exact
         self.target[:] = self.env.action_map.default
         self._gain[:], self._bias[:] = self._own
+
+    def hang(self) -> None:
+        """Reads what a robot feels that hangs still at its start: gravity alone, on its IMU.
+
+        The physics gives the forces of that instant there, and of motors without a target, which
+        would throw a light robot up.
+        """
+        engine, signals = self.env.engine, self.env.signals
+        rotation = rotation_matrix(engine.sensor("true_attitude"))
+        held = {IMU_ACCEL: -engine.model.opt.gravity @ rotation}
+        for sensor in self.env.config.robot.sensors:
+            name = sensor.signal.name
+            if name not in _FORCES:
+                continue
+            columns = engine.columns(*sensor.sources)
+            shift = held.get(name, 0.0) - engine.sensordata[:, columns]
+            engine.sensordata[:, columns] += shift
+            signals[name] += shift.astype(np.float32)
+            if name == IMU_ACCEL:
+                signals[IMU_BURST].reshape(1, -1, 6)[:, :, 3:] += shift[:, None]
 
     def sample(self) -> Sample:
         """Returns the sensors' readings, stamped with simulated time."""
@@ -194,11 +216,14 @@ class RealTimeSimulation:
     def run(self, stop: "StopFlag", record: bool = False) -> None:
         """Serves until `stop` is set."""
         robot = self.simulated
+        if self._hanging:
+            robot.hang()
         release = time.monotonic_ns()
         sequence = 0
         while not stop:
             if robot.restart_asked:
                 robot.restart()
+                robot.hang()
                 self._targets[:] = robot.target
                 self._hanging, self._silence = True, 0.0
             sample = robot.sample()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +160,18 @@ def ends(pid: int, patience: float = GRACE) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """Lets a closed terminal end what is started, also where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
 def test_a_closed_terminal_or_a_kill_leaves_no_robot_driving(
-    node: Any, number: signal.Signals
+    node: Any, terminal: None, number: signal.Signals
 ) -> None:
     """The edge node brings it to rest, and publishes that."""
     watcher = Watcher(node)

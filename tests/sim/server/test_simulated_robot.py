@@ -240,6 +240,27 @@ def test_in_real_time_a_joint_at_its_maximum_speed_gets_no_torque(name: str) -> 
     np.testing.assert_allclose(limits, [-actuators[knee].max_effort, 0.0], atol=1e-9)
 
 
+@pytest.mark.parametrize("heavier", [0.05, 1.0, 20.0])
+def test_a_robot_that_hangs_feels_gravity_alone(heavier: float, name: str) -> None:
+    """However light it is, and again after a restart."""
+    simulated = SimulatedRobot(exact("HumanoidVelocity"), seed=0)
+    simulated.env.engine.field("body_mass")[:] *= heavier
+    simulated.env.engine.field("body_inertia")[:] *= heavier
+    simulated.restart()
+    force = np.linalg.norm(simulated.signals["imu_accel"])
+    assert abs(force - 9.81) > 3.0  # at its start alone it feels that instant's own forces
+    with RobotServer(name, simulated.description) as server:
+        robot = RealTimeSimulation(simulated, server)
+        for _ in range(2):
+            robot.run(After(2))
+            upright = [0.0, 0.0, 0.0, 0.0, 0.0, 9.81]
+            readings = simulated.signals["imu_burst"].reshape(-1, 6)
+            np.testing.assert_allclose(readings, np.tile(upright, (4, 1)), atol=1e-3)
+            np.testing.assert_allclose(simulated.signals["imu_accel"][0], upright[3:], atol=1e-3)
+            assert not simulated.signals["foot_force"].any()
+            simulated.restart_asked = True
+
+
 def test_in_real_time_a_target_arrives_after_its_delay(name: str) -> None:
     simulated = Recorder(exact("HumanoidVelocity"), seed=0)
     simulated.env.actuators.delay[0] = 3

@@ -27,9 +27,11 @@ class LockstepSimulation:
     def run(self, stop: StopFlag) -> None:
         """Serves until `stop` is set."""
         robot, silence, sequence, hanging = self.simulated, 0.0, 0, True
+        robot.hang()
         while not stop:
             if robot.restart_asked:
                 robot.restart()
+                robot.hang()
                 silence, hanging = 0.0, True
             self._server.command()  # a command that answers an earlier sample comes too late
             self._server.publish(robot.sample()._replace(sequence=sequence))

@@ -71,7 +71,7 @@ class Driven:
             message = Imu()
             force = message.linear_acceleration
             force.x, force.y, force.z = self._rng.normal((0.0, 0.0, 9.81), 0.01)
-            message.angular_velocity.x = self._rng.normal()
+            message.angular_velocity.x = self._rng.normal(0.0, 0.01)  # at rest
             self._give("imu/data", message, stamp - part * PERIOD / 4)
 
     def _give(self, topic: str, message: Any, stamp: float) -> None:

@@ -10,17 +10,23 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.
 
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Imu
 
 from sim2edge_ros.messages import topics
+from sim2edge_ros.messages.tf_message import tf_message
 from tests.ros.graph.ros_graph import Probe, up
 from tests.ros.graph.watcher import TRUTH, Watcher
+from tests.ros.model.transforms import transforms
 
 pytestmark = pytest.mark.slow  # up to six processes that simulate
 
 _PATIENT = ("--lockstep", "--set", "edge_node:cmd_vel_timeout:=60.0")
 KIND = "twist_stamped"
-_SHARED = ("/clock", "/diagnostics", "/parameter_events", "/rosout", "/tf")
+_ALL_ROBOTS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# tf2 looks for these names in all namespaces.
+_FRAMES = {topics.TF: QoSProfile(depth=100), topics.TF_STATIC: _ALL_ROBOTS}
+_SHARED = ("/clock", "/diagnostics", "/parameter_events", "/rosout", *_FRAMES)
 
 
 class Robots(Probe):
@@ -34,6 +40,10 @@ class Robots(Probe):
             command.twist.linear.x = speed
             publisher = node.create_publisher(TwistStamped, f"/{name}/cmd_vel", 10)
             self._speak.append((publisher, command))
+        for topic, qos in _FRAMES.items():
+            self.received[topic] = []
+            keep = self.received[topic].append
+            node.create_subscription(tf_message(), topic, keep, qos, raw=True)
 
     def command(self) -> None:
         for publisher, command in self._speak:
@@ -48,6 +58,13 @@ class Robots(Probe):
         """The mean of the last two seconds, m/s along the robot."""
         received = self.received[f"/{name}/{TRUTH}"][-100:]
         return float(sum(m.twist.twist.linear.x for m in received) / len(received))
+
+    def parents(self, topic: str) -> dict[str, set[str]]:
+        """Returns the parents that were given to each frame of /tf or /tf_static."""
+        found: dict[str, set[str]] = {}
+        for transform in (t for message in self.received[topic] for t in transforms(message)):
+            found.setdefault(transform.child_frame_id, set()).add(transform.header.frame_id)
+        return found
 
 
 def test_two_humanoids_and_a_car_each_follow_their_own_commands(node: Any) -> None:
@@ -78,10 +95,10 @@ def test_two_humanoids_and_a_car_each_follow_their_own_commands(node: Any) -> No
             patience=240.0,
             each=robots.command,
         )
-        speeds = {name: robots.speed(name) for name in names}
+        driven = {name: robots.speed(name) for name in names}
         for name, speed in speeds.items():
-            assert speeds[name] == pytest.approx(speed, abs=0.2), speeds
-        assert speeds["car"] > 3.0, speeds
+            assert driven[name] == pytest.approx(speed, abs=0.2), driven
+        assert driven["car"] > 3.0, driven
         for name in speeds:
             odometry = robots.last(f"/{name}/odometry/filtered")
             frames = (odometry.header.frame_id, odometry.child_frame_id)
@@ -94,6 +111,11 @@ def test_two_humanoids_and_a_car_each_follow_their_own_commands(node: Any) -> No
             assert watchers[name].value("control loop", "latched") == "none"
         for topic, _ in node.get_topic_names_and_types():
             assert topic in _SHARED or topic.startswith(tuple(f"/{name}/" for name in names))
+        for topic in _FRAMES:
+            parents = robots.parents(topic)
+            assert {child.partition("/")[0] for child in parents} == set(names), parents
+            for child, found in parents.items():
+                assert [parent.partition("/")[0] for parent in found] == [child.partition("/")[0]]
 
 
 def test_robots_of_other_domains_do_not_meet(node: Any, environment: dict[str, str]) -> None:

@@ -13,7 +13,6 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
@@ -22,15 +21,11 @@ from sim2edge_ros.messages.tf_message import tf_message
 from sim2edge_ros.model.model_publisher import Joints, ModelPublisher
 from sim2edge_ros.settings import robot_file
 from tests.ros.graph.ros_graph import Probe, running, up
+from tests.ros.model.transforms import transforms
 from tests.ros.recorder.bags import rosbags_values
 
-STORE = get_typestore(Stores.ROS2_JAZZY)
 # As every ROS installation has it.
 _HASH = "RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087"
-
-
-def transforms(data: bytes) -> list[Any]:
-    return list(STORE.deserialize_cdr(data, "tf2_msgs/msg/TFMessage").transforms)  # type: ignore[attr-defined]
 
 
 def matrix(pose: np.ndarray) -> np.ndarray:

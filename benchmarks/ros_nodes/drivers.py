@@ -24,6 +24,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
+from edge_runtime.fusion.geodesy import Datum
 from edge_runtime.loop.pacing import next_release, sleep_until
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from edge_runtime.policy.contract import Contract
@@ -31,7 +32,6 @@ from edge_runtime.signals import JOINT_POS, Array
 from ros_nodes.processes import FIFO
 from sim2edge_ros.messages import cdr, topics
 from sim2edge_ros.messages.subscriber_thread import SubscriberThread
-from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.frames import Frames
 from sim2edge_ros.simulator.sensor_publisher import SensorPublisher

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.errors import UserError
+from edge_runtime.fusion.geodesy import SEMI_MAJOR, earth_centred, east_north_up
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix
 from edge_runtime.fusion.measurement import GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.replay.readers import Log, Reference
 from edge_runtime.replay.readers.arrays import Arrays, load_arrays
-from edge_runtime.replay.readers.geodesy import SEMI_MAJOR, earth_centred, east_north_up
 from edge_runtime.signals import Float
 
 STEERING_RATIO = 16.0  # steering wheel over front wheels, of the recorded car; about

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import UserError
+from edge_runtime.fusion.geodesy import earth_centred, east_north_up
 from edge_runtime.fusion.measurement import GnssFix, Measurement, Wheels
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.assembly import (
@@ -27,7 +28,6 @@ from edge_runtime.replay.readers.bags.bag import Bag, plain
 from edge_runtime.replay.readers.bags.joints import JointReader, LegJoints, WheelJoints
 from edge_runtime.replay.readers.bags.messages import Take, stamp_of
 from edge_runtime.replay.readers.bags.robot import TRACK, Robot, find_robot
-from edge_runtime.replay.readers.geodesy import earth_centred, east_north_up
 from edge_runtime.replay.readers.recognition import Format
 from edge_runtime.replay.readers.request import NONE, ReadRequest
 from edge_runtime.robot.robot_file import RobotFile

@@ -13,11 +13,11 @@ from geometry_msgs.msg import TwistWithCovarianceStamped
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import LaserScan, NavSatFix, NavSatStatus
 
+from edge_runtime.fusion.geodesy import Datum
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
 from sim2edge_ros.messages import cdr
-from sim2edge_ros.sensors.geodesy import Datum
 
 WHEEL_SPEED, STEERING_ANGLE = "wheel_speed", "steering_angle"
 LIDAR, FOOT_FORCE = "lidar", "foot_force"

@@ -9,11 +9,11 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix, NavSatStatus
 
+from edge_runtime.fusion.geodesy import Datum
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import IMU_BURST, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
 from sim2edge_ros.messages import topics
-from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.sensors.readers import (
     FOOT_FORCE,
     GNSS_POSITION,

@@ -8,13 +8,13 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from edge_runtime.errors import UserError
+from edge_runtime.fusion.geodesy import Datum
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot
 from sim.tasks.task import find_robot_task
 from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.model.model_publisher import ModelPublisher
 from sim2edge_ros.node_process import initialize, refuse, split_name
-from sim2edge_ros.sensors.geodesy import Datum
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.frames import frames

@@ -2,13 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
-
-from sim2edge_ros.sensors.geodesy import Datum
+from edge_runtime.fusion.geodesy import Datum, earth_centred, east_north_up
 
 places = st.floats(-3000.0, 3000.0)
 
@@ -29,3 +28,9 @@ def test_a_degree_north_is_as_long_as_a_meridian_says() -> None:
     parallel = 6378137.0 * math.cos(math.radians(60.0))
     parallel /= math.sqrt(1 - 0.00669437999014 * math.sin(math.radians(60.0)) ** 2)
     assert east == pytest.approx(parallel * math.radians(0.001), abs=1e-3)
+
+
+@given(st.floats(-89.0, 89.0), st.floats(-179.0, 179.0))
+def test_up_is_away_from_the_ellipsoid(latitude: float, longitude: float) -> None:
+    low, high = (earth_centred(latitude, longitude, height) for height in (0.0, 1000.0))
+    assert east_north_up(low) @ (high - low) == pytest.approx(np.array([0.0, 0.0, 1e3]), abs=1e-5)

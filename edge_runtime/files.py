@@ -14,6 +14,7 @@ from pathlib import Path
 from edge_runtime.errors import UserError
 
 _READER_SECONDS = 5.0  # that a named pipe's reader gets to come
+_PIECE = 1 << 20  # bytes that are read at once of what does not say its size
 _LINKS = 40  # that are followed, as by Linux
 _SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)  # a folder that takes no new name
 _FULL = "make room or write elsewhere"
@@ -118,11 +119,15 @@ def read_file(path: Path, kind: str, largest: int) -> bytes:
         if number is None:
             check_file(path, kind)
         with open(at if number is None else os.dup(number), "rb") as file:
-            is_larger = os.fstat(file.fileno()).st_size > largest
-            content = b"" if is_larger else file.read(largest + 1)
+            size = os.fstat(file.fileno()).st_size  # 0 of a pipe
+            # Room for `largest` bytes would be too much where all memory is locked in place.
+            pieces = [b"" if size > largest else file.read(size + 1)]
+            while pieces[-1] and sum(map(len, pieces)) <= largest:
+                pieces.append(file.read(_PIECE))
     except OSError as error:
         raise UserError(f"cannot read {kind} {path}: {error.strerror}") from None
-    if is_larger or len(content) > largest:
+    content = b"".join(filter(None, pieces))
+    if max(size, len(content)) > largest:
         raise UserError(f"{kind} {path} is too large; {largest / 1e6:g} MB are the most")
     return content
 

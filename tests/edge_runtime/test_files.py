@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -236,3 +237,29 @@ class TestReading:
             assert process.stdout is not None
             path = Path(f"/dev/fd/{process.stdout.fileno()}")
             assert read_file(path, "policy", 1000) == b"through\n"
+
+
+def test_a_small_file_takes_little_memory_however_large_it_may_be(tmp_path: Path) -> None:
+    """Memory may be locked, and then what is only reserved has to be there too."""
+    (tmp_path / "policy.onnx").write_bytes(b"small")
+    tracemalloc.start()
+    assert read_file(tmp_path / "policy.onnx", "policy", 2**30) == b"small"
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**22
+
+
+@pytest.mark.parametrize(("size", "fits"), [(0, True), (2_500_000, True), (2_500_001, False)])
+def test_a_long_pipe_is_read_to_its_end(size: int, fits: bool) -> None:
+    reader, writer = os.pipe()
+    written, path = os.urandom(size), Path(f"/dev/fd/{reader}")
+    with open(writer, "wb") as file:
+        thread = threading.Thread(target=lambda: (file.write(written), file.close()))
+        thread.start()
+        if fits:
+            assert read_file(path, "policy", 2_500_000) == written
+        else:
+            with pytest.raises(UserError, match=r"policy /dev/fd/\d+ is too large"):
+                read_file(path, "policy", 2_500_000)
+        thread.join(10.0)
+    os.close(reader)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
@@ -13,12 +14,14 @@ from tests.ros.graph.watcher import Watcher
 
 pytestmark = pytest.mark.slow  # a whole graph in real time
 
-_RELOADS = 20
+_TURNS = 4
+_RELOADS = 5  # in each turn
 _EACH = 0.5  # s
 
 
-def test_twenty_reloads_in_a_row_add_no_missed_tick(node: Any, tmp_path: Path) -> None:
-    """The ticks missed while reloading are at most those missed in as long without it."""
+def test_twenty_reloads_add_no_missed_tick(node: Any, tmp_path: Path) -> None:
+    """Turns with reloads miss as many ticks as turns without them, in the median, give or take
+    one."""
     other = tmp_path / "other.onnx"
     other.write_bytes(default_policy("vehicle").read_bytes())
     watcher = Watcher(node)
@@ -34,12 +37,18 @@ def test_twenty_reloads_in_a_row_add_no_missed_tick(node: Any, tmp_path: Path) -
         graph.until("edge_node]: active")
         watcher.until(lambda: watcher.time > 0 and watcher.speed > 3.0, "the car drives")
         watcher.set("candidate", str(other))
-        begun = missed()
-        watcher.spin(_RELOADS * _EACH)
-        without = missed()
-        for _ in range(_RELOADS):
-            assert watcher.ask("load").success
-            watcher.spin(_EACH)
-        with_reloads = missed()
-        watcher.until(lambda: watcher.value("policy", "swaps") == str(_RELOADS), "it is published")
-    assert with_reloads - without <= without - begun
+        without, reloading = list[int](), list[int]()
+        before = missed()
+        for turn in range(1, _TURNS + 1):
+            watcher.spin(_RELOADS * _EACH)
+            between = missed()
+            for _ in range(_RELOADS):
+                assert watcher.ask("load").success
+                watcher.spin(_EACH)
+            swaps = str(turn * _RELOADS)
+            watcher.until(lambda s=swaps: watcher.value("policy", "swaps") == s, "it is published")
+            after = missed()
+            without.append(between - before)
+            reloading.append(after - between)
+            before = after
+    assert np.median(reloading) <= np.median(without) + 1, (reloading, without)

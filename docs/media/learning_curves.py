@@ -1,4 +1,4 @@
-"""Draws how algorithms learn a task, from runs of `sim2edge train`, for docs/guides/algorithms.md.
+"""Draws how algorithms learn a task, from runs of `sim2edge train`, for docs/reference/algorithms.md.
 
 sim2edge train VehicleTrack --algorithm sac --run-dir runs/car-sac
 python docs/media/learning_curves.py docs/media/car_learning.svg runs/car-*
@@ -32,7 +32,7 @@ def main(output: Path, runs: list[Path]) -> None:
         by_steps.plot([row.step / 1e6 for row in rows], returns, **style)
         by_minutes.plot([(row.wall_time - begun) / 60.0 for row in rows], returns, **style)
     by_steps.set(xlabel="million steps", ylabel="return")
-    by_minutes.set(xlabel="minutes on one core")
+    by_minutes.set(xlabel="minutes")
     for axes in (by_steps, by_minutes):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)

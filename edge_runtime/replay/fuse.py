@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edge_runtime.config.fields import same_as, setting
 from edge_runtime.errors import UserError
 from edge_runtime.extras import install_line
 from edge_runtime.files import check_output, write_file
+from edge_runtime.fusion.compiled import COMPILES, compiling
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import kind_of
 from edge_runtime.replay.errors_against_reference import (
@@ -85,7 +87,8 @@ def main(config: FuseConfig) -> int:
         raise UserError(f"'{config.log}' holds no measurement")
     if isinstance(estimator, ReplayedFusion):
         log = estimator.seen(log)
-    run = replay_log(estimator, log)
+    with compiling(f"the {name} estimator") if COMPILES else nullcontext():
+        run = replay_log(estimator, log)
     errors = errors_against_reference(run, log)
     print("\n".join(describe(log, name, run, errors)))
     if isinstance(estimator, ReplayedFusion):

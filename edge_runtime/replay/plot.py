@@ -96,11 +96,11 @@ def _draw(
     panels = _panels(run, errors)
     moves = bool(_sigma(run)[:, 3].min() < _HIDDEN)
     rows = len(panels) + moves
-    height = 1.9 + 2.05 * rows
+    height = 2.2 + 2.05 * rows
     figure.set_size_inches(12.5, height)
     grid = figure.add_gridspec(
         rows + 1, 3, height_ratios=[*[1.0] * rows, 0.11], hspace=0.6, wspace=0.2,
-        left=0.055, right=0.98, top=1.0 - 1.3 / height, bottom=0.5 / height,
+        left=0.055, right=0.98, top=1.0 - 1.6 / height, bottom=0.5 / height,
     )  # fmt: skip
     title = f"Replay of {(log.name or 'a log').replace('_', ' ')} through the {estimator} estimator"
     figure.text(0.055, 1.0 - 0.42 / height, title, fontsize=16, fontweight="bold")
@@ -264,7 +264,8 @@ def _legend(figure: Any, height: float, run: EstimateSeries, has_reference: bool
         for h in sorted(set(run.health.tolist()), reverse=True)
     ]
     figure.legend(
-        handles=keys, loc="upper right", bbox_to_anchor=(0.988, 1.0 - 0.2 / height),
+        handles=keys, loc="upper left", bbox_to_anchor=(0.05, 1.0 - 0.82 / height),
+        borderaxespad=0.0, borderpad=0.0,
         ncols=len(keys), frameon=False, fontsize=9, handlelength=1.4, columnspacing=1.3,
     )  # fmt: skip
 

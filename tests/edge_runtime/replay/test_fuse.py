@@ -1,9 +1,11 @@
 """`sim2edge fuse`, as a user types it."""
 
 import csv
+import dataclasses
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,9 +19,11 @@ from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.run_recorder import RunRecorder
-from edge_runtime.replay import fuse
+from edge_runtime.replay import fuse, plot
 from edge_runtime.replay.fuse import FuseConfig
 from edge_runtime.replay.readers.estimator_log import write_estimator_log
+from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.replay_log import make_estimator, replay_log
 from tests.edge_runtime.fusion.recordings import recordings, turning_log
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
@@ -137,6 +141,37 @@ def test_an_estimator_without_health_is_not_called_good(
 def test_public_recordings(folder: str, tmp_path: Path) -> None:
     path = recordings(folder, "*.npz")[0]
     done = sim2edge(path, "--out", tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    notes = done.stderr.splitlines()
+    assert (done.returncode, [n for n in notes if not n.startswith("compiling ")]) == (0, [])
     assert "velocity" in done.stdout
-    assert len(list(tmp_path.iterdir())) == 3
+    endings = sorted(path.suffix for path in tmp_path.iterdir())
+    assert endings == [".csv", ".json", ".npz", ".svg"]
+
+
+def test_a_user_who_waits_for_the_compiler_is_told_which_estimator(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_for = []
+
+    @contextmanager
+    def compiling(what: str) -> Iterator[None]:
+        waited_for.append(what)
+        yield
+
+    monkeypatch.setattr(fuse, "COMPILES", True)
+    monkeypatch.setattr(fuse, "compiling", compiling)
+    assert fuse.main(FuseConfig(log, out=tmp_path, picture=False)) == 0
+    assert waited_for == ["the attitude estimator"]
+
+
+def test_the_legend_of_a_picture_is_below_its_title(log: Path) -> None:
+    figures = pytest.importorskip("matplotlib.figure")
+    read = read_log(log)
+    figure = figures.Figure()
+    figure.draw_without_rendering()
+    long = dataclasses.replace(read, name="a_recording_with_a_name_that_is_rather_long")
+    plot._draw(figure, long, "attitude", replay_log(make_estimator("attitude", read), read), None)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    lowest = min(text.get_window_extent().y0 for text in figure.texts)
+    assert legend.get_window_extent().y1 < lowest

@@ -175,6 +175,9 @@ class _Table:
             several = "; ".join(" ".join(names) for names in found)
             raise UserError(f"'{self._path}' has several columns for '{kind}': {several}; choose "
                             f"with --columns.{kind} X Y Z")  # fmt: skip
+        broken = self._found(kind, "fiuU")  # a word among the numbers makes a column text
+        if broken:
+            return self._named(broken[0], 3, f"--columns.{kind}")  # says which
         raise UserError(
             f"'{self._path}' is no log that can be replayed: it has no columns that are known as "
             f"'{kind}'; name them with --columns.{kind} X Y Z; it has {self._listed()}"
@@ -205,14 +208,14 @@ class _Table:
             raise UserError(f"{option}: column '{name}' of '{self._path}' is no number in each row")
         return found.astype(np.float64)
 
-    def _found(self, kind: str) -> list[tuple[str, ...]]:
-        """Returns the columns that may be this sensor: (x, y, z), or one array."""
+    def _found(self, kind: str, types: str = "fiu") -> list[tuple[str, ...]]:
+        """Returns the columns of numpy's types that may be this sensor: (x, y, z), or one array."""
         inside, alone = _NAMES[kind]
         pattern = re.compile(inside)
         axes: dict[str, dict[str, str]] = {}
         arrays = []
         for name, values in self._columns.items():
-            if values.dtype.kind not in "fiu":
+            if values.dtype.kind not in types:
                 continue
             plain, _ = _split(name)
             if re.search(_OTHER, plain):

@@ -150,6 +150,14 @@ def test_a_line_that_is_cut_off_is_left_out(tmp_path: Path) -> None:
     assert any("cut off" in note for note in log.notes)
 
 
+def test_a_word_among_the_numbers_is_named_by_its_column(tmp_path: Path) -> None:
+    rows = lines(f"time,{axes('gyro_?')},{axes('accel_?')}", SECONDS, *SIX).splitlines()
+    rows[5] = "0.04,0.1,ERR,0.3,0.1,0.2,9.8"
+    (tmp_path / "log.csv").write_text("\n".join(rows))
+    with pytest.raises(UserError, match="column 'gyro_y' of '.*' is no number in each row"):
+        read_log(tmp_path / "log.csv")
+
+
 def test_rows_out_of_order_are_put_in_order_and_empty_fields_are_no_readings(
     tmp_path: Path,
 ) -> None:

@@ -81,7 +81,7 @@ def main(config: RenderConfig) -> int:
     with closing(frames(scenes, look, steps, stride)) as film:
         write_film(config.output, iter(track(film, "filming", count, transient=True)), rate)
     tasks = " and ".join(dict.fromkeys(policy.task.name for policy in policies))
-    print(f"{config.output}: {steps * period:g} s of {tasks} at {rate:g} frames/s")
+    print(f"{config.output}: {steps * period:g} s of {tasks} at {rate:.3g} frames/s")
     return 0
 
 

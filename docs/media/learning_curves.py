@@ -1,4 +1,4 @@
-"""Draws how algorithms learn a task, from runs of `sim2edge train`, for docs/reference/algorithms.md.
+"""Draws how algorithms learn a task, from runs of `sim2edge train`, for a page of the docs.
 
 sim2edge train VehicleTrack --algorithm sac --run-dir runs/car-sac
 python docs/media/learning_curves.py docs/media/car_learning.svg runs/car-*

@@ -1,0 +1,1 @@
+"""Moves the robots: MuJoCo and PyBullet behind one interface."""

@@ -230,9 +230,8 @@ def check_render_mode(render_mode: Any) -> None:
             "render_mode 'human' has no window here; take render_mode='rgb_array' and, for a "
             "window, wrap the environment in gymnasium.wrappers.HumanRendering (it needs pygame)"
         )
-    raise UserError(
-        f"unknown render_mode {render_mode!r}; there are 'rgb_array', 'rgb_array_list' of a single environment, and None"
-    )
+    known = "'rgb_array', 'rgb_array_list' of a single environment, and None"
+    raise UserError(f"unknown render_mode {render_mode!r}; there are {known}")
 
 
 def _infos(known: Mapping[str, Float], rows: Bool) -> dict[str, Any]:

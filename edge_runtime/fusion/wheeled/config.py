@@ -67,7 +67,7 @@ class WheeledConfig:
     fast."""
     turn_slip: float = setting(0.3, at_least=0)
     """Share by which left and right wheels may be faster or slower than the turn makes them; 1 and
-    more for skid steering."""
+    more for skid steering, where it is of the wheels' own turn if that is faster."""
     side_std: float = setting(0.05, unit="m/s", at_least=0)
     """Standard deviation of the sideways velocity at the rear axle when straight."""
     sideslip: float = setting(0.008, unit="rad s^2/m", at_least=0)

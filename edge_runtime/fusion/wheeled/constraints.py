@@ -169,6 +169,12 @@ def rolling(
     gate = c["gate"] * (own + c["wheel_std"] * c["wheel_std"])
     steered = 1.0 if c["wheelbase"] > 0.0 else 0.0  # else no wheel points where its hub goes
     residual = np.empty(count)
+    mean, read = 0.0, 0
+    for i in range(count):
+        if not math.isnan(event["wheel_speed"][i]):
+            mean += event["wheel_speed"][i]
+            read += 1
+    mean /= max(read, 1)
     good, slipping = 0, 0.0
     for i in range(count):
         # A rim rolls the way its hub goes: sideways by the turn, forward by the rest.
@@ -177,10 +183,13 @@ def rolling(
         forward = math.sqrt(max(rim * rim - sideways * sideways, 0.0))
         forward = math.copysign(forward, rim) + yaw_rate * c["wheels"][i, 1]
         e = (forward - along[0]) * x["wheel_scale"]
-        slip = c["turn_slip"] * yaw_rate * c["wheels"][i, 1]
+        turned = abs(yaw_rate * c["wheels"][i, 1])
+        if c["turn_slip"] >= 1.0:  # on loose ground they turn several times as fast as the body
+            turned = max(turned, abs(event["wheel_speed"][i] - mean))
+        slip = c["turn_slip"] * turned
         if e * e <= gate + c["gate"] * slip * slip:  # False for NaN
             residual[good] = e
-            slipping = max(slipping, abs(slip))
+            slipping = max(slipping, slip)
             good += 1
     if good == 0:
         return False

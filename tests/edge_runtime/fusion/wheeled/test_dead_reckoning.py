@@ -46,6 +46,7 @@ ROVERS = {
     "shaken": replace(INDOORS, vibration=1.5),
     "skid steering": OUTDOORS,
     "skid steering, slow readings": replace(OUTDOORS, wheel_rate=10, imu_rate=50),
+    "loose ground": replace(OUTDOORS, slip=4.0),
 }
 SEEDS = 3
 

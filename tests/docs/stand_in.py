@@ -97,7 +97,7 @@ def ros2(arguments: list[str]) -> None:
         declared = (ROS / "processes" / "launching.py").read_text()
         for argument in arguments[3:]:
             name = argument.partition(":=")[0]
-            known = f'("{name}", ' in declared or name in ("--show-args", "robot_state_publisher")
+            known = f'"{name}"' in declared or name == "--show-args"
             assert known, argument
     elif verb == ("topic", "pub"):
         topic, kind, message = arguments[-3:]

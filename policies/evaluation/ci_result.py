@@ -15,7 +15,7 @@ from policies.evaluation.gate import Bound, Gate
 from policies.train.provenance import describe_origin
 
 SCHEMA_VERSION = 1
-"""Of the JSON: it grows by new keys alone; another number says that a key means another thing."""
+"""The JSON grows by new keys alone; a new version says that a key has changed its meaning."""
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -97,7 +97,8 @@ def ros2(arguments: list[str]) -> None:
         declared = (ROS / "processes" / "launching.py").read_text()
         for argument in arguments[3:]:
             name = argument.partition(":=")[0]
-            known = f'"{name}"' in declared or name == "--show-args"
+            by_constant = ("--show-args", "name", "import", "robot_state_publisher")
+            known = f'("{name}", ' in declared or name in by_constant
             assert known, argument
     elif verb == ("topic", "pub"):
         topic, kind, message = arguments[-3:]

@@ -39,7 +39,7 @@ MODES = (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP)
 
 
 def test_there_is_an_id_for_all_that_can_be_trained() -> None:
-    """Of the tasks and recipes of the product; tests register others."""
+    """Leaves out what other tests have registered."""
     ours = [name for name in trainings() if name in (*NAMES, "HumanoidGauntlet", "VehicleGauntlet")]
     assert len(ours) == 5
     for name in ours:

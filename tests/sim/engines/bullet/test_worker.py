@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +85,17 @@ def test_names_the_simulations_of_a_process_that_died() -> None:
     assert died.value.rows.tolist() == [3, 4]
     env.close()
     assert not any(lives(process) for process in processes_of(env))
+
+
+def test_a_process_that_ends_before_its_work_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ended(subprocess.Popen[bytes]):
+        def __init__(self, command: list[str], **options: Any) -> None:
+            super().__init__([sys.executable, "-c", "exit('it is broken')"], **options)
+            self.wait()
+
+    monkeypatch.setattr("sim.engines.bullet.bullet_engine.subprocess.Popen", Ended)
+    with pytest.raises(WorkerDiedError, match=r"ended with exit code 1 \(it is broken\)"):
+        make_env("VehicleTrack", 1)
 
 
 def test_does_not_wait_for_ever_for_a_process_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from edge_runtime.loop.handover import LatestValue
 from edge_runtime.policy.contract import Actuator
 from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.robot.robot_file import RobotFile
-from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, Array, Float
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, IMU_READING, Array, Float
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.publishers import publishers
 from sim2edge_ros.messages.subscriber_thread import SubscriberThread
@@ -110,8 +110,9 @@ class RosRobot:
         self._subscriber_thread = SubscriberThread(node, "sensors")
         self._used = frozenset(s.name for s in self.description.signals)
         self._clock = PeriodClock(config.period)
-        burst = next((s.size for s in self.description.signals if s.name == IMU_BURST), 6)
-        self._periods = ImuPeriods(self._clock, burst // 6)
+        signals = self.description.signals
+        burst = next((s.size for s in signals if s.name == IMU_BURST), IMU_READING)
+        self._periods = ImuPeriods(self._clock, burst // IMU_READING)
         self._inertial: LatestValue[ImuPeriod | None] = LatestValue(None)
         self._joints_align = JointReader.reads(self._used)
         self.sources: list[Source] = []

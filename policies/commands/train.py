@@ -28,11 +28,11 @@ from policies.train.run_folder import (
     config_to_json,
     task_name,
 )
-from policies.train.training import Training
+from policies.train.training import StoppedError, Training
 
 _LOG = logging.getLogger(__name__)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_STOPPING = "stopping after this iteration; once more to stop at once"
+_STOPPING = "stopping; the last whole iteration is saved; once more to stop without saving"
 MAY_CHANGE = ("steps", "minutes", "threads", "checkpoint_seconds", "resume")
 
 
@@ -161,7 +161,11 @@ def _train(training: Training, config: TrainConfig) -> bool:
     title = f"{config.task.name}, {config.algorithm}, seed {config.seed}"
     with interruptible(1, _STOPPING) as stop, make_display(title, training.run.path) as display:
         while training.steps < config.steps:
-            means = training.iterate()
+            try:
+                means = training.iterate(stop.is_set)
+            except StoppedError:
+                training.save()
+                break
             progress.take(training.steps, means)
             display.show(progress)
             last = training.steps >= config.steps or stop.is_set() or time.monotonic() > end

@@ -5,9 +5,11 @@ An algorithm of another package is a class like those here, `Learner`, registere
 type of its algorithm, so any `BaseAlgorithm` of Stable-Baselines3 will do.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from sb3_contrib import TQC
@@ -132,6 +134,10 @@ class Learner(ABC):
         """Returns what a checkpoint needs beyond networks, optimizers and counters, by names of
         the algorithm's own; by default nothing."""
         return {}
+
+    def keep(self, algorithm: Any) -> dict[str, Any]:
+        """Returns a copy of `capture`, from which `restore` takes back one iteration."""
+        return copy.deepcopy(self.capture(algorithm))
 
     def restore(self, algorithm: Any, state: dict[str, Any]) -> None:
         """Restores a `capture` from a whole checkpoint."""
@@ -261,11 +267,20 @@ class SACLearner(Learner):
         arrays = {name: getattr(buffer, name)[:filled] for name in REPLAY}
         return {"replay": {"position": buffer.pos, "full": buffer.full, "arrays": arrays}}
 
+    def keep(self, algorithm: Any) -> dict[str, Any]:
+        """Keeps of the replay buffer only the rows that the iteration will write over."""
+        buffer = algorithm.replay_buffer
+        count = min(self.horizon, buffer.buffer_size)
+        rows = (buffer.pos + np.arange(count)) % buffer.buffer_size
+        arrays = {name: getattr(buffer, name)[rows] for name in REPLAY}
+        replay = {"position": buffer.pos, "full": buffer.full, "arrays": arrays, "rows": rows}
+        return {"replay": replay}
+
     def restore(self, algorithm: Any, state: dict[str, Any]) -> None:
         buffer, replay = algorithm.replay_buffer, state["replay"]
         buffer.pos, buffer.full = replay["position"], replay["full"]
         for name, array in replay["arrays"].items():
-            getattr(buffer, name)[: len(array)] = array
+            getattr(buffer, name)[replay.get("rows", slice(len(array)))] = array
 
 
 class TQCLearner(SACLearner):

@@ -1,5 +1,6 @@
 """Captures and restores all that a training needs to go on as if it had never stopped."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,15 @@ LAST = ("_last_obs", "_last_episode_starts", "_last_original_obs")
 def capture(learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize) -> dict[str, Any]:
     """Returns the state between two iterations: networks, optimizers, simulations, random
     numbers."""
+    return {**_common(algorithm, scaled), **learner.capture(algorithm)}
+
+
+def keep(learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize) -> dict[str, Any]:
+    """Returns a copy of that state, from which `restore` takes back one iteration."""
+    return {**copy.deepcopy(_common(algorithm, scaled)), **learner.keep(algorithm)}
+
+
+def _common(algorithm: BaseAlgorithm, scaled: VecNormalize) -> dict[str, Any]:
     env = scaled.venv
     assert isinstance(env, BatchVecEnv)
     names, variables = algorithm._get_torch_save_params()
@@ -41,14 +51,13 @@ def capture(learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize) ->
             "numpy": np.random.get_state(legacy=False),  # noqa: NPY002  as SB3 uses it
             "action_space": env.action_space.np_random.bit_generator.state,
         },
-        **learner.capture(algorithm),
     }
 
 
 def restore(
     learner: Learner, algorithm: BaseAlgorithm, scaled: VecNormalize, state: dict[str, Any]
 ) -> None:
-    """Restores a `capture`.
+    """Restores a `capture`, or takes an iteration back to a `keep`.
 
     Raises:
         KeyError: it lacks something.
@@ -59,7 +68,7 @@ def restore(
     for name in names:
         _attribute(algorithm, name).load_state_dict(_tensors(state["parameters"][name]))
     for name in variables:
-        _attribute(algorithm, name).data.copy_(torch.from_numpy(state["variables"][name]))
+        _attribute(algorithm, name).data.copy_(torch.as_tensor(state["variables"][name]))
     for kind, attributes in (("counters", COUNTERS), ("last", LAST)):
         for name in attributes:
             setattr(algorithm, name, state[kind][name])
@@ -70,7 +79,7 @@ def restore(
     env.env.restore(state["env"])
     env.statistics.restore(state["statistics"])
     learner.restore(algorithm, state)
-    torch.set_rng_state(torch.from_numpy(state["random"]["torch"]))
+    torch.set_rng_state(torch.as_tensor(state["random"]["torch"]))
     np.random.set_state(state["random"]["numpy"])  # noqa: NPY002  as above
     env.action_space.np_random.bit_generator.state = state["random"]["action_space"]
 

@@ -2,10 +2,14 @@
 
 import math
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import from_metadata, to_metadata
@@ -14,7 +18,7 @@ from edge_runtime.signals import Array
 from policies.train.actor_critic import prior_matrix
 from policies.train.actor_network import read_actor
 from policies.train.algorithms import find_learner, make_algorithm
-from policies.train.checkpoint import begin_with, capture, restore, spent
+from policies.train.checkpoint import begin_with, capture, keep, restore, spent
 from policies.train.config import TrainConfig
 from policies.train.provenance import cores, free_memory
 from policies.train.run_folder import RunFolder
@@ -25,6 +29,10 @@ from sim.tasks.protocols import BatchTask
 _NEVER = 10**9
 _MANY = 2000  # simulations, from which on memory may be short
 _SIMULATION = 25_000  # bytes that a simulation of a humanoid takes
+
+
+class StoppedError(Exception):
+    """Reports that an iteration was asked to stop, and that the training is as it was before."""
 
 
 class Training:
@@ -61,12 +69,13 @@ class Training:
         self._learner.prepare(self.algorithm, task, env)
         self._seconds_before = 0.0
         self._inherited = {"steps": 0, "seconds": 0.0}  # of the runs that this one began with
-        self._started = False
         if config.resume is not None:
             self._resume()
         elif config.initial is not None:
             self._begin_with(config.initial)
         self.algorithm.set_logger(configure(str(run.path), ["tensorboard"]))
+        if config.resume is None:
+            self.algorithm._setup_learn(0)  # resets the simulations, so that there is a state
 
     @property
     def steps(self) -> int:
@@ -78,19 +87,29 @@ class Training:
         """Returns the time spent so far, s, over all sessions, setting up included."""
         return self._seconds_before + time.monotonic() - self._start
 
-    def iterate(self) -> dict[str, float]:
+    def iterate(self, stop: Callable[[], bool] = bool) -> dict[str, float]:
         """Runs one rollout and its updates, and returns their statistics by name.
 
+        Args:
+            stop: is asked before each control step and each gradient step; by default never true.
+
         Raises:
+            StoppedError: it was asked to.
             UserError: the weights are no longer finite.
         """
         algorithm = self.algorithm
-        algorithm.learn(
-            self._learner.horizon * self.config.num_envs,
-            log_interval=_NEVER,
-            reset_num_timesteps=not self._started,
-        )
-        self._started = True
+        before = keep(self._learner, algorithm, self._scaled)
+        try:
+            with _between_steps(stop) as callback:
+                algorithm.learn(
+                    self._learner.horizon * self.config.num_envs,
+                    callback=callback,
+                    log_interval=_NEVER,
+                    reset_num_timesteps=False,
+                )
+        except StoppedError:
+            restore(self._learner, algorithm, self._scaled, before)
+            raise
         self._learner.after_iteration(algorithm)
         summary = self._env.statistics.summary()
         if not all(bool(p.isfinite().all()) for p in algorithm.policy.parameters()):
@@ -171,7 +190,34 @@ class Training:
             restore(self._learner, self.algorithm, self._scaled, checkpoint)
             self._seconds_before = float(checkpoint["train_seconds"])
             self._inherited = checkpoint["inherited"]
-        self._started = True
+
+
+class _StopCallback(BaseCallback):
+    """Calls `check` after each control step."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def _on_step(self) -> bool:
+        self._check()
+        return True
+
+
+@contextmanager
+def _between_steps(stop: Callable[[], bool]) -> Iterator[BaseCallback]:
+    """Yields a callback for `learn`, which then raises `StoppedError` between two steps of whatever
+    algorithm, those of the simulations and those of an optimizer."""
+
+    def check(*_: object) -> None:
+        if stop():
+            raise StoppedError
+
+    hook = register_optimizer_step_pre_hook(check)
+    try:
+        yield _StopCallback(check)
+    finally:
+        hook.remove()
 
 
 def _check_memory(config: TrainConfig, task: BatchTask) -> None:

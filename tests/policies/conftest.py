@@ -3,13 +3,16 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from policies.commands import train
 from policies.export.policy_file import PolicyFile
 from policies.train.config import TrainConfig
 from policies.train.recipes import recipe
+from policies.train.run_folder import load_checkpoint
 from sim.tasks.walking.config import HumanoidVelocity
 from sim.tasks.walking.settings import Practice
 from tests.policies.short_gauntlets import POLICIES
@@ -39,6 +42,26 @@ def short(run_dir: Path, task: str = "HumanoidVelocity", **changes: object) -> T
 def practising(seconds: float) -> HumanoidVelocity:
     """A task whose training has episodes of this length."""
     return HumanoidVelocity(practice=Practice(episode_seconds=seconds))
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Places where two checkpoints differ in any bit."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), path
+        return [d for key in one for d in differences(one[key], other[key], f"{path}/{key}")]
+    if isinstance(one, (list, tuple)):
+        assert len(one) == len(other), path
+        pairs = enumerate(zip(one, other))
+        return [d for i, (a, b) in pairs for d in differences(a, b, f"{path}/{i}")]
+    if isinstance(one, np.ndarray):
+        return [] if one.tobytes() == other.tobytes() else [path]
+    return [] if one == other else [path]
+
+
+def checkpoint(run: Path) -> dict[str, Any]:
+    loaded = load_checkpoint(run / "checkpoint.pt")
+    del loaded["train_seconds"]
+    return loaded
 
 
 @pytest.fixture(scope="session")

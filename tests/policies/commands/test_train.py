@@ -16,7 +16,7 @@ from policies.commands import train
 from policies.train.run_folder import RunFolder, load_checkpoint
 from policies.train.training import Training
 from sim2edge.__main__ import main as sim2edge
-from tests.policies.conftest import ITERATION, short
+from tests.policies.conftest import ITERATION, checkpoint, differences, short
 
 IMPOSSIBLE = [
     ("--num-envs", "0"),
@@ -49,26 +49,6 @@ IMPOSSIBLE = [
     ("--sac.learning-starts", "-1"),
     ("--sac.buffer-size", "8", "--algorithm", "sac"),
 ]
-
-
-def differences(one: Any, other: Any, path: str = "") -> list[str]:
-    """Places where two checkpoints differ in any bit."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), path
-        return [d for key in one for d in differences(one[key], other[key], f"{path}/{key}")]
-    if isinstance(one, (list, tuple)):
-        assert len(one) == len(other), path
-        pairs = enumerate(zip(one, other))
-        return [d for i, (a, b) in pairs for d in differences(a, b, f"{path}/{i}")]
-    if isinstance(one, np.ndarray):
-        return [] if one.tobytes() == other.tobytes() else [path]
-    return [] if one == other else [path]
-
-
-def checkpoint(run: Path) -> dict[str, Any]:
-    loaded = load_checkpoint(run / "checkpoint.pt")
-    del loaded["train_seconds"]
-    return loaded
 
 
 def test_training_changes_the_weights_and_fills_the_run_folder(trained: Path) -> None:

@@ -17,20 +17,13 @@ from edge_runtime.signals import Float
 from tests.edge_runtime.fusion.recordings import (
     BIAS,
     FIELD,
+    apart,
     magnetometer,
-    product,
     recordings,
     turning,
 )
 
 IDEAL = AttitudeConfig(delay=0.0)
-
-
-def angle(estimate: Estimate, truth: Float) -> tuple[float, float]:
-    """Total and inclination error in degrees."""
-    w, _, _, z = product(estimate.attitude, truth * [1.0, -1.0, -1.0, -1.0])
-    inclination = 2 * math.acos(min(math.hypot(w, z), 1.0))
-    return math.degrees(2 * math.acos(min(abs(w), 1.0))), math.degrees(inclination)
 
 
 def at_end(seconds: float) -> Float:
@@ -61,7 +54,7 @@ def test_finds_attitude_heading_and_bias() -> None:
         filter_.predict(imu)
         assert filter_.update(magnetometer(imu, truth)) or imu.stamp < 15.0
         if imu.stamp > 5.0:
-            total, inclination = angle(filter_.estimate, truth)
+            total, inclination = apart(filter_.estimate, truth)
             assert total < 1.5 and inclination < 0.5
     estimate = filter_.estimate
     np.testing.assert_allclose(estimate.gyro_bias, BIAS, atol=0.002)
@@ -92,7 +85,7 @@ def test_starting_in_motion_it_settles_too() -> None:
     for imu, truth in turning(20.0, still=0.0):
         filter_.predict(imu)
         if filter_.estimate.health is Health.GOOD:
-            assert angle(filter_.estimate, truth)[1] < 2.0
+            assert apart(filter_.estimate, truth)[1] < 2.0
     assert filter_.estimate.health is Health.GOOD
     assert imu.stamp > 3.0
 
@@ -104,7 +97,7 @@ def test_a_disturbed_field_is_reported_and_hardly_turns_the_heading() -> None:
         field = FIELD + np.array([30.0, 0.0, 20.0]) if disturbed else FIELD
         filter_.predict(imu)
         filter_.update(magnetometer(imu, truth, field))
-        total, _ = angle(filter_.estimate, truth)
+        total, _ = apart(filter_.estimate, truth)
         if 26.0 < imu.stamp < 35.0:
             health, reason = filter_.estimate.health, filter_.estimate.reason
             assert (health, reason) == (Health.DEGRADED, attitude_filter.FIELD_DISTURBED)
@@ -131,7 +124,7 @@ def test_a_slow_and_late_magnetometer_finds_the_same_heading() -> None:
             late.append(magnetometer(imu, truth))
         if late and imu.stamp - late[0].stamp >= 0.03:
             filter_.update(late.pop(0))
-    assert angle(filter_.estimate, truth)[0] < 2.0
+    assert apart(filter_.estimate, truth)[0] < 2.0
 
 
 @pytest.mark.parametrize(
@@ -158,7 +151,7 @@ def test_lost_readings_are_bridged() -> None:
     for k, (imu, _) in enumerate(turning(20.0)):
         if k % 10 < 4 or imu.stamp < 5.0:  # six of ten are lost
             filter_.predict(imu)
-    _, inclination = angle(filter_.estimate, at_end(20.0))
+    _, inclination = apart(filter_.estimate, at_end(20.0))
     assert inclination < 2.0
 
 
@@ -169,8 +162,8 @@ def test_the_period_is_learnt_and_jitter_is_integrated() -> None:
         fast.predict(imu)
         if k % 2 == 0 and rng.uniform() < 0.8:
             slow.predict(imu)
-    assert angle(fast.estimate, at_end(15.0))[1] < 0.5
-    assert angle(slow.estimate, at_end(15.0))[1] < 1.5
+    assert apart(fast.estimate, at_end(15.0))[1] < 0.5
+    assert apart(slow.estimate, at_end(15.0))[1] < 1.5
 
 
 @pytest.mark.parametrize("fault", ["nan", "frozen", "saturated"])
@@ -193,7 +186,7 @@ def test_a_failed_imu_is_lost_and_comes_back(fault: str) -> None:
     assert healths[11.9] is Health.LOST
     assert healths[12.1] is Health.INITIALISING
     assert healths[19.9] is Health.GOOD
-    assert angle(filter_.estimate, at_end(20.0))[1] < 1.5
+    assert apart(filter_.estimate, at_end(20.0))[1] < 1.5
     np.testing.assert_allclose(filter_.estimate.gyro_bias, BIAS, atol=0.004)
 
 
@@ -206,7 +199,7 @@ def test_a_clock_jump_starts_the_attitude_anew(leap: float) -> None:
         if 10.1 < imu.stamp < 11.0:
             assert filter_.estimate.health is Health.INITIALISING
     assert filter_.estimate.health is Health.GOOD
-    assert angle(filter_.estimate, at_end(20.0))[1] < 1.5
+    assert apart(filter_.estimate, at_end(20.0))[1] < 1.5
 
 
 def test_a_gyroscope_in_degrees_is_lost_with_the_way_out() -> None:
@@ -226,7 +219,7 @@ def test_spikes_do_not_move_it() -> None:
         clean.predict(imu)
         hit = k % 400 == 399
         spiky.predict(imu._replace(gyro=np.array([25.0, 0.0, 0.0])) if hit else imu)
-    total, _ = angle(spiky.estimate, clean.estimate.attitude)
+    total, _ = apart(spiky.estimate, clean.estimate.attitude)
     assert total < 1.0
 
 
@@ -235,7 +228,7 @@ def test_the_delay_carries_the_attitude_forward() -> None:
     for imu, _ in turning(6.0):
         behind.predict(imu)
         ahead.predict(imu)
-    turned, _ = angle(ahead.estimate, behind.estimate.attitude)
+    turned, _ = apart(ahead.estimate, behind.estimate.attitude)
     expected = np.degrees(0.01 * np.linalg.norm(imu.gyro - behind.estimate.gyro_bias))
     assert turned == pytest.approx(expected, rel=0.01)
 

@@ -6,11 +6,13 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import rclpy
 from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from edge_runtime.console import log_to_stderr
@@ -72,6 +74,45 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def run_node(
+    usual: str,
+    arguments: Sequence[str] | None,
+    make: Callable[[Context, str], Callable[[], int | None]],
+) -> int:
+    """Runs the process of a node from its arguments to its end.
+
+    Args:
+        usual: the node's name in the package's parameter files.
+        arguments: the process's; None for `sys.argv`.
+        make: makes the node in a context that is initialized, under the name that it was given;
+            returns what serves it until its end, which may return another exit code than 0.
+
+    Returns:
+        The exit code, which is `REFUSED` where `make` raises a UserError.
+    """
+    context = Context()
+    name, rest = split_name(sys.argv if arguments is None else arguments, usual)
+    try:
+        initialize(context, rest, usual, name)
+        serve = make(context, name)
+    except UserError as error:
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
+        context.try_shutdown()
+        return REFUSED
+    code = serve() or 0
+    context.try_shutdown()
+    return code
+
+
+def spin_until(ended: Callable[[], bool], node: Node) -> None:
+    """Serves a node's callbacks in this thread until `ended`, which is asked five times a second
+    at least."""
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    while not ended():
+        executor.spin_once(timeout_sec=0.2)
+
+
 def split_name(arguments: Sequence[str], usual: str) -> tuple[str, list[str]]:
     """Returns the node's name among the arguments, and the other arguments.
 
@@ -108,13 +149,6 @@ def initialize(context: Context, arguments: Sequence[str], usual: str, name: str
             rclpy.init(args=words, context=context, signal_handler_options=no_handlers)
     except (ROSError, RuntimeError, ValueError) as error:
         raise UserError(without_sources(str(error))) from None
-
-
-def refuse(context: Context, node: str, error: UserError) -> int:
-    """Prints why a node does not start, and returns its exit code."""
-    print(f"{node}: {error}", file=sys.stderr, flush=True)
-    context.try_shutdown()
-    return REFUSED
 
 
 def without_sources(message: str) -> str:

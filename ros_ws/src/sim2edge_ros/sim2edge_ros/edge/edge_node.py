@@ -8,6 +8,7 @@ brings the robot to rest, as far as the loop still can, and leads to unconfigure
 import functools
 import random
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -18,7 +19,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -37,10 +37,9 @@ from sim2edge_ros.node_process import (
     REFUSED,
     InterruptedBySignal,
     end_event,
-    initialize,
     interruptible,
-    refuse,
-    split_name,
+    run_node,
+    spin_until,
 )
 from sim2edge_ros.settings.declaring import declare, read
 from sim2edge_ros.settings.distro import ROSError, steady_clock
@@ -335,24 +334,24 @@ class EdgeNode(LifecycleNode):
 def main(arguments: list[str] | None = None) -> int:
     """Runs the node until it is asked to end, and brings the robot to rest first."""
     ending = end_event()
-    context = Context()
-    name, rest = split_name(sys.argv if arguments is None else arguments, NAME)
-    try:
-        initialize(context, rest, NAME, name)
+
+    def make(context: Context, name: str) -> Callable[[], int]:
         io, policies = (
             Node(f"{name}_{part}", context=context, start_parameter_services=False)
             for part in ("io", "policies")
         )
         node = EdgeNode(context, io, policies, name)
-    except UserError as error:
-        return refuse(context, name, error)
+        return functools.partial(_serve, node, (io, policies), ending)
+
+    return run_node(NAME, arguments, make)
+
+
+def _serve(node: EdgeNode, parts: tuple[Node, ...], ending: threading.Event) -> int:
+    """Serves all nodes until one fails, is refused or is asked to end; returns the exit code."""
     failures: list[Exception] = []
-    threads = [spin(part, part.get_name(), failures.append) for part in (io, policies)]
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
+    threads = [spin(part, part.get_name(), failures.append) for part in parts]
     try:
-        while not ending.is_set() and not node.refused and not failures:
-            executor.spin_once(timeout_sec=0.2)
+        spin_until(lambda: ending.is_set() or bool(node.refused or failures), node)
     except InterruptedBySignal:
         pass
     except Exception as error:  # a callback's; a node that drives a robot brings it to rest first
@@ -360,7 +359,7 @@ def main(arguments: list[str] | None = None) -> int:
     for failure in failures:
         traceback.print_exception(failure)
     _end(node)
-    rclpy.shutdown(context=context)
+    rclpy.shutdown(context=node.context)
     for thread in threads:
         thread.join(2.0)
     return REFUSED if node.refused else int(bool(failures))

@@ -5,21 +5,20 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from edge_runtime.errors import UserError
 from sim2edge_ros.messages.tf_message import NAME as TF_MESSAGE
 from sim2edge_ros.messages.tf_message import tf_message
-from sim2edge_ros.node_process import end_event, initialize, refuse, split_name
+from sim2edge_ros.node_process import end_event, run_node, spin_until
 from sim2edge_ros.recorder.bag import Bag, Topic
 from sim2edge_ros.recorder.bag_writer import BagWriter
 from sim2edge_ros.recorder.definitions import definition
@@ -50,8 +49,8 @@ class RecorderNode(Node):
         UserError: a parameter is wrong, or the folder cannot be written.
     """
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(NAME, context=context)
+    def __init__(self, context: Context, name: str = NAME) -> None:
+        super().__init__(name, context=context)
         self.parameters = parameters = declare(self, RecorderParameters)
         try:
             self._wanted = re.compile(parameters.topics) if parameters.topics else None
@@ -259,20 +258,17 @@ def qos_yaml(offered: list[QoSProfile]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Records until the process is asked to end."""
     ending = end_event()
-    context = Context()
-    given = sys.argv if arguments is None else arguments
-    try:
-        initialize(context, given, NAME, split_name(given, NAME)[0])
-        node = RecorderNode(context)
-    except UserError as error:
-        return refuse(context, NAME, error)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    while not ending.is_set():
-        executor.spin_once(timeout_sec=0.2)
-    node.close()
-    rclpy.shutdown(context=context)
-    return 0
+
+    def make(context: Context, name: str) -> Callable[[], None]:
+        node = RecorderNode(context, name)
+
+        def serve() -> None:
+            spin_until(ending.is_set, node)
+            node.close()
+
+        return serve
+
+    return run_node(NAME, arguments, make)
 
 
 if __name__ == "__main__":

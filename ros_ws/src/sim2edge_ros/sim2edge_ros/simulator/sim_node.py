@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Callable
 
 import rclpy
 from rclpy.context import Context
@@ -14,7 +15,7 @@ from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot
 from sim.tasks.task import find_robot_task
 from sim2edge_ros.messages.spin import spin
 from sim2edge_ros.model.model_publisher import ModelPublisher
-from sim2edge_ros.node_process import initialize, refuse, split_name
+from sim2edge_ros.node_process import run_node
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.frames import frames
@@ -79,11 +80,9 @@ def _datum(text: str) -> Datum:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the node until SIGINT, SIGTERM or the end of its parent process."""
     stop = StopAtRest()
-    context = Context()
-    given = sys.argv if arguments is None else arguments
-    try:
-        initialize(context, given, NAME, split_name(given, NAME)[0])
-        node = Node(NAME, context=context)
+
+    def make(context: Context, name: str) -> Callable[[], None]:
+        node = Node(name, context=context)
         parameters = declare(node, SimParameters)
         robot, server = make_simulation(node, parameters)
         serve_reset(node, robot.simulated)
@@ -91,18 +90,21 @@ def main(arguments: list[str] | None = None) -> int:
             urdf = robot_file.model(parameters.robot).read_text()
             ModelPublisher(node, urdf, frames(node.get_namespace(), parameters).prefix)
         stop.server = server
-    except UserError as error:
-        return refuse(context, NAME, error)
-    thread = spin(node, "parameters")
-    node.get_logger().info(f"{parameters.robot}: hangs until the first command")
-    # Lockstep takes all the time there is, so it gets no priority
-    paced = parameters.speed != LOCKSTEP
-    with realtime(RealtimeConfig(fifo=parameters.fifo if paced else 0)):
-        robot.run(stop)
-    server.close()
-    rclpy.shutdown(context=context)
-    thread.join(2.0)
-    return 0
+        # Lockstep takes all the time there is, so it gets no priority.
+        fifo = 0 if parameters.speed == LOCKSTEP else parameters.fifo
+
+        def serve() -> None:
+            thread = spin(node, "parameters")
+            node.get_logger().info(f"{parameters.robot}: hangs until the first command")
+            with realtime(RealtimeConfig(fifo=fifo)):
+                robot.run(stop)
+            server.close()
+            rclpy.shutdown(context=context)
+            thread.join(2.0)
+
+        return serve
+
+    return run_node(NAME, arguments, make)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from edge_runtime.policy.inference import Policy
 from policies.evaluation.quantities import unit
 from policies.train.recipes import recipe
 from sim.engines.choice import MUJOCO
+from sim.tasks.task import find_robot_task
 
 SIZE = ("--width", 640, "--height", 360)  # of the films
 LONGEST_FILM = 8.0  # s; without a graphics card a second of film takes several
@@ -125,7 +126,8 @@ class _Evaluated:
         mean, spread = self.document["result"][name], self.document["spread"][MUJOCO].get(name)
         if not spread:
             return f"{mean:.0%}"
-        return f"{mean:.3g} {unit(name)}".strip() + f" ({spread[0]:.3g} to {spread[1]:.3g})"
+        measured_in = unit(name, find_robot_task(LEARNT).metric_units)
+        return f"{mean:.3g} {measured_in}".strip() + f" ({spread[0]:.3g} to {spread[1]:.3g})"
 
 
 def _evaluated(run: Path, stem: Path) -> _Evaluated:

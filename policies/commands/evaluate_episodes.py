@@ -48,13 +48,17 @@ def run_episodes(config: EvaluateConfig) -> int:
     Raises:
         UserError: there is no such policy, or the gate cannot be used.
     """
-    gate = Gate.read(config.gate) if config.gate else None
     policy = None if config.policy == PURE_PURSUIT else PolicyFile.find(Path(config.policy))
     task = policy.task if policy else find_robot_task(PurePursuit.task)
+    gate = Gate.read(config.gate, task.metric_units) if config.gate else None
     if config.terrain is not None:
         task = task.on_terrain(config.terrain)
     contract = policy.contract if policy else None
-    report = EpisodesReport(config.policy, config.seed, contract) if config.report else None
+    report = (
+        EpisodesReport(config.policy, config.seed, task.metric_units, contract)
+        if config.report
+        else None
+    )
     played = _EpisodesRun(config, policy, task, gate, report).in_all_engines()
     _print(config, task, played)
     outcomes = {
@@ -189,7 +193,8 @@ def _print(config: EvaluateConfig, task: TaskConfig, played: Mapping[str, Episod
         f"seed {config.seed}, {how}{where}"
     )
     console = Console()
-    print_figures(title, {name: episodes.figures() for name, episodes in played.items()}, console)
+    figures = {name: episodes.figures() for name, episodes in played.items()}
+    print_figures(title, figures, task.metric_units, console)
     for engine, episodes in played.items():
         if episodes.note:
             console.print(f"{engine}: {episodes.note}", style="yellow", markup=False)

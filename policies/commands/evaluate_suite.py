@@ -46,8 +46,9 @@ def run_suite(config: EvaluateConfig) -> int:
         UserError: an option, the policy or the suite cannot be used.
     """
     protocol = find_protocol(config.suite)
-    gate = Gate.read(config.gate) if config.gate else None
     policy = PolicyFile.find(Path(config.policy))
+    units = policy.task.metric_units
+    gate = Gate.read(config.gate, units) if config.gate else None
     film: FilmTrial | None = None
     if config.films:
         is_new = not config.films.exists()
@@ -65,7 +66,7 @@ def run_suite(config: EvaluateConfig) -> int:
         results = _gauntlet(policy, protocol, config)
         film = partial(_film, policy, protocol, config.estimates)
     console = Console()
-    print_results(results, console)
+    print_results(results, units, console)
     if protocol.suite == FAULTS:
         console.print(fault_table(results[0]))
     outcomes = {
@@ -111,7 +112,7 @@ def _show(
             for trial, path in films:
                 print(f"{path}: {trial.why}")
         if config.report:
-            page = report_suite(config.report, results, policy.contract, gate, films, missing)
+            page = report_suite(config.report, results, policy, gate, films, missing)
             print(page)
     if config.films and missing and missing != INTERRUPTED:
         raise UserError(missing)

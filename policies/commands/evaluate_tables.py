@@ -13,17 +13,25 @@ _SHOWN = 10  # failed trials
 _WIDE = 120  # characters, of a table that goes to a file or another program
 
 
-def print_figures(title: str, figures: Mapping[str, Mapping[str, Values]], out: Console) -> None:
-    """Prints a title and, below it, the table of what was measured, by engine and name."""
+def print_figures(
+    title: str,
+    figures: Mapping[str, Mapping[str, Values]],
+    units: Mapping[str, str],
+    out: Console,
+) -> None:
+    """Prints a title and, below it, the table of what was measured, by engine and name.
+
+    `units` are those of the task's metrics.
+    """
     if not out.is_terminal:
         out.width = max(out.width, _WIDE)
     out.print(title, markup=False, highlight=False, soft_wrap=True, style="italic")
-    out.print(side_by_side(figures))
+    out.print(side_by_side(figures, units))
 
 
-def print_results(results: Sequence[SuiteResult], out: Console) -> None:
+def print_results(results: Sequence[SuiteResult], units: Mapping[str, str], out: Console) -> None:
     """Prints a suite's results, one for each engine, all of the same policy."""
-    print_figures(_title(results), {r.engine: r.figures() for r in results}, out)
+    print_figures(_title(results), {r.engine: r.figures() for r in results}, units, out)
     for result in results:
         if result.note:
             out.print(f"{result.engine}: {result.note}", style="yellow", markup=False)

@@ -63,8 +63,12 @@ class Gate:
     at_most: Mapping[str, float]
 
     @classmethod
-    def read(cls, path: Path) -> "Gate":
+    def read(cls, path: Path, units: Mapping[str, str]) -> "Gate":
         """Reads a gate from a TOML or JSON file.
+
+        Args:
+            path: of the file.
+            units: of the task's metrics, its `metric_units`.
 
         Raises:
             UserError: it cannot be read, or holds something else.
@@ -78,7 +82,10 @@ class Gate:
             if not isinstance(given, dict) or not given:
                 raise UserError(f"{path}: [{table}] must hold thresholds, such as survival = 0.95")
         bounds = {
-            table: {name: _bound(name, bound, f"{path}: {table}") for name, bound in given.items()}
+            table: {
+                name: _bound(bound, f"{path}: {table}.{name}", unit(name, units))
+                for name, bound in given.items()
+            }
             for table, given in document.items()
         }
         return cls(str(path), bounds.get(AT_LEAST, {}), bounds.get(AT_MOST, {}))
@@ -115,7 +122,7 @@ class Gate:
         )
 
 
-def _bound(name: str, given: Any, where: str) -> float:
+def _bound(given: Any, where: str, measured_in: str) -> float:
     """Returns a bound given as a number, or as { value = ..., unit = ... } in its figure's unit."""
-    bound: float = read_value(float, given, f"{where}.{name}", Setting(unit=unit(name) or "1"))
+    bound: float = read_value(float, given, where, Setting(unit=measured_in or "1"))
     return bound

@@ -2,9 +2,10 @@
 
 import math
 import re
+from collections.abc import Mapping
 
 _ENGINES = {"mujoco": "MuJoCo", "bullet": "PyBullet"}
-# Names that end with their unit, as settings do; else what the metrics of the tasks are in.
+# Names that end with their unit, as settings do.
 _SUFFIXES = {
     "_m_s": "m/s",
     "_rad_s": "rad/s",
@@ -16,22 +17,8 @@ _SUFFIXES = {
     "_N": "N",
     "_Hz": "Hz",
 }
-_UNITS = {
-    "velocity_error": "m/s",
-    "forward_bias": "m/s",
-    "yaw_rate_bias": "rad/s",
-    "velocity_error_instant": "m/s",
-    "yaw_rate_error": "rad/s",
-    "yaw_rate_error_instant": "rad/s",
-    "speed": "m/s",
-    "foot_slip": "m/s",
-    "wheel_slip": "m/s",
-    "lap_time": "s",
-    "episode_seconds": "s",
-    "seconds": "s",
-}
 LABELS = frozenset({"track"})  # settings that name something: more of them is nothing
-_TITLES = {"seconds": "duration", "episode_seconds": "duration"}
+_DURATIONS = ("seconds", "episode_seconds")  # of a trial, of an episode
 _TAIL = re.compile(r"[\s,;:(]+(?:(?:at|after|in|on|with|for|by|of|only|near)[\s,;:(]*)*$")
 
 
@@ -42,14 +29,20 @@ def engine_name(engine: str) -> str:
 
 def title(name: str) -> str:
     """Returns the name of a metric or setting as words, without its unit."""
-    if name in _TITLES:
-        return _TITLES[name]
+    if name in _DURATIONS:
+        return "duration"
     return name.removesuffix(_suffix(name)).replace("_", " ").strip() or "?"
 
 
-def unit(name: str) -> str:
-    """Returns the unit of a metric or setting, "" where it has none or is not known here."""
-    return _UNITS.get(name) or _SUFFIXES.get(_suffix(name), "")
+def unit(name: str, declared: Mapping[str, str]) -> str:
+    """Returns the unit of a metric or setting, "" where it has none or none is known.
+
+    Args:
+        name: of the metric or setting.
+        declared: units of metrics, the task's `metric_units`.
+    """
+    known = "s" if name in _DURATIONS else _SUFFIXES.get(_suffix(name), "")
+    return declared.get(name, known)
 
 
 def _suffix(name: str) -> str:
@@ -57,9 +50,9 @@ def _suffix(name: str) -> str:
     return next((s for s in _SUFFIXES if name.endswith(s) and name != s), "")
 
 
-def with_unit(name: str, value: float) -> str:
+def with_unit(name: str, value: float, declared: Mapping[str, str]) -> str:
     """Returns a value of a metric or setting with its unit; short times are in milliseconds."""
-    shown = unit(name)
+    shown = unit(name, declared)
     if shown == "s" and 0.0 < abs(value) < 0.1:
         value, shown = 1e3 * value, "ms"
     return f"{number(value)} {shown}".rstrip()

@@ -9,11 +9,12 @@ from policies.evaluation.measures import Values, mean_of_known
 from policies.evaluation.quantities import unit
 
 
-def side_by_side(figures: Mapping[str, Mapping[str, Values]]) -> Table:
+def side_by_side(figures: Mapping[str, Mapping[str, Values]], units: Mapping[str, str]) -> Table:
     """Returns the table.
 
     Args:
         figures: what each episode or trial measured, by engine and name; NaN where it has none.
+        units: of the task's metrics, by name.
     """
     table = Table()
     table.add_column("")
@@ -26,7 +27,7 @@ def side_by_side(figures: Mapping[str, Mapping[str, Values]]) -> Table:
         cells: list[str] = []
         for measured in figures.values():
             cells += _cells(measured.get(name, np.array([])), several)
-        table.add_row(_named(name), *cells)
+        table.add_row(_named(name, unit(name, units)), *cells)
     return table
 
 
@@ -44,9 +45,8 @@ def _quantiles(values: Values, shares: tuple[float, ...]) -> list[float]:
     return [float(q) for q in np.quantile(known, shares)]
 
 
-def _named(name: str) -> str:
+def _named(name: str, measured: str) -> str:
     """Returns the name by which a gate calls a figure, with its unit if the name lacks it."""
-    measured = unit(name)
     says_unit = name.endswith(("seconds", f"_{measured.replace('/', '_')}"))
     return f"{name} [dim]{measured}[/dim]" if measured and not says_unit else name
 

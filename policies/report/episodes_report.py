@@ -25,11 +25,18 @@ class EpisodesReport:
     Args:
         policy: where it was read from.
         seed: the evaluation's.
+        units: of the task's metrics, by name.
         contract: the policy's, None for a driver that is none.
     """
 
-    def __init__(self, policy: str, seed: int, contract: Contract | None = None) -> None:
-        self._policy, self._seed, self._contract = policy, seed, contract
+    def __init__(
+        self,
+        policy: str,
+        seed: int,
+        units: Mapping[str, str],
+        contract: Contract | None = None,
+    ) -> None:
+        self._policy, self._seed, self._units, self._contract = policy, seed, units, contract
         self._results: list[SuiteResult] = []
         self._films: list[Film] = []
         self._means: dict[str, Mapping[str, float]] = {}
@@ -76,6 +83,7 @@ class EpisodesReport:
         evaluation = EvaluationReport(
             results=tuple(self._results),
             contract=self._contract,
+            units=self._units,
             bounds=gate.judge(self._means) if gate else (),
             films=tuple(self._films),
             goal=self._goal,

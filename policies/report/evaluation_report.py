@@ -20,6 +20,7 @@ class EvaluationReport:
     contract: Contract | None = None  # None for a driver that is no policy
     bounds: tuple[Bound, ...] = ()  # none without a gate
     films: tuple[Film, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)  # of the task's metrics
     goal: str = "completed"  # what a successful trial did, in words
     command: str = ""  # the command line that made it
     replay: Callable[[SuiteResult, TrialResult], str] = SuiteResult.replay

@@ -8,8 +8,9 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def page(report: EvaluationReport) -> str:
     content = _content(report)
     script = _read("page.js")
     text = (
-        _environment()
+        _environment(report.units)
         .get_template("page.html.jinja")
         .render(
             content,
@@ -133,8 +134,11 @@ def _notes(results: Sequence[SuiteResult]) -> list[str]:
     return notes
 
 
-def _environment() -> Environment:
-    """Returns the templates' environment; whatever a template inserts is escaped."""
+def _environment(units: Mapping[str, str]) -> Environment:
+    """Returns the templates' environment; whatever a template inserts is escaped.
+
+    `units` are those of the task's metrics.
+    """
     environment = Environment(
         loader=PackageLoader("policies.report"),
         autoescape=True,
@@ -142,8 +146,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    functions = (number, percent, title, unit, with_unit, engine_name)
+    functions = (number, percent, title, engine_name)
     environment.globals |= {function.__name__: function for function in functions}
+    for function in (unit, with_unit):
+        environment.globals[function.__name__] = partial(function, declared=units)
     environment.globals |= {"xy": _coordinate, "duration": _duration, "data_url": _data_url}
     return environment
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_runtime.errors import UserError
-from edge_runtime.policy.contract import Contract
 from policies.evaluation.gate import Gate
 from policies.evaluation.suite_result import SuiteResult, TrialResult
+from policies.export.policy_file import PolicyFile
 from policies.film.small_film import Film, small_film
 from policies.report.evaluation_report import INTERRUPTED, EvaluationReport
 from policies.report.page import write_report
@@ -21,7 +21,7 @@ TrialFilm = tuple[TrialResult, Path]
 def report_suite(
     path: Path,
     results: Sequence[SuiteResult],
-    contract: Contract,
+    policy: PolicyFile,
     gate: Gate | None = None,
     films: Sequence[TrialFilm] = (),
     no_films: str = "",
@@ -31,7 +31,7 @@ def report_suite(
     Args:
         path: where, ending in .html.
         results: one an engine.
-        contract: the policy's.
+        policy: whose trials they are.
         gate: what is asked for.
         films: of trials, as MP4.
         no_films: why there are no more.
@@ -50,7 +50,8 @@ def report_suite(
         no_films = INTERRUPTED
     evaluation = EvaluationReport(
         results=tuple(results),
-        contract=contract,
+        contract=policy.contract,
+        units=policy.task.metric_units,
         bounds=gate.judge({r.engine: r.summary() for r in results}) if gate else (),
         films=tuple(shown),
         goal=_GOALS.get(results[0].suite if results else "", "completed"),

@@ -39,6 +39,8 @@ class TaskConfig(ABC):
     deployable: ClassVar[bool] = True
     gauntlet: ClassVar[str] = ""
     """The gauntlet its policies can run, by name; "" for none. It may come from any package."""
+    metric_units: ClassVar[Mapping[str, str]] = {}
+    """What the task's metrics are measured in, by name; one without a unit is left out."""
 
     episode_seconds: float = setting(20.0, "Length of an episode.", "s", above=0)
     control_period: float = setting(0.02, "Time between two actions.", "s", above=0)

@@ -15,6 +15,7 @@ import yaml
 
 from policies.evaluation.gate import Gate
 from policies.gauntlet.protocol import find_protocol
+from sim.tasks.walking.config import HumanoidVelocity
 from sim2edge.__main__ import main
 from sim2edge.commands import COMMANDS
 from tests.docs.blocks import PAGES, ROOT, Block, blocks, prose, shrunk
@@ -197,7 +198,7 @@ def workflow(path: Path) -> None:
 
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "gate": Gate.read,
+    "gate": lambda path: Gate.read(path, HumanoidVelocity.metric_units),
     "suite": lambda path: find_protocol(str(path)),
     "parameters": parameters,
     "entry": entry_points,

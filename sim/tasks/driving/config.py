@@ -27,6 +27,11 @@ class VehicleTrack(DrivingSettings):
 
     name: ClassVar[str] = "VehicleTrack"
     gauntlet: ClassVar[str] = "driving"
+    metric_units: ClassVar[Mapping[str, str]] = {
+        "speed": "m/s",
+        "wheel_slip": "m/s",
+        "lap_time": "s",
+    }
 
     @property
     def robot(self) -> SimRobot:

@@ -43,6 +43,16 @@ class WalkingConfig(WalkingSettings):
     """
 
     gauntlet: ClassVar[str] = "walking"
+    metric_units: ClassVar[Mapping[str, str]] = {
+        "velocity_error": "m/s",
+        "velocity_error_instant": "m/s",
+        "forward_bias": "m/s",
+        "yaw_rate_error": "rad/s",
+        "yaw_rate_error_instant": "rad/s",
+        "yaw_rate_bias": "rad/s",
+        "foot_slip": "m/s",
+        "push_speed": "m/s",
+    }
 
     @property
     def ground(self) -> tuple[str, ...]:

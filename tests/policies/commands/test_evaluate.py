@@ -88,14 +88,14 @@ def test_a_gate_may_be_toml(tmp_path: Path) -> None:
     pytest.importorskip("tomllib")
     path = tmp_path / "gate.toml"
     path.write_text("[at_least]\nsurvival = 0.95\n[at_most]\nlap_time = 20\n")
-    gate = Gate.read(path)
+    gate = Gate.read(path, {})
     assert [b.sign for b in gate.judge({"mujoco": {"survival": 1.0}})] == [">=", "<="]
     assert not _missed(gate, survival=0.95, lap_time=20.0)
     assert _missed(gate, survival=0.94, lap_time=20.0)
     assert _missed(gate, survival=1.0, lap_time=float("nan"))
     path.write_text("[at_least\n")
     with pytest.raises(UserError, match=r"gate\.toml"):
-        Gate.read(path)
+        Gate.read(path, {})
 
 
 def _missed(gate: Gate, **means: float) -> bool:

@@ -52,7 +52,7 @@ def test_filming_leaves_the_episodes_as_they_were(env: MeasuredEnv) -> None:
     plain = play(env, lambda _: kick(env), seed=0)
     way = TrajectoryRecorder(env, lambda _: kick(env))
     watched = play(env, way, seed=0)
-    EpisodesReport("p.onnx", 0).add(watched, way, "t")
+    EpisodesReport("p.onnx", 0, {}).add(watched, way, "t")
     assert watched.seconds.tolist() == plain.seconds.tolist()
     assert watched.total_reward.tolist() == plain.total_reward.tolist()
 
@@ -61,7 +61,7 @@ def test_without_graphics_the_report_says_so(
     env: MeasuredEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MUJOCO_GL", "nothing")
-    report, way = EpisodesReport("p.onnx", 0), TrajectoryRecorder(env, lambda _: kick(env))
+    report, way = EpisodesReport("p.onnx", 0, {}), TrajectoryRecorder(env, lambda _: kick(env))
     report.add(play(env, way, seed=0), way, "t")
     read = Reader(report.write(tmp_path / "report.html", None).read_text())
     assert "There are no films: cannot render on this machine" in read.text

@@ -14,6 +14,7 @@ from policies.report.charts import Axis
 from policies.report.evaluation_report import EvaluationReport
 from policies.report.influences import influences
 from policies.report.page import page
+from sim.tasks.walking.config import HumanoidVelocity
 from tests.policies.report.page_reader import Reader, suite
 
 
@@ -132,10 +133,10 @@ def test_the_figures_along_an_axis_differ() -> None:
 
 
 def test_short_times_are_in_milliseconds() -> None:
-    assert with_unit("action_delay_s", 3.32e-05) == "0.0332 ms"
-    assert with_unit("lap_time", 20.0) == "20 s"
-    assert with_unit("lap_time", 0.0) == "0 s"
-    assert with_unit("friction", 0.05) == "0.05"
+    assert with_unit("action_delay_s", 3.32e-05, {}) == "0.0332 ms"
+    assert with_unit("lap_time", 20.0, {"lap_time": "s"}) == "20 s"
+    assert with_unit("lap_time", 0.0, {"lap_time": "s"}) == "0 s"
+    assert with_unit("friction", 0.05, {}) == "0.05"
 
 
 def test_numbers_that_are_none_leave_a_dash(contract: Contract) -> None:
@@ -148,7 +149,7 @@ def test_numbers_that_are_none_leave_a_dash(contract: Contract) -> None:
         pushes=(PushResult(1.0, math.nan, math.nan, False), PushResult(1.0, 0.0, 0.0, False)),
     )
     result = dataclasses.replace(suite(), trials=tuple(trials))
-    text = page(EvaluationReport((result,), contract))
+    text = page(EvaluationReport((result,), contract, units=HumanoidVelocity.metric_units))
     read = Reader(text)
     assert dict(zip(*read.tables["Every trial in MuJoCo"][:2]))["velocity error m/s"] == "–"
     medians = read.tables["Median and spread of every metric, by engine"]

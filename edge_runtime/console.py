@@ -97,6 +97,7 @@ def close_console() -> None:
     sys.stdout.flush()
     output = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(output, _Output) and output.error and output.error.errno not in _GONE:
+        output.error.filename = "standard output"
         raise output.error
 
 

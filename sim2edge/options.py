@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
+import difflib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -17,6 +18,13 @@ from edge_runtime.files import descriptor
 from sim2edge.commands import Subcommand
 
 _EMPTY = "\0"  # stands for an empty path until the option can be named
+# Options of several commands that do the same, and their names elsewhere.
+_SAME = (
+    ("--output", "--out", "--run-dir", "--json", "--report", "-o"),
+    ("--threads", "--processes", "--jobs", "--workers", "-j"),
+    ("--num-envs", "--sims", "--envs"),
+    ("--seconds", "--minutes", "--duration", "--time"),
+)
 CONFIG = "config"  # the option, and the key of a report under which a config stands
 
 
@@ -56,9 +64,11 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
     except SystemExit as exit_:
         if exit_.code in (0, None):  # --help was asked for
             raise
-        reason = _one_line(complaint.getvalue())
-        beside = _beside(reason, (name for name, _ in _leaves(kind, default, "--")))
-        raise UserError(f"{reason}{beside}; see '{program} --help'") from None
+        known = dict(_leaves(kind, default, "--"))
+        short = {"-h", "--help", f"--{CONFIG}", *command.short.values()}
+        unknown = _unknown(options, known, short)
+        reason = _unknown_option(unknown, known) if unknown else _one_line(complaint.getvalue())
+        raise UserError(f"{reason}; see '{program} --help'") from None
     check(config, "--")
     for option, path in _paths(config, "--"):
         if path == Path(_EMPTY):
@@ -112,7 +122,9 @@ def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
             for name, flag in command.short.items():
                 hints[name] = Annotated[hints[name], tyro.conf.arg(aliases=(flag,))]
             for name in command.positional:
-                named = tyro.conf.arg(metavar=name.upper())
+                word = name.upper()
+                several = f"{word} [{word} ...]" if _is_list(hints[name]) else word
+                named = tyro.conf.arg(metavar=several)
                 hints[name] = Annotated[hints[name], tyro.conf.Positional, named]
         for field in dataclasses.fields(kind):
             hint, text = hints[field.name], described(kind, field)
@@ -207,16 +219,49 @@ def _is_number(word: str) -> bool:
     return word[1:2].isdigit() or word[1:2] == "."
 
 
-def _beside(reason: str, known: Iterable[str]) -> str:
-    """Returns the options of the group of an unknown one, where tyro suggests none."""
-    unknown = re.match(r"Unrecognized options: (--[\w.-]+)\.[\w-]", reason)
-    group = unknown[1] if unknown and "(perhaps" not in reason else ""
-    names = [name.removeprefix(f"{group}.") for name in known if name.rpartition(".")[0] == group]
-    return f"; {group} has {', '.join(names)}" if group and names else ""
+def _unknown(options: list[str], known: Mapping[str, Any], short: set[str]) -> str:
+    """Returns the first word that looks like an option and is none; empty without one."""
+    flags = [name for name, hint in known.items() if hint is bool]
+    every = {*known, *short, *(re.sub(r"(\.|^--)(?=[\w-]+$)", r"\1no-", flag) for flag in flags)}
+    for word in options:
+        name = word.partition("=")[0].replace("_", "-")
+        looks_like_one = name.startswith("-") and name.strip("-") and not _is_number(name)
+        if looks_like_one and name not in every:
+            return name
+    return ""
+
+
+def _unknown_option(name: str, known: Mapping[str, Any]) -> str:
+    """Returns a message on an unknown option, with those that may be meant.
+
+    These are, in this order, options of that name within others, shorter and longer ones, names
+    that are spelled alike, and what another command calls so.
+    """
+    last = name.rpartition(".")[2].lstrip("-")
+    within = [each for each in known if each.rpartition(".")[2] == last]
+    shorter = [each for each in known if name.startswith(each)]
+    begins = re.compile(rf"{re.escape(name)}[\w-]*|--[\w.-]+\.{re.escape(name[2:])}[\w-]*")
+    longer = [each for each in known if len(last) > 2 and begins.fullmatch(each)]
+    alike = difflib.get_close_matches(name[:100], known, n=3, cutoff=0.75)
+    same = [
+        each
+        for names in _SAME
+        if name in names or difflib.get_close_matches(name[:100], names[:2], cutoff=0.75)
+        for each in names
+        if known.get(each, bool) is not bool  # --json alone names no file
+    ]
+    found = list(dict.fromkeys([*within, *shorter, *longer, *alike] or same))[:3]
+    if found:
+        return f"unknown option {name} (perhaps {' or '.join(found)})"
+    for group in (name, name.rpartition(".")[0]):
+        names = [each.removeprefix(f"{group}.") for each in known if each.startswith(f"{group}.")]
+        if names:
+            return f"unknown option {name}; {group} has {', '.join(names)}"
+    return f"unknown option {name}"
 
 
 def _one_line(box: str) -> str:
-    """Returns the message of tyro's box, and the names it suggests, in one line.
+    """Returns the message of tyro's box in one line.
 
     The box has a title, a message and hints, parted by rules. Where the terminal knows UTF-8
     the title is part of the frame, else it stands above a rule of its own.
@@ -236,9 +281,4 @@ def _one_line(box: str) -> str:
     missing = re.fullmatch(r"Missing from (.+?): (\S+) (.*?)\.? \(required\)", message)
     if missing:
         message = f"'{missing[1]}' needs {missing[2]}: {missing[3]}"
-    if "Perhaps you meant" not in box:
-        return message
-    suggested = [
-        row.split()[0].strip(",") for part in parts for row in part if row.startswith("--")
-    ]
-    return f"{message} (perhaps {' or '.join(suggested)})"
+    return message

@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import re
+import shutil
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from edge_runtime.observation.terms import TERMS
 from edge_runtime.policy.contract import Actuator, Contract
 from edge_runtime.policy.inference import GOLDEN_TOLERANCE, Policy
 
+_COMMANDS = "by"
 SCHEMA_VERSION = 1  # of the JSON, which grows by new keys alone
 
 
@@ -88,12 +92,26 @@ def _head(policy: Policy) -> list[str]:
         "trained": f"{origin.algorithm or 'unknown algorithm'}, {origin.steps:,} steps in "
         f"{origin.train_seconds:.0f} s, seed {origin.seed}, commit {origin.commit}",
         "on": origin.hardware or "unknown hardware",
-        "by": origin.command or "unknown command",
+        _COMMANDS: origin.command or "unknown command",
         "golden": f"{len(contract.golden_actions)} vectors, off by {policy.golden_error():.1e} "
         f"(allowed {GOLDEN_TOLERANCE:g})",
     }
     facts = {name: plain(value) for name, value in facts.items()}  # a file may forge lines
-    return [plain(policy.source), *(f"  {name:<10} {value}" for name, value in facts.items())]
+    lines = [line for name, value in facts.items() for line in _fact(name, value)]
+    return [plain(policy.source), *lines]
+
+
+def _fact(name: str, value: str) -> list[str]:
+    """Returns a fact in lines that fit the terminal; commands can still be pasted into a shell."""
+    begin, end = f"  {name:<10} ", " \\" if name == _COMMANDS else ""
+    width = shutil.get_terminal_size((100, 24)).columns - len(begin) - len(end)
+    wrapped: list[str] = []
+    for part in re.split(r"(?<= &&) ", value) if end else [value]:
+        *first, last = textwrap.wrap(
+            part, max(width, 40), break_long_words=False, break_on_hyphens=False
+        ) or [""]
+        wrapped += [*(f"{line}{end}" for line in first), last]
+    return [f"{begin if i == 0 else ' ' * len(begin)}{line}" for i, line in enumerate(wrapped)]
 
 
 def _actuator(a: Actuator) -> tuple[str, ...]:

@@ -13,6 +13,10 @@ from edge_runtime.errors import UserError
 from policies.evaluation.quantities import unit
 
 AT_LEAST, AT_MOST = "at_least", "at_most"
+_FORM = (
+    f"a gate has tables [{AT_LEAST}] and [{AT_MOST}] of figures that the evaluation prints, such "
+    "as survival = 0.95"
+)
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,13 @@ class Gate:
         """
         document = read_table(path, "gate")
         unknown = sorted(set(document) - {AT_LEAST, AT_MOST})
-        if unknown or not document:
-            found = f"has '{unknown[0]}'" if unknown else "is empty"
-            raise UserError(f"{path} {found}; a gate has tables [{AT_LEAST}] and [{AT_MOST}]")
+        if unknown:
+            raise UserError(f"{path} has '{unknown[0]}'; {_FORM}")
         for table, given in document.items():
-            if not isinstance(given, dict) or not given:
-                raise UserError(f"{path}: [{table}] must hold thresholds, such as survival = 0.95")
+            if not isinstance(given, dict):
+                raise UserError(f"{path}: [{table}] must hold bounds by name; {_FORM}")
+        if not any(document.values()):
+            raise UserError(f"{path} has no bounds, so nothing could fail; {_FORM}")
         bounds = {
             table: {
                 name: _bound(bound, f"{path}: {table}.{name}", unit(name, units))

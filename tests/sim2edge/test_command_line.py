@@ -86,6 +86,48 @@ def test_unknown_flag_is_one_line(name: str, capsys: pytest.CaptureFixture[str])
     assert f"sim2edge {name} --help" in line
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("train HumanoidVelocity --out x", "--run-dir"),
+        ("train HumanoidVelocity --horizon 8", "--ppo.horizon"),
+        ("train HumanoidVelocity --task.gait-step 8", "--task.gait-steps"),
+        ("eval p.onnx --out x", "--json or --report"),
+        ("eval p.onnx --episode 3", "--episodes"),
+        ("render p.onnx --out x.mp4", "--output"),
+        ("render --outptu=x.mp4 p.onnx", "--output"),
+        ("export run --out x", "--output"),
+        ("urdf --outt x humanoid", "--output"),
+        ("fuse log --output x", "--out"),
+        ("demo -o x", "--out"),
+        ("run p.onnx --output x", "--report"),
+        ("run p.onnx --log_file x", "--log"),
+        ("inspect p.onnx --jsn", "--json"),
+    ],
+)
+def test_a_mistyped_option_is_named_with_what_is_meant(
+    words: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert front_door.main(words.split()) == 2
+    line = capsys.readouterr().err
+    wrong = next(w for w in words.split() if w.startswith("-")).partition("=")[0]
+    option = wrong.replace("_", "-")
+    assert f"unknown option {option} (perhaps {meant}); see" in line
+    assert line.count("\n") == 1
+
+
+def test_no_option_is_suggested_where_none_is_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    assert front_door.main(["inspect", "p.onnx", "--out", "x"]) == 2  # --json names no file
+    assert "unknown option --out; see" in capsys.readouterr().err
+
+
+def test_the_help_shows_that_several_policies_may_be_filmed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert front_door.main(["render", "--help"]) == 0
+    assert "POLICY [POLICY ...]" in capsys.readouterr().out.splitlines()[0]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_shows_the_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert front_door.main([name, "--help"]) == 0
@@ -207,7 +249,7 @@ def test_options_reach_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
         (("it", "--cuont", "5"), "perhaps --count"),
         (("it", "that"), "that"),
         ((), "'sim2edge sample' needs THING: What to do it to; see"),
-        (("it", "--inner.batch-size", "5"), "--inner.batch-size, 5; --inner has width, depth; see"),
+        (("it", "--inner.batch-size", "5"), "--inner.batch-size; --inner has width, depth; see"),
     ],
 )
 def test_bad_options_are_one_line(

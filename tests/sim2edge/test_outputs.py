@@ -106,7 +106,7 @@ def test_every_stdout(name: str, where: str, tmp_path: Path) -> None:
     if name == "run":  # nothing that is printed matters more than the robot
         assert (tmp_path / "out" / "report.json").exists()
     if where == "full" and name != "refusal":
-        assert "No space left on device" in done.stderr
+        assert "sim2edge: standard output: No space left on device; make room" in done.stderr
 
 
 def test_nothing_can_be_written(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import rclpy
 from lifecycle_msgs.srv import ChangeState, GetState
 from ros_nodes.faults import child
 
+from sim2edge_ros.commands.commanders import Claim, CommandedError
 from sim2edge_ros.node_process import split_name
 from sim2edge_ros.processes.up import default_parameters
 from sim2edge_ros.settings.robot_file import default_policy
@@ -76,7 +77,7 @@ def test_every_transition_from_every_state_that_needs_no_robot(operator: Operato
                 assert not operator.change(transition), (state, transition)
                 assert operator.state == state
             if state == "inactive":
-                assert "not activated: imu/data: nothing was received" in graph.output
+                graph.until("not activated: imu/data: nothing was received")
             onward = "configure" if state == "unconfigured" else "cleanup"
             assert operator.change(onward)
             assert operator.state == LEADS[state, onward]
@@ -210,6 +211,22 @@ def test_a_loaded_policy_is_reported_at_once(car: tuple[Operator, Graph], tmp_pa
     operator.until(lambda: reported() == str(other), "it is published", patience=2.0)
     assert operator.ask("roll_back").success
     operator.until(lambda: reported() != str(other), "it is published", patience=2.0)
+
+
+@pytest.mark.slow
+def test_another_node_of_this_machine_is_known_before_dds_finds_it(
+    car: tuple[Operator, Graph],
+) -> None:
+    operator, graph = car
+    assert operator.change("deactivate")
+    claim = Claim(operator.node)  # as a node that is not discovered yet
+    assert not operator.change("activate")
+    graph.until("not activated: another node on this machine commands this robot already")
+    claim.close()
+    assert operator.change("activate")
+    with pytest.raises(CommandedError):
+        Claim(operator.node)
+    operator.until(lambda: operator.speed > 3.0, "the car drives")
 
 
 @pytest.mark.slow

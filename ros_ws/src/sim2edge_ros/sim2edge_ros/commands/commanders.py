@@ -1,12 +1,21 @@
 """Finds the nodes that command a robot: two would fight over it."""
 
+import hashlib
+import os
+import socket
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from rclpy.node import Node
 
+from edge_runtime.errors import UserError
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.publishers import publishers
+
+
+class CommandedError(UserError):
+    """Reports that another node commands the robot already."""
 
 
 class Commander(NamedTuple):
@@ -32,3 +41,37 @@ def commanders(node: Node, own: Mapping[str, bytes] | None = None) -> list[Comma
         for each, name in publishers(node, topic).items()
         if each not in mine
     ]
+
+
+class Claim:
+    """Holds the sole right of this machine's nodes to command a robot, until it is closed.
+
+    DDS may take seconds to discover another node on a loaded machine, and the kernel knows of it at
+    once. What is held are addresses of sockets without files, one for each topic of commands in a
+    domain, which end with the process; containers that share no network share no claims.
+
+    Args:
+        node: its domain, namespace and remappings name the topics.
+
+    Raises:
+        CommandedError: another node of this machine holds one.
+    """
+
+    def __init__(self, node: Node) -> None:
+        with ExitStack() as stack:
+            # Nodes that cannot discover each other may live side by side.
+            alone = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() == "OFF"
+            for topic in () if alone else topics.COMMANDING:
+                name = f"{node.context.get_domain_id()} {node.resolve_topic_name(topic)}"
+                held = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+                try:
+                    held.bind(f"\0sim2edge {hashlib.sha256(name.encode()).hexdigest()}")
+                except OSError:
+                    raise CommandedError(
+                        "another node on this machine commands this robot already"
+                    ) from None
+            self._held = stack.pop_all()
+
+    def close(self) -> None:
+        """Lets another node command the robot."""
+        self._held.close()

@@ -29,7 +29,7 @@ from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
 from sim2edge_ros.commands.actuation import CommandPublisher
 from sim2edge_ros.commands.cmd_vel import CmdVel
-from sim2edge_ros.commands.commanders import commanders
+from sim2edge_ros.commands.commanders import Claim, CommandedError, commanders
 from sim2edge_ros.edge.odometry import OdometryPublisher
 from sim2edge_ros.messages.publisher_thread import PublisherThread
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
@@ -124,6 +124,7 @@ class Drive:
         self._commands: CommandPublisher | None = None
         self._odometry: OdometryPublisher | None = None
         self._publisher_thread: PublisherThread | None = None
+        self._claim: Claim | None = None  # while this node commands the robot
         self._began = 0.0  # monotonic time of the start, s
         self._silent = False  # whether commands are withheld, because another node sends some
         self.active = False
@@ -150,10 +151,14 @@ class Drive:
         """Commands the robot from its next sample on.
 
         Raises:
+            CommandedError: another node commands the robot already.
             UserError: a sensor is missing, or no new sample arrives.
         """
+        self._refuse_others()
         self._check_sensors()
         with self._changing:
+            self._refuse_others()  # who was discovered with the sensors
+            self._claim = Claim(self._node)
             commands, odometry = self._make_publishers()
         self._wait_for_the_robot(commands)
         with self._changing:
@@ -243,6 +248,7 @@ class Drive:
                 if publisher is not None:
                     publisher.close()
             self._commands = self._odometry = self._publisher_thread = None
+            self._release()
             self.active = False
         return error
 
@@ -250,6 +256,7 @@ class Drive:
         """Closes topics and estimator; call `stop` first."""
         with self._changing:
             self._closed = True
+            self._release()
             self._resources.close()
 
     def last_estimate(self) -> Estimate | None:
@@ -383,6 +390,17 @@ class Drive:
         self.others = sorted({f"{other.name} ({other.topic})" for other in found})
         self._is_later = any(o.id < own[o.topic] for o in found if o.topic in own)
         self._met = min(self._met, time.monotonic()) if found else math.inf
+
+    def _refuse_others(self) -> None:
+        """Raises a CommandedError with the names of the nodes that command the robot."""
+        self._find_others()
+        if self.others:
+            raise CommandedError(f"{', '.join(self.others)} commands this robot already")
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._claim.close()
+        self._claim = None
 
     def _wait_for_the_robot(self, commands: CommandPublisher) -> None:
         """Waits until the robot receives commands, so that the first are not lost, for a second."""

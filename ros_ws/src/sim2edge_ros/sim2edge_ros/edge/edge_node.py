@@ -26,7 +26,7 @@ from rclpy.parameter import Parameter
 from edge_runtime.errors import UserError
 from edge_runtime.report.run_report import reason
 from edge_runtime.safety.rules import Reaction
-from sim2edge_ros.commands.commanders import commanders
+from sim2edge_ros.commands.commanders import CommandedError, commanders
 from sim2edge_ros.edge.diagnostics import Diagnostics
 from sim2edge_ros.edge.drive import Drive
 from sim2edge_ros.edge.policy_services import PolicyServices
@@ -49,6 +49,8 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 FAILED = TransitionCallbackReturn.ERROR
 NAME = "edge_node"
 _DISCOVERY = 1.5  # s in which other nodes are discovered
+_SETTLED = 0.3  # s without a change of the graph of a new node, after which it is known
+_PATIENCE = 3.0  # s, for which a graph that goes on changing is waited for
 _GONE = 10.0  # s after its start during which a node waits for another to end
 _ANY_TIME = ("candidate",)  # parameters that may be set at any time
 _TIME = "use_sim_time"  # rclpy's parameter, for each node of the process
@@ -135,17 +137,15 @@ class EdgeNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts to drive the robot, unless another node commands it already."""
         assert self._drive is not None
-        time.sleep(max(0.0, _DISCOVERY - (time.monotonic() - self._born)))
+        self._wait_for_discovery()
         try:
-            others = sorted({f"{other.name} ({other.topic})" for other in commanders(self)})
-            if others:
+            self._drive.start()
+        except UserError as error:
+            if isinstance(error, CommandedError):
                 # A node that was killed stays visible for a while. The node that was there first is
                 # to stay, and when a person takes it down, no other may drive the robot in its
                 # place.
                 self._by_itself &= time.monotonic() - self._born < _GONE
-                raise UserError(f"{', '.join(others)} commands this robot already")
-            self._drive.start()
-        except UserError as error:
             self.status.report(WARN, f"not activated: {error}")
             return FAILURE
         self._reported = Reaction.NONE, ""
@@ -266,6 +266,20 @@ class EdgeNode(LifecycleNode):
         self._diagnostics_topic.publish(message)
 
     # -- parts -----------------------------------------------------------------------------
+
+    def _wait_for_discovery(self) -> None:
+        """Waits until a new node knows the graph, which then changes no longer; a loaded machine
+        takes its time."""
+        seen, now, soonest = None, time.monotonic(), self._born + _DISCOVERY
+        since, until = now, max(now, soonest) + _PATIENCE
+        if now > self._born + _GONE:
+            return
+        while now < until and (now < soonest or now < since + _SETTLED):
+            graph = sorted(self.get_node_names_and_namespaces()), commanders(self)
+            if graph != seen:
+                seen, since = graph, now
+            time.sleep(0.02)
+            now = time.monotonic()
 
     @property
     def label(self) -> str:

@@ -104,18 +104,26 @@ def test_the_ros_package_needs_the_edge_runtime_and_what_it_declares_to_ros() ->
     assert not offences
 
 
-@pytest.mark.parametrize("module", EDGE_MODULES)
-def test_a_robot_needs_neither_simulator_nor_trainer(module: str) -> None:
-    """Each module of the runtime imports with everything else made unimportable."""
-    program = f"""
-import sys
-blocked = {BLOCKED!r}
+ALONE = f"""
+import importlib, sys, traceback
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in blocked:
+        if name.partition('.')[0] in {BLOCKED!r}:
             raise ModuleNotFoundError(f'{{name}} is not on a robot', name=name)
 sys.meta_path.insert(0, Absent())
-import {module}
+for module in {EDGE_MODULES!r}:
+    for name in list(sys.modules):
+        if name.partition('.')[0] == 'edge_runtime':  # each is imported as if it were the first
+            del sys.modules[name]
+    try:
+        importlib.import_module(module)
+    except Exception:
+        print(module, traceback.format_exc())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+
+
+def test_a_robot_needs_neither_simulator_nor_trainer() -> None:
+    """Each module of the runtime imports with everything else made unimportable."""
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(EDGE_MODULES) > 50

@@ -128,7 +128,18 @@ def test_stops_the_loop_when_the_robot_dies(policy: Path, tmp_path: Path) -> Non
     assert "seconds without a new sample" in output
 
 
-def test_refuses_in_one_line(policy: Path, tmp_path: Path) -> None:
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What the command says in one line, in this process; it leaves no shared memory behind."""
+    assert main([str(word) for word in arguments]) == 2
+    assert not list(segment_path("").parent.glob(f"sim2edge-run-{os.getpid()}-*"))
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1, errors
+    return errors
+
+
+def test_refuses_in_one_line(
+    policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     cut = tmp_path / "cut.onnx"
     cut.write_bytes(policy.read_bytes()[:-100])
     stranger = tmp_path / "leg.onnx"
@@ -146,26 +157,28 @@ def test_refuses_in_one_line(policy: Path, tmp_path: Path) -> None:
         (("run", policy, "--command", "1"), "--command has 1 numbers, the policy takes 3"),
         (("run", policy, "--command", "9", "0", "0"), "forward is 9 m/s; it must be from"),
     ):
-        run = sim2edge(*arguments)
-        assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
-        assert problem in run.stderr
+        assert problem in refused(capsys, *arguments)
 
 
-def test_a_file_that_cannot_be_written_is_one_line(policy: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_one_line(
+    policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Before anything moves."""
     arguments = ("run", policy, "--seconds", 0.2, "--report", tmp_path / "out")
-    run = sim2edge(*arguments, "--record", "/dev/null/motion.npz")
-    assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
-    assert "cannot write /dev/null/motion.npz: Not a directory" in run.stderr
+    said = refused(capsys, *arguments, "--record", "/dev/null/motion.npz")
+    assert "cannot write /dev/null/motion.npz: Not a directory" in said
     assert not (tmp_path / "out" / "report.json").exists()
 
 
-def test_inspect_shows_what_a_policy_needs(policy: Path, humanoid: Contract) -> None:
-    run = sim2edge("inspect", policy)
-    assert run.returncode == 0
+def test_inspect_shows_what_a_policy_needs(
+    policy: Path, humanoid: Contract, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(policy)]) == 0
+    shown = capsys.readouterr().out
     for name in (*humanoid.joint_names, "projected_gravity", "HumanoidVelocity", "50 Hz"):
-        assert name in run.stdout
-    document = json.loads(sim2edge("inspect", policy, "--json").stdout)
+        assert name in shown
+    assert main(["inspect", str(policy), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
     assert document["golden_error"] <= 1e-5
     assert [a["name"] for a in document["actuators"]] == list(humanoid.joint_names)
 

@@ -35,7 +35,8 @@ def short(run_dir: Path, task: str = "HumanoidVelocity", **changes: object) -> T
         actor_layers=(16, 16),
         critic_layers=(16, 16),
     )
-    fields = {"ppo": ppo, "sac": sac, "num_envs": ENVS, "steps": 2 * ITERATION, "threads": 1}
+    fields = {"ppo": ppo, "sac": sac, "num_envs": ENVS, "steps": 2 * ITERATION}
+    fields |= {"threads": 1, "learning_threads": 1}  # two that wait for each other are slow
     return dataclasses.replace(base, **{**fields, "run_dir": run_dir, **changes})
 
 

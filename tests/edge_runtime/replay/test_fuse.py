@@ -24,6 +24,7 @@ from edge_runtime.replay.fuse import FuseConfig
 from edge_runtime.replay.readers.estimator_log import write_estimator_log
 from edge_runtime.replay.readers.formats import read_log
 from edge_runtime.replay.replay_log import make_estimator, replay_log
+from sim2edge.__main__ import main
 from tests.edge_runtime.fusion.recordings import recordings, turning_log
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
@@ -97,19 +98,23 @@ def test_without_matplotlib_there_is_no_picture_but_all_else(
         ((), "log"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: tuple[str, ...], said: str) -> None:
-    done = sim2edge(*arguments)
-    assert done.returncode == 2
-    assert said in done.stderr.lower()
-    assert done.stderr.count("\n") == 1
+def test_a_mistake_is_one_line(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fuse", *arguments]) == 2
+    errors = capsys.readouterr().err
+    assert said in errors.lower()
+    assert errors.count("\n") == 1
 
 
-def test_an_unfit_estimator_is_one_line(log: Path, tmp_path: Path) -> None:
+def test_an_unfit_estimator_is_one_line(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for estimator, said in (("magic", "unknown estimator"), ("legged", "has no feet")):
-        done = sim2edge(log, "--estimator", estimator, "--out", tmp_path)
-        assert done.returncode == 2
-        assert said in done.stderr
-        assert done.stderr.count("\n") == 1
+        assert main(["fuse", str(log), "--estimator", estimator, "--out", str(tmp_path)]) == 2
+        errors = capsys.readouterr().err
+        assert said in errors
+        assert errors.count("\n") == 1
 
 
 def test_an_estimator_without_health_is_not_called_good(

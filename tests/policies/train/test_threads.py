@@ -10,15 +10,21 @@ from typing import Any
 import pytest
 import torch
 
+from policies.commands import train
+from sim2edge.__main__ import main as sim2edge
+from tests.policies.conftest import ITERATION, short
+
 CORES = sorted(os.sched_getaffinity(0))
 SIZE = ("--steps", "4096", "--num-envs", "64", "--ppo.horizon", "32", "--ppo.epochs", "2")
 SIZE += ("--sac.learning-starts", "2048", "--sac.gradient-steps", "1")
 
 
 def command(cores: list[int], *words: str) -> None:
-    """Runs sim2edge in a process that sees these cores alone."""
+    """Runs sim2edge in a process that sees these cores alone, and chooses its threads itself."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     done = subprocess.run(
         [sys.executable, "-m", "sim2edge", *words],
+        env=environment,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
         capture_output=True,
         text=True,
@@ -69,10 +75,14 @@ def test_an_evaluation_gives_the_same_bits_on_one_core_and_on_two(tmp_path: Path
     assert found[0] == found[1]
 
 
-def test_a_run_is_resumed_with_its_threads_for_learning(tmp_path: Path) -> None:
-    words = ("train", "VehicleTrack", *SIZE, "--steps", "2048", "--run-dir", str(tmp_path / "run"))
-    command(CORES, *words, "--learning-threads", "1")
-    resumed = ("train", "--resume", str(tmp_path / "run"), "--steps", "4096")
-    command(CORES, *resumed, "--threads", "1")
-    with pytest.raises(AssertionError, match="another --learning-threads"):
-        command(CORES, *resumed, "--learning-threads", "2")
+def test_a_run_is_resumed_with_its_threads_for_learning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert train.main(short(run, "VehicleTrack")) == 0
+    resumed = ["train", "--resume", str(run), "--steps", str(3 * ITERATION), "--threads"]
+    assert sim2edge([*resumed, "2"]) == 0
+    record = json.loads((run / "run.json").read_text())
+    assert record["threads"] == {"physics": 2, "learning": 1}
+    assert sim2edge([*resumed, "1", "--learning-threads", "2"]) == 2
+    assert "another --learning-threads" in capsys.readouterr().err

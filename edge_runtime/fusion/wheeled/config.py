@@ -111,7 +111,8 @@ class WheeledConfig:
     """Time for which errors of the GNSS velocity persist; Doppler's are white from fix to fix."""
     delay_std: float = setting(0.0, unit="s", at_least=0)
     """Standard deviation of the stamps of fixes, where the receiver's latency is only about
-    known. It is learned in turns: on a straight road nothing shows it."""
+    known. It is learned as the car sets out, stops and turns: at one speed on a straight road
+    nothing shows it."""
     heading_speed: float = setting(1.5, unit="m/s", at_least=0)
     """Speed above which the course gives the heading and the steering the yaw rate."""
     heading_distance: float = setting(10.0, unit="m", at_least=0)

@@ -75,7 +75,7 @@ def roll(x: Record, cov: Float, event: Record, c: Record) -> bool:
     reversed = witness and stamp - x["wheels"]["refused"] > 2.0 * c["patience"]
     if reversed:
         x["heading_known"] = 0.0  # it may go backwards where GNSS was taken to say forwards
-        x["anchor"][0] = math.nan
+        x["anchor"][0] = x["pivot"][0] = math.nan
     if alone or reversed or (both and not math.isnan(x["fix_velocity"]["refused"])):
         wide = 0.0
         for i in range(count):

@@ -230,7 +230,7 @@ class WheeledFilter:
         x["attitude"] = matrix_to_quaternion(tilt)
         x["wheel_scale"] = 1.0
         x["gyro"], x["accel"] = imu.gyro, imu.accel
-        for name in (*TIMES, "anchor"):
+        for name in (*TIMES, "anchor", "pivot"):
             _add(x, name, math.nan)
         x["begun"] = imu.stamp
         std[D.angle : D.velocity] = tilt_std, tilt_std, 1e-6

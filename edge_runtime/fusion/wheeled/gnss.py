@@ -18,7 +18,9 @@ from edge_runtime.fusion.wheeled.equations import (
 from edge_runtime.fusion.wheeled.state import GATE_3, D
 from edge_runtime.signals import Float
 
-TELLING = 1.0  # m/s^2 to the side, which shows the delay of a fix
+LAGGING = 1.0  # m/s^2 of speeding up or braking, which a receiver's own filter follows late
+FRESH = 1.0  # s for which wheels that were believed say how far the car has gone
+DEPARTED, UNDECIDED = 0.1, 3.0  # m from a fix: it no longer stands; its heading should be known
 PATIENT_START = 0.5  # s to wait for wheels before GNSS alone gives the heading
 
 
@@ -80,7 +82,7 @@ def gnss_velocity(x: Record, cov: Float, event: Record, swing: Float, c: Record)
     verdict = gated(x, cov, known, rows, residual, np.full(3, std), np.full(3, slow), gate)
     if remember(x["fix_velocity"], verdict, stamp, c["patience"]):
         x["heading_known"] = 0.0  # it goes another way than estimated: start over
-        x["anchor"][0] = math.nan
+        x["anchor"][0] = x["pivot"][0] = math.nan
     return verdict == TAKEN
 
 
@@ -101,12 +103,11 @@ def gnss_position(
         )
         residual[i] = event["position"][i] - predicted
         std[i] = max(event["std"][i], c["fix_std"])
-    # A fix that is late looks like one from elsewhere until the car turns. Speeding up and braking
-    # would show the delay too, but a receiver's own filter then lags in the same way.
+    # Speeding up and braking show the delay, but a receiver's own filter then lags in the same way.
     vx, vy = x["velocity"][0], x["velocity"][1]
-    across = abs(vx * x["push"][1] - vy * x["push"][0])
-    turns = across > TELLING * math.sqrt(vx * vx + vy * vy)
-    known, gate = everything() if turns else delay_known(cov), c["gate"] * GATE_3
+    ahead = abs(vx * x["push"][0] + vy * x["push"][1])
+    lags = ahead > LAGGING * math.sqrt(vx * vx + vy * vy)
+    known, gate = delay_known(cov) if lags else everything(), c["gate"] * GATE_3
     verdict = gated(x, cov, known, rows, residual, std, std * std, gate)
     if remember(x["fix"], verdict, event["stamp"], c["patience"]):
         for i in range(3):  # so that the next one is believed
@@ -152,7 +153,8 @@ def find_heading(x: Record, cov: Float, event: Record, arm: Float, swing: Float,
     """Turns the state about the vertical so that the car moves in the direction that GNSS shows.
 
     The direction is that of the velocity, or of the way between two fixes without one. Until then
-    the position follows the fixes, and the velocity is right in the body's frame alone.
+    the position follows the fixes, and the velocity is right in the body's frame alone. The first
+    metres are gone from the last fix at rest, which no delay moves.
     """
     east, north = event["position"][0], event["position"][1]
     fixed = not (math.isnan(east) or math.isnan(north))
@@ -160,6 +162,10 @@ def find_heading(x: Record, cov: Float, event: Record, arm: Float, swing: Float,
     forward = quaternion_to_matrix(x["attitude"])[:, 0]
     own_x, own_y = x["velocity"][0] + swing[0], x["velocity"][1] + swing[1]
     found, course, course_std = False, 0.0, 0.0
+    gone = math.hypot(  # since the last fix that gave the position; NaN before the first
+        x["position"][0] + arm[0] - x["pivot"][0], x["position"][1] + arm[1] - x["pivot"][1]
+    )
+    rolls = event["stamp"] - x["wheels"]["believed"] < FRESH
     by_way = math.hypot(x["velocity"][0], x["velocity"][1]) > 0.5  # m/s; else it has no course
     if speed > max(c["heading_speed"], 5.0 * event["velocity_std"]):  # False for NaN
         if math.hypot(own_x, own_y) < 0.5 * speed:
@@ -174,24 +180,22 @@ def find_heading(x: Record, cov: Float, event: Record, arm: Float, swing: Float,
         if math.isnan(x["anchor"][0]):
             x["anchor"][0], x["anchor"][1] = east, north
             x["departure"][0], x["departure"][1] = x["position"][0], x["position"][1]
-        gone_x, gone_y = east - x["anchor"][0], north - x["anchor"][1]
-        gone = math.hypot(gone_x, gone_y)
+        way_x, way_y = east - x["anchor"][0], north - x["anchor"][1]
+        way = math.hypot(way_x, way_y)
         own_x, own_y = x["position"][0] - x["departure"][0], x["position"][1] - x["departure"][1]
-        if gone > c["heading_distance"]:
-            if not 0.5 < math.hypot(own_x, own_y) / gone < 2.0:
+        if way > c["heading_distance"]:
+            if not 0.5 < math.hypot(own_x, own_y) / way < 2.0:
                 own_x, own_y = forward[0], forward[1]
                 by_way = False
-            course = math.atan2(gone_y, gone_x) - math.atan2(own_y, own_x)
-            course_std = 1.5 * max(event["std"][0], c["fix_std"]) / gone
+            course = math.atan2(way_y, way_x) - math.atan2(own_y, own_x)
+            course_std = 1.5 * max(event["std"][0], c["fix_std"]) / way
             found = True
     if found:
         turn_world(x, cov, course, course_std, by_way)
         if not math.isnan(speed):
             for i in range(2):
                 x["velocity"][i] = event["velocity"][i]
-                for k in range(D.size):
-                    cov[D.velocity + i, k] = 0.0
-                    cov[k, D.velocity + i] = 0.0
+                forget(cov, D.velocity + i)
                 cov[D.velocity + i, D.velocity + i] = (
                     event["velocity_std"] ** 2 + (0.2 * swing[i]) ** 2
                 )
@@ -199,7 +203,11 @@ def find_heading(x: Record, cov: Float, event: Record, arm: Float, swing: Float,
             x["fix_velocity"]["believed"] = event["stamp"]
         x["heading_known"] = 1.0
         arm = turn_about_vertical(arm, course)
-    if fixed:
+        if by_way and rolls and fixed and gone < c["heading_distance"]:
+            turn_position(x, cov, course, course_std * gone, c)
+            if gnss_position(x, cov, event, arm, turn_about_vertical(swing, course), c):
+                return True
+    if fixed and not (rolls and not found and DEPARTED < gone < UNDECIDED):
         set_position(x, cov, event, arm, c)
     return found or fixed
 
@@ -261,27 +269,55 @@ def turn_world(x: Record, cov: Float, angle: float, std: float, by_way: bool) ->
 
 
 @compiled
+def turn_position(x: Record, cov: Float, angle: float, std: float, c: Record) -> None:
+    """Turns the way since the last fix that gave the position, to `std` m, about that fix."""
+    gone = np.zeros(3)
+    gone[:2] = x["position"][:2] - x["pivot"]
+    gone = turn_about_vertical(gone, angle)
+    slow, lever = c["wander_std"] ** 2, c["antenna"][0] ** 2 + c["antenna"][1] ** 2
+    grown = max(cov[D.position, D.position], cov[D.position + 1, D.position + 1])
+    for i in range(2):
+        x["departure"][i] += x["pivot"][i] + gone[i] - x["position"][i]
+        x["position"][i] = x["pivot"][i] + gone[i]
+        late = cov[D.position + i, D.delay]
+        forget(cov, D.position + i)
+        cov[D.position + i, D.position + i] = grown - lever + std * std
+        cov[D.position + i, D.wander + i] = cov[D.wander + i, D.position + i] = -slow
+        cov[D.position + i, D.delay] = cov[D.delay, D.position + i] = late
+
+
+@compiled
+def forget(cov: Float, i: int) -> None:
+    """Makes an error independent of all others, and leaves it no variance."""
+    for k in range(D.size):
+        cov[i, k] = cov[k, i] = 0.0
+
+
+@compiled
 def set_position(x: Record, cov: Float, event: Record, arm: Float, c: Record) -> None:
-    """Takes the position from a fix, its slow error included."""
+    """Takes the position from a fix, its slow error and its delay included."""
     for i in range(3):
         measured = event["position"][i]
         if math.isnan(measured):
             continue
-        moved = measured - arm[i] - x["position"][i]
+        speed = event["velocity"][i]
+        if math.isnan(speed):
+            speed = x["velocity"][i] * x["heading_known"]
+        ahead = measured + x["delay"] * speed
+        moved = ahead - arm[i] - x["position"][i]
         x["position"][i] += moved
         if i < 2:
             x["departure"][i] += moved  # so that the way gone since stays what it was
+            x["pivot"][i] = ahead
         x["wander"][i] = 0.0
-        for k in range(D.size):
-            cov[D.position + i, k] = 0.0
-            cov[k, D.position + i] = 0.0
-            cov[D.wander + i, k] = 0.0
-            cov[k, D.wander + i] = 0.0
+        forget(cov, D.position + i)
+        forget(cov, D.wander + i)
         slow = c["wander_std"] * c["wander_std"]
         std = max(event["std"][i], c["fix_std"])
         lever = c["antenna"][0] ** 2 + c["antenna"][1] ** 2 if x["heading_known"] == 0.0 else 0.0
-        late = math.sqrt(cov[D.delay, D.delay]) * x["velocity"][i]
-        cov[D.position + i, D.position + i] = slow + std * std + lever + late * late
+        late = cov[D.delay, D.delay] * speed  # the position errs with the delay
+        cov[D.position + i, D.position + i] = slow + std * std + lever + late * speed
+        cov[D.position + i, D.delay] = cov[D.delay, D.position + i] = late
         cov[D.wander + i, D.wander + i] = slow
         cov[D.position + i, D.wander + i] = -slow
         cov[D.wander + i, D.position + i] = -slow

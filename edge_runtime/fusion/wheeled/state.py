@@ -82,6 +82,7 @@ STATE = np.dtype(
         ("motion_seen", "f8"),  # s, the last displacement; NaN before the first
         ("anchor", "f8", (2,)),  # m, a fix while the heading was not known, or NaN
         ("departure", "f8", (2,)),  # m, the own position then
+        ("pivot", "f8", (2,)),  # m, the last fix that gave the position, or NaN
         ("begun", "f8"),  # s
     ]
 )

@@ -10,6 +10,7 @@ bearing deg, stamped when it arrived; `ref_pos_ecef`, `ref_vel_ecef` and `ref_qu
 reference of the IMU's frame.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ STEERING_RATIO = 16.0  # steering wheel over front wheels, of the recorded car; 
 GNSS_LATENCY = 0.085  # s from a fix to its arrival; u-blox M8 at 10 Hz need 0.05 to 0.12
 HORIZONTAL_STD, VERTICAL_STD = 0.2, 0.4  # m, of a fix against the next
 VELOCITY_STD = 0.1  # m/s; by the data sheet, half of them within 0.05
+_CLOCK_STEP, _CLOCK_SET = 0.05, 10  # s; fixes in a row. Their ways differ by 0.06 at most
 _FLIP = np.array([1.0, -1.0, -1.0])  # forward-right-down to forward-left-up
 
 RAV4 = WheeledConfig(
@@ -146,12 +148,13 @@ def _wheels(data: dict[str, Float]) -> Timed:
 def _gnss(data: dict[str, Float], origin: Float, to_enu: Float) -> Timed:
     """Returns fixes, stamped by the receiver's clock, which does not jitter as the bus does.
 
-    Its offset to the log's clock is the shortest way that any fix so far has taken.
+    Its offset to the log's clock is the shortest way that any fix so far has taken, until the
+    receiver sets its clock: `_CLOCK_SET` fixes in a row take longer by `_CLOCK_STEP`.
     """
     latitude, longitude, speed, utc, altitude, bearing = data["gnss"].T
     arrivals = data["gnss_t"]
     clock = utc / 1e3
-    offset = np.fmin.accumulate(arrivals - clock)  # a fix without time leaves it as it is
+    offset = _shortest_lately(arrivals - clock)
     stamps = np.fmin(clock + offset, arrivals) - GNSS_LATENCY
     position = (earth_centred(latitude, longitude, altitude) - origin) @ to_enu.T
     course = np.radians(bearing)
@@ -163,6 +166,17 @@ def _gnss(data: dict[str, Float], origin: Float, to_enu: Float) -> Timed:
         (float(arrival), GnssFix(float(t), p, std, v, VELOCITY_STD))
         for arrival, t, p, v in zip(arrivals, stamps, position, velocity)
     ]
+
+
+def _shortest_lately(ways: Float) -> Float:
+    """Returns the shortest way so far, (K,) s; a fix without time, NaN, leaves it as it is."""
+    shortest, found, longer = math.nan, np.empty_like(ways), 0
+    for k, way in enumerate(ways.tolist()):
+        longer = longer + 1 if way > shortest + _CLOCK_STEP else 0
+        if longer == _CLOCK_SET:
+            shortest, longer = float(np.nanmin(ways[k + 1 - _CLOCK_SET : k + 1])), 0
+        shortest = found[k] = float(np.fmin(shortest, way))
+    return found
 
 
 def _reference(data: dict[str, Float], origin: Float, to_enu: Float) -> Reference | None:

@@ -1,6 +1,5 @@
 """Where nothing is better than wheels and gyroscope, a car is as well known as they know it."""
 
-import dataclasses
 import math
 from dataclasses import replace
 
@@ -22,7 +21,7 @@ from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.filter import WheeledFilter
 from edge_runtime.fusion.wheeled.presets import differential_drive, skid_steer
 from edge_runtime.fusion.wheeled.steps import yaw
-from tests.edge_runtime.fusion.drive import CAR, Drive, drive, feed, truth_at
+from tests.edge_runtime.fusion.drive import CAR, drive, feed, truth_at
 
 INDOORS = Rover(seconds=60.0)
 OUTDOORS = Rover(
@@ -139,22 +138,3 @@ def test_gnss_moves_the_estimate_and_not_the_odometry() -> None:
     _, _, end = truth_at(driven.truth, car.estimate.stamp)
     way = np.linalg.norm(car.estimate.odometry.position[:2])
     assert way == pytest.approx(np.linalg.norm((end - start)[:2]), rel=0.05)
-
-
-def test_the_delay_of_fixes_is_learned_in_turns_and_never_on_a_straight_road() -> None:
-    config = dataclasses.replace(CAR, delay_std=0.05)
-
-    def learned(late: float, driven: Drive) -> float:
-        given = [
-            m._replace(stamp=m.stamp + late) if isinstance(m, GnssFix) else m
-            for m in driven.measurements
-        ]
-        car = WheeledFilter(config)
-        feed(car, sorted(given, key=lambda m: m.stamp))
-        return float(car.state["delay"])
-
-    straight = drive(60.0, yaw_rate=lambda t: 0.0 * t, seed=1)
-    turning = drive(60.0, yaw_rate=lambda t: 0.4 * np.sin(0.25 * t), seed=1)
-    assert abs(learned(0.1, straight)) < 0.002
-    assert learned(0.1, turning) == pytest.approx(0.1, abs=0.04)
-    assert learned(0.0, turning) == pytest.approx(0.0, abs=0.04)

@@ -92,3 +92,20 @@ def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
         read_comma2k19(tmp_path / "other.npz")
     with pytest.raises(UserError):
         read_comma2k19(tmp_path / "none.npz")
+
+
+@recorded
+@pytest.mark.parametrize("step", [0.2, -0.2, 18.0])
+def test_a_receiver_that_sets_its_clock_is_followed_within_a_second(
+    tmp_path: Path, step: float
+) -> None:
+    """It finds the leap seconds, or the second half of a tenth, while it drives."""
+    data = dict(np.load(DRIVE))
+    after = data["gnss_t"] > 10.0
+    data["gnss"][after, 3] += 1e3 * step
+    np.savez(tmp_path / "set.npz", **data)
+    stamps, kept = (
+        np.array([m.stamp for m in read_comma2k19(of).measurements if isinstance(m, GnssFix)])
+        for of in (tmp_path / "set.npz", DRIVE)
+    )
+    np.testing.assert_allclose(np.sort(stamps)[120:], np.sort(kept)[120:], atol=0.06)

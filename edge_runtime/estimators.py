@@ -31,6 +31,7 @@ class Estimator:
     gives: frozenset[str]
     fits: Callable[[RobotDescription], bool]
     make: Callable[[Contract, RobotDescription, int], Fusion]
+    rehearsed: bool = True  # whether a second one may run before each tick; not with a process
 
 
 def _has_imu(robot: RobotDescription) -> bool:
@@ -107,6 +108,7 @@ WHEELED_LIDAR = Estimator(
     _MOTION | {POSITION},
     lambda robot: _has_imu(robot) and robot.wheeled is not None and robot.wheeled.lidar is not None,
     _wheeled_lidar,
+    rehearsed=False,
 )
 _ROBOT = "robot"  # its own estimates
 # Those that "auto" chooses from, the simplest first. Not those of other packages, so that
@@ -128,6 +130,17 @@ def find_fusion(name: str, contract: Contract, robot: RobotDescription, rows: in
         ContractError: the robot's sensors are not as it needs them.
     """
     return ESTIMATORS.find(find_name(name, contract, robot)).make(contract, robot, rows)
+
+
+def find_spare(name: str, contract: Contract, robot: RobotDescription) -> Fusion | None:
+    """Makes another estimator of that name to rehearse ticks with; None if it is not rehearsed.
+
+    Raises:
+        UserError: there is none of that name.
+        ContractError: the robot's sensors are not as it needs them.
+    """
+    estimator = ESTIMATORS.find(find_name(name, contract, robot))
+    return estimator.make(contract, robot, 1) if estimator.rehearsed else None
 
 
 def find_name(name: str, contract: Contract, robot: RobotDescription) -> str:

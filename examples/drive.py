@@ -23,7 +23,7 @@ def main(policy: Path = SHIPPED, robot: str = "sim", seconds: float = 10.0) -> N
         closing(find_fusion("auto", loaded.contract, border.description)) as fusion,
     ):
         session = Session(loaded, border, fusion, LoopConfig())
-        session.loop.start()
+        session.start()
         time.sleep(seconds)
         session.come_to_rest()
         session.end()

@@ -15,6 +15,7 @@ import numpy as np
 from control_loop import description, make_loop, served
 from figures import Figure
 
+from edge_runtime.loop.deadline_pace import DeadlinePace
 from edge_runtime.loop.latency_histogram import percentiles
 from ros_nodes.drivers import PERIOD, Answers, answering_policy, run_bare_node, run_drivers
 from ros_nodes.listener import Listener
@@ -121,7 +122,7 @@ def _shared_memory(model: bytes, seconds: float) -> float:
     """Returns the p99 of the same loop's wake-up without ROS, ms."""
     with served(description(), PERIOD) as border:
         loop = make_loop(model, border)
-        loop.start()
+        loop.start(DeadlinePace(loop))
         time.sleep(_SETTLING + seconds)
         loop.stop()
         loop.join()

@@ -15,7 +15,6 @@ from edge_runtime.loop.budget import Budget, Stage
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.handover import Handover, LatestValue
 from edge_runtime.loop.heading_hold import HeadingHold
-from edge_runtime.loop.pacing import next_release, sleep_until, wait_for_sample
 from edge_runtime.loop.realtime import realtime
 from edge_runtime.loop.tick import Observer, Tick
 from edge_runtime.policy.binding import check_same_operation
@@ -99,15 +98,14 @@ class ControlLoop:
 
     # -- the operator's side ---------------------------------------------------------------
 
-    def start(self, pace: Callable[[], None] | None = None) -> None:
+    def start(self, pace: Callable[[], None]) -> None:
         """Runs the loop in a thread of its own until `stop`.
 
         Args:
-            pace: calls `tick` until `ended`; by default at absolute deadlines, one a period.
+            pace: calls `tick` until `ended`, as a `DeadlinePace` does.
         """
-        arguments = (self._tick_at_deadlines if pace is None else pace,)
         self._thread = threading.Thread(
-            target=self._run, args=arguments, name="control loop", daemon=True
+            target=self._run, args=(pace,), name="control loop", daemon=True
         )
         self._thread.start()
 
@@ -391,14 +389,3 @@ class ControlLoop:
         tick.sent = self._write(self.safe.react(Reaction.DAMP))
         tick.began, tick.reaction, tick.drove = self._clock(), Reaction.DAMP, False
         self._show_to_observers()
-
-    def _tick_at_deadlines(self) -> None:
-        seconds = self.config.first_sample_seconds
-        wait_for_sample(self.robot, seconds, self._ending, self._clock)
-        release, missed = self._clock() + round(self.config.phase * self.period), 0
-        while not self.ended:
-            sleep_until(release)
-            self.budget.wake_up.record(self._clock() - release)
-            self.tick(missed)
-            release, missed = next_release(release, self._clock(), self.period)
-            self.budget.missed += missed

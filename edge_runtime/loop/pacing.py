@@ -1,11 +1,6 @@
-"""Paces a periodic loop: absolute deadlines in monotonic nanoseconds, from a first sample on."""
+"""Paces a periodic loop: absolute deadlines in monotonic nanoseconds."""
 
-import threading
 import time
-from collections.abc import Callable
-
-from edge_runtime.errors import UserError
-from edge_runtime.robot.robot import Robot
 
 
 def next_release(release: int, now: int, period: int) -> tuple[int, int]:
@@ -30,30 +25,3 @@ def sleep_until(release: int) -> None:
     left = release - time.monotonic_ns()
     if left > 0:
         time.sleep(left * 1e-9)
-
-
-def wait_for_sample(
-    robot: Robot, seconds: float, ending: threading.Event, clock: Callable[[], int]
-) -> None:
-    """Waits for a new sample, so that ticks come soon after samples, not just before them.
-
-    Args:
-        robot: the robot that gives it.
-        seconds: timeout, s.
-        ending: ends the wait, once it is set.
-        clock: monotonic time, ns.
-
-    Raises:
-        UserError: the robot gave no new sample in time.
-    """
-    patience = clock() + round(seconds * 1e9)
-    before = robot.read()
-    known = None if before is None else before.sequence
-    while (sample := robot.read()) is None or sample.sequence == known:
-        if clock() > patience:
-            raise UserError(
-                f"robot '{robot.description.name}' gave no sample for {seconds:g} s; "
-                "is it switched on?"
-            )
-        if ending.wait(2e-4):
-            break

@@ -10,6 +10,8 @@ from edge_runtime.errors import UserError
 from edge_runtime.fusion import Fusion
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.deadline_pace import DeadlinePace
+from edge_runtime.loop.rehearsal import Rehearsal
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Robot
 
@@ -20,7 +22,7 @@ _PATIENCE_SECONDS = 3.0  # for a controlled stop, over its length
 class Session:
     """Joins robot, estimator and policy in a control loop, and brings the robot to rest.
 
-    The operator's thread calls the methods. The caller closes robot and estimator.
+    The operator's thread calls the methods. The caller closes robot and estimators.
 
     Args:
         policy: the policy that drives.
@@ -28,6 +30,8 @@ class Session:
         fusion: the estimator of that robot.
         config: how the loop runs.
         clock: monotonic time, ns.
+        spare: another estimator of the same kind, with which each tick is rehearsed; None for no
+            rehearsal.
 
     Raises:
         ContractError: policy, estimator and robot do not fit together.
@@ -40,15 +44,27 @@ class Session:
         fusion: Fusion,
         config: LoopConfig,
         clock: Callable[[], int] = time.monotonic_ns,
+        spare: Fusion | None = None,
     ) -> None:
         self.robot, self.fusion, self.config = robot, fusion, config
-        self._clock = clock
+        self._clock, self._spare = clock, spare
         self.loop = self._make_loop(policy)
 
     @property
     def policy(self) -> Policy:
         """Returns the policy that drives, or will from the next start on."""
         return self.loop.controller.policy
+
+    def start(self) -> None:
+        """Starts the loop, which then ticks at absolute deadlines, one a period."""
+        self.loop.start(DeadlinePace(self.loop, self.rehearsal()))
+
+    def rehearsal(self) -> Rehearsal | None:
+        """Returns a new rehearsal of the loop's ticks, or None without a spare estimator."""
+        if self._spare is None:
+            return None
+        self._spare.reset()
+        return Rehearsal(self.loop, self._spare)
 
     def renew(self, policy: Policy | None = None) -> None:
         """Makes a new loop with the same observers, to start again after an end.

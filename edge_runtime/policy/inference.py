@@ -1,5 +1,6 @@
 """Runs a policy file: checked, bound to fixed buffers, and warmed up."""
 
+import copy
 import hashlib
 import re
 import threading
@@ -59,17 +60,7 @@ class Policy:
         self._session = _session(model, source, provider)
         self.contract = from_metadata(_metadata(self._session, source), source)
         _check_border(self._session, self.contract, source)
-        self.observation = np.zeros((1, self.contract.observation_size), np.float32)
-        self.action = np.zeros((1, len(self.contract.actuators)), np.float32)
-        self._binding = self._session.io_binding()
-        self._binding.bind_input(
-            INPUT, "cpu", 0, np.float32, self.observation.shape, self.observation.ctypes.data
-        )
-        self._binding.bind_output(
-            OUTPUT, "cpu", 0, np.float32, self.action.shape, self.action.ctypes.data
-        )
-        # Computes `action` from `observation`.
-        self.run: Callable[[], None] = partial(self._session.run_with_iobinding, self._binding)
+        self._bind_buffers()
         self._try_out()
         for _ in range(_WARM_UP_RUNS):
             self.run()
@@ -82,6 +73,25 @@ class Policy:
                 f"{source}: the network gives other actions than its golden vectors (off by "
                 f"{error:.3g}), {remedy}"
             )
+
+    def _bind_buffers(self) -> None:
+        self.observation = np.zeros((1, self.contract.observation_size), np.float32)
+        self.action = np.zeros((1, len(self.contract.actuators)), np.float32)
+        self._binding = self._session.io_binding()
+        self._binding.bind_input(
+            INPUT, "cpu", 0, np.float32, self.observation.shape, self.observation.ctypes.data
+        )
+        self._binding.bind_output(
+            OUTPUT, "cpu", 0, np.float32, self.action.shape, self.action.ctypes.data
+        )
+        # Computes `action` from `observation`.
+        self.run: Callable[[], None] = partial(self._session.run_with_iobinding, self._binding)
+
+    def with_own_buffers(self) -> "Policy":
+        """Returns a policy that shares this one's network and computes in buffers of its own."""
+        other = copy.copy(self)
+        other._bind_buffers()
+        return other
 
     def _try_out(self) -> None:
         """Runs the network once, within bounds, for a file may hold any network.

@@ -87,7 +87,7 @@ def test_drives_the_simulated_robot_and_reports(policy: Path, tmp_path: Path) ->
         *("sense", "fuse", "infer", "guard", "act", "tick", "wake-up")
     }
     assert report["realtime"].keys() == {
-        *("scheduler", "cpu", "memory", "timer", "garbage", "threads")
+        *("scheduler", "cpu", "memory", "timer", "garbage", "threads", "rehearsal")
     }
     svg = ElementTree.fromstring((tmp_path / "out" / "latency.svg").read_text())
     assert svg.tag.endswith("svg")

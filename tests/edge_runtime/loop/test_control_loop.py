@@ -13,6 +13,7 @@ from edge_runtime.errors import ContractError, UserError
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.deadline_pace import DeadlinePace
 from edge_runtime.loop.handover import Handover
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.tick import Tick
@@ -60,7 +61,7 @@ def running() -> Iterator[tuple[ControlLoop, PacedRobot]]:
     policy = Policy(make_model(contract))
     fusion = AttitudeFusion(0.005, BURST)
     loop = ControlLoop(policy, robot, fusion, LoopConfig(stop_seconds=0.05, rules=()))
-    loop.start()
+    loop.start(DeadlinePace(loop))
     wait_for(lambda: loop.ticks > 3)
     yield loop, robot
     loop.stop()
@@ -296,7 +297,7 @@ def test_a_fault_in_the_robots_driver_damps_and_is_raised() -> None:
             seen.append((*about, tick.sent.mode))
 
     loop.add_observer(Seeing())
-    loop.start()
+    loop.start(DeadlinePace(loop))
     with pytest.raises(OSError, match="bus off"):
         loop.join(30.0)
     assert robot.commands[-1].mode is Mode.DAMP
@@ -309,7 +310,7 @@ def test_says_when_a_robot_gives_no_sample(robot: LegRobot) -> None:
     policy = Policy(make_model(make_contract()))
     config = LoopConfig(first_sample_seconds=0.05)
     loop = ControlLoop(policy, robot, AttitudeFusion(0.02, BURST), config)
-    loop.start()
+    loop.start(DeadlinePace(loop))
     with pytest.raises(UserError, match="no sample for"):
         loop.join(30.0)
     assert robot.commands == []
@@ -318,7 +319,7 @@ def test_says_when_a_robot_gives_no_sample(robot: LegRobot) -> None:
 def test_a_stop_before_the_first_sample_ends_the_loop(robot: LegRobot) -> None:
     robot.dead = True
     loop = ControlLoop(Policy(make_model(make_contract())), robot, AttitudeFusion(0.02, BURST))
-    loop.start()
+    loop.start(DeadlinePace(loop))
     loop.stop()
     assert loop.join(30.0)
 
@@ -330,7 +331,7 @@ def test_says_what_the_system_refuses(running: tuple[ControlLoop, PacedRobot]) -
     config = LoopConfig(realtime=RealtimeConfig(fifo=1000, cpu=4096), stop_seconds=0.01)
     policy = Policy(make_model(make_contract(control_period=0.005)))
     other = ControlLoop(policy, robot, AttitudeFusion(0.005, BURST), config)
-    other.start()
+    other.start(DeadlinePace(other))
     wait_for(lambda: other.ticks > 3)
     other.stop()
     assert other.join(30.0)

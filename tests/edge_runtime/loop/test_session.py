@@ -75,7 +75,7 @@ def test_slows_down_under_the_policy_and_stops_under_control(
     commands = Commands()
     session.loop.add_observer(commands)
     session.loop.command.put(np.array([0.8, 0.0, -0.4], np.float32))
-    session.loop.start()
+    session.start()
     wait_for_ticks(session)
     session.come_to_rest()
     shares = [forward / 0.8 for forward, _, _ in commands.seen]
@@ -89,7 +89,7 @@ def test_slows_down_under_the_policy_and_stops_under_control(
 def test_in_a_hurry_it_does_not_wait() -> None:
     session, _ = make_session()
     hurry = threading.Event()
-    session.loop.start()
+    session.start()
     wait_for_ticks(session)
     hurry.set()
     began = time.monotonic()
@@ -111,7 +111,7 @@ def test_a_session_that_never_began_ends_at_once() -> None:
 def test_a_driver_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "_PATIENCE_SECONDS", 0.1)
     session, robot = make_session()
-    session.loop.start()
+    session.start()
     wait_for_ticks(session)
     robot.hangs.set()
     with pytest.raises(UserError, match=r"robot 'leg' did not stop within 0\.15 s: a call of its"):
@@ -127,7 +127,7 @@ def test_starts_again_with_the_same_policy_and_observers() -> None:
     session.loop.add_observer(observer)
     for _ in range(2):
         session.renew()
-        session.loop.start()
+        session.start()
         wait_for_ticks(session)
         assert observer.seen
         session.end()
@@ -139,7 +139,7 @@ def test_a_policy_swapped_in_after_an_end_starts_with_an_estimator_that_was_rese
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session, _ = make_session()
-    session.loop.start()
+    session.start()
     wait_for_ticks(session)
     session.end()
     resets: list[bool] = []
@@ -156,12 +156,12 @@ def test_a_policy_is_swapped_in_at_once_after_the_driver_failed() -> None:
         raise OSError("bus off")
 
     robot.write = broken  # type: ignore[method-assign]
-    session.loop.start()
+    session.start()
     with pytest.raises(OSError, match="bus off"):
         session.loop.join(30.0)
     session.swap(better, timeout=0.01)
     assert session.policy is better
     robot.write = write  # type: ignore[method-assign]
-    session.loop.start()
+    session.start()
     wait_for_ticks(session)
     session.end()

@@ -9,6 +9,7 @@ import pytest
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.deadline_pace import DeadlinePace
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Mode
@@ -181,7 +182,7 @@ def test_observers_come_and_go_while_the_loop_runs() -> None:
     )
     always = Counting()
     loop.add_observer(always)
-    loop.start()
+    loop.start(DeadlinePace(loop))
 
     def come_and_go() -> None:
         for _ in range(50):

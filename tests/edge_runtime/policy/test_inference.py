@@ -142,3 +142,16 @@ def test_nothing_phones_home() -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+def test_two_policies_of_one_network_compute_in_buffers_of_their_own() -> None:
+    policy = Policy(make_model(make_contract()))
+    other = policy.with_own_buffers()
+    size = policy.observation.shape[1]
+    zeros, ones = np.zeros((1, size), np.float32), np.ones((1, size), np.float32)
+    of_zeros = policy(zeros).copy()
+    of_ones = other(ones).copy()
+    assert np.array_equal(policy.action, of_zeros)
+    assert not np.array_equal(of_zeros, of_ones)
+    assert np.array_equal(policy(ones), of_ones)
+    assert np.array_equal(other.observation, ones)

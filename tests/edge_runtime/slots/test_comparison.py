@@ -168,7 +168,7 @@ def test_a_heavy_shadow_does_not_hold_up_the_loop() -> None:
     heavy.run = slow
     with closing(PolicySlots(session, EVERY)) as slots:
         slots.shadow(heavy)
-        loop.start()
+        session.start()
         wait_for(lambda: loop.ticks > 10)
         ticks, missed = loop.ticks, loop.budget.missed
         time.sleep(1.0)

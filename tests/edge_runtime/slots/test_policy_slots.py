@@ -73,7 +73,7 @@ def test_goes_back_further_than_the_last_start() -> None:
     first = session.policy
     with closing(PolicySlots(session, EVERY)) as slots:
         slots.load(Policy(make_model(make_contract(), 1)))
-        session.loop.start()
+        session.start()
         session.end()
         between = Policy(make_model(make_contract(), 2))
         slots.load(between)
@@ -106,7 +106,7 @@ def test_a_shadow_that_stays_over_a_new_start_has_lost_no_tick() -> None:
 def test_what_is_loaded_between_two_starts_is_checked_too() -> None:
     session = make_session(Endless())
     with closing(PolicySlots(session, EVERY)) as slots:
-        session.loop.start()
+        session.start()
         session.end()
         first = session.policy
         with pytest.raises(ContractError, match=r"max_tilt is 0\.5 rad"):
@@ -144,7 +144,7 @@ def test_promoted_and_rolled_back_in_motion() -> None:
     session = Session(first, Paced(), fusion, LoopConfig(rules=()))
     loop = session.loop
     with closing(PolicySlots(session, EVERY)) as slots:
-        loop.start()
+        session.start()
         for seed in range(1, 4):
             policy = Policy(make_model(contract, seed))
             slots.shadow(policy)

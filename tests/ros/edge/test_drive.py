@@ -137,10 +137,10 @@ def test_of_two_new_nodes_of_one_name_the_later_gives_way(
                 time.sleep(0.02)
             assert named in one.others and named in two.others
             for made in (one, two):
-                made._began = made._met = time.monotonic()
+                made._began = made._others._met = time.monotonic()
             assert sorted((one.must_give_way, two.must_give_way)) == [False, True]
             for made in (one, two):
-                made._met -= 1.1
+                made._others._met -= 1.1
             assert one.must_give_way and two.must_give_way
             for made in (one, two):
                 made._began -= 5.0

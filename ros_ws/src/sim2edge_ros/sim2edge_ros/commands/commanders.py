@@ -1,8 +1,10 @@
 """Finds the nodes that command a robot: two would fight over it."""
 
 import hashlib
+import math
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -12,6 +14,8 @@ from rclpy.node import Node
 from edge_runtime.errors import UserError
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.publishers import publishers
+
+_YIELDS = 1.0  # s for which a new node waits for another to give way
 
 
 class CommandedError(UserError):
@@ -75,3 +79,34 @@ class Claim:
     def close(self) -> None:
         """Lets another node command the robot."""
         self._held.close()
+
+
+class OtherCommanders:
+    """Follows the other nodes that command the robot of a node, and says which goes first.
+
+    Args:
+        node: a node in the robot's namespace.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.names: list[str] = []
+        self._is_later = False  # whether the node gives way to one of them if both are new
+        self._met = math.inf  # monotonic time when another was first seen, s
+
+    def find(self, own: Mapping[str, bytes]) -> None:
+        """Looks for them anew; `own` are the ids of the node's own publishers by topic."""
+        found = commanders(self._node, own)
+        self.names = sorted({f"{other.name} ({other.topic})" for other in found})
+        self._is_later = any(o.id < own[o.topic] for o in found if o.topic in own)
+        self._met = min(self._met, time.monotonic()) if found else math.inf
+
+    @property
+    def go_first(self) -> bool:
+        """Returns whether the node, if it is new, gives way to one of them.
+
+        Of two that are both new, the one whose publisher has the greater id gives way at once. The
+        other waits for that, and gives way if it does not come, for the first may be old.
+        """
+        waits = not self._is_later and time.monotonic() - self._met < _YIELDS
+        return bool(self.names) and not waits

@@ -1,7 +1,5 @@
 """Drives a robot behind ROS topics with a policy, from configuration to clean-up."""
 
-import math
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -14,22 +12,18 @@ from rclpy.node import Node
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
-from edge_runtime.loop.budget import BudgetConfig, Stage
-from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.heading_hold import HeadingHoldConfig
-from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand
-from edge_runtime.safety.rules import OVERRUNS, default_rules
 from edge_runtime.signals import ATTITUDE, JOINT_POS, Array
 from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
 from sim2edge_ros.commands.actuation import CommandPublisher
 from sim2edge_ros.commands.cmd_vel import CmdVel
-from sim2edge_ros.commands.commanders import Claim, CommandedError, commanders
+from sim2edge_ros.commands.commanders import Claim, CommandedError, OtherCommanders
+from sim2edge_ros.edge.loop_config import loop_config
 from sim2edge_ros.edge.odometry import OdometryPublisher
 from sim2edge_ros.messages.publisher_thread import PublisherThread
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
@@ -43,7 +37,6 @@ from sim2edge_ros.settings.robot_file import default_policy
 
 _MATCHING = 1.0  # s for the robot to discover this node's commands
 _FRESH = 2.0  # s for a new sample to arrive before the first command
-_YIELDS = 1.0  # s for which a new node waits for another to give way
 _NEW = 5.0  # s for which an active node gives way to another that commands the robot already
 _POLL = 0.005  # s
 
@@ -91,23 +84,10 @@ class Drive:
                 self._send,
             )
             stack.enter_context(closing(self.robot))
-            _check_cpu(parameters.cpu)
-            wanted = RealtimeConfig(parameters.fifo, parameters.cpu, parameters.lock_memory)
-            shares = (getattr(parameters, f"{stage.name.lower()}_share") for stage in Stage)
-            rules = default_rules(contract)
-            loop_config = LoopConfig(
-                BudgetConfig(*shares),
-                heading=HeadingHoldConfig(parameters.heading_gain),
-                # Simulated time stands still within a tick, or jumps by a period.
-                rules=tuple(r for r in rules if r.fault not in OVERRUNS or not self.simulated_time),
-                # A loop that follows simulated time as fast as it can must not have priority.
-                realtime=RealtimeConfig() if self.simulated_time else wanted,
-                stop_seconds=parameters.stop_seconds,
-                phase=parameters.phase,
-            )
+            config = loop_config(parameters, contract, simulated_time=self.simulated_time)
             clock = self._now if self.simulated_time else time.monotonic_ns
             # A policy that does not fit is refused here, before anything moves.
-            self.session = Session(policy, self.robot, self.fusion, loop_config, clock)
+            self.session = Session(policy, self.robot, self.fusion, config, clock)
             self._slots = stack.enter_context(closing(PolicySlots(self.session)))
             self.cmd_vel = CmdVel(
                 node,
@@ -128,9 +108,7 @@ class Drive:
         self._began = 0.0  # monotonic time of the start, s
         self._silent = False  # whether commands are withheld, because another node sends some
         self.active = False
-        self.others: list[str] = []  # names of other nodes that command the robot
-        self._is_later = False  # whether this node gives way to one of them if both are new
-        self._met = math.inf  # monotonic time when another was first seen, s
+        self._others = OtherCommanders(node)
 
     @property
     def loop(self) -> ControlLoop:
@@ -192,14 +170,14 @@ class Drive:
                 self._commands.look_for_listeners()
 
     @property
-    def must_give_way(self) -> bool:
-        """Returns whether another node commanded the robot before this one.
+    def others(self) -> list[str]:
+        """Returns the names of other nodes that command the robot."""
+        return self._others.names
 
-        Of two that are both new, the one whose publisher has the greater id gives way at once. The
-        other waits for that, and gives way if it does not come, for the first may be old.
-        """
-        waits = not self._is_later and time.monotonic() - self._met < _YIELDS
-        return bool(self.others) and 0 < self.active_for < _NEW and not waits
+    @property
+    def must_give_way(self) -> bool:
+        """Returns whether this node is new, and another commanded the robot before it."""
+        return 0 < self.active_for < _NEW and self._others.go_first
 
     @property
     def is_unheard(self) -> bool:
@@ -385,11 +363,7 @@ class Drive:
             raise UserError("the node is not active, so there is nothing to compare a policy with")
 
     def _find_others(self) -> None:
-        own = self._commands.ids if self._commands else {}
-        found = commanders(self._node, own)
-        self.others = sorted({f"{other.name} ({other.topic})" for other in found})
-        self._is_later = any(o.id < own[o.topic] for o in found if o.topic in own)
-        self._met = min(self._met, time.monotonic()) if found else math.inf
+        self._others.find(self._commands.ids if self._commands else {})
 
     def _refuse_others(self) -> None:
         """Raises a CommandedError with the names of the nodes that command the robot."""
@@ -418,14 +392,3 @@ class Drive:
         if self._commands is not None and self._publisher_thread is not None and not self._silent:
             self._commands.put(command)
             self._publisher_thread.wake()
-
-
-def _check_cpu(cpu: int) -> None:
-    """Refuses a CPU that does not exist.
-
-    Raises:
-        UserError: the CPU does not exist.
-    """
-    last = (os.cpu_count() or 1) - 1  # sched_getaffinity would leave out isolated CPUs
-    if cpu > last:
-        raise UserError(f"parameter 'cpu' is {cpu}, which is not there; the last is {last}")

@@ -24,6 +24,7 @@ from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 from sim2edge_ros.messages.wake_up import WakeUp
 from sim2edge_ros.sensors.graph import why_silent
 from sim2edge_ros.sensors.inertial import ImuPeriod, ImuPeriods
+from sim2edge_ros.sensors.joined import Fixes, SoleForces
 from sim2edge_ros.sensors.not_finite import not_finite
 from sim2edge_ros.sensors.possible import ImuBounds, JointBounds
 from sim2edge_ros.sensors.readers import (
@@ -38,13 +39,12 @@ from sim2edge_ros.sensors.readers import (
     read_fix_velocity,
     read_foot,
 )
-from sim2edge_ros.sensors.source import ANY_PACE, Pace, Reading, Source
+from sim2edge_ros.sensors.source import ANY_PACE, Pace, Source
 from sim2edge_ros.sensors.stamps import PeriodClock
 from sim2edge_ros.settings.distro import incompatible_qos
 from sim2edge_ros.settings.parameters import EdgeParameters
 
 _IMU = frozenset((IMU_GYRO, IMU_ACCEL, IMU_BURST))
-_SAME = 1e-3  # s, within which two stamps mean the same moment
 _SILENCE_OF_RECEIVERS = 2.5  # s without a fix that are too long; some receivers give one a second
 _OTHER_RATE = 2.0  # factor by which a rate may differ before it is reported
 _GRAVITY, _RESTS = 9.81, 2.0  # m/s^2, and by how much a robot at rest may differ from it
@@ -371,35 +371,17 @@ class RosRobot:
             self._inertial.put(complete)
 
     def _feet(self, feet: tuple[str, ...], timeout: float) -> _Part:
-        """Joins all soles into one signal, as old as the oldest."""
-        forces = np.full(len(feet), np.nan, np.float32)
-        stamps = np.full(len(feet), np.nan)
-        both = Source(topics.FOOT.format("<foot>"), WrenchStamped, lambda data: None, self._now)
-
-        def take(place: int, stamp: float, force: float) -> None:
-            forces[place], stamps[place] = force, stamp
-            if not np.isnan(stamps).any():
-                both.slot.put(Reading(float(stamps.min()), {FOOT_FORCE: forces.copy()}))
-
+        soles = SoleForces(len(feet), self._now)
         for place, foot in enumerate(feet):
             topic = topics.FOOT.format(foot)
-            self._source(topic, WrenchStamped, read_foot, partial(take, place), self._pace)
-        return self._part(both, timeout, FOOT_FORCE)
+            self._source(topic, WrenchStamped, read_foot, partial(soles.take, place), self._pace)
+        return self._part(soles.source, timeout, FOOT_FORCE)
 
     def _gnss(self) -> _Part:
-        """Joins position and velocity of one moment; between two fixes the last one holds, however
-        old."""
-        both = Source(topics.FIX, NavSatFix, lambda data: None, self._now)
-        halves: dict[str, Reading] = {}
-
-        def take(stamp: float, values: Mapping[str, Array]) -> None:
-            halves.update({name: Reading(stamp, values) for name in values})
-            stamps = [half.stamp for half in halves.values()]
-            if len(halves) == 2 and max(stamps) - min(stamps) < _SAME:
-                together = {name: half.values[name] for name, half in halves.items()}
-                both.slot.put(Reading(stamp, together))
-
-        pace = Pace(_SILENCE_OF_RECEIVERS)
-        self._source(topics.FIX, NavSatFix, FixReader(None), take, pace)
-        self._source(topics.FIX_VELOCITY, TwistWithCovarianceStamped, read_fix_velocity, take, pace)
-        return self._part(both, math.inf, GNSS_POSITION, GNSS_VELOCITY)
+        """Subscribes to a receiver; between two fixes the last one holds, however old."""
+        fixes, pace = Fixes(self._now), Pace(_SILENCE_OF_RECEIVERS)
+        self._source(topics.FIX, NavSatFix, FixReader(None), fixes.take, pace)
+        self._source(
+            topics.FIX_VELOCITY, TwistWithCovarianceStamped, read_fix_velocity, fixes.take, pace
+        )
+        return self._part(fixes.source, math.inf, GNSS_POSITION, GNSS_VELOCITY)

@@ -145,7 +145,7 @@ class ObservationBuilder:
         return np.multiply(self._raw, self._scale, out=self._out)
 
     def last(self) -> Array:
-        """Returns the observation of the last build again, in the same buffer."""
+        """Returns the observation of the last build again, (N, size), in the same buffer."""
         return np.multiply(self._raw, self._scale, out=self._out)
 
     def peek(self, signals: Signals, rows: np.ndarray) -> Array:

@@ -68,7 +68,7 @@ class SafeTargets:
         return self._step >= self._steps
 
     def follow(self, target: Array) -> Mode:
-        """Sends the policy's target, which this object owns from here on."""
+        """Sends the policy's target, (actuators,), which this object owns from here on."""
         self.target = target
         self._step = self._rested = 0
         return Mode.RUN
@@ -77,7 +77,7 @@ class SafeTargets:
         """Goes on with a controlled stop by a policy that can be trusted.
 
         Args:
-            target: the policy's target for a command of 0; this object owns it from here on.
+            target: (actuators,) the policy's for a command of 0; this object owns it from here on.
             periods: periods since the last call.
             asked: whether the operator asked for it, so that it takes as long as other stops.
         """

@@ -19,7 +19,7 @@ Values = npt.NDArray[np.float64]  # (E,) of one figure: of each episode, NaN whe
 
 
 def mean_of_known(values: Values) -> float:
-    """Returns the mean of the finite values; NaN where there are none."""
+    """Returns the mean of the finite values (E,); NaN where there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
 

@@ -32,7 +32,7 @@ def side_by_side(figures: Mapping[str, Mapping[str, Values]], units: Mapping[str
 
 
 def spread(figures: Mapping[str, Values]) -> dict[str, list[float]]:
-    """Returns the 5 % and the 95 % quantile of each figure that is known and no share."""
+    """Returns the 5 % and the 95 % quantile of each figure (E,) that is known and no share."""
     quantiles = {name: _quantiles(values, (0.05, 0.95)) for name, values in figures.items()}
     return {name: found for name, found in quantiles.items() if found}
 

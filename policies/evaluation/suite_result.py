@@ -87,8 +87,8 @@ class SuiteResult:
         return mean_of_known(np.array([float(t.success) for t in self.trials]))
 
     def figures(self) -> dict[str, Values]:
-        """Returns all that was measured, by name: of each trial, NaN where it has none, or of
-        each push."""
+        """Returns all that was measured, by name: of each trial (trials,), NaN where it has none,
+        or of each push (pushes,)."""
         successes = np.array([float(t.success) for t in self.trials])
         seconds = np.array([t.seconds for t in self.trials])
         figures = dict(zip(TRIAL_FIGURES, (successes, seconds)))

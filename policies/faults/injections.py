@@ -80,7 +80,7 @@ class Injection:
         """Changes what the network gives, (1, A), in place."""
 
     def command(self, command: Array) -> Array:
-        """Returns what the operator asks for."""
+        """Returns what the operator asks for, (commands,), in place of `command`."""
         return command
 
 

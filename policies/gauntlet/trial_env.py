@@ -134,7 +134,8 @@ class TrialEnv(MeasuredEnv):
         return np.multiply(self.measures.steps, self.config.control_period, dtype=np.float64)
 
     def advance(self, control: Float) -> None:
-        """Steps as `TaskVectorEnv` does, with what the protocol does to robot and sensors."""
+        """Steps as `TaskVectorEnv` does, to targets (N, actuators), with what the protocol does to
+        robot and sensors."""
         super().advance(self.disturb(control))
         over = self.watch()
         self.age[over] = np.maximum(self.age[over], self.max_steps)

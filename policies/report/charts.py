@@ -41,7 +41,7 @@ class Axis:
 
 
 def common_axis(samples: Sequence[Values], left: float, width: float) -> Axis:
-    """Returns an axis that shows all these samples, but for values far out in a tail."""
+    """Returns an axis that shows all these samples, (n,) each, but for values far out in a tail."""
     known = finite(np.concatenate([*samples, []]))
     if not known.size:
         return Axis(0.0, 1.0, left, width)

@@ -314,6 +314,12 @@ def make_algorithm(
 
     Unscaled returns of several hundred would drown the policy's gradient in the value's under
     one gradient-norm clip.
+
+    Args:
+        learner: of the algorithm.
+        env: what it learns from.
+        prior: (A, n) the map from the gait clock to the action that the policy starts from, or
+            None.
     """
     policy_class, policy_kwargs = learner.policy(env.observation_space, env.actor_size, prior)
     scaled = VecNormalize(env, norm_obs=False, norm_reward=True, gamma=learner.gamma)
@@ -334,7 +340,8 @@ def make_policy(
     actor_size: int,
     prior: Array | None,
 ) -> BasePolicy:
-    """Makes an untrained policy of the shape that the config asks for."""
+    """Makes an untrained policy of the shape that the config asks for; see `make_algorithm` for
+    `prior`."""
     policy_class, kwargs = find_learner(config).policy(observation_space, actor_size, prior)
     policy: BasePolicy = policy_class(
         observation_space, action_space, FloatSchedule(1e-3), **kwargs

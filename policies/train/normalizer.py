@@ -66,5 +66,5 @@ class RunningNormalizer(nn.Module):
 
 
 def normalizer_sha256(offset: Array, inverse_std: Array) -> str:
-    """Returns the hash of the statistics a policy was exported with."""
+    """Returns the hash of the statistics, (n,) each, that a policy was exported with."""
     return hashlib.sha256(offset.tobytes() + inverse_std.tobytes()).hexdigest()

@@ -27,7 +27,17 @@ class RolloutStatistics:
         terminated: npt.NDArray[np.bool_],
         done: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.intp]:
-        """Counts one step of all simulations, and returns the rows whose episode ended."""
+        """Counts one step of all simulations.
+
+        Args:
+            env: the simulations, after the step.
+            reward: (N,).
+            terminated: (N,) which episodes ended for good.
+            done: (N,) which ended for good or were cut short.
+
+        Returns:
+            The rows whose episode ended.
+        """
         self._returns += reward
         self._lengths += 1
         for group, values in (("reward", env.reward_terms), ("metric", env.metrics)):

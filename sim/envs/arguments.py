@@ -58,7 +58,7 @@ def check_actions(actions: Any, shape: tuple[int, ...] | None, rows: Bool) -> Ar
 
 
 def listed(mask: Bool) -> str:
-    """Returns which environments are meant, in words; of many the first."""
+    """Returns which environments a mask (N,) means, in words; of many the first."""
     rows = np.flatnonzero(mask).tolist()
     more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
     return f"environment{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:8]))}{more}"

@@ -38,7 +38,8 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Starts an episode; without any seed so far, an unpredictable one."""
+        """Starts an episode, an unpredictable one without any seed so far; returns the observation,
+        (n,), and no info."""
         super().reset(seed=seed)
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(2**31))
@@ -47,7 +48,14 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return observations[0], {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Advances by one control period; info has reward terms and the metrics known by now.
+        """Advances by one control period.
+
+        Args:
+            action: (actuators,).
+
+        Returns:
+            The observation (n,), the reward, whether the episode ended for good, whether it was cut
+            short, and the reward terms and metrics known by now.
 
         Raises:
             ValueError: the action is of another shape, or not finite.

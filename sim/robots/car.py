@@ -20,13 +20,13 @@ class Car:
     wheels: tuple[str, str, str, str]
     """Names: front left, front right, rear left, rear right."""
     wheel_radius: float
-    """In m."""
+    """Radius of each wheel, m."""
     wheelbase: float
     """Distance between the axles, m."""
     track: float
     """Distance between the centres of left and right wheels, m."""
     top_speed: float
-    """In m/s."""
+    """Highest speed of the car, m/s."""
     standing_height: float
     """Height of the chassis frame when the car stands on its springs, m."""
     lidar: Point

@@ -39,9 +39,9 @@ class SimRobot:
     mirror_signs: tuple[float, ...] = ()
     legs: Legs | None = None
     car: Car | None = None
-    # Of fault trials: the torque about its forward axis that tips it over, Nm, by default half a
-    # metre times its weight; and the actuators that fail there, each with whether the robot may
-    # go down without it.
+    # Fault trials push it over with this torque about its forward axis, Nm, by default half a
+    # metre times its weight, and let these actuators fail, each with whether the robot may go down
+    # without it.
     toppling_torque: float | None = None
     weakened: Mapping[str, bool] = field(default_factory=dict)
     added: tuple[AddedSensor, ...] = ()

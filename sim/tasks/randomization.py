@@ -33,7 +33,7 @@ class DomainRandomization:
 
 
 def add_mass(engine: Engine, rows: Rows, body: Rows | int, mass: Float | float) -> None:
-    """Adds mass, kg, to one body of each of these simulations, spread as the body's own mass is."""
+    """Adds mass, kg (n,), to a body of each of n simulations, spread as the body's own mass is."""
     masses, inertia = engine.field("body_mass"), engine.field("body_inertia")
     factor = 1.0 + mass / masses[rows, body]
     inertia[rows, body] *= np.expand_dims(factor, -1)

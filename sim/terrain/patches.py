@@ -35,7 +35,7 @@ class Patch(Protocol):
         ...
 
     def height(self, x: Float, y: Float) -> Float:
-        """Returns the ground's height above the plane at these places, m."""
+        """Returns the ground's height above the plane at the places x, y (...), m (...)."""
         ...
 
 

@@ -29,7 +29,7 @@ class Pose:
 
     @property
     def rpy(self) -> Float:
-        """Returns roll, pitch and yaw, rad: rotations about the fixed axes x, y, z in this order.
+        """Returns roll, pitch, yaw, rad (3,): rotations about the fixed axes x, y, z in this order.
 
         Roll is computed after yaw is undone, so that the three together are exact to rounding for
         any pitch, even where yaw alone is ill-conditioned.

@@ -1,4 +1,4 @@
-"""What the attitude filter computes around VQF, compiled: one call for each reading.
+"""Computes, compiled, what the attitude filter needs around VQF: one call for each reading.
 
 A reading is judged, freed of the gyroscope's large bias, and counted in the covariance.
 DERIVATION.md has the formulas, by the names here.

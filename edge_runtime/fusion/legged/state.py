@@ -2,6 +2,9 @@
 
 `STATE` holds the nominal state and whatever else decides how the filter goes on, so that it can
 be run again from any moment. `PARAMETERS` holds the numbers of `LeggedConfig`.
+
+The functions share their names: `x` is a `STATE`, `event` an `EVENT`, `p` the `PARAMETERS`;
+`covariance` (15 + 3F, 15 + 3F) is that of the error `xi` (15 + 3F,) of a robot with F feet.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The products that cost most of the wheeled filter's time, as loops for numba, else as numpy.
+"""Computes the products that cost most of the wheeled filter's time: loops for numba, or numpy.
 
 Compiled, a loop is faster than what it would allocate; without numba it takes a thousand times as
 long.

@@ -3,6 +3,12 @@
 `STATE` holds the nominal state and whatever else decides how the filter goes on, so that it can
 be run again from any moment. `D` says where each part of the error state begins, in a covariance
 (D.size, D.size) and in a row of a Jacobian. `CONSTANTS` holds the numbers of `WheeledConfig`.
+
+The functions share their names: `x` is a `STATE`, `event` an `EVENT`, `c` the `CONSTANTS`; `cov`
+(D.size, D.size) is the state's covariance, `known` what `as_if_known` made of it; `dx` (D.size,) is
+the error found so far, `h` (D.size,) a row of a Jacobian, `k` (D.size,) its product with `cov`.
+`along` (3,) m/s is the rear axle's velocity in the car's `axes` (3, 3), `rows` (3, D.size) its
+Jacobian; `arm` (3,) m and `swing` (3,) m/s lead from the IMU to the GNSS antenna in the world.
 """
 
 import math

@@ -62,7 +62,8 @@ def turned(vectors: Float, rotation: Float | None) -> Float:
 
 
 def check_accelerometer(path: Path, accel: Float, request: ReadRequest) -> None:
-    """Refuses an accelerometer that reads no specific force in m/s^2, unless its unit is given.
+    """Refuses an accelerometer (K, 3) that reads no specific force in m/s^2, unless its unit is
+    given.
 
     Raises:
         UserError: it seems to be in g, in raw counts or without gravity.

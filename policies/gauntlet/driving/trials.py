@@ -174,6 +174,6 @@ def _percent(share: float) -> str:
 
 
 def beam_angles(task: VehicleTrack) -> Float:
-    """Returns the directions of the lidar's beams, rad, right to left."""
+    """Returns the directions of the lidar's beams, (beams,) rad, right to left."""
     half = task.lidar.field_of_view / 2
     return np.linspace(-half, half, task.lidar.beams)

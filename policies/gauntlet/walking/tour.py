@@ -50,7 +50,8 @@ class Tours:
         self._seen = 1.0 - np.exp(-period / _WATCHES)
 
     def start(self, row: int, tour: Float, position: Float, heading: float) -> None:
-        """Puts that robot at the beginning of a tour; see `draw_tour`."""
+        """Puts that robot at the beginning of a tour (waypoints, 2), see `draw_tour`, which leads
+        from a position (2,) m in the direction of a heading, rad."""
         turned = about_vertical(np.full(len(tour), heading), tour)
         self.waypoints[row] = position + turned
         self.reached[row] = 0

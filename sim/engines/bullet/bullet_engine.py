@@ -110,7 +110,8 @@ class BulletEngine(Engine):
         np.not_equal(self._arrays["diverged"], 0.0, out=self.diverged)
 
     def reset(self, rows: Rows, qpos: Float, qvel: Float, *, constants_changed: bool) -> None:
-        """Puts some simulations in a new state; their worlds are built anew in any case."""
+        """Puts n simulations in a new state, qpos (n, nq) and qvel (n, nv); their worlds are built
+        anew in any case."""
         arguments: list[tuple[Any, ...] | None] = []
         for worker in self._workers:
             first, last = worker.rows.start, worker.rows.stop

@@ -114,8 +114,8 @@ class Worlds:
             self._place(lost, start, np.zeros((count, self._model.nv)))
 
     def reset(self, rows: Rows, qpos: Float, qvel: Float) -> None:
-        """Builds these worlds anew with their present fields, in this state, and reads their
-        sensors.
+        """Builds n worlds anew with their present fields, in the state qpos (n, nq), qvel (n, nv),
+        and reads their sensors.
 
         Accelerations and contact forces are known only after a step: one is tried without command,
         and taken back.

@@ -22,7 +22,7 @@ def _turn(q: Any) -> Numbers:
 
 
 def imu(m: Any) -> Numbers:
-    """Returns gyroscope, rad/s, and accelerometer, m/s^2."""
+    """Returns gyroscope, rad/s, and accelerometer, m/s^2: 6 numbers."""
     return (*_vector(m.angular_velocity), *_vector(m.linear_acceleration))
 
 

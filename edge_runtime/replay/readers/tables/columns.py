@@ -128,7 +128,8 @@ def read_columns(
 
 
 def rows_first(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Returns an array with a row for each reading, of which there are more than axes."""
+    """Returns an array of K readings, (K,), (k, K) or (K, k), with a row for each, of which there
+    are more than axes."""
     if value.ndim == 2 and 1 in value.shape:
         return value.reshape(-1)
     if value.ndim == 2 and value.shape[0] in (3, 4) and value.shape[1] > 4:

@@ -79,7 +79,7 @@ def strings(data: bytes, at: int) -> tuple[list[str], int]:
 
 
 def doubles(data: bytes, at: int) -> tuple[Float, int]:
-    """Returns the sequence of float64 at an offset, and the offset of its end."""
+    """Returns the sequence (n,) of float64 at an offset, and the offset of its end."""
     at = _aligned(at, 4)
     (count,) = _COUNT.unpack_from(data, at)
     at += 4

@@ -209,7 +209,7 @@ class FixReader:
 
 
 def read_fix_velocity(data: bytes) -> Mapping[str, Array]:
-    """Reads east, north and up in m/s from a geometry_msgs/TwistWithCovarianceStamped."""
+    """Reads east, north and up, (3,) m/s, from a geometry_msgs/TwistWithCovarianceStamped."""
     velocity = deserialize_message(data, TwistWithCovarianceStamped).twist.twist.linear
     return {GNSS_VELOCITY: np.array((velocity.x, velocity.y, velocity.z), np.float32)}
 

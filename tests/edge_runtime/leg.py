@@ -1,6 +1,7 @@
 """A small robot and small policies for it."""
 
 import dataclasses
+import time
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,21 @@ class LegRobot:
         self.values["imu_burst"][:] = noise.reshape(1, -1)
         self.values["imu_gyro"][:] = noise[:, :3].mean(0)
         self.values["imu_accel"][:] = noise[:, 3:].mean(0)
+
+
+class PacedRobot(LegRobot):
+    """A leg whose sensors have a clock of their own: a sample each `period`."""
+
+    period = 0.005  # s
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start = time.monotonic()
+
+    def read(self) -> Sample | None:
+        due = int((time.monotonic() - self._start) / self.period)
+        self.dead, self.sequence = due <= self.sequence, max(self.sequence, due - 1)
+        return super().read()
 
 
 class ManualClock:

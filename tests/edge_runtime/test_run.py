@@ -194,13 +194,10 @@ def test_a_command_within_range_is_taken_and_zeros_by_default() -> None:
 DRIVER = """
 import sys, time
 sys.path.insert(0, "{root}")
-from tests.edge_runtime.leg import LegRobot
+from tests.edge_runtime.leg import PacedRobot
 
-class Paced(LegRobot):
-    def read(self):
-        due = int(time.monotonic() * 50)
-        self.dead, self.sequence = due <= self.sequence, max(self.sequence, due - 1)
-        return super().read()
+class Paced(PacedRobot):
+    period = 0.02
 
 class Failing(Paced):
     def write(self, command):
@@ -352,11 +349,11 @@ def test_refuses_in_one_line_with_the_way_out(
     arguments: tuple[object, ...],
     problem: str,
 ) -> None:
-    path, modules = list(sys.path), set(sys.modules)
+    finders, modules = list(sys.meta_path), set(sys.modules)
     try:
         assert main(["run", "leg.onnx", *map(str, arguments)]) == 2
     finally:
-        sys.path[:] = path
+        sys.meta_path[:] = finders
         for name in set(sys.modules) - modules:
             if name in ("mine", "nowhere"):
                 del sys.modules[name]

@@ -22,24 +22,23 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.report.run_report import as_dictionary
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.safety.rules import Fault, Reaction
-from tests.edge_runtime.leg import BURST, JOINTS, LegRobot, ManualClock, make_contract, make_model
+from tests.edge_runtime.leg import (
+    BURST,
+    JOINTS,
+    LegRobot,
+    ManualClock,
+    PacedRobot,
+    make_contract,
+    make_model,
+)
 
 SWAPPED = ("ankle", "hip", "knee")
 
 
-class PacedRobot(LegRobot):
-    """A robot whose sensors have a clock of their own: a sample each 5 ms."""
+class SlowRobot(PacedRobot):
+    """A robot whose writes may take long."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.slow: float = 0.0  # s that each write takes
-        self._start = time.monotonic()
-
-    def read(self) -> Sample:
-        due = int((time.monotonic() - self._start) / 0.005)
-        self.dead = due <= self.sequence
-        self.sequence = max(self.sequence, due - 1)
-        return super().read()
+    slow = 0.0  # s that each write takes
 
     def write(self, command: ActuatorCommand) -> None:
         super().write(command)
@@ -54,9 +53,9 @@ def make_loop(robot: LegRobot, seed: int = 0, **changes: object) -> ControlLoop:
 
 
 @pytest.fixture
-def running() -> Iterator[tuple[ControlLoop, PacedRobot]]:
+def running() -> Iterator[tuple[ControlLoop, SlowRobot]]:
     """A loop in its own thread at 200 Hz."""
-    robot = PacedRobot()
+    robot = SlowRobot()
     contract = make_contract(control_period=0.005)
     policy = Policy(make_model(contract))
     fusion = AttitudeFusion(0.005, BURST)
@@ -116,7 +115,7 @@ def test_a_lost_sample_is_counted(loop: ControlLoop, robot: LegRobot) -> None:
     assert (loop.sensors.new, loop.sensors.lost) == (2, 2)
 
 
-def test_ticks_at_its_rate(running: tuple[ControlLoop, PacedRobot]) -> None:
+def test_ticks_at_its_rate(running: tuple[ControlLoop, SlowRobot]) -> None:
     """Every period is run or counted as missed, whatever else this machine has to do."""
     loop, _ = running
 
@@ -132,7 +131,7 @@ def test_ticks_at_its_rate(running: tuple[ControlLoop, PacedRobot]) -> None:
     assert last - first <= (latest_end - earliest_start) / 0.005 + 3
 
 
-def test_overruns_are_skipped_and_counted(running: tuple[ControlLoop, PacedRobot]) -> None:
+def test_overruns_are_skipped_and_counted(running: tuple[ControlLoop, SlowRobot]) -> None:
     loop, robot = running
     robot.slow = 0.012
     ticks, missed = loop.ticks, loop.budget.missed
@@ -144,7 +143,7 @@ def test_overruns_are_skipped_and_counted(running: tuple[ControlLoop, PacedRobot
     assert stage["ticks_over_budget"] >= 10
 
 
-def test_swaps_between_two_ticks(running: tuple[ControlLoop, PacedRobot]) -> None:
+def test_swaps_between_two_ticks(running: tuple[ControlLoop, SlowRobot]) -> None:
     loop, _ = running
     contract = make_contract(control_period=0.005)
     for seed in range(1, 6):
@@ -250,7 +249,7 @@ def test_an_offer_is_taken_or_withdrawn_but_never_both() -> None:
 
 
 def test_a_swap_that_is_not_taken_is_withdrawn(
-    running: tuple[ControlLoop, PacedRobot],
+    running: tuple[ControlLoop, SlowRobot],
 ) -> None:
     loop, _ = running
     loop.stop()
@@ -262,7 +261,7 @@ def test_a_swap_that_is_not_taken_is_withdrawn(
 
 
 def test_stops_under_control_and_leaves_nothing_behind(
-    running: tuple[ControlLoop, PacedRobot],
+    running: tuple[ControlLoop, SlowRobot],
 ) -> None:
     loop, robot = running
     assert not gc.isenabled()
@@ -279,7 +278,7 @@ def test_stops_under_control_and_leaves_nothing_behind(
 
 
 def test_a_fault_in_the_robots_driver_damps_and_is_raised() -> None:
-    class Broken(PacedRobot):
+    class Broken(SlowRobot):
         def read(self) -> Sample:
             if len(self.commands) > 3:
                 raise OSError("bus off")
@@ -324,7 +323,7 @@ def test_a_stop_before_the_first_sample_ends_the_loop(robot: LegRobot) -> None:
     assert loop.join(30.0)
 
 
-def test_says_what_the_system_refuses(running: tuple[ControlLoop, PacedRobot]) -> None:
+def test_says_what_the_system_refuses(running: tuple[ControlLoop, SlowRobot]) -> None:
     loop, robot = running
     loop.stop()
     loop.join(30.0)

@@ -14,26 +14,19 @@ from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
-from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
+from edge_runtime.robot.robot import ActuatorCommand, Mode
 from edge_runtime.safety.rules import Reaction
-from tests.edge_runtime.leg import BURST, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, PacedRobot, make_contract, make_model
 
 CONFIG = LoopConfig(stop_seconds=0.05, rules=())
 
 
-class PacedRobot(LegRobot):
-    """A robot whose sensors have a clock of their own: a sample each 5 ms."""
+class HangingRobot(PacedRobot):
+    """A robot whose writes hang while `hangs` is set, until it `goes_on`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._start = time.monotonic()
         self.hangs, self.goes_on = threading.Event(), threading.Event()
-
-    def read(self) -> Sample | None:
-        due = int((time.monotonic() - self._start) / 0.005)
-        self.dead = due <= self.sequence
-        self.sequence = max(self.sequence, due - 1)
-        return super().read()
 
     def write(self, command: ActuatorCommand) -> None:
         super().write(command)
@@ -53,8 +46,8 @@ class Commands:
             self.seen.append(command)
 
 
-def make_session() -> tuple[Session, PacedRobot]:
-    robot, contract = PacedRobot(), make_contract(control_period=0.005)
+def make_session() -> tuple[Session, HangingRobot]:
+    robot, contract = HangingRobot(), make_contract(control_period=0.005)
     policy = Policy(make_model(contract))
     return Session(policy, robot, AttitudeFusion(0.005, BURST), CONFIG), robot
 

@@ -20,15 +20,12 @@ from tests.edge_runtime.leg import make_contract, make_model
 from tests.edge_runtime.recording.logged import ROOT
 
 DRIVER = """
-import sys, time
+import sys
 sys.path.insert(0, "{root}")
-from tests.edge_runtime.leg import LegRobot
+from tests.edge_runtime.leg import PacedRobot
 
-class Paced(LegRobot):
-    def read(self):
-        due = int(time.monotonic() * 50)
-        self.dead, self.sequence = due <= self.sequence, max(self.sequence, due - 1)
-        return super().read()
+class Paced(PacedRobot):
+    period = 0.02
 """
 
 LIMITED = """
@@ -136,7 +133,7 @@ def test_a_log_that_cannot_be_written_is_one_line_before_anything_moves(
     said: str,
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", [*sys.path])  # the run adds the folder to it
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])  # the run adds a finder for the folder
     try:
         assert main([*RUN, *log]) == 2
     finally:

@@ -100,20 +100,3 @@ def spiteful() -> Policy:
         ]
     )
     return Policy(proto.SerializeToString(), "spiteful.onnx")
-
-
-class Paced(LegRobot):
-    """A robot whose sensors have a clock of their own: a sample each 5 ms."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._start = time.monotonic()
-
-    def read(self) -> Sample | None:
-        due = int((time.monotonic() - self._start) / 0.005)
-        self.dead = due <= self.sequence
-        self.sequence = max(self.sequence, due - 1)
-        return super().read()
-
-    def write(self, command: ActuatorCommand) -> None:
-        pass

@@ -13,10 +13,9 @@ from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 from edge_runtime.slots.policy_slots import PolicySlots
-from tests.edge_runtime.leg import BURST, JOINTS, LegRobot, make_contract, make_model
+from tests.edge_runtime.leg import BURST, JOINTS, LegRobot, PacedRobot, make_contract, make_model
 from tests.edge_runtime.slots.shadowing import (
     EVERY,
-    Paced,
     Shadowed,
     Swinging,
     make_session,
@@ -155,7 +154,7 @@ def test_a_heavy_shadow_does_not_hold_up_the_loop() -> None:
     """Twenty times what a tick may take, in each tick: the shadow falls behind, not the loop."""
     contract = make_contract(control_period=0.005)
     fusion = AttitudeFusion(0.005, BURST)
-    session = Session(Policy(make_model(contract)), Paced(), fusion, LoopConfig(rules=()))
+    session = Session(Policy(make_model(contract)), PacedRobot(), fusion, LoopConfig(rules=()))
     loop = session.loop
     heavy = Policy(make_model(contract))
     run = heavy.run

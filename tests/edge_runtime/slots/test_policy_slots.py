@@ -12,12 +12,11 @@ from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 from edge_runtime.slots.policy_slots import PolicySlots
-from tests.edge_runtime.leg import BURST, make_contract, make_model
+from tests.edge_runtime.leg import BURST, PacedRobot, make_contract, make_model
 from tests.edge_runtime.slots.shadowing import (
     COMMAND,
     EVERY,
     Endless,
-    Paced,
     Shadowed,
     Swinging,
     make_session,
@@ -141,7 +140,7 @@ def test_promoted_and_rolled_back_in_motion() -> None:
     contract = make_contract(control_period=0.005)
     fusion = AttitudeFusion(0.005, BURST)
     first = Policy(make_model(contract))
-    session = Session(first, Paced(), fusion, LoopConfig(rules=()))
+    session = Session(first, PacedRobot(), fusion, LoopConfig(rules=()))
     loop = session.loop
     with closing(PolicySlots(session, EVERY)) as slots:
         session.start()

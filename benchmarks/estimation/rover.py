@@ -45,7 +45,7 @@ class Rover:
 
 
 class Recording(NamedTuple):
-    """The readings of a rover by their stamps, and the truth of its IMU at 1 kHz."""
+    """Holds the readings of a rover by their stamps, and the truth of its IMU at 1 kHz."""
 
     readings: list[Measurement]
     stamp: Float  # (K,) s
@@ -54,7 +54,7 @@ class Recording(NamedTuple):
 
 
 class Path(NamedTuple):
-    """A path as it was estimated."""
+    """Holds a path as it was estimated."""
 
     stamp: Float  # (K,) s
     position: Float  # (K, 2) m, of the IMU

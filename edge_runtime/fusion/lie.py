@@ -1,4 +1,4 @@
-"""Rotations SO(3) and extended poses SE_k(3): exponentials, their Jacobians, quaternions.
+"""Computes rotations SO(3) and extended poses SE_k(3): exponentials, Jacobians, quaternions.
 
 Closed forms as in Hartley et al., IJRR 2020, appendix; Barrau and Bonnabel, "The invariant
 extended Kalman filter as a stable observer", TAC 2017; Bloesch et al., 2012 (Gamma_m). All

@@ -1,4 +1,4 @@
-"""Images of a robot's cameras: references beside the sample, and a ring in shared memory.
+"""Carries images of a robot's cameras: references beside the sample, a ring in shared memory.
 
 A ring holds a few images, of which the newest counts, so neither side waits for the other. Reading
 costs the same for any size, because only a consumer that keeps an image copies it.

@@ -1,4 +1,4 @@
-"""Targets that a robot gets while the guard reacts: hold, controlled stop, damp."""
+"""Decides what a robot is sent while the guard reacts: hold, controlled stop, damp."""
 
 import math
 

@@ -25,7 +25,7 @@ ROWS = 32  # trials side by side
 
 
 class GauntletNumbers:
-    """Numbers that the trials of a gauntlet depend on; each gauntlet has a frozen dataclass of
+    """Holds the numbers that a gauntlet's trials depend on; each gauntlet has a frozen dataclass of
     them, whose defaults are published and which a suite file changes."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]

@@ -27,7 +27,7 @@ class BodyFrames:
 
 @dataclass(frozen=True)
 class Masses:
-    """Masses: principal axes at each centre of mass, and mass and moments along them."""
+    """Holds masses: principal axes at each centre of mass, and mass and moments along them."""
 
     axes: BodyFrames
     mass: Float  # (L,) kg

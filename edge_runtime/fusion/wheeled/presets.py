@@ -1,4 +1,4 @@
-"""Settings of robots whose wheels do not steer: differential drive and skid steering."""
+"""Sets the estimator up for robots whose wheels do not steer: differential drive, skid steering."""
 
 from edge_runtime.fusion.wheeled.config import Vector, WheeledConfig
 

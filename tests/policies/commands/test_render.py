@@ -50,7 +50,7 @@ def test_a_film_without_an_ending_goes_into_a_pipe_as_mp4(trained: Path, tmp_pat
         ("/nonexistent", "an MP4 needs ffmpeg, which cannot be run (No such file or directory)"),
         ("exit 1", "ffmpeg failed (exit code 1)"),
         ("exit 0", "this ffmpeg writes no H.264"),
-        ("echo libx264", "ffmpeg failed"),
+        ("echo '------ V libx264'", "ffmpeg failed"),
     ],
 )
 def test_an_ffmpeg_that_does_not_work_is_one_line(
@@ -91,7 +91,7 @@ def test_policies_stand_side_by_side_and_simulations_in_a_mosaic(
 def test_a_fall_is_marked(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marked: list[str] = []
     monkeypatch.setattr(Caption, "mark", lambda self, what: marked.append(what))
-    asked = ("--seconds", 4, "--command", 1.0, 0, 0, "--randomize", *SMALL)
+    asked = ("--seconds", 1.6, "--command", 1.0, 0, 0, "--randomize", *SMALL)
     assert render(trained, "-o", tmp_path / "fall.gif", *asked) == 0
     assert marked and set(marked) == {"failed"}  # this policy has learned nothing
 

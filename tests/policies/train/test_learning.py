@@ -9,11 +9,15 @@ from policies.train.training import Training
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("algorithm", "iterations"), [("ppo", 24), ("sac", 16)])
-def test_the_car_learns_to_get_on(algorithm: str, iterations: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("algorithm", "iterations"), [("ppo", 80), ("sac", 12)])
+def test_the_car_learns_to_get_on(
+    algorithm: str, iterations: int, seed: int, tmp_path: Path
+) -> None:
     base = recipe("VehicleTrack")
     config = dataclasses.replace(
         base,
+        seed=seed,
         algorithm=algorithm,
         num_envs=64,
         learning_threads=1,  # two that wait for each other are slow beside other processes
@@ -22,6 +26,7 @@ def test_the_car_learns_to_get_on(algorithm: str, iterations: int, tmp_path: Pat
     )
     training = Training(config, RunFolder.create(tmp_path / "run", config, {}))
     progress = [training.iterate()["reward/progress"] for _ in range(iterations)]
-    # At first it crashes into the next wall, then it learns to stand, and at last to drive.
-    assert sum(progress[-3:]) > 2.0 * sum(progress[1:4])
+    # At first it drives at random into the next wall, then it learns to stand, at last to drive.
+    untrained, trained = progress[:2], progress[-3:]
+    assert sum(trained) / 3 > 1.5 * sum(untrained) / 2
     training.close()

@@ -13,11 +13,11 @@ import numpy as np
 from edge_runtime.config.config_file import to_json
 from edge_runtime.errors import UserError
 from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.row_writer import RowWriter
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.contract import to_metadata
 from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
-from edge_runtime.recording.row_writer import RowWriter
 from edge_runtime.recording.run_log_format import (
     ESTIMATE,
     EVENT,

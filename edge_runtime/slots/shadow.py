@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edge_runtime.errors import UserError
+from edge_runtime.loop.row_writer import RowWriter
 from edge_runtime.loop.session import Session
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
-from edge_runtime.recording.row_writer import RowWriter
 from edge_runtime.slots.comparison import Comparison, Trial, row, row_size
 
 POLL_SECONDS = 0.05  # between two reads of the ring by the shadow's thread

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from edge_runtime.recording.row_writer import RowWriter
+from edge_runtime.loop.row_writer import RowWriter
 
 
 def rows(*numbers: int) -> bytes:

@@ -103,13 +103,13 @@ def test_a_gate_without_bounds_is_refused_with_what_it_may_hold(empty: str, tmp_
     path = tmp_path / "gate.json"
     path.write_text(empty)
     with pytest.raises(UserError) as error:
-        Gate.read(path)
+        Gate.read(path, {})
     assert str(error.value) == (
         f"{path} has no bounds, so nothing could fail; a gate has tables [at_least] and [at_most] "
         "of figures that the evaluation prints, such as survival = 0.95"
     )
     path.write_text('{"at_least": {}, "at_most": {"lap_time": 20}}')
-    assert Gate.read(path).at_most == {"lap_time": 20}
+    assert Gate.read(path, {}).at_most == {"lap_time": 20}
 
 
 def _missed(gate: Gate, **means: float) -> bool:

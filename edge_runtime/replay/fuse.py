@@ -147,7 +147,11 @@ def _percent(share: float) -> str:
 
 
 def export(stem: Path, run: EstimateSeries, errors: Errors | None) -> None:
-    """Writes the estimates as `.npz` and `.csv`, with sigmas and, where known, the truth."""
+    """Writes the estimates as `.npz` and `.csv`, with sigmas and, where known, the truth.
+
+    Where the estimator has a pose in the continuous frame `odom` (REP-105), that is written too;
+    in the `.csv` after all other columns.
+    """
     sigma = np.sqrt(np.maximum(np.einsum("kii->ki", run.covariance), 0.0))
     columns: dict[str, Float] = {
         "stamp": run.stamp,
@@ -167,6 +171,10 @@ def export(stem: Path, run: EstimateSeries, errors: Errors | None) -> None:
     health = np.array([Health(h).name.lower() for h in range(len(Health))])[run.health]
     reason = np.array(run.reasons)[run.reason]
     health = np.where(reason == NO_HEALTH, _UNKNOWN, health)
+    continuous: dict[str, Float] = {}
+    if run.odometry_attitude is not None and run.odometry_position is not None:
+        continuous["odometry_attitude"] = run.odometry_attitude
+        continuous["odometry_position"] = run.odometry_position
     content = io.BytesIO()
     np.savez_compressed(
         content,
@@ -175,22 +183,36 @@ def export(stem: Path, run: EstimateSeries, errors: Errors | None) -> None:
         reason=reason,
         allow_pickle=False,
         **columns,
+        **continuous,
     )
     write_file(stem.with_name(f"{stem.name}.npz"), content.getvalue())
-    write_file(stem.with_name(f"{stem.name}.csv"), _csv(columns, health, reason))
+    write_file(stem.with_name(f"{stem.name}.csv"), _csv(columns, health, reason, continuous))
 
 
 _AXES = {3: "xyz", 4: "wxyz"}
 
 
-def _csv(columns: dict[str, Float], health: np.ndarray, reason: np.ndarray) -> str:
-    names = []
+def _csv(
+    columns: dict[str, Float], health: np.ndarray, reason: np.ndarray, last: dict[str, Float]
+) -> str:
+    text = io.StringIO()
+    print(",".join([*_names(columns), "health", "reason", *_names(last)]), file=text)
+    rows, endings = (
+        np.column_stack([np.empty((len(health), 0)), *of.values()]) for of in (columns, last)
+    )
+    for row, how, why, ending in zip(rows, health, reason, endings):
+        cells = [*_cells(row), how, f'"{why}"', *_cells(ending)]
+        print(",".join(cells), file=text)
+    return text.getvalue()
+
+
+def _names(columns: dict[str, Float]) -> list[str]:
+    names: list[str] = []
     for name, values in columns.items():
         parts = "" if values.ndim == 1 else _AXES[values.shape[1]]
         names += [f"{name}_{axis}" for axis in parts] or [name]
-    numbers = np.column_stack(list(columns.values()))
-    text = io.StringIO()
-    print(",".join([*names, "health", "reason"]), file=text)
-    for row, how, why in zip(numbers, health, reason):
-        print(",".join([*(f"{value:.9g}" for value in row), how, f'"{why}"']), file=text)
-    return text.getvalue()
+    return names
+
+
+def _cells(row: Float) -> list[str]:
+    return [f"{value:.9g}" for value in row]

@@ -16,6 +16,7 @@ from edge_runtime.signals import Bool, Float
 
 _INK, _SOFT, _GRID = "#0f172a", "#64748b", "#e2e8f0"
 _ESTIMATE, _TRUTH, _BAND = "#2563eb", "#f59e0b", "#93c5fd"
+_ODOMETRY = "#9333ea"
 _HEALTH = {
     Health.LOST: "#dc2626",
     Health.INITIALISING: "#cbd5e1",
@@ -30,6 +31,7 @@ _DARK = {
     _GRID: "#303a48",
     _ESTIMATE: "#66a3ff",
     _BAND: "#3b6fb5",
+    _ODOMETRY: "#c58bff",
 }
 _POINTS = 1600  # of a line; more than its pixels
 _DEGREES = 180.0 / math.pi
@@ -129,6 +131,7 @@ class _Panel:
     estimate: Float
     sigma: Float
     truth: Float | None = None
+    odometry: Float | None = None
     is_error: bool = False  # around zero, with the band around zero too
     wraps: bool = False  # at +-180
 
@@ -180,8 +183,14 @@ def _error_row(names: tuple[str, ...], unit: str, error: Float, sigma: Float) ->
 def _position(run: EstimateSeries, errors: Errors | None) -> list[_Panel]:
     sigma = _sigma(run)[:, 6:]
     if errors is None or not np.isfinite(errors.position).any():
+        continuous = _odometry(run)
         return [
-            _Panel(f"position {axis} [m]", run.position[:, k], sigma[:, k])
+            _Panel(
+                f"position {axis} [m]",
+                run.position[:, k],
+                sigma[:, k],
+                odometry=_column(continuous, k),
+            )
             for k, axis in enumerate("xy")
         ]
     return _error_row(("position error x", "position error y"), "m", errors.position, sigma)
@@ -203,6 +212,8 @@ def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Bool) -> None:
     axes.fill_between(at, low, high, color=_BAND, alpha=0.4, linewidth=0, zorder=1)
     if panel.truth is not None:
         axes.plot(*_line(stamp, panel.truth, panel.wraps), color=_TRUTH, linewidth=2.2, zorder=2)
+    if panel.odometry is not None:
+        axes.plot(*_line(stamp, panel.odometry, False), color=_ODOMETRY, linewidth=0.9, zorder=3)
     axes.plot(*_line(stamp, panel.estimate, panel.wraps), color=_ESTIMATE, linewidth=0.9, zorder=3)
     if panel.is_error:
         axes.axhline(0.0, color=_SOFT, linewidth=0.6, zorder=2)
@@ -213,8 +224,9 @@ def _panel(axes: Any, panel: _Panel, stamp: Float, settled: Bool) -> None:
         axes.set_ylim(-1.15 * reach, 1.15 * reach)
     else:
         curves = panel.estimate[shown]
-        if panel.truth is not None and np.isfinite(panel.truth).any():
-            curves = np.append(curves, panel.truth)
+        for other in (panel.truth, panel.odometry):
+            if other is not None and np.isfinite(other).any():
+                curves = np.append(curves, other[shown])
         least, most = np.nanquantile(curves, (0.0005, 0.9995)).tolist()
         margin = max(0.08 * (most - least), 3.3 * float(np.nanmedian(panel.sigma[shown])), 1e-3)
         axes.set_ylim(least - margin, most + margin)
@@ -232,8 +244,26 @@ def _path(axes: Any, log: Log, run: EstimateSeries, errors: Errors | None) -> No
     if errors is not None:
         axes.plot(*errors.truth.position[:, :2].T, color=_TRUTH, linewidth=2.2, zorder=2)
     known = np.cumsum(run.health > Health.INITIALISING) > 0
+    continuous = _odometry(run)
+    if continuous is not None:
+        axes.plot(*continuous[known].T, color=_ODOMETRY, linewidth=1.0, zorder=2.5)
     axes.plot(*run.position[known, :2].T, color=_ESTIMATE, linewidth=1.2, zorder=3)
     axes.set_aspect("equal", adjustable="datalim")
+
+
+def _odometry(run: EstimateSeries) -> Float | None:
+    """Returns the continuous path, (K, 2) m, or None without one.
+
+    It is drawn from the place and the heading that the estimate has when it is first known.
+    """
+    attitude, position = run.odometry_attitude, run.odometry_position
+    if attitude is None or position is None:
+        return None
+    first = int(np.argmax(run.health > Health.INITIALISING))
+    turn = np.radians(_euler(run.attitude[[first]]) - _euler(attitude[[first]]))[0, 2]
+    c, s = math.cos(turn), math.sin(turn)
+    gone = (position - position[first])[:, :2] @ np.array([[c, s], [-s, c]])
+    return run.position[first, :2] + gone
 
 
 def _health(axes: Any, stamp: Float, run: EstimateSeries) -> None:
@@ -256,6 +286,9 @@ def _legend(figure: Any, height: float, run: EstimateSeries, has_reference: bool
     from matplotlib.patches import Patch  # noqa: PLC0415  as above
 
     keys: list[Any] = [Line2D([], [], color=_ESTIMATE, linewidth=2, label="estimate")]
+    if run.odometry_position is not None and _sigma(run)[:, 3].min() < _HIDDEN:
+        label = "odometry, which never jumps"
+        keys.append(Line2D([], [], color=_ODOMETRY, linewidth=2, label=label))
     if has_reference:
         keys.append(Line2D([], [], color=_TRUTH, linewidth=3, label="reference"))
     keys.append(Patch(facecolor=_BAND, alpha=0.5, label="±3σ"))

@@ -38,6 +38,9 @@ class EstimateSeries:
     reasons: tuple[str, ...]  # that occur
     reason: npt.NDArray[np.int_]  # (K,) index into `reasons`
     refused: Mapping[str, tuple[int, int]]  # by kind: not believed, of how many
+    # In REP-105's frame `odom`, where nothing jumps; None from an estimator that has none.
+    odometry_attitude: Float | None = None  # (K, 4)
+    odometry_position: Float | None = None  # (K, 3)
 
 
 def choose_estimator(log: Log) -> str:
@@ -213,6 +216,9 @@ class _Estimates:
 
     def run(self, refused: Mapping[str, tuple[int, int]]) -> EstimateSeries:
         estimates = self._estimates
+        poses = [e.odometry for e in estimates if e.odometry is not None]
+        if len(poses) < len(estimates):
+            poses = []
         reasons = tuple(dict.fromkeys(estimate.reason for estimate in estimates))
         return EstimateSeries(
             **{
@@ -223,6 +229,8 @@ class _Estimates:
             reasons=reasons,
             reason=np.array([reasons.index(e.reason) for e in estimates]),
             refused=refused,
+            odometry_attitude=np.array([p.attitude for p in poses]) if poses else None,
+            odometry_position=np.array([p.position for p in poses]) if poses else None,
         )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
+from edge_runtime.fusion.measurement import GnssFix, Measurement
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
@@ -21,10 +23,12 @@ from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.run_recorder import RunRecorder
 from edge_runtime.replay import fuse, plot
 from edge_runtime.replay.fuse import FuseConfig
+from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.estimator_log import write_estimator_log
 from edge_runtime.replay.readers.formats import read_log
 from edge_runtime.replay.replay_log import make_estimator, replay_log
 from sim2edge.__main__ import main
+from tests.edge_runtime.fusion.drive import CAR, drive
 from tests.edge_runtime.fusion.recordings import recordings, turning_log
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
@@ -70,6 +74,42 @@ def test_prints_the_errors_and_exports_everything(log: Path, tmp_path: Path) -> 
     assert "Replay of turning through the attitude estimator" in drawn
     assert drawn.count("time [s]") > 3  # below each panel
     assert "max-width: 100%" in drawn and "prefers-color-scheme: dark" in drawn
+
+
+def test_the_continuous_pose_is_written_and_drawn_beside_the_one_that_jumps(
+    tmp_path: Path,
+) -> None:
+    """A car whose fixes move by 100 m after 20 s, which is believed 5 s later (REP-105)."""
+    away = np.array([80.0, -60.0, 0.0])
+
+    def moved(m: Measurement) -> Measurement:
+        assert isinstance(m, GnssFix)
+        return m._replace(position=m.position + away)
+
+    measurements = drive(30.0).changed(GnssFix, moved, 20.0).measurements
+    arrivals = np.array([m.stamp for m in measurements])
+    write_estimator_log(
+        tmp_path / "car.npz", Log(measurements, arrivals, None, "car", "wheeled", config=CAR)
+    )
+    assert fuse.main(FuseConfig(tmp_path / "car.npz", out=tmp_path)) == 0
+    with open(tmp_path / "car_wheeled.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = list(rows[0])
+    assert names[:5] == ["stamp", *(f"attitude_{axis}" for axis in "wxyz")]
+    poses = [f"odometry_attitude_{a}" for a in "wxyz"] + [f"odometry_position_{a}" for a in "xyz"]
+    assert names[-9:] == ["health", "reason", *poses]
+    corrected, continuous = (
+        np.array([[float(row[f"{of}_{axis}"]) for axis in "xy"] for row in rows])
+        for of in ("position", "odometry_position")
+    )
+    steps = [np.linalg.norm(np.diff(of, axis=0), axis=1).max() for of in (corrected, continuous)]
+    assert steps[0] > 50.0 and steps[1] < 0.2
+    with np.load(tmp_path / "car_wheeled.npz") as written:
+        np.testing.assert_allclose(written["odometry_position"][:, :2], continuous, atol=1e-6)
+    if importlib.util.find_spec("matplotlib"):
+        drawn = (tmp_path / "car_wheeled.svg").read_text()
+        assert "odometry, which never jumps" in drawn
+        assert drawn.count(f"stroke: {plot._ODOMETRY}") >= 4  # path, two positions, the legend's
 
 
 def test_the_same_log_gives_the_same_files(log: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from edge_runtime.files import check_output, write_file
 from edge_runtime.fusion.compiled import COMPILES, compiling
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.measurement import kind_of
+from edge_runtime.fusion.plausibility import ACCEL_UNIT, GYRO_UNIT
 from edge_runtime.replay.errors_against_reference import (
     Errors,
     consistency,
@@ -129,7 +130,7 @@ def describe(log: Log, estimator: str, run: EstimateSeries, errors: Errors | Non
         ]
     lines.append("")
     for health, reason, share in health_shares(run):
-        why = f": {reason}" if reason else ""
+        why = f": {reason}{_REMEDIES.get(reason, '')}" if reason else ""
         name = health.name.lower() if reason != NO_HEALTH else _UNKNOWN
         lines.append(f"  {_percent(share):>7} {name}{why}")
     for kind, (refused, of) in run.refused.items():
@@ -140,6 +141,10 @@ def describe(log: Log, estimator: str, run: EstimateSeries, errors: Errors | Non
 
 
 _UNKNOWN = "health unknown"
+_REMEDIES = {  # by the estimator's reason, which knows no options
+    GYRO_UNIT: ", as --units.gyro deg/s does",
+    ACCEL_UNIT: ", as --units.accel g does",
+}
 
 
 def _percent(share: float) -> str:

@@ -26,6 +26,7 @@ from edge_runtime.replay.fuse import FuseConfig
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.estimator_log import write_estimator_log
 from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.request import UnitsConfig
 from edge_runtime.replay.replay_log import make_estimator, replay_log
 from sim2edge.__main__ import main
 from tests.edge_runtime.fusion.drive import CAR, drive
@@ -220,3 +221,25 @@ def test_the_legend_of_a_picture_is_below_its_title(log: Path) -> None:
     (legend,) = figure.legends
     lowest = min(text.get_window_extent().y0 for text in figure.texts)
     assert legend.get_window_extent().y1 < lowest
+
+
+@pytest.mark.parametrize(
+    ("gyro", "accel", "named"),
+    [
+        (57.3, 1.0, "as if in deg/s; convert it to rad/s, as --units.gyro deg/s does"),
+        (1.0, 1 / 9.81, "convert it to m/s^2, as --units.accel g does"),
+    ],
+)
+def test_another_unit_is_named_with_the_option_that_converts_it(
+    gyro: float, accel: float, named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["time,gx,gy,gz,ax,ay,az"]
+    for index in range(3000):
+        rates = gyro * rng.normal((0.03, -0.02, 0.01), 2e-3)
+        forces = accel * rng.normal((0.0, 0.0, 9.81), 0.02)
+        lines.append(",".join(f"{v:.6f}" for v in (0.01 * index, *rates, *forces)))
+    (tmp_path / "imu.csv").write_text("\n".join(lines))
+    units = UnitsConfig(time="s", gyro="rad/s", accel="m/s^2")
+    fuse.main(FuseConfig(tmp_path / "imu.csv", units=units, out=tmp_path))
+    assert named in capsys.readouterr().out

@@ -1,6 +1,6 @@
 """Reads the arrays of MATLAB files, old ones and those of version 7.3, and of other HDF5 files."""
 
-from collections.abc import Iterator, Mapping
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,12 @@ from edge_runtime.errors import UserError
 from edge_runtime.extras import install_line
 from edge_runtime.replay.readers.recognition import Format
 from edge_runtime.replay.readers.tables.columns import rows_first
+from edge_runtime.replay.readers.tables.old_matlab import read_old_matlab
 
 _TO_PLAIN = (
     "save plain arrays: save('log.mat', 'time', 'gyro', 'accel'), or writetable(T, 'log.csv') of a "
     "table or timetable"
 )
-_DEEPEST = 8  # structs within structs
 
 
 def read_matlab(path: Path, form: Format) -> dict[str, Any]:
@@ -39,27 +39,10 @@ def _missing(path: Path, package: str) -> UserError:
 
 
 def _read_old(path: Path) -> dict[str, Any]:
-    try:
-        from scipy.io import loadmat  # noqa: PLC0415  an optional extra
-    except ImportError:
-        raise _missing(path, "scipy") from None
-    try:
-        with path.open("rb") as file:
-            found = loadmat(file, simplify_cells=True)
-    except Exception as error:
-        raise UserError(
-            f"'{path}' is damaged or no MATLAB file: {_said(error)}; save it again, or copy it "
-            "again"
-        ) from None
-    return _without_none(path, dict(_flat({k: v for k, v in found.items() if k[:2] != "__"})))
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping) and depth < _DEEPEST:
-            yield from _flat(value, f"{prefix}{name}.", depth + 1)
-        elif (array := np.asarray(value)).dtype.kind in "fiubUS":
-            yield f"{prefix}{name}", rows_first(array)
+    if importlib.util.find_spec("scipy") is None:  # an optional extra
+        raise _missing(path, "scipy")
+    arrays = read_old_matlab(path)
+    return _without_none(path, {name: rows_first(array) for name, array in arrays.items()})
 
 
 def _read_hdf5(path: Path) -> dict[str, Any]:

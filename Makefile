@@ -57,10 +57,10 @@ demo: install ## Drive both robots with the edge runtime, then watch a short tra
 	@$(BIN)/sim2edge demo
 
 test: install ready ## Lint, types, import rule and the fast tests
-	@$(BIN)/pytest -q -n $(JOBS) -m "not slow"
+	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 test-slow: install ready ## Lint, types, import rule and all tests
-	@$(BIN)/pytest -q -n $(JOBS)
+	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
 # Workers that start with an empty cache would compile the same estimator at the same time.
 ESTIMATORS := compile-legged compile-wheeled

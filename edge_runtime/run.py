@@ -112,6 +112,8 @@ def main(config: RunConfig) -> int:
             spare = None
             if config.rehearse:
                 spare = find_spare(name, policy.contract, robot.description)
+            if spare is not None:
+                stack.enter_context(contextlib.closing(spare))
             session = Session(policy, robot, fusion, timing, spare=spare)
             loop = session.loop
             loop.command.put(command)

@@ -104,9 +104,9 @@ def car(node: Any) -> Iterator[Drive]:
 
 
 @contextmanager
-def stray(context: Any, names: list[str]) -> Iterator[None]:
+def stray(context: Any, names: list[str], name: str = "fake_driver") -> Iterator[None]:
     """Another node that publishes joints at 55 Hz, stamped now."""
-    node, ending = Node("fake_driver", context=context), threading.Event()
+    node, ending = Node(name, context=context), threading.Event()
     publisher = node.create_publisher(JointState, topics.JOINTS, topics.STATE)
 
     def publish() -> None:
@@ -173,6 +173,23 @@ def test_two_publishers_of_a_sensor_are_named_and_the_first_is_believed(
                 drive.start()
         _spin(drive, 0.3)
         assert drive.robot.crowded == []
+
+
+def test_a_driver_that_was_restarted_is_not_taken_for_two(node: Any, driver: CarDriver) -> None:
+    """One that was killed stays in the graph, silent, until its lease ends."""
+    killed = Node("car_driver", context=node.context)
+    killed.create_publisher(JointState, topics.JOINTS, topics.STATE)
+    driver.start()
+    with car(node) as drive:
+        _spin(drive, 0.5)
+        assert node.count_publishers(topics.JOINTS) == 2
+        drive.start()
+        drive.watch()
+        assert drive.robot.crowded == []
+        with stray(node.context, driver.names, name="car_driver"):
+            _spin(drive, 0.5)
+            assert [source.topic for source in drive.robot.crowded] == [topics.JOINTS]
+    killed.destroy_node()
 
 
 def _spin(drive: Drive, seconds: float) -> None:

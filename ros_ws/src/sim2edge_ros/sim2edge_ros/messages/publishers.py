@@ -3,6 +3,7 @@
 from rclpy.node import Node
 
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"  # rmw's name for a node whose description has not arrived yet
+UNNAMED = "a node whose name is not known yet"
 
 
 def publishers(node: Node, topic: str) -> dict[bytes, str]:
@@ -14,7 +15,7 @@ def publishers(node: Node, topic: str) -> dict[bytes, str]:
     """
     infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
     return {
-        bytes(info.endpoint_gid): "a node whose name is not known yet"
+        bytes(info.endpoint_gid): UNNAMED
         if info.node_name == _UNKNOWN
         else f"{info.node_namespace.rstrip('/')}/{info.node_name}"
         for info in infos

@@ -19,7 +19,7 @@ from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, IMU_READING, Array, Float
 from sim2edge_ros.messages import topics
-from sim2edge_ros.messages.publishers import publishers
+from sim2edge_ros.messages.publishers import UNNAMED, publishers
 from sim2edge_ros.messages.subscriber_thread import SubscriberThread
 from sim2edge_ros.messages.wake_up import WakeUp
 from sim2edge_ros.sensors.graph import why_silent
@@ -185,8 +185,11 @@ class RosRobot:
         for source in self.sources:
             name = self._node.resolve_topic_name(source.topic)
             several = self._node.count_publishers(name) > 1 and not source.is_shared
-            found = publishers(self._node, name).values() if several else ()
-            source.publishers = tuple(sorted(found))
+            found = tuple(sorted(publishers(self._node, name).values())) if several else ()
+            # A driver that was killed stays in the graph for seconds beside its restarted self.
+            alone = len(set(found) - {UNNAMED}) < 2
+            restarted = alone and source.tells_apart and not source.hears_strangers
+            source.publishers = () if restarted else found
 
     @property
     def crowded(self) -> list[Source]:

@@ -128,8 +128,12 @@ class Source:
     def is_shared(self) -> bool:
         """Returns whether several publishers are right, for one of them publishes others'
         joints."""
-        now = self._now()
-        return now - self._others < _HEARD and not now - self._strange < _HEARD
+        return 0.0 <= self._now() - self._others < _HEARD and not self.hears_strangers
+
+    @property
+    def hears_strangers(self) -> bool:
+        """Returns whether messages of a second publisher have come lately."""
+        return 0.0 <= self._now() - self._strange < _HEARD
 
     @property
     def tells_apart(self) -> bool:

@@ -42,16 +42,6 @@ def build_model(network: ActorNetwork, metadata: dict[str, str]) -> bytes:
     return graph.model(size, actions, metadata)
 
 
-def free_batch(model: bytes) -> bytes:
-    """Returns the same policy for any number of rows at once; for evaluation, never written to
-    disk."""
-    proto = onnx.load_from_string(model)
-    for value in (*proto.graph.input, *proto.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "rows"
-    freed: bytes = proto.SerializeToString()
-    return freed
-
-
 class _GraphWriter:
     def __init__(self) -> None:
         self._nodes: list[Any] = []

@@ -12,9 +12,7 @@ from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import INPUT, Policy, read_model
 from edge_runtime.policy.shipped import policy_path, shipped_policies
 from edge_runtime.signals import Array
-from policies.export.onnx_graph import free_batch
-from policies.export.run_export import export_run, find_run
-from policies.train.run_folder import CHECKPOINT
+from policies.export.free_batch import free_batch
 from sim.tasks.task import TaskConfig, find_robot_task
 
 Actor = Callable[[Array], Array]  # observations (N, n) -> actions before the clip (N, A)
@@ -53,7 +51,10 @@ class PolicyFile:
             UserError: there is none, or it is damaged.
         """
         at = policy_path(path)
-        if at.is_dir() or at.name == CHECKPOINT:
+        if at.is_dir() or at.suffix == ".pt":
+            # Torch takes seconds to load, and a policy file needs none.
+            from policies.export.run_export import export_run, find_run  # noqa: PLC0415
+
             run = find_run(at)
             model, task = export_run(run), run.config.task
             return cls(str(path), model, task, Policy(model, str(path)).contract)

@@ -10,7 +10,8 @@ from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
 from policies.commands import train
 from policies.export.checked_model import parity
-from policies.export.onnx_graph import build_model, free_batch
+from policies.export.free_batch import free_batch
+from policies.export.onnx_graph import build_model
 from policies.export.run_export import export_run, restore_policy, torch_actions
 from policies.train.actor_network import ActorNetwork
 from policies.train.normalizer import CLIP

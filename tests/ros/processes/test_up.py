@@ -14,12 +14,14 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
 from ros_nodes.faults import child
+from std_msgs.msg import String
 
 from edge_runtime.errors import UserError
+from sim2edge_ros.messages import topics
 from sim2edge_ros.node_process import without_sources
 from sim2edge_ros.processes.up import UpConfig, _command, default_parameters, parameter_files
 from sim2edge_ros.settings.robot_file import default_policy
-from tests.ros.graph.ros_graph import GRACE, up
+from tests.ros.graph.ros_graph import GRACE, Probe, up
 from tests.ros.graph.watcher import Watcher
 
 
@@ -209,6 +211,17 @@ def test_an_absent_robot_gives_exit_code_1() -> None:
         assert graph.process.wait(GRACE) == 1
         time.sleep(0.2)
     assert "the robot was not active within 3 s" in graph.output
+
+
+def test_a_real_robots_model_is_published_on_request(node: Any) -> None:
+    probe = Probe(node)
+    probe.subscribe("/robot_description", String, topics.LATCHED)
+    with up("vehicle", "--real", "--model") as graph:
+        probe.until(lambda: bool(probe.received["/robot_description"]), "the model is published")
+        assert "<robot" in probe.last("/robot_description").data
+        graph.interrupt()
+    with pytest.raises(UserError, match="--model needs --real"):
+        UpConfig(robot="vehicle", model=True)
 
 
 @pytest.mark.slow

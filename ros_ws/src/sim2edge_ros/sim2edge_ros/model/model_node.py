@@ -1,6 +1,7 @@
 """Publishes a real robot's model and frames, where ROS's robot_state_publisher is not installed.
 
 python -m sim2edge_ros.model.model_node --ros-args -p robot:=humanoid
+`sim2edge up humanoid --real --model` starts it beside the others.
 """
 
 import sys
@@ -15,7 +16,7 @@ from sim2edge_ros.model.model_publisher import ModelPublisher
 from sim2edge_ros.node_process import end_event, run_node, spin_until
 from sim2edge_ros.settings.declaring import declare
 from sim2edge_ros.settings.frames import frames
-from sim2edge_ros.settings.parameters import RobotParameters
+from sim2edge_ros.settings.parameters import ModelParameters
 from sim2edge_ros.settings.robot_file import model
 
 NAME = "model_node"
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def make(context: Context, name: str) -> Callable[[], None]:
         node = Node(name, context=context)
-        parameters = declare(node, RobotParameters)
+        parameters = declare(node, ModelParameters)
         path = model(parameters.robot)
         if not path.is_file():
             raise UserError(f"robot '{parameters.robot}' has no URDF; it belongs at {path}")

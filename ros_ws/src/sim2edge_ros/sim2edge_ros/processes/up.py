@@ -20,11 +20,12 @@ from sim2edge_ros.settings.robot_file import find, shipped, written
 from sim2edge_ros.settings.sections import sections, without_effect
 
 _CLOCK = "/clock"
-_SIM, _EDGE, _RECORDER = ("sim_node", "edge_node", "recorder")
+_SIM, _EDGE, _RECORDER, _MODEL = ("sim_node", "edge_node", "recorder", "model_node")
 _MODULES = {
     _SIM: "sim2edge_ros.simulator.sim_node",
     _EDGE: "sim2edge_ros.edge.edge_node",
     _RECORDER: "sim2edge_ros.recorder.recorder_node",
+    _MODEL: "sim2edge_ros.model.model_node",
 }
 _ACTIVE = re.compile(r"\bactive$")  # the edge node's log line, whatever stands before it
 _LAST_DOMAIN = 232  # the next one would need UDP ports beyond 65535
@@ -46,6 +47,9 @@ class UpConfig:
     in the parameters, else the product's own for this robot."""
     real: bool = False
     """Start no simulated robot: the topics come from a real one."""
+    model: bool = False
+    """Publish a real robot's model and frames, where no robot_state_publisher does; a simulated
+    one publishes its own."""
     params: Path | None = None
     """A file with parameters of the nodes (YAML), over those that come with the package."""
     set: tuple[str, ...] = ()
@@ -68,6 +72,8 @@ class UpConfig:
                 f"--namespace '{self.namespace}': write letters, digits and _, not beginning with "
                 "a digit, as 'h1' or 'fleet/h1'"
             )
+        if self.model and not self.real:
+            raise UserError("--model needs --real; a simulated robot publishes its own model")
 
 
 def main(config: UpConfig) -> int:
@@ -97,7 +103,7 @@ def main(config: UpConfig) -> int:
         if name == _EDGE and _ACTIVE.search(line):
             drove.set()
 
-    processes = ChildProcesses(commands, environment, config.respawn, (_RECORDER,), listen)
+    processes = ChildProcesses(commands, environment, config.respawn, (_RECORDER, _MODEL), listen)
     try:
         code = processes.run(config.seconds, ending)
     finally:
@@ -164,7 +170,13 @@ def _nodes(config: UpConfig) -> tuple[str, ...]:
         raise UserError(f"the simulated robot is not installed; {install_line('sim')}")
     simulated = () if config.real else (_SIM,)
     recorded = () if config.record is None else (_RECORDER,)
-    return (*recorded, *simulated, _EDGE)  # the recorder starts first, so that its bag is complete
+    modelled = (_MODEL,) if config.model else ()
+    return (
+        *recorded,
+        *simulated,
+        *modelled,
+        _EDGE,
+    )  # the recorder starts first, so that its bag is complete
 
 
 def _command(node: str, config: UpConfig) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sim2edge_ros.settings.parameters import RobotParameters
+from sim2edge_ros.settings.parameters import ModelParameters
 
 _ODOM, _BASE = "odom", "base_link"  # REP-105
 
@@ -16,7 +16,7 @@ class Frames(NamedTuple):
     base: str
 
 
-def frames(namespace: str, parameters: RobotParameters) -> Frames:
+def frames(namespace: str, parameters: ModelParameters) -> Frames:
     """Returns the frames of a node.
 
     Args:

@@ -21,8 +21,8 @@ _ROBOTS = ", ".join(shipped())
 
 
 @dataclass(frozen=True)
-class RobotParameters:
-    """Declares the parameters of both nodes of a robot."""
+class ModelParameters:
+    """Declares the parameters of `model_node`, which the other nodes of a robot have too."""
 
     robot: str = setting(
         "humanoid",
@@ -35,6 +35,12 @@ class RobotParameters:
     """The frame of the robot's base; empty: 'base_link', behind the namespace ('h1/base_link')."""
     odom_frame: str = ""
     """The frame in which odometry is given (REP-105); empty: 'odom', behind the namespace."""
+
+
+@dataclass(frozen=True)
+class RobotParameters(ModelParameters):
+    """Declares the parameters of the nodes that exchange samples and commands."""
+
     fifo: int = same_as(RealtimeConfig, "fifo")
 
 
@@ -154,6 +160,7 @@ NODES: dict[str, type[Any]] = {
     "edge_node": EdgeParameters,
     "sim_node": SimParameters,
     "recorder": RecorderParameters,
+    "model_node": ModelParameters,
 }
 _OF_ALL = ("use_sim_time",)
 

@@ -112,6 +112,8 @@ def test_a_continuous_pose_is_published_and_the_corrected_one_beside_it() -> Non
     np.testing.assert_allclose(numbers(absolute.pose.pose.position), at, atol=1e-9)
     for message in (continuous, absolute):
         np.testing.assert_allclose(numbers(message.twist.twist.linear), [2.0, 0.0, 0.0], atol=1e-9)
+        forward_and_left = np.diag(np.reshape(message.twist.covariance, (6, 6)))[:2]
+        np.testing.assert_allclose(forward_and_left, [5.0, 4.0])  # of a car that heads north
 
 
 def test_unknown_estimates_are_not_published() -> None:

@@ -99,9 +99,7 @@ class OdometryPublisher:
         if estimate.odometry is not None:
             self._send_corrected(stamp, estimate, rate)
             attitude, position = estimate.odometry
-            turn = rotation_matrix(np.stack([attitude, estimate.attitude]))
-            velocity = turn[0] @ turn[1].T @ estimate.velocity
-            estimate = replace(estimate, attitude=attitude, position=position, velocity=velocity)
+            estimate = in_odom(estimate, attitude, position)
         self._fill(self._message, stamp, estimate, rate)
         self._publisher.publish(self._message)
         if self._tf is not None:
@@ -143,6 +141,23 @@ class OdometryPublisher:
         at, to = pose.position, pose.orientation
         poses = np.array([[at.x, at.y, at.z, to.x, to.y, to.z, to.w]])
         self._tf.publish(self._transform.pack(stamp.sec * 1_000_000_000 + stamp.nanosec, poses))
+
+
+def in_odom(estimate: Estimate, attitude: Float, position: Float) -> Estimate:
+    """Returns an estimate whose velocity and covariance are in the frame of the continuous pose.
+
+    The covariance's size stays that of the corrected pose.
+    """
+    turns = rotation_matrix(np.stack([attitude, estimate.attitude]))
+    turn = turns[0] @ turns[1].T  # world to odom
+    whole = np.kron(np.eye(3), turn)
+    return replace(
+        estimate,
+        attitude=attitude,
+        position=position,
+        velocity=turn @ estimate.velocity,
+        covariance=whole @ estimate.covariance @ whole.T,
+    )
 
 
 def covariances(estimate: Estimate, turn: Float) -> tuple[Float, Float]:

@@ -18,11 +18,12 @@ class Health(IntEnum):
     GOOD = 3
 
 
-class Pose(NamedTuple):
-    """Holds an attitude and a position in one frame."""
+class ContinuousPose(NamedTuple):
+    """Holds a pose in REP-105's frame `odom`, where nothing jumps, and how far it has drifted."""
 
     attitude: Float  # (4,) body to frame, wxyz
     position: Float  # (3,) m
+    covariance: Float  # (3, 3) of x and y, m, and heading, rad, since it began
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Estimate:
     covariance: Float  # (9, 9) rad, m/s, m
     health: Health
     reason: str = ""  # why the health is not GOOD; empty if it is
-    odometry: Pose | None = None  # in REP-105's frame `odom`, where nothing jumps
+    odometry: ContinuousPose | None = None
 
 
 class StateFilter(Protocol):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.fusion.compiled import Record, RecordBuffer
-from edge_runtime.fusion.estimate import Estimate, Health, Pose
+from edge_runtime.fusion.estimate import ContinuousPose, Estimate, Health
 from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.lie import (
     matrix_to_quaternion,
@@ -26,6 +26,7 @@ from edge_runtime.fusion.measurement import Displacement, GnssFix, Imu, Measurem
 from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck
 from edge_runtime.fusion.timeline import Timeline
 from edge_runtime.fusion.wheeled.config import WheeledConfig
+from edge_runtime.fusion.wheeled.drift import NOISE, drift_covariance
 from edge_runtime.fusion.wheeled.state import (
     BROKEN,
     CALIBRATION,
@@ -119,6 +120,7 @@ class WheeledFilter:
         self._broken = False
         self._place = (math.nan,) * 3  # of the last fix
         self._odometry = np.zeros(6)  # as `move_on` takes it
+        self._drift = np.zeros((6, 3))  # as `drift_on` takes it
 
     def predict(self, imu: Imu) -> None:
         """Propagates to the time of an IMU reading; one that cannot be true is left out."""
@@ -215,6 +217,7 @@ class WheeledFilter:
             self._incoming.numbers,
             self._constants,
             self._odometry,
+            self._drift,
         )
         if result == BROKEN:
             self._broken, self._started = True, False
@@ -265,6 +268,9 @@ class WheeledFilter:
         x["position"] += moved
         self._odometry[:3] += so3_exp(self._odometry[3] * _UP) @ moved
         push = (_PUSH * gap) ** 2
+        self._drift[NOISE + np.arange(3), np.arange(3)] += (
+            np.array([_PUSH * gap, _PUSH * gap, _SPIN]) * gap
+        ) ** 2
         for i in range(3):
             cov[D.angle + i, D.angle + i] += ((_SPIN if i == 2 else _LEAN) * gap) ** 2
             cov[D.velocity + i, D.velocity + i] += push
@@ -284,7 +290,7 @@ class WheeledFilter:
         return self._line.covariance
 
     @property
-    def odometry(self) -> Pose:
+    def odometry(self) -> ContinuousPose:
         """Returns the pose in a frame that begins with the car and never jumps (REP-105).
 
         It is moved by IMU, wheels and lidar odometry alone; GNSS never moves it, nor a correction
@@ -294,7 +300,7 @@ class WheeledFilter:
         w, i, j, k = self.state["attitude"].tolist() if self._started else (1.0, 0.0, 0.0, 0.0)
         c, s = math.cos(0.5 * offset), math.sin(0.5 * offset)
         turned = np.array([c * w - s * k, c * i - s * j, c * j + s * i, c * k + s * w])
-        return Pose(turned, np.array([x, y, z]))
+        return ContinuousPose(turned, np.array([x, y, z]), drift_covariance(self._drift))
 
     @property
     def estimate(self) -> Estimate:

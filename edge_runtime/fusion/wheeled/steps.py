@@ -8,6 +8,7 @@ from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.timeline import place, slot
 from edge_runtime.fusion.wheeled.constraints import FRESH, motion, roll
+from edge_runtime.fusion.wheeled.drift import drift_on
 from edge_runtime.fusion.wheeled.equations import propagate
 from edge_runtime.fusion.wheeled.gnss import gnss
 from edge_runtime.fusion.wheeled.state import BROKEN, CONSTANTS, EVENT, GNSS, IMU, MOMENT, WHEELS, D
@@ -143,6 +144,7 @@ def take_in(
     incoming: Float,
     constants: Float,
     odometry: Float,
+    drift: Float,
 ) -> int:
     """Puts an event into the timeline and brings every state from there on up to date.
 
@@ -153,6 +155,7 @@ def take_in(
         incoming: of one `EVENT`.
         constants: of one `CONSTANTS`.
         odometry: (6,) of `move_on`; written.
+        drift: (6, 3) of `drift_on`; written.
 
     Returns:
         1 if it was believed, 0 if not, what `place` returns if it has no place, or BROKEN if the
@@ -191,5 +194,9 @@ def take_in(
         total += variance
     if not math.isfinite(total):
         return BROKEN
+    east, north = odometry[0], odometry[1]
     move_on(odometry, moments[before], stamp, heading, position, incoming.view(EVENT)[0]["kind"])
+    gone = moments[before]["event"]["stamp"] - stamp
+    moved_x, moved_y = odometry[0] - east, odometry[1] - north
+    drift_on(drift, x, covariances[before], odometry[4], moved_x, moved_y, gone, c["gyro_noise"])
     return int(moments[here]["event"]["believed"])

@@ -13,7 +13,7 @@ from rosbags.typesys import Stores, get_typestore
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
-from edge_runtime.fusion.estimate import Estimate, Health, Pose
+from edge_runtime.fusion.estimate import ContinuousPose, Estimate, Health
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_exp
 from edge_runtime.signals import IMU_GYRO
 from sim2edge_ros.edge.odometry import OdometryPublisher, covariances
@@ -98,7 +98,8 @@ def test_a_continuous_pose_is_published_and_the_corrected_one_beside_it() -> Non
     """A car that its odometry sees at the origin, and GNSS far away and heading north."""
     level, north = np.eye(4)[0], np.array([1.0, 0.0, 0.0, 1.0]) / np.sqrt(2.0)
     corrected = imu(north, np.array([0.0, 2.0, 0.0]), np.array([100.0, 50.0, 0.0]))
-    both = dataclasses.replace(corrected, odometry=Pose(level, np.zeros(3)))
+    drift = np.array([[4.0, 0.5, 0.1], [0.5, 9.0, 0.2], [0.1, 0.2, 0.3]])
+    both = dataclasses.replace(corrected, odometry=ContinuousPose(level, np.zeros(3), drift))
     node = FakeNode()
     made = publisher(node)
     made.observe(tick(both, np.zeros(3)))
@@ -110,6 +111,9 @@ def test_a_continuous_pose_is_published_and_the_corrected_one_beside_it() -> Non
     np.testing.assert_allclose(numbers(continuous.pose.pose.position), -np.array(LEVER))
     at = np.array([100.0, 50.0, 0.0]) - quaternion_to_matrix(north) @ LEVER
     np.testing.assert_allclose(numbers(absolute.pose.pose.position), at, atol=1e-9)
+    drifted = np.reshape(continuous.pose.covariance, (6, 6))
+    np.testing.assert_array_equal(drifted[np.ix_([0, 1, 5], [0, 1, 5])], drift)
+    assert np.all(np.linalg.eigvalsh(drifted) > 0.0)
     for message in (continuous, absolute):
         np.testing.assert_allclose(numbers(message.twist.twist.linear), [2.0, 0.0, 0.0], atol=1e-9)
         forward_and_left = np.diag(np.reshape(message.twist.covariance, (6, 6)))[:2]

@@ -138,3 +138,31 @@ def test_gnss_moves_the_estimate_and_not_the_odometry() -> None:
     _, _, end = truth_at(driven.truth, car.estimate.stamp)
     way = np.linalg.norm(car.estimate.odometry.position[:2])
     assert way == pytest.approx(np.linalg.norm((end - start)[:2]), rel=0.05)
+
+
+@pytest.mark.parametrize("rover", [INDOORS, OUTDOORS, replace(INDOORS, rest=0.0)])
+def test_the_drift_of_the_odometry_is_within_its_covariance(rover: Rover) -> None:
+    """It grows with the way, and tells how far off the place and heading are."""
+    recording, car = drive_rover(rover, 7), filter_of(rover)
+    truth = np.column_stack([recording.position, recording.heading])
+    within, spread = [], []
+    for number, reading in enumerate(recording.readings):
+        feed(car, [reading])
+        if number % 100 or reading.stamp < rover.rest + 5.0:
+            continue
+        true = np.array([np.interp(car.estimate.stamp, recording.stamp, axis) for axis in truth.T])
+        _, place, covariance = car.odometry
+        error = np.array([*place[:2], yaw(car.odometry.attitude)]) - (true - truth[0])
+        within.append(error @ np.linalg.solve(covariance, error) < 7.8)  # 95 % of 3 numbers
+        spread.append(np.trace(covariance))
+    assert np.mean(within) >= 0.9
+    assert spread[-1] > 4.0 * spread[len(spread) // 4]
+
+
+def test_gnss_does_not_make_the_drift_of_the_odometry_smaller() -> None:
+    car, spread = WheeledFilter(CAR), []
+    for m in drive(30.0).measurements:
+        feed(car, [m])
+        spread.append(car.odometry.covariance[2, 2])
+    assert np.all(np.diff(spread) >= 0.0)
+    assert car.odometry.covariance[2, 2] > 1e-6

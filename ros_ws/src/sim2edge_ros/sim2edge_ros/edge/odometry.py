@@ -8,7 +8,7 @@ import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 
-from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.estimate import ContinuousPose, Estimate, Health
 from edge_runtime.loop.handover import LatestValue
 from edge_runtime.loop.tick import Tick
 from edge_runtime.rotations import rotation_matrix
@@ -98,8 +98,7 @@ class OdometryPublisher:
         rate = rate - estimate.gyro_bias
         if estimate.odometry is not None:
             self._send_corrected(stamp, estimate, rate)
-            attitude, position = estimate.odometry
-            estimate = in_odom(estimate, attitude, position)
+            estimate = in_odom(estimate, estimate.odometry)
         self._fill(self._message, stamp, estimate, rate)
         self._publisher.publish(self._message)
         if self._tf is not None:
@@ -143,20 +142,25 @@ class OdometryPublisher:
         self._tf.publish(self._transform.pack(stamp.sec * 1_000_000_000 + stamp.nanosec, poses))
 
 
-def in_odom(estimate: Estimate, attitude: Float, position: Float) -> Estimate:
-    """Returns an estimate whose velocity and covariance are in the frame of the continuous pose.
+def in_odom(estimate: Estimate, odometry: ContinuousPose) -> Estimate:
+    """Returns an estimate whose pose is the continuous one, with velocity and covariance in its
+    frame.
 
-    The covariance's size stays that of the corrected pose.
+    Place and heading have the covariance of their drift, without a share of the other axes.
     """
-    turns = rotation_matrix(np.stack([attitude, estimate.attitude]))
+    turns = rotation_matrix(np.stack([odometry.attitude, estimate.attitude]))
     turn = turns[0] @ turns[1].T  # world to odom
     whole = np.kron(np.eye(3), turn)
+    covariance = whole @ estimate.covariance @ whole.T
+    drifting = [6, 7, 2]  # x, y and heading
+    covariance[drifting, :], covariance[:, drifting] = 0.0, 0.0
+    covariance[np.ix_(drifting, drifting)] = odometry.covariance
     return replace(
         estimate,
-        attitude=attitude,
-        position=position,
+        attitude=odometry.attitude,
+        position=odometry.position,
         velocity=turn @ estimate.velocity,
-        covariance=whole @ estimate.covariance @ whole.T,
+        covariance=covariance,
     )
 
 

@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow test-ros-kilted ready compile-legged compile-wheeled check lint types \
+.PHONY: help install demo test test-slow test-ros-kilted ready compile-vqf compile-legged compile-wheeled check lint types \
 	mypy pyright format hooks docs bench bench-quick wheel train-humanoid train-car clean
 
 help: ## List the targets
@@ -63,7 +63,7 @@ test-slow: install ready ## Lint, types, import rule and all tests
 	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
 # Workers that start with an empty cache would compile the same estimator at the same time.
-ESTIMATORS := compile-legged compile-wheeled
+ESTIMATORS := compile-vqf compile-legged compile-wheeled
 
 $(ESTIMATORS): compile-%: $(VENV)/.installed
 	@$(BIN)/python -m tests.compile_estimator $*

@@ -10,14 +10,14 @@ from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
 from sim.tasks.description import describe
 
-TASKS = {"legged": "HumanoidVelocity", "wheeled": "VehicleTrack"}
+TASKS = {"vqf": "HumanoidVelocity", "legged": "HumanoidVelocity", "wheeled": "VehicleTrack"}
 
 
 def compile_estimator(name: str) -> None:
     """Makes an estimator ready for its robot, which compiles its functions.
 
     Args:
-        name: `legged` or `wheeled`.
+        name: `vqf`, `legged` or `wheeled`.
     """
     task = find_task(TASKS[name])
     envs = TaskVectorEnv(task, 1, threads=1)

@@ -94,7 +94,9 @@ def test_drives_the_simulated_robot_and_reports(policy: Path, tmp_path: Path) ->
     assert motion.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_stops_cleanly_when_interrupted(
     policy: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -90,6 +90,7 @@ def test_installed_it_is_inspected_evaluated_and_driven(installed: Shell, policy
     assert "PupTrot on pup at 50 Hz" in shown
 
 
+@pytest.mark.slow
 def test_imported_it_trains_and_is_driven(imported: Shell) -> None:
     imported.sim2edge("train", "PupTrot", *SMALL, "--steps=64", "--run-dir=run")
     shown = imported.sim2edge("run", "run/policy.onnx", "--seconds=1")

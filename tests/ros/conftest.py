@@ -37,6 +37,14 @@ def environment() -> Iterator[dict[str, str]]:
     os.environ |= before
 
 
+@pytest.fixture(autouse=True)
+def environment_of_each_test(environment: dict[str, str]) -> Iterator[None]:
+    """Undoes what a node that was started in this process has set, such as its transport."""
+    yield
+    os.environ.clear()
+    os.environ |= environment
+
+
 @pytest.fixture
 def node() -> Iterator[Any]:
     """A node of the test's own."""

@@ -76,8 +76,18 @@ def number():
 """
 
 
-@pytest.mark.parametrize("clock", [-100.0, 1e7], ids=["", "clock behind"])
-@pytest.mark.parametrize("writable", ["install", "home", "temporary folder"])
+@pytest.mark.parametrize(
+    ("writable", "clock"),
+    [
+        pytest.param(writable, clock, id=f"{writable}{behind}", marks=marks)
+        for writable, marks in (
+            ("install", ()),
+            ("home", pytest.mark.slow),
+            ("temporary folder", pytest.mark.slow),
+        )
+        for clock, behind in ((-100.0, ""), (1e7, ", clock behind"))
+    ],
+)
 def test_a_change_is_seen_by_a_compiled_caller_in_another_room(
     tmp_path: Path, writable: str, clock: float
 ) -> None:

@@ -137,7 +137,9 @@ def test_a_training_that_diverges_says_so(
     assert not (run / "checkpoint.pt").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_the_iteration_and_saves(number: signal.Signals, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-m", "sim2edge", "train", "HumanoidVelocity", "--num-envs", "8"]

@@ -49,7 +49,11 @@ def test_an_iteration_stopped_midway_never_was(
 
 @pytest.mark.parametrize(
     ("algorithm", "number"),
-    [("ppo", signal.SIGINT), ("sac", signal.SIGTERM), ("tqc", signal.SIGHUP)],
+    [
+        ("ppo", signal.SIGINT),
+        pytest.param("sac", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("tqc", signal.SIGHUP, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_does_not_wait_for_the_iteration(
     algorithm: str, number: signal.Signals, tmp_path: Path

@@ -23,10 +23,24 @@ sys.exit(edge_node.main(["edge_node", "--ros-args", *given]))
 """
 
 
+_IMPORTS = _SLOW.replace(
+    "def compile",
+    """class Slow:
+    def __set_name__(self, *_):
+        compile()
+
+def imported(*_):
+    type("Imported", (), {"slow": Slow()})  # as an import makes classes
+
+def compile""",
+).replace("= compile", "= imported")
+
+
+@pytest.mark.parametrize("program", [_SLOW, _IMPORTS], ids=["compiles", "imports"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_node_that_compiles(number: signal.Signals) -> None:
+def test_a_signal_ends_a_node_that_prepares(number: signal.Signals, program: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", _SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "compiling\n"

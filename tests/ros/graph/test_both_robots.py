@@ -94,8 +94,13 @@ def test_a_policy_of_another_robot_is_refused_in_a_line() -> None:
     ("setting", "complaint"),
     [
         ("edge_node:cmd_vel_timeout:=-1.0", "cmd_vel_timeout"),
-        ("edge_node:fifo:=often", "is not a whole number"),
-        ("edge_node:fusion:=guess", "unknown fusion 'guess'"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("edge_node:fifo:=often", "is not a whole number"),
+                ("edge_node:fusion:=guess", "unknown fusion 'guess'"),
+            )
+        ),
     ],
 )
 def test_a_parameter_out_of_range_is_refused_in_a_line(setting: str, complaint: str) -> None:

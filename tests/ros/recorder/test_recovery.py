@@ -137,7 +137,7 @@ def test_interrupted_while_it_recovers_it_recovers_again(unfinished: bytes, tmp_
         assert len(recovered(whole[:size], tmp_path)) == 8 * A_CHUNK
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_killed_it_loses_less_than_a_second(tmp_path: Path, attempt: int) -> None:
     page = tmp_path / "page"
     page.write_bytes(bytes(16))

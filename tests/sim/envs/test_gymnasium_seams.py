@@ -413,7 +413,10 @@ else:
 
 @pytest.mark.parametrize(
     "make",
-    ["make('sim:{}', render_mode='rgb_array')", "make_vec('sim:{}', 2, render_mode='rgb_array')"],
+    [
+        "make('sim:{}', render_mode='rgb_array')",
+        pytest.param("make_vec('sim:{}', 2, render_mode='rgb_array')", marks=pytest.mark.slow),
+    ],
 )
 def test_a_program_that_rendered_ends_without_a_word(make: str) -> None:
     program = f"env = gymnasium.{make.format(IDS[1])}; env.reset(); env.render(); exec(end)"

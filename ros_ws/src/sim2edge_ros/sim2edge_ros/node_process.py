@@ -32,6 +32,16 @@ class InterruptedBySignal(BaseException):
     """Ends what may take minutes, because the process was asked to end."""
 
 
+def raise_interruption(error: BaseException) -> None:
+    """Raises the interruption that an error came of, if any: Python wraps what is raised while a
+    class is made, such as in an import."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InterruptedBySignal):
+            raise cause from None
+        cause = cause.__cause__ or cause.__context__
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Lets the signals of `end_event` end what the main thread does in this context, by raising."""

@@ -78,7 +78,7 @@ def save_mat(path: Path, arrays: Arrays) -> Path:
     ("made", "save", "read"),
     [
         (a_drive, save_npz, read_comma2k19),
-        (a_trial, save_mat, read_broad),
+        pytest.param(a_trial, save_mat, read_broad, marks=pytest.mark.slow),
         (a_walk, save_npz, read_cassie),
     ],
     ids=["comma2k19", "BROAD", "Cassie"],

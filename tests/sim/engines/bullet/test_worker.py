@@ -117,7 +117,9 @@ def test_an_engine_that_is_forgotten_takes_its_processes_along() -> None:
     assert not any(lives(process) for process in processes)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_no_process_outlives_the_program(number: signal.Signals) -> None:
     """Ctrl-C, which reaches the whole group, or a sudden end of the program alone."""
     program = """

@@ -38,6 +38,7 @@ from sim2edge_ros.node_process import (
     InterruptedBySignal,
     end_event,
     interruptible,
+    raise_interruption,
     run_node,
     spin_until,
 )
@@ -68,6 +69,7 @@ def reports_errors(transition: Transition[_Asked]) -> Transition[_Asked]:
         try:
             return transition(node, *given, **more)
         except Exception as error:
+            raise_interruption(error)
             traceback.print_exc()
             node.status.report(ERROR, f"{type(error).__name__}: {error}")
             return FAILED

@@ -260,6 +260,7 @@ def test_a_policy_that_does_not_fit_is_refused_in_shadow_too(leg_folder: Path) -
     assert "slow.onnx: its control period is 0.04 s" in one_line(run)
 
 
+@pytest.mark.slow
 def test_the_provider_is_measured_where_that_is_asked_for(leg_folder: Path) -> None:
     run = sim2edge(
         *("run", "leg.onnx", "--robot", "mine:Paced", "--seconds", 0.3),

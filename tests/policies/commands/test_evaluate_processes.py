@@ -170,6 +170,7 @@ def test_ctrl_c_in_one_engine_leaves_the_other_out_and_says_so(tmp_path: Path) -
     assert document["engines"]["bullet"]["survival"] is None
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_trial(suite: Path, tmp_path: Path) -> None:
     pytest.importorskip("pybullet")
     kept = tmp_path / "kept.json"

@@ -43,9 +43,8 @@ def tensors(value: Any, name: str = "") -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.skipif(len(CORES) < 2, reason="one core")
-@pytest.mark.parametrize(
-    ("algorithm", "threads"), [("ppo", "3"), pytest.param("sac", "0", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("algorithm", "threads"), [("ppo", "3"), ("sac", "0")])
+@pytest.mark.slow
 def test_training_gives_the_same_bits_on_one_core_and_on_two(
     algorithm: str, threads: str, tmp_path: Path
 ) -> None:

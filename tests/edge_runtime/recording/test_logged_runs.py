@@ -103,6 +103,7 @@ def test_an_interrupted_run_has_a_whole_log(folder: Path) -> None:
     assert record.rows["mode"][-1] == 1  # until it was damped
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_ends_the_log_alone(folder: Path) -> None:
     process = start(folder, "-c", LIMITED, 30_000, *RUN, "--seconds", 1.5)
     code, output, errors = finish(process)

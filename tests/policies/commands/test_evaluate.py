@@ -270,7 +270,7 @@ def test_a_gates_unknown_figure_is_refused_before_anything_is_simulated(
     assert not result.exists()
 
 
-@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+@pytest.mark.parametrize("engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow)])
 def test_a_humanoid_walks_on_the_terrain_that_is_asked_for(
     engine: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

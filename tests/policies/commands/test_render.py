@@ -88,6 +88,7 @@ def test_policies_stand_side_by_side_and_simulations_in_a_mosaic(
     assert np.abs(parts[0] - parts[1]).mean() > 1  # others start otherwise
 
 
+@pytest.mark.slow
 def test_a_fall_is_marked(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marked: list[str] = []
     monkeypatch.setattr(Caption, "mark", lambda self, what: marked.append(what))

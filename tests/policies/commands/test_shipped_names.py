@@ -27,7 +27,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param(words, marks=[pytest.mark.slow] * (words[0] == "run")) for words in COMMANDS],
+    ids=" ".join,
+)
 def test_a_command_takes_the_name(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,7 @@ from tests.policies.short_gauntlets import POLICIES, short_drive, short_walk
 ROBOTS = ("HumanoidVelocity", "VehicleTrack")
 
 
-@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+@pytest.mark.parametrize("engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ROBOTS)
 def test_energy_limits_and_ways_are_those_of_the_motion(name: str, engine: str) -> None:
     if engine == "bullet":

@@ -17,7 +17,7 @@ from policies.train.training import StoppedError, Training
 from tests.policies.conftest import ENVS, HORIZON, checkpoint, differences, short
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "sac", "tqc"])
+@pytest.mark.parametrize("algorithm", ["ppo", "sac", pytest.param("tqc", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("late", [False, True], ids=["collecting", "updating"])
 def test_an_iteration_stopped_midway_never_was(
     algorithm: str, late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -119,17 +119,24 @@ def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
         if kind is root:
             make = _without_config(root)
             specs = [tyro.constructors.StructFieldSpec(CONFIG, _FILE, None, _CONFIG_HELP)]
-            for name, flag in command.short.items():
-                hints[name] = Annotated[hints[name], tyro.conf.arg(aliases=(flag,))]
-            for name in command.positional:
-                word = name.upper()
-                several = f"{word} [{word} ...]" if _is_list(hints[name]) else word
-                named = tyro.conf.arg(metavar=several)
-                hints[name] = Annotated[hints[name], tyro.conf.Positional, named]
         for field in dataclasses.fields(kind):
-            hint, text = hints[field.name], described(kind, field)
-            spec = tyro.constructors.StructFieldSpec(field.name, hint, default(info, field), text)
-            specs.append(spec)
+            name, hint, usual = field.name, hints[field.name], default(info, field)
+            shown: dict[str, Any] = {}
+            if usual in ((), ""):  # tyro's "(default: )" would say nothing
+                shown["help_behavior_hint"] = ""
+            if kind is root and name in command.short:
+                shown["aliases"] = (command.short[name],)
+            if kind is root and name in command.positional:
+                word = name.upper()
+                shown["metavar"] = word
+                if _is_list(hint):
+                    shown["metavar"] = f"{word} [{word} ...]"
+                    shown.setdefault("help_behavior_hint", "(required)")
+                hint = Annotated[hint, tyro.conf.Positional]
+            if shown:
+                hint = Annotated[hint, tyro.conf.arg(**shown)]
+            text = described(kind, field)
+            specs.append(tyro.constructors.StructFieldSpec(name, hint, usual, text))
         return tyro.constructors.StructConstructorSpec(make, tuple(specs))
 
     return rule

@@ -173,6 +173,7 @@ def test_help_has_sentence_unit_and_bounds(capsys: pytest.CaptureFixture[str]) -
         "--config",
     ):
         assert words in shown, words
+    assert "(default: )" not in shown and "(default: '')" not in shown
 
 
 @pytest.mark.parametrize(

@@ -193,13 +193,21 @@ def tilt_from_gravity(accel: Float) -> Float:
 
 
 @compiled
+def times(
+    a0: float, a1: float, a2: float, a3: float, b0: float, b1: float, b2: float, b3: float
+) -> tuple[float, float, float, float]:
+    """Returns the Hamilton product of two quaternions a and b, wxyz."""
+    return (
+        a0 * b0 - a1 * b1 - a2 * b2 - a3 * b3,
+        a0 * b1 + a1 * b0 + a2 * b3 - a3 * b2,
+        a0 * b2 - a1 * b3 + a2 * b0 + a3 * b1,
+        a0 * b3 + a1 * b2 - a2 * b1 + a3 * b0,
+    )
+
+
+@compiled
 def times_conjugate(
     a0: float, a1: float, a2: float, a3: float, b0: float, b1: float, b2: float, b3: float
 ) -> tuple[float, float, float, float]:
     """Returns the product of a quaternion a and the conjugate of b, wxyz."""
-    return (
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3,
-        -a0 * b1 + a1 * b0 - a2 * b3 + a3 * b2,
-        -a0 * b2 + a1 * b3 + a2 * b0 - a3 * b1,
-        -a0 * b3 - a1 * b2 + a2 * b1 + a3 * b0,
-    )
+    return times(a0, a1, a2, a3, b0, -b1, -b2, -b3)

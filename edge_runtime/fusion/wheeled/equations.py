@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from edge_runtime.fusion.compiled import Record, compiled
-from edge_runtime.fusion.lie import quaternion_to_matrix
+from edge_runtime.fusion.lie import quaternion_to_matrix, times
 from edge_runtime.fusion.wheeled.kernels import combine, downdate, drive, mirror
 from edge_runtime.fusion.wheeled.state import D
 from edge_runtime.signals import Float
@@ -109,10 +109,7 @@ def hamilton(
     out: Float,
 ) -> None:
     """Writes the normalized Hamilton product p q, (4,), to `out`."""
-    out[0] = pw * qw - px * qx - py * qy - pz * qz
-    out[1] = pw * qx + px * qw + py * qz - pz * qy
-    out[2] = pw * qy - px * qz + py * qw + pz * qx
-    out[3] = pw * qz + px * qy - py * qx + pz * qw
+    out[0], out[1], out[2], out[3] = times(pw, px, py, pz, qw, qx, qy, qz)
     norm = 1.0 / math.sqrt(out[0] ** 2 + out[1] ** 2 + out[2] ** 2 + out[3] ** 2)
     for i in range(4):
         out[i] *= norm

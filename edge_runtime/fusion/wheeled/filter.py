@@ -259,18 +259,18 @@ class WheeledFilter:
     def _bridge(self, imu: Imu, gap: float) -> None:
         """Continues after a gap of which nothing is known, perhaps on another clock."""
         x, cov = self.state.copy(), self.covariance.copy()
-        if gap > self.config.longest_gap:
+        moved, anew = x["velocity"] * gap, gap > self.config.longest_gap
+        astray = _PUSH * gap * gap + (math.hypot(*moved) if anew else 0.0)
+        grown = np.array([astray, astray, _SPIN * gap])
+        self._drift[NOISE + np.arange(3), np.arange(3)] += grown * grown
+        if anew:
             self._start(imu, x, cov)
             return
         for name in TIMES:
             _add(x, name, imu.stamp - gap - self._line.stamp)
-        moved = x["velocity"] * gap
         x["position"] += moved
         self._odometry[:3] += so3_exp(self._odometry[3] * _UP) @ moved
         push = (_PUSH * gap) ** 2
-        self._drift[NOISE + np.arange(3), np.arange(3)] += (
-            np.array([_PUSH * gap, _PUSH * gap, _SPIN]) * gap
-        ) ** 2
         for i in range(3):
             cov[D.angle + i, D.angle + i] += ((_SPIN if i == 2 else _LEAN) * gap) ** 2
             cov[D.velocity + i, D.velocity + i] += push

@@ -166,3 +166,16 @@ def test_gnss_does_not_make_the_drift_of_the_odometry_smaller() -> None:
         spread.append(car.odometry.covariance[2, 2])
     assert np.all(np.diff(spread) >= 0.0)
     assert car.odometry.covariance[2, 2] > 1e-6
+
+
+@pytest.mark.parametrize("gap", [1.0, 60.0], ids=["bridged", "begun anew"])
+def test_a_gap_in_the_readings_makes_the_drift_larger(gap: float) -> None:
+    """Nothing of the way meanwhile is seen."""
+    driven, car = drive(10.0).measurements, WheeledFilter(CAR)
+    feed(car, driven)
+    before, speed = car.odometry.covariance.copy(), np.linalg.norm(car.state["velocity"])
+    later = next(m for m in reversed(driven) if isinstance(m, Imu))
+    car.predict(later._replace(stamp=later.stamp + gap))
+    grown = np.sqrt(np.diag(car.odometry.covariance - before))
+    assert np.all(grown[:2] > (1.0 if gap < 10.0 else speed * gap))
+    assert grown[2] > 0.2 * gap

@@ -120,7 +120,7 @@ def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
             make = _without_config(root)
             specs = [tyro.constructors.StructFieldSpec(CONFIG, _FILE, None, _CONFIG_HELP)]
         for field in dataclasses.fields(kind):
-            name, hint, usual = field.name, hints[field.name], default(info, field)
+            name, usual = field.name, default(info, field)
             shown: dict[str, Any] = {}
             if usual in ((), ""):  # tyro's "(default: )" would say nothing
                 shown["help_behavior_hint"] = ""
@@ -129,14 +129,14 @@ def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
             if kind is root and name in command.positional:
                 word = name.upper()
                 shown["metavar"] = word
-                if _is_list(hint):
+                if _is_list(hints[name]):
                     shown["metavar"] = f"{word} [{word} ...]"
                     shown.setdefault("help_behavior_hint", "(required)")
-                hint = Annotated[hint, tyro.conf.Positional]
+                hints[name] = Annotated[hints[name], tyro.conf.Positional]
             if shown:
-                hint = Annotated[hint, tyro.conf.arg(**shown)]
+                hints[name] = Annotated[hints[name], tyro.conf.arg(**shown)]
             text = described(kind, field)
-            specs.append(tyro.constructors.StructFieldSpec(name, hint, usual, text))
+            specs.append(tyro.constructors.StructFieldSpec(name, hints[name], usual, text))
         return tyro.constructors.StructConstructorSpec(make, tuple(specs))
 
     return rule

@@ -202,7 +202,7 @@ def run_bare_node(stop: Event) -> None:
     for foot in robot_file.load("humanoid").feet:
         topic = topics.FOOT.format(foot)
         subscribe(WrenchStamped, topic, lambda message: None, topics.SENSOR)
-    subscribe(Imu, topics.IMU, take_imu, topics.SENSOR)
+    subscribe(Imu, topics.IMU_RAW, take_imu, topics.SENSOR)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     with realtime(RealtimeConfig(fifo=FIFO, lock_memory=True)):

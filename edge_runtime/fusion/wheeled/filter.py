@@ -21,6 +21,7 @@ from edge_runtime.fusion.lie import (
     so3_exp,
     so3_log,
     tilt_from_gravity,
+    times,
 )
 from edge_runtime.fusion.measurement import Displacement, GnssFix, Imu, Measurement, Wheels
 from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck
@@ -299,7 +300,7 @@ class WheeledFilter:
         x, y, z, offset, *_ = self._odometry.tolist()
         w, i, j, k = self.state["attitude"].tolist() if self._started else (1.0, 0.0, 0.0, 0.0)
         c, s = math.cos(0.5 * offset), math.sin(0.5 * offset)
-        turned = np.array([c * w - s * k, c * i - s * j, c * j + s * i, c * k + s * w])
+        turned = np.array(times(c, 0.0, 0.0, s, w, i, j, k))
         return ContinuousPose(turned, np.array([x, y, z]), drift_covariance(self._drift))
 
     @property

@@ -171,12 +171,8 @@ def _nodes(config: UpConfig) -> tuple[str, ...]:
     simulated = () if config.real else (_SIM,)
     recorded = () if config.record is None else (_RECORDER,)
     modelled = (_MODEL,) if config.model else ()
-    return (
-        *recorded,
-        *simulated,
-        *modelled,
-        _EDGE,
-    )  # the recorder starts first, so that its bag is complete
+    # The recorder starts first, so that its bag is complete.
+    return (*recorded, *simulated, *modelled, _EDGE)
 
 
 def _command(node: str, config: UpConfig) -> list[str]:

@@ -8,13 +8,14 @@ log-odds add; one that reads NaN says nothing.
 
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
 
 import numpy as np
 
 from edge_runtime.fusion.compiled import compiled
-from edge_runtime.fusion.legged.config import ContactConfig, ForceConfig
-from edge_runtime.fusion.legged.kinematics import Leg
-from edge_runtime.signals import Array, Float
+from edge_runtime.fusion.legged.config import ContactConfig
+from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.signals import Array, Float, Index
 
 _SURE = 40.0  # log-odds, beyond which the logistic is 0 or 1 to double precision
 
@@ -28,17 +29,20 @@ class ContactProbability:
     """
 
     def __init__(self, config: ContactConfig, feet: int) -> None:
-        self.config = config
         self.probability: Float = np.zeros(feet)
-        self._stands = [False] * feet
+        self._stands: Float = np.zeros(feet)
+        self._forces: Float = np.zeros((2, feet))  # of touch sensors, and by torques
+        self._settings: Float = np.array([astuple(config.touch), astuple(config.torque)])
 
     def reset(self) -> None:
         """Forgets which feet stood."""
         self.probability[:] = 0.0
-        self._stands = [False] * len(self._stands)
+        self._stands[:] = 0.0
 
     def update(
-        self, touch: Sequence[float] | None = None, torque: Sequence[float] | None = None
+        self,
+        touch: Sequence[float] | Array | None = None,
+        torque: Sequence[float] | Float | None = None,
     ) -> Float:
         """Updates the probabilities with the normal forces.
 
@@ -50,27 +54,43 @@ class ContactProbability:
             (F,) probabilities, a buffer that the next call overwrites; NaN for a foot of which
             nothing is read.
         """
-        config = self.config
-        witnesses = ((touch, config.touch), (torque, config.torque))
-        for foot, stands in enumerate(self._stands):
-            evidence = [
-                _log_odds(forces[foot], stands, of)
-                for forces, of in witnesses
-                if forces is not None and forces[foot] == forces[foot]
-            ]
-            if not evidence:
-                self.probability[foot] = math.nan
-                continue
-            odds = max(-_SURE, min(_SURE, sum(evidence)))
-            self.probability[foot] = 1.0 / (1.0 + math.exp(-odds))
-            self._stands[foot] = odds > 0.0
+        self._forces[0] = math.nan if touch is None else touch
+        self._forces[1] = math.nan if torque is None else torque
+        judge_contact(self._forces, self._settings, self._stands, self.probability)
         return self.probability
 
 
-def _log_odds(newtons: float, stands: bool, config: ForceConfig) -> float:
+@compiled
+def judge_contact(forces: Float, settings: Float, stands: Float, probability: Float) -> None:
+    """Computes the probabilities that feet stand.
+
+    Args:
+        forces: (2, F) N, by each witness; NaN where it says nothing.
+        settings: (2, 4) of each witness, a `ForceConfig`.
+        stands: (F,) whether each stood before, 1.0 or 0.0; written.
+        probability: (F,) written; NaN for a foot of which no witness says anything.
+    """
+    for foot in range(probability.size):
+        odds, witnesses = 0.0, 0
+        for witness in range(2):
+            newtons = forces[witness, foot]
+            if newtons == newtons:
+                odds += _log_odds(newtons, stands[foot] > 0.0, settings[witness])
+                witnesses += 1
+        if witnesses == 0:
+            probability[foot] = math.nan
+            continue
+        odds = max(-_SURE, min(_SURE, odds))
+        probability[foot] = 1.0 / (1.0 + math.exp(-odds))
+        stands[foot] = 1.0 if odds > 0.0 else 0.0
+
+
+@compiled
+def _log_odds(newtons: float, stands: bool, setting: Float) -> float:
     """Returns the log-odds that a foot stands; less force is enough if it stood before."""
-    middle = config.force + (-config.hysteresis if stands else config.hysteresis)
-    return max(-config.surest, min(config.surest, (newtons - middle) / config.width))
+    force, width, hysteresis, surest = setting[0], setting[1], setting[2], setting[3]
+    middle = force - hysteresis if stands else force + hysteresis
+    return max(-surest, min(surest, (newtons - middle) / width))
 
 
 @compiled
@@ -115,18 +135,52 @@ def force_by_torque(jacobian: Float, torque: Float, up: Float, damping: float) -
     return -upward / determinant
 
 
-def force_on_leg(leg: Leg, torque: Array | Float, up: Float, config: ContactConfig) -> float:
-    """Returns the ground's normal force on a leg where it is now.
+@compiled
+def forces_on_legs(
+    jacobian: Float, spans: Index, own: Float, up: Float, damping: float, forces: Float
+) -> None:
+    """Computes the ground's normal force on each leg where it is now.
 
     Args:
-        leg: moved to the present joint angles.
-        torque: (J,) Nm, of all the robot's joints.
+        jacobian: (p, 3, n) of `Legs`.
+        spans: (L, 4) of `Legs`.
+        own: (n,) Nm, torques of the legs' joints.
         up: (3,) the vertical, in the body frame.
-        config: whose `damping` is used.
-
-    Returns:
-        N, positive when the ground pushes up; NaN if a torque is not finite.
+        damping: m.
+        forces: (L,) N, written; positive when the ground pushes up, NaN if a torque is not finite.
     """
-    own = torque[leg.joints].astype(np.float64)
-    force: float = force_by_torque(leg.jacobian, own, up, config.damping)
-    return force if math.isfinite(force) else math.nan
+    for leg in range(spans.shape[0]):
+        first, end, point, points = spans[leg, 0], spans[leg, 1], spans[leg, 2], spans[leg, 3]
+        force = force_by_torque(jacobian[point:points, :, first:end], own[first:end], up, damping)
+        forces[leg] = force if math.isfinite(force) else math.nan
+
+
+class TorqueForces:
+    """Computes the forces under the feet by the joints' torques.
+
+    Args:
+        legs: moved to the present joint angles before each `update`.
+        damping: of `ContactConfig`, m.
+    """
+
+    def __init__(self, legs: Legs, damping: float) -> None:
+        self._legs = legs
+        self._damping = damping
+        self._own: Float = np.zeros(len(legs.joints))
+        self._forces: Float = np.zeros(len(legs.spans))
+
+    def update(self, torque: Array | Float, up: Float) -> Float:
+        """Returns the ground's normal force on each leg.
+
+        Args:
+            torque: (J,) Nm, of all the robot's joints.
+            up: (3,) the vertical, in the body frame.
+
+        Returns:
+            (L,) N, in a buffer that the next call overwrites; positive when the ground pushes up,
+            NaN if a torque is not finite.
+        """
+        legs = self._legs
+        self._own[:] = torque[legs.joints]
+        forces_on_legs(legs.jacobian, legs.spans, self._own, up, self._damping, self._forces)
+        return self._forces

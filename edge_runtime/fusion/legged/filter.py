@@ -6,19 +6,19 @@ The contact-aided invariant extended Kalman filter: Hartley, Ghaffari, Eustice, 
 """
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
 from edge_runtime.fusion.compiled import RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health
+from edge_runtime.fusion.imu_reading import DROPOUT, FINE, LAST_USABLE, S
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.equations import forget_foot, world_covariance
 from edge_runtime.fusion.legged.state import EVENT, FEET, IMU, MOMENT, STATE, parameters, summarize
-from edge_runtime.fusion.legged.steps import take_events
+from edge_runtime.fusion.legged.steps import take_one, take_readings
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
 from edge_runtime.fusion.measurement import Feet, Imu, Measurement
-from edge_runtime.fusion.plausibility import DROPOUT, GAP, WRONG_UNITS, ImuCheck, ImuVerdict
+from edge_runtime.fusion.plausibility import GAP, REASONS, WRONG_UNITS, ImuCheck
 from edge_runtime.fusion.timeline import Timeline
 from edge_runtime.signals import Float
 
@@ -32,7 +32,6 @@ CONTRADICTION = "the feet contradict the IMU"
 _TROUBLE_TIME = 0.2  # s for which trouble with the IMU degrades the health
 _AHEAD = 0.05  # s by which feet may be newer than the last IMU reading
 _SURPRISED = 3.0  # times the expected squared distance
-_BURST = 8  # IMU readings taken in at once
 _DISTRUST = 5.0  # m/s^2 and rad/s, standard deviations of the motion during a gap
 
 
@@ -57,10 +56,11 @@ class LeggedFilter:
         self._feet = config.feet
         size = 15 + 3 * config.feet
         self._timeline = Timeline(config.history, MOMENT, size, config.horizon)
-        self._imu_events = RecordBuffer(np.zeros(_BURST, EVENT))
+        self._imu_event = RecordBuffer(np.zeros(1, EVENT))
         self._feet_event = RecordBuffer(np.zeros(1, EVENT))
-        self._imu_events.columns["kind"][:] = IMU
+        self._imu_event.columns["kind"][:] = IMU
         self._feet_event.columns["kind"][:] = FEET
+        self._reading: Float = np.zeros((1, 6))
         self._summary: Float = np.zeros(7)
         self.reset()
 
@@ -68,7 +68,7 @@ class LeggedFilter:
         """Forgets everything; the next IMU reading starts anew."""
         self._check.reset()
         self._started = False
-        self._verdict = ImuVerdict(True, "", 0.0)
+        self._found = FINE  # what the last IMU reading was found to be
         self._trouble, self._trouble_since = "", -math.inf
         self._newest = 0.0  # s, stamp of the last IMU reading that was used
         self._heard()
@@ -108,43 +108,71 @@ class LeggedFilter:
 
     def predict(self, imu: Imu) -> None:
         """Propagates to the time of an IMU reading; one that cannot be true is left out."""
-        self.predict_all((imu,))
+        self._reading[0, :3], self._reading[0, 3:] = imu.gyro, imu.accel
+        self.predict_burst(self._reading, imu.stamp, 0.0)
 
-    def predict_all(self, readings: Iterable[Imu]) -> None:
-        """Propagates through readings, the oldest first; faster than `predict` for each."""
-        event, count = self._imu_events.columns, 0
-        for imu in readings:
-            verdict = self._judge(imu)
-            if not verdict.usable:
-                continue
-            if not self._started:
-                self._begin(imu)
-                continue
-            if verdict.gap or count == _BURST:
-                self._take(self._imu_events.numbers.reshape(_BURST, -1)[:count])
-                count = 0
-            if verdict.gap:
-                self._bridge(imu.stamp - verdict.dt, verdict.gap)
-            event["stamp"][count] = self._newest = imu.stamp
-            event["gyro"][count], event["accel"][count] = imu.gyro, imu.accel
-            event["lost"][count] = verdict.dt if verdict.reason == DROPOUT else 0.0
-            count += 1
-        self._take(self._imu_events.numbers.reshape(_BURST, -1)[:count])
+    def predict_burst(self, readings: Float, newest: float, period: float) -> None:
+        """Propagates through IMU readings, all that are as they should be in one compiled step.
 
-    def _judge(self, imu: Imu) -> ImuVerdict:
-        before = self._check.newest
-        verdict = self._check.check(imu)
-        if verdict.reason:
-            self._trouble = verdict.reason
-            self._trouble_since = self._newest
-        self._verdict = verdict
-        if not verdict.usable:
-            passed = self._check.newest - before
+        Args:
+            readings: (n, 6) rad/s and m/s^2, the oldest first.
+            newest: s, stamp of the last.
+            period: s between two.
+        """
+        line, check, count, done = self._timeline, self._check, len(readings), 0
+        while done < count:
+            first, before = done, check.newest
+            done, self._found = take_readings(
+                check.state,
+                check.settings,
+                readings,
+                first,
+                newest,
+                period,
+                line.numbers,
+                line.covariances,
+                line.span,
+                self._parameters,
+                self._started,
+            )
+            stamp = newest + (done - count) * period
+            if self._found == FINE and self._started:
+                self._newest = stamp
+                self._heard()
+                return
+            if done - first > 1:
+                self._newest = before = newest + (done - 1 - count) * period
+                self._heard()
+            self._take_odd(stamp, readings[done - 1], before)
+
+    def _take_odd(self, stamp: float, reading: Float, before: float) -> None:
+        """Takes in the first IMU reading, or one that is not like most.
+
+        Args:
+            stamp: s.
+            reading: (6,) rad/s and m/s^2.
+            before: s, stamp of the last reading whose time was right.
+        """
+        check, found = self._check, self._found
+        if found != FINE:
+            self._trouble, self._trouble_since = REASONS[found], self._newest
+        if found > LAST_USABLE:
+            passed = check.newest - before
             if passed > 0.0:  # neither NaN, as for the first, nor back to another clock
                 self._unusable_for += passed
-        else:
-            self._heard()
-        return verdict
+            return
+        self._heard()
+        if not self._started:
+            self._begin(stamp, reading[3:])
+            return
+        dt, gap = float(check.state[S.dt]), float(check.state[S.gap])
+        if gap:
+            self._bridge(stamp - dt, gap)
+        event = self._imu_event.columns
+        event["stamp"][0] = self._newest = stamp
+        event["gyro"][0], event["accel"][0] = reading[:3], reading[3:]
+        event["lost"][0] = dt if found == DROPOUT else 0.0
+        self._take(self._imu_event)
 
     def update(self, measurement: Measurement) -> bool:
         """Corrects with a reading of the feet.
@@ -156,7 +184,7 @@ class LeggedFilter:
             return False
         stamp = measurement.stamp
         if not stamp - self._newest < _AHEAD:  # the estimate is out of date
-            if self._verdict.usable:  # else `_trouble` says already what is wrong
+            if self._found <= LAST_USABLE:  # else `_trouble` says already what is wrong
                 self._trouble = GAP
             self._trouble_since = self._newest
             if math.isfinite(stamp):
@@ -169,7 +197,7 @@ class LeggedFilter:
         event["stamp"][0] = stamp
         event["positions"][0, : self._feet] = measurement.position
         event["contact"][0, : self._feet] = measurement.contact
-        return self._take(self._feet_event.numbers[None]) > 0
+        return self._take(self._feet_event) > 0
 
     @property
     def _imu_is_gone(self) -> bool:
@@ -177,14 +205,15 @@ class LeggedFilter:
         ahead = self._ahead_until - self._ahead_since + _AHEAD
         return max(self._unusable_for, ahead) > self.config.longest_gap
 
-    def _take(self, new: Float) -> int:
+    def _take(self, event: RecordBuffer) -> int:
         line = self._timeline
-        return take_events(line.numbers, line.covariances, line.span, new, self._parameters)
+        new = event.numbers
+        return take_one(line.numbers, line.covariances, line.span, new, self._parameters)
 
-    def _begin(self, imu: Imu) -> None:
+    def _begin(self, stamp: float, accel: Float) -> None:
         """Starts with the tilt that the accelerometer shows."""
-        if np.linalg.norm(imu.accel) > 1.0:  # else it falls freely, and no vertical is to be seen
-            self.start(imu.stamp, matrix_to_quaternion(tilt_from_gravity(imu.accel)))
+        if np.linalg.norm(accel) > 1.0:  # else it falls freely, and no vertical is to be seen
+            self.start(stamp, matrix_to_quaternion(tilt_from_gravity(accel)))
 
     def _bridge(self, stamp: float, gap: float) -> None:
         """Continues at another time after a gap of which nothing is known."""
@@ -238,9 +267,9 @@ class LeggedFilter:
         return summary, *self._health(*found)
 
     def _unstarted_health(self) -> tuple[Health, str]:
-        wrong = self._verdict.reason in WRONG_UNITS or self._imu_is_gone
-        why = self._verdict.reason or NO_READING
-        return Health.LOST if wrong else Health.INITIALISING, why
+        reason = REASONS[self._found]
+        wrong = reason in WRONG_UNITS or self._imu_is_gone
+        return Health.LOST if wrong else Health.INITIALISING, reason or NO_READING
 
     def _nothing(self) -> Estimate:
         health, reason = self._unstarted_health()
@@ -268,9 +297,9 @@ class LeggedFilter:
         surprise: float,
     ) -> tuple[Health, str]:
         """Returns the health, and why it is not good, by what `summarize` returns."""
-        config = self.config
-        if self._verdict.reason in WRONG_UNITS:
-            return Health.LOST, self._verdict.reason
+        config, reason = self.config, REASONS[self._found]
+        if reason in WRONG_UNITS:
+            return Health.LOST, reason
         if not (math.isfinite(tilt) and math.isfinite(speed)):
             return Health.LOST, STATE_UNKNOWN
         if self._imu_is_gone:
@@ -279,7 +308,7 @@ class LeggedFilter:
             return Health.INITIALISING, SETTLING
         if tilt > config.lost_tilt or speed > config.lost_velocity:
             return Health.LOST, STATE_UNKNOWN
-        if not self._verdict.usable or self._newest - self._trouble_since < _TROUBLE_TIME:
+        if self._found > LAST_USABLE or self._newest - self._trouble_since < _TROUBLE_TIME:
             return Health.DEGRADED, self._trouble
         if all_slip > 0.0:
             return Health.DEGRADED, ALL_SLIP

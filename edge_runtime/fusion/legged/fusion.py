@@ -16,9 +16,9 @@ from edge_runtime.fusion.attitude.fusion import (
 from edge_runtime.fusion.compiled import compiling
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
-from edge_runtime.fusion.legged.contact import ContactProbability, force_on_leg
+from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces
 from edge_runtime.fusion.legged.filter import LeggedFilter
-from edge_runtime.fusion.legged.kinematics import Leg
+from edge_runtime.fusion.legged.kinematics import Legs
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Feet, Imu
 from edge_runtime.fusion.warm_up import write_imu_at_rest
@@ -87,14 +87,12 @@ class LeggedFusion:
         if not (self._touch or self._torque):
             raise ValueError(f"contact needs '{FOOT_FORCE}' or '{JOINT_TORQUE}'")
         _check_points(config)
-        self._contact_config = config.contact
         self._burst, self._parts = burst, max(burst, 1)
         self._period = control_period
         self._filters = [LeggedFilter(config.estimator) for _ in range(rows)]
-        self._legs = [Leg(chain, joint_names) for chain in config.legs]
-        self._contacts = [ContactProbability(config.contact, len(self._legs)) for _ in range(rows)]
-        sizes = [len(leg.positions) for leg in self._legs]
-        self._leg_of_foot = np.repeat(np.arange(len(sizes)), sizes)
+        self._legs = Legs(config.legs, joint_names)
+        self._forces = TorqueForces(self._legs, config.contact.damping)
+        self._contacts = [ContactProbability(config.contact, len(config.legs)) for _ in range(rows)]
         self._imu = np.zeros((self._parts, 6))
         self._attitude = np.zeros((rows, 4), np.float32)
         self._attitude[:, 0] = 1.0
@@ -195,25 +193,21 @@ class LeggedFusion:
         return True
 
     def _integrate(self, estimator: LeggedFilter, now: float) -> None:
-        step, first = self._period / self._parts, 1 - self._parts
-        estimator.predict_all(
-            Imu(now + part * step, reading[:3], reading[3:])
-            for part, reading in enumerate(self._imu, first)
-        )
+        estimator.predict_burst(self._imu, now, self._period / self._parts)
 
     def _feet(self, signals: Signals, row: int) -> Feet:
-        angles = signals[JOINT_POS][row]
-        positions: Float = np.concatenate([leg.move(angles) for leg in self._legs])
+        legs = self._legs
+        positions = legs.move(signals[JOINT_POS][row])
         contact = self._contacts[row].update(
-            signals[FOOT_FORCE][row].tolist() if self._touch else None,
-            self._forces(signals[JOINT_TORQUE][row], row) if self._torque else None,
+            signals[FOOT_FORCE][row] if self._touch else None,
+            self._by_torque(signals[JOINT_TORQUE][row], row) if self._torque else None,
         )
-        return Feet(float(self._time[row]), positions, contact[self._leg_of_foot])
+        return Feet(float(self._time[row]), positions, contact[legs.leg_of_point])
 
-    def _forces(self, torque: Array, row: int) -> list[float]:
-        """Returns the force under each foot, N, by the torques of the legs where they are now."""
+    def _by_torque(self, torque: Array, row: int) -> Float:
+        """Returns the force under each foot, (L,) N, by the torques of the legs where they are."""
         up = quaternion_to_matrix(self._attitude[row].astype(np.float64))[2]
-        return [force_on_leg(leg, torque, up, self._contact_config) for leg in self._legs]
+        return self._forces.update(torque, up)
 
 
 def _check_points(config: LeggedRobotConfig) -> None:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from edge_runtime.fusion.compiled import Record, Records, compiled
+from edge_runtime.fusion.compiled import Numbers, Record, Records, compiled
+from edge_runtime.fusion.imu_reading import FINE, judge_reading
 from edge_runtime.fusion.legged.at_rest import add_to_window, end_window
 from edge_runtime.fusion.legged.equations import correct, distance, propagate, whitener
 from edge_runtime.fusion.legged.feet import take_feet
@@ -115,20 +116,68 @@ def take_event(moments: Records, covariances: Float, span: Float, event: Record,
 
 
 @compiled
-def take_events(
-    numbers: Float, covariances: Float, span: Float, new: Float, parameters: Float
-) -> int:
-    """Takes each of some events as `take_event` does and returns the last one's result.
+def take_one(numbers: Float, covariances: Float, span: Float, new: Float, parameters: Float) -> int:
+    """Takes an event as `take_event` does, for Python.
 
     Args:
         numbers: of the `Timeline`, changed in place.
         covariances: likewise.
         span: likewise.
-        new: (n, ...) of an `EVENT` each.
+        new: of one `EVENT`.
         parameters: of one `PARAMETERS`.
     """
-    moments, events, p = numbers.view(MOMENT), new.view(EVENT), parameters.view(PARAMETERS)[0]
-    result = 0
-    for index in range(events.shape[0]):
-        result = take_event(moments, covariances, span, events[index, 0], p)
-    return result
+    moments, p = numbers.view(MOMENT), parameters.view(PARAMETERS)[0]
+    return take_event(moments, covariances, span, new.view(EVENT)[0], p)
+
+
+@compiled
+def take_readings(
+    check: Numbers,
+    check_settings: Numbers,
+    readings: Float,
+    first: int,
+    newest: float,
+    period: float,
+    numbers: Float,
+    covariances: Float,
+    span: Float,
+    parameters: Float,
+    started: bool,
+) -> tuple[int, int]:
+    """Judges IMU readings and takes them in, up to the first that is not as it should be.
+
+    Args:
+        check: state of the `ImuCheck`, changed in place.
+        check_settings: of it.
+        readings: (n, 6) rad/s and m/s^2, the oldest first.
+        first: the index of the first one to judge.
+        newest: s, stamp of the last of the n.
+        period: s between two.
+        numbers: of the `Timeline`, changed in place.
+        covariances: likewise.
+        span: likewise.
+        parameters: of one `PARAMETERS`.
+        started: whether the filter has a state to take them into.
+
+    Returns:
+        The index after the last one judged; and what that one was found to be. A FINE one was
+        taken in, if the filter has started.
+    """
+    moments, p = numbers.view(MOMENT), parameters.view(PARAMETERS)[0]
+    event = np.zeros(1, EVENT)[0]
+    event["kind"] = IMU
+    count = readings.shape[0]
+    for index in range(first, count):
+        stamp = newest + (index + 1 - count) * period
+        now = readings[index]
+        gx, gy, gz = float(now[0]), float(now[1]), float(now[2])
+        ax, ay, az = float(now[3]), float(now[4]), float(now[5])
+        found = judge_reading(check, check_settings, stamp, gx, gy, gz, ax, ay, az)
+        if found != FINE or not started:
+            return index + 1, found
+        event["stamp"] = stamp
+        for i in range(3):
+            event["gyro"][i] = now[i]
+            event["accel"][i] = now[3 + i]
+        take_event(moments, covariances, span, event, p)
+    return count, FINE

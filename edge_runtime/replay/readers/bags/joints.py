@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.contact import ContactProbability
-from edge_runtime.fusion.legged.kinematics import Leg
+from edge_runtime.fusion.legged.kinematics import Legs
 from edge_runtime.fusion.measurement import Feet, Measurement, Wheels
 from edge_runtime.replay.readers.assembly import Readings
 from edge_runtime.replay.readers.bags.bag import Bag
@@ -130,15 +130,13 @@ class LegJoints:
         legged = robot.description.legged
         assert legged is not None, "the robot has no legs"
         self._bag = bag
-        self._legs = [Leg(chain, robot.description.joint_names) for chain in legged.legs]
-        counts = [len(leg.positions) for leg in self._legs]
-        self._leg_of_point = np.repeat(np.arange(len(counts)), counts)
-        self._contact = ContactProbability(legged.contact, len(counts))
-        self._force = [float("nan")] * len(counts)
+        self._legs, count = Legs(legged.legs, robot.description.joint_names), len(legged.legs)
+        self._contact = ContactProbability(legged.contact, count)
+        self._force = [float("nan")] * count
         self._foot = {_wrench(bag, foot): place for place, foot in enumerate(robot.feet)}
-        if len(self._foot) != len(counts):
+        if len(self._foot) != count:
             raise UserError(
-                f"the robot file names {len(self._foot)} feet for {len(counts)} legs; which feet "
+                f"the robot file names {len(self._foot)} feet for {count} legs; which feet "
                 "stand is read from a topic <foot>/wrench of each"
             )
         topic = _joint_states(bag, topic)
@@ -154,15 +152,15 @@ class LegJoints:
         if places is None or len(content.position) != len(content.name):
             return
         angles = np.asarray(content.position, np.float32)[places]
-        points = np.concatenate([leg.move(angles).ravel() for leg in self._legs])
-        stands = self._contact.update(self._force)[self._leg_of_point]
-        self._rows.add(order, stamp, np.concatenate([points, stands]))
+        points = self._legs.move(angles)
+        stands = self._contact.update(self._force)[self._legs.leg_of_point]
+        self._rows.add(order, stamp, np.concatenate([points.ravel(), stands]))
 
     def readings(self) -> Readings:
         return self._rows.readings(self._make, self._bag.path)
 
     def _make(self, stamp: float, values: Float) -> Measurement:
-        points = len(self._leg_of_point)
+        points = len(self._legs.positions)
         return Feet(stamp, values[: 3 * points].reshape(points, 3), values[3 * points :])
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.fusion.legged.config import ContactConfig, ForceConfig
-from edge_runtime.fusion.legged.contact import ContactProbability, force_by_torque, force_on_leg
-from edge_runtime.fusion.legged.kinematics import Leg
+from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces, force_by_torque
+from edge_runtime.fusion.legged.kinematics import Legs
 from tests.edge_runtime.fusion.legged.test_kinematics import JOINTS, LEG
 
 CONFIG = ContactConfig(touch=ForceConfig(40.0, 5.0, 15.0))
@@ -45,7 +45,7 @@ def test_nan_does_not_change_what_is_known():
 
 
 def test_torques_tell_the_force_under_a_foot():
-    leg = Leg(LEG, JOINTS)
+    leg = Legs([LEG], JOINTS)
     leg.move(np.array([0.3, 0.0, 0.1, 1.2]))
     up = np.array([0.05, -0.1, 0.99])
     ground = 250.0 * up / (up @ up)
@@ -55,7 +55,7 @@ def test_torques_tell_the_force_under_a_foot():
 
 
 def test_a_stretched_leg_gives_no_absurd_force():
-    leg = Leg(LEG, JOINTS)
+    leg = Legs([LEG], JOINTS)
     leg.move(np.zeros(4))
     noise = np.array([1.0, -1.0, 1.0])  # Nm
     assert abs(force_by_torque(leg.jacobian[:1], noise, np.array([0, 0, 1.0]), 0.02)) < 50.0
@@ -86,11 +86,11 @@ def test_torques_stand_in_for_a_touch_sensor_that_is_lost():
 
 
 def test_the_torques_of_all_joints_are_sorted_out_by_leg():
-    leg, up = Leg(LEG, JOINTS), np.array([0.0, 0.0, 1.0])
+    leg, up = Legs([LEG], JOINTS), np.array([0.0, 0.0, 1.0])
     leg.move(np.array([0.3, 0.0, 0.1, 1.2]))
     torque = np.full(len(JOINTS), 1e3)
     torque[leg.joints] = -leg.jacobian.mean(axis=0).T @ [0.0, 0.0, 250.0]
-    config = ContactConfig(damping=1e-4)
-    assert force_on_leg(leg, torque, up, config) == pytest.approx(250.0, rel=0.01)
+    forces = TorqueForces(leg, 1e-4)
+    assert forces.update(torque, up) == pytest.approx([250.0], rel=0.01)
     torque[leg.joints[0]] = math.nan
-    assert math.isnan(force_on_leg(leg, torque, up, config))
+    assert np.isnan(forces.update(torque, up)).all()

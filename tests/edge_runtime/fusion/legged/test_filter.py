@@ -361,20 +361,26 @@ def test_cassie_walks(start, each_axis, tilt_limit):
     assert math.degrees(tilt_rms) <= tilt_limit
 
 
-@pytest.mark.parametrize("burst", [3, 20])
-def test_readings_taken_in_at_once_tell_what_they_tell_one_by_one(burst):
+@pytest.mark.parametrize("burst", [1, 3, 20])
+@pytest.mark.parametrize("period", [0.005, 0.015, 0.3], ids=["steady", "lossy", "gaps"])
+def test_a_burst_tells_what_its_readings_tell_one_by_one(burst, period):
     stream = [moment.imu for moment in WALKER.walk()][:120]
     stream[40] = stream[40]._replace(gyro=np.full(3, math.nan))
-    del stream[70:72]  # lost, and bridged
-    stream[90:] = [imu._replace(stamp=imu.stamp + 1.0) for imu in stream[90:]]  # a long gap
-    single, many = LeggedFilter(CONFIG), LeggedFilter(CONFIG)
+    stream[65] = stream[65]._replace(accel=stream[65].accel + 150.0)  # a spike
+    single, many, newest = LeggedFilter(CONFIG), LeggedFilter(CONFIG), 0.0
     for first in range(0, len(stream), burst):
-        for imu in stream[first : first + burst]:
-            single.predict(imu)
-        many.predict_all(stream[first : first + burst])
+        part = stream[first : first + burst]
+        step = period if 60 <= first < 80 else 1.0 / WALKER.rate
+        newest += len(part) * step
+        if first == 100:
+            newest += 1.0  # s of silence
+        for place, imu in enumerate(part, 1):
+            single.predict(imu._replace(stamp=newest + (place - len(part)) * step))
+        readings = np.array([np.concatenate([imu.gyro, imu.accel]) for imu in part])
+        many.predict_burst(readings, newest, step)
         one, other = single.estimate, many.estimate
         assert one.stamp == other.stamp
-        assert one.reason == other.reason
+        assert (one.health, one.reason) == (other.health, other.reason)
         assert (one.attitude == other.attitude).all()
         assert (one.covariance == other.covariance).all()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.config import LegChain, LegJoint
-from edge_runtime.fusion.legged.kinematics import Leg
+from edge_runtime.fusion.legged.kinematics import Legs
 
 LEG = LegChain(
     name="left",
@@ -24,20 +24,20 @@ angles = st.lists(st.floats(-1.5, 1.5), min_size=4, max_size=4).map(np.array)
 
 
 def test_a_straight_leg_is_the_sum_of_its_offsets():
-    positions = Leg(LEG, JOINTS).move(np.zeros(4))
+    positions = Legs([LEG], JOINTS).move(np.zeros(4))
     assert positions[0] == pytest.approx([0.11, 0.1, -0.9])
     assert positions[1] == pytest.approx([-0.09, 0.1, -0.9])
 
 
 def test_a_bent_knee_swings_the_foot_back():
-    positions = Leg(LEG, JOINTS).move(np.array([0.0, 0.7, 0.0, np.pi / 2]))
+    positions = Legs([LEG], JOINTS).move(np.array([0.0, 0.7, 0.0, np.pi / 2]))
     assert positions[0] == pytest.approx([0.01 - 0.45, 0.1, -0.45 - 0.1])
 
 
 @given(angles)
 @settings(max_examples=30)
 def test_the_jacobian_is_the_derivative(q):
-    leg = Leg(LEG, JOINTS)
+    leg = Legs([LEG], JOINTS)
     leg.move(q)
     jacobian = leg.jacobian.copy()
     for column, joint in enumerate(leg.joints):
@@ -47,16 +47,29 @@ def test_the_jacobian_is_the_derivative(q):
         assert jacobian[:, :, column] == pytest.approx(slope, abs=1e-8)
 
 
+def test_two_legs_move_as_each_alone():
+    other = LegChain("right", LEG.joints[1:], ((0.0, 0.02, -0.1),))
+    q = np.array([0.3, -0.2, 0.5, 1.1])
+    both = Legs([LEG, other], JOINTS)
+    both.move(q)
+    assert both.leg_of_point.tolist() == [0, 0, 1]
+    for leg, points, joints in ((LEG, slice(0, 2), slice(0, 3)), (other, slice(2, 3), slice(3, 5))):
+        alone = Legs([leg], JOINTS)
+        np.testing.assert_array_equal(both.positions[points], alone.move(q))
+        np.testing.assert_array_equal(both.jacobian[points, :, joints], alone.jacobian)
+    assert not both.jacobian[:2, :, 3:].any() and not both.jacobian[2:, :, :3].any()
+
+
 def test_a_chain_is_plain_json():
     assert json.loads(json.dumps(asdict(LEG)))["joints"][1]["name"] == "knee"
 
 
 def test_a_joint_the_robot_lacks_is_named():
     with pytest.raises(UserError, match="no joint 'ankle'"):
-        Leg(LEG, ("hip", "knee"))
+        Legs([LEG], ("hip", "knee"))
 
 
 def test_an_axis_of_another_length_is_refused():
     bad = LegChain("left", (LegJoint("hip", (0, 0, 0), (0, 2, 0)),), ((0, 0, 0),))
     with pytest.raises(UserError, match="length 1"):
-        Leg(bad, ("hip",))
+        Legs([bad], ("hip",))

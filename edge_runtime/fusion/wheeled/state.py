@@ -81,6 +81,7 @@ STATE = np.dtype(
         ("turned_for", "f8"),  # s of it
         ("unrest", "f8"),  # s, since when the gyroscope of a standing car is refused, or NaN
         ("held", "f8"),  # rad about the vertical, lately left out because it rests
+        ("change", "f8", VECTOR),  # m/s^2, from the reading before that to the last
         ("shake", "f8", VECTOR),  # (m/s^2)^2, variance of the accelerometer's white noise lately
         ("wheels", SENSOR),
         ("fix", SENSOR),

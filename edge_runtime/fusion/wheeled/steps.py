@@ -14,10 +14,15 @@ from edge_runtime.fusion.wheeled.gnss import gnss
 from edge_runtime.fusion.wheeled.state import BROKEN, CONSTANTS, EVENT, GNSS, IMU, MOMENT, WHEELS, D
 from edge_runtime.signals import Float
 
-SHAKING = 1.0  # s over which the accelerometer's noise is measured
+SHAKING = 0.3  # s in which the accelerometer's noise is found to be e times as much or as little
+SOONEST = 0.002  # s between two readings; less is an error of their stamps
+MEDIAN = 0.91  # of the squared difference of two readings, over the variance of white noise
 HOLDING = 0.5  # s after which a turn at rest is forgotten
 LEAP, TWIST = 0.02, 0.002  # m and rad, the most that one correction moves the continuous pose
 JOLT = 10.0  # m/s^2 from one reading to the next: a hole in the road, or a faulty sensor
+# Variance of the velocity by a jolt, over its square times that of the time between the readings:
+# when it came is not known, and one that went back at once may have been no motion at all.
+JOLTED, RETURNED = 0.25, 1.75
 
 
 @compiled
@@ -29,18 +34,21 @@ def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
     """
     if event["kind"] == IMU:
         mean_gyro, mean_accel = np.empty(3), np.empty(3)
-        jolt = 0.0
-        fade = min(since / SHAKING, 1.0)
+        jolt, back = 0.0, False
         for i in range(3):
             mean_gyro[i] = 0.5 * (x["gyro"][i] + event["gyro"][i])
             mean_accel[i] = 0.5 * (x["accel"][i] + event["accel"][i])
             change = event["accel"][i] - x["accel"][i]
             jolt = max(jolt, abs(change))
-            x["shake"][i] += (0.5 * change * change - x["shake"][i]) * fade
+            before = x["change"][i]
+            back = back or (change * before < 0.0 and min(abs(change), abs(before)) > JOLT)
+            x["change"][i] = change
+            follow_noise(x["shake"], i, change, since, c)
         go_on(x, cov, mean_gyro, mean_accel, event["stamp"], since, c)
         for i in range(3):
-            if jolt > JOLT:  # what it was between the two is not known
-                cov[D.velocity + i, D.velocity + i] += (jolt * since) ** 2
+            if jolt > JOLT:
+                share = RETURNED if back else JOLTED
+                cov[D.velocity + i, D.velocity + i] += share * (jolt * since) ** 2
             x["gyro"][i] = event["gyro"][i]
             x["accel"][i] = event["accel"][i]
         return True
@@ -51,6 +59,25 @@ def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
     if event["kind"] == GNSS:
         return gnss(x, cov, event, c)
     return motion(x, cov, event, c)
+
+
+@compiled
+def follow_noise(noise: Float, axis: int, change: float, since: float, c: Record) -> None:
+    """Follows the variance of an accelerometer's white noise, at least the configured one.
+
+    It follows the median of the squared changes, not their mean: blows and slipping tyres change
+    the readings too, seldom but by far more.
+
+    Args:
+        noise: (3,) (m/s^2)^2; written.
+        axis: of the accelerometer.
+        change: m/s^2, from the reading before.
+        since: s, since the reading before.
+        c: the constants.
+    """
+    more = 1.0 + min(since / SHAKING, 1.0)
+    followed = noise[axis] * more if change * change > MEDIAN * noise[axis] else noise[axis] / more
+    noise[axis] = max(followed, c["accel_noise"] ** 2 / max(since, SOONEST))
 
 
 @compiled

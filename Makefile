@@ -37,7 +37,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(BIN)/python
 	@echo "Installing the pinned dependencies into $(VENV) (once; some minutes)"
-	@$(BIN)/pip install -qq --editable '.[dev]' --constraint constraints.txt \
+	@$(BIN)/pip install -qq --no-compile --editable '.[dev]' --constraint constraints.txt \
 		$(if $(TORCH_INDEX),--extra-index-url '$(TORCH_INDEX)')
 	@touch $@
 

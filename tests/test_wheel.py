@@ -31,6 +31,7 @@ def elsewhere(installed: Path, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 def test_every_task_runs_from_the_wheel(installed: Path) -> None:
     program = (
         "import sim; from sim.envs.make_batch import make_batch; from sim.tasks import find_task\n"

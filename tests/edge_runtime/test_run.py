@@ -367,6 +367,7 @@ def test_refuses_in_one_line_with_the_way_out(
     assert not (leg_folder / "out" / "run" / "report.json").exists()
 
 
+@pytest.mark.slow
 def test_a_users_own_sim_is_not_taken_for_the_simulator(
     policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -38,6 +39,7 @@ from edge_runtime.signals import (
 )
 
 _COMPILING = 60  # samples
+_HISTORY = 4  # events kept
 BASE_VELOCITY_SIGNAL = Signal(BASE_VELOCITY, 3, "m/s", "body")
 
 
@@ -89,7 +91,9 @@ class LeggedFusion:
         _check_points(config)
         self._burst, self._parts = burst, max(burst, 1)
         self._period = control_period
-        self._filters = [LeggedFilter(config.estimator) for _ in range(rows)]
+        # Nothing comes late here, and what is kept beyond need fills the processor's cache.
+        estimator = replace(config.estimator, history=_HISTORY)
+        self._filters = [LeggedFilter(estimator) for _ in range(rows)]
         self._legs = Legs(config.legs, joint_names)
         self._forces = TorqueForces(self._legs, config.contact.damping)
         self._contacts = [ContactProbability(config.contact, len(config.legs)) for _ in range(rows)]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from estimation.humanoid import measure_estimation
 
-from edge_runtime.fusion.legged.contact import ContactProbability, force_on_leg
+from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces
 from edge_runtime.fusion.legged.fusion import LeggedFusion
-from edge_runtime.fusion.legged.kinematics import Leg
+from edge_runtime.fusion.legged.kinematics import Legs
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import (
@@ -103,8 +103,9 @@ def test_joint_torques_stand_in_for_touch_sensors():
     env = TaskVectorEnv(NOMINAL, 2, seed=1, all_signals=True)
     observations, _ = env.reset(seed=1)
     act, joints = walk_policy(), [a.name for a in TASK.robot.actuators]
-    legs = [Leg(chain, joints) for chain in TASK.legged.legs]
-    contacts = [ContactProbability(TASK.legged.contact, len(legs)) for _ in range(2)]
+    legs = Legs(TASK.legged.legs, joints)
+    by_torque = TorqueForces(legs, TASK.legged.contact.damping)
+    contacts = [ContactProbability(TASK.legged.contact, len(TASK.legged.legs)) for _ in range(2)]
     fusion = LeggedFusion(TASK.legged, joints, TASK.control_period, 4, 2, witnesses=(JOINT_TORQUE,))
     assert FOOT_FORCE not in {s.name for s in fusion.reads}
     computed, felt, wrong = [], [], []
@@ -112,11 +113,9 @@ def test_joint_torques_stand_in_for_touch_sensors():
         signals = {k: v for k, v in env.signals.items() if k != FOOT_FORCE}
         velocity = fusion.update(signals)[BASE_VELOCITY]
         for row, contact in enumerate(contacts):
-            for leg in legs:
-                leg.move(signals[JOINT_POS][row])
+            legs.move(signals[JOINT_POS][row])
             up = quaternion_to_matrix(fusion.states[row].attitude)[2]
-            torque = signals[JOINT_TORQUE][row]
-            forces = [force_on_leg(leg, torque, up, TASK.legged.contact) for leg in legs]
+            forces = by_torque.update(signals[JOINT_TORQUE][row], up)
             computed.append(contact.update(torque=forces) > 0.5)
             felt.append(env.signals[FOOT_FORCE][row] > 40.0)
         if step > 50:

@@ -50,6 +50,7 @@ def test_measures_all_that_are_here(path: Path, tmp_path: Path) -> None:
     assert "CPU p99 " in choice.described()
 
 
+@pytest.mark.slow
 @needs_a_second
 def test_one_that_is_named_is_taken(path: Path, tmp_path: Path) -> None:
     policy, choice = load(path, AZURE, tmp_path)
@@ -79,6 +80,7 @@ def test_one_that_is_listed_but_does_not_start_is_refused(
         Policy(path.read_bytes(), "leg.onnx", ExecutionProvider(ABSENT))
 
 
+@pytest.mark.slow
 @needs_a_second
 def test_one_that_computes_something_else_is_refused(path: Path) -> None:
     """As TensorFloat-32 would: close, but not within the contract's tolerance."""

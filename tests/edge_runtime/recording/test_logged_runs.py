@@ -86,6 +86,7 @@ def test_a_killed_run_loses_one_second_at_most(
     assert "no reference" in output
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_a_whole_log(folder: Path) -> None:
     process = start(folder, "-m", "sim2edge", *RUN, "--seconds", 0)
     assert process.stdout is not None

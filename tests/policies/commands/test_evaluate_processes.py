@@ -127,6 +127,7 @@ def suite(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [pytest.param("mujoco", marks=pytest.mark.slow), "bullet"])
 def test_ctrl_c_keeps_and_reports_the_trials_that_finished(
     engine: str, suite: Path, tmp_path: Path

@@ -97,6 +97,7 @@ def test_a_fall_is_marked(trained: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert marked and set(marked) == {"failed"}  # this policy has learned nothing
 
 
+@pytest.mark.slow
 def test_captions_and_cameras_change_the_picture(trained: Path, tmp_path: Path) -> None:
     pictures = []
     for number, options in enumerate(

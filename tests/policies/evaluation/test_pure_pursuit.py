@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from policies.evaluation.pure_pursuit import PurePursuit, PurePursuitConfig
 from sim.envs.vector_env import TaskVectorEnv
@@ -28,6 +29,7 @@ def first_lap(env: TaskVectorEnv, driver: PurePursuit) -> np.ndarray:
     return times
 
 
+@pytest.mark.slow
 def test_laps_unseen_tracks_with_noise_and_randomization() -> None:
     env = TaskVectorEnv(TASK, ROWS, threads=2)
     assert isinstance(env.task, DrivingTask)

@@ -34,6 +34,7 @@ def archive(**arrays: object) -> bytes:
     return content.getvalue()
 
 
+@pytest.mark.slow
 def test_what_the_edge_runtime_did_can_be_filmed(trained: Path, tmp_path: Path) -> None:
     motion, policy = tmp_path / "motion.npz", trained / "policy.onnx"
     words = ["run", policy, "--seconds", 0.5, "--report", tmp_path / "out", "--record", motion]
@@ -53,6 +54,7 @@ def test_what_the_edge_runtime_did_can_be_filmed(trained: Path, tmp_path: Path) 
     assert (frames[0] != frames[-1]).any()
 
 
+@pytest.mark.slow
 def test_a_recorded_car_is_on_the_track_that_it_drove(tmp_path: Path) -> None:
     train.main(short(tmp_path / "run", "VehicleTrack"))
     robot = SimulatedRobot(find_task("VehicleTrack").nominal(), seed=5)

@@ -30,6 +30,7 @@ def kick(env: MeasuredEnv) -> Array:
     return actions
 
 
+@pytest.mark.slow
 def test_a_film_shows_the_end_of_an_episode(env: MeasuredEnv, tmp_path: Path) -> None:
     way = TrajectoryRecorder(env, lambda _: kick(env))
     episodes = play(env, way, seed=0)

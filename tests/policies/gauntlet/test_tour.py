@@ -34,6 +34,7 @@ def walk(seed: int, drift: np.ndarray, share: float) -> tuple[float, np.ndarray]
     return np.inf, np.array(commands)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_the_tour_is_feasible_at_the_trained_speeds(seed: int) -> None:

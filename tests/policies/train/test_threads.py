@@ -63,6 +63,7 @@ def test_training_gives_the_same_bits_on_one_core_and_on_two(
     assert [name for name in one if not torch.equal(one[name], two[name])] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(CORES) < 2, reason="one core")
 def test_an_evaluation_gives_the_same_bits_on_one_core_and_on_two(tmp_path: Path) -> None:
     found = []

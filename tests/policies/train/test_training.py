@@ -47,6 +47,7 @@ def test_an_iteration_stopped_midway_never_was(
     assert differences(checkpoint(through), checkpoint(stopped)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("algorithm", "number"),
     [

@@ -89,6 +89,7 @@ def test_every_transition_from_every_state_that_needs_no_robot(operator: Operato
         assert "Traceback" not in graph.output
 
 
+@pytest.mark.slow
 def test_an_unconfigured_node_is_in_the_diagnostics(operator: Operator) -> None:
     with running(edge_node("-p", "fusion:=guess")) as graph:
         graph.until("unconfigured")

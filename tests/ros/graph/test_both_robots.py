@@ -65,6 +65,7 @@ def test_the_humanoid_walks_as_commanded(node: Any) -> None:
     assert len(values["sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_the_car_drives(node: Any) -> None:
     probe = Probe(node)
     truth = "ground_truth/odometry"

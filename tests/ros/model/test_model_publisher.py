@@ -103,6 +103,7 @@ def test_frames_and_model_come_over_dds(node: Any) -> None:
     speaker.destroy_node()
 
 
+@pytest.mark.slow
 def test_a_real_robots_node_publishes_its_model_or_says_what_is_missing(node: Any) -> None:
     command = [sys.executable, "-m", "sim2edge_ros.model.model_node", "--ros-args", "-p"]
     with running([*command, "robot:=no_such"]) as graph:

@@ -190,7 +190,10 @@ def test_a_closed_terminal_or_a_kill_leaves_no_robot_driving(
     assert graph.process.returncode == (0 if number == signal.SIGHUP else -number)
 
 
-@pytest.mark.parametrize("after", [0.0, 0.3, pytest.param(0.6, marks=pytest.mark.slow), 1.0])
+@pytest.mark.parametrize(
+    "after",
+    [0.0, *(pytest.param(seconds, marks=pytest.mark.slow) for seconds in (0.3, 0.6)), 1.0],
+)
 def test_interrupted_while_it_starts_it_is_quiet(after: float) -> None:
     """Its nodes import for a second."""
     with up("vehicle", "--lockstep") as graph:
@@ -213,6 +216,7 @@ def test_an_absent_robot_gives_exit_code_1() -> None:
     assert "the robot was not active within 3 s" in graph.output
 
 
+@pytest.mark.slow
 def test_a_real_robots_model_is_published_on_request(node: Any) -> None:
     probe = Probe(node)
     probe.subscribe("/robot_description", String, topics.LATCHED)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.legged.kinematics import Leg
+from edge_runtime.fusion.legged.kinematics import Legs
 from sim.robots.humanoid import LEGS, humanoid
 from sim.robots.leg_chains import leg_chains
 
@@ -47,7 +47,7 @@ def test_feet_are_where_mujoco_has_them(make):
     model, imu, feet, joints = make()
     data = mujoco.MjData(model)
     rng = np.random.default_rng(0)
-    legs = [Leg(chain, joints) for chain in leg_chains(model, imu, feet, POINTS)]
+    legs = Legs(leg_chains(model, imu, feet, POINTS), joints)
     for _ in range(10):
         angles = rng.uniform(-1.0, 1.0, len(joints))
         data.qpos[:3] = rng.normal(size=3)
@@ -56,13 +56,13 @@ def test_feet_are_where_mujoco_has_them(make):
             data.joint(name).qpos = angle
         mujoco.mj_forward(model, data)
         to_imu = data.site(imu).xmat.reshape(3, 3).T
-        for leg, foot in zip(legs, feet):
-            leg.move(angles)
+        positions = legs.move(angles).reshape(len(feet), len(POINTS), 3)
+        for foot, points in zip(feet, positions):
             frame = data.site(foot).xmat.reshape(3, 3)
             for k, point in enumerate(POINTS):
                 world = data.site(foot).xpos + frame @ np.array(point)
                 expected = to_imu @ (world - data.site(imu).xpos)
-                assert leg.positions[k] == pytest.approx(expected, abs=1e-9)
+                assert points[k] == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_slide_in_a_leg_is_refused():

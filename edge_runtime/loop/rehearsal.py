@@ -5,7 +5,7 @@ import time
 from edge_runtime.fusion import Fusion
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.pacing import sleep_until
-from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
+from edge_runtime.robot.robot import ActuatorCommand, RehearsingRobot, Robot, Sample
 from edge_runtime.robot.sensors import Sensors
 
 _SHARE = 0.25  # of the period; a tick that takes longer is not rehearsed
@@ -19,13 +19,14 @@ class EchoRobot:
     """Gives the newest sample of another robot again, as if it were one period younger.
 
     Args:
-        description: the other robot's description.
+        robot: the other robot.
         sensors: what was read of it last.
         period: the control period, ns.
     """
 
-    def __init__(self, description: RobotDescription, sensors: Sensors, period: int) -> None:
-        self.description = description
+    def __init__(self, robot: Robot, sensors: Sensors, period: int) -> None:
+        self.description = robot.description
+        self._rehearse = robot.rehearse if isinstance(robot, RehearsingRobot) else None
         self._sensors, self._period = sensors, period * 1e-9
         self._read = 0
 
@@ -33,6 +34,8 @@ class EchoRobot:
         """Returns the sample, or None before the first."""
         if not self._sensors.new:
             return None
+        if self._rehearse is not None:
+            self._rehearse()
         self._read += 1
         return Sample(self._read, self._read * self._period, self._sensors.values)
 
@@ -64,7 +67,7 @@ class Rehearsal:
     def __init__(self, loop: ControlLoop, fusion: Fusion) -> None:
         self._loop = loop
         self._policy = loop.controller.policy  # that is rehearsed at present
-        echo = EchoRobot(loop.robot.description, loop.sensors, loop.period)
+        echo = EchoRobot(loop.robot, loop.sensors, loop.period)
         self._copy = ControlLoop(self._policy.with_own_buffers(), echo, fusion, loop.config)
         self._most = _SHARE * loop.period  # ns
         self._given = self._most / 2  # ns from the planned start of a rehearsal to the release

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -97,4 +97,16 @@ class Robot(Protocol):
 
     def close(self) -> None:
         """Disconnects from the robot."""
+        ...
+
+
+@runtime_checkable
+class RehearsingRobot(Robot, Protocol):
+    """Reads more often than the control loop needs, for its code to be in the processor's caches.
+
+    Such a robot's `read` only looks at what has arrived: it moves, waits for and loses nothing.
+    """
+
+    def rehearse(self) -> None:
+        """Does what the next `read` will do."""
         ...

@@ -163,6 +163,10 @@ class SharedMemoryRobot:
             self._sample = Sample(head[1], head[2], self._samples.entry.values, images)
         return self._sample
 
+    def rehearse(self) -> None:
+        """Reads the newest sample, which the next `read` returns again if none has come since."""
+        self.read()
+
     def _newest_images(self) -> dict[str, Image]:
         newest = ((name, ring.refresh()) for name, ring in self._cameras.items())
         return {name: image for name, image in newest if image is not None}

@@ -11,6 +11,7 @@ from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.rehearsal import Rehearsal
 from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import Sample
 from edge_runtime.signals import Array, Signals
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
@@ -62,6 +63,24 @@ def test_commands_are_the_same_bit_by_bit_with_and_without() -> None:
         sent.append(np.array([command.target for command in robot.commands]))
     assert np.array_equal(*sent)
     assert np.ptp(sent[0], axis=0).max() > 0.01
+
+
+def test_a_robot_that_can_be_read_in_between_is_rehearsed_too() -> None:
+    class Watched(LegRobot):
+        reads = rehearsals = 0
+
+        def read(self) -> Sample | None:
+            self.reads += 1
+            return super().read()
+
+        def rehearse(self) -> None:
+            self.rehearsals += 1
+
+    robot = Watched()
+    loop = make_loop(robot)
+    drive(loop, Rehearsal(loop, CountingFusion()), 20)
+    assert 10 < robot.rehearsals < 20, "none before the first sample"
+    assert robot.reads == 20
 
 
 def test_never_returns_before_the_release() -> None:

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_runtime.config.document import read_table
-from edge_runtime.config.fields import Setting, about, check_value, is_range, is_required
+from edge_runtime.config.fields import (
+    Setting,
+    about,
+    check_value,
+    is_range,
+    is_required,
+    types_of,
+)
 from edge_runtime.errors import UserError, suggestion
 
 T = TypeVar("T")
@@ -62,8 +69,14 @@ def read_value(kind: Any, value: Any, where: str, declared: Setting, base: Any =
         UserError: it is of the wrong type, out of bounds or in another unit.
     """
     built = _build(kind, value, where, base, declared.unit)
-    check_value(built, declared, where, is_range(kind))
+    if not _of_configs(built):  # which were checked when they were built
+        check_value(built, declared, where, is_range(kind))
     return built
+
+
+def _of_configs(value: Any) -> bool:
+    first = value[0] if isinstance(value, tuple) and value else value
+    return dataclasses.is_dataclass(first)
 
 
 def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
@@ -125,7 +138,7 @@ def _item(where: str, number: int, value: Any) -> str:
 def _build_dataclass(kind: Any, value: Any, where: str, base: Any) -> Any:
     if not isinstance(value, Mapping):
         raise UserError(f"{where}: expected fields, found {_shown(value)}")
-    kinds = typing.get_type_hints(kind)
+    kinds = types_of(kind)
     known = {f.name: f for f in dataclasses.fields(kind) if f.init}
     built = {}
     for name, item in value.items():

@@ -130,6 +130,12 @@ def _strings_below(kind: type[Any]) -> dict[str, str]:
     }
 
 
+@cache
+def types_of(kind: type[Any]) -> Mapping[str, Any]:
+    """Returns the types of a dataclass's fields, by field; do not write."""
+    return get_type_hints(kind)
+
+
 def check(config: Any, where: str) -> None:
     """Refuses numbers that are no numbers or out of bounds, and ranges in the wrong order.
 
@@ -141,7 +147,7 @@ def check(config: Any, where: str) -> None:
     Raises:
         UserError: names the option or key, and what it must be.
     """
-    hints = get_type_hints(type(config))
+    hints = types_of(config.__class__)
     for of in fields(config):
         name = where + (of.name.replace("_", "-") if where.startswith("-") else of.name)
         check_value(getattr(config, of.name), about(of), name, is_range(hints[of.name]))

@@ -165,6 +165,11 @@ class Contract:
 def to_metadata(contract: Contract) -> dict[str, str]:
     """Returns a policy file's metadata: mjlab's keys, the JSON and its checksum."""
     document = json.dumps({"format": FORMAT, **dataclasses.asdict(contract)}, sort_keys=True)
+    checksum = hashlib.sha256(document.encode()).hexdigest()
+    return _mjlab_keys(contract) | {KEY: document, CHECKSUM_KEY: checksum}
+
+
+def _mjlab_keys(contract: Contract) -> dict[str, str]:
     of = contract.actuators
     return {
         "joint_names": ",".join(contract.joint_names),
@@ -180,8 +185,6 @@ def to_metadata(contract: Contract) -> dict[str, str]:
         "observation_terms_unit": ",".join(
             TERMS.find(t.name).unit.replace(",", ";") for t in contract.observations
         ),
-        KEY: document,
-        CHECKSUM_KEY: hashlib.sha256(document.encode()).hexdigest(),
     }
 
 
@@ -213,12 +216,10 @@ def from_metadata(metadata: Mapping[str, str], source: str) -> Contract:
         if any(term.name not in TERMS for term in contract.observations):
             way_out = "install the package that brings it, or name its module by --import MODULE"
         with np.errstate(all="ignore"):
-            expected_metadata = to_metadata(contract)
+            expected_metadata = _mjlab_keys(contract)
     except (UserError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ContractError(f"{source}: {error}; {way_out}") from None
     for key, expected in expected_metadata.items():
-        if key in (KEY, CHECKSUM_KEY):  # checked above
-            continue
         found = metadata.get(key, "")
         if found != expected and _values(found) != _values(expected):
             raise ContractError(

@@ -15,6 +15,7 @@ import numpy as np
 from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.legged.config import ContactConfig
 from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.signals import Array, Float, Index
 
 _SURE = 40.0  # log-odds, beyond which the logistic is 0 or 1 to double precision
@@ -137,7 +138,7 @@ def force_by_torque(jacobian: Float, torque: Float, up: Float, damping: float) -
 
 @compiled
 def forces_on_legs(
-    jacobian: Float, spans: Index, own: Float, up: Float, damping: float, forces: Float
+    jacobian: Float, spans: Index, own: Float, attitude: Float, damping: float, forces: Float
 ) -> None:
     """Computes the ground's normal force on each leg where it is now.
 
@@ -145,10 +146,11 @@ def forces_on_legs(
         jacobian: (p, 3, n) of `Legs`.
         spans: (L, 4) of `Legs`.
         own: (n,) Nm, torques of the legs' joints.
-        up: (3,) the vertical, in the body frame.
+        attitude: (4,) body to world, wxyz.
         damping: m.
         forces: (L,) N, written; positive when the ground pushes up, NaN if a torque is not finite.
     """
+    up = quaternion_to_matrix(attitude)[2]  # the vertical, in the body frame
     for leg in range(spans.shape[0]):
         first, end, point, points = spans[leg, 0], spans[leg, 1], spans[leg, 2], spans[leg, 3]
         force = force_by_torque(jacobian[point:points, :, first:end], own[first:end], up, damping)
@@ -167,14 +169,15 @@ class TorqueForces:
         self._legs = legs
         self._damping = damping
         self._own: Float = np.zeros(len(legs.joints))
+        self._attitude: Float = np.zeros(4)
         self._forces: Float = np.zeros(len(legs.spans))
 
-    def update(self, torque: Array | Float, up: Float) -> Float:
+    def update(self, torque: Array | Float, attitude: Array | Float) -> Float:
         """Returns the ground's normal force on each leg.
 
         Args:
             torque: (J,) Nm, of all the robot's joints.
-            up: (3,) the vertical, in the body frame.
+            attitude: (4,) body to world, wxyz.
 
         Returns:
             (L,) N, in a buffer that the next call overwrites; positive when the ground pushes up,
@@ -182,5 +185,8 @@ class TorqueForces:
         """
         legs = self._legs
         self._own[:] = torque[legs.joints]
-        forces_on_legs(legs.jacobian, legs.spans, self._own, up, self._damping, self._forces)
+        self._attitude[:] = attitude
+        forces_on_legs(
+            legs.jacobian, legs.spans, self._own, self._attitude, self._damping, self._forces
+        )
         return self._forces

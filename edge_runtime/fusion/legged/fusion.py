@@ -20,7 +20,6 @@ from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces
 from edge_runtime.fusion.legged.filter import LeggedFilter
 from edge_runtime.fusion.legged.kinematics import Legs
-from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.measurement import Feet, Imu
 from edge_runtime.fusion.warm_up import write_imu_at_rest
 from edge_runtime.signals import (
@@ -33,7 +32,6 @@ from edge_runtime.signals import (
     JOINT_POS,
     JOINT_TORQUE,
     Array,
-    Float,
     Signal,
     Signals,
 )
@@ -202,16 +200,13 @@ class LeggedFusion:
     def _feet(self, signals: Signals, row: int) -> Feet:
         legs = self._legs
         positions = legs.move(signals[JOINT_POS][row])
+        by_torque = None
+        if self._torque:
+            by_torque = self._forces.update(signals[JOINT_TORQUE][row], self._attitude[row])
         contact = self._contacts[row].update(
-            signals[FOOT_FORCE][row] if self._touch else None,
-            self._by_torque(signals[JOINT_TORQUE][row], row) if self._torque else None,
+            signals[FOOT_FORCE][row] if self._touch else None, by_torque
         )
         return Feet(float(self._time[row]), positions, contact[legs.leg_of_point])
-
-    def _by_torque(self, torque: Array, row: int) -> Float:
-        """Returns the force under each foot, (L,) N, by the torques of the legs where they are."""
-        up = quaternion_to_matrix(self._attitude[row].astype(np.float64))[2]
-        return self._forces.update(torque, up)
 
 
 def _check_points(config: LeggedRobotConfig) -> None:

@@ -9,7 +9,6 @@ from estimation.humanoid import measure_estimation
 from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces
 from edge_runtime.fusion.legged.fusion import LeggedFusion
 from edge_runtime.fusion.legged.kinematics import Legs
-from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import (
     ATTITUDE,
@@ -114,8 +113,7 @@ def test_joint_torques_stand_in_for_touch_sensors():
         velocity = fusion.update(signals)[BASE_VELOCITY]
         for row, contact in enumerate(contacts):
             legs.move(signals[JOINT_POS][row])
-            up = quaternion_to_matrix(fusion.states[row].attitude)[2]
-            forces = by_torque.update(signals[JOINT_TORQUE][row], up)
+            forces = by_torque.update(signals[JOINT_TORQUE][row], fusion.states[row].attitude)
             computed.append(contact.update(torque=forces) > 0.5)
             felt.append(env.signals[FOOT_FORCE][row] > 40.0)
         if step > 50:

@@ -86,11 +86,11 @@ def test_torques_stand_in_for_a_touch_sensor_that_is_lost():
 
 
 def test_the_torques_of_all_joints_are_sorted_out_by_leg():
-    leg, up = Legs([LEG], JOINTS), np.array([0.0, 0.0, 1.0])
+    leg, level = Legs([LEG], JOINTS), np.array([1.0, 0.0, 0.0, 0.0])
     leg.move(np.array([0.3, 0.0, 0.1, 1.2]))
     torque = np.full(len(JOINTS), 1e3)
     torque[leg.joints] = -leg.jacobian.mean(axis=0).T @ [0.0, 0.0, 250.0]
     forces = TorqueForces(leg, 1e-4)
-    assert forces.update(torque, up) == pytest.approx([250.0], rel=0.01)
+    assert forces.update(torque, level) == pytest.approx([250.0], rel=0.01)
     torque[leg.joints[0]] = math.nan
-    assert np.isnan(forces.update(torque, up)).all()
+    assert np.isnan(forces.update(torque, level)).all()

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from edge_runtime.config.config_file import from_json
 from edge_runtime.config.document import read_table
-from edge_runtime.config.fields import check, described, is_required
+from edge_runtime.config.fields import check, described, is_required, types_of
 from edge_runtime.errors import UserError
 from edge_runtime.files import descriptor
 from sim2edge.commands import Subcommand
@@ -192,7 +192,7 @@ def _leaves(kind: Any, default: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     """Yields each option, and the type of its value."""
     kind = type(default) if dataclasses.is_dataclass(default) else kind
     for field in dataclasses.fields(kind):
-        hint, inner = get_type_hints(kind)[field.name], getattr(default, field.name, field.default)
+        hint, inner = types_of(kind)[field.name], getattr(default, field.name, field.default)
         option = prefix + field.name.replace("_", "-")
         if dataclasses.is_dataclass(hint) or dataclasses.is_dataclass(inner):
             yield from _leaves(hint, inner, f"{option}.")

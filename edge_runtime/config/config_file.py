@@ -75,8 +75,9 @@ def read_value(kind: Any, value: Any, where: str, declared: Setting, base: Any =
 
 
 def _of_configs(value: Any) -> bool:
-    first = value[0] if isinstance(value, tuple) and value else value
-    return dataclasses.is_dataclass(first)
+    """Returns whether a value is a config, or a tuple of configs alone."""
+    items = value if isinstance(value, tuple) else (value,)
+    return bool(items) and all(map(dataclasses.is_dataclass, items))
 
 
 def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:

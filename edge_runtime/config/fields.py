@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from itertools import pairwise
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from edge_runtime.errors import UserError
@@ -132,8 +132,8 @@ def _strings_below(kind: type[Any]) -> dict[str, str]:
 
 @cache
 def types_of(kind: type[Any]) -> Mapping[str, Any]:
-    """Returns the types of a dataclass's fields, by field; do not write."""
-    return get_type_hints(kind)
+    """Returns the types of a dataclass's fields, by field."""
+    return MappingProxyType(get_type_hints(kind))
 
 
 def check(config: Any, where: str) -> None:

@@ -18,6 +18,8 @@ _SPIN = 100_000  # ns that are too short to sleep: waking up takes longer
 class EchoRobot:
     """Gives the newest sample of another robot again, as if it were one period younger.
 
+    It rehearses the other robot's `read` too, if that robot allows it (`RehearsingRobot`).
+
     Args:
         robot: the other robot.
         sensors: what was read of it last.
@@ -31,7 +33,7 @@ class EchoRobot:
         self._read = 0
 
     def read(self) -> Sample | None:
-        """Returns the sample, or None before the first."""
+        """Rehearses the other robot's `read`, and returns the sample; None before the first."""
         if not self._sensors.new:
             return None
         if self._rehearse is not None:

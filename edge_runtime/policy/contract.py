@@ -170,6 +170,7 @@ def to_metadata(contract: Contract) -> dict[str, str]:
 
 
 def _mjlab_keys(contract: Contract) -> dict[str, str]:
+    """Returns the keys that mjlab writes, each list with commas between its values."""
     of = contract.actuators
     return {
         "joint_names": ",".join(contract.joint_names),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.config.fields import types_of
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
@@ -144,7 +144,7 @@ def _classes(name: str) -> tuple[Any, Any]:
 
 def _from_json(config_class: Any, values: Mapping[str, Any]) -> Any:
     """Returns a config dataclass from its JSON form."""
-    hints = typing.get_type_hints(config_class)
+    hints = types_of(config_class)
     if not set(values) <= set(hints):
         raise UserError(f"the log's config has unknown fields: {set(values) - set(hints)}")
     return config_class(

@@ -88,7 +88,10 @@ class Robot(Protocol):
     description: RobotDescription
 
     def read(self) -> Sample | None:
-        """Returns the newest sample, valid until the next call, or None before the first."""
+        """Returns the newest sample, or None before the first.
+
+        It is valid until the next call, or that of `RehearsingRobot.rehearse`.
+        """
         ...
 
     def write(self, command: ActuatorCommand) -> None:
@@ -102,11 +105,11 @@ class Robot(Protocol):
 
 @runtime_checkable
 class RehearsingRobot(Robot, Protocol):
-    """Reads more often than the control loop needs, for its code to be in the processor's caches.
+    """Lets a rehearsal read it between two ticks, for `read` to be in the processor's caches.
 
-    Such a robot's `read` only looks at what has arrived: it moves, waits for and loses nothing.
+    Its `read` only looks at what has arrived: it moves nothing, waits for nothing, loses nothing.
     """
 
     def rehearse(self) -> None:
-        """Does what the next `read` will do."""
+        """Does the work of a `read`; the next one returns what it would have without."""
         ...

@@ -156,7 +156,10 @@ class SharedMemoryRobot:
         return cls(name)
 
     def read(self) -> Sample | None:
-        """Returns the newest sample, whose values the next but one overwrites; None before one."""
+        """Returns the newest sample, or None before the first.
+
+        The second `read` or `rehearse` after this one overwrites its values.
+        """
         head = self._samples.refresh()
         if head is not None:
             images = self._newest_images() if self._cameras else NO_IMAGES
@@ -164,7 +167,7 @@ class SharedMemoryRobot:
         return self._sample
 
     def rehearse(self) -> None:
-        """Reads the newest sample, which the next `read` returns again if none has come since."""
+        """Reads the newest sample; the next `read` returns it, if none has come since."""
         self.read()
 
     def _newest_images(self) -> dict[str, Image]:

@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 
 from edge_runtime.config.config_file import read_value, to_json
-from edge_runtime.config.fields import about
+from edge_runtime.config.fields import about, types_of
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.plugins import Registry
 from sim.tasks.protocols import BatchTask
@@ -51,7 +51,7 @@ def with_settings(task: BatchTask, fields: Mapping[str, Any]) -> BatchTask:
         UserError: there is no such setting, or it cannot have the value.
     """
     known = {field.name: field for field in dataclasses.fields(task)}
-    hints = get_type_hints(type(task)) if fields else {}
+    hints = types_of(type(task)) if fields else {}
     values = {}
     for name, value in fields.items():
         if name not in known:

@@ -63,11 +63,11 @@ class ContactProbability:
 
 @compiled
 def judge_contact(forces: Float, settings: Float, stands: Float, probability: Float) -> None:
-    """Computes the probabilities that feet stand.
+    """Computes the probability that each foot stands.
 
     Args:
         forces: (2, F) N, by each witness; NaN where it says nothing.
-        settings: (2, 4) of each witness, a `ForceConfig`.
+        settings: (2, 4), the numbers of each witness's `ForceConfig` in their order.
         stands: (F,) whether each stood before, 1.0 or 0.0; written.
         probability: (F,) written; NaN for a foot of which no witness says anything.
     """
@@ -138,19 +138,30 @@ def force_by_torque(jacobian: Float, torque: Float, up: Float, damping: float) -
 
 @compiled
 def forces_on_legs(
-    jacobian: Float, spans: Index, own: Float, attitude: Float, damping: float, forces: Float
+    jacobian: Float,
+    joints: Index,
+    spans: Index,
+    torque: Array,
+    attitude: Array,
+    damping: float,
+    forces: Float,
 ) -> None:
     """Computes the ground's normal force on each leg where it is now.
 
     Args:
         jacobian: (p, 3, n) of `Legs`.
+        joints: (n,) of `Legs`.
         spans: (L, 4) of `Legs`.
-        own: (n,) Nm, torques of the legs' joints.
+        torque: (J,) Nm, of all the robot's joints.
         attitude: (4,) body to world, wxyz.
         damping: m.
-        forces: (L,) N, written; positive when the ground pushes up, NaN if a torque is not finite.
+        forces: (L,) N, written; positive when the ground pushes up, NaN if anything is not finite
+            or the torques show no force.
     """
-    up = quaternion_to_matrix(attitude)[2]  # the vertical, in the body frame
+    up = quaternion_to_matrix(attitude.astype(np.float64))[2]  # the vertical, in the body frame
+    own = np.empty(joints.size)
+    for j in range(joints.size):
+        own[j] = torque[joints[j]]
     for leg in range(spans.shape[0]):
         first, end, point, points = spans[leg, 0], spans[leg, 1], spans[leg, 2], spans[leg, 3]
         force = force_by_torque(jacobian[point:points, :, first:end], own[first:end], up, damping)
@@ -158,22 +169,20 @@ def forces_on_legs(
 
 
 class TorqueForces:
-    """Computes the forces under the feet by the joints' torques.
+    """Computes the forces under the feet from the joints' torques.
 
     Args:
-        legs: moved to the present joint angles before each `update`.
-        damping: of `ContactConfig`, m.
+        legs: the robot's, moved to the present joint angles before each `update`.
+        damping: m, as in `ContactConfig`.
     """
 
     def __init__(self, legs: Legs, damping: float) -> None:
         self._legs = legs
         self._damping = damping
-        self._own: Float = np.zeros(len(legs.joints))
-        self._attitude: Float = np.zeros(4)
         self._forces: Float = np.zeros(len(legs.spans))
 
-    def update(self, torque: Array | Float, attitude: Array | Float) -> Float:
-        """Returns the ground's normal force on each leg.
+    def update(self, torque: Array, attitude: Array) -> Float:
+        """Returns the ground's normal force on each leg where `legs` are now.
 
         Args:
             torque: (J,) Nm, of all the robot's joints.
@@ -181,12 +190,10 @@ class TorqueForces:
 
         Returns:
             (L,) N, in a buffer that the next call overwrites; positive when the ground pushes up,
-            NaN if a torque is not finite.
+            NaN if anything is not finite or the torques show no force.
         """
         legs = self._legs
-        self._own[:] = torque[legs.joints]
-        self._attitude[:] = attitude
         forces_on_legs(
-            legs.jacobian, legs.spans, self._own, self._attitude, self._damping, self._forces
+            legs.jacobian, legs.joints, legs.spans, torque, attitude, self._damping, self._forces
         )
         return self._forces

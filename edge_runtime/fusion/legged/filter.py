@@ -15,7 +15,7 @@ from edge_runtime.fusion.imu_reading import DROPOUT, FINE, LAST_USABLE, S
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.equations import forget_foot, world_covariance
 from edge_runtime.fusion.legged.state import EVENT, FEET, IMU, MOMENT, STATE, parameters, summarize
-from edge_runtime.fusion.legged.steps import take_one, take_readings
+from edge_runtime.fusion.legged.steps import take_in, take_readings
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
 from edge_runtime.fusion.measurement import Feet, Imu, Measurement
 from edge_runtime.fusion.plausibility import GAP, REASONS, WRONG_UNITS, ImuCheck
@@ -112,17 +112,20 @@ class LeggedFilter:
         self.predict_burst(self._reading, imu.stamp, 0.0)
 
     def predict_burst(self, readings: Float, newest: float, period: float) -> None:
-        """Propagates through IMU readings, all that are as they should be in one compiled step.
+        """Propagates through a burst of IMU readings; one that cannot be true is left out.
+
+        Readings in a row that nothing is wrong with take one compiled step.
 
         Args:
-            readings: (n, 6) rad/s and m/s^2, the oldest first.
+            readings: (n, 6) gyroscope, rad/s, and accelerometer, m/s^2, the oldest first; float64
+                and C-contiguous, else they are compiled for anew.
             newest: s, stamp of the last.
-            period: s between two.
+            period: s between two readings.
         """
         line, check, count, done = self._timeline, self._check, len(readings), 0
         while done < count:
             first, before = done, check.newest
-            done, self._found = take_readings(
+            done, found = take_readings(
                 check.state,
                 check.settings,
                 readings,
@@ -135,25 +138,26 @@ class LeggedFilter:
                 self._parameters,
                 self._started,
             )
-            stamp = newest + (done - count) * period
-            if self._found == FINE and self._started:
+            stamp, self._found = newest + (done - count) * period, found
+            if found == FINE and self._started:
                 self._newest = stamp
                 self._heard()
                 return
-            if done - first > 1:
+            if done - first > 1:  # nothing was wrong with those before the last
                 self._newest = before = newest + (done - 1 - count) * period
                 self._heard()
-            self._take_odd(stamp, readings[done - 1], before)
+            self._take_odd(found, stamp, readings[done - 1], before)
 
-    def _take_odd(self, stamp: float, reading: Float, before: float) -> None:
-        """Takes in the first IMU reading, or one that is not like most.
+    def _take_odd(self, found: int, stamp: float, reading: Float, before: float) -> None:
+        """Takes in the first IMU reading, one after lost ones or a gap, or leaves one out.
 
         Args:
+            found: what it was found to be.
             stamp: s.
             reading: (6,) rad/s and m/s^2.
             before: s, stamp of the last reading whose time was right.
         """
-        check, found = self._check, self._found
+        check = self._check
         if found != FINE:
             self._trouble, self._trouble_since = REASONS[found], self._newest
         if found > LAST_USABLE:
@@ -208,7 +212,7 @@ class LeggedFilter:
     def _take(self, event: RecordBuffer) -> int:
         line = self._timeline
         new = event.numbers
-        return take_one(line.numbers, line.covariances, line.span, new, self._parameters)
+        return take_in(line.numbers, line.covariances, line.span, new, self._parameters)
 
     def _begin(self, stamp: float, accel: Float) -> None:
         """Starts with the tilt that the accelerometer shows."""

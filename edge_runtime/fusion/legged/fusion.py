@@ -37,7 +37,7 @@ from edge_runtime.signals import (
 )
 
 _COMPILING = 60  # samples
-_HISTORY = 4  # events kept
+_HISTORY = 4  # events kept: nothing comes late here, and more would fill the processor's cache
 BASE_VELOCITY_SIGNAL = Signal(BASE_VELOCITY, 3, "m/s", "body")
 
 
@@ -89,7 +89,6 @@ class LeggedFusion:
         _check_points(config)
         self._burst, self._parts = burst, max(burst, 1)
         self._period = control_period
-        # Nothing comes late here, and what is kept beyond need fills the processor's cache.
         estimator = replace(config.estimator, history=_HISTORY)
         self._filters = [LeggedFilter(estimator) for _ in range(rows)]
         self._legs = Legs(config.legs, joint_names)

@@ -15,6 +15,8 @@ from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.legged.config import LegChain
 from edge_runtime.signals import Array, Float, Index
 
+_ROUNDED = 2e-5  # how far the length of an axis of four decimals may be from 1
+
 
 @compiled
 def move_legs(
@@ -82,7 +84,9 @@ class Legs:
     """Binds the legs' chains to a robot's joints.
 
     `positions`, (p, 3) m in the IMU's frame, are those of all legs' points, leg by leg; `jacobian`,
-    (p, 3, n) m/rad, is theirs by all legs' joints.
+    (p, 3, n) m/rad, is theirs by the n joints of all legs, 0 for those of another leg. `joints`,
+    (n,), are the places of these joints in `joint_pos`, `leg_of_point`, (p,), the leg that each
+    point belongs to, and `spans` is as `move_legs` takes it.
 
     Args:
         chains: the legs.
@@ -118,7 +122,7 @@ class Legs:
             joint_pos: (J,) rad, of all the robot's joints.
 
         Returns:
-            `positions`, (p, 3) m, in the body frame.
+            `positions`, (p, 3) m, in the IMU's frame: a buffer that the next call overwrites.
         """
         self._angles[:] = joint_pos
         move_legs(
@@ -135,8 +139,9 @@ class Legs:
 
 
 def _check_chain(chain: LegChain, joint_names: Sequence[str]) -> None:
+    """Raises `UserError` unless the robot has the joints and their axes are unit vectors."""
     missing = [j.name for j in chain.joints if j.name not in joint_names]
     if missing:
         raise UserError(f"leg '{chain.name}': the robot has no joint '{missing[0]}'")
-    if not all(abs(math.hypot(*j.axis) - 1.0) < 1e-6 for j in chain.joints):
+    if not all(abs(math.hypot(*j.axis) - 1.0) < _ROUNDED for j in chain.joints):
         raise UserError(f"leg '{chain.name}': the axes of its joints must have length 1")

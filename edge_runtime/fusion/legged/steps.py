@@ -116,8 +116,9 @@ def take_event(moments: Records, covariances: Float, span: Float, event: Record,
 
 
 @compiled
-def take_one(numbers: Float, covariances: Float, span: Float, new: Float, parameters: Float) -> int:
-    """Takes an event as `take_event` does, for Python.
+def take_in(numbers: Float, covariances: Float, span: Float, new: Float, parameters: Float) -> int:
+    """Takes an event as `take_event` does, from the memory of the records, which Python passes
+    faster.
 
     Args:
         numbers: of the `Timeline`, changed in place.
@@ -125,6 +126,9 @@ def take_one(numbers: Float, covariances: Float, span: Float, new: Float, parame
         span: likewise.
         new: of one `EVENT`.
         parameters: of one `PARAMETERS`.
+
+    Returns:
+        What `take_event` returns.
     """
     moments, p = numbers.view(MOMENT), parameters.view(PARAMETERS)[0]
     return take_event(moments, covariances, span, new.view(EVENT)[0], p)
@@ -148,11 +152,11 @@ def take_readings(
 
     Args:
         check: state of the `ImuCheck`, changed in place.
-        check_settings: of it.
+        check_settings: settings of the `ImuCheck`.
         readings: (n, 6) rad/s and m/s^2, the oldest first.
         first: the index of the first one to judge.
         newest: s, stamp of the last of the n.
-        period: s between two.
+        period: s between two readings.
         numbers: of the `Timeline`, changed in place.
         covariances: likewise.
         span: likewise.
@@ -160,8 +164,9 @@ def take_readings(
         started: whether the filter has a state to take them into.
 
     Returns:
-        The index after the last one judged; and what that one was found to be. A FINE one was
-        taken in, if the filter has started.
+        The index after the last reading judged, and what that one was found to be, of
+        `imu_reading`. Those before it were FINE and taken in; so was it, if it is FINE and the
+        filter has started.
     """
     moments, p = numbers.view(MOMENT), parameters.view(PARAMETERS)[0]
     event = np.zeros(1, EVENT)[0]

@@ -236,7 +236,7 @@ class WheeledFilter:
         x["gyro"], x["accel"] = imu.gyro, imu.accel
         for name in (*TIMES, "anchor", "pivot"):
             _add(x, name, math.nan)
-        x["begun"] = imu.stamp
+        x["begun"] = x["read"] = imu.stamp
         std[D.angle : D.velocity] = tilt_std, tilt_std, 1e-6
         std[D.velocity : D.position] = 15.0, 15.0, 1.0
         std[D.position : D.gyro_bias] = 0.01
@@ -276,7 +276,8 @@ class WheeledFilter:
             cov[D.angle + i, D.angle + i] += ((_SPIN if i == 2 else _LEAN) * gap) ** 2
             cov[D.velocity + i, D.velocity + i] += push
             cov[D.position + i, D.position + i] += push * gap * gap
-        x["gyro"], x["accel"] = imu.gyro, imu.accel
+        x["gyro"], x["accel"], x["change"] = imu.gyro, imu.accel, 0.0
+        x["read"] = imu.stamp
         self._line.start(imu.stamp, IMU, x, cov)
         self._imu_stamp = imu.stamp
 

@@ -81,7 +81,8 @@ STATE = np.dtype(
         ("turned_for", "f8"),  # s of it
         ("unrest", "f8"),  # s, since when the gyroscope of a standing car is refused, or NaN
         ("held", "f8"),  # rad about the vertical, lately left out because it rests
-        ("change", "f8", VECTOR),  # m/s^2, from the reading before that to the last
+        ("read", "f8"),  # s, stamp of the last IMU reading
+        ("change", "f8", VECTOR),  # m/s^2, the last reading of the accelerometer less that before
         ("shake", "f8", VECTOR),  # (m/s^2)^2, variance of the accelerometer's white noise lately
         ("wheels", SENSOR),
         ("fix", SENSOR),
@@ -98,7 +99,7 @@ CALIBRATION = (  # what a new start keeps
     *("gyro_bias", "accel_bias", "wheel_scale", "wheel_offset"),
     *("mount_pitch", "mount_yaw", "steering_offset", "delay"),
 )
-TIMES = ("still_since", "unrest", "wheels", "fix", "fix_velocity", "motion_seen", "begun")
+TIMES = ("still_since", "unrest", "read", "wheels", "fix", "fix_velocity", "motion_seen", "begun")
 
 
 class ErrorState(NamedTuple):

@@ -14,14 +14,16 @@ from edge_runtime.fusion.wheeled.gnss import gnss
 from edge_runtime.fusion.wheeled.state import BROKEN, CONSTANTS, EVENT, GNSS, IMU, MOMENT, WHEELS, D
 from edge_runtime.signals import Float
 
-SHAKING = 0.3  # s in which the accelerometer's noise is found to be e times as much or as little
+SHAKING = 0.3  # s in which the accelerometer's noise is raised or lowered e times
 SOONEST = 0.002  # s between two readings; less is an error of their stamps
-MEDIAN = 0.91  # of the squared difference of two readings, over the variance of white noise
+# Median of the squared difference of two readings of white noise, over its variance: twice that
+# of chi-squared of one degree.
+MEDIAN = 0.91
 HOLDING = 0.5  # s after which a turn at rest is forgotten
 LEAP, TWIST = 0.02, 0.002  # m and rad, the most that one correction moves the continuous pose
 JOLT = 10.0  # m/s^2 from one reading to the next: a hole in the road, or a faulty sensor
-# Variance of the velocity by a jolt, over its square times that of the time between the readings:
-# when it came is not known, and one that went back at once may have been no motion at all.
+# Variance of the velocity by a jolt, over the square of jolt times the time between the readings.
+# When it came is not known; and one that goes back at once, on any axis, may be a faulty sensor's.
 JOLTED, RETURNED = 0.25, 1.75
 
 
@@ -35,6 +37,8 @@ def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
     if event["kind"] == IMU:
         mean_gyro, mean_accel = np.empty(3), np.empty(3)
         jolt, back = 0.0, False
+        between = event["stamp"] - x["read"]  # `since` is shorter where wheels or GNSS came after
+        x["read"] = event["stamp"]
         for i in range(3):
             mean_gyro[i] = 0.5 * (x["gyro"][i] + event["gyro"][i])
             mean_accel[i] = 0.5 * (x["accel"][i] + event["accel"][i])
@@ -43,12 +47,12 @@ def step(x: Record, cov: Float, since: float, event: Record, c: Record) -> bool:
             before = x["change"][i]
             back = back or (change * before < 0.0 and min(abs(change), abs(before)) > JOLT)
             x["change"][i] = change
-            follow_noise(x["shake"], i, change, since, c)
+            follow_noise(x["shake"], i, change, between, c)
         go_on(x, cov, mean_gyro, mean_accel, event["stamp"], since, c)
         for i in range(3):
             if jolt > JOLT:
                 share = RETURNED if back else JOLTED
-                cov[D.velocity + i, D.velocity + i] += share * (jolt * since) ** 2
+                cov[D.velocity + i, D.velocity + i] += share * (jolt * between) ** 2
             x["gyro"][i] = event["gyro"][i]
             x["accel"][i] = event["accel"][i]
         return True
@@ -69,10 +73,10 @@ def follow_noise(noise: Float, axis: int, change: float, since: float, c: Record
     the readings too, seldom but by far more.
 
     Args:
-        noise: (3,) (m/s^2)^2; written.
+        noise: (3,) (m/s^2)^2, of each axis; written.
         axis: of the accelerometer.
         change: m/s^2, from the reading before.
-        since: s, since the reading before.
+        since: s since the reading before.
         c: the constants.
     """
     more = 1.0 + min(since / SHAKING, 1.0)

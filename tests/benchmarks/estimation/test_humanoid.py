@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from estimation.humanoid import measure_estimation
 
+from edge_runtime.fusion.legged import fusion as fusion_module
 from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces
 from edge_runtime.fusion.legged.fusion import LeggedFusion
 from edge_runtime.fusion.legged.kinematics import Legs
@@ -53,6 +54,23 @@ def test_the_loop_gets_the_signals_that_it_needs():
     assert estimates[ATTITUDE].shape == (2, 4)
     assert estimates[BASE_VELOCITY].shape == (2, 3)
     assert all(e.dtype == np.float32 for e in estimates.values())
+
+
+def test_the_few_events_that_a_loop_keeps_are_enough(monkeypatch):
+    env, few = make(1)
+    monkeypatch.setattr(fusion_module, "_HISTORY", 64)
+    _, many = make(1)
+    observations, act = env.reset(seed=1)[0], walk_policy()
+    for step in range(150):
+        signals = dict(env.signals)
+        if step in (60, 61, 90):
+            signals[IMU_BURST] = np.full_like(signals[IMU_BURST], np.nan)
+        for fusion in (few, many):
+            fusion.update(signals, 2 if step == 120 else 1)
+        for name, values in few.estimates.items():
+            np.testing.assert_array_equal(values, many.estimates[name])
+        observations, *_ = env.step(act(observations))
+    assert not few.lost
 
 
 def test_rows_do_not_disturb_each_other_and_a_reset_starts_anew():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.config.config_file import from_json, to_json
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 
 
@@ -29,6 +30,19 @@ class Outer:
     on: bool = True
     either: int | str = 0
     number: float | int = 0.0
+
+
+@dataclass(frozen=True)
+class Part:
+    share: float = setting(0.5, above=0, at_most=1)
+    ends: tuple[float, float] = setting((0.0, 1.0), at_least=0)
+
+
+@dataclass(frozen=True)
+class Whole:
+    part: Part = Part()
+    parts: tuple[Part, ...] = ()
+    mixed: tuple[Part, float] = setting((Part(), 0.5), at_most=1)
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -72,3 +86,18 @@ def test_a_config_survives_the_way_through_a_file(config: Outer) -> None:
 def test_what_does_not_fit_is_named(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         from_json(Outer, {**to_json(Outer()), **change}, "x")
+
+
+@pytest.mark.parametrize(
+    ("document", "complaint"),
+    [
+        ({"part": {"share": 2.0}}, "x: part.share is 2; it must be above 0 and at most 1"),
+        ({"parts": [{}, {"share": 0.0}]}, r"x: parts\[1\].share is 0; it must be above 0"),
+        ({"part": {"ends": [2.0, 1.0]}}, "x: part.ends 2 1 is no range: put the lower first"),
+        ({"mixed": [{"share": -1.0}, 0.5]}, r"x: mixed\[0\].share is -1"),
+        ({"mixed": [{}, 2.0]}, r"x: mixed\[1\] is 2; it must be at most 1"),
+    ],
+)
+def test_bounds_hold_however_deep_a_number_lies(document: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        from_json(Whole, document, "x")

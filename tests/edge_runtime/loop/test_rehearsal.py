@@ -9,9 +9,8 @@ import pytest
 from edge_runtime.fusion.attitude.fusion import AttitudeFusion
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.rehearsal import Rehearsal
+from edge_runtime.loop.rehearsal import EchoRobot, Rehearsal
 from edge_runtime.policy.inference import Policy
-from edge_runtime.robot.robot import Sample
 from edge_runtime.signals import Array, Signals
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
@@ -65,22 +64,35 @@ def test_commands_are_the_same_bit_by_bit_with_and_without() -> None:
     assert np.ptp(sent[0], axis=0).max() > 0.01
 
 
+class ReadInBetween(LegRobot):
+    """A robot that can be read more often than the loop does; that may fail."""
+
+    rehearsals, fails = 0, False
+
+    def rehearse(self) -> None:
+        self.rehearsals += 1
+        if self.fails:
+            raise OSError("bus off")
+
+
 def test_a_robot_that_can_be_read_in_between_is_rehearsed_too() -> None:
-    class Watched(LegRobot):
-        reads = rehearsals = 0
-
-        def read(self) -> Sample | None:
-            self.reads += 1
-            return super().read()
-
-        def rehearse(self) -> None:
-            self.rehearsals += 1
-
-    robot = Watched()
+    robot = ReadInBetween()
     loop = make_loop(robot)
-    drive(loop, Rehearsal(loop, CountingFusion()), 20)
-    assert 10 < robot.rehearsals < 20, "none before the first sample"
-    assert robot.reads == 20
+    echo = EchoRobot(robot, loop.sensors, loop.period)
+    assert echo.read() is None
+    assert robot.rehearsals == 0, "the first read is the loop's"
+    loop.tick()
+    assert echo.read() is not None
+    assert robot.rehearsals == 1
+
+
+def test_a_robot_that_cannot_be_rehearsed_is_named_and_driven() -> None:
+    robot = ReadInBetween()
+    robot.fails = True
+    loop = make_loop(robot)
+    drive(loop, Rehearsal(loop, CountingFusion()), 10)
+    assert len(robot.commands) == 10
+    assert loop.realtime_report["rehearsal"] == "none (it failed: OSError: bus off)"
 
 
 def test_never_returns_before_the_release() -> None:

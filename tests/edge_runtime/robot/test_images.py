@@ -20,7 +20,7 @@ from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.images import Image, ImageRing
-from edge_runtime.robot.robot import RobotDescription
+from edge_runtime.robot.robot import RehearsingRobot, RobotDescription
 from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot
 from edge_runtime.signals import ImageSignal
 from tests.edge_runtime.leg import BURST, LegRobot, make_contract, make_model
@@ -82,6 +82,26 @@ def test_images_reach_an_observer_of_the_loop(name: str) -> None:
         *[({"camera": 2, "depth": 1}, 0.7, second.tobytes())] * 2,
     ]
     assert loop.fusion.lost is False
+
+
+def test_a_rehearsal_takes_nothing_from_the_next_read(name: str) -> None:
+    leg = LegRobot()
+    with RobotServer(name, SEEING) as server:
+        robot = SharedMemoryRobot(name)
+        assert isinstance(robot, RehearsingRobot)
+        robot.rehearse()
+        assert robot.read() is None
+        server.publish_image("depth", np.full(DEPTH.shape, 2.5, np.float32), 0.1)
+        for _ in range(2):
+            sent = leg.read()
+            server.publish(sent)
+            robot.rehearse()
+            received = robot.read()
+            assert received is not None
+            assert received[:2] == sent[:2]
+            assert received.values.tolist() == sent.values.tolist()
+            assert (copied(received.images["depth"]) == 2.5).all()
+        robot.close()
 
 
 def test_an_image_outlives_the_connection(name: str) -> None:

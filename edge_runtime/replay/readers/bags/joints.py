@@ -130,7 +130,8 @@ class LegJoints:
         legged = robot.description.legged
         assert legged is not None, "the robot has no legs"
         self._bag = bag
-        self._legs, count = Legs(legged.legs, robot.description.joint_names), len(legged.legs)
+        self._legs = Legs(legged.legs, robot.description.joint_names)
+        count = len(legged.legs)
         self._contact = ContactProbability(legged.contact, count)
         self._force = [float("nan")] * count
         self._foot = {_wrench(bag, foot): place for place, foot in enumerate(robot.feet)}

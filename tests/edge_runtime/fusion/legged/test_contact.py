@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from edge_runtime.fusion.legged.config import ContactConfig, ForceConfig
 from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces, force_by_torque
 from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 from tests.edge_runtime.fusion.legged.test_kinematics import JOINTS, LEG
 
 CONFIG = ContactConfig(touch=ForceConfig(40.0, 5.0, 15.0))
@@ -45,20 +47,20 @@ def test_nan_does_not_change_what_is_known():
 
 
 def test_torques_tell_the_force_under_a_foot():
-    leg = Legs([LEG], JOINTS)
-    leg.move(np.array([0.3, 0.0, 0.1, 1.2]))
+    legs = Legs([LEG], JOINTS)
+    legs.move(np.array([0.3, 0.0, 0.1, 1.2]))
     up = np.array([0.05, -0.1, 0.99])
     ground = 250.0 * up / (up @ up)
-    torque = -leg.jacobian[0].T @ ground
-    assert force_by_torque(leg.jacobian[:1], torque, up, 0.0) == pytest.approx(250.0)
-    assert force_by_torque(leg.jacobian[:1], torque, up, 0.02) == pytest.approx(250.0, rel=0.15)
+    torque = -legs.jacobian[0].T @ ground
+    assert force_by_torque(legs.jacobian[:1], torque, up, 0.0) == pytest.approx(250.0)
+    assert force_by_torque(legs.jacobian[:1], torque, up, 0.02) == pytest.approx(250.0, rel=0.15)
 
 
 def test_a_stretched_leg_gives_no_absurd_force():
-    leg = Legs([LEG], JOINTS)
-    leg.move(np.zeros(4))
+    legs = Legs([LEG], JOINTS)
+    legs.move(np.zeros(4))
     noise = np.array([1.0, -1.0, 1.0])  # Nm
-    assert abs(force_by_torque(leg.jacobian[:1], noise, np.array([0, 0, 1.0]), 0.02)) < 50.0
+    assert abs(force_by_torque(legs.jacobian[:1], noise, np.array([0, 0, 1.0]), 0.02)) < 50.0
 
 
 def by_torque(contact, *forces):
@@ -86,11 +88,23 @@ def test_torques_stand_in_for_a_touch_sensor_that_is_lost():
 
 
 def test_the_torques_of_all_joints_are_sorted_out_by_leg():
-    leg, level = Legs([LEG], JOINTS), np.array([1.0, 0.0, 0.0, 0.0])
-    leg.move(np.array([0.3, 0.0, 0.1, 1.2]))
-    torque = np.full(len(JOINTS), 1e3)
-    torque[leg.joints] = -leg.jacobian.mean(axis=0).T @ [0.0, 0.0, 250.0]
-    forces = TorqueForces(leg, 1e-4)
-    assert forces.update(torque, level) == pytest.approx([250.0], rel=0.01)
-    torque[leg.joints[0]] = math.nan
-    assert np.isnan(forces.update(torque, level)).all()
+    names = ("waist", "left ankle", "right hip", "left hip", "right knee", "left knee")
+    sides = {"left": LEG.joints, "right": LEG.joints[:2]}
+    chains = [
+        replace(LEG, joints=tuple(replace(j, name=f"{side} {j.name}") for j in joints))
+        for side, joints in sides.items()
+    ]
+    legs, attitude = Legs(chains, names), matrix_to_quaternion(so3_exp(np.array([0.1, -0.2, 0.5])))
+    legs.move(np.array([0.0, 0.3, 0.1, -0.2, 0.9, 1.2]))
+    up = quaternion_to_matrix(attitude)[2]
+    torque, loads = np.full(len(names), 1e3), (250.0, 90.0)
+    for points, joints, load in (
+        (slice(0, 2), slice(0, 3), loads[0]),
+        (slice(2, 4), slice(3, 5), loads[1]),
+    ):
+        mean = legs.jacobian[points, :, joints].mean(axis=0)
+        torque[legs.joints[joints]] = -mean.T @ (load * up)
+    forces = TorqueForces(legs, 1e-4)
+    assert forces.update(torque, attitude)[0] == pytest.approx(loads[0], rel=0.01)
+    torque[legs.joints[0]] = math.nan
+    assert np.isnan(forces.update(torque, attitude)).tolist() == [True, False]

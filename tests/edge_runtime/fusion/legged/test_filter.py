@@ -385,6 +385,40 @@ def test_a_burst_tells_what_its_readings_tell_one_by_one(burst, period):
         assert (one.covariance == other.covariance).all()
 
 
+def still(count, accel=(0.0, 0.0, 9.81)):
+    rng = np.random.default_rng(0)
+    readings = 1e-3 * rng.standard_normal((count, 6))
+    readings[:, 3:] += accel
+    return readings
+
+
+@pytest.mark.parametrize(("wrong", "health"), [(45, Health.DEGRADED), (55, Health.LOST)])
+def test_a_burst_counts_for_how_long_it_cannot_be_used(wrong, health):
+    period = 0.005
+    assert 45 * period < CONFIG.longest_gap < 55 * period
+    estimator = LeggedFilter(CONFIG)
+    readings = still(600)
+    for first in range(0, 600, 4):
+        now = period * (first + 3)
+        estimator.predict_burst(readings[first : first + 4], now, period)
+        standing = np.array([[0.0, 0.1, -0.8], [0.0, -0.1, -0.8]])
+        estimator.update(Feet(now, standing, np.ones(2)))
+    assert estimator.estimate.health is Health.GOOD
+    burst = still(4 + wrong)
+    burst[4:] = math.nan
+    estimator.predict_burst(burst, period * (599 + len(burst)), period)
+    assert estimator.estimate.health is health
+
+
+def test_a_burst_starts_the_filter_where_it_shows_the_vertical():
+    estimator = LeggedFilter(CONFIG)
+    burst = still(6)
+    burst[:2], burst[2] = still(2, (0.0, 0.0, 0.0)), math.nan  # it falls
+    estimator.predict_burst(burst, 0.025, 0.005)
+    assert estimator.estimate.stamp == pytest.approx(0.025)
+    assert estimator.estimate.attitude == pytest.approx([1.0, 0.0, 0.0, 0.0], abs=1e-3)
+
+
 def test_the_summary_is_the_estimate_in_short():
     estimator = LeggedFilter(CONFIG)
     drive(estimator)

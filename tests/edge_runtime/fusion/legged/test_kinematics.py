@@ -37,13 +37,13 @@ def test_a_bent_knee_swings_the_foot_back():
 @given(angles)
 @settings(max_examples=30)
 def test_the_jacobian_is_the_derivative(q):
-    leg = Legs([LEG], JOINTS)
-    leg.move(q)
-    jacobian = leg.jacobian.copy()
-    for column, joint in enumerate(leg.joints):
+    legs = Legs([LEG], JOINTS)
+    legs.move(q)
+    jacobian = legs.jacobian.copy()
+    for column, joint in enumerate(legs.joints):
         step = np.zeros(4)
         step[joint] = 1e-6
-        slope = (leg.move(q + step).copy() - leg.move(q - step)) / 2e-6
+        slope = (legs.move(q + step).copy() - legs.move(q - step)) / 2e-6
         assert jacobian[:, :, column] == pytest.approx(slope, abs=1e-8)
 
 
@@ -67,6 +67,11 @@ def test_a_chain_is_plain_json():
 def test_a_joint_the_robot_lacks_is_named():
     with pytest.raises(UserError, match="no joint 'ankle'"):
         Legs([LEG], ("hip", "knee"))
+
+
+def test_an_axis_of_four_decimals_is_a_unit_vector():
+    rounded = LegChain("left", (LegJoint("hip", (0, 0, 0), (0.7071, 0, 0.7071)),), ((0, 0, 0),))
+    Legs([rounded], ("hip",))
 
 
 def test_an_axis_of_another_length_is_refused():

@@ -92,7 +92,7 @@ def test_a_silence_is_no_jolt_back() -> None:
     stream[-1] = replace_accel(stream[-1], 25.0)
     car = driven(stream)
     assert car.state["change"][0] > 20.0
-    for imu in readings(1.0, 0.01, stream[-1].stamp + 0.2):
+    for imu in readings(1.0, 0.01, stream[-1].stamp + 0.5):
         car.predict(imu)
         if car.state["read"] > stream[-1].stamp:
             break

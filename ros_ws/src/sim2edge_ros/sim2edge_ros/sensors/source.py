@@ -138,7 +138,7 @@ class Source:
     @property
     def tells_apart(self) -> bool:
         """Returns whether the messages of a second publisher are known, and refused."""
-        return self._series.numbered
+        return self._series.tells_apart(self._now())
 
     @property
     def trouble(self) -> str:

@@ -5,8 +5,9 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from edge_runtime.signals import Array
 INPUT, OUTPUT = "obs", "actions"
 LARGEST = 2**30  # bytes of a policy file
 GOLDEN_TOLERANCE = 1e-5  # largest golden error, relative to max(1, |action|)
+_MEMORY = 2**31  # bytes that all networks of a process may take together
 _WARM_UP_RUNS = 20
 _PATIENCE = 10.0  # s for the first run of a network
 _FIRST_TO_READ = {10: "1.18", 11: "1.22", 12: "1.23", 13: "1.24"}  # onnxruntime, by IR version
@@ -174,6 +176,18 @@ def read_model(path: str | Path) -> bytes:
     return read_file(path, "policy", LARGEST)
 
 
+@cache
+def _bound_memory() -> None:
+    """Bounds the memory of all networks on the CPU: a file of some kB may ask for any amount."""
+    info = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    extend_as_requested = 1  # not to the next power of two
+    limits = {"max_mem": _MEMORY, "arena_extend_strategy": extend_as_requested}
+    with suppress(Exception):  # the program has an allocator of its own, which counts
+        ort.create_and_register_allocator(info, ort.OrtArenaCfg(limits))
+
+
 def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.InferenceSession:
     if provider.name not in ort.get_available_providers():
         raise UserError(
@@ -191,6 +205,8 @@ def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.Infe
     # The error raised below is enough; but only the log names the library that a provider lacks.
     options.log_severity_level = 4 if provider == CPU else 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    _bound_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     # onnxruntime looks for external weights in the working folder, even for a model from bytes.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", _NO_FOLDER
@@ -214,6 +230,8 @@ def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.Infe
 def _reason(error: Exception) -> str:
     """Returns what an error of onnxruntime says, without its kind and the place in its source."""
     said = str(error).split(" : ")[-1].strip().splitlines() or [type(error).__name__]
+    if "Available memory of" in said[0]:
+        return f"it needs more than {_MEMORY >> 20} MB of memory"
     return re.sub(r"^/\S+:\d+ .*\) ", "", said[0]).strip()[:300]
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -178,6 +179,59 @@ def test_a_newer_format_names_the_version_to_install() -> None:
     with pytest.raises(ContractError, match="pip install 'onnxruntime>"):
         Policy(model.SerializeToString(), "new.onnx")
     assert "'onnxruntime>=1.23'" in inference._remedy("Unsupported model IR version: 12, max 11")
+
+
+def hungry(make: str, count: int) -> bytes:
+    """A policy file whose network makes so many numbers, while it is loaded or when it runs."""
+    contract = dataclasses.replace(
+        make_contract(), golden_observations=((0.0,) * 23,), golden_actions=((0.0,) * 3,)
+    )
+    numbers = {
+        "ConstantOfShape": helper.make_node("ConstantOfShape", ["size"], ["big"]),
+        "Expand": helper.make_node("Expand", ["sum", "size"], ["big"]),
+        "Tile": helper.make_node("Tile", ["flat", "size"], ["big"]),
+        "Range": helper.make_node("Range", ["start", "stop", "step"], ["big"]),
+        "Pad": helper.make_node("Pad", ["flat", "ends"], ["big"]),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("Slice", ["obs", "from", "to", "axis"], ["begin"]),
+            helper.make_node("ReduceSum", ["begin"], ["sum"], keepdims=0),
+            helper.make_node("Reshape", ["sum", "one"], ["flat"]),
+            helper.make_node("Add", ["zero", "sum"], ["start"]),
+            helper.make_node("Add", ["most", "sum"], ["stop"]),
+            numbers[make],
+            helper.make_node("ReduceMin", ["big"], ["least"], keepdims=0),
+            helper.make_node("Mul", ["begin", "least"], ["actions"]),
+        ],
+        "policy",
+        [helper.make_tensor_value_info("obs", TensorProto.FLOAT, [1, 23])],
+        [helper.make_tensor_value_info("actions", TensorProto.FLOAT, [1, 3])],
+        [
+            helper.make_tensor("size", TensorProto.INT64, [1], [count]),
+            helper.make_tensor("ends", TensorProto.INT64, [2], [0, count]),
+            helper.make_tensor("most", TensorProto.FLOAT, [], [float(count)]),
+            helper.make_tensor("step", TensorProto.FLOAT, [], [1.0]),
+            helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+            helper.make_tensor("one", TensorProto.INT64, [1], [1]),
+            helper.make_tensor("from", TensorProto.INT64, [1], [0]),
+            helper.make_tensor("to", TensorProto.INT64, [1], [3]),
+            helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, to_metadata(contract))
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+@pytest.mark.parametrize("make", ["ConstantOfShape", "Expand", "Tile", "Range", "Pad"])
+def test_a_small_file_cannot_take_all_memory(make: str) -> None:
+    assert Policy(hungry(make, 50), "small.onnx").golden_error() == 0.0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ContractError, match="it needs more than 2048 MB of memory"):
+        Policy(hungry(make, 800_000_000), "hungry.onnx")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kB"
 
 
 def endless(repetitions: int) -> bytes:

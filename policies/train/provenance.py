@@ -6,6 +6,7 @@ import resource
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -63,22 +64,46 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def free_memory() -> int:
-    """Returns how many bytes this process may still take; of the machine, or of its container."""
+def free_memory(root: Path = Path("/")) -> int:
+    """Returns how many bytes this process may still take.
+
+    The machine, the process and each control group that it is in set a limit: a container, a
+    service of systemd, a job of Slurm.
+
+    Args:
+        root: where `proc` and `sys` are mounted.
+    """
     limits = [resource.getrlimit(resource.RLIMIT_AS)[0]]
     with suppress(OSError, ValueError):
         fields = dict(
             line.split(":")
-            for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+            for line in (root / "proc/meminfo").read_text(encoding="utf-8").splitlines()
         )
         limits.append(1024 * int(fields["MemAvailable"].split()[0]))
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        folder = Path("/sys/fs/cgroup")
-        limit, used = (
-            int((folder / f"memory.{n}").read_text(encoding="utf-8")) for n in ("max", "current")
-        )
-        limits.append(limit - used)
+    for limit, used in _control_groups(root):
+        with suppress(OSError, ValueError):  # "max" where there is no limit
+            numbers = [int(file.read_text(encoding="utf-8")) for file in (limit, used)]
+            limits.append(max(numbers[0] - numbers[1], 0))
     return min((limit for limit in limits if limit >= 0), default=sys.maxsize)
+
+
+def _control_groups(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Yields the files with limit and use of memory of each control group of this process."""
+    groups = [("", "/")]  # what a container sees of its own
+    with suppress(OSError):
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        groups += [(line.split(":", 2)[1], line.split(":", 2)[2]) for line in lines]
+    for controllers, path in groups:
+        if not controllers:  # version 2
+            top, names = root / "sys/fs/cgroup", ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            top = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        inner = Path(path.lstrip("/"))
+        for group in (inner, *inner.parents):
+            yield top / group / names[0], top / group / names[1]
 
 
 def _package_versions() -> dict[str, str]:

@@ -83,8 +83,17 @@ def free_memory(root: Path = Path("/")) -> int:
     for limit, used in _control_groups(root):
         with suppress(OSError, ValueError):  # "max" where there is no limit
             numbers = [int(file.read_text(encoding="utf-8")) for file in (limit, used)]
-            limits.append(max(numbers[0] - numbers[1], 0))
+            kept = numbers[1] - _reclaimable(used.with_name("memory.stat"))
+            limits.append(max(numbers[0] - kept, 0))
     return min((limit for limit in limits if limit >= 0), default=sys.maxsize)
+
+
+def _reclaimable(stat: Path) -> int:
+    """Returns how many bytes of a control group hold files that were read and can be dropped."""
+    with suppress(OSError):
+        fields = dict(line.split() for line in stat.read_text(encoding="utf-8").splitlines())
+        return int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))
+    return 0
 
 
 def _control_groups(root: Path) -> Iterator[tuple[Path, Path]]:

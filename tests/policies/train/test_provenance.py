@@ -57,6 +57,8 @@ def test_the_tightest_limit_counts(place: tuple[str, str, str, str], root: Path)
     assert free_memory(root) == GIB
     (root / folder / used).write_text(f"{5 * GIB}\n")
     assert free_memory(root) == 0
+    (root / folder / "memory.stat").write_text(f"anon 7\ninactive_file {2 * GIB}\n")
+    assert free_memory(root) == GIB, "files that were read make room"
 
 
 def test_a_system_without_such_files_has_no_limit(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from edge_runtime.errors import UserError
 from edge_runtime.files import descriptor
 from sim2edge.commands import Subcommand
 
-_EMPTY = "\0"  # stands for an empty path until the option can be named
+# What stands for an empty path, and for "-", until the option can be named.
+_EMPTY, _DASH = "\0", "\0-"
 # Options of several commands that do the same, and their names elsewhere.
 _SAME = (
     ("--output", "--out", "--run-dir", "--json", "--report", "-o"),
@@ -73,6 +74,11 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
     for option, path in _paths(config, "--"):
         if path == Path(_EMPTY):
             raise UserError(f"{option} is empty; name a file or folder")
+        if path == Path(_DASH):
+            raise UserError(
+                f"{option}: '-' is not taken for a stream; name /dev/stdin or /dev/stdout, "
+                "or ./- for a file of that name"
+            )
     return config
 
 
@@ -152,7 +158,7 @@ def _path_rule(info: Any) -> Any:
     return tyro.constructors.PrimitiveConstructorSpec(
         1,
         "PATH",
-        lambda words: Path(words[0] or _EMPTY),
+        lambda words: Path({"": _EMPTY, "-": _DASH}.get(words[0], words[0])),
         lambda value: isinstance(value, Path),
         lambda value: [str(value)],
     )

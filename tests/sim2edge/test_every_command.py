@@ -91,19 +91,32 @@ def paths(name: str) -> list[str]:
     ]
 
 
+def test_a_file_may_have_the_name_of_a_dash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "VehicleTrack", "-o", "./-"]) == 0
+    assert Path("./-").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_empty_name_is_refused_for_every_path(
-    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("empty", ["", "-"])
+def test_an_empty_name_and_a_dash_are_refused_for_every_path(
+    name: str,
+    empty: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for path in paths(name):
         option = f"--{path.replace('_', '-')}"
         if path in COMMANDS[name].positional:
-            given = [[""]]
+            given = [[empty]]
         else:
-            given = [[*first(name), option, ""], [*first(name), f"{option}="]]
+            given = [[*first(name), option, empty], [*first(name), f"{option}={empty}"]]
             short = COMMANDS[name].short.get(path)
-            given += [[*first(name), short, ""]] if short else []
+            given += [[*first(name), short, empty]] if short else []
         for words in given:
             assert main([name, *words]) == 2, words
             said = capsys.readouterr().err

@@ -27,6 +27,29 @@ def section(name: str, *parameters: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("content", "line", "key"),
+    [
+        (section("edge_node", "cpu: 0") + section("edge_node", "fifo: 1"), 4, "edge_node"),
+        (section("/**/edge_node", "cpu: 0", "fifo: 1", "cpu: 1"), 5, "cpu"),
+        ("h1:\n  sim_node: {}\n  sim_node: {}\n", 3, "sim_node"),
+    ],
+)
+def test_what_is_given_twice_is_refused(tmp_path: Path, content: str, line: int, key: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match=f"line {line} gives '{key}' again"):
+        parameters_without_effect(path, "", EDGE_AND_SIM)
+
+
+def test_aliases_are_followed_once(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    doubled = [f"l{k}: &l{k} [*l{k - 1}, *l{k - 1}]" for k in range(1, 60)]
+    path.write_text(section("/h2/edge_node", "l0: &l0 [1]", *doubled))
+    (said,) = parameters_without_effect(path, "", EDGE_AND_SIM)
+    assert "'/h2/edge_node' is none of the nodes" in said
+
+
+@pytest.mark.parametrize(
     ("content", "namespace", "lost"),
     [
         (section("/**/edge_node", "cpu: 0"), "h1", []),

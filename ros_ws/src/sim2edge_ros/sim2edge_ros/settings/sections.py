@@ -55,7 +55,9 @@ def sections(path: Path) -> list[Section]:
     import yaml  # noqa: PLC0415  rclpy brings it
 
     try:
-        content = yaml.safe_load(read_file(path, "parameter file", _LARGEST).decode("utf-8-sig"))
+        text = read_file(path, "parameter file", _LARGEST).decode("utf-8-sig")
+        _check_keys(yaml.compose(text, yaml.SafeLoader), path)
+        content = yaml.safe_load(text)
     except UnicodeDecodeError:
         raise UserError(f"parameter file {path}: no text; name a YAML file") from None
     except RecursionError:
@@ -71,6 +73,28 @@ def sections(path: Path) -> list[Section]:
             f"'{_PARAMETERS}:', and under that its parameters"
         )
     return found
+
+
+def _check_keys(root: Any, path: Path) -> None:
+    """Raises `UserError` if a key stands twice in one place, where YAML would keep the last."""
+    waiting, met = [root], {id(None)}
+    while waiting:
+        node = waiting.pop()
+        if id(node) in met or not isinstance(node.value, list):
+            continue
+        met.add(id(node))  # an alias is another name of the same
+        keys: set[str] = set()
+        for item in node.value:
+            key, inner = item if isinstance(item, tuple) else (None, item)
+            waiting.append(inner)
+            if key is None:
+                continue
+            if key.value in keys:
+                line, name = key.start_mark.line + 1, key.value
+                raise UserError(
+                    f"parameter file {path}: line {line} gives '{name}' again; keep one"
+                )
+            keys.add(str(key.value))
 
 
 def _under(content: Any, pattern: str) -> list[Section]:

@@ -304,7 +304,7 @@ def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
     task = find_robot_task(options.task)
     if not options.randomize:
         task = dataclasses.replace(task.nominal(), noise=task.noise)
-    simulated = SimulatedRobot(task, options.seed, options.truth)
+    simulated = SimulatedRobot(task.from_rest(), options.seed, options.truth)
     with (
         realtime(RealtimeConfig(fifo=options.fifo)),
         RobotServer(options.name, simulated.description) as server,

@@ -145,6 +145,10 @@ class TaskConfig(ABC):
         evaluate."""
         return self
 
+    def from_rest(self) -> Self:
+        """Returns the task in which a robot starts at rest, as one that waits for commands does."""
+        return self
+
     def in_one_world(self) -> Self:
         """Returns the task for one robot, which needs no other worlds beside its own."""
         return self

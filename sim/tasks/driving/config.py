@@ -79,6 +79,9 @@ class VehicleTrack(DrivingSettings):
     def unseen(self, seed: int, episodes: int = 1) -> Self:
         return replace(self, track_seed=_UNSEEN + seed, tracks=max(self.tracks, episodes))
 
+    def from_rest(self) -> Self:
+        return replace(self, start_speed=(0.0, 0.0))
+
     def in_one_world(self) -> Self:
         return replace(self, tracks=1)
 

@@ -87,6 +87,17 @@ def test_the_estimator_follows_the_humanoid() -> None:
         assert tilt_between(truth, estimate) < 0.06
 
 
+@pytest.mark.parametrize("name", ["HumanoidVelocity", "VehicleTrack"])
+def test_a_robot_that_waits_for_commands_is_at_rest(name: str) -> None:
+    """A car of random speed at the start would say that it moves, as long as it waits."""
+    task = find_task(name).from_rest()
+    simulated = SimulatedRobot(task.nominal(), truth=True)
+    simulated.hang()
+    for name in ("true_velocity", "joint_vel", "wheel_speed", "gnss_velocity", "imu_gyro"):
+        if name in simulated.signals:
+            assert np.abs(simulated.signals[name]).max() < 1e-3, name
+
+
 def test_a_frozen_lidar_stops_the_car() -> None:
     """Its ranges stay as they were while the car drives on and all else is read."""
     simulated = SimulatedRobot(find_task("VehicleTrack"), seed=2)

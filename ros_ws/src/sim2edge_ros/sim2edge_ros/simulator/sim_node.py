@@ -49,7 +49,7 @@ def make_simulation(
     task = find_robot_task(robot.task)
     if not parameters.randomize:
         task = dataclasses.replace(task.nominal(), noise=task.noise)
-    simulated = SimulatedRobot(task, parameters.seed, truth=True)
+    simulated = SimulatedRobot(task.from_rest(), parameters.seed, truth=True)
     wheeled = robot.description.wheeled
     commands = CommandSubscriber(node, task.robot.actuators, parameters.interface, wheeled)
     sensors = SensorPublisher(

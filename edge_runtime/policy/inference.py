@@ -22,7 +22,7 @@ from edge_runtime.signals import Array
 INPUT, OUTPUT = "obs", "actions"
 LARGEST = 2**30  # bytes of a policy file
 GOLDEN_TOLERANCE = 1e-5  # largest golden error, relative to max(1, |action|)
-_MEMORY = 2**31  # bytes that all networks of a process may take together
+_MEMORY = 2**31  # bytes that a network may take
 _WARM_UP_RUNS = 20
 _PATIENCE = 10.0  # s for the first run of a network
 _FIRST_TO_READ = {10: "1.18", 11: "1.22", 12: "1.23", 13: "1.24"}  # onnxruntime, by IR version
@@ -59,11 +59,13 @@ class Policy:
     ) -> None:
         self.source, self.provider = source, provider
         self.sha256 = hashlib.sha256(model).hexdigest()
+        trial = _session(model, source, CPU, bounded=True)
+        self.contract = from_metadata(_metadata(trial, source), source)
+        _check_border(trial, self.contract, source)
+        _try_out(trial, self.contract.observation_size, source)
+        # Its memory is its own: the loop waits for no other network's.
         self._session = _session(model, source, provider)
-        self.contract = from_metadata(_metadata(self._session, source), source)
-        _check_border(self._session, self.contract, source)
         self._bind_buffers()
-        self._try_out()
         for _ in range(_WARM_UP_RUNS):
             self.run()
         error = self.golden_error()
@@ -94,26 +96,6 @@ class Policy:
         other = copy.copy(self)
         other._bind_buffers()
         return other
-
-    def _try_out(self) -> None:
-        """Runs the network once, within bounds, for a file may hold any network.
-
-        Raises:
-            ContractError: it fails, or takes longer than any robot waits.
-        """
-        options = ort.RunOptions()
-        timer = threading.Timer(_PATIENCE, setattr, [options, "terminate", True])
-        timer.daemon = True
-        timer.start()
-        try:
-            self._session.run_with_iobinding(self._binding, options)
-        except Exception as error:  # as above
-            why = f"not done within {_PATIENCE:g} s" if options.terminate else _reason(error)
-            raise ContractError(
-                f"{self.source}: its network cannot be run ({why}); export it again"
-            ) from None
-        finally:
-            timer.cancel()
 
     @classmethod
     def load(cls, path: str | Path, provider: ExecutionProvider = CPU) -> "Policy":
@@ -178,7 +160,7 @@ def read_model(path: str | Path) -> bytes:
 
 @cache
 def _bound_memory() -> None:
-    """Bounds the memory of all networks on the CPU: a file of some kB may ask for any amount."""
+    """Bounds the memory of networks on trial: a file of some kB may ask for any amount."""
     info = ort.OrtMemoryInfo(
         "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
     )
@@ -188,7 +170,9 @@ def _bound_memory() -> None:
         ort.create_and_register_allocator(info, ort.OrtArenaCfg(limits))
 
 
-def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.InferenceSession:
+def _session(
+    model: bytes, source: str, provider: ExecutionProvider, *, bounded: bool = False
+) -> ort.InferenceSession:
     if provider.name not in ort.get_available_providers():
         raise UserError(
             f"{source}: this onnxruntime {ort.__version__} was built without {provider.name}; "
@@ -205,8 +189,9 @@ def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.Infe
     # The error raised below is enough; but only the log names the library that a provider lacks.
     options.log_severity_level = 4 if provider == CPU else 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    _bound_memory()
-    options.add_session_config_entry("session.use_env_allocators", "1")
+    if bounded:
+        _bound_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     # onnxruntime looks for external weights in the working folder, even for a model from bytes.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", _NO_FOLDER
@@ -225,6 +210,29 @@ def _session(model: bytes, source: str, provider: ExecutionProvider) -> ort.Infe
             f"{ort.__version__} has it: its driver or libraries are missing, or of another version"
         )
     return session
+
+
+def _try_out(session: ort.InferenceSession, size: int, source: str) -> None:
+    """Runs a network once, within bounds, for a file may hold any network.
+
+    Raises:
+        ContractError: it fails, takes more memory than any policy needs, or takes longer than any
+            robot waits.
+    """
+    options = ort.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    timer = threading.Timer(_PATIENCE, setattr, [options, "terminate", True])
+    timer.daemon = True
+    timer.start()
+    try:
+        session.run([OUTPUT], {INPUT: np.zeros((1, size), np.float32)}, options)
+    except Exception as error:  # as above
+        why = f"not done within {_PATIENCE:g} s" if options.terminate else _reason(error)
+        raise ContractError(
+            f"{source}: its network cannot be run ({why}); export it again"
+        ) from None
+    finally:
+        timer.cancel()
 
 
 def _reason(error: Exception) -> str:

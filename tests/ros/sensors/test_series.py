@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sim2edge_ros.sensors.series import Series
 
 
-def test_a_second_publisher_is_told_apart_from_its_first_message_on() -> None:
+def test_a_second_publisher_is_known_from_its_first_message_on() -> None:
     series = Series()
     for number in range(1000, 1050):
         now = 0.02 * number
@@ -41,7 +41,7 @@ def test_without_numbers_all_are_one() -> None:
 
 
 def judged(stranger: list[tuple[float, int]], seconds: float) -> list[tuple[bool, bool, bool]]:
-    """Of each message: whether it is the driver's of 100 Hz, is believed, and can be told apart."""
+    """Of each message: whether it is the driver's of 100 Hz, is believed, and can be known."""
     driver = [(k / 100, True, 1000 + k) for k in range(round(100 * seconds))]
     series, found = Series(), []
     for now, real, number in sorted([*driver, *((t, False, n) for t, n in stranger)]):
@@ -56,7 +56,7 @@ def judged(stranger: list[tuple[float, int]], seconds: float) -> list[tuple[bool
     phase=st.floats(0.0005, 0.0095),
     lost=st.sets(st.integers(0, 400), max_size=100),
 )
-def test_however_a_stranger_counts_it_is_refused_or_cannot_be_told_apart(
+def test_however_a_stranger_counts_it_is_refused_or_looks_the_same(
     rate: float, ahead: int, phase: float, lost: set[int]
 ) -> None:
     first = max(1, 1100 + ahead)

@@ -1,5 +1,6 @@
 """What a process may still take of memory, wherever a limit is set."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ PLACES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def no_limit_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlimited = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (unlimited, unlimited))
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "proc/self").mkdir(parents=True)
@@ -63,3 +70,8 @@ def test_the_tightest_limit_counts(place: tuple[str, str, str, str], root: Path)
 
 def test_a_system_without_such_files_has_no_limit(tmp_path: Path) -> None:
     assert free_memory(tmp_path) > 64 * GIB
+
+
+def test_the_limit_of_the_shell_counts(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2 * GIB, 2 * GIB))
+    assert free_memory(root) == 2 * GIB

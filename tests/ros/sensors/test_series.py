@@ -41,7 +41,8 @@ def test_without_numbers_all_are_one() -> None:
 
 
 def judged(stranger: list[tuple[float, int]], seconds: float) -> list[tuple[bool, bool, bool]]:
-    """Of each message: whether it is the driver's of 100 Hz, is believed, and can be known."""
+    """Returns of each message whether the driver of 100 Hz sent it, it was believed, and the series
+    tells the two publishers apart."""
     driver = [(k / 100, True, 1000 + k) for k in range(round(100 * seconds))]
     series, found = Series(), []
     for now, real, number in sorted([*driver, *((t, False, n) for t, n in stranger)]):

@@ -74,6 +74,21 @@ class SimulatedRobot:
         self._stiffness = np.array([a.stiffness for a in actuators], np.float32)
         self._damping = np.array([a.damping for a in actuators], np.float32)
 
+    @classmethod
+    def at_rest(
+        cls, task: TaskConfig, seed: int, *, truth: bool, randomize: bool
+    ) -> "SimulatedRobot":
+        """Returns a robot that waits at rest for its commands.
+
+        Args:
+            task: the world.
+            seed: as above.
+            truth: as above.
+            randomize: whether the robot is one drawn at random; else the nominal one.
+        """
+        world = task if randomize else dataclasses.replace(task.nominal(), noise=task.noise)
+        return cls(world.from_rest(), seed, truth)
+
     def restart(self) -> None:
         """Sets the robot back to its start, with its own gains; the samples' numbers go on."""
         self.restart_asked = False
@@ -302,9 +317,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
     task = find_robot_task(options.task)
-    if not options.randomize:
-        task = dataclasses.replace(task.nominal(), noise=task.noise)
-    simulated = SimulatedRobot(task.from_rest(), options.seed, options.truth)
+    simulated = SimulatedRobot.at_rest(
+        task, options.seed, truth=options.truth, randomize=options.randomize
+    )
     with (
         realtime(RealtimeConfig(fifo=options.fifo)),
         RobotServer(options.name, simulated.description) as server,

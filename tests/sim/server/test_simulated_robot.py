@@ -90,8 +90,7 @@ def test_the_estimator_follows_the_humanoid() -> None:
 @pytest.mark.parametrize("name", ["HumanoidVelocity", "VehicleTrack"])
 def test_a_robot_that_waits_for_commands_is_at_rest(name: str) -> None:
     """A car of random speed at the start would say that it moves, as long as it waits."""
-    task = find_task(name).from_rest()
-    simulated = SimulatedRobot(task.nominal(), truth=True)
+    simulated = SimulatedRobot.at_rest(exact(name), 0, truth=True, randomize=False)
     simulated.hang()
     for name in ("true_velocity", "joint_vel", "wheel_speed", "gnss_velocity", "imu_gyro"):
         if name in simulated.signals:

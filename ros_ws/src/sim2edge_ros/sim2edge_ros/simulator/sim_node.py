@@ -1,6 +1,5 @@
 """Runs the simulated robot as a ROS node: `ros2 run sim2edge_ros sim_node`."""
 
-import dataclasses
 import sys
 from collections.abc import Callable
 
@@ -47,9 +46,9 @@ def make_simulation(
         robot_files.write_robot(parameters.robot)
     robot = robot_file.load(parameters.robot)
     task = find_robot_task(robot.task)
-    if not parameters.randomize:
-        task = dataclasses.replace(task.nominal(), noise=task.noise)
-    simulated = SimulatedRobot(task.from_rest(), parameters.seed, truth=True)
+    simulated = SimulatedRobot.at_rest(
+        task, parameters.seed, truth=True, randomize=parameters.randomize
+    )
     wheeled = robot.description.wheeled
     commands = CommandSubscriber(node, task.robot.actuators, parameters.interface, wheeled)
     sensors = SensorPublisher(

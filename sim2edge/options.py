@@ -60,7 +60,9 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
     try:
         with contextlib.redirect_stderr(complaint), registry:
             usage = f"{program} {command.leading}".rstrip()
-            options = _joined(options, {o for o, h in _leaves(kind, default, "--") if _is_list(h)})
+            leaves = list(_leaves(kind, default, "--"))
+            _refuse_twice(options, {option for option, hint in leaves if _has_length(hint)})
+            options = _joined(options, {option for option, hint in leaves if _is_list(hint)})
             config = tyro.cli(kind, prog=usage, args=options, default=default)
     except SystemExit as exit_:
         if exit_.code in (0, None):  # --help was asked for
@@ -204,6 +206,20 @@ def _leaves(kind: Any, default: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _leaves(hint, inner, f"{option}.")
         else:
             yield option, hint
+
+
+def _has_length(hint: Any) -> bool:
+    """Returns whether a value of this type is several numbers, always as many."""
+    tuples = [h for h in (hint, *get_args(hint)) if get_origin(h) is tuple]
+    return bool(tuples) and not _is_list(hint)
+
+
+def _refuse_twice(options: list[str], several: set[str]) -> None:
+    """Refuses an option of several numbers that is given twice: they cannot be added."""
+    names = [word.partition("=")[0].replace("_", "-") for word in options]
+    for name in several:
+        if names.count(name) > 1:
+            raise UserError(f"{name} is given twice; leave one of them out")
 
 
 def _is_list(hint: Any) -> bool:

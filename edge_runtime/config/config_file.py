@@ -95,6 +95,8 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
         if len(kinds) == len(value):
+            if all(type(v) is k for k, v in zip(kinds, value)):  # thousands of a policy's numbers
+                return tuple(value)
             places = (_item(where, number, v) for number, v in enumerate(value))
             return tuple(_build(k, v, p, None, "") for k, v, p in zip(kinds, value, places))
     if origin in (typing.Union, types.UnionType):

@@ -183,7 +183,7 @@ def _check_numbers(numbers: tuple[float, ...], declared: Setting, name: str, ord
     if ordered and numbers[0] > numbers[1]:
         low, high = map(shown, numbers)
         raise UserError(f"{name} {low} {high} is no range: put the lower first")
-    if declared.bounds and not numbers:
+    if not numbers and declared.bounds:
         raise UserError(f"{name} is empty; give one number at least, {declared.bounds}")
     for number in numbers:
         _check_bounds(number, declared, name)

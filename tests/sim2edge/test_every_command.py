@@ -199,14 +199,25 @@ OUTPUTS: dict[str, list[str]] = {
     "run log": ["POLICY", "--seconds", "0.2", "--log", "BAD"],
     "run report": ["POLICY", "--seconds", "0.2", "--report", "BAD"],
     "eval json": ["POLICY", "--episodes", "1", "--json", "BAD"],
+    "eval junit": ["POLICY", "--episodes", "1", "--junit", "BAD"],
     "eval report": ["POLICY", "--episodes", "1", "--report", "BAD"],
     "eval films": ["POLICY", "--suite", "gauntlet", "--films", "BAD"],
     "render": ["POLICY", "-o", "BAD"],
     "urdf": ["humanoid", "-o", "BAD"],
     "export": ["nothing", "-o", "BAD"],
+    "fuse": ["nothing", "-o", "BAD"],
+    "demo": ["--out", "BAD"],
+    "up record": ["humanoid", "--record", "BAD"],
     "train": ["HumanoidVelocity", "--run-dir", "BAD"],
 }
-FOLDERS = ("run report", "eval films", "train")  # a folder is what they want
+FOLDERS = (
+    "run report",
+    "eval films",
+    "train",
+    "fuse",
+    "demo",
+    "up record",
+)  # a folder is what they want
 PLACES = ("folder", "below a file", "below a device", "too long", "circle")
 
 

@@ -15,7 +15,10 @@ POLICY = Path(__file__).parents[2] / "assets" / "policies" / "VehicleTrack.onnx"
 WRITERS: dict[str, str] = {
     "urdf": "urdf humanoid -o",
     "render": f"render {POLICY} --seconds 0.2 --width 64 --height 64 -o",
+    "export": "export VehicleTrack -o",
     "eval json": f"eval {POLICY} --episodes 2 --seconds 1 --json",
+    "eval junit": f"eval {POLICY} --episodes 2 --seconds 1 --junit",
+    "eval report": f"eval {POLICY} --episodes 2 --seconds 1 --report",
     "run record": f"run {POLICY} --seconds 0.4 --report out --record",
     "run log": f"run {POLICY} --seconds 0.4 --report out --log",
 }
@@ -62,12 +65,21 @@ def test_links_modes_devices_and_pipes(name: str, tmp_path: Path) -> None:
         assert int((tmp_path / "count").read_text()) > 100
 
 
-@pytest.mark.parametrize("name", ["urdf", "eval json", "run record", "run log"])
+@pytest.mark.parametrize(
+    "name", ["urdf", "export", "eval json", "eval junit", "eval report", "run record", "run log"]
+)
 def test_a_file_on_stdout_is_whole(name: str, tmp_path: Path) -> None:
     done = shell(f"sim2edge {WRITERS[name]} /dev/stdout > whole", tmp_path)
     sound(done)
     whole = (tmp_path / "whole").read_bytes()
-    begins = {"urdf": b"<?xml", "eval json": b"{", "run record": b"PK"}
+    begins = {
+        "urdf": b"<?xml",
+        "export": b"\x08",  # the version of an ONNX model
+        "eval json": b"{",
+        "eval junit": b"<?xml",
+        "eval report": b"<!doctype html>",
+        "run record": b"PK",
+    }
     assert whole.startswith(begins.get(name, b"\x93s2e blk"))
     assert done.stderr  # the messages
 

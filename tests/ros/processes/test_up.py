@@ -171,8 +171,8 @@ def terminal() -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
-def test_a_closed_terminal_or_a_kill_leaves_no_robot_driving(
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
+def test_a_closed_terminal_or_an_end_or_a_kill_leaves_no_robot_driving(
     node: Any, terminal: None, number: signal.Signals
 ) -> None:
     """The edge node brings it to rest, and publishes that."""
@@ -187,7 +187,7 @@ def test_a_closed_terminal_or_a_kill_leaves_no_robot_driving(
             ends(pid)
         graph.process.wait(GRACE)
     assert watcher.said("commands have ended")
-    assert graph.process.returncode == (0 if number == signal.SIGHUP else -number)
+    assert graph.process.returncode == (-number if number == signal.SIGKILL else 0)
 
 
 @pytest.mark.parametrize(

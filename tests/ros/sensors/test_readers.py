@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
 
+from geometry_msgs.msg import TwistWithCovarianceStamped, WrenchStamped
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
@@ -17,6 +18,8 @@ from sim2edge_ros.sensors.readers import (
     JointReader,
     OthersMessage,
     ScanReader,
+    read_fix_velocity,
+    read_foot,
 )
 from sim2edge_ros.settings import robot_file
 
@@ -132,6 +135,25 @@ def test_a_scan_of_other_beams_is_refused() -> None:
         ScanReader(VEHICLE.description, 25.0)(serialize_message(scan([1.0] * 63)))
 
 
+@pytest.mark.parametrize(
+    ("ranges", "complaint"),
+    [
+        ([2300.0] * 60 + [math.inf] * 4, "its beams reach 2.3e.03 m, .* 25 m at most; is that mm"),
+        ([1.0] * 63 + [-1.0], "a beam reads -1 m; a beam without an echo must read inf"),
+        ([0.0] * 64, "every beam reads 0 m"),
+    ],
+)
+def test_ranges_that_are_none_are_refused(ranges: list[float], complaint: str) -> None:
+    with pytest.raises(BadMessage, match=complaint):
+        ScanReader(VEHICLE.description, 25.0)(serialize_message(scan(ranges)))
+
+
+@pytest.mark.parametrize("ranges", [[60.0] * 64, [0.0] * 40 + [2.0] * 24, [math.inf] * 64])
+def test_a_better_lidar_than_the_robots_is_believed(ranges: list[float]) -> None:
+    values = ScanReader(VEHICLE.description, 25.0)(serialize_message(scan(ranges)))["lidar"]
+    assert values.max() <= 25.0
+
+
 @pytest.mark.parametrize("turn", [1.0, -1.0])
 def test_a_scan_over_another_angle_is_refused(turn: float) -> None:
     reader = ScanReader(VEHICLE.description, 25.0)
@@ -170,3 +192,52 @@ def test_a_receiver_without_a_fix_gives_none() -> None:
     message.status.status, message.latitude = 0, math.nan
     with pytest.raises(BadMessage, match="not a number"):
         reader(serialize_message(message))
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "altitude", "complaint"),
+    [
+        (480_000_000.0, 110_000_000.0, 500.0, "is nowhere on the ground; are those degrees and m"),
+        (111.0, 48.0, 500.0, "latitude 111, longitude 48, altitude 500 m is nowhere"),
+        (48.0, 11.0, 500_000.0, "altitude 5e.05 m is nowhere on the ground"),
+        (0.0, 0.0, 0.0, "is what a receiver gives that has no fix yet"),
+        (50.0, 11.0, 500.0, "is 222 km from where the robot began; restart the node"),
+    ],
+)
+def test_a_fix_where_no_robot_is_is_refused(
+    latitude: float, longitude: float, altitude: float, complaint: str
+) -> None:
+    reader, message = FixReader(None), NavSatFix(latitude=48.0, longitude=11.0, altitude=500.0)
+    message.status.status = 0
+    reader(serialize_message(message))
+    message.latitude, message.longitude, message.altitude = latitude, longitude, altitude
+    with pytest.raises(BadMessage, match=complaint):
+        reader(serialize_message(message))
+    message.latitude, message.longitude, message.altitude = 48.0001, 11.0, 500.0
+    assert reader(serialize_message(message))["gnss_position"][1] == pytest.approx(11.1, abs=0.1)
+
+
+def test_a_receivers_velocity_in_millimetres_is_refused() -> None:
+    message = TwistWithCovarianceStamped()
+    message.twist.twist.linear.x = 60.0  # a fast car
+    assert read_fix_velocity(serialize_message(message))["gnss_velocity"][0] == 60.0
+    message.twist.twist.linear.x = 2300.0
+    with pytest.raises(BadMessage, match=r"moves at 2.3e.03 m/s; is that mm/s"):
+        read_fix_velocity(serialize_message(message))
+
+
+@pytest.mark.parametrize(
+    ("force", "complaint"),
+    [
+        (3e5, "presses it with 3e.05 N; is that mN"),
+        (-300.0, "pulls it with 300 N; does its z axis"),
+    ],
+)
+def test_a_force_that_no_ground_has_is_refused(force: float, complaint: str) -> None:
+    message = WrenchStamped()
+    for possible in (0.0, -20.0, 2000.0, math.nan):
+        message.wrench.force.z = possible
+        assert read_foot(serialize_message(message)) == pytest.approx(possible, nan_ok=True)
+    message.wrench.force.z = force
+    with pytest.raises(BadMessage, match=complaint):
+        read_foot(serialize_message(message))

@@ -24,6 +24,11 @@ LIDAR, FOOT_FORCE = "lidar", "foot_force"
 GNSS_POSITION, GNSS_VELOCITY = "gnss_position", "gnss_velocity"
 _FIELDS = ("position", "velocity", "effort")  # fields of a sensor_msgs/JointState after the names
 _NO_ECHO_SHARE = 0.1  # share of a scan's beams that may be NaN; they count as beams without an echo
+_FARTHER = 10.0  # factor by which a lidar may reach farther than the robot file's
+_FARTHEST = 100e3  # m from the datum, to which the local frame's plane is a good map
+_HIGHEST = 10e3  # m, above and below the ellipsoid
+_FASTEST = 150.0  # m/s, of anything on wheels
+_PUSH, _PULL = 100e3, 100.0  # N, by which no ground presses or pulls a sole
 
 
 class BadMessage(Exception):  # noqa: N818  the message is bad, not the program
@@ -160,6 +165,7 @@ class ScanReader:
         if len(ranges) != self._beams:
             raise BadMessage(f"{len(ranges)} beams, the robot file has {self._beams}")
         self._check_angles(message)
+        self._check_echoes(ranges[np.isfinite(ranges)])
         unknown = np.isnan(ranges)
         if unknown.mean() <= _NO_ECHO_SHARE:
             ranges[unknown] = self._max
@@ -179,10 +185,36 @@ class ScanReader:
                 f"{-edge:.3g} to {edge:.3g}"
             )
 
+    def _check_echoes(self, ranges: Array) -> None:
+        """Refuses ranges in another unit, and those that stand for something else."""
+        if not len(ranges):
+            return
+        middle, nearest = float(np.median(ranges)), float(ranges.min())
+        if middle > _FARTHER * self._max:
+            raise BadMessage(
+                f"its beams reach {middle:.3g} m, the robot file has {self._max:g} m at most; "
+                "is that mm?"
+            )
+        if nearest < 0:
+            raise BadMessage(
+                f"a beam reads {nearest:.3g} m; a beam without an echo must read inf (REP-117)"
+            )
+        if len(ranges) == self._beams and not ranges.any():
+            raise BadMessage("every beam reads 0 m; is it covered, or not yet measuring?")
+
 
 def read_foot(data: bytes) -> float:
-    """Reads the force along the sole's normal in N from a geometry_msgs/WrenchStamped."""
-    return cdr.double(data, cdr.offset_after_header(data, 8) + 16)
+    """Reads the force along the sole's normal in N from a geometry_msgs/WrenchStamped.
+
+    Raises:
+        BadMessage: no ground presses or pulls so much.
+    """
+    force = cdr.double(data, cdr.offset_after_header(data, 8) + 16)
+    if force > _PUSH:
+        raise BadMessage(f"the ground presses it with {force:.3g} N; is that mN, or raw counts?")
+    if force < -_PULL:
+        raise BadMessage(f"the ground pulls it with {-force:.3g} N; does its z axis point down?")
+    return force
 
 
 class FixReader:
@@ -201,16 +233,38 @@ class FixReader:
         if message.status.status == NavSatStatus.STATUS_NO_FIX:
             raise BadMessage("the receiver has no fix")
         place = message.latitude, message.longitude, message.altitude
-        if not all(map(math.isfinite, place)):
-            raise BadMessage("the fix is not a number")
+        self._check_place(*place)
         if self.datum is None:
             self.datum = Datum(*place)
-        return {GNSS_POSITION: np.array(self.datum.to_local(*place), np.float32)}
+        local = self.datum.to_local(*place)
+        away = math.hypot(*local)
+        if away > _FARTHEST:
+            raise BadMessage(
+                f"the fix is {away / 1e3:.0f} km from where the robot began; restart the node if "
+                "its first fix was wrong"
+            )
+        return {GNSS_POSITION: np.array(local, np.float32)}
+
+    def _check_place(self, latitude: float, longitude: float, altitude: float) -> None:
+        if not all(map(math.isfinite, (latitude, longitude, altitude))):
+            raise BadMessage("the fix is not a number")
+        shown = f"latitude {latitude:.7g}, longitude {longitude:.7g}, altitude {altitude:.4g} m"
+        if abs(latitude) > 90 or abs(longitude) > 360 or abs(altitude) > _HIGHEST:
+            raise BadMessage(f"{shown} is nowhere on the ground; are those degrees and m?")
+        if latitude == longitude == 0.0:
+            raise BadMessage(f"{shown} is what a receiver gives that has no fix yet")
 
 
 def read_fix_velocity(data: bytes) -> Mapping[str, Array]:
-    """Reads east, north and up, (3,) m/s, from a geometry_msgs/TwistWithCovarianceStamped."""
+    """Reads east, north and up, (3,) m/s, from a geometry_msgs/TwistWithCovarianceStamped.
+
+    Raises:
+        BadMessage: nothing on wheels is so fast.
+    """
     velocity = deserialize_message(data, TwistWithCovarianceStamped).twist.twist.linear
+    speed = math.hypot(velocity.x, velocity.y, velocity.z)
+    if speed > _FASTEST:
+        raise BadMessage(f"the receiver moves at {speed:.3g} m/s; is that mm/s?")
     return {GNSS_VELOCITY: np.array((velocity.x, velocity.y, velocity.z), np.float32)}
 
 

@@ -111,6 +111,8 @@ def make_vector_environment(
 
 def _find(name: str, fields: dict[str, Any]) -> BatchTask:
     """Returns the task of that name, or of the recipe of that name, with these settings."""
+    if not isinstance(name, str):
+        raise UserError(f"task is {name!r}; it must be a name")
     if name in TASKS or name not in RECIPES:
         return find_task(name, **fields)
     task: BatchTask = RECIPES.find(name).task

@@ -161,6 +161,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "render_mode": ("human", "nope", "", 3, "ansi", "depth_array"),
     "engine": ("nope", "", 3),
     "estimates": ("nope", 3),
+    "task": (None, 3),
     "no_such_setting": (1,),
 }
 WRONG_OF_BATCHES: dict[str, tuple[Any, ...]] = {

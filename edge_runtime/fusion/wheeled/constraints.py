@@ -117,8 +117,8 @@ def at_axle(x: Record, axes: Float, rows: Float, along: Float, c: Record) -> flo
             along[i] += axes[i, j] * at[j]
     yaw_rate = axes[2, 0] * wx + axes[2, 1] * wy + axes[2, 2] * wz
     rows[:] = 0.0
-    for i in range(3):
-        a = np.empty(3)  # the axis in the world frame
+    a = np.empty(3)
+    for i in range(3):  # each axis in the world frame
         for j in range(3):
             a[j] = r[j, 0] * axes[i, 0] + r[j, 1] * axes[i, 1] + r[j, 2] * axes[i, 2]
         along_row(rows[i], a, x["velocity"])

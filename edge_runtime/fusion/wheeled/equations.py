@@ -12,12 +12,22 @@ import numpy as np
 
 from edge_runtime.fusion.compiled import Record, compiled
 from edge_runtime.fusion.lie import quaternion_to_matrix, times
-from edge_runtime.fusion.wheeled.kernels import combine, downdate, drive, mirror
+from edge_runtime.fusion.wheeled.kernels import (
+    combine,
+    downdate,
+    drive,
+    known_row,
+    known_times,
+    mirror,
+    shrink,
+)
 from edge_runtime.fusion.wheeled.state import D
 from edge_runtime.signals import Float
 
 # The verdicts of `gated`.
 MISSING, REFUSED, TAKEN = -1, 0, 1
+KNOWN = 1e-14  # variance of what is known already
+MOST = 12  # errors that are as if known, and corrections after them
 
 
 @compiled
@@ -145,32 +155,49 @@ def correct(
             measurement could only seem to show; written.
         dx: the error so far; written.
         h: (D.size,) of the Jacobian.
-        k: cov h.
+        k: cov h; written.
         new: what is new in the measurement.
         own: variance of that without the sensor's.
         noise: variance of the sensor.
     """
     variance = own + noise
+    gain = np.empty(D.size)
     if known.shape[0] == 0:
-        gain = k / variance
-        downdate(cov, gain, 0.5 * k)
+        for i in range(D.size):
+            gain[i] = k[i] / variance
+            k[i] *= 0.5
     else:
-        sure, share = np.empty(D.size), noise  # known h, and its variance
-        combine(h, known, sure)
+        share = noise
+        known_times(known, h, gain)
         for j in range(D.size):
-            share += h[j] * sure[j]
-        gain = sure / share
-        downdate(cov, gain, k - (0.5 * variance) * gain)
-        downdate(known, gain, 0.5 * sure)
-    dx += new * gain
+            share += h[j] * gain[j]
+        shrink(known, gain, share)
+        for i in range(D.size):
+            gain[i] /= share
+            k[i] -= 0.5 * variance * gain[i]
+    downdate(cov, gain, k)
     for i in range(D.size):
+        dx[i] += new * gain[i]
         if cov[i, i] < 1e-16:
             cov[i, i] = 1e-16
 
 
 @compiled
+def as_known(cov: Float) -> Float:
+    """Returns a covariance P from which `shrink` subtracts, so that only what is asked is computed.
+
+    It is (D.size + MOST + 1, D.size + MOST): P, right of it and below it the v of what is left,
+    P - sum of v v^T; and the number of these in the last row.
+    """
+    known = np.empty((D.size + MOST + 1, D.size + MOST))
+    known[: D.size, : D.size] = cov
+    known[-1, 0] = 0.0
+    return known
+
+
+@compiled
 def as_if_known(cov: Float, up: Float) -> Float:
-    """Returns the covariance of a car whose heading and calibration were known.
+    """Returns the covariance of a car whose heading and calibration were known, as `as_known`.
 
     Its gains are those of a filter that does not try to learn them from measurements that do not
     show them, which is a Schmidt filter's way with them (Schmidt, "Application of State-Space
@@ -180,17 +207,19 @@ def as_if_known(cov: Float, up: Float) -> Float:
         cov: the covariance.
         up: (3,) the car's upward axis in the body; the gyroscope's bias about it is as if known.
     """
-    known, u = cov.copy(), np.zeros(D.size)
-    u[D.gyro_bias : D.accel_bias] = up
-    for i in range(-1, D.steering_offset - D.wheel_scale):
-        if i >= 0:
-            u[:] = 0.0
-            u[D.wheel_scale + i] = 1.0
-        eliminate(known, u)
-    for i in (D.delay, D.angle + 2):
-        u[:] = 0.0
-        u[i] = 1.0
-        eliminate(known, u)
+    known, u, column = as_known(cov), np.zeros(D.size), np.empty(D.size)
+    variance = 0.0
+    for i in range(3):
+        u[D.gyro_bias + i] = up[i]
+    known_times(known, u, column)
+    for i in range(3):
+        variance += up[i] * column[D.gyro_bias + i]
+    if variance > KNOWN:
+        shrink(known, column, variance)
+    for i in range(D.wheel_scale, D.steering_offset):
+        learn(known, i, column)
+    learn(known, D.delay, column)
+    learn(known, D.angle + 2, column)
     return known
 
 
@@ -199,21 +228,17 @@ def delay_known(cov: Float) -> Float:
     """Returns the covariance as if the delay of fixes were known, so that nothing corrects it."""
     if cov[D.delay, D.delay] < 1e-12:
         return everything()
-    known, u = cov.copy(), np.zeros(D.size)
-    u[D.delay] = 1.0
-    eliminate(known, u)
+    known = as_known(cov)
+    learn(known, D.delay, np.empty(D.size))
     return known
 
 
 @compiled
-def eliminate(cov: Float, u: Float) -> None:
-    """Conditions a covariance on the combination u of the errors."""
-    w, variance = np.empty(D.size), 0.0
-    combine(u, cov, w)
-    for j in range(D.size):
-        variance += u[j] * w[j]
-    if variance > 1e-14:
-        downdate(cov, w / variance, 0.5 * w)
+def learn(known: Float, i: int, column: Float) -> None:
+    """Conditions what `as_known` returned on one error; the column is written."""
+    known_row(known, i, column)
+    if column[i] > KNOWN:
+        shrink(known, column, column[i])
 
 
 @compiled

@@ -4,6 +4,7 @@ Compiled, a loop is faster than what it would allocate; without numba it takes a
 long.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -38,6 +39,63 @@ def _downdate(cov: Float, u: Float, v: Float) -> None:
 def _downdate_numpy(cov: Float, u: Float, v: Float) -> None:
     change = np.multiply.outer(u, v)
     cov -= change + change.T
+
+
+def _known_times(known: Float, h: Float, out: Float) -> None:
+    size = len(h)
+    count = int(known[-1, 0])
+    shares = np.zeros(count)
+    for i in range(size):
+        out[i] = 0.0
+    for j in range(size):
+        hj = h[j]
+        if hj != 0.0:
+            for i in range(size):
+                out[i] += hj * known[j, i]
+            for row in range(count):
+                shares[row] += hj * known[j, size + row]
+    for row in range(count):
+        share = shares[row]
+        for i in range(size):
+            out[i] -= share * known[size + row, i]
+
+
+def _known_times_numpy(known: Float, h: Float, out: Float) -> None:
+    size, count = len(h), int(known[-1, 0])
+    shares = h @ known[:size, size : size + count]
+    out[:] = h @ known[:size, :size] - shares @ known[size : size + count, :size]
+
+
+def _shrink(known: Float, column: Float, variance: float) -> None:
+    size, count = len(column), int(known[-1, 0])
+    factor = 1.0 / math.sqrt(variance)
+    for i in range(size):
+        known[size + count, i] = factor * column[i]
+    for i in range(size):
+        known[i, size + count] = factor * column[i]
+    known[-1, 0] = count + 1
+
+
+def _shrink_numpy(known: Float, column: Float, variance: float) -> None:
+    size, count = len(column), int(known[-1, 0])
+    known[size + count, :size] = known[:size, size + count] = column / math.sqrt(variance)
+    known[-1, 0] = count + 1
+
+
+def _known_row(known: Float, i: int, column: Float) -> None:
+    size = len(column)
+    for j in range(size):
+        column[j] = known[i, j]
+    for row in range(size, size + int(known[-1, 0])):
+        share = known[row, i]
+        for j in range(size):
+            column[j] -= share * known[row, j]
+
+
+def _known_row_numpy(known: Float, i: int, column: Float) -> None:
+    size = len(column)
+    factors = known[size : size + int(known[-1, 0]), :size]
+    column[:] = known[i, :size] - factors[:, i] @ factors
 
 
 def _drive(cov: Float, to: int, m: Float, by: int) -> None:
@@ -79,6 +137,18 @@ downdate: Callable[[Float, Float, Float], None] = (
     _downdate_numpy if numba is None else compiled(_downdate)
 )
 """Subtracts u v^T + v u^T from a covariance, (N, N), which stays exactly symmetric."""
+known_times: Callable[[Float, Float, Float], None] = (
+    _known_times_numpy if numba is None else compiled(_known_times)
+)
+"""Writes h^T times what `as_known` returned, (N,), to the last."""
+known_row: Callable[[Float, int, Float], None] = (
+    _known_row_numpy if numba is None else compiled(_known_row)
+)
+"""Writes a row of what `as_known` returned, (N,), to the last."""
+shrink: Callable[[Float, Float, float], None] = (
+    _shrink_numpy if numba is None else compiled(_shrink)
+)
+"""Subtracts a column times itself, over its variance, from what `as_known` returned."""
 drive: Callable[[Float, int, Float, int], None] = (
     _drive_numpy if numba is None else compiled(_drive)
 )

@@ -66,7 +66,7 @@ def launched(prefix: str, robot: str, *arguments: str) -> Any:
     return running(command, AMENT_PREFIX_PATH=prefix)
 
 
-@pytest.mark.parametrize("robot", ["humanoid", "vehicle"])
+@pytest.mark.parametrize("robot", ["humanoid", "vehicle", "robot"])
 def test_every_argument_is_described_and_has_a_default(robot: str) -> None:
     file = PACKAGE / "launch" / f"{robot}.launch.py"
     arguments = get_launch_description_from_python_launch_file(str(file)).get_launch_arguments()
@@ -167,6 +167,24 @@ def test_the_car_drives_is_recorded_and_ends_with_the_launch(
 
 
 @pytest.mark.slow
+def test_a_robot_is_launched_by_its_name(node: Any, prefix: str) -> None:
+    watcher = Watcher(node)
+    with launched(prefix, "robot", "name:=vehicle", *_LOCKSTEP) as graph:
+        graph.until("edge_node]: active")
+        watcher.drives(2.0)
+        assert graph.interrupt(watcher) == 0, graph.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["", "unicycle"])
+def test_a_robot_that_is_none_is_one_line(prefix: str, name: str) -> None:
+    with launched(prefix, "robot", *[f"name:={name}"] * bool(name)) as graph:
+        assert graph.process.wait(GRACE) == 1
+    assert "unknown robot" in graph.output and "vehicle" in graph.output
+    assert "Traceback" not in graph.output, graph.output
+
+
+@pytest.mark.slow
 def test_the_humanoid_stands_and_a_killed_node_comes_back(node: Any, prefix: str) -> None:
     watcher = Watcher(node)
     with launched(prefix, "humanoid", *_LOCKSTEP) as graph:
@@ -196,7 +214,7 @@ def test_a_node_that_is_refused_ends_the_launch(
         assert graph.process.wait(GRACE) == 1
         time.sleep(0.2)
     assert said in graph.output
-    assert "edge_node was refused what it was given" in graph.output
+    assert "edge_node refused its parameters" in graph.output
     assert sum("process started with pid" in line for line in graph.lines) == 2, graph.output
 
 
@@ -210,9 +228,10 @@ def test_an_argument_that_is_not_given_leaves_the_parameter_file_alone(
     monkeypatch.setattr(launching, "LifecycleNode", Made)
     assert made(prefix, monkeypatch, {})["edge_node"] == [shipped]
     assert made(prefix, monkeypatch, {"params": str(mine)})["edge_node"] == [shipped, str(mine)]
-    nodes = made(prefix, monkeypatch, {"autostart": "true", "clock": "true", "speed": "2"})
+    given = {"autostart": "true", "clock": "true", "speed": "2", "robot_state_publisher": "false"}
+    nodes = made(prefix, monkeypatch, given)
     assert nodes["edge_node"] == [shipped, {"use_sim_time": True, "autostart": True}]
-    assert nodes["sim_node"] == [shipped, {"clock": True, "speed": 2.0}]
+    assert nodes["sim_node"] == [shipped, {"clock": True, "model": False, "speed": 2.0}]
 
 
 class Made:

@@ -47,6 +47,7 @@ _PICKLE = (
     "instead: np.savez('log.npz', time=..., gyro=..., accel=...)"
 )
 _PANDAS = "python -c \"import pandas; pandas.{}('{}').to_csv('log.csv', index=False)\""
+_FROM_PACKETS = "record the sensor's topics with its ROS driver, which can replay it"
 # Where, what stands there, what it is, and how to convert FILE.
 _CONVERTED = (
     (0, b"ULog\x01\x12\x35", "a ULog of PX4", "convert it with `ulog2csv FILE` (pip install "
@@ -71,6 +72,12 @@ _CONVERTED = (
     (0, b"\x89PNG", "a picture", "name a recording"),
     (0, b"\xff\xd8\xff", "a picture", "name a recording"),
     (0, b"%PDF", "a PDF", "name a recording"),
+    (4, b"ftyp", "a video", "name a recording of an IMU; a camera's is often in a file beside it"),
+    (0, b"\xd4\xc3\xb2\xa1", "a capture of a network (pcap)", _FROM_PACKETS),
+    (0, b"\n\r\r\n", "a capture of a network (pcapng)", _FROM_PACKETS),
+    (0, b"RRF", "a recording of Rerun", "name the log that it was made from"),
+    (0, b"TDSm", "a TDMS file of LabVIEW", f"{_TO_CSV}: python -c \"import nptdms; nptdms.TdmsFile("
+     "'FILE').as_dataframe(time_index=True).to_csv('log.csv')\""),
     (0, b"version https://git-lfs", "a pointer of Git LFS instead of the file itself",
      "get it with `git lfs pull`"),
 )  # fmt: skip
@@ -144,6 +151,9 @@ def _recognise_zip(path: Path) -> Format:
     if any(name.startswith("xl/") for name in names):
         raise _refusal(path, "an Excel file (.xlsx)", f"{_TO_CSV} by Save As, or with "
                        f"{_PANDAS.format('read_excel', 'FILE')}")  # fmt: skip
+    if "mimetype" in names and "content.xml" in names:
+        raise _refusal(path, "an OpenDocument file (.ods)", f"{_TO_CSV} by Save As, or with "
+                       "`libreoffice --headless --convert-to csv FILE`")  # fmt: skip
     if any(name.endswith("data.pkl") for name in names):
         raise UserError(f"'{path}' is a PyTorch file, {_PICKLE}")
     if not names and path.suffix == ".npz":

@@ -179,9 +179,12 @@ class _Table:
         broken = self._found(kind, "fiuU")  # a word among the numbers makes a column text
         if broken:
             return self._named(broken[0], 3, f"--columns.{kind}")  # says which
+        way_out = f"name them with --columns.{kind} X Y Z"
+        if {"qx", "qy", "qz"} <= {name.lower() for name in self._columns}:
+            way_out += ", or give the IMU's own recording if this is a trajectory"
         raise UserError(
             f"'{self._path}' is no log that can be replayed: it has no columns that are known as "
-            f"'{kind}'; name them with --columns.{kind} X Y Z; it has {self._listed()}"
+            f"'{kind}'; {way_out}; it has {self._listed()}"
         )
 
     def _named(self, names: Sequence[str], size: int, option: str) -> _Sensor:

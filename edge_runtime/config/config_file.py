@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,9 +84,9 @@ def _of_configs(value: Any) -> bool:
 def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
     if kind is Any and dataclasses.is_dataclass(base):
         kind = type(base)
-    if dataclasses.is_dataclass(kind):
+    is_config, origin, args = _form(kind)
+    if is_config:
         return _build_dataclass(kind, value, where, base)
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
     if unit and origin is not Mapping and isinstance(value, Mapping):
         if set(value) != {"value", "unit"}:
             raise UserError(f'{where} must be a value or {{ value = ..., unit = "{unit}" }}')
@@ -126,6 +127,12 @@ def _build(kind: Any, value: Any, where: str, base: Any, unit: str) -> Any:
         return value
     of_unit = f" in {unit}" if unit not in ("", "1") else ""
     raise UserError(f"{where}: {_shown(value)} is not {in_words(kind)}{of_unit}")
+
+
+@cache
+def _form(kind: Any) -> tuple[bool, Any, tuple[Any, ...]]:
+    """Returns whether a type is a config, and its origin and arguments."""
+    return dataclasses.is_dataclass(kind), typing.get_origin(kind), typing.get_args(kind)
 
 
 _SHORT = reprlib.Repr()

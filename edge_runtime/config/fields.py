@@ -199,6 +199,7 @@ def _check_bounds(number: float, declared: Setting, name: str) -> None:
     raise UserError(f"{name} is {shown(number)}{unit}; it must {must}")
 
 
+@cache
 def is_range(kind: Any) -> bool:
     """Returns whether a field of this type holds two numbers, or may."""
     if get_origin(kind) in (Union, UnionType):

@@ -68,6 +68,18 @@ def drift_on(
     drift[TURN, 2] += math.sqrt(bias) * dt
 
 
+def go_astray(drift: Float, place: float, turn: float) -> None:
+    """Adds to a drift what a gap leaves unknown.
+
+    Args:
+        drift: as in `drift_on`; written.
+        place: standard deviation of x and of y, m.
+        turn: standard deviation of the heading, rad.
+    """
+    for i, std in enumerate((place, place, turn)):
+        drift[NOISE + i, i] += std * std
+
+
 def drift_covariance(drift: Float) -> Float:
     """Returns the covariance of x and y, m, and heading, rad, (3, 3)."""
     covariance: Float = drift[:NOISE].T @ drift[:NOISE] + drift[NOISE:]

@@ -27,7 +27,7 @@ from edge_runtime.fusion.measurement import Displacement, GnssFix, Imu, Measurem
 from edge_runtime.fusion.plausibility import WRONG_UNITS, ImuCheck
 from edge_runtime.fusion.timeline import Timeline
 from edge_runtime.fusion.wheeled.config import WheeledConfig
-from edge_runtime.fusion.wheeled.drift import NOISE, drift_covariance
+from edge_runtime.fusion.wheeled.drift import drift_covariance, go_astray
 from edge_runtime.fusion.wheeled.state import (
     BROKEN,
     CALIBRATION,
@@ -262,8 +262,7 @@ class WheeledFilter:
         x, cov = self.state.copy(), self.covariance.copy()
         moved, anew = x["velocity"] * gap, gap > self.config.longest_gap
         astray = _PUSH * gap * gap + (math.hypot(*moved) if anew else 0.0)
-        grown = np.array([astray, astray, _SPIN * gap])
-        self._drift[NOISE + np.arange(3), np.arange(3)] += grown * grown
+        go_astray(self._drift, astray, _SPIN * gap)
         if anew:
             self._start(imu, x, cov)
             return

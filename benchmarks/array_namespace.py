@@ -50,9 +50,9 @@ def compared(name: str, steps: int, rounds: int) -> list[Figure]:
     env = TaskVectorEnv(task, SIMULATIONS, threads=1, stagger=True)
     env.reset(seed=0)
     now = state_of(env)
-    weights, period = task.rewards, task.control_period
-    apart: dict[str, float] = dict.fromkeys(reward.functions, 0.0)
-    equal: dict[str, bool] = dict.fromkeys(reward.functions, True)
+    weights, period = every_weight(task), task.control_period
+    apart: dict[str, float] = {field.name: 0.0 for field in fields(weights)}
+    equal: dict[str, bool] = dict.fromkeys(apart, True)
     rng = np.random.default_rng(0)
     for _ in range(steps):
         env.step(rng.uniform(-0.5, 0.5, env.action_space.shape).astype(np.float32))
@@ -90,6 +90,12 @@ def compared(name: str, steps: int, rounds: int) -> list[Figure]:
             at_least=False,
         ),
     ]
+
+
+def every_weight(task: Any) -> Any:
+    """Returns the weights of a task's rewards, with 1 for the terms that it leaves out."""
+    weights = task.rewards
+    return replace(weights, **{f.name: getattr(weights, f.name) or 1.0 for f in fields(weights)})
 
 
 def state_of(env: TaskVectorEnv) -> WalkingState | DrivingState:

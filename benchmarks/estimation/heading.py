@@ -19,9 +19,9 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.rotations import yaw
 from edge_runtime.run import RunConfig
 from edge_runtime.signals import Float
+from estimation.gantry import Gantry
 from policies.export.policy_file import PolicyFile
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
-from sim.tasks.gantry import Gantry
 from sim.tasks.walking.config import WalkingConfig
 
 SPEED, RATE = 0.5, 0.3  # m/s forward; rad/s

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from edge_runtime.config.document import read_table
 from edge_runtime.config.fields import (
     Setting,
-    about,
     check_value,
     is_range,
     is_required,
+    settings_of,
     types_of,
 )
 from edge_runtime.errors import UserError, suggestion
@@ -148,15 +148,15 @@ def _item(where: str, number: int, value: Any) -> str:
 def _build_dataclass(kind: Any, value: Any, where: str, base: Any) -> Any:
     if not isinstance(value, Mapping):
         raise UserError(f"{where}: expected fields, found {_shown(value)}")
-    kinds = types_of(kind)
+    kinds, settings = types_of(kind), settings_of(kind)
     known = {f.name: f for f in dataclasses.fields(kind) if f.init}
     built = {}
     for name, item in value.items():
         if name not in known:
             raise UserError(f"{where}: unknown key '{name[:80]}'; {suggestion(name, known)}")
         place = f"{where}.{name}" if ": " in where else f"{where}: {name}"
-        declared, before = about(known[name]), getattr(base, name, None)
-        built[name] = read_value(kinds[name], item, place, declared, before)
+        before = getattr(base, name, None)
+        built[name] = read_value(kinds[name], item, place, settings[name], before)
     if base is not None:
         return dataclasses.replace(base, **built)
     for name, field in known.items():

@@ -83,14 +83,22 @@ def setting(
 def same_as(kind: type[Any], name: str, default: Any = MISSING, **changes: Any) -> Any:
     """Declares a field as another dataclass does, but for another default or other changes."""
     (of,) = (of for of in fields(kind) if of.name == name)
-    declared = replace(about(of), **{"sentence": sentence(kind, of), **changes})
+    declared = replace(settings_of(kind)[name], **{"sentence": sentence(kind, of), **changes})
     return field(default=of.default if default is MISSING else default, metadata={_KEY: declared})
 
 
-def about(of: "Field[Any]") -> Setting:
-    """Returns what is declared of a field; of a plain one, an empty `Setting`."""
-    found: Setting = of.metadata.get(_KEY, Setting())
-    return found
+@cache
+def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
+    """Returns what is declared of each field of a dataclass, by field.
+
+    A field with another default alone keeps what the class that it extends declares of it. Of a
+    plain field it is an empty `Setting`.
+    """
+    found = {of.name: Setting() for of in fields(kind)}
+    for base in reversed(kind.__mro__):
+        own = base.__dict__.get("__dataclass_fields__", {}).items()
+        found |= {name: of.metadata[_KEY] for name, of in own if _KEY in of.metadata}
+    return MappingProxyType(found)
 
 
 def is_required(of: "Field[Any]") -> bool:
@@ -100,7 +108,7 @@ def is_required(of: "Field[Any]") -> bool:
 
 def described(kind: type[Any], of: "Field[Any]") -> str:
     """Describes a field of a dataclass: its sentence, and a second one with bounds and unit."""
-    declared = about(of)
+    declared = settings_of(kind)[of.name]
     unit = declared.unit if declared.unit != "1" else ""
     limits = " ".join(filter(None, (declared.bounds or (unit and "in"), unit)))
     second = limits and f"{limits[0].upper()}{limits[1:]}."
@@ -108,9 +116,16 @@ def described(kind: type[Any], of: "Field[Any]") -> str:
 
 
 def sentence(kind: type[Any], of: "Field[Any]") -> str:
-    """Returns the declared sentence of a field of a dataclass, or the string below it."""
-    strings = (_strings_below(base).get(of.name) for base in kind.__mro__)
-    return about(of).sentence or next(filter(None, strings), "")
+    """Returns the sentence that is declared of a field of a dataclass, or the string below it.
+
+    Without either it is that of the class that it extends.
+    """
+    for base in kind.__mro__:
+        own = base.__dict__.get("__dataclass_fields__", {}).get(of.name)
+        declared = own.metadata.get(_KEY, Setting()) if own else Setting()
+        if found := declared.sentence or _strings_below(base).get(of.name):
+            return found
+    return ""
 
 
 @cache
@@ -147,10 +162,11 @@ def check(config: Any, where: str) -> None:
     Raises:
         UserError: names the option or key, and what it must be.
     """
-    hints = types_of(config.__class__)
+    kind: type[Any] = config.__class__
+    hints, declared = types_of(kind), settings_of(kind)
     for of in fields(config):
         name = where + (of.name.replace("_", "-") if where.startswith("-") else of.name)
-        check_value(getattr(config, of.name), about(of), name, is_range(hints[of.name]))
+        check_value(getattr(config, of.name), declared[of.name], name, is_range(hints[of.name]))
 
 
 def check_value(value: Any, declared: Setting, name: str, ordered: bool = False) -> None:

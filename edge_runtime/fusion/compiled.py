@@ -108,7 +108,7 @@ def as_numbers(records: Records) -> Float:
 
 
 class RecordBuffer:
-    """Records with other views of their memory; a copy has a memory of its own.
+    """Keeps records with other views of their memory; a copy has a memory of its own.
 
     `columns` holds each field of all records, (n, ...): Python writes to them half a microsecond
     faster than to a field of a `Record`. `numbers` is `as_numbers` of the records.

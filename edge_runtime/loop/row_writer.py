@@ -38,7 +38,7 @@ class RowWriter:
         self._thread.start()
 
     def put(self, row: bytes) -> None:
-        """Puts a row of `row_size` bytes into the ring, or count it as lost."""
+        """Puts a row of `row_size` bytes into the ring, or counts it as lost."""
         self.given += 1
         filled = self._filled
         if filled - self.written < self._capacity:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.config.fields import types_of
+from edge_runtime.config.config_file import from_json
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
@@ -66,7 +66,7 @@ def make_estimator(name: str, log: Log) -> StateFilter:
     _refuse_unfit(name, log)
     config = log.config if choose_estimator(log) == name else None
     if isinstance(config, dict):
-        config = _from_json(config_class, config)
+        config = from_json(config_class, config, f"the config of the log '{log.name}'")
     if config is None:
         config = config_class()
     if name == "legged":
@@ -140,25 +140,6 @@ def _classes(name: str) -> tuple[Any, Any]:
 
         return WheeledFilter, WheeledConfig
     raise UserError(f"unknown estimator '{name}'; there are: {', '.join(REPLAYABLE)}")
-
-
-def _from_json(config_class: Any, values: Mapping[str, Any]) -> Any:
-    """Returns a config dataclass from its JSON form."""
-    hints = types_of(config_class)
-    if not set(values) <= set(hints):
-        raise UserError(f"the log's config has unknown fields: {set(values) - set(hints)}")
-    return config_class(
-        **{
-            name: _from_json(hints[name], value)
-            if dataclasses.is_dataclass(hints[name])
-            else _tuples(value)
-            for name, value in values.items()
-        }
-    )
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def replay_log(estimator: StateFilter, log: Log) -> EstimateSeries:

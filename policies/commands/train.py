@@ -98,7 +98,7 @@ def main(config: TrainConfig) -> int:
         UserError: the run cannot be started, resumed or saved.
     """
     check(config)
-    find_learner(config)
+    find_learner(config).check()
     origin = _origin(config) if config.resume is None else {}
     run = RunFolder(_new_folder(config)) if config.resume is None else RunFolder.open(config.resume)
     with run.locked():

@@ -68,7 +68,7 @@ class Measures:
         self._sums: dict[str, Float] = {}
         self._energy, self._way = np.zeros(rows), np.zeros(rows)
         self._last = np.zeros((rows, 2))
-        sways = env.config.legged is not None
+        sways = env.config.robot.legs is not None
         self._every = max(1, round(_SWAY / env.config.control_period)) if sways else 1
         self._torque, self._range = Shares(rows), Shares(rows)
         self._bind_motors()

@@ -8,6 +8,7 @@ import numpy as np
 from edge_runtime.estimators import AUTO, find_fusion
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.pacing import next_release
+from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Mode
 from edge_runtime.safety.rules import Fault, Reaction
@@ -28,7 +29,8 @@ class FaultTrialConfig:
     run_up: float = 1.6  # s of driving before the fault
     spread: float = 0.7  # s more, drawn: a gait cycle, so that it strikes in every phase
     watch: float = 3.0  # s after it
-    command: tuple[float, ...] = (0.6, 0.0, 0.0)  # what a robot that takes commands is asked for
+    # What a robot that takes commands is asked for, as far as its policy was trained; 0 beyond.
+    command: tuple[float, ...] = (0.6,)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class FaultTrial:
         contract = policy.contract
         self._fusion = find_fusion(AUTO, contract, self.robot.description)
         self.loop = ControlLoop(policy, self.robot, self._fusion, clock=self.clock)
-        self._command: Array = np.array(config.command[: len(contract.commands)], np.float32)
+        self._command = _asked(config.command, contract)
         self.loop.command.put(self._command)
         self.robot.corrupt_loop(self.loop)
         self._period = contract.control_period
@@ -200,3 +202,13 @@ class FaultTrial:
         if self.loop.guard.latched is Reaction.DAMP:
             return End.DAMPED
         return End.STOPPED if self._resting else End.GOES_ON
+
+
+def _asked(command: tuple[float, ...], contract: Contract) -> Array:
+    """Returns what the robot is asked for, (commands,), within the trained ranges."""
+    wanted = dict(enumerate(command))
+    asked = [
+        min(max(wanted.get(place, 0.0), c.lower), c.upper)
+        for place, c in enumerate(contract.commands)
+    ]
+    return np.array(asked, np.float32)

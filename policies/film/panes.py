@@ -90,7 +90,7 @@ class _Pane:
                 width,
                 height,
                 title=scene.title if alone else f"{row + 1}",
-                lines=len(env.task.overlay(row)),
+                lines=env.task.overlay(row),
             )
             height -= self._caption.height
         self._renderer = Renderer(env, width, height, look.camera, contacts=look.contacts)

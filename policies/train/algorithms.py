@@ -62,6 +62,13 @@ class Learner(ABC):
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
 
+    def check(self) -> None:
+        """Refuses settings that the algorithm cannot have; by default none.
+
+        Raises:
+            UserError: names the option.
+        """
+
     @property
     @abstractmethod
     def gamma(self) -> float:
@@ -146,6 +153,15 @@ class Learner(ABC):
 class PPOLearner(Learner):
     """Trains by proximal policy optimization on large batches."""
 
+    def check(self) -> None:
+        # The advantages of a minibatch are scaled by their standard deviation.
+        minibatch, rollout = self.config.ppo.minibatch, self.horizon * self.config.num_envs
+        if 1 in (minibatch, rollout, rollout % minibatch):
+            raise UserError(
+                f"a rollout of {rollout} samples (--ppo.horizon times --num-envs) cannot be cut "
+                f"into minibatches of {minibatch}, for one of them would hold a single sample"
+            )
+
     @property
     def gamma(self) -> float:
         return self.config.ppo.gamma
@@ -213,6 +229,14 @@ class SACLearner(Learner):
 
     kind: ClassVar[type[SAC] | type[TQC]] = SAC
     policy_class: ClassVar[Any] = AsymmetricSACPolicy
+
+    def check(self) -> None:
+        config = self.config
+        if config.sac.buffer_size < config.num_envs:
+            raise UserError(
+                f"--sac.buffer-size is {config.sac.buffer_size}; it must hold a transition of each "
+                f"of the {config.num_envs} simulations"
+            )
 
     @property
     def gamma(self) -> float:

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from edge_runtime.config import fields
 from edge_runtime.config.fields import setting
-from edge_runtime.errors import UserError
 from edge_runtime.policy.shipped import policy_path
 
 SEEDS = 2**32  # of a training; what numpy's old generator, which SB3 uses, can take
@@ -111,15 +110,3 @@ def check(config: TrainConfig) -> None:
     """
     fields.check(config, "--")
     config.task.check()
-    if config.algorithm != "ppo" and config.sac.buffer_size < config.num_envs:
-        raise UserError(
-            f"--sac.buffer-size is {config.sac.buffer_size}; it must hold a transition of each of "
-            f"the {config.num_envs} simulations"
-        )
-    # The advantages of a minibatch are scaled by their standard deviation.
-    minibatch, rollout = config.ppo.minibatch, config.ppo.horizon * config.num_envs
-    if config.algorithm == "ppo" and 1 in (minibatch, rollout, rollout % minibatch):
-        raise UserError(
-            f"a rollout of {rollout} samples (--ppo.horizon times --num-envs) cannot be cut into "
-            f"minibatches of {minibatch}, for one of them would hold a single sample"
-        )

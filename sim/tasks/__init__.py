@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.config.config_file import read_value, to_json
-from edge_runtime.config.fields import about, types_of
+from edge_runtime.config.fields import settings_of, types_of
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.plugins import Registry
 from sim.tasks.protocols import BatchTask
@@ -51,7 +51,8 @@ def with_settings(task: BatchTask, fields: Mapping[str, Any]) -> BatchTask:
         UserError: there is no such setting, or it cannot have the value.
     """
     known = {field.name: field for field in dataclasses.fields(task)}
-    hints = types_of(type(task)) if fields else {}
+    kind = type(task)
+    hints, declared = types_of(kind), settings_of(kind)
     values = {}
     for name, value in fields.items():
         if name not in known:
@@ -61,5 +62,5 @@ def with_settings(task: BatchTask, fields: Mapping[str, Any]) -> BatchTask:
             values[name] = value
             continue
         plain = value.tolist() if isinstance(value, (np.generic, np.ndarray)) else to_json(value)
-        values[name] = read_value(hints[name], plain, where, about(known[name]), before)
+        values[name] = read_value(hints[name], plain, where, declared[name], before)
     return dataclasses.replace(task, **values) if values else task

@@ -1,4 +1,4 @@
-"""Defines a task: how an episode starts, what is rewarded, when it ends. Each task has a file."""
+"""Defines a task: how an episode starts, what is rewarded, when it ends. Each task has a folder."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping

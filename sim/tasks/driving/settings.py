@@ -40,11 +40,10 @@ class DrivingPractice:
 class DrivingSettings(TaskConfig):
     """Sets the task of driving closed tracks fast without leaving them."""
 
-    episode_seconds: float = setting(40.0, "Length of an episode.", "s", above=0)
-    control_period: float = setting(0.04, "Time between two actions.", "s", above=0)
-    action_clip: float = setting(1.0, "Actions beyond ± this are clipped.", above=0)
-    max_tilt: float = setting(0.6, unit="rad", above=0)
-    """Tilt from upright, past which the robot is damped."""
+    episode_seconds: float = 40.0
+    control_period: float = 0.04
+    action_clip: float = 1.0
+    max_tilt: float = 0.6
     randomization: DomainRandomization = DomainRandomization(
         mass=(0.95, 1.05),
         payload=(0.0, 25.0),

@@ -4,6 +4,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from estimation.gantry import Gantry
 from estimation.humanoid import measure_estimation
 
 from edge_runtime.fusion.legged import fusion as fusion_module
@@ -22,7 +23,6 @@ from edge_runtime.signals import (
     JOINT_TORQUE,
 )
 from sim.envs.vector_env import TaskVectorEnv
-from sim.tasks.gantry import Gantry
 from sim.tasks.walking.config import HumanoidVelocity
 
 TASK = HumanoidVelocity()

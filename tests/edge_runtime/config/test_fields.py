@@ -149,3 +149,21 @@ def test_numbers_are_checked_wherever_they_are(deep: Deep, message: str) -> None
         check(deep, "--")
     assert str(error.value).startswith(f"--{message}")
     check(Deep({"a": 1.0}, ((2.0, 1.0),), ("a", 3.0), 2**63 - 1), "--")
+
+
+@dataclass(frozen=True)
+class LongLimb(Limb):
+    """A limb of another package, with defaults of its own."""
+
+    sizes: tuple[int, ...] = (9, 8)
+    seconds: float = 2.0
+    """How long it takes."""
+
+
+def test_a_field_with_another_default_keeps_what_is_declared_of_it() -> None:
+    with pytest.raises(UserError, match="x: seconds is 0.1 s; it must be from 0.5"):
+        check(LongLimb(seconds=0.1), "x: ")
+    assert [described(LongLimb, of) for of in fields(LongLimb)][1:] == [
+        "How large each part is. At least 2 m.",
+        "How long it takes. From 0.5 to 2147483648 s.",
+    ]

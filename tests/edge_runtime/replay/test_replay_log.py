@@ -212,8 +212,13 @@ def test_a_config_from_a_log_is_checked() -> None:
     assert isinstance(estimator, AttitudeFilter)
     assert isinstance(estimator.config, AttitudeConfig)
     assert (estimator.config.tau_acc, estimator.config.imu.gyro_range) == (5.0, 17.0)
-    with pytest.raises(UserError, match="unknown fields"):
-        make_estimator("attitude", dataclasses.replace(log, config={"tau": 5.0}))
+    for config, said in (
+        ({"tau": 5.0}, "unknown key 'tau'"),
+        ({"tau_acc": "x"}, "tau_acc: 'x' is not a number in s"),
+        ({"tau_mag": -1.0}, "tau_mag is -1 s; it must be positive"),
+    ):
+        with pytest.raises(UserError, match=f"the config of the log '.*': {said}"):
+            make_estimator("attitude", dataclasses.replace(log, config=config))
     with pytest.raises(UserError, match="unknown estimator"):
         make_estimator("magic", log)
     with pytest.raises(UserError, match="no feet"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.policy.contract import Command
 from edge_runtime.safety.rules import Fault, Reaction, default_rules
 from policies.export.policy_file import PolicyFile
 from policies.faults.catalog import (
@@ -17,7 +18,7 @@ from policies.faults.catalog import (
     seconds_to_react,
 )
 from policies.faults.fault_suite import FaultSuite, by_fault, run_faults
-from policies.faults.fault_trial import FaultTrialConfig, Judged
+from policies.faults.fault_trial import FaultTrialConfig, Judged, _asked
 from policies.faults.injections import Absent, Frozen, Late, Noisy, Silent
 from sim.tasks.description import describe
 from sim.tasks.driving.config import VehicleTrack
@@ -210,3 +211,14 @@ def test_an_interrupted_suite_keeps_what_is_finished() -> None:
     assert result.summary()["of_declared_time"] <= 1.0 + 1e-6
     (alone,) = run_faults(policy, numbers=[1], config=SHORT).trials
     assert alone == nan
+
+
+def test_a_robot_is_asked_for_no_more_than_its_policy_was_trained_for(
+    humanoid: FaultSuite,
+) -> None:
+    contract = humanoid._policy.contract
+    assert _asked((0.6,), contract).tolist() == pytest.approx([0.6, 0.0, 0.0])
+    ranges = {"creep": (0.0, 0.2), "lift": (0.1, 0.3), "x": (-1, 1), "y": (-1, 1), "z": (-1, 1)}
+    commands = [Command(name, "m/s", low, high) for name, (low, high) in ranges.items()]
+    other = dataclasses.replace(contract, commands=tuple(commands))
+    assert _asked((0.6,), other).tolist() == pytest.approx([0.2, 0.1, 0.0, 0.0, 0.0])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.config.fields import about, described
+from edge_runtime.config.fields import described, settings_of
 from edge_runtime.errors import UserError
 from policies.gauntlet.driving.protocol import DrivingGauntlet
 from policies.gauntlet.protocol import GauntletProtocol, find_protocol
@@ -19,7 +19,7 @@ def read(folder: Path, text: str) -> GauntletProtocol:
 @pytest.mark.parametrize("kind", [WalkingGauntlet, DrivingGauntlet])
 def test_every_number_has_a_unit_and_a_source(kind: type) -> None:
     for field in fields(kind):
-        assert about(field).unit and len(described(kind, field)) > 15, field.name
+        assert settings_of(kind)[field.name].unit and len(described(kind, field)) > 15, field.name
 
 
 def test_a_suite_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:

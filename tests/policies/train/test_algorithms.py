@@ -1,5 +1,6 @@
 """An algorithm of another package trains by its name, with settings of its own."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
-from policies.train.algorithms import ALGORITHMS, PPOLearner
+from policies.train.algorithms import ALGORITHMS, PPOLearner, SACLearner
+from policies.train.recipes import recipe
 from policies.train.run_folder import RunFolder
 from sim2edge.__main__ import main
 
@@ -63,6 +66,27 @@ def test_it_trains_and_resumes_with_its_settings(tmp_path: Path) -> None:
     assert Policy.load(run / "policy.onnx").contract.provenance.algorithm == "cautious"
     assert main(["train", "--resume", str(run), "--steps", "64"]) == 0
     assert made == [pytest.approx(0.05)] * 2
+
+
+class OtherLearner(SACLearner):
+    """Makes another package's algorithm, whose settings are its own business."""
+
+    def check(self) -> None:
+        pass
+
+
+def test_each_algorithm_judges_its_own_settings() -> None:
+    config = dataclasses.replace(recipe("VehicleTrack"), num_envs=64)
+    config = dataclasses.replace(
+        config,
+        sac=dataclasses.replace(config.sac, buffer_size=32),
+        ppo=dataclasses.replace(config.ppo, horizon=1, minibatch=63),
+    )
+    with pytest.raises(UserError, match="--sac.buffer-size is 32; it must hold"):
+        SACLearner(config).check()
+    with pytest.raises(UserError, match="a rollout of 64 samples .* minibatches of 63"):
+        PPOLearner(config).check()
+    OtherLearner(config).check()
 
 
 @pytest.mark.filterwarnings("error::UserWarning")

@@ -10,7 +10,7 @@ pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.
 
 from rclpy.parameter import Parameter
 
-from edge_runtime.config.fields import about, described, setting
+from edge_runtime.config.fields import described, setting, settings_of
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import ESTIMATORS
 from edge_runtime.policy import providers
@@ -34,7 +34,8 @@ def test_files_are_up_to_date(robot: str) -> None:
 def test_each_parameter_is_described_and_its_default_is_in_its_range(kind: Any) -> None:
     for field in dataclasses.fields(kind):
         assert re.fullmatch(r"[A-Z'].*[.]", described(kind, field)), field.name
-        lower, upper = about(field).at_least, about(field).at_most
+        declared = settings_of(kind)[field.name]
+        lower, upper = declared.at_least, declared.at_most
         if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
             assert lower <= field.default <= upper, field.name
 
@@ -49,7 +50,7 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
         assert reported.description == described(kind, field)
         ranges = [*reported.floating_point_range, *reported.integer_range]
         bounds = [(r.from_value, r.to_value) for r in ranges]
-        declared = about(field)
+        declared = settings_of(kind)[field.name]
         lowest = max(declared.at_least, declared.above)
         expected = [(lowest, declared.at_most)] if declared.bounds else []
         assert bounds == expected, field.name
@@ -69,9 +70,9 @@ def test_a_descriptor_says_all_that_is_allowed(node: Any, name: str) -> None:
 def test_its_constraints_list_the_names_that_there_are(
     parameter: str, names: tuple[str, ...]
 ) -> None:
-    (field,) = (f for f in dataclasses.fields(NODES["edge_node"]) if f.name == parameter)
-    allowed = about(field).allowed.partition(", the name")[0].replace(" or ", " ")
-    assert set(re.split(r", *", allowed)) == set(names)
+    declared = settings_of(NODES["edge_node"])[parameter]
+    names_alone = declared.allowed.partition(", the name")[0].replace(" or ", " ")
+    assert set(re.split(r", *", names_alone)) == set(names)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from edge_runtime.errors import UserError, suggestion
 from edge_runtime.extras import install_line
 from edge_runtime.policy.inference import Policy
 from sim2edge_ros.settings.parameters import NODES, names
-from sim2edge_ros.settings.robot_file import find, shipped, written
+from sim2edge_ros.settings.robot_file import find, model, shipped, written
 from sim2edge_ros.settings.sections import sections, without_effect
 
 _CLOCK = "/clock"
@@ -123,8 +123,15 @@ def prepare(robot: str) -> None:
     if robot in shipped():
         return
     if importlib.util.find_spec("mujoco") is None:
-        if not find(robot).is_file():
+        described = find(robot)
+        if not described.is_file():
             raise UserError(f"unknown robot '{robot}'; {suggestion(robot, shipped())}")
+        for path in (model(robot), default_parameters(robot)):
+            if not path.is_file():
+                raise UserError(
+                    f"{path} is missing; copy it from where the robot is simulated, where it lies "
+                    f"beside {described.name}"
+                )
         return
     from sim2edge_ros.simulator import robot_files  # noqa: PLC0415  a robot has no simulator
 

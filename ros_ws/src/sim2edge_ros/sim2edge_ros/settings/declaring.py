@@ -16,7 +16,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from edge_runtime.config.config_file import from_json, in_words
-from edge_runtime.config.fields import about, described, shown, types_of
+from edge_runtime.config.fields import described, settings_of, shown, types_of
 from edge_runtime.errors import UserError
 from sim2edge_ros.settings.sections import only_for_others
 
@@ -65,7 +65,7 @@ def _values(parameters: typing.Iterable[Parameter]) -> dict[str, Any]:
 
 def _descriptor(kind: Any, field: dataclasses.Field[Any]) -> ParameterDescriptor:
     """Describes a parameter for ROS, whose ranges include their ends; words exclude one."""
-    declared, hint = about(field), types_of(kind)[field.name]
+    declared, hint = settings_of(kind)[field.name], types_of(kind)[field.name]
     choices = in_words(hint) if typing.get_origin(hint) is typing.Literal else ""
     above = f"above {shown(declared.above)}" if declared.above > -math.inf else ""
     words = "; ".join(filter(None, (above, choices, declared.allowed)))

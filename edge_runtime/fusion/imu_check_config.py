@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from edge_runtime.config.fields import setting
+from edge_runtime.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,19 @@ class ImuCheckConfig:
     largest_noise: float = setting(0.03, unit="rad/s", at_least=0)
     """Standard deviation at rest that no gyroscope has: MEMS have 0.001 to 0.005, in deg/s 0.05 and
     more."""
+    mounting: tuple[float, ...] = ()
+    """Rotation by which the readings were turned from the sensor's own axes to the body's, nine
+    numbers row by row; by default they were not. Ranges, plateaus and what is stuck are judged in
+    the sensor's own axes."""
+
+    def __post_init__(self) -> None:
+        if self.mounting and not _is_rotation(self.mounting):
+            raise UserError(
+                "mounting is no rotation of the IMU to the body; give the nine numbers of a matrix "
+                "row by row, or none"
+            )
+
+
+def _is_rotation(numbers: tuple[float, ...]) -> bool:
+    matrix = np.array(numbers).reshape(-1, 3) if len(numbers) == 9 else np.zeros((3, 3))
+    return bool(np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-2))

@@ -25,6 +25,7 @@ _GYRO_FLOOR = 2.0  # rad/s; no gyroscope clips below 125 deg/s
 _ACCEL_FLOOR = 14.0  # m/s^2; no accelerometer clips below 1.5 g
 _FLAT = 2  # repeats of an extreme, at least, that are a plateau
 _MISSED = 0.1  # of the extreme: how far it would have risen at its last slope within a plateau
+_GRAIN = 1.5 * 2.0**23  # a sum with it is a multiple of 2e-9 rad/s or m/s^2
 _EXTREMES = 10.0  # s after which extremes are forgotten to 1/e
 
 
@@ -55,12 +56,13 @@ class CheckState(NamedTuple):
     ceiling: int = 69  # 6
     clipped: int = 75  # s for which the accelerometer has been clipped
     now: int = 76  # 6, the present reading
-    units: int = 82  # UNITS_SIZE numbers
-    size: int = 82 + UNITS_SIZE
+    beyond: int = 82  # 1.0 if it is beyond the configured range
+    units: int = 83  # UNITS_SIZE numbers
+    size: int = 83 + UNITS_SIZE
 
 
 class CheckSettings(NamedTuple):
-    """Says where each setting stands, in the order of `ImuCheckConfig`."""
+    """Says where each setting stands, in the order of `check_settings`."""
 
     gyro_range: int = 0
     accel_range: int = 1
@@ -74,7 +76,9 @@ class CheckSettings(NamedTuple):
     check_units: int = 9
     largest_bias: int = 10
     largest_noise: int = 11
-    size: int = 12
+    mounted: int = 12  # 1.0 if the readings were turned out of the sensor's axes
+    to_sensor: int = 13  # 9, the matrix that turns them back, row by row
+    size: int = 22
 
 
 S, C = CheckState(), CheckSettings()
@@ -106,7 +110,9 @@ def judge_reading(
 ) -> int:
     """Judges the next reading, and writes its `dt` and `gap`.
 
-    The reading comes as numbers: an array of another type or layout would be compiled anew.
+    The reading comes as numbers: an array of another type or layout would be compiled anew. It is
+    judged in the sensor's own axes, where alone a limit or a stuck axis shows, and `now` is what
+    came.
 
     Args:
         x: the state; written.
@@ -122,10 +128,29 @@ def judge_reading(
     Returns:
         What it is found to be, one of the constants above.
     """
+    if c[C.mounted] == 0.0:
+        _write(x, gx, gy, gz, ax, ay, az)
+        return _judged(x, c, stamp)
+    for i in range(3):
+        m = C.to_sensor + 3 * i
+        # A turn there and back leaves rounding, which this sum takes off, or nothing would repeat.
+        x[S.now + i] = c[m] * gx + c[m + 1] * gy + c[m + 2] * gz + _GRAIN - _GRAIN
+        x[S.now + 3 + i] = c[m] * ax + c[m + 1] * ay + c[m + 2] * az + _GRAIN - _GRAIN
+    found = _judged(x, c, stamp)
+    _write(x, gx, gy, gz, ax, ay, az)
+    return found
+
+
+@compiled
+def _write(x: Numbers, gx: float, gy: float, gz: float, ax: float, ay: float, az: float) -> None:
     x[S.now], x[S.now + 1], x[S.now + 2] = gx, gy, gz
     x[S.now + 3], x[S.now + 4], x[S.now + 5] = ax, ay, az
+
+
+@compiled
+def _judged(x: Numbers, c: Numbers, stamp: float) -> int:
     since = stamp - x[S.stamp]
-    x[S.gap] = x[S.dt] = 0.0
+    x[S.gap] = x[S.dt] = x[S.beyond] = 0.0
     if since > 0.0 and since <= c[C.longest_bridge]:
         x[S.confirmed] = 0.0
     else:
@@ -199,6 +224,7 @@ def _implausible(x: Numbers, c: Numbers, since: float) -> int:
         return NOT_FINITE
     # A sensor at its limit repeats itself as a frozen one does, so saturation is tested first.
     if not (rate < c[C.gyro_range] and force < c[C.accel_range]):
+        x[S.beyond] = 1.0
         return SATURATED
     turned, pushed = _jump(x, S.read, S.now), _jump(x, S.read + 3, S.now + 3)
     clipped_gyro = _clips(x, 0, turned > 0.0, _GYRO_FLOOR, since)

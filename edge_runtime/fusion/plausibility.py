@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
+
 from edge_runtime.fusion.compiled import COMPILES, Numbers, compiling, numbers
 from edge_runtime.fusion.imu_check_config import ImuCheckConfig
 from edge_runtime.fusion.imu_reading import LAST_USABLE, C, S, forget_readings, judge_reading
@@ -50,7 +52,7 @@ class ImuCheck:
 
     def __init__(self, config: ImuCheckConfig = ImuCheckConfig()) -> None:
         self.config = config
-        self.settings: Numbers = numbers(dataclasses.astuple(config))
+        self.settings: Numbers = numbers(check_settings(config))
         self.state: Numbers = numbers([0.0] * S.size)
         _compile()
         self.reset()
@@ -73,6 +75,14 @@ class ImuCheck:
         x = self.state
         found = judge_reading(x, self.settings, stamp, *gyro, *accel)
         return ImuVerdict(found <= LAST_USABLE, REASONS[found], float(x[S.dt]), float(x[S.gap]))
+
+
+def check_settings(config: ImuCheckConfig) -> list[float]:
+    """Returns the numbers of a config in the order of `CheckSettings`."""
+    *own, mounting = dataclasses.astuple(config)
+    matrix = np.array(mounting or np.eye(3), np.float64).reshape(3, 3)
+    # Not the transpose: numbers with few digits are no rotation to the last bit.
+    return [*own, bool(mounting), *np.linalg.inv(matrix).flat]
 
 
 @cache

@@ -69,6 +69,9 @@ def make_estimator(name: str, log: Log) -> StateFilter:
         config = from_json(config_class, config, f"the config of the log '{log.name}'")
     if config is None:
         config = config_class()
+    if log.mounting:
+        check = dataclasses.replace(config.imu, mounting=log.mounting)
+        config = dataclasses.replace(config, imu=check)
     if name == "legged":
         feet = _parts(log, Feet)
         config = dataclasses.replace(config, feet=feet) if log.config is None else config

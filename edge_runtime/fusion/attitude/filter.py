@@ -6,7 +6,6 @@ the interface of all estimators. VQF gives no covariance of the attitude; the mo
 derived in DERIVATION.md.
 """
 
-import dataclasses
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.imu_check_config import ImuCheckConfig
 from edge_runtime.fusion.imu_reading import GAP, LAST_USABLE, S, forget_readings
 from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
-from edge_runtime.fusion.plausibility import REASONS, SATURATED
+from edge_runtime.fusion.plausibility import REASONS, SATURATED, check_settings
 from edge_runtime.signals import Float
 
 SILENT = "no IMU reading yet"
@@ -296,7 +295,7 @@ class AttitudeFilter:
 
 def _settings(config: AttitudeConfig) -> Numbers:
     own = [getattr(config, name) for name in K._fields]
-    return numbers([*dataclasses.astuple(config.imu), *own])
+    return numbers([*check_settings(config.imu), *own])
 
 
 @cache

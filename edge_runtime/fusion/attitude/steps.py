@@ -89,8 +89,7 @@ def take_reading(
         units = found in (GYRO_UNIT, ACCEL_UNIT)
         if units or x[A.unusable] * x[A.period] > c[K.longest_loss]:
             x[A.lost] = 1.0
-        clipped = found == SATURATED and max(abs(gx), abs(gy), abs(gz)) < c[C.gyro_range]
-        clipped = clipped and max(abs(ax), abs(ay), abs(az)) < c[C.accel_range]
+        clipped = found == SATURATED and x[S.beyond] == 0.0
         if not clipped or math.isnan(x[S.used]) or stamp - x[S.used] > c[C.longest_bridge]:
             return found
         # The true rate is larger, but no other is known that is nearer.

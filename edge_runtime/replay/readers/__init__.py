@@ -30,4 +30,5 @@ class Log:
     estimator: str = ""  # that it is meant for; empty to choose by its measurements
     config: Any = None  # that estimator's config for this robot; None for the defaults
     north: bool = True  # whether the reference has the heading and place of magnetometer and GNSS
+    mounting: tuple[float, ...] = ()  # as in `ImuCheckConfig`, if readings were turned by it
     notes: tuple[str, ...] = ()  # what is wrong with the recording itself, a line each

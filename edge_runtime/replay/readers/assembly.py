@@ -111,7 +111,7 @@ def assemble(
             f"'{path}' holds {len(imu)} IMU readings over no time at all, which nothing can be "
             "estimated by; record for longer, or name the column or topic with the right times"
         )
-    origin = int(imu.min())
+    origin, rotation = int(imu.min()), request.rotation
     begin, said = _beginning(sensors[0], request.skip)
     sensors = [_since(sensor, begin) for sensor in sensors]
     if not len(sensors[0].stamp):
@@ -127,6 +127,7 @@ def assemble(
         estimator=estimator,
         config=config,
         north=False,
+        mounting=() if rotation is None else tuple(rotation.ravel().tolist()),
         notes=(*_clock_notes(imu, origin, truth), *said, *notes),
     )
 

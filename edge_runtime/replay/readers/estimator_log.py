@@ -103,7 +103,9 @@ def write_estimator_log(path: str | Path, log: Log) -> None:
     """
     arrays: dict[str, Any] = {"format": np.array(FORMAT)}
     config = dataclasses.asdict(log.config) if log.config is not None else None
-    about = {"name": log.name, "estimator": log.estimator, "config": config}
+    about: dict[str, Any] = {"name": log.name, "estimator": log.estimator, "config": config}
+    if log.mounting:
+        about["mounting"] = list(log.mounting)
     arrays["about"] = np.array(json.dumps(about))
     for kind, made in _KINDS.items():
         places = [k for k, m in enumerate(log.measurements) if isinstance(m, made)]
@@ -167,6 +169,7 @@ def _log(data: Arrays) -> Log:
         name=str(about["name"]),
         estimator=estimator,
         config=about["config"],
+        mounting=tuple(map(float, about.get("mounting", ()))),
     )
 
 

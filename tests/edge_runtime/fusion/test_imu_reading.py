@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from edge_runtime.errors import UserError
+from edge_runtime.fusion.imu_check_config import ImuCheckConfig
 from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.measurement import Imu
-from edge_runtime.fusion.plausibility import FROZEN, SATURATED, ImuCheck, ImuVerdict
+from edge_runtime.fusion.plausibility import FROZEN, SATURATED, SPIKE, ImuCheck, ImuVerdict
+from edge_runtime.replay.readers.request import rotation_of
 from edge_runtime.signals import Float
 
 
@@ -33,10 +36,16 @@ def swinging(
     return gyro, np.clip(gyro, -limit, limit)
 
 
-def judged(gyro: Float, hertz: float, accel: Float | None = None) -> list[ImuVerdict]:
-    rng, check = np.random.default_rng(9), ImuCheck()
+def judged(
+    gyro: Float, hertz: float, accel: Float | None = None, mounting: Float | None = None
+) -> list[ImuVerdict]:
+    rng, config = np.random.default_rng(9), ImuCheckConfig()
     if accel is None:
         accel = [0.0, 0.0, GRAVITY] + 0.03 * rng.standard_normal(gyro.shape)
+    if mounting is not None:
+        config = ImuCheckConfig(mounting=tuple(mounting.ravel().tolist()))
+        gyro, accel = gyro @ mounting.T, accel @ mounting.T
+    check = ImuCheck(config)
     return [check.check(Imu(k / hertz, w, f)) for k, (w, f) in enumerate(zip(gyro, accel))]
 
 
@@ -57,6 +66,42 @@ def test_a_clipped_gyroscope_is_left_out(
         missed = (clipped & ~found).sum() / hertz
         assert missed < 0.15, missed  # s: one plateau of each sign shows where it clips
         assert not (found & ~clipped & (np.abs(read) < 0.99 * limit).all(axis=1)).any()
+
+
+MOUNTINGS = {
+    "3 degrees": rotation_of((3.0, -2.0, 1.0)),
+    "EuRoC": np.array(
+        [
+            [0.0148655429818, -0.999880929698, 0.00414029679422],
+            [0.999557249008, 0.0149672133247, 0.025715529948],
+            [-0.0257744366974, 0.00375618835797, 0.999660727178],
+        ]
+    ),
+    "few digits": np.round(rotation_of((20.0, 30.0, 40.0)), 3),
+}
+
+
+@pytest.mark.parametrize("mounting", MOUNTINGS)
+def test_a_clipped_gyroscope_is_left_out_however_it_is_mounted(mounting: str) -> None:
+    _, read = swinging(7.36, 100.0, 15.0, 0.7)
+    turned = judged(read, 100.0, mounting=MOUNTINGS[mounting])
+    plain = judged(read, 100.0)
+    assert sum(v.reason == SATURATED for v in plain) > 100
+    assert [v.reason for v in turned] == [v.reason for v in plain]
+
+
+def test_the_ranges_are_those_of_the_sensor_s_own_axes() -> None:
+    _, read = swinging(99.0, 100.0, 3.0, 0.7)
+    read[700], read[900] = [35.0, 0.0, 0.0], [30.0, 30.0, 0.0]
+    mounting = rotation_of((0.0, 0.0, 45.0))
+    reasons = [v.reason for v in judged(read, 100.0, mounting=mounting)]
+    assert (reasons[700], reasons[900]) == (SATURATED, SPIKE)
+
+
+def test_a_mounting_that_is_no_rotation_is_refused() -> None:
+    for numbers in ((1.0, 0.0), (0.0,) * 9):
+        with pytest.raises(UserError, match="nine numbers"):
+            ImuCheckConfig(mounting=numbers)
 
 
 @pytest.mark.parametrize("step", [0.0, 0.00107, 0.004])

@@ -63,6 +63,15 @@ def test_a_mistake_is_one_line(options: tuple[str, ...], problem: str) -> None:
         ("edge_node:\n  cpu: 1\n", "stands 'ros__parameters:'"),
         ("a: 1\n", "under each node's name"),
         (b"\xff\xfe\xff", "no text"),
+        ("2020-13-45", "line 1 gives '2020-13-45', which is no timestamp"),
+        ("a:\n  b: !!int abc\n", "line 2 gives 'abc', which is no int"),
+        ("!!bool maybe", "'maybe', which is no bool"),
+        ("!!int |\n a\n b\n", r"'a.nb.n', which is no int"),
+        ("? [a, b]\n: 1\n", "line 1 has a key that is no word"),
+        ("{{a: 1}: 1}", "line 1 has a key that is no word"),
+        ("&a [*a]", "under each node's name"),
+        ("edge_node: &a\n  b: *a\n", "is nested too deeply"),
+        ("/**/sim_node:\n  ros__parameters:\n", "of '/.*/sim_node' is empty, which ROS refuses"),
     ],
 )
 def test_a_file_without_parameters_is_refused(
@@ -70,8 +79,9 @@ def test_a_file_without_parameters_is_refused(
 ) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UserError, match=problem):
+    with pytest.raises(UserError, match=problem) as refused:
         parameter_files("vehicle", path)
+    assert "\n" not in str(refused.value)
 
 
 def after(command: list[str], flag: str) -> list[str]:

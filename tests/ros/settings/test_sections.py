@@ -109,7 +109,7 @@ def test_wildcards_mean_what_they_do_in_ros(
 
 
 def started(
-    monkeypatch: pytest.MonkeyPatch, path: Path, kind: Any, usual: str, name: str, *more: str
+    monkeypatch: pytest.MonkeyPatch, path: Path | str, kind: Any, usual: str, name: str, *more: str
 ) -> Any:
     """The parameters of a node that is started with a parameter file."""
     arguments = ["node", "--ros-args", "--params-file", str(path), *more]
@@ -155,3 +155,25 @@ def test_a_renamed_node_keeps_its_section(tmp_path: Path, monkeypatch: pytest.Mo
     )
     edge = started(monkeypatch, path, EdgeParameters, "edge_node", "mine")
     assert (edge.fifo, edge.odometry_rate) == (9, 5.0)
+
+
+@pytest.mark.parametrize("written", ["./{}", "..//{folder}//{}", "{}"])
+def test_a_renamed_node_finds_files_however_their_paths_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "first.yaml").write_text(section("/**/edge_node", "fifo: 7", "cpu: 0"))
+    (tmp_path / "last.yaml").write_text(section("/**/edge_node", "fifo: 8"))
+    first, last = (written.format(f"{n}.yaml", folder=tmp_path.name) for n in ("first", "last"))
+    more = ("--params-file", last)
+    edge = started(monkeypatch, first, EdgeParameters, "edge_node", "mine", *more)
+    assert (edge.fifo, edge.cpu) == (8, 0)
+    more = ("--params-file", last, "--params-file", first)
+    assert started(monkeypatch, first, EdgeParameters, "edge_node", "mine", *more).fifo == 7
+
+
+def test_a_number_is_no_name_of_a_parameter(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(section("/**", "3: 4"))
+    (said,) = parameters_without_effect(path, "", EDGE_AND_SIM)
+    assert "no node here takes '3'" in said

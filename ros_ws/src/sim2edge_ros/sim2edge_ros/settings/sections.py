@@ -20,6 +20,7 @@ _LARGEST = 64_000_000  # bytes of a parameter file
 _PARAMETERS = "ros__parameters"
 _FILE = "--params-file"
 _ANY_ONE, _ANY_NUMBER = "*", "**"
+_MERGE = "tag:yaml.org,2002:merge"  # of the key '<<', which stands for other keys
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def sections(path: Path) -> list[Section]:
 
     try:
         text = read_file(path, "parameter file", _LARGEST).decode("utf-8-sig")
-        _check_keys(yaml.compose(text, yaml.SafeLoader), path)
-        content = yaml.safe_load(text)
+        _check_words(yaml.compose(text, yaml.SafeLoader), path)
+        found = _under(yaml.safe_load(text), "", path)
     except UnicodeDecodeError:
         raise UserError(f"parameter file {path}: no text; name a YAML file") from None
     except RecursionError:
@@ -66,7 +67,6 @@ def sections(path: Path) -> list[Section]:
         raise UserError(
             f"parameter file {path} is no YAML: {' '.join(str(error).split())}"
         ) from None
-    found = _under(content, "")
     if not found:
         raise UserError(
             f"parameter file {path}: under each node's name, as '/**/edge_node:', stands "
@@ -75,38 +75,58 @@ def sections(path: Path) -> list[Section]:
     return found
 
 
-def _check_keys(root: Any, path: Path) -> None:
-    """Raises `UserError` if a key stands twice in one place, where YAML would keep the last."""
+def _check_words(root: Any, path: Path) -> None:
+    """Raises `UserError` for a word that is not of its type, such as the date 2020-13-45, and for a
+    key that is no word or stands twice in one place, where YAML would keep the last."""
+    import yaml  # noqa: PLC0415  rclpy brings it
+
+    def wrong(node: Any, what: str) -> UserError:
+        return UserError(f"parameter file {path}: line {node.start_mark.line + 1} {what}")
+
+    loader = yaml.SafeLoader("")
     waiting, met = [root], {id(None)}
     while waiting:
         node = waiting.pop()
-        if id(node) in met or not isinstance(node.value, list):
+        if id(node) in met:
             continue
         met.add(id(node))  # an alias is another name of the same
+        if isinstance(node, yaml.ScalarNode):
+            try:
+                if node.tag != _MERGE:
+                    loader.construct_object(node)
+            except (ValueError, LookupError, AttributeError, OverflowError):
+                kind = node.tag.rpartition(":")[2]
+                raise wrong(node, f"gives {node.value!r}, which is no {kind}; quote it") from None
+            continue
         keys: set[str] = set()
         for item in node.value:
-            key, inner = item if isinstance(item, tuple) else (None, item)
-            waiting.append(inner)
-            if key is None:
+            waiting += item if isinstance(item, tuple) else (item,)
+            if not isinstance(item, tuple):
                 continue
+            key = item[0]
+            if not isinstance(key, yaml.ScalarNode):
+                raise wrong(key, "has a key that is no word; ROS takes words alone")
             if key.value in keys:
-                line, name = key.start_mark.line + 1, key.value
-                raise UserError(
-                    f"parameter file {path}: line {line} gives '{name}' again; keep one"
-                )
-            keys.add(str(key.value))
+                raise wrong(key, f"gives {key.value!r} again; keep one")
+            keys.add(key.value)
 
 
-def _under(content: Any, pattern: str) -> list[Section]:
+def _under(content: Any, pattern: str, path: Path) -> list[Section]:
     """Returns the sections under a namespace; none if anything there is no section."""
     if not isinstance(content, dict) or not content:
         return []
     found = []
     for name, under in content.items():
+        if name == _PARAMETERS and pattern and under is None:
+            raise UserError(
+                f"parameter file {path}: '{_PARAMETERS}:' of '{pattern}' is empty, which ROS "
+                f"refuses; give it parameters, or write '{_PARAMETERS}: {{}}'"
+            )
         if name == _PARAMETERS and pattern and isinstance(under, dict):
-            found.append(Section(pattern, under))
+            found.append(Section(pattern, {str(key): value for key, value in under.items()}))
             continue
-        inner = _under(under, f"{pattern}/{str(name).strip('/')}") if name != _PARAMETERS else []
+        below = f"{pattern}/{str(name).strip('/')}"
+        inner = _under(under, below, path) if name != _PARAMETERS else []
         if not inner:
             return []
         found += inner
@@ -188,16 +208,18 @@ def renamed(arguments: Sequence[str], usual: str, name: str) -> Iterator[list[st
         yield words
         return
     with tempfile.TemporaryDirectory() as folder:
-        for number, path in enumerate(files_among(arguments)):
+        for place in reversed(range(len(words) - 1)):
+            if words[place] != _FILE:
+                continue
+            path = Path(words[place + 1])
             content: dict[str, Any] = {}
             for section in sections(path):
                 if section.node == usual:
                     pattern = section.pattern.removesuffix(usual) + name
                     content.setdefault(pattern, {}).update(section.parameters)
             if content:
-                copy = Path(folder) / f"{number}.yaml"
+                copy = Path(folder) / f"{place}.yaml"
                 copy.write_text(_dumped(content), encoding="utf-8")
-                place = words.index(str(path)) - 1
                 words[place:place] = [_FILE, str(copy)]
         yield words
 

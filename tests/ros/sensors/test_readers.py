@@ -1,5 +1,6 @@
 """Messages are read by name, and refused in one line if they do not fit."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -160,6 +161,47 @@ def test_a_scan_over_another_angle_is_refused(turn: float) -> None:
     with pytest.raises(BadMessage, match=r"from -1.57 to 1.57 rad, the robot file has -2.36 to"):
         reader(serialize_message(scan([1.0] * 64, turn, math.pi)))
     reader(serialize_message(scan([1.0] * 64, turn, VIEW * 1.002)))
+
+
+@pytest.mark.parametrize(
+    ("angle_min", "angle_max", "increment"),
+    [
+        (-VIEW / 2, VIEW / 2, 0.0),
+        (-VIEW / 2, VIEW / 2, -VIEW / 63),  # else it would be mirrored
+        (VIEW / 2, -VIEW / 2, VIEW / 63),
+        (-VIEW / 2, VIEW / 2, VIEW / 31.5),
+        (-VIEW / 2, VIEW / 2, VIEW / 66),
+        (-VIEW / 2, VIEW / 2, math.degrees(VIEW / 63)),
+        (-VIEW / 2, VIEW / 2, math.nan),
+        (-VIEW / 2, VIEW / 2, math.inf),
+        (math.nan, VIEW / 2, VIEW / 63),
+        (-VIEW / 2, math.nan, VIEW / 63),
+        (-math.inf, math.inf, VIEW / 63),
+        (0.0, 0.0, 0.0),
+    ],
+)
+def test_angles_that_do_not_fit_each_other_are_refused(
+    angle_min: float, angle_max: float, increment: float
+) -> None:
+    message = scan([1.0] * 64)
+    message.angle_min, message.angle_max = angle_min, angle_max
+    message.angle_increment = increment
+    without_view = dataclasses.replace(VEHICLE.description, wheeled=None)
+    for description in (VEHICLE.description, without_view):
+        with pytest.raises(BadMessage) as bad:
+            ScanReader(description, 25.0)(serialize_message(message))
+        named = f"angle_min {angle_min:.3g}, angle_max {angle_max:.3g} and angle_increment"
+        assert named in str(bad.value) and "do not fit 64 beams" in str(bad.value)
+        assert "\n" not in str(bad.value)
+
+
+@pytest.mark.parametrize("turn", [1.0, -1.0])
+@pytest.mark.parametrize("gaps", [63, 64])  # some drivers divide by the number of beams
+def test_angles_that_fit_to_one_beam_are_read(turn: float, gaps: int) -> None:
+    message = scan([float(n % 20) for n in range(64)], turn)
+    message.angle_increment = turn * VIEW / gaps
+    lidar = ScanReader(VEHICLE.description, 25.0)(serialize_message(message))["lidar"]
+    assert (lidar[0], lidar[-1]) == ((0.0, 3.0) if turn > 0 else (3.0, 0.0))
 
 
 @pytest.mark.parametrize(("frame", "fits"), [("imu", True), ("h1/imu", True), ("imu_link", False)])

@@ -23,6 +23,7 @@ WHEEL_SPEED, STEERING_ANGLE = "wheel_speed", "steering_angle"
 LIDAR, FOOT_FORCE = "lidar", "foot_force"
 GNSS_POSITION, GNSS_VELOCITY = "gnss_position", "gnss_velocity"
 _FIELDS = ("position", "velocity", "effort")  # fields of a sensor_msgs/JointState after the names
+_ONE_BEAM = 1.01  # angle in increments by which a scan's three angles may disagree
 _NO_ECHO_SHARE = 0.1  # share of a scan's beams that may be NaN; they count as beams without an echo
 _FARTHER = 10.0  # factor by which a lidar may reach farther than the robot file's
 _FARTHEST = 100e3  # m from the datum, to which the local frame's plane is a good map
@@ -170,13 +171,22 @@ class ScanReader:
         if unknown.mean() <= _NO_ECHO_SHARE:
             ranges[unknown] = self._max
         np.clip(ranges, 0.0, self._max, out=ranges)  # REP-117: -inf too near, inf no echo
-        return {LIDAR: ranges if message.angle_increment > 0 else ranges[::-1].copy()}
+        return {LIDAR: ranges[::-1].copy() if message.angle_increment < 0 else ranges}
 
     def _check_angles(self, message: LaserScan) -> None:
-        """Checks that the beams point where the policy's do, to half the angle between two."""
+        """Checks that the angles fit each other, to one beam, for some drivers divide the whole by
+        the number of beams, and that the beams point where the policy's do, to half of one."""
+        first, last, step = message.angle_min, message.angle_max, message.angle_increment
+        off = abs((self._beams - 1) * step - (last - first))
+        if not (off <= _ONE_BEAM * abs(step) < math.inf and (step or self._beams == 1)):
+            raise BadMessage(
+                f"angle_min {first:.3g}, angle_max {last:.3g} and angle_increment {step:.3g} rad "
+                f"do not fit {self._beams} beams; (angle_max - angle_min) / {self._beams - 1} is "
+                "from one to the next"
+            )
         if self._view is None:
             return
-        first, last = sorted((message.angle_min, message.angle_max))
+        first, last = sorted((first, last))
         off = max(abs(first + self._view / 2), abs(last - self._view / 2))
         if off > 0.5 * self._view / (self._beams - 1):
             edge = self._view / 2

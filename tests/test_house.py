@@ -133,6 +133,20 @@ def test_a_room_holds_a_handful_of_files() -> None:
     assert crowded == {}
 
 
+def test_text_is_read_and_written_in_one_encoding() -> None:
+    """That of a robot's system may be ASCII."""
+    offences = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules().values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (node.func.attr == "write_text" or (node.func.attr == "read_text" and not node.args))
+        and not any(keyword.arg == "encoding" for keyword in node.keywords)
+    ]
+    assert offences == []
+
+
 def test_a_robot_names_no_module_that_it_must_not_import() -> None:
     """A module named in a string is imported all the same."""
     forbidden = {  # a package's own name is a plain word as well

@@ -9,6 +9,7 @@ import numpy as np
 from edge_runtime.signals import Float
 
 SEMI_MAJOR, _FLATTENING = 6378137.0, 1 / 298.257223563
+_HIGHEST = 10e3  # m, above and below the ellipsoid, where a robot may be
 _SQUARED = _FLATTENING * (2.0 - _FLATTENING)  # eccentricity
 
 
@@ -42,6 +43,11 @@ class Datum:
         place = self._origin + np.array([east, north, up]) @ self._axes
         phi, lam, height = _geodetic(place)
         return math.degrees(phi), math.degrees(lam), height
+
+
+def is_on_ground(latitude: float, longitude: float, altitude: float) -> bool:
+    """Returns whether there is such a place, degrees and m above the ellipsoid, near the ground."""
+    return abs(latitude) <= 90.0 and abs(longitude) <= 360.0 and abs(altitude) <= _HIGHEST
 
 
 def earth_centred(

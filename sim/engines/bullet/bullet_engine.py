@@ -197,7 +197,7 @@ class _Worker:
         how = how or f"ended {f'by signal {-code}' if code < 0 else f'with exit code {code}'}"
         first, last = self.rows.start, self.rows.stop - 1
         which = f"simulation {first}" if first == last else f"simulations {first} to {last}"
-        said = self._stderr.read_text(errors="replace").strip().splitlines()
+        said = self._stderr.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         why = f" ({said[-1]})" if code > 0 and said else ""
         return WorkerDiedError(
             f"the physics process of {which} {how}{why}; run it again, with fewer "

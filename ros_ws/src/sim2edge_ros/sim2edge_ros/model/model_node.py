@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not path.is_file():
             raise UserError(f"robot '{parameters.robot}' has no URDF; it belongs at {path}")
         prefix = frames(node.get_namespace(), parameters).prefix
-        ModelPublisher(node, path.read_text(), prefix)
+        ModelPublisher(node, path.read_text(encoding="utf-8"), prefix)
         return partial(spin_until, ending.is_set, node)
 
     return run_node(NAME, arguments, make)

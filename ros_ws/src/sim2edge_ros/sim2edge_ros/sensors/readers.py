@@ -13,7 +13,7 @@ from geometry_msgs.msg import TwistWithCovarianceStamped
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import LaserScan, NavSatFix, NavSatStatus
 
-from edge_runtime.fusion.geodesy import Datum
+from edge_runtime.fusion.geodesy import Datum, is_on_ground
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
@@ -27,7 +27,6 @@ _ONE_BEAM = 1.01  # angle in increments by which a scan's three angles may disag
 _NO_ECHO_SHARE = 0.1  # share of a scan's beams that may be NaN; they count as beams without an echo
 _FARTHER = 10.0  # factor by which a lidar may reach farther than the robot file's
 _FARTHEST = 100e3  # m from the datum, to which the local frame's plane is a good map
-_HIGHEST = 10e3  # m, above and below the ellipsoid
 _FASTEST = 150.0  # m/s, of anything on wheels
 _PUSH, _PULL = 100e3, 100.0  # N, by which no ground presses or pulls a sole
 
@@ -259,7 +258,7 @@ class FixReader:
         if not all(map(math.isfinite, (latitude, longitude, altitude))):
             raise BadMessage("the fix is not a number")
         shown = f"latitude {latitude:.7g}, longitude {longitude:.7g}, altitude {altitude:.4g} m"
-        if abs(latitude) > 90 or abs(longitude) > 360 or abs(altitude) > _HIGHEST:
+        if not is_on_ground(latitude, longitude, altitude):
             raise BadMessage(f"{shown} is nowhere on the ground; are those degrees and m?")
         if latitude == longitude == 0.0:
             raise BadMessage(f"{shown} is what a receiver gives that has no fix yet")

@@ -77,7 +77,7 @@ def write_files(name: str, folder: Path, meshes: str) -> None:
     robot_file.save(described, folder / f"{name}.json")
     model, actuators = load(name)
     write(convert(model, actuators, root="", parts=Parts()), path, meshes)
-    write_file(path, with_control(path.read_text(), described, actuators))
+    write_file(path, with_control(path.read_text(encoding="utf-8"), described, actuators))
 
 
 def _sources(task: TaskConfig, signal: str) -> tuple[str, ...]:

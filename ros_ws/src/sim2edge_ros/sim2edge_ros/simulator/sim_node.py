@@ -8,7 +8,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.geodesy import Datum
+from edge_runtime.fusion.geodesy import Datum, is_on_ground
 from edge_runtime.loop.realtime import RealtimeConfig, realtime
 from sim.server.simulated_robot import RealTimeSimulation, SimulatedRobot
 from sim.tasks.task import find_robot_task
@@ -73,6 +73,11 @@ def _datum(text: str) -> Datum:
         raise UserError(
             f"parameter 'datum' is '{text}'; give latitude, longitude and height"
         ) from None
+    if not is_on_ground(latitude, longitude, altitude):
+        raise UserError(
+            f"parameter 'datum' is '{text}', which is nowhere on the ground; give latitude and "
+            "longitude in degrees and height in m, as '48.0 11.0 500.0'"
+        )
     return Datum(latitude, longitude, altitude)
 
 
@@ -86,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         robot, server = make_simulation(node, parameters)
         serve_reset(node, robot.simulated)
         if parameters.model:
-            urdf = robot_file.model(parameters.robot).read_text()
+            urdf = robot_file.model(parameters.robot).read_text(encoding="utf-8")
             ModelPublisher(node, urdf, frames(node.get_namespace(), parameters).prefix)
         stop.server = server
         # Lockstep takes all the time there is, so it gets no priority.

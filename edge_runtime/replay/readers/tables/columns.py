@@ -57,6 +57,7 @@ _FORCE_UNITS = {
 }
 _SUFFIX = re.compile(r"[_ ](rad_?s|rad/s|rad|deg_?s|deg/s|dps|mdps|m_?s2|m/s\^?2|mps2|g|mg|ns|us|ms"
                      r"|s|ut|gauss)$", re.IGNORECASE)  # fmt: skip
+_OFFSET = re.compile(r"(:\d\d(?:[.,]\d+)?)T?([+-])(\d\d):?(\d\d)?$")  # from UTC, after a time
 _SECONDS = ("s", "ms", "us", "ns")
 _PLAUSIBLE = (2.0, 20e3)  # Hz, of an IMU
 _LAST = 2.0**62  # ns, the year 2116; times beyond it are none
@@ -293,13 +294,13 @@ class _Table:
     def _dates(self, name: str, column: npt.NDArray[Any]) -> Nanoseconds:
         text = [str(value).strip().removesuffix("Z").replace(" ", "T") for value in column]
         try:
-            dates = np.array([re.sub(r"[+-]\d\d:?\d\d$", "", t) for t in text], "datetime64[ns]")
+            dates = np.array([_OFFSET.sub(r"\1", t) for t in text], "datetime64[ns]")
         except ValueError:
             raise UserError(
                 f"column '{name}' of '{self._path}' is neither a number nor a date in each row "
                 f"('{text[0][:40]}'); write seconds, or 2026-01-31T12:00:00.005"
             ) from None
-        return dates.astype(np.int64)
+        return dates.astype(np.int64) - np.array([_offset(t) for t in text], np.int64)
 
     def _guessed_unit(self, name: str, column: npt.NDArray[Any]) -> float:
         """Returns ns per unit of a time whose unit nobody says: s if that is a rate of an IMU.
@@ -363,6 +364,15 @@ class _Table:
         names = list(self._columns)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return f"{', '.join(names[:_SHOWN]) or 'none'}{more}"
+
+
+def _offset(date: str) -> int:
+    """Returns by how much a date's clock is ahead of UTC, ns."""
+    found = _OFFSET.search(date)
+    if found is None:
+        return 0
+    minutes = 60 * int(found[3]) + int(found[4] or 0)
+    return (-1 if found[2] == "-" else 1) * minutes * 60_000_000_000
 
 
 def _split(name: str) -> tuple[str, str]:

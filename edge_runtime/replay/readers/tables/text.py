@@ -28,7 +28,7 @@ def read_text(path: Path) -> tuple[Columns, list[str]]:
     """
     lines = _decoded(read_file(path, "log", _LARGEST)).splitlines()
     separator, first = _begin(path, lines)
-    rows = _rows(lines[first:], separator)
+    rows = _rows(path, lines[first:], separator)
     if all(row[-1].strip() == "" for row in rows):  # each line ends with a separator
         rows = [row[:-1] for row in rows]
     notes = []
@@ -82,15 +82,28 @@ def _is_row(fields: list[str]) -> bool:
 def _fields(line: str, separator: str | None) -> list[str]:
     if separator is None:
         return line.split()
-    return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # a field is too long
+        return []
 
 
-def _rows(lines: list[str], separator: str | None) -> list[list[str]]:
-    """Returns the fields of each line that is not empty nor a comment."""
+def _rows(path: Path, lines: list[str], separator: str | None) -> list[list[str]]:
+    """Returns the fields of each line that is not empty nor a comment.
+
+    Raises:
+        UserError: a field is longer than any number.
+    """
     kept = [line for line in lines if line.strip() and not line.lstrip().startswith(_COMMENTS)]
     if separator is None:
         return [line.split() for line in kept]
-    return list(csv.reader(kept, delimiter=separator, skipinitialspace=True))
+    try:
+        return list(csv.reader(kept, delimiter=separator, skipinitialspace=True))
+    except csv.Error:
+        raise UserError(
+            f"'{path}' has a field of more than {csv.field_size_limit():,} characters among its "
+            "numbers, perhaps since a quotation mark is not closed; mend it, or leave the line out"
+        ) from None
 
 
 def _names(before: list[str], separator: str | None, width: int) -> list[str]:

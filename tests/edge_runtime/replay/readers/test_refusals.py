@@ -155,6 +155,12 @@ def bad_pose(folder: Path) -> Path:
     return folder / "a"
 
 
+def long_field(folder: Path) -> Path:
+    path = csv(folder, named("gyro accel"))
+    path.write_text(path.read_text() + '"' + 200_000 * "1" + "\n")
+    return path
+
+
 def ragged(folder: Path) -> Path:
     path = csv(folder, ["t", *named()])
     lines = path.read_text().splitlines()
@@ -258,6 +264,9 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     # EuRoC.
     "two IMU folders": (two_imus, "several IMUs; name one"),
+    "a field too long": (long_field, "a field of more than 131,072 characters"),
+    "a heading too long": (saved("a.csv", b"time," * 40_000), "without a table of numbers"),
+    "a word too long": (saved("a.csv", b'"' + b"a" * 200_000), "without a table of numbers"),
     "T_BS": (bad_pose, "no pose of 4 x 4"),
     # Tables.
     "no gyroscope": (

@@ -142,6 +142,22 @@ def test_the_times_of_the_options_count_and_not_those_of_the_heading(tmp_path: P
     check(read_log(path, 0, ReadRequest(columns=columns, units=units)))
 
 
+@pytest.mark.parametrize("offset", ["+02:00", "-0530", "+01", " +0200", ""])
+def test_dates_on_another_clock_than_utc_s_are_of_the_same_moment(
+    offset: str, tmp_path: Path
+) -> None:
+    """The clock is set forwards by an hour among the rows, as in summer."""
+    stamps = [f"2026-03-29T01:59:59.{5 * k:03d}Z" for k in range(ROWS)]
+    ahead = {"+02:00": 2.0, "-0530": -5.5, "+01": 1.0, " +0200": 2.0, "": 0.0}[offset]
+    begin = np.datetime64("2026-03-29T01:59:59.000") + np.timedelta64(round(60 * ahead), "m")
+    local = [f"{begin + np.timedelta64(5 * k, 'ms')}{offset}" for k in range(ROWS)]
+    path = tmp_path / "a.csv"
+    path.write_text(
+        lines(f"time,{axes('gyro_?')},{axes('accel_?')}", [*stamps[:20], *local[20:]], *SIX)
+    )
+    check(read_log(path))
+
+
 def test_a_line_that_is_cut_off_is_left_out(tmp_path: Path) -> None:
     text = lines(f"time,{axes('gyro_?')},{axes('accel_?')}", SECONDS, *SIX)
     (tmp_path / "log.csv").write_text(text + "0.25,0.1,0.2")

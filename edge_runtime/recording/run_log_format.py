@@ -6,7 +6,6 @@ hash, the estimator, and the layout of a row, so that the file explains itself. 
 follow, one row a tick, and JSON events: another policy, a lost estimator, the end.
 """
 
-import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.config.config_file import from_json
+from edge_runtime.config.document import parse_table
 from edge_runtime.errors import UserError
 from edge_runtime.policy.contract import Contract, from_metadata
 from edge_runtime.recording.block_file import Block, read_blocks
@@ -94,7 +94,7 @@ def read_run_log(path: Path) -> RunRecord:
 
 
 def _record(path: Path, blocks: list[Block], damage: list[str]) -> RunRecord:
-    header = json.loads(blocks[0].payload)
+    header = _document(path, blocks[0])
     if header["format"] != FORMAT:
         raise UserError(f"'{path}' is a '{header['format']}', this reads a '{FORMAT}'; update")
     where = str(path)
@@ -107,6 +107,10 @@ def _record(path: Path, blocks: list[Block], damage: list[str]) -> RunRecord:
         fusion=header["fusion"],
         header=header,
         rows=np.concatenate(rows) if rows else np.zeros(0, dtype),
-        events=tuple(json.loads(b.payload) for b in blocks if b.kind == EVENT),
+        events=tuple(_document(path, b) for b in blocks if b.kind == EVENT),
         damage=tuple(damage),
     )
+
+
+def _document(path: Path, block: Block) -> dict[str, Any]:
+    return parse_table(block.payload.decode(), f"'{path}' is no whole '{FORMAT}': a block of it")

@@ -2,14 +2,16 @@
 
 import io
 import json
+import re
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import same_as, setting
+from edge_runtime.console import plain
 from edge_runtime.errors import UserError
 from edge_runtime.extras import install_line
 from edge_runtime.files import check_output, write_file
@@ -41,6 +43,9 @@ from edge_runtime.replay.replay_log import (
 )
 from edge_runtime.replay.replayed_fusion import NO_HEALTH, ReplayedFusion
 from edge_runtime.signals import Float
+
+_LONGEST_NAME = 200  # letters of a log's name that are shown
+_LONGEST_STEM = 180  # bytes of it in a file's name, of which file systems take 255
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def main(config: FuseConfig) -> int:
     """
     check_output(config.out / "config.json")
     log = read_log(config.log, config.seed, config.request)
+    log = replace(log, name=plain(log.name)[:_LONGEST_NAME])  # a file may say anything
     name = config.estimator or choose_estimator(log)
     estimator = make_estimator(name, log)
     if not log.measurements:
@@ -95,7 +101,7 @@ def main(config: FuseConfig) -> int:
     if isinstance(estimator, ReplayedFusion):
         print(f"{estimator.verdict()}\n")
         estimator.close()
-    stem = config.out / f"{log.name or config.log.stem}_{name}"
+    stem = config.out / f"{file_name(log.name or config.log.stem)}_{file_name(name)}"
     export(stem, run, errors)
     written = [f"{stem}.npz", f"{stem}.csv"]
     if config.picture:
@@ -137,7 +143,13 @@ def describe(log: Log, estimator: str, run: EstimateSeries, errors: Errors | Non
         if refused:
             lines.append(f"  {_percent(refused / of):>7} of {kind} not believed")
     lines += [f"  {note}" for note in log.notes]
-    return [*lines, ""]
+    return [*map(plain, lines), ""]
+
+
+def file_name(text: str) -> str:
+    """Returns a text as the name of a file: letters, digits, '.', '_' and '-', without folders."""
+    safe = re.sub(r"[^\w.-]+", "_", text).lstrip(".-")
+    return safe.encode()[:_LONGEST_STEM].decode(errors="ignore")
 
 
 _UNKNOWN = "health unknown"

@@ -105,7 +105,7 @@ def _draw(
         left=0.055, right=0.98, top=1.0 - 1.6 / height, bottom=0.5 / height,
     )  # fmt: skip
     title = f"Replay of {(log.name or 'a log').replace('_', ' ')} through the {estimator} estimator"
-    figure.text(0.055, 1.0 - 0.42 / height, title, fontsize=16, fontweight="bold")
+    figure.text(0.055, 1.0 - 0.42 / height, title, fontsize=16, fontweight="bold", parse_math=False)
     line = "no reference, so errors are unknown"
     if errors is not None:
         line = "     ".join(f"{s.what} {s.value:.3g} {s.unit}" for s in summary(errors, run))

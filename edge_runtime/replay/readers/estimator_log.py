@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.config.document import parse_table
 from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.fusion.estimate import Estimate, StateFilter
@@ -140,13 +141,13 @@ def read_estimator_log(path: Path, data: Arrays | None = None) -> Log:
     if str(data["format"]) != FORMAT:
         raise UserError(f"'{path}' is a '{data['format']}', this reads a '{FORMAT}'; update")
     try:
-        return _log(data)
+        return _log(path, data)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(f"'{path}' is damaged: {reason}") from None
 
 
-def _log(data: Arrays) -> Log:
+def _log(path: Path, data: Arrays) -> Log:
     timed: list[tuple[int, float, Measurement]] = []
     for kind, made in _KINDS.items():
         if f"{kind}_order" not in data:
@@ -160,7 +161,7 @@ def _log(data: Arrays) -> Log:
         parted = [column.tolist() if column.ndim == 1 else column for column in columns]
         timed += zip(places, arrivals, map(made, *parted))
     timed.sort(key=lambda item: item[0])
-    about = json.loads(str(data["about"]))
+    about = parse_table(str(data["about"]), f"'{path}' is damaged: its 'about'")
     estimator = str(about["estimator"])
     return Log(
         measurements=tuple(_without_nothing(m) for _, _, m in timed),

@@ -66,3 +66,12 @@ def test_a_log_of_another_version_says_so(tmp_path: Path) -> None:
         file.append(0, json.dumps({"format": "sim2edge run log 9"}).encode())
     with pytest.raises(UserError, match="is a 'sim2edge run log 9', this reads a"):
         read_run(file.path)
+
+
+@pytest.mark.parametrize("header", ["[" * 100_000, '{"a": ' * 100_000, "[]", "{", '"' * 3])
+def test_a_header_that_is_none_is_one_line(tmp_path: Path, header: str) -> None:
+    with closing(BlockFile(tmp_path / "a.s2elog", 1_000_000)) as file:
+        file.append(0, header.encode())
+    with pytest.raises(UserError) as error:
+        read_run(file.path)
+    assert str(file.path) in str(error.value) and "\n" not in str(error.value)

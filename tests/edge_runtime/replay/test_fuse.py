@@ -243,3 +243,33 @@ def test_another_unit_is_named_with_the_option_that_converts_it(
     units = UnitsConfig(time="s", gyro="rad/s", accel="m/s^2")
     fuse.main(FuseConfig(tmp_path / "imu.csv", units=units, out=tmp_path))
     assert named in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/tmp/x/evil",
+        "../../x",
+        "..",
+        "a\x00b",
+        "a\nwritten: b",
+        "\x1b[2J\x1b]0;x\x07",
+        "$x^",
+        "ö" * 9999,
+    ],
+    ids=ascii,
+)
+def test_what_a_log_calls_itself_stays_in_the_folder_and_in_its_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    path, out = tmp_path / "in" / "a.npz", tmp_path / "out" / "deep"
+    path.parent.mkdir()
+    write_estimator_log(path, dataclasses.replace(turning_log(3.0), name=name))
+    assert fuse.main(FuseConfig(path, out=out)) == 0
+    said = capsys.readouterr().out
+    assert all(c == "\n" or c.isprintable() for c in said)
+    assert sum(line.startswith("written:") for line in said.splitlines()) == 1
+    assert len(list(out.iterdir())) == 4
+    assert {p for p in tmp_path.rglob("*") if p.is_file()} == {path, *out.iterdir()}
+    ElementTree.parse(next(out.glob("*.svg")))

@@ -142,6 +142,8 @@ def replaced(path: Path, **changed: Any) -> None:
         (lambda path: replaced(path, imu_gyro=np.zeros((3, 2))), "imu_gyro has the shape"),
         (lambda path: replaced(path, reference_attitude=np.zeros((2, 3))), "reference_attitude"),
         (lambda path: replaced(path, about=np.array("{")), "is damaged"),
+        (lambda path: replaced(path, about=np.array("[" * 100_000)), "nested more than 40 deep"),
+        (lambda path: replaced(path, about=np.array("[1]")), "must hold values by name"),
         (lambda path: replaced(path, format=np.array("sim2edge log 9")), "sim2edge log 9"),
         (lambda path: np.savez(path, x=np.zeros(3)), "no columns that are known as 'gyro'"),
     ],

@@ -53,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except MemoryError as error:
+        why = f" ({error})" if str(error) else ""
+        return _refuse(f"memory is too short for this{why}; ask for less at once")
     except OSError as error:
         hint = way_out(error)
         if not hint:

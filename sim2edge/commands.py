@@ -19,6 +19,7 @@ class Subcommand:
     config: str  # name of the dataclass in the module
     positional: tuple[str, ...] = ()  # its fields that are given without a flag, in this order
     short: Mapping[str, str] = field(default_factory=dict)  # field -> its short flag
+    writes: tuple[str, ...] = ()  # its fields that name what is written
     leading: str = ""  # what `defaults` takes off the options, as the help calls it
     extra: str = ""  # the optional dependencies that it needs
 
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Subcommand] = {
         "train a policy for a task, on the batch simulator",
         "policies.commands.train",
         "TrainConfig",
+        writes=("run_dir",),
         leading="TASK",
         extra="train",
     ),
@@ -36,6 +38,7 @@ COMMANDS: dict[str, Subcommand] = {
         "policies.commands.evaluate",
         "EvaluateConfig",
         positional=("policy",),
+        writes=("json", "junit", "report", "films"),
         extra="train",
     ),
     "render": Subcommand(
@@ -44,6 +47,7 @@ COMMANDS: dict[str, Subcommand] = {
         "RenderConfig",
         positional=("policy",),
         short={"output": "-o"},
+        writes=("output",),
         extra="train",
     ),
     "export": Subcommand(
@@ -52,6 +56,7 @@ COMMANDS: dict[str, Subcommand] = {
         "ExportConfig",
         positional=("run",),
         short={"output": "-o"},
+        writes=("output", "sb3"),
         extra="train",
     ),
     "inspect": Subcommand(
@@ -65,6 +70,7 @@ COMMANDS: dict[str, Subcommand] = {
         "edge_runtime.run",
         "RunConfig",
         positional=("policy",),
+        writes=("report", "log", "record"),
         extra="sim",  # for the simulated robot alone
     ),
     "up": Subcommand(
@@ -72,6 +78,7 @@ COMMANDS: dict[str, Subcommand] = {
         "sim2edge_ros.processes.up",
         "UpConfig",
         positional=("robot",),
+        writes=("record",),
         extra="ros",
     ),
     "fuse": Subcommand(
@@ -80,6 +87,7 @@ COMMANDS: dict[str, Subcommand] = {
         "FuseConfig",
         positional=("log",),
         short={"out": "-o"},
+        writes=("out",),
         extra="replay",
     ),
     "urdf": Subcommand(
@@ -88,12 +96,14 @@ COMMANDS: dict[str, Subcommand] = {
         "UrdfConfig",
         positional=("robot",),
         short={"output": "-o"},
+        writes=("output",),
         extra="sim",
     ),
     "demo": Subcommand(
         "both robots driven by the edge runtime, and a short training, in ./out",
         "policies.commands.demo",
         "DemoConfig",
+        writes=("out",),
         extra="train",
     ),
 }

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from edge_runtime.config.config_file import from_json
 from edge_runtime.config.document import read_table
 from edge_runtime.config.fields import check, described, is_required, types_of
 from edge_runtime.errors import UserError
-from edge_runtime.files import descriptor
+from edge_runtime.files import descriptor, is_stream
 from sim2edge.commands import Subcommand
 
 # What stands for an empty path, and for "-", until the option can be named.
@@ -61,7 +62,7 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
         with contextlib.redirect_stderr(complaint), registry:
             usage = f"{program} {command.leading}".rstrip()
             leaves = list(_leaves(kind, default, "--"))
-            _refuse_twice(options, {option for option, hint in leaves if _has_length(hint)})
+            _refuse_twice(options, {option for option, hint in leaves if _is_once(hint)}, command)
             options = _joined(options, {option for option, hint in leaves if _is_list(hint)})
             config = tyro.cli(kind, prog=usage, args=options, default=default)
     except SystemExit as exit_:
@@ -81,7 +82,35 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
                 f"{option}: '-' is not taken for a stream; name /dev/stdin or /dev/stdout, "
                 "or ./- for a file of that name"
             )
+    _refuse_overwritten(config, command)
     return config
+
+
+def _refuse_overwritten(config: Any, command: Subcommand) -> None:
+    """Refuses an output that would take the place of an input, or of another output."""
+    named = [(option.removeprefix("--"), path) for option, path in _paths(config, "--")]
+    for field in command.positional:  # some take a name or a path
+        value = getattr(config, field)
+        named += [(field, Path(v)) for v in (value if isinstance(value, tuple) else (value,))]
+    kept = [(name.replace("-", "_"), path) for name, path in named if _is_replaced(path)]
+    files = [(name, os.path.realpath(path)) for name, path in kept]
+    for output, path in files:
+        others = {name for name, other in files if other == path and name != output}
+        if output in command.writes and others:
+            shown = " and ".join(_as_given(n, command) for n in (output, sorted(others)[0]))
+            raise UserError(f"{shown} name the same file, {path}; give another")
+
+
+def _is_replaced(path: Path) -> bool:
+    """Returns whether an output of that name would replace a file, or make one."""
+    try:
+        return not (path.is_dir() or is_stream(path))
+    except (OSError, ValueError):  # its reader or writer says what is wrong
+        return False
+
+
+def _as_given(field: str, command: Subcommand) -> str:
+    return field.upper() if field in command.positional else f"--{field.replace('_', '-')}"
 
 
 def _read_config(options: list[str]) -> tuple[dict[str, Any], str, list[str]]:
@@ -208,16 +237,18 @@ def _leaves(kind: Any, default: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield option, hint
 
 
-def _has_length(hint: Any) -> bool:
-    """Returns whether a value of this type is several numbers, always as many."""
-    tuples = [h for h in (hint, *get_args(hint)) if get_origin(h) is tuple]
-    return bool(tuples) and not _is_list(hint)
+def _is_once(hint: Any) -> bool:
+    """Returns whether a value of this type is a file, or several numbers and always as many."""
+    kinds = (hint, *get_args(hint))
+    return not _is_list(hint) and any(h is Path or get_origin(h) is tuple for h in kinds)
 
 
-def _refuse_twice(options: list[str], several: set[str]) -> None:
-    """Refuses an option of several numbers that is given twice: they cannot be added."""
+def _refuse_twice(options: list[str], once: set[str], command: Subcommand) -> None:
+    """Refuses an option that is given twice and cannot be added to, of which one would be lost."""
+    long = {flag: f"--{field.replace('_', '-')}" for field, flag in command.short.items()}
     names = [word.partition("=")[0].replace("_", "-") for word in options]
-    for name in several:
+    names = [long.get(name, name) for name in names]
+    for name in once:
         if names.count(name) > 1:
             raise UserError(f"{name} is given twice; leave one of them out")
 

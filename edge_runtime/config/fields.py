@@ -80,7 +80,7 @@ def setting(
     return field(default=default, metadata={_KEY: declared})
 
 
-def same_as(kind: type[Any], name: str, default: Any = MISSING, **changes: Any) -> Any:
+def same_as(kind: Any, name: str, default: Any = MISSING, **changes: Any) -> Any:
     """Declares a field as another dataclass does, but for another default or other changes."""
     (of,) = (of for of in fields(kind) if of.name == name)
     declared = replace(settings_of(kind)[name], **{"sentence": sentence(kind, of), **changes})
@@ -106,7 +106,7 @@ def is_required(of: "Field[Any]") -> bool:
     return of.default is MISSING and of.default_factory is MISSING
 
 
-def described(kind: type[Any], of: "Field[Any]") -> str:
+def described(kind: Any, of: "Field[Any]") -> str:
     """Describes a field of a dataclass: its sentence, and a second one with bounds and unit."""
     declared = settings_of(kind)[of.name]
     unit = declared.unit if declared.unit != "1" else ""
@@ -162,7 +162,7 @@ def check(config: Any, where: str) -> None:
     Raises:
         UserError: names the option or key, and what it must be.
     """
-    kind: type[Any] = config.__class__
+    kind: Any = type(config)
     hints, declared = types_of(kind), settings_of(kind)
     for of in fields(config):
         name = where + (of.name.replace("_", "-") if where.startswith("-") else of.name)

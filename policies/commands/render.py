@@ -43,13 +43,14 @@ class RenderConfig:
     """Seed of everything random; for a recording, that of its run."""
     randomize: bool = False
     """Simulate noise, randomization and pushes."""
-    sims: int = setting(1, "How many simulations to film at once, as a mosaic.", at_least=1)
+    sims: int = setting(1, at_least=1, at_most=256)
+    """How many simulations to film at once, as a mosaic."""
     contacts: bool = False
     """Draw contact points and forces."""
     captions: bool = True
     """Write time, command and what the robot does below the picture."""
-    width: int = setting(960, "Width of the film.", "pixels", at_least=64)
-    height: int = setting(540, "Height of the film.", "pixels", at_least=64)
+    width: int = setting(960, "Width of the film.", "pixels", at_least=64, at_most=8192)
+    height: int = setting(540, "Height of the film.", "pixels", at_least=64, at_most=8192)
 
 
 def main(config: RenderConfig) -> int:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime.errors import UserError
 from edge_runtime.signals import Bool
 from policies.film.caption import PAPER, Caption
 from sim.envs.vector_env import TaskVectorEnv
 from sim.renderer import Picture, Renderer
+
+_SMALLEST = 64  # pixels, of a pane's width and height
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,17 @@ def frames(
         stride: control periods from one picture to the next.
 
     Raises:
-        UserError: this machine cannot draw, or there is no such camera.
+        UserError: this machine cannot draw, there is no such camera, or the panes are too small.
     """
     count = sum(scene.env.num_envs for scene in scenes)
     columns = len(scenes) if len(scenes) > 1 else math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     size = (look.width // columns, look.height // rows)
+    if min(size) < _SMALLEST:
+        raise UserError(
+            f"{count} panes of {size[0]} x {size[1]} pixels are too small to see; film fewer, or "
+            "take a larger --width and --height"
+        )
     with ExitStack() as stack:
         panes = []
         for scene in scenes:

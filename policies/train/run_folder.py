@@ -53,6 +53,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._events_before = frozenset(path.glob("events.out.*"))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -88,6 +89,10 @@ class RunFolder:
         run = cls(path)
         if run.has_checkpoint:
             raise UserError(run._taken(config))
+        if strangers := run._strangers():
+            raise UserError(
+                f"{path} holds {' and '.join(strangers)} of something else; give another --run-dir"
+            )
         write_file(path / CONFIG, config_to_json(config))
         write_file(path / RECORD, json.dumps(record, indent=2) + "\n")
         return run
@@ -106,9 +111,21 @@ class RunFolder:
             f"'sim2edge train --resume {self.path}', or give another --run-dir"
         )
 
+    def _strangers(self) -> list[str]:
+        """Returns the names of files that a run would replace, and that none has left here."""
+        found = [POLICY] if (self.path / POLICY).exists() else []
+        for name, read in ((CONFIG, lambda: self.config), (RECORD, lambda: self.record)):
+            try:
+                if (self.path / name).exists():
+                    read()
+            except UserError:
+                found.append(name)
+        return found
+
     def discard(self) -> None:
         """Removes a run that has saved nothing; what else is in its folder stays."""
-        for path in (self.path / CONFIG, self.path / RECORD, *self.path.glob("events.out.*")):
+        events = set(self.path.glob("events.out.*")) - self._events_before
+        for path in (self.path / CONFIG, self.path / RECORD, *events):
             path.unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()

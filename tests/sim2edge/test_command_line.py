@@ -274,6 +274,7 @@ def test_bad_options_are_one_line(
             2,
             "/dev/ttyUSB0: Permission denied; ask for the right to it, or name another",
         ),
+        (MemoryError("Unable to allocate 9 GiB"), 2, "memory is too short for this (Unable to"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

@@ -256,3 +256,41 @@ def test_every_bad_output_is_one_line_before_the_work(
         ["circle", "file", "folder"],
         ["circle", "file", "folder", "out"],  # the report's, before its record
     )
+
+
+SAME: dict[str, tuple[list[str], str]] = {
+    "urdf": (["robot.xml", "-o", "./robot.xml"], "--output and ROBOT"),
+    "export": (["policy.onnx", "-o", "link.onnx"], "--output and RUN"),
+    "export twice": (["policy.onnx", "-o", "x", "--sb3", "x"], "--output and --sb3"),
+    "eval": (["policy.onnx", "--json", "policy.onnx"], "--json and POLICY"),
+    "eval twice": (["policy.onnx", "--json", "x", "--junit", "./x"], "--json and --junit"),
+    "eval gate": (["policy.onnx", "--gate", "robot.xml", "--json", "robot.xml"], "and --gate"),
+    "render": (["HumanoidVelocity", "policy.onnx", "-o", "policy.onnx"], "--output and POLICY"),
+    "run": (["policy.onnx", "--record", "policy.onnx"], "--record and POLICY"),
+    "run twice": (["policy.onnx", "--record", "x", "--log", "x"], "--log and --record"),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_an_output_never_takes_the_place_of_an_input(
+    case: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("policy.onnx", "robot.xml"):
+        Path(name).write_text("mine")
+    Path("link.onnx").symlink_to("policy.onnx")
+    words, said = SAME[case]
+    module_of(case.split()[0])
+    assert main([case.split()[0], *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "name the same file" in error
+    assert Path("policy.onnx").read_text() == Path("robot.xml").read_text() == "mine"
+    assert not Path("x").exists()
+
+
+def test_one_device_may_take_two_outputs() -> None:
+    words = ["VehicleTrack", "--json", "/dev/null", "--junit", "/dev/null"]
+    assert asked("eval", words).junit == Path("/dev/null")

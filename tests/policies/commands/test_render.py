@@ -124,6 +124,8 @@ def test_captions_and_cameras_change_the_picture(trained: Path, tmp_path: Path) 
         (("--seconds", "0"), "--seconds"),
         (("--seconds", "inf"), "--seconds"),
         (("--width", "3"), "--width"),
+        (("--width", "10000000000"), "--width is 10000000000 pixels; it must be from 64 to 8192"),
+        (("--sims", "200", "--captions"), "panes of 64 x 38 pixels are too small to see"),
         (("--seed", "-1"), "--seed"),
         (("--recording", "nothing.npz"), "nothing.npz does not exist"),
         (("--recording", "motion.npz", "--randomize"), "--randomize"),

@@ -108,3 +108,13 @@ def test_a_folder_that_is_no_run_is_refused(
 ) -> None:
     assert sim2edge(["export", str(tmp_path)]) == 2
     assert "is not a run folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "config.json", "run.json"])
+def test_what_a_run_is_made_of_is_not_replaced(
+    name: str, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (trained / name).read_bytes()
+    assert sim2edge(["export", str(trained), "-o", str(trained / name)]) == 2
+    assert "is what the run is made of; name another file" in capsys.readouterr().err
+    assert (trained / name).read_bytes() == before

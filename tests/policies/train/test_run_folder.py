@@ -33,3 +33,22 @@ def test_what_a_training_does_not_take_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=said):
         config_from_document(document, "x.json", short(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json", "policy.onnx"])
+def test_what_something_else_left_in_the_folder_is_not_replaced(name: str, tmp_path: Path) -> None:
+    theirs = tmp_path / name
+    theirs.write_text("[1, 2]")
+    with pytest.raises(UserError, match=f"holds {name} of something else; give another --run-dir"):
+        RunFolder.create(tmp_path, short(tmp_path), {})
+    assert theirs.read_text() == "[1, 2]"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_run_that_could_not_start_leaves_the_events_of_others(tmp_path: Path) -> None:
+    theirs = tmp_path / "events.out.tfevents.theirs"
+    theirs.touch()
+    run = RunFolder.create(tmp_path, short(tmp_path), {})
+    (tmp_path / "events.out.tfevents.ours").touch()
+    run.discard()
+    assert [path.name for path in tmp_path.iterdir()] == [theirs.name]

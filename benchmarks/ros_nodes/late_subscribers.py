@@ -29,7 +29,7 @@ from std_msgs.msg import Float64MultiArray
 rclpy.init()
 node = rclpy.create_node("subscriber")
 for kind, topic in (
-    (Imu, "imu/data"),
+    (Imu, "imu/data_raw"),
     (JointState, "joint_states"),
     (Float64MultiArray, "forward_position_controller/commands"),
 ):
@@ -60,7 +60,7 @@ def _lost_to_late_subscribers() -> int:
         before = _lost(listener)
         for _ in range(SUBSCRIBERS):
             with running([sys.executable, "-c", _LISTENS]) as subscriber:
-                for topic in ("imu/data", "forward_position_controller/commands"):
+                for topic in ("imu/data_raw", "forward_position_controller/commands"):
                     subscriber.until_said(f"heard {topic}")
                 time.sleep(_STAYS)
         return _lost(listener) - before

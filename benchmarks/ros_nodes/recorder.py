@@ -13,7 +13,7 @@ from ros_nodes.processes import Running, node_command, wait_until
 from ros_nodes.robots import Motion, missed, up
 
 _RECORDING = 5.0  # s before it is killed, and after
-_IMU = "/imu/data"
+_IMU = "/imu/data_raw"
 
 
 def killed() -> list[Figure]:

@@ -13,7 +13,7 @@ from policies.film.caption import PAPER, Caption
 from sim.envs.vector_env import TaskVectorEnv
 from sim.renderer import Picture, Renderer
 
-_SMALLEST = 64  # pixels, of a pane's width and height
+_SMALLEST = 24  # pixels, of a picture's width and height
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,6 @@ def frames(
     columns = len(scenes) if len(scenes) > 1 else math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     size = (look.width // columns, look.height // rows)
-    if min(size) < _SMALLEST:
-        raise UserError(
-            f"{count} panes of {size[0]} x {size[1]} pixels are too small to see; film fewer, or "
-            "take a larger --width and --height"
-        )
     with ExitStack() as stack:
         panes = []
         for scene in scenes:
@@ -101,6 +96,11 @@ class _Pane:
                 lines=env.task.overlay(row),
             )
             height -= self._caption.height
+        if min(width, height) < _SMALLEST:
+            raise UserError(
+                f"a picture of {width} x {height} pixels is too small to see anything; film fewer "
+                "robots, or take a larger --width and --height"
+            )
         self._renderer = Renderer(env, width, height, look.camera, contacts=look.contacts)
 
     def watch(self, ended: Ended) -> None:

@@ -53,7 +53,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._events_before = frozenset(path.glob("events.out.*"))
+        self._events_before = self._events()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -111,6 +111,13 @@ class RunFolder:
             f"'sim2edge train --resume {self.path}', or give another --run-dir"
         )
 
+    def _events(self) -> frozenset[Path]:
+        """Returns TensorBoard's files in the folder; none where it cannot be looked into."""
+        try:
+            return frozenset(self.path.glob("events.out.*"))
+        except OSError:
+            return frozenset()
+
     def _strangers(self) -> list[str]:
         """Returns the names of files that a run would replace, and that none has left here."""
         found = [POLICY] if (self.path / POLICY).exists() else []
@@ -124,8 +131,11 @@ class RunFolder:
 
     def discard(self) -> None:
         """Removes a run that has saved nothing; what else is in its folder stays."""
-        events = set(self.path.glob("events.out.*")) - self._events_before
-        for path in (self.path / CONFIG, self.path / RECORD, *events):
+        for path in (
+            self.path / CONFIG,
+            self.path / RECORD,
+            *(self._events() - self._events_before),
+        ):
             path.unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()

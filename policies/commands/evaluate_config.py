@@ -6,7 +6,7 @@ from typing import Literal
 
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
-from sim.engines.choice import ENGINES
+from sim.engines.choice import BULLET, MUJOCO
 from sim.envs.vector_env import MODEL
 from sim.terrain.terrain import Kind
 
@@ -58,7 +58,7 @@ class EvaluateConfig:
     @property
     def engines(self) -> tuple[str, ...]:
         """Returns the engines to play in, one after the other."""
-        return tuple(ENGINES) if self.engine == BOTH else (self.engine,)
+        return (MUJOCO, BULLET) if self.engine == BOTH else (self.engine,)
 
     def check(self) -> None:
         """Refuses options that mean nothing together.

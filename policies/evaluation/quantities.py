@@ -4,7 +4,8 @@ import math
 import re
 from collections.abc import Mapping
 
-_ENGINES = {"mujoco": "MuJoCo", "bullet": "PyBullet"}
+from sim.engines.choice import TITLES
+
 # Names that end with their unit, as settings do.
 _SUFFIXES = {
     "_m_s": "m/s",
@@ -24,7 +25,7 @@ _TAIL = re.compile(r"[\s,;:(]+(?:(?:at|after|in|on|with|for|by|of|only|near)[\s,
 
 def engine_name(engine: str) -> str:
     """Returns the engine's name as its makers write it."""
-    return _ENGINES.get(engine, engine)
+    return TITLES.get(engine, engine)
 
 
 def title(name: str) -> str:

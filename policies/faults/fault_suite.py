@@ -17,12 +17,12 @@ from policies.evaluation.suite_result import SuiteResult, TrialResult, known
 from policies.export.policy_file import PolicyFile
 from policies.faults.catalog import End, FaultConfig, faults_of
 from policies.faults.fault_trial import FaultOutcome, FaultTrial, FaultTrialConfig
+from sim.engines.choice import MUJOCO
 from sim.server.simulated_robot import SimulatedRobot
 
 SUITE = "faults"
 METRICS = ("reaction_s", "of_declared_time", "reactions_in_time", "fell")
 REPEATS = 3  # times that each fault is met
-_ENGINE = "mujoco"
 _WORLDS = 1_000_000  # as many tracks as are set aside
 DEFAULT = FaultTrialConfig()
 
@@ -58,7 +58,7 @@ def run_faults(
         suite=SUITE,
         policy=policy.source,
         task=policy.task.name,
-        engine=_ENGINE,
+        engine=MUJOCO,
         trials=tuple(trials),
         note=f"interrupted: {len(trials)} of {len(numbers)} trials" if interrupted else "",
         seed=seed,
@@ -120,7 +120,7 @@ def as_trial(trial: int, seed: int, outcome: FaultOutcome) -> TrialResult:
     return TrialResult(
         trial=trial,
         seed=seed,
-        engine=_ENGINE,
+        engine=MUJOCO,
         settings={"speed_m_s": outcome.speed},
         success=outcome.success,
         seconds=outcome.seconds,

@@ -12,6 +12,7 @@ from sim.engines.engine import Engine
 from sim.engines.mujoco_cpu import MujocoEngine
 
 MUJOCO, BULLET = "mujoco", "bullet"
+TITLES = {MUJOCO: "MuJoCo", BULLET: "PyBullet"}  # as people write them
 
 
 def _mujoco(model: mujoco.MjModel, rows: int, substeps: int, threads: int) -> Engine:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from mcap.reader import make_reader
+from mcap.writer import Writer
 
 from edge_runtime.errors import UserError
 from sim2edge_ros.recorder.bag import Bag
@@ -325,6 +326,87 @@ def test_each_file_begins_with_the_latched_messages(tmp_path: Path) -> None:
         static = [("/tf_static", value) for value in (2, 3, 4)]
         assert sorted(found) == [("/status", state), *static]
         assert all(m.publish_time <= 6000 for _, m in latched[:4])
+
+
+def written_by_another(path: Path, library: str = "libmcap 1.4.0") -> dict[Path, bytes]:
+    """A bag as `ros2 bag record -s mcap -o bag_1` makes it; returns its files' contents."""
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros2", library)
+        schema = writer.register_schema(COUNT, "ros2msg", b"uint64 data")
+        channel = writer.register_channel("/count", "cdr", schema)
+        writer.add_message(channel, 1, count_message(1) + os.urandom(500_000), 1)
+        writer.finish()
+    (path.parent / "metadata.yaml").write_text(
+        f"rosbag2_bagfile_information:\n  relative_file_paths: [{path.name}]\n"
+    )
+    return {file: file.read_bytes() for file in path.parent.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["bag_1_0.mcap", "bag_1_0.mcap.active", "bag_00007_2.mcap"])
+def test_bags_of_others_are_left_alone(tmp_path: Path, name: str) -> None:
+    """Even those of the recorder's own, which somebody keeps in a folder of another name."""
+    library = "sim2edge" if name == "bag_00007_2.mcap" else "libmcap 1.4.0"
+    others = written_by_another(tmp_path / "bag_1" / name, library)
+    (tmp_path / "bag_2").mkdir()
+    (tmp_path / "bag_2" / "bag_2_0.mcap").write_bytes(b"no MCAP file")
+    (tmp_path / "bag_3").mkdir()
+    (tmp_path / "bag_3" / "metadata.yaml").write_text(
+        '{"rosbag2_bagfile_information": {"relative_file_paths": ["bag_3_0.db3"]}}'
+    )
+    rng = np.random.default_rng(0)
+    with closing(Bag(BagConfig(tmp_path, total_mb=1.0, file_mb=0.3))) as bag:
+        assert bag.path == tmp_path / "bag_00004" and not bag.recovered and not bag.removed
+        bag.add(topic("/count", COUNT))
+        for number in range(400):
+            bag.write("/count", count_message(number) + rng.bytes(5000), number, number)
+    assert len(bag.removed) >= 3
+    assert len(finished(tmp_path)) >= 2, "with the others they would take more than 1 MB"
+    assert {path.parent.name for path in bag.removed} == {"bag_00004"}
+    assert {path: path.read_bytes() for path in others} == others
+    assert (tmp_path / "bag_2" / "bag_2_0.mcap").read_bytes() == b"no MCAP file"
+    assert (tmp_path / "bag_3" / "metadata.yaml").exists()
+
+
+def test_something_else_in_a_bag_that_is_removed_stays(tmp_path: Path) -> None:
+    small_bags(tmp_path, 1)
+    (tmp_path / "bag_00001" / "notes.txt").write_text("the robot fell at 12:03")
+    (tmp_path / "bag_00001" / "bag_00001_0.mcap").unlink()
+    Bag(BagConfig(tmp_path)).close()
+    assert [path.name for path in (tmp_path / "bag_00001").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("map_first", [True, False])
+def test_a_latched_message_that_is_too_large_leaves_the_others(
+    tmp_path: Path, map_first: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    small = ["/tf_static", "/status"]
+    names = ["/map", "/plan", *small] if map_first else [*small, "/plan", "/map"]
+    sizes = {"/map": 120_000, "/plan": 60_000}  # of a file, 100 kB are for them
+    with closing(Bag(BagConfig(tmp_path, total_mb=4.0, file_mb=0.4))) as bag:
+        bag.add(topic("/count", COUNT))
+        for name in names:
+            bag.add(replace(topic(name, COUNT), latched=3))
+            for value in range(2):
+                data = count_message(value) + rng.bytes(sizes.get(name, 0))
+                bag.write(name, data, value, value)
+        for number in range(300):
+            bag.write("/count", count_message(number) + rng.bytes(5000), number, number)
+    files = finished(tmp_path)
+    assert len(files) >= 3
+    for file in files[1:]:
+        with file.path.open("rb") as opened:
+            found = make_reader(opened, validate_crcs=True).iter_messages()
+            latched = [
+                (c.topic, struct.unpack_from("<4xQ", m.data)[0])
+                for _, c, m in found
+                if c.topic != "/count"
+            ]
+        assert sorted(latched[:4]) == [(n, v) for n in sorted(small) for v in (0, 1)]
+        assert latched[4:] == [("/plan", 1)], "of what does not fit the newest"
+    assert sorted(bag.left_out) == ["/map", "/plan"], "each is named once"
 
 
 def test_latched_messages_leave_room_for_others(tmp_path: Path) -> None:

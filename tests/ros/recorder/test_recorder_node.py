@@ -183,11 +183,13 @@ def test_receives_a_later_publisher_with_another_quality_of_service(
 
 
 def test_says_what_it_removes_and_keeps_what_is_latched(node: Any, tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, topics="'/imu/data|/model'", total_mb=1, file_mb=0.1)
+    recorder = Recorder(tmp_path, topics="'/imu/data|/model|/map'", total_mb=1, file_mb=0.1)
     talker = Talker(node)
     model = node.create_publisher(String, "model", topics.LATCHED)
     model.publish(String(data="a robot"))
-    talker.talk(recorder.hears(talker.imu, model))
+    large = node.create_publisher(String, "map", topics.LATCHED)
+    large.publish(String(data=os.urandom(20_000).hex()))
+    talker.talk(recorder.hears(talker.imu, model, large))
 
     def removed() -> bool:
         for _ in range(20):
@@ -201,6 +203,7 @@ def test_says_what_it_removes_and_keeps_what_is_latched(node: Any, tmp_path: Pat
     talker.talk(for_seconds(1.5))
     said = recorder.end(signal.SIGINT)
     assert "removed, because all bags may take 1 MB (total_mb): bag_00001_0.mcap" in said
+    assert said.count("/map: too large to be repeated in each file of 0.1 MB (file_mb)") == 1
     for file in tmp_path.glob("bag_*/*.mcap"):
         assert [m.data for m in rosbags_values(file)["/model"]] == ["a robot"]  # type: ignore[attr-defined]
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,16 @@ from mcap.writer import CompressionType, Writer
 
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, sync_folder
-from sim2edge_ros.recorder.bag_folder import ACTIVE, next_bag, prune, recover_all, write_metadata
+from sim2edge_ros.recorder.bag_folder import (
+    ACTIVE,
+    LIBRARY,
+    next_bag,
+    prune,
+    recover_all,
+    write_metadata,
+)
 from sim2edge_ros.settings.parameters import BagConfig
 
-_LIBRARY = "sim2edge"
 _LARGEST_CHUNK = 1 << 20  # bytes before compression
 _CHUNKS = 8  # a file holds at least so many
 _LATCHED_SHARE = 4  # part of a file that copies of latched messages may take
@@ -51,6 +58,7 @@ class Bag:
         make_folder(folder)
         self._lock = _lock(folder)
         self.removed: list[Path] = []  # files that were removed, oldest first
+        self.left_out: list[str] = []  # latched topics of which a file lacked some, each once
         self.messages = 0
         self.pending = 0  # messages that may not be on the disk yet
         self._held = 0  # messages in the file in progress
@@ -109,14 +117,20 @@ class Bag:
     def _repeat_latched(self, log_time: int) -> None:
         """Begins a file with the latched messages, as far as they leave room for others.
 
-        So a file that is kept alone still has the robot's model and state.
+        So a file that is kept alone still has the robot's model and state. The smallest topics come
+        first, and of one that does not fit the newest messages.
         """
         room = self._file_size // _LATCHED_SHARE
-        for topic, messages in self._latched.items():
-            for data, publish_time in messages:
-                room -= len(data)
-                if room > 0:
-                    self._add(topic, data, log_time, publish_time)
+        for topic, messages in sorted(self._latched.items(), key=lambda item: _size(item[1])):
+            kept: deque[tuple[bytes, int]] = deque()
+            for message in reversed(messages):
+                if len(message[0]) < room:
+                    room -= len(message[0])
+                    kept.appendleft(message)
+            for data, publish_time in kept:
+                self._add(topic, data, log_time, publish_time)
+            if len(kept) < len(messages) and topic not in self.left_out:
+                self.left_out.append(topic)
 
     def flush(self) -> None:
         """Brings all that was written to the disk; to be called at most every fraction of a second.
@@ -174,7 +188,7 @@ class Bag:
         self._schemas: dict[str, int] = {}
         self._file: IO[bytes] = (self.path / name).open("xb")
         self._writer: Writer = Writer(self._file, self._chunk_size, CompressionType.ZSTD)
-        self._writer.start("ros2", _LIBRARY)
+        self._writer.start("ros2", LIBRARY)
         sync_folder(self.path)
 
     def _finish(self) -> None:
@@ -203,6 +217,11 @@ class Bag:
             self._schemas[topic.type] = schema
         about = {"offered_qos_profiles": topic.qos}
         return self._writer.register_channel(topic.name, "cdr", schema, about)
+
+
+def _size(messages: Iterable[tuple[bytes, int]]) -> int:
+    """Returns how many bytes messages take."""
+    return sum(len(data) for data, _publish_time in messages)
 
 
 def _lock(folder: Path) -> int:

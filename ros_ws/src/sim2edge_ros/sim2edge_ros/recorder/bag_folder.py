@@ -4,11 +4,15 @@
                     /bag_00007_3.mcap.active   being written, or its writer was killed
                     /metadata.yaml             for `ros2 bag` and rosbags
 
-Numbers order them instead of dates, for a robot's clock may start in 1970.
+Numbers order them instead of dates, for a robot's clock may start in 1970. `ros2 bag record
+-o bag_1` makes files of the same names; who wrote one stands in its header, and those of others
+are left alone.
 """
 
 import json
 import re
+import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from edge_runtime.files import write_file
 from sim2edge_ros.recorder.recovery import recover
 
 ACTIVE = ".active"
+LIBRARY = "sim2edge"  # the writer's name in the header of each file, in all versions
 _BAG = re.compile(r"bag_(\d+)")
 _FILE = re.compile(r"bag_(\d+)_(\d+)\.mcap")
 
@@ -37,11 +42,35 @@ class BagFile:
 
 def finished(folder: Path) -> list[BagFile]:
     """Returns all finished files in a folder of bags, oldest first."""
-    found = []
-    for path in folder.glob("bag_*/bag_*.mcap"):
-        if (name := _FILE.fullmatch(path.name)) is not None:
-            found.append(BagFile(int(name[1]), int(name[2]), path, path.stat().st_size))
-    return sorted(found)
+    return sorted(file for bag in folder.glob("bag_*") for file in _files(bag))
+
+
+def _files(bag: Path) -> list[BagFile]:
+    """Returns the finished files of a bag that this recorder wrote, oldest first."""
+    named = ((path, _numbers(path)) for path in bag.glob("bag_*.mcap"))
+    return sorted(
+        BagFile(*numbers, path, path.stat().st_size)
+        for path, numbers in named
+        if numbers is not None and _library(path) == LIBRARY
+    )
+
+
+def _numbers(path: Path) -> tuple[int, int] | None:
+    """Returns the numbers of bag and file if a path is one that this recorder gives."""
+    name = _FILE.fullmatch(path.name.removesuffix(ACTIVE))
+    if name is None or not name[0].startswith(f"{path.parent.name}_"):
+        return None
+    return int(name[1]), int(name[2])
+
+
+def _library(path: Path) -> str | None:
+    """Returns who wrote a file, as its header says; None if it cannot be read, as when the file was
+    cut off early."""
+    try:
+        with path.open("rb") as file:
+            return make_reader(file).get_header().library
+    except (OSError, McapError, ValueError, struct.error, StopIteration):
+        return None
 
 
 def next_bag(folder: Path) -> Path:
@@ -62,6 +91,8 @@ def recover_all(folder: Path) -> list[tuple[Path, int]]:
     """
     recovered = []
     for path in sorted(folder.glob(f"bag_*/bag_*.mcap{ACTIVE}")):
+        if _numbers(path) is None or _library(path) not in (LIBRARY, None):
+            continue
         count = recover(path)
         done = path.with_name(path.name.removesuffix(ACTIVE))
         if count:
@@ -70,7 +101,7 @@ def recover_all(folder: Path) -> list[tuple[Path, int]]:
             path.unlink()
         recovered.append((done, count))
     for bag in folder.glob("bag_*"):
-        if not _has_metadata(bag):
+        if _listed(bag) != {file.path.name for file in _files(bag)}:
             write_metadata(bag)
     return recovered
 
@@ -92,27 +123,26 @@ def prune(folder: Path, limit: int) -> list[Path]:
 
 def write_metadata(bag: Path) -> None:
     """Writes a bag's metadata.yaml from its finished files, or removes a bag that has none left."""
-    numbered = [(int(n[2]), p) for p in bag.glob("*.mcap") if (n := _FILE.fullmatch(p.name))]
-    summaries = [(p, s) for _, p in sorted(numbered) if (s := _summary(p)) is not None]
+    summaries = [(f.path, s) for f in _files(bag) if (s := _summary(f.path)) is not None]
     if summaries:
         # JSON is valid YAML, and needs no further library.
         content = json.dumps({"rosbag2_bagfile_information": _information(summaries)}, indent=1)
         write_file(bag / "metadata.yaml", content + "\n")
     elif not list(bag.glob("*.mcap*")):
         (bag / "metadata.yaml").unlink(missing_ok=True)
-        bag.rmdir()
+        with suppress(OSError):  # somebody has put something else there
+            bag.rmdir()
 
 
-def _has_metadata(bag: Path) -> bool:
-    """Returns whether a bag's metadata.yaml lists its finished files."""
+def _listed(bag: Path) -> set[str]:
+    """Returns the files that a bag's metadata.yaml lists, if this recorder wrote it."""
     try:
         metadata = json.loads((bag / "metadata.yaml").read_text(encoding="utf-8"))[
             "rosbag2_bagfile_information"
         ]
-        known = set(metadata["relative_file_paths"])
+        return {n for n in metadata["relative_file_paths"] if _numbers(bag / n) is not None}
     except (OSError, ValueError, KeyError, TypeError):  # there is none, or another program wrote it
-        known = set()
-    return known == {path.name for path in bag.glob("*.mcap") if _FILE.fullmatch(path.name)}
+        return set()
 
 
 def _summary(path: Path) -> Summary | None:

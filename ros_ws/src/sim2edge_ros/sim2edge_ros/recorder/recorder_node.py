@@ -66,7 +66,8 @@ class RecorderNode(Node):
         self._writer = BagWriter(self._bag)
         self._unknown: dict[str, str] = {}  # topics that cannot be recorded, and why
         self._recorded: dict[str, _Recorded] = {}  # by topic
-        self._logged_failure, self._logged_removed = "", 0  # as they were logged last
+        # As they were logged last.
+        self._logged_failure, self._logged_removed, self._logged_left_out = "", 0, 0
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(parameters.discovery_seconds, self.discover)
         self.create_timer(1.0, self._report)
@@ -154,7 +155,7 @@ class RecorderNode(Node):
             self.get_logger().warning(f"{what} is not recorded: {why}")
 
     def _log_changes(self) -> None:
-        """Logs failures of the disk and files that were removed."""
+        """Logs failures of the disk, files that were removed and latched messages too large."""
         logger, writer = self.get_logger(), self._writer
         if writer.failure != self._logged_failure:
             if writer.failure:
@@ -168,6 +169,13 @@ class RecorderNode(Node):
             names = ", ".join(path.name for path in removed)
             limit = f"{self.parameters.total_mb:g}"
             logger.warning(f"removed, because all bags may take {limit} MB (total_mb): {names}")
+        left_out = self._bag.left_out[self._logged_left_out :]
+        if left_out:
+            self._logged_left_out += len(left_out)
+            logger.warning(
+                f"{', '.join(left_out)}: too large to be repeated in each file of "
+                f"{self.parameters.file_mb:g} MB (file_mb), so not every file shows it alone"
+            )
 
     def _report(self) -> None:
         self._log_changes()

@@ -131,7 +131,8 @@ class BagConfig:
     total_mb: float = setting(
         2000.0, unit="MB", at_least=1.0, at_most=1e7, allowed="twice file_mb at least"
     )
-    """The size that all bags of the folder may take; the oldest files are removed."""
+    """The size that all bags of this recorder in the folder may take; the oldest files are
+    removed."""
     file_mb: float = setting(100.0, unit="MB", at_least=0.1, at_most=1e6)
     """The size of a file; so much and a quarter must be free."""
 

@@ -19,7 +19,13 @@ from std_msgs.msg import String
 from edge_runtime.errors import UserError
 from sim2edge_ros.messages import topics
 from sim2edge_ros.node_process import without_sources
-from sim2edge_ros.processes.up import UpConfig, _command, default_parameters, parameter_files
+from sim2edge_ros.processes.up import (
+    UpConfig,
+    _command,
+    _settings_without_effect,
+    default_parameters,
+    parameter_files,
+)
 from sim2edge_ros.settings.robot_file import default_policy
 from tests.ros.graph.ros_graph import GRACE, Probe, up
 from tests.ros.graph.watcher import Watcher
@@ -114,6 +120,22 @@ def test_a_setting_goes_to_the_nodes_that_know_it() -> None:
         "sim_node": {"seed:=3", "fifo:=0"},
         "recorder": {"total_mb:=9"},
     }
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "lost"),
+    [
+        (("recorder:total_mb:=500", "cpu:=0"), ("edge_node",), ["for recorder, give --record"]),
+        (("total_mb:=500",), ("edge_node", "recorder"), []),
+        (("seed:=3", "topics:=a"), ("edge_node",), ["for sim_node, leave out", "give --record"]),
+        (("model_node:robot:=x", "robot:=x"), ("edge_node",), ["model_node, give --real --model"]),
+    ],
+)
+def test_a_setting_for_a_node_that_does_not_start_is_named(
+    settings: tuple[str, ...], nodes: tuple[str, ...], lost: list[str]
+) -> None:
+    found = _settings_without_effect(settings, nodes)
+    assert len(found) == len(lost) and all(part in line for part, line in zip(lost, found))
 
 
 def node_says(module: str, *arguments: str) -> tuple[int, str]:
@@ -220,10 +242,13 @@ def test_interrupted_while_it_starts_it_is_quiet(after: float) -> None:
 
 
 def test_an_absent_robot_gives_exit_code_1() -> None:
-    with up("vehicle", "--real", "--seconds", "3") as graph:
+    settings = ("--set", "sim_node:seed:=3", "--set", "odometry_rate:=20")
+    with up("vehicle", "--real", "--seconds", "3", *settings) as graph:
         assert graph.process.wait(GRACE) == 1
         time.sleep(0.2)
     assert "the robot was not active within 3 s" in graph.output
+    lost = "without effect: --set sim_node:seed:=3 is for none of edge_node; for sim_node, leave"
+    assert lost in graph.output and graph.output.count("without effect") == 1
 
 
 @pytest.mark.slow

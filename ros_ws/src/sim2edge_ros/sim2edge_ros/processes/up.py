@@ -21,6 +21,11 @@ from sim2edge_ros.settings.sections import sections, without_effect
 
 _CLOCK = "/clock"
 _SIM, _EDGE, _RECORDER, _MODEL = ("sim_node", "edge_node", "recorder", "model_node")
+_STARTED_BY = {
+    _SIM: "leave out --real",
+    _RECORDER: "give --record FOLDER",
+    _MODEL: "give --real --model",
+}
 _MODULES = {
     _SIM: "sim2edge_ros.simulator.sim_node",
     _EDGE: "sim2edge_ros.edge.edge_node",
@@ -87,7 +92,8 @@ def main(config: UpConfig) -> int:
     """
     commands = {name: _command(name, config) for name in _nodes(config)}
     _check_policy(config)
-    for line in parameters_without_effect(config.params, config.namespace, commands):
+    lost = parameters_without_effect(config.params, config.namespace, commands)
+    for line in lost + _settings_without_effect(config.set, commands):
         print(f"without effect: {line}", file=sys.stderr)
     # These modules need ROS, which `_nodes` has found.
     from sim2edge_ros.node_process import PARENT, end_event  # noqa: PLC0415
@@ -204,10 +210,21 @@ def _given(node: str, config: UpConfig) -> list[str]:
     if config.lockstep:
         given += ["clock:=true", "speed:=0.0"] if node == _SIM else ["use_sim_time:=true"]
     for assignment in config.set:
-        of, name, value = _assignment(assignment)
-        if of == node or (not of and name in names(node)):
+        to, name, value = _assignment(assignment)
+        if node in to:
             given.append(f"{name}:={value}")
     return given
+
+
+def _settings_without_effect(settings: Iterable[str], nodes: Iterable[str]) -> list[str]:
+    """Returns a line for each setting that no node takes of those that start."""
+    lines = []
+    for assignment in settings:
+        to, _, _ = _assignment(assignment)
+        if not to.intersection(nodes):
+            ways = "; or ".join(f"for {node}, {_STARTED_BY[node]}" for node in sorted(to))
+            lines.append(f"--set {assignment} is for none of {', '.join(sorted(nodes))}; {ways}")
+    return lines
 
 
 def _check_policy(config: UpConfig) -> None:
@@ -217,9 +234,8 @@ def _check_policy(config: UpConfig) -> None:
         Policy.load(Path(given[-1].removeprefix("policy:=")).expanduser())
 
 
-def _assignment(text: str) -> tuple[str, str, str]:
-    """Splits an argument of `--set` into node (empty for each that has the parameter), name and
-    value.
+def _assignment(text: str) -> tuple[set[str], str, str]:
+    """Splits an argument of `--set` into the nodes that take it, name and value.
 
     Raises:
         UserError: the argument has another form.
@@ -233,4 +249,4 @@ def _assignment(text: str) -> tuple[str, str, str]:
     known = list(dict.fromkeys(n for node in ([of] if of else NODES) for n in names(node)))
     if name not in known:
         raise UserError(f"--set {text}: no parameter '{name}'; {suggestion(name, known)}")
-    return of, name, value
+    return {of} if of else {node for node in NODES if name in names(node)}, name, value

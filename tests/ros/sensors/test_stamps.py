@@ -1,6 +1,8 @@
 """Stamps that cannot be true are found; control periods are counted by the others."""
 
 import math
+import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -58,6 +60,102 @@ def test_stamps_that_stand_still_never_pass() -> None:
     gate = StampGate()
     nows = [PERIOD * n for n in range(200)]
     assert sum(feed(gate, [0.0] * 200, nows)) == 1
+
+
+def late_by(delay: Callable[[float], float], seconds: float) -> tuple[StampGate, np.ndarray]:
+    """Gives messages that arrive later than their stamps by a function of these; returns how late
+    those came that passed, s, and the gate."""
+    gate, passed = StampGate(), []
+    for stamp in np.arange(0.0, seconds, PERIOD).tolist():
+        if gate.passes(100.0 + stamp, stamp + delay(stamp)):
+            passed.append(delay(stamp))
+    return gate, np.array(passed)
+
+
+@pytest.mark.parametrize("growth", [0.005, 0.03, 0.1, 0.5])
+def test_a_stream_that_falls_behind_is_refused_until_it_catches_up(growth: float) -> None:
+    """However slowly: another clock does not differ by so much."""
+    gate, passed = late_by(lambda stamp: growth * stamp, 4.0 / growth)
+    assert 0.45 < passed.max() < 0.65
+    said = re.fullmatch(r"it falls behind: its messages come (.+) s late", gate.complaint)
+    assert said and float(said[1]) == pytest.approx(4.0, abs=0.15)
+    last = 100.0 + 4.0 / growth
+    assert gate.passes(last + 1.0, last - 100.0 + 1.1), "it has caught up"
+    assert not gate.complaint and not gate.restarted
+
+
+@pytest.mark.parametrize("delay", [0.6, 3.0, 9.0])
+def test_a_queue_that_stays_long_is_refused_and_one_that_empties_is_not(delay: float) -> None:
+    """Its stamps go on where they were before the messages had to wait."""
+    gate, passed = late_by(lambda stamp: delay if stamp > 5.0 else 0.01, 30.0)
+    assert passed.max() == 0.01 and gate.complaint.endswith(f"{delay - 0.01:.3g} s late")
+    _, passed = late_by(lambda stamp: max(0.0, delay - (stamp - 5.0) if stamp > 5.0 else 0.0), 30.0)
+    assert len(passed) == pytest.approx(30.0 / PERIOD - (delay - 0.5) / PERIOD, abs=3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    waits=st.lists(st.tuples(st.floats(0.0, 5.0), st.integers(1, 100)), min_size=1, max_size=8),
+    first=st.floats(0.0, 0.2),
+)
+def test_no_queue_lets_late_messages_pass(waits: list[tuple[float, int]], first: float) -> None:
+    """Messages arrive in turn, each after any wait."""
+    gate, arrived, stamp = StampGate(), first, 0.0
+    gate.passes(0.0, first)
+    for wait, count in waits:
+        for _ in range(count):
+            stamp += PERIOD
+            arrived = max(arrived, stamp + wait)
+            if gate.passes(stamp, arrived):
+                assert arrived - stamp < 0.5 + first + 1e-3 * arrived + 1e-9
+
+
+def test_a_message_out_of_turn_does_not_let_a_late_stream_pass() -> None:
+    gate = StampGate()
+    gate.passes(0.0, 0.0)
+    for number in range(1, 500):
+        swapped = number + {100: 5, 105: -5, 300: -9, 301: 9}.get(number, 0)
+        stamp = 1000.0 if number == 200 else swapped * PERIOD
+        assert not gate.passes(stamp, number * PERIOD + 0.7)
+
+
+@pytest.mark.parametrize("drift", [-5e-4, 5e-4])
+def test_a_clock_that_drifts_is_followed(drift: float) -> None:
+    """As one that NTP slews, for an hour."""
+    gate = StampGate()
+    for now in np.arange(0.0, 3600.0, 0.1).tolist():
+        assert gate.passes((1 + drift) * now, now)
+    assert gate.offset == pytest.approx(drift * 3600.0, abs=0.01)
+
+
+@pytest.mark.parametrize("by", [-3600.0, -3.0, -0.6, -0.3, 0.3, 0.6, 3.0, 3600.0])
+def test_a_clock_that_was_set_is_followed_and_measured_by(by: float) -> None:
+    gate, nows = StampGate(), [PERIOD * n for n in range(400)]
+    assert all(feed(gate, nows, nows))
+    nows = [8.0 + PERIOD * n for n in range(400)]
+    passed = feed(gate, [now + by for now in nows], nows)
+    assert sum(passed) >= len(nows) - 1.1 / PERIOD and all(passed[55:])
+    assert gate.offset == pytest.approx(by, abs=0.01)
+    assert gate.passes(16.0 + by, 16.45) and not gate.passes(16.02 + by, 16.6)
+    assert gate.complaint.startswith("it falls behind")
+
+
+def test_a_node_whose_clock_was_set_goes_on() -> None:
+    """The messages look late then, but not by a clock that nobody sets."""
+    gate = StampGate()
+    times = [PERIOD * n for n in range(400)]
+    passed = [gate.passes(t, t + (3.0 if t > 4.0 else 0.0), 50.0 + t) for t in times]
+    assert 0.9 / PERIOD < passed.count(False) < 1.1 / PERIOD and passed[-1]
+
+
+def test_a_sender_that_began_anew_with_a_clock_behind_is_followed() -> None:
+    """Without a battery it goes on from when it was shut down."""
+    gate = StampGate()
+    times = [PERIOD * n for n in range(100)]
+    feed(gate, times, times)
+    nows = [30.0 + t for t in times]
+    passed = feed(gate, [now - 20.0 for now in nows], nows)
+    assert passed[-1] and passed.count(False) < 1.1 / PERIOD
 
 
 def readings(count: int, step: float, start: float = 0.0) -> list[tuple[float, np.ndarray]]:

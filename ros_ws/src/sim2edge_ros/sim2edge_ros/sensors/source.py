@@ -1,6 +1,7 @@
 """Keeps a sensor topic's newest valid reading, and what is wrong with the other messages."""
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -82,9 +83,9 @@ class Source:
             data: the message.
             number: its place in its publisher's count; None if the middleware does not say.
         """
-        now = self._now()
+        now, steady = self._now(), time.monotonic()
         try:
-            why = self._judge(data, number, now)
+            why = self._judge(data, number, now, steady)
         except OthersMessage:
             self._others = now
             return
@@ -103,7 +104,7 @@ class Source:
         else:
             self._taken()
 
-    def _judge(self, data: bytes, number: int | None, now: float) -> str:
+    def _judge(self, data: bytes, number: int | None, now: float, steady: float) -> str:
         """Uses a message and returns nothing, or returns why it cannot be used."""
         data = cdr.plain(data, self.kind)
         seconds, nanoseconds = cdr.stamp(data)
@@ -117,7 +118,7 @@ class Source:
             raise _StrangersMessage
         if bad is not None:
             raise bad
-        if not self.gate.passes(stamp, now):
+        if not self.gate.passes(stamp, now, steady):
             return self.gate.complaint
         values = self._use(stamp, found)
         if values is not None:

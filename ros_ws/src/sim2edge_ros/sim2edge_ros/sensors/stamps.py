@@ -1,10 +1,27 @@
 """Judges whether a message's stamp can be true, and finds the control period it belongs to."""
 
 import math
+from typing import NamedTuple
 
 _JUMP = 0.5  # s by which a stamp may deviate from the node's clock
 _REBASE = 1.0  # s after which a changed clock is accepted
-_DRIFT = 0.01  # weight of a new difference in the learned one
+_SAME = 0.05  # s within which offsets count as those of the same clock
+_LEARNS = 0.01  # weight of a new difference in the learned one
+_DRIFT = 1e-3  # s/s by which clocks differ at most: quartz 100 ppm, slewed by NTP 500 ppm
+_FORGETS = 0.3  # s/s by which the latest of the last messages is forgotten
+_RESTART = 10.0  # s of silence after which a sender may have begun anew, with another clock
+
+
+class _Heard(NamedTuple):
+    """Holds when a message was stamped and when it arrived, s."""
+
+    stamp: float
+    now: float  # on the node's clock
+    steady: float  # on a clock that nobody sets
+
+    @property
+    def offset(self) -> float:
+        return self.stamp - self.now
 
 
 class StampGate:
@@ -13,49 +30,90 @@ class StampGate:
     A constant offset from the node's clock is no fault: the robot may have a clock of its own. A
     jump is a fault until the new offset has stayed for a second: then the robot's clock was set, or
     its driver restarted. If the node's clock went back too, a simulation began restarted.
+
+    Messages that fall behind without a clock being set wait in a queue somewhere, however slowly it
+    grows; they are refused until they catch up. A clock that is set back shows in stamps that go
+    back, and one that is set forward in messages earlier than any before; neither comes of waiting.
     """
 
     def __init__(self) -> None:
         self.stamp = -math.inf  # s, of the last message that passed
         self.complaint = ""  # what is wrong with the last message; empty if it passed
-        self.offset: float | None = None  # s, of the stamps from the node's clock
+        self.offset: float | None = None  # s, of the stamps from the node's clock, without delay
         self.restarted = False  # whether the last message is the first after a jump
         self._now = math.nan  # s on the node's clock, when the last message passed
-        self._new_offset, self._since = 0.0, math.nan  # of messages that were refused
+        self._new_offset, self._since = 0.0, math.nan  # since a clock was set
+        self._last: _Heard | None = None  # the last message that came no earlier than it may
+        self._low = math.inf  # s, offset of the latest of the last messages
+        self._before: float | None = None  # s, the same before a clock was set so as to fall
 
-    def passes(self, stamp: float, now: float) -> bool:
+    def passes(self, stamp: float, now: float, steady: float | None = None) -> bool:
         """Returns whether a message may be used.
 
         Args:
             stamp: the message's stamp, s.
             now: when it arrived on the node's clock, s.
+            steady: the same on a clock that nobody sets, s; by default, nobody sets the node's.
         """
         if not math.isfinite(stamp):
             return self._refuse("its stamps are not numbers")
-        offset = stamp - now
+        heard = _Heard(stamp, now, now if steady is None else steady)
         if self.offset is None:
-            self.offset = offset
-        jumps, goes_on = abs(offset - self.offset) > _JUMP, stamp > self.stamp
+            self.offset = self._low = heard.offset
+            self._now, self._last = now, heard
+        ahead = heard.offset - self.offset
+        jumps, goes_on = abs(ahead) > _JUMP, stamp > self.stamp
         began_anew = now < self._now and not jumps and not goes_on
-        if (jumps or not goes_on) and not began_anew and not self._settled(offset, now):
+        settled = self._settled(heard, early=ahead > _JUMP)
+        if (jumps or not goes_on) and not began_anew and not settled:
             if stamp == self.stamp:
                 return self._refuse("its stamps stand still")
+            if jumps and math.isnan(self._since):
+                return self._refuse(f"it falls behind: its messages come {-ahead:.3g} s late")
             if jumps:
-                return self._refuse(f"its stamps jumped by {offset - self.offset:+.3g} s")
+                return self._refuse(f"its stamps jumped by {ahead:+.3g} s")
             return self._refuse("its stamps go back")
-        if jumps:
-            self.offset = offset
-        self.offset += _DRIFT * (offset - self.offset)
+        if settled:
+            self.offset = self._low = heard.offset
+            self._before, self._since = None, math.nan
+        else:  # up to that of the shortest delay, down no faster than clocks differ
+            drifted = _DRIFT * max(now - self._now, 0.0)
+            self.offset += max(_LEARNS * ahead, -drifted)
         self.restarted = jumps or not goes_on
-        self.stamp, self._now = stamp, now
-        self.complaint, self._since = "", math.nan
+        self.stamp, self._now, self._last = stamp, now, heard
+        self.complaint = ""
         return True
 
-    def _settled(self, offset: float, now: float) -> bool:
-        """Returns whether the stamps have kept their new offset for long enough."""
-        if math.isnan(self._since) or abs(offset - self._new_offset) > 0.1 * _JUMP:
-            self._new_offset, self._since = offset, now
-        return now - self._since > _REBASE
+    def _settled(self, heard: _Heard, early: bool) -> bool:
+        """Returns whether a clock was set, and its stamps have kept their offset for long enough.
+
+        Args:
+            heard: the message.
+            early: whether it came earlier than any delay explains.
+        """
+        if not early and not self._fell(heard):
+            self._since = math.nan
+        elif math.isnan(self._since) or abs(heard.offset - self._new_offset) > _SAME:
+            self._new_offset, self._since = heard.offset, heard.now
+        return heard.now - self._since > _REBASE
+
+    def _fell(self, heard: _Heard) -> bool:
+        """Returns whether a clock was set so that messages have looked late since."""
+        last, low, offset = self._last, self._low, heard.offset
+        assert last is not None
+        passed = heard.now - last.now
+        was_set = (
+            heard.stamp < last.stamp
+            or passed - (heard.steady - last.steady) > _SAME
+            or passed > _RESTART
+        )
+        self._last, self._low = heard, min(offset, low + _FORGETS * max(passed, 0.0))
+        if was_set and offset < low - _SAME:
+            self._before = low if self._before is None else self._before
+        elif self._before is not None and offset > self._before - _SAME:
+            self._low = min(offset, self._before)  # a message came out of turn, no more
+            self._before = None
+        return self._before is not None
 
     def _refuse(self, complaint: str) -> bool:
         self.complaint = complaint

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,6 +183,42 @@ def test_the_joints_of_others_are_ignored(driver: Driver) -> None:
     driver.give("joint_states", JointState(name=["finger"], position=[1.0]), START + 0.001)
     assert not driver.robot.trouble()
     assert driver.sources["joint_states"].received == 1
+
+
+def test_a_second_driver_beside_grippers_is_found_without_numbers(
+    node: Any, driver: Driver
+) -> None:
+    """As where the middleware does not number messages: each gripper stands for one publisher."""
+    joints = driver.sources["joint_states"]
+
+    def publish() -> None:
+        """Adds one publisher, and waits for it to be found."""
+        before = node.count_publishers("joint_states")
+        node.create_publisher(JointState, "joint_states", 10)
+        until = time.monotonic() + 10.0
+        while node.count_publishers("joint_states") == before and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def crowded() -> bool:
+        driver.robot.look_around()
+        assert driver.robot.confused is bool(joints.publishers)
+        return bool(joints.publishers)
+
+    publish()
+    driver.period(0)
+    assert not crowded()
+    publish()
+    assert crowded(), "two drivers"
+    for _ in range(3):
+        driver.give("joint_states", JointState(name=["finger"], position=[1.0]), START + 0.01)
+    assert not crowded(), "a driver and a gripper"
+    publish()
+    assert crowded(), "two drivers and a gripper"
+    driver.give("joint_states", JointState(name=["thumb", "palm"]), START + 0.02)
+    assert not crowded(), "a driver and two grippers"
+    for number in range(1, 102):
+        driver.period(number)
+    assert crowded(), "no gripper has been heard for two seconds"
 
 
 def test_an_imu_that_says_it_has_no_rate_is_refused(driver: Driver) -> None:

@@ -36,7 +36,8 @@ class BadMessage(Exception):  # noqa: N818  the message is bad, not the program
 
 
 class OthersMessage(Exception):  # noqa: N818  it is no error
-    """Marks a message for another receiver of the same topic; it counts as none."""
+    """Marks a message for another receiver of the same topic, which counts as none; its arguments
+    are the names of the joints."""
 
 
 class ImuReader:
@@ -132,7 +133,7 @@ class JointReader:
         missing = sorted(self._needed.difference(names))
         extra = sorted(set(names).difference(self._known))
         if self._known.isdisjoint(names):
-            raise OthersMessage
+            raise OthersMessage(*names)
         if twice:
             raise BadMessage(f"joint {_quoted(twice)} is listed twice")
         if missing:

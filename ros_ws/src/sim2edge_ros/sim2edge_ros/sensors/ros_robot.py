@@ -184,7 +184,7 @@ class RosRobot:
         """Finds the topics that several nodes publish; cheap enough for 10 Hz."""
         for source in self.sources:
             name = self._node.resolve_topic_name(source.topic)
-            several = self._node.count_publishers(name) > 1 and not source.is_shared
+            several = self._node.count_publishers(name) > source.expected
             found = tuple(sorted(publishers(self._node, name).values())) if several else ()
             # A driver that was killed stays in the graph for seconds beside its restarted self.
             alone = len(set(found) - {UNNAMED}) < 2

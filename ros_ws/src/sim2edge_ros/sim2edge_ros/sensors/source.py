@@ -71,8 +71,8 @@ class Source:
         self.complaint = ""  # what is wrong with the last message
         self.arrived = -math.inf  # s on the node's clock, when the last message of any kind came
         self._series = Series()
-        # S, when the last message came of a second publisher, and of others' joints.
-        self._strange = self._others = -math.inf
+        # S, when the last message came of a second publisher, and of each set of others' joints.
+        self._strange, self._others = -math.inf, dict[tuple[str, ...], float]()
         self.publishers: tuple[str, ...] = ()  # names of the nodes, if more than one publishes
         self.incompatible = ""  # the quality of service of a publisher that cannot be received
 
@@ -86,8 +86,9 @@ class Source:
         now, steady = self._now(), time.monotonic()
         try:
             why = self._judge(data, number, now, steady)
-        except OthersMessage:
-            self._others = now
+        except OthersMessage as others:
+            recent = {names: at for names, at in self._others.items() if 0.0 <= now - at < _HEARD}
+            self._others = recent | {others.args: now}
             return
         except _StrangersMessage:
             self._strange = now
@@ -126,10 +127,14 @@ class Source:
         return ""
 
     @property
-    def is_shared(self) -> bool:
-        """Returns whether several publishers are right, for one of them publishes others'
-        joints."""
-        return 0.0 <= self._now() - self._others < _HEARD and not self.hears_strangers
+    def expected(self) -> float:
+        """Returns how many publishers are right: one, and one for each set of others' joints that
+        comes; any number where a second publisher of the robot's would be known."""
+        if self.hears_strangers:
+            return 1
+        now = self._now()
+        others = sum(0.0 <= now - at < _HEARD for at in self._others.values())
+        return math.inf if others and self.tells_apart else 1 + others
 
     @property
     def hears_strangers(self) -> bool:

@@ -55,9 +55,13 @@ class Session:
         """Returns the policy that drives, or will from the next start on."""
         return self.loop.controller.policy
 
-    def start(self) -> None:
-        """Starts the loop, which then ticks at absolute deadlines, one a period."""
-        self.loop.start(DeadlinePace(self.loop, self.rehearsal()))
+    def start(self, pace: Callable[[], None] | None = None) -> None:
+        """Starts the loop.
+
+        Args:
+            pace: ticks the loop until it has ended; by default at absolute deadlines, one a period.
+        """
+        self.loop.start(pace or DeadlinePace(self.loop, self.rehearsal()))
 
     def rehearsal(self) -> Rehearsal | None:
         """Returns a new rehearsal of the loop's ticks, or None without a spare estimator."""

@@ -145,9 +145,9 @@ class Drive:
             self.cmd_vel.enabled = self.active = True
             self._silent, self._began = False, time.monotonic()
             if self.simulated_time:
-                self.loop.start(SampledPace(self.loop, self.robot.woken, self._now))
+                self.session.start(SampledPace(self.loop, self.robot.woken, self._now))
             else:
-                self.loop.start(RealTimePace(self.loop, self.robot))
+                self.session.start(RealTimePace(self.loop, self.robot))
 
     def watch(self) -> None:
         """Checks the command's timeout and, after the start, other nodes; call it at 10 Hz."""

@@ -10,6 +10,7 @@ from edge_runtime.signals import Array, Bool
 from policies.evaluation.measures import MeasuredEnv, Values, mean_of_known
 from policies.train.config import SEEDS
 from sim.engines.choice import MUJOCO
+from sim.envs.memory import check_memory
 from sim.envs.vector_env import MODEL
 from sim.tasks.task import EpisodeEnd, TaskConfig
 
@@ -80,7 +81,11 @@ def make_world(
     """Makes the batch that a policy is evaluated on: one simulation for each episode.
 
     No training sees its worlds, whatever the seeds of the two.
+
+    Raises:
+        UserError: memory cannot hold so many.
     """
+    check_memory(episodes, "--episodes")
     task = task.unseen(seed, episodes)
     task = task if seconds is None else replace(task, episode_seconds=seconds)
     task = task if randomize else task.nominal()

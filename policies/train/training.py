@@ -20,15 +20,15 @@ from policies.train.actor_network import read_actor
 from policies.train.algorithms import find_learner, make_algorithm
 from policies.train.checkpoint import begin_with, capture, keep, restore, spent
 from policies.train.config import TrainConfig
-from policies.train.provenance import cores, free_memory
+from policies.train.provenance import cores
 from policies.train.run_folder import RunFolder
 from policies.train.sb3_env import BatchVecEnv
 from sim.envs.make_batch import make_batch
+from sim.envs.memory import check_memory
 from sim.tasks.protocols import BatchTask
 
 _NEVER = 10**9
 _MANY = 2000  # simulations, from which on memory may be short
-_SIMULATION = 25_000  # bytes that a simulation of a humanoid takes
 
 
 class StoppedError(Exception):
@@ -231,9 +231,4 @@ def _check_memory(config: TrainConfig, task: BatchTask) -> None:
     one.close()
     step = 4 * (math.prod(observation or ()) + math.prod(action or ()) + 6)  # bytes, as float32
     kept = max(find_learner(config).horizon * config.num_envs, 1)
-    least, free = config.num_envs * _SIMULATION + kept * step, free_memory()
-    if least > free:
-        raise UserError(
-            f"--num-envs {config.num_envs} takes {least / 1e9:.1f} GB of memory at least, and "
-            f"{free / 1e9:.1f} GB are free; take fewer"
-        )
+    check_memory(config.num_envs, "--num-envs", kept * step)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from policies.train.provenance import free_memory
+from edge_runtime.errors import UserError
+from sim.envs.memory import check_memory, free_memory
 
 GIB = 2**30
 V2, V1 = "sys/fs/cgroup", "sys/fs/cgroup/memory"
@@ -75,3 +76,9 @@ def test_a_system_without_such_files_has_no_limit(tmp_path: Path) -> None:
 def test_the_limit_of_the_shell_counts(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (2 * GIB, 2 * GIB))
     assert free_memory(root) == 2 * GIB
+
+
+def test_more_than_memory_holds_is_refused_by_its_option() -> None:
+    check_memory(100, "--episodes")
+    with pytest.raises(UserError, match="--episodes 1000000000 takes 25000.0 GB of memory at"):
+        check_memory(10**9, "--episodes")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -32,13 +33,14 @@ class Driver:
         self.sources = {source.topic: source for source in robot.sources}
         self.rng = np.random.default_rng(0)
         self.shift = 0.0  # s, of the stamps from the node's clock
+        self.delay = 0.0  # s, by which messages come late
 
     def give(self, topic: str, message: Any, stamp: float) -> None:
         reported = stamp + self.shift
         message.header.stamp.sec = math.floor(reported)
         message.header.stamp.nanosec = round((reported - math.floor(reported)) * 1e9)
         source = self.sources[topic]
-        source._now = lambda: stamp  # the node's clock is at the stamp
+        source._now = lambda: stamp + self.delay  # the node's clock is at the stamp
         source.take(serialize_message(message))
 
     def imu(self, stamp: float) -> None:
@@ -248,6 +250,23 @@ def test_samples_go_on_after_the_robots_clock_was_set(driver: Driver, by: float)
     assert stamp < sensors.stamp < stamp + 90 * PERIOD
     assert sequence + new <= sensors.sequence <= sequence + 92
     assert sensors.stamp + driver.robot.shift == pytest.approx(START + 99 * PERIOD + by)
+
+
+def test_a_queue_that_grows_ends_the_samples_until_it_is_gone(driver: Driver) -> None:
+    sensors, late = Sensors(driver.robot.description), []
+    for number in range(600):
+        driver.delay = 0.1 * number * PERIOD
+        driver.period(number)
+        if sensors.update(driver.robot.read()):
+            late.append(driver.delay)
+    assert 0.45 < max(late) < 0.55
+    line, *_ = driver.robot.trouble()
+    assert re.fullmatch(r"imu/data: it falls behind: its messages come 1.\d\d? s late", line)
+    driver.delay = 0.1
+    for number in range(660, 665):
+        driver.period(number)
+        assert sensors.update(driver.robot.read())
+    assert not driver.robot.trouble()
 
 
 def test_only_what_is_read_is_subscribed(node: Any) -> None:

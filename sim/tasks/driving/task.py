@@ -204,7 +204,7 @@ class DrivingTask(Task):
     def overlay(self, row: int) -> list[str]:
         laps = max(0.0, self.metrics()["laps"][row])
         return [
-            f"{3.6 * self.now.velocity[row, 0]:.0f} km/h",
+            f"{round(3.6 * float(self.now.velocity[row, 0]))} km/h",
             f"lap {int(laps) + 1}, {100.0 * (laps % 1):.0f} %",
         ]
 

@@ -1,5 +1,6 @@
 """`sim2edge up` refuses mistakes in one line, and leaves no robot driving behind it."""
 
+import importlib.util
 import re
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from sim2edge_ros.processes.up import (
     default_parameters,
     parameter_files,
 )
-from sim2edge_ros.settings.robot_file import default_policy
+from sim2edge_ros.settings.robot_file import default_policy, written
 from tests.ros.graph.ros_graph import GRACE, Probe, up
 from tests.ros.graph.watcher import Watcher
 
@@ -107,6 +108,24 @@ def test_an_option_that_is_not_given_leaves_the_parameter_file_alone(tmp_path: P
     assert "-p" not in command
     given = _command("edge_node", UpConfig("vehicle", policy=Path("a.onnx"), set=("fifo:=0",)))
     assert after(given, "-p") == ["policy:=a.onnx", "fifo:=0"]
+
+
+def test_without_a_simulator_anothers_robot_needs_its_three_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    folder = written()
+    folder.mkdir(parents=True)
+    for ending, said in (
+        (".json", "unknown robot 'pup'"),
+        (".urdf", "pup.urdf is missing; copy it from where the robot is simulated"),
+        (".yaml", "pup.yaml is missing; copy it"),
+    ):
+        with pytest.raises(UserError, match=said):
+            prepare("pup")
+        (folder / f"pup{ending}").touch()
+    prepare("pup")
 
 
 def test_a_setting_goes_to_the_nodes_that_know_it() -> None:

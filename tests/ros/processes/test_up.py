@@ -26,6 +26,7 @@ from sim2edge_ros.processes.up import (
     _settings_without_effect,
     default_parameters,
     parameter_files,
+    prepare,
 )
 from sim2edge_ros.settings.robot_file import default_policy, written
 from tests.ros.graph.ros_graph import GRACE, Probe, up

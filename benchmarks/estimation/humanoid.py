@@ -11,8 +11,8 @@ from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.legged.fusion import LeggedFusion
 from edge_runtime.fusion.lie import quaternion_to_matrix, so3_exp, so3_log
 from edge_runtime.signals import Array, Float
+from estimation.gantry import Gantry
 from sim.envs.vector_env import TaskVectorEnv
-from sim.tasks.gantry import Gantry
 from sim.tasks.task import TaskConfig
 
 NEES_BOUNDS = (1.237, 14.449)  # 95 % interval of a chi-squared variable of 6 degrees of freedom

@@ -24,8 +24,10 @@ class ImuCheckConfig:
     believed. Fewer would take packets that overtake each other for a new clock."""
     frozen_after: float = setting(0.05, unit="s", at_least=0)
     """Time of bit-for-bit repeats of either sensor after which it counts as frozen, and at least
-    five readings: a fast bus may read a slow sensor several times, quantization repeats values at
-    rest, but not for so long. 0 for never (a simulator without noise)."""
+    five readings, since a fast bus may read a slow sensor several times. Repeats of a sensor whose
+    noise is below its resolution count only while the other one shows that the body moves. A single
+    axis that repeats itself for half a second counts too, if noise is well above the resolution.
+    0 for never (a simulator without noise)."""
     gyro_jump: float = setting(3.0, unit="rad/s", at_least=0)
     """Change from one reading to the next that is never a spike."""
     accel_jump: float = setting(30.0, unit="m/s^2", at_least=0)

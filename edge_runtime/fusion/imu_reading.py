@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 from edge_runtime.fusion.compiled import Numbers, compiled
-from edge_runtime.fusion.imu_units import UNITS_SIZE, judge_units, start_units
+from edge_runtime.fusion.imu_units import GRAVITY, UNITS_SIZE, judge_units, start_units
 
 # What a reading is found to be. Of the usable ones nothing, a gap, a dropout or a clipped
 # accelerometer can be said.
@@ -17,6 +17,7 @@ GAP, DROPOUT, ACCEL_CLIPPED = 1, 2, 3
 LAST_USABLE = ACCEL_CLIPPED
 NOT_FINITE, DUPLICATE, FROM_THE_PAST, LEAP, FROZEN, SATURATED, SPIKE = 4, 5, 6, 7, 8, 9, 10
 GYRO_UNIT, ACCEL_UNIT = 11, 12
+STUCK = 13  # and the axis's place in a reading
 
 _FEWEST_REPEATS = 5  # of a frozen sensor
 _MOST_SPIKES = 2  # in a row
@@ -26,6 +27,15 @@ _ACCEL_FLOOR = 14.0  # m/s^2; no accelerometer clips below 1.5 g
 _FLAT = 2  # repeats of an extreme, at least, that are a plateau
 _MISSED = 0.1  # of the extreme: how far it would have risen at its last slope within a plateau
 _GRAIN = 1.5 * 2.0**23  # a sum with it is a multiple of 2e-9 rad/s or m/s^2
+_FINE = 1.6  # steps of its resolution by which a sensor changes at rest that never repeats itself
+_MUCH_FINER = 3.0  # steps, of one of which no axis does
+_MOST_STEPS = 10.0
+_FINE_GYRO, _FINE_ACCEL = 0.002, 0.008  # rad/s, m/s^2; the noise of any sensor is above it
+_RESTED = 0.25  # s of rest before anything is learnt by it
+_LIGHTEST, _HEAVIEST = 0.9 * GRAVITY, 1.1 * GRAVITY  # of what an accelerometer at rest reads
+_MOVED = 0.5  # m/s^2 by which it may change while a gyroscope repeats itself
+_STUCK = 0.5  # s for which an axis may repeat itself while others of its sensor go on
+_FEWEST_STUCK = 25  # such readings
 _EXTREMES = 10.0  # s after which extremes are forgotten to 1/e
 
 
@@ -57,8 +67,15 @@ class CheckState(NamedTuple):
     clipped: int = 75  # s for which the accelerometer has been clipped
     now: int = 76  # 6, the present reading
     beyond: int = 82  # 1.0 if it is beyond the configured range
-    units: int = 83  # UNITS_SIZE numbers
-    size: int = 83 + UNITS_SIZE
+    resolution: int = 83  # 2, rad/s and m/s^2, the smallest change of an axis
+    usual: int = 85  # 2, largest change of an axis at rest, usually; -1 if not known
+    resting: int = 87  # s for which the readings have been like those of rest
+    before: int = 88  # 3, m/s^2, the accelerometer when the gyroscope last changed; or NaN
+    stuck: int = 91  # 6, s for which each axis has repeated itself while another one went on
+    lived: int = 97  # 6, 1.0 once an axis has changed
+    dead: int = 103  # the axis that is stuck, and 1; 0 for none
+    units: int = 104  # UNITS_SIZE numbers
+    size: int = 104 + UNITS_SIZE
 
 
 class CheckSettings(NamedTuple):
@@ -93,6 +110,11 @@ def forget_readings(x: Numbers) -> None:
     for i in range(6):
         x[S.read + i] = x[S.good + i] = x[S.odd + i] = math.nan
         x[S.floor + i] = x[S.ceiling + i] = math.nan
+    for i in range(2):
+        x[S.resolution + i], x[S.usual + i] = math.inf, -1.0
+    for i in range(6):
+        x[S.stuck + i] = 1e-9  # not 0 until it has changed
+    x[S.before] = math.nan
     start_units(x, S.units)
 
 
@@ -215,8 +237,9 @@ def _odd_time(x: Numbers, c: Numbers, stamp: float) -> int:
 
 @compiled
 def _implausible(x: Numbers, c: Numbers, since: float) -> int:
-    total, rate, force = 0.0, 0.0, 0.0
+    total, rate, force, squares = 0.0, 0.0, 0.0, 0.0
     for i in range(3):
+        squares += x[S.now + 3 + i] * x[S.now + 3 + i]
         total += x[S.now + i] + x[S.now + 3 + i]
         rate = max(rate, abs(x[S.now + i]))
         force = max(force, abs(x[S.now + 3 + i]))
@@ -229,9 +252,20 @@ def _implausible(x: Numbers, c: Numbers, since: float) -> int:
     turned, pushed = _jump(x, S.read, S.now), _jump(x, S.read + 3, S.now + 3)
     clipped_gyro = _clips(x, 0, turned > 0.0, _GYRO_FLOOR, since)
     clipped_accel = _clips(x, 3, pushed > 0.0, _ACCEL_FLOOR, since)
+    still = squares > _LIGHTEST**2 and squares < _HEAVIEST**2
+    rests = still and rate <= c[C.largest_bias]
+    if turned == 0.0:
+        rests = rests and _keeps_its_place(x)
+    else:
+        rests = rests and pushed <= _MOVED
+        x[S.before] = math.nan
+    _learn_resolution(x, since, rests, turned, pushed)
     frozen = turned == 0.0 or pushed == 0.0
     if frozen:
-        frozen = _is_frozen(x, c, since, turned == 0.0, pushed == 0.0)
+        still = still and _turns_level(x, c, squares)
+        # Zeros since the start are no reading at all.
+        rests = rests and (rate > 0.0 or x[S.resolution] < math.inf)
+        frozen = _is_frozen(x, c, since, turned == 0.0, pushed == 0.0, rests, still)
     else:
         x[S.repeats] = x[S.repeats + 1] = x[S.still] = x[S.still + 1] = 0.0
     for i in range(6):
@@ -241,6 +275,8 @@ def _implausible(x: Numbers, c: Numbers, since: float) -> int:
     x[S.clipped] = x[S.clipped] + since if clipped_accel else 0.0
     if clipped_gyro or x[S.clipped] > c[C.longest_bridge]:
         return SATURATED
+    if x[S.dead] > 0.0 and c[C.frozen_after] > 0.0:
+        return STUCK + int(x[S.dead]) - 1
     if _is_spike(x, c, since):
         return SPIKE
     if c[C.check_units] == 0.0:
@@ -253,7 +289,8 @@ def _implausible(x: Numbers, c: Numbers, since: float) -> int:
 
 @compiled
 def _clips(x: Numbers, first: int, lives: bool, least: float, since: float) -> bool:
-    """Returns whether an axis of a sensor is cut off at a limit that nobody has said.
+    """Returns whether an axis of a sensor is cut off at a limit that nobody has said, and notes
+    how its axes change.
 
     A plateau shows such a limit: an axis that was on its way to further extremes repeats one bit
     for bit, while the other axes of the same sensor go on. From then on the limit is known,
@@ -274,6 +311,15 @@ def _clips(x: Numbers, first: int, lives: bool, least: float, since: float) -> b
         change = abs(value - x[S.read + k])
         x[S.lowest + k] = min(keep * x[S.lowest + k], value)
         x[S.highest + k] = max(keep * x[S.highest + k], value)
+        if change > 0.0:
+            if x[S.stuck + k] > 0.0:
+                x[S.stuck + k], x[S.lived + k] = 0.0, 1.0
+                if x[S.dead] == k + 1.0:
+                    x[S.dead] = 0.0
+            if change < x[S.resolution + first // 3]:
+                x[S.resolution + first // 3] = change
+        elif lives:
+            _count_stuck(x, first, i, since)
         if value > x[S.ceiling + k]:
             x[S.ceiling + k] = math.nan
         if value < x[S.floor + k]:
@@ -296,20 +342,98 @@ def _clips(x: Numbers, first: int, lives: bool, least: float, since: float) -> b
 
 
 @compiled
-def _is_frozen(x: Numbers, c: Numbers, since: float, gyro: bool, accel: bool) -> bool:
+def _is_frozen(
+    x: Numbers, c: Numbers, since: float, gyro: bool, accel: bool, rests: bool, level: bool
+) -> bool:
+    """Returns whether a sensor has repeated itself for longer than it can by itself.
+
+    One whose noise is far above its resolution never does. A coarser one repeats itself at rest,
+    which counts for nothing while the other sensor agrees that the body rests.
+
+    Args:
+        x: the state; written.
+        c: the settings.
+        since: s since the reading before.
+        gyro: whether the gyroscope repeats itself.
+        accel: whether the accelerometer does.
+        rests: whether both read as at rest.
+        level: whether a body that moves so would keep the accelerometer's reading.
+    """
+    found = False
     for i in range(2):
-        if gyro if i == 0 else accel:
+        repeats, excused = (gyro, rests) if i == 0 else (accel, level)
+        if not repeats:
+            x[S.repeats + i] = x[S.still + i] = 0.0
+        elif not excused or _is_fine(x, i):
             x[S.repeats + i] += 1.0
             x[S.still + i] += since
-        else:
-            x[S.repeats + i] = x[S.still + i] = 0.0
-    i = 0
-    if x[S.repeats + 1] > x[S.repeats] or (
-        x[S.repeats + 1] == x[S.repeats] and x[S.still + 1] > x[S.still]
-    ):
-        i = 1
-    limit = c[C.frozen_after]
-    return limit > 0.0 and x[S.repeats + i] >= _FEWEST_REPEATS and x[S.still + i] >= limit
+        enough = x[S.repeats + i] >= _FEWEST_REPEATS and x[S.still + i] >= c[C.frozen_after]
+        found = found or enough
+    return found and c[C.frozen_after] > 0.0
+
+
+@compiled
+def _is_fine(x: Numbers, sensor: int) -> bool:
+    """Returns whether a sensor's noise is above its resolution, or would be of any sensor."""
+    usual = x[S.usual + sensor]
+    fine = _FINE_GYRO if sensor == 0 else _FINE_ACCEL
+    step = x[S.resolution + sensor]
+    return usual >= _FINE * step or (usual < 0.0 and step < fine)
+
+
+@compiled
+def _keeps_its_place(x: Numbers) -> bool:
+    """Returns whether the accelerometer reads as when the gyroscope last changed."""
+    if math.isnan(x[S.before]):
+        for i in range(3):
+            x[S.before + i] = x[S.read + 3 + i]
+    return (
+        abs(x[S.now + 3] - x[S.before]) <= _MOVED
+        and abs(x[S.now + 4] - x[S.before + 1]) <= _MOVED
+        and abs(x[S.now + 5] - x[S.before + 2]) <= _MOVED
+    )
+
+
+@compiled
+def _turns_level(x: Numbers, c: Numbers, squares: float) -> bool:
+    """Returns whether the body turns about the vertical alone, which leaves gravity as it is."""
+    turning = 0.0
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        turning += (x[S.now + j] * x[S.now + 3 + k] - x[S.now + k] * x[S.now + 3 + j]) ** 2
+    return turning <= c[C.largest_bias] ** 2 * squares
+
+
+@compiled
+def _learn_resolution(x: Numbers, since: float, rests: bool, turned: float, pushed: float) -> None:
+    """Learns at rest by how much each sensor usually changes from one reading to the next."""
+    x[S.resting] = x[S.resting] + since if rests else 0.0
+    if not x[S.resting] > _RESTED:
+        return
+    for i in range(2):
+        change = turned if i == 0 else pushed
+        if change > 0.0:
+            change = min(change, _MOST_STEPS * x[S.resolution + i])
+            usual = x[S.usual + i]
+            x[S.usual + i] = usual + 0.05 * (change - usual) if usual >= 0.0 else 0.0
+
+
+@compiled
+def _count_stuck(x: Numbers, first: int, axis: int, since: float) -> None:
+    """Counts for how long an axis has repeated itself while another of the sensor goes on.
+
+    An axis of a sensor whose noise is well above its resolution is stuck then. One that never
+    changed may be made up, as a planar robot's, unless it is the only one of a gyroscope.
+    """
+    k, j, i = first + axis, first + (axis + 1) % 3, first + (axis + 2) % 3
+    x[S.stuck + k] += since
+    if x[S.stuck + k] < max(_STUCK, _FEWEST_STUCK * x[S.period]):
+        return
+    others = first == 0 and x[S.lived + j] > 0.0 and x[S.lived + i] > 0.0
+    sensor = first // 3
+    fine = x[S.usual + sensor] >= _MUCH_FINER * x[S.resolution + sensor]
+    if fine and (x[S.lived + k] > 0.0 or others):
+        x[S.dead] = k + 1.0
 
 
 @compiled

@@ -25,9 +25,15 @@ SPIKE = "the IMU gave a spike"
 GYRO_UNIT = "at rest the gyroscope reads as if in deg/s; convert it to rad/s"
 ACCEL_UNIT = "at rest the accelerometer does not read 9.8 m/s^2 (1 if in g); convert it to m/s^2"
 WRONG_UNITS = (GYRO_UNIT, ACCEL_UNIT)
+STUCK = tuple(
+    f"the {sensor}'s {axis} axis repeats itself bit for bit"
+    for sensor in ("gyroscope", "accelerometer")
+    for axis in "xyz"
+)
 REASONS = (  # by what `judge_reading` returns
     *("", GAP, DROPOUT, SATURATED),
     *(NOT_FINITE, DUPLICATE, FROM_THE_PAST, LEAP, FROZEN, SATURATED, SPIKE, *WRONG_UNITS),
+    *STUCK,
 )
 
 

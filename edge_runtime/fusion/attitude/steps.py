@@ -23,7 +23,7 @@ from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.lie import times_conjugate
 from edge_runtime.signals import Float
 
-CLIPPED = 16  # a reading by a gyroscope that turns faster than it can read, still the best known
+CLIPPED = 24  # a reading by a gyroscope that turns faster than it can read, still the best known
 # What `take_reading` adds to what the reading was found to be.
 QUARTER_ENDS = 32  # `end_quarter` is due
 # What `take_field` returns instead of a number of repeats.

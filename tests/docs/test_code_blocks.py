@@ -51,8 +51,10 @@ def test_no_line_of_code_is_wider_than_a_page(page: Path) -> None:
 def workshop(tmp_path: Path) -> Path:
     """A folder like a checkout, in which a reader has policies and may leave files."""
     for path in ROOT.iterdir():
-        if path.name not in ("runs", "out", "bags", ".git", ".venv", ".ci"):
+        if path.name not in ("runs", "out", "bags", "ros_ws", ".git", ".venv", ".ci"):
             (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "ros_ws").mkdir()  # a colcon workspace, in which a build leaves folders
+    (tmp_path / "ros_ws" / "src").symlink_to(ROOT / "ros_ws" / "src")
     for policy in ("policy.onnx", "walk.onnx", "better.onnx"):
         shutil.copy(POLICY, tmp_path / policy)
     programs = tmp_path / ".programs"

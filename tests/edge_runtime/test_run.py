@@ -292,6 +292,7 @@ def test_a_failing_driver_is_one_line_and_reported(leg_folder: Path) -> None:
     assert report["ticks"] == 5
 
 
+@pytest.mark.slow
 def test_a_hanging_driver_does_not_hang_the_command(leg_folder: Path) -> None:
     started = time.monotonic()
     run = sim2edge("run", "leg.onnx", "--robot", "mine:Hanging", "--seconds", 0.5)

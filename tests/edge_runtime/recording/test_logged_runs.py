@@ -147,6 +147,7 @@ def test_a_log_that_cannot_be_written_is_one_line_before_anything_moves(
     assert not (folder / "leg.s2elog").exists()
 
 
+@pytest.mark.slow
 def test_the_simulated_robot_adds_the_truth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,7 @@ def operator(node: Any) -> Operator:
     return Operator(node)
 
 
+@pytest.mark.slow
 def test_every_transition_from_every_state_that_needs_no_robot(operator: Operator) -> None:
     """One that there is not is refused, and the node lives on."""
     with running(edge_node()) as graph:

@@ -27,6 +27,7 @@ def place(message: Odometry) -> tuple[float, float]:
     return at.x, at.y
 
 
+@pytest.mark.slow
 def test_the_humanoid_walks_as_commanded(node: Any) -> None:
     probe = Probe(node)
     truth, filtered = "ground_truth/odometry", "odometry/filtered"
@@ -83,6 +84,7 @@ def test_the_car_drives(node: Any) -> None:
     assert speeds[-1] < 0.7 * max(speeds), f"a controlled stop, but {speeds[-30:]}"
 
 
+@pytest.mark.slow
 def test_a_policy_of_another_robot_is_refused_in_a_line() -> None:
     from sim2edge_ros.settings.robot_file import default_policy
 
@@ -93,6 +95,7 @@ def test_a_policy_of_another_robot_is_refused_in_a_line() -> None:
     assert "Traceback" not in graph.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "complaint"),
     [

@@ -261,6 +261,7 @@ def test_interrupted_while_it_starts_it_is_quiet(after: float) -> None:
     assert code == 0, graph.output
 
 
+@pytest.mark.slow
 def test_an_absent_robot_gives_exit_code_1() -> None:
     settings = ("--set", "sim_node:seed:=3", "--set", "odometry_rate:=20")
     with up("vehicle", "--real", "--seconds", "3", *settings) as graph:

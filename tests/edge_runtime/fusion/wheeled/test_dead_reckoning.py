@@ -57,7 +57,16 @@ def filter_of(rover: Rover) -> WheeledFilter:
     return WheeledFilter(differential_drive(track, imu), gnss=False)
 
 
-@pytest.mark.parametrize("rover", ROVERS.values(), ids=ROVERS)
+_LONG = ("loose ground", "a large bias", "shaken")
+
+
+@pytest.mark.parametrize(
+    "rover",
+    [
+        pytest.param(rover, id=name, marks=[pytest.mark.slow] * (name in _LONG))
+        for name, rover in ROVERS.items()
+    ],
+)
 def test_it_is_no_worse_than_dead_reckoning_and_its_odometry_never_jumps(rover: Rover) -> None:
     ours, continuous, theirs = [], [], []
     for seed in range(SEEDS):

@@ -10,7 +10,8 @@ import numpy as np
 
 from edge_runtime.fusion.compiled import COMPILES, Numbers, compiling, numbers
 from edge_runtime.fusion.imu_check_config import ImuCheckConfig
-from edge_runtime.fusion.imu_reading import LAST_USABLE, C, S, forget_readings, judge_reading
+from edge_runtime.fusion.imu_check_state import C, S
+from edge_runtime.fusion.imu_reading import LAST_USABLE, forget_readings, judge_reading
 from edge_runtime.fusion.measurement import Imu
 
 NOT_FINITE = "the IMU gives NaN or infinity"

@@ -21,7 +21,8 @@ from edge_runtime.fusion.attitude.state import FIELD_TIMEOUT, A, K
 from edge_runtime.fusion.compiled import COMPILES, Numbers, compiling, numbers
 from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.imu_check_config import ImuCheckConfig
-from edge_runtime.fusion.imu_reading import GAP, LAST_USABLE, S, forget_readings
+from edge_runtime.fusion.imu_check_state import S
+from edge_runtime.fusion.imu_reading import GAP, LAST_USABLE, forget_readings
 from edge_runtime.fusion.measurement import Imu, Magnetometer, Measurement
 from edge_runtime.fusion.plausibility import REASONS, SATURATED, check_settings
 from edge_runtime.signals import Float

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from edge_runtime.fusion.imu_reading import C, S
+from edge_runtime.fusion.imu_check_state import C, S
 
 QUARTER = 0.25  # s between two looks at what VQF has made of the readings
 FIELD_TIMEOUT = 1.0  # s

@@ -8,6 +8,7 @@ import math
 
 from edge_runtime.fusion.attitude.state import FIELD_TIMEOUT, QUARTER, A, K
 from edge_runtime.fusion.compiled import Numbers, compiled
+from edge_runtime.fusion.imu_check_state import C, S
 from edge_runtime.fusion.imu_reading import (
     ACCEL_UNIT,
     DROPOUT,
@@ -15,8 +16,6 @@ from edge_runtime.fusion.imu_reading import (
     GYRO_UNIT,
     LAST_USABLE,
     SATURATED,
-    C,
-    S,
     judge_reading,
 )
 from edge_runtime.fusion.imu_units import GRAVITY

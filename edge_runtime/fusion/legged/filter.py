@@ -11,7 +11,8 @@ import numpy as np
 
 from edge_runtime.fusion.compiled import RecordBuffer
 from edge_runtime.fusion.estimate import Estimate, Health
-from edge_runtime.fusion.imu_reading import DROPOUT, FINE, LAST_USABLE, S
+from edge_runtime.fusion.imu_check_state import S
+from edge_runtime.fusion.imu_reading import DROPOUT, FINE, LAST_USABLE
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.equations import forget_foot, world_covariance
 from edge_runtime.fusion.legged.state import EVENT, FEET, IMU, MOMENT, STATE, parameters, summarize

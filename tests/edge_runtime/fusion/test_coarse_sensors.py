@@ -1,4 +1,4 @@
-"""Sensors that are coarse, frozen, or stuck on one axis are told apart."""
+"""A coarse sensor, a frozen one, and one that is stuck on an axis are not taken for each other."""
 
 import math
 

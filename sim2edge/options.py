@@ -62,7 +62,7 @@ def parse(name: str, command: Subcommand, module: ModuleType, options: list[str]
         with contextlib.redirect_stderr(complaint), registry:
             usage = f"{program} {command.leading}".rstrip()
             leaves = list(_leaves(kind, default, "--"))
-            _refuse_twice(options, {option for option, hint in leaves if _is_once(hint)}, command)
+            _refuse_twice(options, {option for option, hint in leaves if _has_length(hint)})
             options = _joined(options, {option for option, hint in leaves if _is_list(hint)})
             config = tyro.cli(kind, prog=usage, args=options, default=default)
     except SystemExit as exit_:
@@ -237,18 +237,16 @@ def _leaves(kind: Any, default: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield option, hint
 
 
-def _is_once(hint: Any) -> bool:
-    """Returns whether a value of this type is a file, or several numbers and always as many."""
-    kinds = (hint, *get_args(hint))
-    return not _is_list(hint) and any(h is Path or get_origin(h) is tuple for h in kinds)
+def _has_length(hint: Any) -> bool:
+    """Returns whether a value of this type is several numbers, always as many."""
+    tuples = [h for h in (hint, *get_args(hint)) if get_origin(h) is tuple]
+    return bool(tuples) and not _is_list(hint)
 
 
-def _refuse_twice(options: list[str], once: set[str], command: Subcommand) -> None:
-    """Refuses an option that is given twice and cannot be added to, of which one would be lost."""
-    long = {flag: f"--{field.replace('_', '-')}" for field, flag in command.short.items()}
+def _refuse_twice(options: list[str], several: set[str]) -> None:
+    """Refuses an option of several numbers that is given twice: they cannot be added."""
     names = [word.partition("=")[0].replace("_", "-") for word in options]
-    names = [long.get(name, name) for name in names]
-    for name in once:
+    for name in several:
         if names.count(name) > 1:
             raise UserError(f"{name} is given twice; leave one of them out")
 

@@ -1,7 +1,6 @@
 """Writes below a film the time, what was asked for, what the robot does, and what happens to it."""
 
 import math
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +15,6 @@ SMOOTHING = 0.5  # s; a pelvis sways with each step, and numbers that flicker ca
 MARKED = 2.0  # s that the film says that an episode began anew
 _SMALLEST = 10.0  # px, height of the letters
 _MOST = 1 / 3  # of a film's height, for its caption
-_WIDEST = "888"  # in place of each number, for the width of a column
 PAPER, _INK, _ALARM = (18, 23, 32), (232, 237, 245), (255, 162, 104)
 
 
@@ -32,7 +30,7 @@ class Caption:
         width: of the film, pixels.
         height: of the film, pixels.
         title: which policy or simulation is seen, where there are several.
-        lines: the task's overlay at the start.
+        lines: how many lines the task's overlay has.
         events: rows for what happens.
         letters: size of the letters, times the usual.
     """
@@ -45,7 +43,7 @@ class Caption:
         height: int,
         *,
         title: str = "",
-        lines: Sequence[str] = (),
+        lines: int = 0,
         events: int = 1,
         letters: float = 1.0,
     ) -> None:
@@ -56,14 +54,14 @@ class Caption:
         self._font = ImageFont.load_default(size=size)
         self._line, self._margin = math.ceil(1.35 * size), math.ceil(0.6 * size)
         samples = [_motion(c, -88.88, -88.88) for c in commands]
-        samples += [re.sub(r"\d+", _WIDEST, line) for line in lines]
+        samples += ["lap 10, 100 %"] * bool(lines)
         self._cell = max([0.0, *map(self._font.getlength, samples)]) + 1.2 * size
         # A title has a row of its own, unless there is room beside it.
         self._head = self._font.getlength(f"{title} 100.0 s") + 2.0 * size
         self._alone = bool(title and samples)
         self._left = self._margin + (0 if self._alone else self._head)
         self._columns = max(1, int((width - self._left) / self._cell))
-        rows = math.ceil((len(commands) + len(lines)) / self._columns)
+        rows = math.ceil((len(commands) + lines) / self._columns)
         rows = rows + 1 if self._alone else max(1, rows)
         room = max(2, int((_MOST * height - 2 * self._margin) / self._line))
         self._rows = min(rows, room - 1)

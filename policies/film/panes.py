@@ -93,7 +93,7 @@ class _Pane:
                 width,
                 height,
                 title=scene.title if alone else f"{row + 1}",
-                lines=env.task.overlay(row),
+                lines=len(env.task.overlay(row)),
             )
             height -= self._caption.height
         if min(width, height) < _SMALLEST:

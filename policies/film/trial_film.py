@@ -59,7 +59,7 @@ def film_trial(
             period,
             config.width,
             config.height,
-            lines=env.task.overlay(0),
+            lines=len(env.task.overlay(0)),
             events=2,
             letters=LETTERS,
         )

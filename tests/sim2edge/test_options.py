@@ -133,8 +133,6 @@ def test_a_file_that_does_not_fit_is_one_line(tmp_path: Path, text: str, words: 
         (("--layers", 4, -1), "--layers is -1; it must be positive"),
         (("--inner.width", 2, 1), "--inner.width 2 1 is no range"),
         (("--inner.width", 1, 2, "--inner.width", 1, 3), "--inner.width is given twice; leave"),
-        (("--out", "a", "-o", "b"), "--out is given twice; leave one of them out"),
-        (("--out=a", "--out=b"), "--out is given twice; leave one of them out"),
     ],
 )
 def test_what_no_setting_can_be_names_its_option(options: Sequence[object], words: str) -> None:

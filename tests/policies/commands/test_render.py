@@ -140,8 +140,7 @@ def test_a_users_mistake_gets_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     film = tmp_path / "film.mp4"
-    output = () if "--output" in options else ("--output", film)
-    assert render(trained, *output, *options) == 2
+    assert render(trained, "--output", film, *options) == 2
     error = capsys.readouterr().err.strip()
     assert complaint in error
     assert error.count("\n") == 0

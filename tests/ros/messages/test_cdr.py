@@ -56,7 +56,7 @@ def test_joints(frame: str, names: list[str], given_: st.DataObject) -> None:
         assert values.tolist() == wanted
 
 
-@given(text, number)
+@given(text, st.floats(-100.0, 1e5))
 def test_the_force_on_a_foot(frame: str, force: float) -> None:
     message = headed(WrenchStamped(), frame)
     message.wrench.force.z = force

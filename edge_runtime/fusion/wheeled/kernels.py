@@ -13,19 +13,19 @@ from edge_runtime.fusion.compiled import compiled, numba
 from edge_runtime.signals import Float
 
 
-def _combine(h: Float, cov: Float, out: Float) -> None:
-    size = len(h)
+def _combine(h: Float, rows: Float, out: Float) -> None:
+    size = len(out)
     for i in range(size):
         out[i] = 0.0
-    for j in range(size):
+    for j in range(len(h)):
         hj = h[j]
         if hj != 0.0:
             for i in range(size):
-                out[i] += hj * cov[j, i]
+                out[i] += hj * rows[j, i]
 
 
-def _combine_numpy(h: Float, cov: Float, out: Float) -> None:
-    np.matmul(h, cov, out=out)
+def _combine_numpy(h: Float, rows: Float, out: Float) -> None:
+    np.matmul(h, rows[: len(h), : len(out)], out=out)
 
 
 def _downdate(cov: Float, u: Float, v: Float) -> None:
@@ -42,20 +42,13 @@ def _downdate_numpy(cov: Float, u: Float, v: Float) -> None:
 
 
 def _known_times(known: Float, h: Float, out: Float) -> None:
-    size = len(h)
-    count = int(known[-1, 0])
-    shares = np.zeros(count)
+    size, count = len(h), int(known[-1, 0])
+    all_at_once = np.empty(size + count)  # h^T P, and the share of each v
+    combine(h, known, all_at_once)
     for i in range(size):
-        out[i] = 0.0
-    for j in range(size):
-        hj = h[j]
-        if hj != 0.0:
-            for i in range(size):
-                out[i] += hj * known[j, i]
-            for row in range(count):
-                shares[row] += hj * known[j, size + row]
+        out[i] = all_at_once[i]
     for row in range(count):
-        share = shares[row]
+        share = all_at_once[size + row]
         for i in range(size):
             out[i] -= share * known[size + row, i]
 
@@ -132,7 +125,7 @@ def _mirror_numpy(cov: Float) -> None:
 combine: Callable[[Float, Float, Float], None] = (
     _combine_numpy if numba is None else compiled(_combine)
 )
-"""Writes h^T cov, (N,), to the last."""
+"""Writes h^T, (N,), times the first N rows of the second, as far as the last has room, to it."""
 downdate: Callable[[Float, Float, Float], None] = (
     _downdate_numpy if numba is None else compiled(_downdate)
 )

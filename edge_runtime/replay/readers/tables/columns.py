@@ -368,8 +368,7 @@ class _Table:
 
 def _offset(date: str) -> int:
     """Returns by how much a date's clock is ahead of UTC, ns."""
-    found = _OFFSET.search(date)
-    if found is None:
+    if (found := _OFFSET.search(date)) is None:
         return 0
     minutes = 60 * int(found[3]) + int(found[4] or 0)
     return (-1 if found[2] == "-" else 1) * minutes * 60_000_000_000

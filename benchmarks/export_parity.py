@@ -14,7 +14,7 @@ from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import COMMAND
 from policies.commands import train
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.export.run_export import export_run, restore_policy, torch_actions
 from policies.train.recipes import recipe
 from policies.train.run_folder import RunFolder

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from figures import Figure, parse_arguments, report
 
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.faults.fault_suite import REPEATS, FaultSuite, by_fault
 from policies.faults.fault_trial import FaultOutcome
 

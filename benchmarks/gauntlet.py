@@ -7,8 +7,8 @@ from time import perf_counter
 
 from figures import Figure, parse_arguments, report
 
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.suite_result import SuiteResult
-from policies.export.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import run_gauntlet
 from policies.gauntlet.protocol import GauntletProtocol
 from policies.gauntlet.trial_env import GauntletRun

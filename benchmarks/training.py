@@ -16,8 +16,8 @@ from figures import Figure, parse_arguments, report
 
 from policies.commands import train
 from policies.evaluation.episodes import Episodes, make_world, play
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.pure_pursuit import PurePursuit
-from policies.export.policy_file import PolicyFile
 from policies.train.config import TrainConfig
 from policies.train.recipes import recipe
 

@@ -9,7 +9,7 @@ import sys
 from figures import Figure, parse_arguments, report
 
 from policies.evaluation.episodes import make_world, play
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from sim.engines.choice import BULLET, MUJOCO
 
 SEED = 7  # of the worlds

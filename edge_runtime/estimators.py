@@ -1,10 +1,12 @@
 """Finds estimators by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_runtime.errors import ContractError
 from edge_runtime.fusion import Fusion
+from edge_runtime.fusion.estimate import StateFilter
+from edge_runtime.fusion.measurement import Measurement
 from edge_runtime.fusion.no_fusion import NoFusion
 from edge_runtime.plugins import Registry
 from edge_runtime.policy.contract import Contract
@@ -32,6 +34,9 @@ class Estimator:
     fits: Callable[[RobotDescription], bool]
     make: Callable[[Contract, RobotDescription, int], Fusion]
     rehearsed: bool = True  # whether a second one may run before each tick; not with a process
+    # Makes its filter for the measurements of a recording, which `sim2edge fuse` replays; None for
+    # one that runs on the log of a run alone.
+    replay: Callable[[Sequence[Measurement]], StateFilter] | None = None
 
 
 def _has_imu(robot: RobotDescription) -> bool:

@@ -30,6 +30,10 @@ def reference() -> str:
         for field in command.positional:
             options = options.replace(f"| `--{field}` |", f"| `{field.upper()}` |")
         parts += [f"### sim2edge {name}", options]
+        if name == "train":
+            parts += [
+                "A task's recipe has other defaults, which `sim2edge train TASK --help` shows."
+            ]
     tasks = import_module("sim.tasks")
     parts += ["## Tasks", "`sim2edge train TASK` takes these too."]
     for name in sorted(tasks.TASKS):
@@ -43,7 +47,10 @@ def reference() -> str:
     parts += ["## ROS nodes"]
     for name, parameters in nodes.items():
         parts += [f"### {name}", table(parameters, "")]
-    parts += ["## Estimators", "A robot's description has these keys under `estimator`."]
+    parts += [
+        "## Estimators",
+        "A robot's description has these under `legged.estimator` and `wheeled.estimator`.",
+    ]
     for name in ("legged.config.LeggedConfig", "wheeled.config.WheeledConfig"):
         module, _, kind = f"edge_runtime.fusion.{name}".rpartition(".")
         parts += [f"### {kind}", table(getattr(import_module(module), kind), "")]

@@ -11,7 +11,7 @@ from figures import Figure
 from estimation.car import measure_car_estimation
 from estimation.humanoid import measure_estimation
 from policies.evaluation.episodes import make_world, play
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from sim.envs.vector_env import TRUTH
 
 SEED = 11  # of the worlds

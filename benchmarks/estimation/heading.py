@@ -20,7 +20,7 @@ from edge_runtime.rotations import yaw
 from edge_runtime.run import RunConfig
 from edge_runtime.signals import Float
 from estimation.gantry import Gantry
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from sim.server.simulated_robot import LockstepRobot, SimulatedRobot
 from sim.tasks.walking.config import WalkingConfig
 

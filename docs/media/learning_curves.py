@@ -1,7 +1,7 @@
 """Draws how algorithms learn a task, from runs of `sim2edge train`, for a page of the docs.
 
 sim2edge train VehicleTrack --algorithm sac --run-dir runs/car-sac
-python docs/media/learning_curves.py docs/media/car_learning.svg runs/car-*
+python docs/media/learning_curves.py docs/media/learning_car.svg runs/car-*
 
 Each run is a line: the mean return of the episodes that ended, by steps and by minutes of training.
 """

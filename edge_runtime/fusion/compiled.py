@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -31,12 +32,25 @@ _LOG = logging.getLogger(__name__)
 _PATIENCE = 5.0  # s of compiling after which it is logged
 _COMPILE = "numba:compile"  # numba's event
 F = TypeVar("F", bound=Callable[..., Any])
+Places = TypeVar("Places", bound=tuple[int, ...])
 Record = np.void
 """One element of a structured array: its fields are read and written by name, `x["velocity"]`."""
 Records = npt.NDArray[np.void]
 """A structured array."""
 Numbers = npt.NDArray[np.float64]
 """A vector of numbers that a compiled function reads and writes by index; see `numbers`."""
+
+
+def laid_out(sizes: Callable[..., Places], start: int = 0) -> Places:
+    """Returns where each field of a vector stands, one behind the other.
+
+    Args:
+        sizes: a named tuple whose defaults say how many numbers each field takes; a last field
+            `size` that takes none stands at the end.
+        start: where the first field stands.
+    """
+    places = accumulate(sizes(), initial=start)
+    return sizes(*list(places)[:-1])
 
 
 _FOLDER = Path(__file__).parent

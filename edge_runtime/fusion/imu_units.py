@@ -11,7 +11,7 @@ or in motion, where gravity turns through the body's axes as the gyroscope says.
 import math
 from typing import NamedTuple
 
-from edge_runtime.fusion.compiled import Numbers, compiled
+from edge_runtime.fusion.compiled import Numbers, compiled, laid_out
 
 _QUARTER, _QUARTERS = 0.25, 4  # s; so many of stillness to judge units by
 _FEWEST = 5  # readings in each
@@ -24,26 +24,26 @@ UNDECIDED, RIGHT = 0.0, 3.0  # opinions beside the two units
 
 
 class UnitState(NamedTuple):
-    """Says where each number of the state stands, counted from its first."""
+    """Sizes the fields of the state."""
 
-    seconds: int = 0
+    seconds: int = 1
     readings: int = 1
-    sums: int = 2  # 6
-    squares: int = 8  # 3, of the accelerometer
-    products: int = 11  # 6, of the gyroscope: xx, yy, zz, xy, xz, yz
-    differences: int = 17  # 6, likewise of its second differences
-    before: int = 23  # 6, the gyroscope's last two readings
-    turned: int = 29  # 3, m/s^2, change of gravity in the body by the gyroscope
-    first: int = 32  # 3, m/s^2, the quarter's first reading of the accelerometer
-    opinion: int = 35  # at rest
-    agreeing: int = 36  # quarters of that opinion
-    moving: int = 37  # quarters of motion that agree with rad/s
-    wrong: int = 38  # 1 for the gyroscope, 2 for the accelerometer
-    known: int = 39  # whether the units are right for certain
-    size: int = 40
+    sums: int = 6
+    squares: int = 3  # of the accelerometer
+    products: int = 6  # of the gyroscope: xx, yy, zz, xy, xz, yz
+    differences: int = 6  # likewise of its second differences
+    before: int = 6  # the gyroscope's last two readings
+    turned: int = 3  # m/s^2, change of gravity in the body by the gyroscope
+    first: int = 3  # m/s^2, the quarter's first reading of the accelerometer
+    opinion: int = 1  # at rest
+    agreeing: int = 1  # quarters of that opinion
+    moving: int = 1  # quarters of motion that agree with rad/s
+    wrong: int = 1  # 1 for the gyroscope, 2 for the accelerometer
+    known: int = 1  # whether the units are right for certain
+    size: int = 0
 
 
-U = UnitState()
+U = laid_out(UnitState)
 UNITS_SIZE = U.size
 
 

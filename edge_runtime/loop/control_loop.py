@@ -15,8 +15,9 @@ from edge_runtime.loop.budget import Budget, Stage
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.handover import Handover, LatestValue
 from edge_runtime.loop.heading_hold import HeadingHold
+from edge_runtime.loop.observer import Observer
 from edge_runtime.loop.realtime import realtime
-from edge_runtime.loop.tick import Observer, Tick
+from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.binding import check_same_operation
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy

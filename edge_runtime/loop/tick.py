@@ -1,7 +1,6 @@
-"""Describes one tick of the control loop as a value, and the protocol of its observers."""
+"""Describes one tick of the control loop as a value."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.estimate import Estimate
@@ -100,18 +99,3 @@ class Tick:
     def action(self) -> Array:
         """Returns the last action after the clip, (joints,), in the robot's order."""
         return self.controller.action_in_robot_order()
-
-
-class Observer(Protocol):
-    """Observes ticks, as a log, a shadow, odometry, a learner, an energy meter or a viewer does."""
-
-    def observe(self, tick: Tick) -> None:
-        """Takes in a tick; the loop's thread calls this at the end of each.
-
-        The observer may read everything and must change nothing. It copies what it keeps. Its time
-        counts in the tick's budget (stage ACT), so it must not wait, take a lock, or write to a
-        file or socket: slow work belongs in another thread, behind a `RowWriter` or a
-        `LatestValue`. An observer that raises is removed and named in the loop's
-        `observer_failures`, and the loop goes on.
-        """
-        ...

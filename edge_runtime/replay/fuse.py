@@ -27,7 +27,7 @@ from edge_runtime.replay.errors_against_reference import (
 )
 from edge_runtime.replay.plot import picture
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.readers.request import (
     ColumnsConfig,
     ReadRequest,
@@ -35,6 +35,7 @@ from edge_runtime.replay.readers.request import (
     UnitsConfig,
 )
 from edge_runtime.replay.replay_log import (
+    REPLAYABLE,
     EstimateSeries,
     choose_estimator,
     health_shares,
@@ -57,8 +58,9 @@ class FuseConfig:
     or ROS 2, a file or a folder; a EuRoC folder; a table as CSV, MATLAB, HDF5, .npz or .npy; a
     trial of BROAD, a walk of Cassie, a drive of comma2k19."""
     estimator: str = ""
-    """'attitude', 'legged' or 'wheeled'; by default the one that the log is meant for. With the log
-    of a run any that `sim2edge run --fusion` knows, by default the run's."""
+    """'attitude', 'legged', 'wheeled' or one that another package brings; by default the one that
+    the log is meant for. With the log of a run any that `sim2edge run --fusion` knows, by default
+    the run's."""
     out: Path = Path("out/fuse")
     """Folder for the estimates (.npz, .csv) and the picture (.svg)."""
     seed: int = setting(0, "Seed of the noise that is added to a log without any.", at_least=0)
@@ -75,8 +77,10 @@ class FuseConfig:
     @property
     def request(self) -> ReadRequest:
         """Returns what the recording does not say itself."""
-        shared = ("estimator", "robot", "imu_to_body", "rate", "skip", "topics", "columns", "units")
-        return ReadRequest(**{name: getattr(self, name) for name in shared})
+        shared = ("robot", "imu_to_body", "rate", "skip", "topics", "columns", "units")
+        # An estimator of another package gets what the recording's own would.
+        estimator = self.estimator if self.estimator in REPLAYABLE else ""
+        return ReadRequest(**{n: getattr(self, n) for n in shared}, estimator=estimator)
 
 
 def main(config: FuseConfig) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.config.config_file import from_json
-from edge_runtime.errors import UserError
+from edge_runtime.errors import UserError, suggestion
+from edge_runtime.estimators import AUTOMATIC, ESTIMATORS
 from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
 from edge_runtime.fusion.estimate import Estimate, Health, StateFilter
 from edge_runtime.fusion.measurement import Displacement, Feet, GnssFix, Imu, Wheels, kind_of
@@ -62,6 +63,8 @@ def make_estimator(name: str, log: Log) -> StateFilter:
     """
     if isinstance(log.config, RunRecord):
         return ReplayedFusion(log.config, name)
+    if name not in REPLAYABLE:
+        return _of_another_package(name, log)
     made, config_class = _classes(name)
     _refuse_unfit(name, log)
     config = log.config if choose_estimator(log) == name else None
@@ -81,6 +84,19 @@ def make_estimator(name: str, log: Log) -> StateFilter:
     receiver = {"gnss": _has(log, GnssFix)} if name == "wheeled" else {}
     estimator: StateFilter = made(config, **receiver)
     return estimator
+
+
+def _of_another_package(name: str, log: Log) -> StateFilter:
+    known = [*REPLAYABLE, *(other for other in ESTIMATORS if other not in AUTOMATIC)]
+    if name not in ESTIMATORS:
+        raise UserError(f"unknown estimator '{name}'; {suggestion(name, known)}")
+    replay = ESTIMATORS.find(name).replay
+    if replay is None:
+        raise UserError(
+            f"estimator '{name}' replays the log of a run alone; for a recording choose "
+            f"--estimator {' or '.join(other for other in known if other != name)}"
+        )
+    return replay(log.measurements)
 
 
 def _has(log: Log, kind: type[Any]) -> bool:
@@ -137,12 +153,10 @@ def _classes(name: str) -> tuple[Any, Any]:
         from edge_runtime.fusion.legged.filter import LeggedFilter  # noqa: PLC0415
 
         return LeggedFilter, LeggedConfig
-    if name == "wheeled":
-        from edge_runtime.fusion.wheeled.config import WheeledConfig  # noqa: PLC0415
-        from edge_runtime.fusion.wheeled.filter import WheeledFilter  # noqa: PLC0415
+    from edge_runtime.fusion.wheeled.config import WheeledConfig  # noqa: PLC0415
+    from edge_runtime.fusion.wheeled.filter import WheeledFilter  # noqa: PLC0415
 
-        return WheeledFilter, WheeledConfig
-    raise UserError(f"unknown estimator '{name}'; there are: {', '.join(REPLAYABLE)}")
+    return WheeledFilter, WheeledConfig
 
 
 def replay_log(estimator: StateFilter, log: Log) -> EstimateSeries:

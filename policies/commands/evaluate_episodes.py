@@ -26,9 +26,9 @@ from policies.evaluation.episodes import (
 )
 from policies.evaluation.gate import Gate
 from policies.evaluation.measures import MeasuredEnv
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.pure_pursuit import PurePursuit
 from policies.evaluation.side_by_side import spread
-from policies.export.policy_file import PolicyFile
 from policies.film.small_film import TrajectoryRecorder
 from policies.report.episodes_report import EpisodesReport
 from sim.engines.bullet.bullet_engine import WorkerDiedError

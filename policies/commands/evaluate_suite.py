@@ -14,9 +14,9 @@ from policies.commands.evaluate_config import MISSED, EvaluateConfig
 from policies.commands.evaluate_tables import print_results
 from policies.evaluation.ci_result import CiResult, EngineOutcome
 from policies.evaluation.gate import Gate
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.side_by_side import spread
 from policies.evaluation.suite_result import TRIAL_FIGURES, SuiteResult, TrialResult, write_results
-from policies.export.policy_file import PolicyFile
 from policies.faults.fault_suite import METRICS, run_faults
 from policies.faults.fault_table import fault_table
 from policies.film.film_file import check_film

@@ -15,7 +15,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.files import check_output
 from edge_runtime.signals import Array
 from policies.evaluation.episodes import make_world, unseen_seed
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.film.film_file import check_film, film_kind, frame_stride, write_film
 from policies.film.panes import Ended, Look, Scene, frames
 from policies.film.recorded_motion import read_motion, replay

@@ -13,8 +13,8 @@ import numpy as np
 from edge_runtime.estimators import AUTO, find_fusion
 from edge_runtime.policy.inference import Policy
 from edge_runtime.safety.rules import Reaction
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.suite_result import SuiteResult, TrialResult, known
-from policies.export.policy_file import PolicyFile
 from policies.faults.catalog import End, FaultConfig, faults_of
 from policies.faults.fault_trial import FaultOutcome, FaultTrial, FaultTrialConfig
 from sim.engines.choice import MUJOCO

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_runtime.policy.inference import Policy
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.suite_result import TrialResult
-from policies.export.policy_file import PolicyFile
 from policies.film.caption import Caption
 from policies.film.film_file import film_kind, frame_stride, write_film
 from policies.film.small_film import LETTERS

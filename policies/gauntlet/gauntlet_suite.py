@@ -7,8 +7,8 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.suite_result import SURVIVAL, TRIAL_FIGURES, SuiteResult, TrialResult
-from policies.export.policy_file import PolicyFile
 from policies.gauntlet.protocol import GauntletProtocol
 from policies.gauntlet.trial_env import GAUNTLETS, GauntletRun, TrialEnv
 from sim.engines.bullet.bullet_engine import WorkerDiedError

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from edge_runtime.errors import UserError
 from policies.evaluation.gate import Gate
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.suite_result import SuiteResult, TrialResult
-from policies.export.policy_file import PolicyFile
 from policies.film.small_film import Film, small_film
 from policies.report.evaluation_report import INTERRUPTED, EvaluationReport
 from policies.report.page import write_report

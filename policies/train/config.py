@@ -93,8 +93,8 @@ class TrainConfig:
     """Start with what the policy of this run, policy file or shipped policy's name has learnt, for
     the same robot and observations; exploration, learning rate and everything else start anew."""
     resume: Path | None = None
-    """Continue this run as if it had never stopped; of the other flags only --steps, --minutes,
-    --threads and --checkpoint-seconds count then."""
+    """Continue this run as if it had never stopped; of its settings only --steps, --minutes,
+    --threads and --checkpoint-seconds may be others."""
 
     @property
     def begins_with_policy(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from policies.commands import train
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.train.config import TrainConfig
 from policies.train.recipes import recipe
 from policies.train.run_folder import load_checkpoint

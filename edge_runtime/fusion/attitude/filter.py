@@ -15,7 +15,7 @@ import numpy as np
 from vqf import VQF
 
 from edge_runtime.config.fields import setting
-from edge_runtime.fusion.attitude import quarter, steps
+from edge_runtime.fusion.attitude import periodic_checks, steps
 from edge_runtime.fusion.attitude.bias import NEW_BIAS, REST_SIGMA
 from edge_runtime.fusion.attitude.state import FIELD_TIMEOUT, A, K
 from edge_runtime.fusion.compiled import COMPILES, Numbers, compiling, numbers
@@ -187,7 +187,7 @@ class AttitudeFilter:
 
     def _end_quarter(self, vqf: VQF) -> None:
         x, state = self._x, vqf.state
-        news = quarter.end_quarter(
+        news = periodic_checks.end_quarter(
             x,
             self._settings,
             np.array(state["bias"]),
@@ -197,11 +197,11 @@ class AttitudeFilter:
             state["delta"],
             self._field_state(vqf),
         )
-        if news & quarter.NEW_FIELD:
+        if news & periodic_checks.NEW_FIELD:
             vqf.setMagRef(float(x[A.strength]), float(x[A.dip]))
         if news & NEW_BIAS and (self._settling(vqf, float(x[A.seconds])) or self._is_lost):
             self._start()  # what it has made of the readings before was wrong
-        elif news & (NEW_BIAS | quarter.SHIFTED_BIAS):
+        elif news & (NEW_BIAS | periodic_checks.SHIFTED_BIAS):
             sigma = REST_SIGMA if news & NEW_BIAS else -1.0
             vqf.setBiasEstimate(self._bias_left(), sigma)
 
@@ -290,8 +290,12 @@ class AttitudeFilter:
 
     def _field_state(self, vqf: VQF) -> int:
         if vqf.getMagRefNorm() == 0.0:
-            return quarter.FIELD_UNKNOWN
-        return quarter.FIELD_DISTURBED if vqf.getMagDistDetected() else quarter.FIELD_KNOWN
+            return periodic_checks.FIELD_UNKNOWN
+        return (
+            periodic_checks.FIELD_DISTURBED
+            if vqf.getMagDistDetected()
+            else periodic_checks.FIELD_KNOWN
+        )
 
 
 def _settings(config: AttitudeConfig) -> Numbers:
@@ -308,8 +312,8 @@ def _compile() -> None:
         steps.start_attitude(x, c, 0.01)
         steps.take_reading(x, c, fed, 0.0, *[0.0] * 6)
         steps.take_field(x, c, fed, 0.0, 0.0, 0.0, 1.0, True)
-        quarter.end_quarter(
-            x, c, fed[:3], np.ones(9), np.ones(4), np.ones(4), 0.0, quarter.FIELD_UNKNOWN
+        periodic_checks.end_quarter(
+            x, c, fed[:3], np.ones(9), np.ones(4), np.ones(4), 0.0, periodic_checks.FIELD_UNKNOWN
         )
         steps.describe(x, c, np.ones(4), np.empty(4), np.zeros((9, 9)))
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.compiled import Records, as_numbers, compiled
+from edge_runtime.fusion.compiled import Records, as_numbers, compiled, laid_out
 from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.fusion.timeline import EVENT_HEADER, moment, slot
@@ -103,24 +103,24 @@ TIMES = ("still_since", "unrest", "read", "wheels", "fix", "fix_velocity", "moti
 
 
 class ErrorState(NamedTuple):
-    """Gives the first index of each part of the error state, named as in `STATE`."""
+    """Sizes the parts of the error state, named as in `STATE`."""
 
-    angle: int = 0  # 3, rad: true attitude = Exp(angle) attitude, in the world frame
-    velocity: int = 3  # 3
-    position: int = 6  # 3
-    gyro_bias: int = 9  # 3
-    accel_bias: int = 12  # 3
-    wheel_scale: int = 15
-    wheel_offset: int = 16
-    mount_pitch: int = 17
-    mount_yaw: int = 18
-    steering_offset: int = 19
-    wander: int = 20  # 3
-    delay: int = 23
-    size: int = 24
+    angle: int = 3  # rad: true attitude = Exp(angle) attitude, in the world frame
+    velocity: int = 3
+    position: int = 3
+    gyro_bias: int = 3
+    accel_bias: int = 3
+    wheel_scale: int = 1
+    wheel_offset: int = 1
+    mount_pitch: int = 1
+    mount_yaw: int = 1
+    steering_offset: int = 1
+    wander: int = 3
+    delay: int = 1
+    size: int = 0
 
 
-D = ErrorState()
+D = laid_out(ErrorState)  # the first index of each
 _NUMBERS = [field.name for field in fields(WheeledConfig) if field.type in ("float", float)]
 CONSTANTS = np.dtype(
     [

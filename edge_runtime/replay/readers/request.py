@@ -36,7 +36,8 @@ class TopicsConfig:
     """sensor_msgs/JointState of the robot that --robot describes; by default the only one."""
     reference: str = ""
     """The truth, as nav_msgs/Odometry, geometry_msgs/PoseStamped or TransformStamped; by default
-    the only one whose name says so: ground_truth, mocap, vicon, optitrack."""
+    the only one whose name says so: ground_truth, mocap, vicon, optitrack,
+    qualisys."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from edge_runtime.replay import fuse, plot
 from edge_runtime.replay.fuse import FuseConfig
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.estimator_log import write_estimator_log
-from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.readers.request import UnitsConfig
 from edge_runtime.replay.replay_log import make_estimator, replay_log
 from sim2edge.__main__ import main
@@ -41,9 +41,10 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def sim2edge(*arguments: object) -> subprocess.CompletedProcess[str]:
+def sim2edge(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sim2edge", "fuse", *map(str, arguments)],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=300,
@@ -156,6 +157,37 @@ def test_an_unfit_estimator_is_one_line(
         errors = capsys.readouterr().err
         assert said in errors
         assert errors.count("\n") == 1
+
+
+MINE = """
+from edge_runtime.estimators import ESTIMATORS, VQF, Estimator
+from edge_runtime.fusion.attitude.filter import AttitudeConfig, AttitudeFilter
+
+def quick(measurements):
+    assert len(measurements) > 100
+    return AttitudeFilter(AttitudeConfig(tau_acc=1.0))
+
+ESTIMATORS.register("quick")(Estimator(VQF.gives, VQF.fits, VQF.make, replay=quick))
+ESTIMATORS.register("loop-only")(Estimator(VQF.gives, VQF.fits, VQF.make))
+"""
+
+
+def test_an_estimator_of_another_package_replays_a_recording(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    words = (log, "-o", "out", "--no-picture", "--import", "mine", "--estimator")
+    done = sim2edge(*words, "quick", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "estimator 'quick'" in done.stdout
+    assert (tmp_path / "out" / "turning_quick.npz").is_file()
+    for name, said in (
+        ("loop-only", "replays the log of a run alone; for a recording choose --estimator"),
+        ("vqf", "replays the log of a run alone; for a recording choose --estimator attitude"),
+        ("qick", "unknown estimator 'qick'; did you mean 'quick'?"),
+    ):
+        done = sim2edge(*words, name, folder=tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_an_estimator_without_health_is_not_called_good(

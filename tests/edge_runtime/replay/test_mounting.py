@@ -12,7 +12,7 @@ from edge_runtime.fusion.imu_units import GRAVITY
 from edge_runtime.fusion.plausibility import SATURATED
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.estimator_log import read_estimator_log, write_estimator_log
-from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.readers.request import ReadRequest, rotation_of
 from edge_runtime.replay.replay_log import make_estimator, replay_log
 from edge_runtime.signals import Float

@@ -11,7 +11,7 @@ from policies.commands import train
 from policies.evaluation.episodes import EpisodesInterrupted, make_world, play, unseen_seed
 from policies.evaluation.gate import Gate
 from policies.evaluation.measures import MeasuredEnv
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.train.run_folder import RunFolder
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import run_gauntlet
 from policies.gauntlet.protocol import find_protocol
 from policies.gauntlet.trial_env import GauntletRun

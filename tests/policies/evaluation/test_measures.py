@@ -7,8 +7,8 @@ from edge_runtime.policy.contract import POSITION
 from edge_runtime.signals import Float
 from policies.evaluation.episodes import OUTCOMES, make_world, play
 from policies.evaluation.measures import GRAVITY, MeasuredEnv
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.suite_result import PUSHES, known
-from policies.export.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import figures_of, run_gauntlet
 from policies.gauntlet.protocol import GauntletProtocol
 from policies.gauntlet.trial_env import GauntletRun

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.policy.contract import Command
 from edge_runtime.safety.rules import Fault, Reaction, default_rules
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.faults.catalog import (
     Declared,
     End,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ContractError, UserError
+from policies.evaluation.policy_file import PolicyFile
 from policies.evaluation.quantities import kind_of_failure
 from policies.evaluation.suite_result import SuiteResult, write_results
-from policies.export.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import make_trials, run_gauntlet
 from policies.gauntlet.trial_env import GauntletRun
 from sim.engines.bullet.bullet_engine import WorkerDiedError

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from edge_runtime.config.fields import Range, setting
 from edge_runtime.errors import UserError
 from edge_runtime.signals import Float, Rows
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.gauntlet.gauntlet_suite import figures_of, run_gauntlet
 from policies.gauntlet.protocol import GauntletProtocol, find_protocol
 from policies.gauntlet.trial_env import (

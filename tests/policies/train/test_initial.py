@@ -9,7 +9,7 @@ import torch
 
 from edge_runtime.signals import Array
 from policies.commands import train
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from policies.train.run_folder import RunFolder
 from policies.train.training import Training
 from sim2edge.__main__ import main as sim2edge

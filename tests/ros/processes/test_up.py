@@ -100,11 +100,14 @@ def after(command: list[str], flag: str) -> list[str]:
 def test_an_option_that_is_not_given_leaves_the_parameter_file_alone(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("h1:\n  edge_node:\n    ros__parameters:\n      policy: other.onnx\n")
-    config = UpConfig("vehicle", params=mine)
+    more = tmp_path / "more.yaml"
+    more.write_text("/**:\n  ros__parameters:\n    cpu: 0\n")
+    config = UpConfig("vehicle", params=(mine, more))
     command = _command("edge_node", config)
     assert after(command, "--params-file") == [
         str(default_parameters("vehicle")),
         str(mine),
+        str(more),
     ]  # the last one counts
     assert "-p" not in command
     given = _command("edge_node", UpConfig("vehicle", policy=Path("a.onnx"), set=("fifo:=0",)))

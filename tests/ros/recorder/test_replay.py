@@ -11,7 +11,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import Imu
 from edge_runtime.replay import fuse
 from edge_runtime.replay.fuse import FuseConfig
-from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.readers.request import TopicsConfig
 from sim2edge_ros.recorder.bag import Bag
 from sim2edge_ros.settings.parameters import BagConfig

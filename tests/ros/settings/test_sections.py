@@ -38,14 +38,14 @@ def test_what_is_given_twice_is_refused(tmp_path: Path, content: str, line: int,
     path = tmp_path / "mine.yaml"
     path.write_text(content)
     with pytest.raises(UserError, match=f"line {line} gives '{key}' again"):
-        parameters_without_effect(path, "", EDGE_AND_SIM)
+        parameters_without_effect("", EDGE_AND_SIM, path)
 
 
 def test_aliases_are_followed_once(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     doubled = [f"l{k}: &l{k} [*l{k - 1}, *l{k - 1}]" for k in range(1, 60)]
     path.write_text(section("/h2/edge_node", "l0: &l0 [1]", *doubled))
-    (said,) = parameters_without_effect(path, "", EDGE_AND_SIM)
+    (said,) = parameters_without_effect("", EDGE_AND_SIM, path)
     assert "'/h2/edge_node' is none of the nodes" in said
 
 
@@ -77,7 +77,7 @@ def test_what_has_no_effect_is_named(
 ) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(content)
-    found = parameters_without_effect(path, namespace, EDGE_AND_SIM)
+    found = parameters_without_effect(namespace, EDGE_AND_SIM, path)
     assert len(found) == len(lost)
     assert all(part in line for part, line in zip(lost, found))
 
@@ -175,5 +175,5 @@ def test_a_renamed_node_finds_files_however_their_paths_are_written(
 def test_a_number_is_no_name_of_a_parameter(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(section("/**", "3: 4"))
-    (said,) = parameters_without_effect(path, "", EDGE_AND_SIM)
+    (said,) = parameters_without_effect("", EDGE_AND_SIM, path)
     assert "no node here takes '3'" in said

@@ -26,7 +26,7 @@ from edge_runtime.replay.readers.estimator_log import (
     read_estimator_log,
     write_estimator_log,
 )
-from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.replay_log import choose_estimator, make_estimator
 from tests.edge_runtime.fusion.recordings import recordings, turning
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
-from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.readers.request import (
     ColumnsConfig,
     ReadRequest,

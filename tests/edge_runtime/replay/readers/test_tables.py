@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import Imu, Magnetometer
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.readers.request import ColumnsConfig, ReadRequest, UnitsConfig
 from tests.edge_runtime.fusion.recordings import recordings
 from tests.edge_runtime.replay.readers.written import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task
 from sim.tasks.walking.config import HumanoidVelocity

@@ -108,7 +108,8 @@ def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
         "remappings": [("/clock", "clock")] if simulated else [],
     }
     failed: set[str] = set()
-    files = [str(file) for file in parameter_files(robot, given["params"] or None)]
+    mine = [given["params"]] if given["params"] else []
+    files = [str(file) for file in parameter_files(robot, *mine)]
 
     def make(name: str, parameters: dict[str, Any], kind: Callable[..., Any] = Node) -> Any:
         parts = [*files, parameters] if parameters else files
@@ -122,7 +123,7 @@ def _nodes(robot: str, given: dict[str, str]) -> list[Any]:
     if given["autostart"]:
         edge["autostart"] = given["autostart"] == _YES
     started = ["edge_node", *["sim_node"] * simulated, *[_RECORDER] * bool(given["record"])]
-    lost = parameters_without_effect(given["params"] or None, given["namespace"], started)
+    lost = parameters_without_effect(given["namespace"], started, *mine)
     made: list[Any] = [LogInfo(msg=f"without effect: {line}") for line in lost]
     made.append(make("edge_node", edge, LifecycleNode))
     if simulated:

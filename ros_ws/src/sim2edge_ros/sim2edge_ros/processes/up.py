@@ -55,8 +55,9 @@ class UpConfig:
     model: bool = False
     """Publish a real robot's model and frames, where no robot_state_publisher does; a simulated
     one publishes its own."""
-    params: Path | None = None
-    """A file with parameters of the nodes (YAML), over those that come with the package."""
+    params: tuple[Path, ...] = ()
+    """Files with parameters of the nodes (YAML), over those that come with the package; of two that
+    give a parameter, the last counts."""
     set: tuple[str, ...] = ()
     """Parameters of the nodes, as NAME:=VALUE or NODE:NAME:=VALUE, over those of the file."""
     record: Path | None = None
@@ -92,7 +93,7 @@ def main(config: UpConfig) -> int:
     """
     commands = {name: _command(name, config) for name in _nodes(config)}
     _check_policy(config)
-    lost = parameters_without_effect(config.params, config.namespace, commands)
+    lost = parameters_without_effect(config.namespace, commands, *config.params)
     for line in lost + _settings_without_effect(config.set, commands):
         print(f"without effect: {line}", file=sys.stderr)
     # These modules need ROS, which `_nodes` has found.
@@ -151,28 +152,25 @@ def default_parameters(robot: str) -> Path:
     return written() / f"{robot}.yaml"
 
 
-def parameter_files(robot: str, given: str | Path | None) -> tuple[Path, ...]:
+def parameter_files(robot: str, *given: str | Path) -> tuple[Path, ...]:
     """Returns the parameter files of a robot's nodes; a later one overrides an earlier.
 
     Raises:
-        UserError: the given file cannot be read, or holds no parameters.
+        UserError: a given file cannot be read, or holds no parameters.
     """
-    shipped_file = default_parameters(robot)
-    if given is None:
-        return (shipped_file,)
-    path = Path(given).expanduser()
-    sections(path)
-    return shipped_file, path
+    paths = [Path(file).expanduser() for file in given]
+    for path in paths:
+        sections(path)
+    return (default_parameters(robot), *paths)
 
 
 def parameters_without_effect(
-    given: str | Path | None, namespace: str, nodes: Iterable[str]
+    namespace: str, nodes: Iterable[str], *given: str | Path
 ) -> list[str]:
-    """Returns a line for each part of a given parameter file that none of the nodes reads."""
-    if given is None:
-        return []
+    """Returns a line for each part of the given parameter files that none of the nodes reads."""
     before = f"/{namespace.strip('/')}" if namespace.strip("/") else ""
-    return without_effect(Path(given).expanduser(), {f"{before}/{n}": names(n) for n in nodes})
+    known = {f"{before}/{node}": names(node) for node in nodes}
+    return [line for file in given for line in without_effect(Path(file).expanduser(), known)]
 
 
 def _nodes(config: UpConfig) -> tuple[str, ...]:
@@ -191,7 +189,7 @@ def _nodes(config: UpConfig) -> tuple[str, ...]:
 def _command(node: str, config: UpConfig) -> list[str]:
     """Returns a node's command line."""
     command = [*child_program(_MODULES[node]), "--ros-args"]
-    for file in parameter_files(config.robot, config.params):
+    for file in parameter_files(config.robot, *config.params):
         command += ["--params-file", str(file)]
     for parameter in _given(node, config):
         command += ["-p", parameter]

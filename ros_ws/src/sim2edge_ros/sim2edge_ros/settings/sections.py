@@ -6,7 +6,7 @@ of it, '**' for any number. This module needs no ROS.
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -133,7 +133,7 @@ def _under(content: Any, pattern: str, path: Path) -> list[Section]:
     return found
 
 
-def without_effect(path: Path, nodes: dict[str, Sequence[str]]) -> list[str]:
+def without_effect(path: Path, nodes: Mapping[str, Sequence[str]]) -> list[str]:
     """Returns a line for each part of a file that reaches none of the nodes.
 
     Args:

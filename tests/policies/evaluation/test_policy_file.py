@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from policies.export.policy_file import PolicyFile
+from policies.evaluation.policy_file import PolicyFile
 
 
 @pytest.mark.parametrize("task", ["HumanoidVelocity", "VehicleTrack"])
@@ -27,7 +27,7 @@ def test_a_policy_file_is_evaluated_without_torch() -> None:
     """It takes seconds to load, and an evaluation on a robot's board has none."""
     code = (
         "import sys, policies.commands.evaluate_suite, policies.commands.render\n"
-        "from policies.export.policy_file import PolicyFile\n"
+        "from policies.evaluation.policy_file import PolicyFile\n"
         "PolicyFile.committed('VehicleTrack').actor(2)\n"
         "assert 'torch' not in sys.modules"
     )

@@ -9,7 +9,7 @@ import pytest
 from edge_runtime.fusion.measurement import Imu, Magnetometer
 from edge_runtime.replay.errors_against_reference import errors_against_reference, summary
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.readers.formats import read_log
+from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.replay_log import (
     EstimateSeries,
     choose_estimator,

@@ -1,0 +1,20 @@
+"""Declares the protocol of what observes the control loop's ticks, the way in for a learner too."""
+
+from typing import Protocol
+
+from edge_runtime.loop.tick import Tick
+
+
+class Observer(Protocol):
+    """Observes ticks, as a log, a shadow, odometry, a learner, an energy meter or a viewer does."""
+
+    def observe(self, tick: Tick) -> None:
+        """Takes in a tick; the loop's thread calls this at the end of each.
+
+        The observer may read everything and must change nothing. It copies what it keeps. Its time
+        counts in the tick's budget (stage ACT), so it must not wait, take a lock, or write to a
+        file or socket: slow work belongs in another thread, behind a `RowWriter` or a
+        `LatestValue`. An observer that raises is removed and named in the loop's
+        `observer_failures`, and the loop goes on.
+        """
+        ...

@@ -25,9 +25,10 @@ PERIOD = 0.04  # s, of the car's control loop
 TIME_OUT = 0.2  # s without a new sample after which the robot is stopped
 LEASE = 20.0  # s after which DDS drops a silent participant
 _EVEN = 0.01  # share by which the steps of a controlled stop may differ
-_DRIVES = 6.0  # m/s; at its start, where it hangs, the car has 3.5
+_DRIVES = 6.0  # m/s
 _PATIENCE = 90.0  # s
 _AGAIN = 3.0  # s between two resets by the operator
+_STUCK = 15.0  # s without a drive after which the operator puts the car back on its track
 _SIDES = ("robot", "edge")
 _ADDRESSES = ("10.83.0.1", "10.83.0.2")
 
@@ -85,7 +86,14 @@ class GraphObserver:
 
     def reset(self) -> None:
         """Calls the operator's reset service."""
-        self._input.write("reset\n")
+        self._ask("reset")
+
+    def put_back(self) -> None:
+        """Sets the simulated car back to its start, as a person lifts one from a wall."""
+        self._ask("put_back")
+
+    def _ask(self, what: str) -> None:
+        self._input.write(f"{what}\n")
         self._input.flush()
 
     def reaction(self) -> float:
@@ -124,15 +132,20 @@ def until(holds: Callable[[], bool], what: str, each: Callable[[], None] = lambd
 def seconds_to_recover(observer: GraphObserver, wait: float = 0.0) -> float:
     """Returns the seconds until the car drives again, with the operator's resets.
 
+    A car that stopped with its nose at a wall is put back, for its policy knows no reverse gear.
+
     Args:
         observer: of the graph, on the edge node's side.
         wait: s before the first reset.
     """
     began = time.monotonic()
-    asked = began + wait - _AGAIN
+    asked, put_back = began + wait - _AGAIN, began + wait
 
     def ask() -> None:
-        nonlocal asked
+        nonlocal asked, put_back
+        if time.monotonic() > put_back + _STUCK:
+            observer.put_back()
+            put_back = time.monotonic()
         if time.monotonic() > asked + _AGAIN:
             observer.reset()
             asked = time.monotonic()

@@ -2,7 +2,8 @@
 
 The lines are `sample TIME SPEED`, `command TIME VELOCITY` (of the wheels), `status TIME MESSAGE`.
 Times are those of the senders, s since 1970, so that the time of reception does not matter; all
-network namespaces share the clock. A line `reset` on stdin calls the edge node's service.
+network namespaces share the clock. A line `reset` on stdin calls the edge node's service, and
+`put_back` the simulator's.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Float64MultiArray
-from std_srvs.srv import Trigger
+from std_srvs.srv import Empty, Trigger
 
 from sim2edge_ros.messages import topics
 from sim2edge_ros.simulator.sensor_publisher import TRUTH
@@ -30,6 +31,7 @@ def main() -> int:
     rclpy.init(context=context)
     node = Node("observer", context=context)
     reset = node.create_client(Trigger, "edge_node/reset")
+    put_back = node.create_client(Empty, "sim_node/reset")
 
     def subscribe(
         kind: type, topic: str, what: str, value: Callable[[Any], object], qos: QoSProfile
@@ -56,6 +58,8 @@ def main() -> int:
     for line in sys.stdin:
         if line.strip() == "reset":
             reset.call_async(Trigger.Request())
+        if line.strip() == "put_back":
+            put_back.call_async(Empty.Request())
     rclpy.shutdown(context=context)
     thread.join(2.0)
     return 0

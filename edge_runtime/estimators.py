@@ -83,8 +83,9 @@ def _wheeled(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
 
 
 def _wheeled_lidar(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
-    from edge_runtime.fusion.wheeled.fusion import LIDAR, WheeledFusion  # noqa: PLC0415
+    from edge_runtime.fusion.wheeled.fusion import WheeledFusion  # noqa: PLC0415
     from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometry  # noqa: PLC0415
+    from edge_runtime.signals import LIDAR  # noqa: PLC0415
 
     if robot.wheeled is None or robot.wheeled.lidar is None:
         raise ContractError(f"robot '{robot.name}' does not describe wheels and a lidar; {_ELSE}")

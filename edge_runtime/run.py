@@ -29,6 +29,8 @@ from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.run_recorder import RunRecorder
 from edge_runtime.report.latency_picture import latency_svg
 from edge_runtime.report.run_report import as_dictionary, broken_rules, table
+from edge_runtime.robot.robot import Robot
+from edge_runtime.safety.possible_robot import PossibleRobot
 from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.stop_signals import interruptible
@@ -102,9 +104,10 @@ def main(config: RunConfig) -> int:
         check_output(config.record)
     with (
         _log_file(config) as file,
-        connect(config.robot, _request(config, policy.contract)) as robot,
+        connect(config.robot, _request(config, policy.contract)) as connected,
         interruptible(2) as interrupted,  # the second one skips coming to rest
     ):
+        robot = _possible(connected, config.robot, policy.contract)
         name = find_name(config.fusion, policy.contract, robot.description)
         fusion = find_fusion(name, policy.contract, robot.description)
         with contextlib.closing(fusion), contextlib.ExitStack() as stack:
@@ -137,6 +140,13 @@ def main(config: RunConfig) -> int:
                     print(f"shadow: {shadow.described() if shadow else 'nothing was in it'}")
                 print(f"report: {write_run_report(loop, config, choice, log, shadow)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
+
+
+def _possible(robot: Robot, name: str, contract: Contract) -> Robot:
+    """Returns the robot without impossible samples, which a simulated one does not give."""
+    if name == SIMULATED:
+        return robot
+    return PossibleRobot(robot, contract.actuators, contract.control_period)
 
 
 def _request(config: RunConfig, contract: Contract) -> DriverRequest:
@@ -190,19 +200,32 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
     finally:
         _end_session(session)
     if not loop.ticks and not was_interrupted:
-        what = "only samples with NaN or infinity" if loop.sensors.new else "no sample"
-        raise UserError(
-            f"robot '{loop.robot.description.name}' gave {what}; is it switched on and healthy?"
-        )
+        raise UserError(_no_samples(loop))
     _show(table(loop, is_colored()), shown)
     print(f"{driven} ticks driving, {loop.ticks - driven} more to bring the robot to rest")
     for line in broken_rules(loop):
         print(f"guard: {line}")
+    if isinstance(session.robot, PossibleRobot) and session.robot.refused:
+        print(f"refused: {session.robot.described()}")
     for line in loop.observer_failures:
         print(f"observer: {line}")
     for what, state in loop.realtime_report.items():
         if "refused" in state:
             print(f"{what}: {state}")
+
+
+def _no_samples(loop: ControlLoop) -> str:
+    """Returns why the robot could not be driven by its samples."""
+    name = f"robot '{loop.robot.description.name}'"
+    if isinstance(loop.robot, PossibleRobot) and loop.robot.refused:
+        return f"{name} gave no possible sample: {loop.robot.first_complaint}"
+    what = "only samples with NaN or infinity" if loop.sensors.new else "no sample"
+    return f"{name} gave {what}; is it switched on and healthy?"
+
+
+def _gave_nothing_possible(loop: ControlLoop) -> bool:
+    robot = loop.robot
+    return isinstance(robot, PossibleRobot) and robot.refused > 0 and not loop.sensors.new
 
 
 def _end_session(session: Session) -> None:
@@ -213,7 +236,9 @@ def _end_session(session: Session) -> None:
     """
     try:
         session.end()
-    except UserError:
+    except UserError as error:
+        if _gave_nothing_possible(session.loop):
+            raise UserError(_no_samples(session.loop)) from error
         raise
     except Exception as error:
         failure = failure_of(session.robot.description.name, error)
@@ -233,6 +258,13 @@ def _show(lines: list[str], shown: int) -> int:
     return len(lines)
 
 
+def _refused(robot: Robot) -> dict[str, object] | None:
+    """Returns what was impossible of a robot's samples; None of one that is not judged."""
+    if not isinstance(robot, PossibleRobot):
+        return None
+    return {"samples": robot.refused, "first": robot.first_complaint}
+
+
 def write_run_report(
     loop: ControlLoop,
     config: RunConfig,
@@ -244,6 +276,7 @@ def write_run_report(
     folder = config.report
     content = {
         **as_dictionary(loop),
+        "refused": _refused(loop.robot),
         "config": to_json(config),
         "inference": choice.as_dictionary(),
         "log": None if log is None else log.as_dictionary(),

@@ -65,6 +65,11 @@ IMU_BURST = "imu_burst"  # k x (gyro, accel) at equal steps since the last sampl
 IMU_READING = 6  # entries of one reading in a burst
 JOINT_TORQUE = "joint_torque"  # Nm of each actuator, in the order of `joint_pos`
 FOOT_FORCE = "foot_force"  # N under each sole, in the order of the robot's legs
+WHEEL_SPEED = "wheel_speed"  # rad/s, in the order of the estimator's wheels
+STEERING_ANGLE = "steering_angle"  # rad
+LIDAR = "lidar"  # m, of each beam
+GNSS_POSITION = "gnss_position"  # m, world; the last fix, NaN before the first
+GNSS_VELOCITY = "gnss_velocity"  # m/s, world
 # Signals that fusion provides.
 ATTITUDE = "attitude"  # body to world, wxyz; its yaw is arbitrary without a magnetometer
 POSITION = "position"  # of the IMU, m, world

@@ -220,6 +220,16 @@ class Blind(Paced):
         sample.values[:] = float("nan")
         return sample
 
+class Slipping(Paced):
+    def read(self):
+        self.values["joint_pos"][0, 1] = 90.0 if self.sequence > 100 else 0.1
+        return super().read()
+
+class InG(Paced):
+    def lean(self, angle):
+        super().lean(angle)
+        self._accel /= 9.81
+
 def forbidden(): raise PermissionError(13, "Permission denied", "/dev/ttyUSB0")
 def clumsy(): raise ValueError("port must be 1 to 4")
 def slow():
@@ -290,6 +300,22 @@ def test_a_failing_driver_is_one_line_and_reported(leg_folder: Path) -> None:
     assert (report["error"]["kind"], report["error"]["message"]) == ("OSError", "bus off")
     assert 'raise OSError("bus off")' in report["error"]["traceback"]
     assert report["ticks"] == 5
+
+
+def test_an_impossible_reading_is_named_and_stops_the_robot(leg_folder: Path) -> None:
+    run = sim2edge("run", "leg.onnx", "--robot", "mine:Slipping", "--seconds", 3)
+    assert (run.returncode, run.stderr) == (1, "")
+    said = "joint 'knee' is at 90 rad, far outside its range of -1 to 1"
+    assert f"samples that cannot be; {said}" in run.stdout
+    report = json.loads((leg_folder / "out" / "run" / "report.json").read_text())
+    assert report["refused"]["samples"] > 10
+    assert report["refused"]["first"] == said
+    assert report["latched"] == "stop"
+
+
+def test_a_robot_that_gives_nothing_possible_is_refused_with_the_unit(leg_folder: Path) -> None:
+    run = sim2edge("run", "leg.onnx", "--robot", "mine:InG", "--seconds", 0.5)
+    assert "robot 'leg' gave no possible sample: it feels 1 m/s^2 on average" in one_line(run)
 
 
 @pytest.mark.slow

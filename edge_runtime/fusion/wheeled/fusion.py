@@ -19,20 +19,20 @@ from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometry
 from edge_runtime.signals import (
     ATTITUDE,
     BASE_VELOCITY,
+    GNSS_POSITION,
+    GNSS_VELOCITY,
     IMU_ACCEL,
     IMU_BURST,
     IMU_GYRO,
+    LIDAR,
     POSITION,
+    STEERING_ANGLE,
+    WHEEL_SPEED,
     Array,
     Signal,
     Signals,
 )
 
-WHEEL_SPEED = "wheel_speed"  # rad/s, in the order of the config's wheels
-STEERING_ANGLE = "steering_angle"  # rad
-GNSS_POSITION = "gnss_position"  # m, world; the last fix, NaN before the first
-LIDAR = "lidar"  # m, of each beam
-GNSS_VELOCITY = "gnss_velocity"  # m/s, world
 LIDAR_ENDED = "lidar odometry has ended"
 _COMPILING = 100  # samples of a drive that compiles
 _UNKNOWN = 20  # of them before the first fix, when the heading is not known

@@ -12,15 +12,18 @@ from estimation.car import measure_car_estimation
 from edge_runtime.fusion.estimate import Health
 from edge_runtime.fusion.wheeled.config import WheeledConfig
 from edge_runtime.fusion.wheeled.filter import VELOCITY_UNKNOWN
-from edge_runtime.fusion.wheeled.fusion import (
+from edge_runtime.fusion.wheeled.fusion import LIDAR_ENDED, WheeledFusion
+from edge_runtime.policy.inference import Policy
+from edge_runtime.signals import (
+    ATTITUDE,
+    BASE_VELOCITY,
     GNSS_VELOCITY,
-    LIDAR_ENDED,
+    IMU_BURST,
+    POSITION,
     STEERING_ANGLE,
     WHEEL_SPEED,
-    WheeledFusion,
+    Array,
 )
-from edge_runtime.policy.inference import Policy
-from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, IMU_BURST, POSITION, Array
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.vehicle import CAR, TRACK, WHEEL_RADIUS, WHEELBASE, vehicle
 from sim.tasks.driving.config import VehicleTrack

@@ -6,9 +6,8 @@ import numpy as np
 from geometry_msgs.msg import WrenchStamped
 from sensor_msgs.msg import NavSatFix
 
-from edge_runtime.signals import Array
+from edge_runtime.signals import FOOT_FORCE, Array
 from sim2edge_ros.messages import topics
-from sim2edge_ros.sensors.readers import FOOT_FORCE
 from sim2edge_ros.sensors.source import Reading, Source
 
 _SAME = 1e-3  # s, within which two stamps mean the same moment

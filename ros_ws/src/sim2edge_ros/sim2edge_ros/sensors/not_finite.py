@@ -3,8 +3,17 @@
 import numpy as np
 
 from edge_runtime.robot.robot_file import RobotFile
-from edge_runtime.signals import IMU_ACCEL, IMU_GYRO, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
-from sim2edge_ros.sensors.readers import FOOT_FORCE, STEERING_ANGLE, WHEEL_SPEED
+from edge_runtime.signals import (
+    FOOT_FORCE,
+    IMU_ACCEL,
+    IMU_GYRO,
+    JOINT_POS,
+    JOINT_TORQUE,
+    JOINT_VEL,
+    STEERING_ANGLE,
+    WHEEL_SPEED,
+    Array,
+)
 
 _AXES = ("x", "y", "z")
 

@@ -16,12 +16,19 @@ from sensor_msgs.msg import LaserScan, NavSatFix, NavSatStatus
 from edge_runtime.fusion.geodesy import Datum, is_on_ground
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.robot.robot_file import RobotFile
-from edge_runtime.signals import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
+from edge_runtime.signals import (
+    GNSS_POSITION,
+    GNSS_VELOCITY,
+    JOINT_POS,
+    JOINT_TORQUE,
+    JOINT_VEL,
+    LIDAR,
+    STEERING_ANGLE,
+    WHEEL_SPEED,
+    Array,
+)
 from sim2edge_ros.messages import cdr
 
-WHEEL_SPEED, STEERING_ANGLE = "wheel_speed", "steering_angle"
-LIDAR, FOOT_FORCE = "lidar", "foot_force"
-GNSS_POSITION, GNSS_VELOCITY = "gnss_position", "gnss_velocity"
 _FIELDS = ("position", "velocity", "effort")  # fields of a sensor_msgs/JointState after the names
 _ONE_BEAM = 1.01  # angle in increments by which a scan's three angles may disagree
 _NO_ECHO_SHARE = 0.1  # share of a scan's beams that may be NaN; they count as beams without an echo

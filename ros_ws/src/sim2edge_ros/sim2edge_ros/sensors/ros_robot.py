@@ -17,7 +17,19 @@ from edge_runtime.loop.handover import LatestValue
 from edge_runtime.policy.contract import Actuator
 from edge_runtime.robot.robot import ActuatorCommand, RobotDescription, Sample
 from edge_runtime.robot.robot_file import RobotFile
-from edge_runtime.signals import IMU_ACCEL, IMU_BURST, IMU_GYRO, IMU_READING, Array, Float
+from edge_runtime.safety.possible import ImuBounds, JointBounds
+from edge_runtime.signals import (
+    FOOT_FORCE,
+    GNSS_POSITION,
+    GNSS_VELOCITY,
+    IMU_ACCEL,
+    IMU_BURST,
+    IMU_GYRO,
+    IMU_READING,
+    LIDAR,
+    Array,
+    Float,
+)
 from sim2edge_ros.messages import topics
 from sim2edge_ros.messages.publishers import UNNAMED, publishers
 from sim2edge_ros.messages.subscriber_thread import SubscriberThread
@@ -26,12 +38,7 @@ from sim2edge_ros.sensors.graph import why_silent
 from sim2edge_ros.sensors.inertial import ImuPeriod, ImuPeriods
 from sim2edge_ros.sensors.joined import Fixes, SoleForces
 from sim2edge_ros.sensors.not_finite import not_finite
-from sim2edge_ros.sensors.possible import ImuBounds, JointBounds
 from sim2edge_ros.sensors.readers import (
-    FOOT_FORCE,
-    GNSS_POSITION,
-    GNSS_VELOCITY,
-    LIDAR,
     FixReader,
     ImuReader,
     JointReader,
@@ -131,7 +138,13 @@ class RosRobot:
         self._announced: ImuPeriod | None = None  # the period for which the loop was woken
         self._read_imu = ImuReader(robot.imu_frame)
         self._imu_bounds = ImuBounds()
-        self._joint_bounds = JointBounds(robot, config.actuators, config.period)
+        self._joint_bounds = JointBounds(
+            robot.description.joint_names,
+            robot.wheel_joints,
+            robot.steering_joint,
+            config.actuators,
+            config.period,
+        )
         rate = self._periods.readings / config.period
         self._imu = self._source(
             topics.IMU,

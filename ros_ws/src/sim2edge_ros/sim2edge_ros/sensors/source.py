@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from edge_runtime.loop.handover import LatestValue
+from edge_runtime.safety.possible import ImpossibleReading
 from edge_runtime.signals import Array
 from sim2edge_ros.messages import cdr
 from sim2edge_ros.sensors.readers import BadMessage, OthersMessage
@@ -94,7 +95,7 @@ class Source:
             self._strange = now
             self.received, self.rejected = self.received + 1, self.rejected + 1
             return
-        except BadMessage as bad:
+        except (BadMessage, ImpossibleReading) as bad:
             why = str(bad)
         except Exception as error:  # no message, whatever it holds, may end the thread
             why = f"{type(error).__name__}: {error}"

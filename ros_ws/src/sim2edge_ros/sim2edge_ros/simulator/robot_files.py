@@ -15,7 +15,13 @@ from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, write_file
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.robot.robot_file import RobotFile
-from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, FOOT_FORCE
+from edge_runtime.signals import (
+    ATTITUDE,
+    BASE_VELOCITY,
+    FOOT_FORCE,
+    STEERING_ANGLE,
+    WHEEL_SPEED,
+)
 from sim.commands.urdf import load
 from sim.robots import find_robot
 from sim.tasks.description import describe
@@ -26,7 +32,6 @@ from sim2edge_ros.settings import parameter_files, robot_file
 from sim2edge_ros.simulator.control_tag import with_control
 
 _MESHES = "package://sim2edge_ros/robots"
-_WHEEL_SPEED, _STEERING_ANGLE = "wheel_speed", "steering_angle"
 _OWN_ESTIMATES = (ATTITUDE, BASE_VELOCITY)  # signals that no sensor measures
 
 
@@ -46,8 +51,8 @@ def robot(name: str) -> RobotFile:
     model = task.model()
     substeps = round(task.control_period / model.opt.timestep)
     description = _sensed(describe(task, substeps))
-    wheels = _joints(model, task, _WHEEL_SPEED)
-    steering = _joints(model, task, _STEERING_ANGLE)
+    wheels = _joints(model, task, WHEEL_SPEED)
+    steering = _joints(model, task, STEERING_ANGLE)
     return RobotFile(
         description,
         task=known.task,

@@ -12,16 +12,20 @@ from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix, NavSatStatus
 from edge_runtime.fusion.geodesy import Datum
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.robot.robot_file import RobotFile
-from edge_runtime.signals import IMU_BURST, JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
-from sim2edge_ros.messages import topics
-from sim2edge_ros.sensors.readers import (
+from edge_runtime.signals import (
     FOOT_FORCE,
     GNSS_POSITION,
     GNSS_VELOCITY,
+    IMU_BURST,
+    JOINT_POS,
+    JOINT_TORQUE,
+    JOINT_VEL,
     LIDAR,
     STEERING_ANGLE,
     WHEEL_SPEED,
+    Array,
 )
+from sim2edge_ros.messages import topics
 from sim2edge_ros.settings.frames import Frames
 
 _FIX_STAYS = 1_000_000_000  # ns after which an unchanged fix is published again

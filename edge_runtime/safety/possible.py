@@ -8,12 +8,17 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_runtime.policy.contract import POSITION, Actuator
-from edge_runtime.robot.robot_file import RobotFile
-from edge_runtime.signals import JOINT_POS, JOINT_TORQUE, JOINT_VEL, Array
-from sim2edge_ros.sensors.readers import STEERING_ANGLE, WHEEL_SPEED, BadMessage
+from edge_runtime.signals import (
+    JOINT_POS,
+    JOINT_TORQUE,
+    JOINT_VEL,
+    STEERING_ANGLE,
+    WHEEL_SPEED,
+    Array,
+    Float,
+)
 
 _FAR = 0.5  # rad beyond its range at least, or half of the range, where no joint is
 _FASTER = 1.5  # factor by which a joint may be faster than its motor, as when it is pushed
@@ -26,18 +31,30 @@ _SPINNING = 12.0  # rad/s on average: no robot turns twice a second
 _WEIGHTLESS, _CRUSHED = 3.0, 60.0  # m/s^2 on average, between which every robot is
 
 
+class ImpossibleReading(Exception):  # noqa: N818  the reading is wrong, not the program
+    """Says which reading cannot be, and why."""
+
+
 class JointBounds:
     """Judges the readings of joints, wheels and steering by what their motors can do.
 
     Args:
-        robot: names of the joints.
+        joints: names of the joints, in the order of their signals.
+        wheels: likewise, of the wheels.
+        steering: name of the joint that steers; "" if there is none.
         actuators: ranges and speeds; a joint without an actuator is not judged.
         period: s, between two readings, for the time that a lost one leaves.
     """
 
-    def __init__(self, robot: RobotFile, actuators: Sequence[Actuator], period: float) -> None:
+    def __init__(
+        self,
+        joints: Sequence[str],
+        wheels: Sequence[str],
+        steering: str,
+        actuators: Sequence[Actuator],
+        period: float,
+    ) -> None:
         self._named = {a.name: a for a in actuators}
-        joints, steering = robot.description.joint_names, (robot.steering_joint,)
         self._patience = 1.5 * period  # s, after a reading that jumped
         turning = [a.max_velocity for a in actuators if a.mode != POSITION]
         wheel = _SPEED_MARGIN * max(turning, default=math.inf)
@@ -45,16 +62,16 @@ class JointBounds:
             JOINT_POS: joints,
             JOINT_VEL: joints,
             JOINT_TORQUE: joints,
-            WHEEL_SPEED: robot.wheel_joints,
-            STEERING_ANGLE: steering,
+            WHEEL_SPEED: wheels,
+            STEERING_ANGLE: (steering,),
         }
-        self._ranges = {JOINT_POS: self._range(joints), STEERING_ANGLE: self._range(steering)}
+        self._ranges = {n: self._range(self._names[n]) for n in (JOINT_POS, STEERING_ANGLE)}
         speeds = {name: self._each(self._names[name], "max_velocity") for name in self._ranges}
         self._steps = {name: _FASTER * speed for name, speed in speeds.items()}
         self._limits = {
             JOINT_VEL: _SPEED_MARGIN * self._each(joints, "max_velocity"),
             JOINT_TORQUE: _EFFORT_MARGIN * self._each(joints, "max_effort"),
-            WHEEL_SPEED: np.full(len(robot.wheel_joints), wheel),
+            WHEEL_SPEED: np.full(len(wheels), wheel),
         }
         self._good: tuple[float, Mapping[str, Array]] | None = None  # stamp and values
         self._odd: tuple[float, Mapping[str, Array]] | None = None  # the last that jumped
@@ -69,7 +86,7 @@ class JointBounds:
             restarted: whether the stamps have just jumped.
 
         Raises:
-            BadMessage: it is impossible; names the joint.
+            ImpossibleReading: it is impossible; names the joint.
         """
         for signal, found in values.items():
             self._check_range(signal, found)
@@ -81,7 +98,7 @@ class JointBounds:
         passed = stamp - before if self._odd is None else min(stamp - before, self._patience)
         jumped = self._jump(known, values, passed)
         if jumped and not self._has_settled(stamp, values):
-            raise BadMessage(jumped)
+            raise ImpossibleReading(jumped)
         self._good, self._odd = (stamp, values), None
 
     def _check_range(self, signal: str, found: Array) -> None:
@@ -92,7 +109,7 @@ class JointBounds:
         outside = (found < lower - far) | (found > upper + far)
         if outside.any():
             place = int(np.argmax(outside))
-            raise BadMessage(
+            raise ImpossibleReading(
                 f"joint '{self._names[signal][place]}' is at {found[place]:.3g} rad, far outside "
                 f"its range of {lower[place]:.3g} to {upper[place]:.3g}"
             )
@@ -108,7 +125,7 @@ class JointBounds:
                 if signal == JOINT_TORQUE
                 else f"turns at {found[place]:.3g} rad/s (is that deg/s?)"
             )
-            raise BadMessage(
+            raise ImpossibleReading(
                 f"joint '{self._names[signal][place]}' {what}, more than its motor can make"
             )
 
@@ -133,14 +150,14 @@ class JointBounds:
         self._odd = (stamp, values)
         return stamp - self._since > _SETTLES
 
-    def _range(self, names: Sequence[str]) -> tuple[npt.NDArray[np.float64], ...]:
+    def _range(self, names: Sequence[str]) -> tuple[Float, ...]:
         found = [self._named.get(name) for name in names]
         known = [a is not None and a.mode == POSITION for a in found]
         lower = [a.lower if a and is_known else -math.inf for a, is_known in zip(found, known)]
         upper = [a.upper if a and is_known else math.inf for a, is_known in zip(found, known)]
         return np.array(lower), np.array(upper)
 
-    def _each(self, names: Sequence[str], field: str) -> npt.NDArray[np.float64]:
+    def _each(self, names: Sequence[str], field: str) -> Float:
         return np.array([getattr(self._named.get(name), field, math.inf) for name in names])
 
 
@@ -151,11 +168,11 @@ class ImuBounds:
         self._stamp = math.nan  # s, of the last reading
         self._rate = self._force = 0.0  # rad/s and m/s^2, averages of the magnitudes
 
-    def check(self, stamp: float, reading: npt.NDArray[np.float64], restarted: bool) -> None:
+    def check(self, stamp: float, reading: Float, restarted: bool) -> None:
         """Takes a reading, (6,): angular rate in rad/s and specific force in m/s^2.
 
         Raises:
-            BadMessage: it is impossible; says what it looks like.
+            ImpossibleReading: it is impossible; says what it looks like.
         """
         x, y, z, a, b, c = reading.tolist()
         rate, force = math.hypot(x, y, z), math.hypot(a, b, c)
@@ -169,11 +186,13 @@ class ImuBounds:
             self._force += weight * (force - self._force)
         self._stamp = stamp
         if max(abs(x), abs(y), abs(z)) > _FASTEST:
-            raise BadMessage(f"it turns at {rate:.3g} rad/s; is that deg/s?")
+            raise ImpossibleReading(f"it turns at {rate:.3g} rad/s; is that deg/s?")
         if self._rate > _SPINNING:
-            raise BadMessage(f"it turns at {self._rate:.3g} rad/s on average; is that deg/s?")
+            raise ImpossibleReading(
+                f"it turns at {self._rate:.3g} rad/s on average; is that deg/s?"
+            )
         if not _WEIGHTLESS < self._force < _CRUSHED:
             unit = "g" if self._force <= _WEIGHTLESS else "mg, or raw counts"
-            raise BadMessage(
+            raise ImpossibleReading(
                 f"it feels {self._force:.3g} m/s^2 on average, gravity is 9.8; is that {unit}?"
             )

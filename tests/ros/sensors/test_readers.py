@@ -136,6 +136,17 @@ def test_a_scan_of_other_beams_is_refused() -> None:
         ScanReader(VEHICLE.description, 25.0)(serialize_message(scan([1.0] * 63)))
 
 
+def test_a_single_beam_has_no_angle_between_two() -> None:
+    """As of a range finder that looks ahead."""
+    signals = tuple(
+        dataclasses.replace(s, size=1) if s.name == "lidar" else s
+        for s in VEHICLE.description.signals
+    )
+    reader = ScanReader(dataclasses.replace(VEHICLE.description, signals=signals), 25.0)
+    message = LaserScan(ranges=[7.0], range_max=25.0)
+    assert reader(serialize_message(message))["lidar"].tolist() == [7.0]
+
+
 @pytest.mark.parametrize(
     ("ranges", "complaint"),
     [

@@ -183,9 +183,11 @@ class ScanReader:
     def _check_angles(self, message: LaserScan) -> None:
         """Checks that the angles fit each other, to one beam, for some drivers divide the whole by
         the number of beams, and that the beams point where the policy's do, to half of one."""
+        if self._beams == 1:
+            return
         first, last, step = message.angle_min, message.angle_max, message.angle_increment
         off = abs((self._beams - 1) * step - (last - first))
-        if not (off <= _ONE_BEAM * abs(step) < math.inf and (step or self._beams == 1)):
+        if not (off <= _ONE_BEAM * abs(step) < math.inf and step):
             raise BadMessage(
                 f"angle_min {first:.3g}, angle_max {last:.3g} and angle_increment {step:.3g} rad "
                 f"do not fit {self._beams} beams; (angle_max - angle_min) / {self._beams - 1} is "

@@ -13,6 +13,7 @@ import numpy as np
 
 from edge_runtime.fusion.compiled import Record, compiled, product
 from edge_runtime.fusion.imu_units import GRAVITY
+from edge_runtime.fusion.legged.state import D
 from edge_runtime.fusion.lie import sek3_exp, skew, so3_exp, so3_gamma_2, so3_left_jacobian
 from edge_runtime.signals import Float
 
@@ -33,7 +34,7 @@ def propagate(x: Record, covariance: Float, dt: float, p: Record, walk: Float) -
             0 for a foot that is not in the state.
     """
     feet, rotation = p["feet"], x["rotation"]
-    b = 9 + 3 * feet  # where the biases begin
+    b = D.feet + 3 * feet  # where the biases begin
     phi, force = np.empty(3), np.empty(3)
     for i in range(3):
         phi[i] = (x["gyro"][i] - x["gyro_bias"][i]) * dt
@@ -54,22 +55,23 @@ def propagate(x: Record, covariance: Float, dt: float, p: Record, walk: Float) -
 
     # the transition's columns that belong to the biases
     of_bias = np.zeros((b, 6))
-    of_bias[0:3, 0:3] = -first
-    of_bias[3:6, 0:3] = -product(skew(middle), first)
-    of_bias[3, 0:3] -= GRAVITY * second[1]
-    of_bias[4, 0:3] += GRAVITY * second[0]
-    of_bias[6:9, 0:3] = -product(skew(place), first) - product(skew(middle), second)
+    of_bias[: D.velocity, 0:3] = -first
+    of_bias[D.velocity : D.position, 0:3] = -product(skew(middle), first)
+    of_bias[D.velocity, 0:3] -= GRAVITY * second[1]
+    of_bias[D.velocity + 1, 0:3] += GRAVITY * second[0]
+    of_bias[D.position : D.feet, 0:3] = -product(skew(place), first) - product(skew(middle), second)
     for k in range(feet):
-        of_bias[9 + 3 * k : 12 + 3 * k, 0:3] = -product(skew(x["feet"][k]["place"]), first)
-    of_bias[3:6, 3:6] = -first
-    of_bias[6:9, 3:6] = -second
+        at = D.feet + 3 * k
+        of_bias[at : at + 3, 0:3] = -product(skew(x["feet"][k]["place"]), first)
+    of_bias[D.velocity : D.position, 3:6] = -first
+    of_bias[D.position : D.feet, 3:6] = -second
     _transport(covariance, of_bias, dt, p["gyro_noise"] ** 2, p["accel_noise"] ** 2)
     for i in range(3):
         covariance[b + i, b + i] += p["gyro_walk"] ** 2 * dt
         covariance[b + 3 + i, b + 3 + i] += p["accel_walk"] ** 2 * dt
         for j in range(feet):
             for k in range(feet):
-                covariance[9 + 3 * j + i, 9 + 3 * k + i] += walk[j, k] * dt
+                covariance[D.feet + 3 * j + i, D.feet + 3 * k + i] += walk[j, k] * dt
 
 
 @compiled
@@ -105,8 +107,10 @@ def _transport(
         p[i, 8] += dt * p[i, 5]
         p[i, 3] += turn * p[i, 1]
         p[i, 4] -= turn * p[i, 0]
-    block = covariance[3:9, 3:9].copy()  # elsewhere it is symmetric to the last bit
-    covariance[3:9, 3:9] = 0.5 * (block + block.T)
+    block = covariance[
+        D.velocity : D.feet, D.velocity : D.feet
+    ].copy()  # elsewhere it is symmetric to the last bit
+    covariance[D.velocity : D.feet, D.velocity : D.feet] = 0.5 * (block + block.T)
 
     change = product(of_bias, covariance[b:, b:].copy())
     half = covariance[:b, b:] + 0.5 * change
@@ -187,18 +191,18 @@ def innovation(
         w = weights[k]
         if w == 0.0:
             continue
-        b = 9 + 3 * k
+        b = D.feet + 3 * k
         for i in range(3):
             seen = x["position"][i] - x["feet"][k]["place"][i]
             for j in range(3):
                 seen += x["rotation"][i, j] * positions[k, j]
             z[i] += w * seen
-        of_error += w * (covariance[b : b + 3] - covariance[6:9])
+        of_error += w * (covariance[b : b + 3] - covariance[D.position : D.feet])
     s = variance * np.eye(3)
     for k in range(weights.size):
         if weights[k] != 0.0:
-            b = 9 + 3 * k
-            s += weights[k] * (of_error[:, b : b + 3] - of_error[:, 6:9])
+            b = D.feet + 3 * k
+            s += weights[k] * (of_error[:, b : b + 3] - of_error[:, D.position : D.feet])
     return z, of_error, s
 
 
@@ -241,11 +245,11 @@ def _keep_heading(up: Float, covariance: Float, gain: Float, xi: Float) -> None:
     drift = gain[:, b] * up[0] + gain[:, b + 1] * up[1] + gain[:, b + 2] * up[2]
     own, both, others = (heading * heading).sum(), (heading * drift).sum(), (drift * drift).sum()
     along = xi[b] * up[0] + xi[b + 1] * up[1] + xi[b + 2] * up[2]
-    covariance[2, 2] += own
-    xi[2] = 0.0
+    covariance[D.heading, D.heading] += own
+    xi[D.heading] = 0.0
     for i in range(3):
-        covariance[2, b + i] += both * up[i]
-        covariance[b + i, 2] += both * up[i]
+        covariance[D.heading, b + i] += both * up[i]
+        covariance[b + i, D.heading] += both * up[i]
         xi[b + i] -= along * up[i]
         for j in range(3):
             covariance[b + i, b + j] += others * up[i] * up[j]
@@ -267,19 +271,19 @@ def place_foot(x: Record, covariance: Float, foot: int, reading: Float) -> None:
 
     The noise of kinematics remains to be added to the covariance.
     """
-    k, place = 9 + 3 * foot, x["feet"][foot]["place"]
+    k, place = D.feet + 3 * foot, x["feet"][foot]["place"]
     for i in range(3):
         place[i] = x["position"][i]
         for j in range(3):
             place[i] += x["rotation"][i, j] * reading[j]
-    covariance[k : k + 3] = covariance[6:9]
-    covariance[:, k : k + 3] = covariance[:, 6:9].copy()
+    covariance[k : k + 3] = covariance[D.position : D.feet]
+    covariance[:, k : k + 3] = covariance[:, D.position : D.feet].copy()
 
 
 @compiled
 def forget_foot(covariance: Float, foot: int) -> None:
     """Marginalizes a foot that lifts off (equation 40)."""
-    k = 9 + 3 * foot
+    k = D.feet + 3 * foot
     covariance[k : k + 3] = 0.0
     covariance[:, k : k + 3] = 0.0
 
@@ -291,7 +295,7 @@ def world_covariance(velocity: Float, position: Float, covariance: Float) -> Flo
     The invariant error of a vector holds its turn about the world's origin: u = xi_u + xi_R x u.
     """
     jacobian = np.eye(9)
-    jacobian[3:6, 0:3] = -skew(velocity)
-    jacobian[6:9, 0:3] = -skew(position)
-    result = product(product(jacobian, covariance[:9, :9].copy()), jacobian.T.copy())
+    jacobian[D.velocity : D.position, : D.velocity] = -skew(velocity)
+    jacobian[D.position : D.feet, : D.velocity] = -skew(position)
+    result = product(product(jacobian, covariance[: D.feet, : D.feet].copy()), jacobian.T.copy())
     return 0.5 * (result + result.T)

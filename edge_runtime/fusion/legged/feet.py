@@ -13,7 +13,7 @@ from edge_runtime.fusion.legged.equations import (
     place_foot,
     whitener,
 )
-from edge_runtime.fusion.legged.state import largest_stds
+from edge_runtime.fusion.legged.state import D, largest_stds
 from edge_runtime.signals import Float
 
 
@@ -28,7 +28,7 @@ def place_sole(x: Record, covariance: Float, first: int, positions: Float, p: Re
             for k in range(first, first + points):
                 common = p["foot_noise"] ** 2
                 own = p["point_noise"] ** 2 if j == k and points > 1 else 0.0
-                covariance[9 + 3 * j + i, 9 + 3 * k + i] += common + own
+                covariance[D.feet + 3 * j + i, D.feet + 3 * k + i] += common + own
 
 
 @compiled
@@ -189,7 +189,7 @@ def _knows_drift(rotation: Float, covariance: Float, slip_turn: float) -> bool:
 def _doubt_velocity(x: Record, covariance: Float, positions: Float, p: Record) -> None:
     """Widens the covariance of velocity and tilt, because all feet seem to slip for long."""
     for i in range(3):
-        covariance[3 + i, 3 + i] += p["velocity_std"] ** 2
+        covariance[D.velocity + i, D.velocity + i] += p["velocity_std"] ** 2
         if i < 2:
             covariance[i, i] += (0.5 * p["tilt_std"]) ** 2
     for first in range(0, p["feet"], p["points"]):

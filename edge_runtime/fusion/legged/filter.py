@@ -15,7 +15,17 @@ from edge_runtime.fusion.imu_check_state import S
 from edge_runtime.fusion.imu_reading import DROPOUT, FINE, LAST_USABLE
 from edge_runtime.fusion.legged.config import LeggedConfig
 from edge_runtime.fusion.legged.equations import forget_foot, world_covariance
-from edge_runtime.fusion.legged.state import EVENT, FEET, IMU, MOMENT, STATE, parameters, summarize
+from edge_runtime.fusion.legged.state import (
+    EVENT,
+    FEET,
+    IMU,
+    MOMENT,
+    STATE,
+    D,
+    error_size,
+    parameters,
+    summarize,
+)
 from edge_runtime.fusion.legged.steps import take_in, take_readings
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, tilt_from_gravity
 from edge_runtime.fusion.measurement import Feet, Imu, Measurement
@@ -55,7 +65,7 @@ class LeggedFilter:
         self._check = ImuCheck(config.imu)
         self._parameters = parameters(config)
         self._feet = config.feet
-        size = 15 + 3 * config.feet
+        size = error_size(config.feet)
         self._timeline = Timeline(config.history, MOMENT, size, config.horizon)
         self._imu_event = RecordBuffer(np.zeros(1, EVENT))
         self._feet_event = RecordBuffer(np.zeros(1, EVENT))
@@ -91,7 +101,7 @@ class LeggedFilter:
             sure: take it as exact rather than with `tilt_std` and `velocity_std`.
         """
         config = self.config
-        x, std = np.zeros(1, STATE)[0], np.zeros(15 + 3 * config.feet)
+        x, std = np.zeros(1, STATE)[0], np.zeros(error_size(config.feet))
         x["stamp"] = x["last_feet"] = stamp
         x["surprise"] = 1.0
         x["rotation"] = quaternion_to_matrix(attitude / np.linalg.norm(attitude))
@@ -99,7 +109,7 @@ class LeggedFilter:
             x["velocity"] = velocity
         tilt, speed = (1e-3, 1e-2) if sure else (config.tilt_std, config.velocity_std)
         std[0:2] = tilt
-        std[3:6] = speed
+        std[D.velocity : D.position] = speed
         std[-6:-3] = config.gyro_bias_std
         std[-3:] = config.accel_bias_std
         self._timeline.start(stamp, IMU, x, np.diag(std**2))
@@ -233,8 +243,8 @@ class LeggedFilter:
         index = np.arange(3)
         turn, speed = min(_DISTRUST * gap, 1.0), _DISTRUST * gap
         covariance[index, index] += turn**2
-        covariance[3 + index, 3 + index] += speed**2
-        covariance[6 + index, 6 + index] += (speed * gap) ** 2
+        covariance[D.velocity + index, D.velocity + index] += speed**2
+        covariance[D.position + index, D.position + index] += (speed * gap) ** 2
         self._timeline.start(stamp, IMU, x, covariance)
 
     @property

@@ -9,11 +9,12 @@ The functions share their names: `x` is a `STATE`, `event` an `EVENT`, `p` the `
 
 import math
 from dataclasses import fields
+from typing import NamedTuple
 
 import numpy as np
 
 from edge_runtime.config.fields import check
-from edge_runtime.fusion.compiled import Records, as_numbers, compiled
+from edge_runtime.fusion.compiled import Records, as_numbers, compiled, laid_out
 from edge_runtime.fusion.legged.at_rest import REST
 from edge_runtime.fusion.legged.config import MOST_FEET, LeggedConfig
 from edge_runtime.fusion.lie import matrix_to_quaternion
@@ -65,8 +66,27 @@ STATE = np.dtype(
     ]
 )
 MOMENT = moment(EVENT, STATE)
+
+
+class ErrorState(NamedTuple):
+    """Sizes the parts of the error `xi`; behind the feet, three each, come the biases of gyroscope
+    and accelerometer."""
+
+    rotation: int = 2  # rad, world
+    heading: int = 1  # rad, the rotation's third
+    velocity: int = 3  # m/s
+    position: int = 3  # m
+    feet: int = 0
+
+
+D = laid_out(ErrorState)  # the first index of each
 _NUMBERS = [field.name for field in fields(LeggedConfig) if field.type in ("float", float)]
 PARAMETERS = np.dtype([*((name, "f8") for name in _NUMBERS), ("feet", "i8"), ("points", "i8")])
+
+
+def error_size(feet: int) -> int:
+    """Returns how many numbers the error of a robot with so many feet has."""
+    return D.feet + 3 * feet + 6
 
 
 def parameters(config: LeggedConfig) -> Float:
@@ -90,7 +110,8 @@ def largest_stds(covariance: Float) -> tuple[float, float]:
     world's axes: it holds no error of the heading, which no sensor here shows.
     """
     tilt = max(covariance[0, 0], covariance[1, 1])
-    velocity = max(covariance[3, 3], covariance[4, 4], covariance[5, 5])
+    v = D.velocity
+    velocity = max(covariance[v, v], covariance[v + 1, v + 1], covariance[v + 2, v + 2])
     return math.sqrt(max(tilt, 0.0)), math.sqrt(max(velocity, 0.0))
 
 

@@ -7,7 +7,7 @@ from edge_runtime.fusion.imu_reading import FINE, judge_reading
 from edge_runtime.fusion.legged.at_rest import add_to_window, end_window
 from edge_runtime.fusion.legged.equations import correct, distance, propagate, whitener
 from edge_runtime.fusion.legged.feet import take_feet
-from edge_runtime.fusion.legged.state import EVENT, IMU, MOMENT, PARAMETERS
+from edge_runtime.fusion.legged.state import EVENT, IMU, MOMENT, PARAMETERS, D
 from edge_runtime.fusion.timeline import place, slot
 from edge_runtime.signals import Float
 
@@ -71,7 +71,7 @@ def _doubt_bridge(covariance: Float, lost: float) -> None:
     """Widens the covariance for the time for which one reading stood for those that were lost."""
     for i in range(3):
         covariance[i, i] += (0.5 * _TWIST * lost * lost) ** 2
-        covariance[3 + i, 3 + i] += (0.5 * _JERK * lost * lost) ** 2
+        covariance[D.velocity + i, D.velocity + i] += (0.5 * _JERK * lost * lost) ** 2
 
 
 @compiled

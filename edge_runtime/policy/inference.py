@@ -1,10 +1,13 @@
 """Runs a policy file: checked, bound to fixed buffers, and warmed up."""
 
+import atexit
 import copy
 import hashlib
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -24,11 +27,15 @@ LARGEST = 2**30  # bytes of a policy file
 GOLDEN_TOLERANCE = 1e-5  # largest golden error, relative to max(1, |action|)
 _MEMORY = 2**31  # bytes that a network may take
 _WARM_UP_RUNS = 20
-_PATIENCE = 10.0  # s for the first run of a network
+_PATIENCE = 10.0  # s for the trial of a network
+_GRACE = 2.0  # s at the program's end, for the operator of a trial that was given up on
 _FIRST_TO_READ = {10: "1.18", 11: "1.22", 12: "1.23", 13: "1.24"}  # onnxruntime, by IR version
 _NO_FOLDER = "/dev/null/none"  # below a file, so it can never exist
 # In a tensor's `external_data`, which onnxruntime 1.23, the last for Python 3.10, would follow.
 _ELSEWHERE = b"\n\x08location\x12"
+# What a network computes of constants alone it computes in each run, where it is bounded, and not
+# while it is loaded, where nothing bounds it. The exporter writes no such node.
+NOT_WHILE_LOADING = ("ConstantFolding",)
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,7 @@ class Policy:
     ) -> None:
         self.source, self.provider = source, provider
         self.sha256 = hashlib.sha256(model).hexdigest()
-        trial = _session(model, source, CPU, bounded=True)
-        self.contract = from_metadata(_metadata(trial, source), source)
-        _check_border(trial, self.contract, source)
-        _try_out(trial, self.contract.observation_size, source)
+        self.contract = _try_in_time(model, source)
         # Its memory is its own: the loop waits for no other network's.
         self._session = _session(model, source, provider)
         self._bind_buffers()
@@ -122,24 +126,7 @@ class Policy:
         Raises:
             ContractError: the file has no golden vectors, or some of another size.
         """
-        contract = self.contract
-        try:
-            with np.errstate(over="ignore"):  # what is too large differs
-                observations = np.array(contract.golden_observations, np.float32)
-                actions = np.array(contract.golden_actions, np.float32)
-        except ValueError:
-            raise ContractError(
-                f"{self.source}: its golden vectors differ in length; export it again"
-            ) from None
-        rows = len(observations)
-        if rows == 0 or (observations.shape, actions.shape) != (
-            (rows, self.observation.shape[1]),
-            (rows, self.action.shape[1]),
-        ):
-            raise ContractError(
-                f"{self.source}: no golden vectors of its size, so it cannot be tested; "
-                "export it again"
-            )
+        observations, actions = _golden_vectors(self.contract, self.source)
         given = np.concatenate([self(row[None]).copy() for row in observations])
         return float(np.max(np.abs(given - actions) / np.maximum(1.0, np.abs(actions))))
 
@@ -198,7 +185,10 @@ def _session(
     )
     try:
         session = ort.InferenceSession(
-            model, options, providers=[(provider.name, dict(provider.options))]
+            model,
+            options,
+            providers=[(provider.name, dict(provider.options))],
+            disabled_optimizers=NOT_WHILE_LOADING,
         )
     except Exception as error:  # onnxruntime's errors share no other base
         raise ContractError(
@@ -212,27 +202,83 @@ def _session(
     return session
 
 
-def _try_out(session: ort.InferenceSession, size: int, source: str) -> None:
-    """Runs a network once, within bounds, for a file may hold any network.
+def _try_in_time(model: bytes, source: str) -> Contract:
+    """Tries a network on a thread that is given up on after a while, and returns its contract.
+
+    The calling thread goes on heeding signals; a single operator cannot be stopped from outside.
 
     Raises:
-        ContractError: it fails, takes more memory than any policy needs, or takes longer than any
-            robot waits.
+        ContractError: as `_try_out` does, or the trial takes longer than any robot waits.
     """
     options = ort.RunOptions()
-    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    timer = threading.Timer(_PATIENCE, setattr, [options, "terminate", True])
-    timer.daemon = True
-    timer.start()
+    trial: Future[Contract] = Future()
+
+    def work() -> None:
+        try:
+            trial.set_result(_try_out(model, source, options))
+        except Exception as error:  # which the calling thread raises
+            trial.set_exception(error)
+
+    worker = threading.Thread(target=work, name="policy trial", daemon=True)
+    worker.start()
     try:
-        session.run([OUTPUT], {INPUT: np.zeros((1, size), np.float32)}, options)
-    except Exception as error:  # as above
-        why = f"not done within {_PATIENCE:g} s" if options.terminate else _reason(error)
+        return trial.result(_PATIENCE)
+    except NotDone:
         raise ContractError(
-            f"{source}: its network cannot be run ({why}); export it again"
+            f"{source}: its network cannot be run (not done within {_PATIENCE:g} s); "
+            "export it again"
         ) from None
     finally:
-        timer.cancel()
+        options.terminate = True  # so that what is given up on ends with its operator
+        if not trial.done():  # an operator that ends while Python shuts down would abort it
+            atexit.register(worker.join, _GRACE)
+
+
+def _try_out(model: bytes, source: str, options: ort.RunOptions) -> Contract:
+    """Loads a network and runs it as often as `Policy` will, for a file may hold any network.
+
+    Raises:
+        ContractError: it fails, takes more memory than any policy needs, or does not fit its
+            contract.
+    """
+    session = _session(model, source, CPU, bounded=True)
+    contract = from_metadata(_metadata(session, source), source)
+    _check_border(session, contract, source)
+    observations, _ = _golden_vectors(contract, source)
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    try:
+        for row in (*np.zeros((_WARM_UP_RUNS, observations.shape[1]), np.float32), *observations):
+            session.run([OUTPUT], {INPUT: row[None]}, options)
+    except Exception as error:  # as above
+        raise ContractError(
+            f"{source}: its network cannot be run ({_reason(error)}); export it again"
+        ) from None
+    return contract
+
+
+def _golden_vectors(contract: Contract, source: str) -> tuple[Array, Array]:
+    """Returns the golden observations, (N, n), and actions, (N, A).
+
+    Raises:
+        ContractError: the contract has none, or some of another size.
+    """
+    try:
+        with np.errstate(over="ignore"):  # what is too large differs
+            observations = np.array(contract.golden_observations, np.float32)
+            actions = np.array(contract.golden_actions, np.float32)
+    except ValueError:
+        raise ContractError(
+            f"{source}: its golden vectors differ in length; export it again"
+        ) from None
+    rows = len(observations)
+    if rows == 0 or (observations.shape, actions.shape) != (
+        (rows, contract.observation_size),
+        (rows, len(contract.actuators)),
+    ):
+        raise ContractError(
+            f"{source}: no golden vectors of its size, so it cannot be tested; export it again"
+        )
+    return observations, actions
 
 
 def _reason(error: Exception) -> str:

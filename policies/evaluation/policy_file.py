@@ -9,7 +9,7 @@ import onnxruntime as ort
 
 from edge_runtime.errors import ContractError
 from edge_runtime.policy.contract import Contract
-from edge_runtime.policy.inference import INPUT, Policy, read_model
+from edge_runtime.policy.inference import INPUT, NOT_WHILE_LOADING, Policy, read_model
 from edge_runtime.policy.shipped import policy_path, shipped_policies
 from edge_runtime.signals import Array
 from policies.export.free_batch import free_batch
@@ -70,7 +70,10 @@ class PolicyFile:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1  # among several, how a sum is split follows the cores
         session = ort.InferenceSession(
-            free_batch(self.model), options, providers=["CPUExecutionProvider"]
+            free_batch(self.model),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=NOT_WHILE_LOADING,
         )
 
         def act(observations: Array) -> Array:

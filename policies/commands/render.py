@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import check_output
 from edge_runtime.signals import Array
@@ -33,7 +33,7 @@ class RenderConfig:
     """The film, which ends in .mp4, .gif or .webp."""
     recording: Path | None = None
     """Film this motion, which 'sim2edge run --record' wrote, instead of letting the policy act."""
-    seconds: float = setting(10.0, unit="s", above=0)
+    seconds: float = setting(10.0, unit="s", above=0, at_most=LONGEST)
     """Length of the film; of a recording, its beginning."""
     camera: str = ""
     """follow, beside, behind, ahead, above, or one of the robot's own; by default the task's."""
@@ -65,6 +65,10 @@ def main(config: RenderConfig) -> int:
     policies = [PolicyFile.find(path) for path in config.policy]
     period = policies[0].task.control_period
     steps = round(config.seconds / period)
+    if steps < 1:
+        raise UserError(
+            f"--seconds {config.seconds:g} is too short for one picture, which takes {period:g} s"
+        )
     if config.recording is None:
         scenes = [_scene(config, policy) for policy in policies]
     else:

@@ -1,8 +1,12 @@
 """Writes films as MP4, GIF or WebP."""
 
+import errno
 import itertools
+import os
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -10,12 +14,13 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.errors import UserError
-from edge_runtime.files import descriptor, replacing
+from edge_runtime.files import descriptor, replacing, way_out
 from sim.renderer import Picture
 
 MP4, GIF, WEBP = ".mp4", ".gif", ".webp"
 # Frames per second at most; what moves in a page is larger than a film, and as smooth at 17.
 FASTEST = {MP4: 30.0, GIF: 17.0, WEBP: 17.0}
+_ENCODERS = ("libx264", "libopenh264")  # that need no graphics card, the better first
 _WAY_OUT = "set IMAGEIO_FFMPEG_EXE to one that works, or write a .gif or .webp, which need none"
 
 
@@ -68,43 +73,78 @@ def write_film(path: Path, frames: Iterator[Picture], rate: float) -> None:
             _write_pictures(building, frames, rate, kind)
 
 
-def run_ffmpeg(*arguments: str) -> str:
+def run_ffmpeg(*arguments: str, pictures: Iterable[Picture] = ()) -> str:
     """Runs ffmpeg, and returns what it says.
+
+    Args:
+        arguments: its options, without those of how much it says.
+        pictures: what it reads from its input, each contiguous.
 
     Raises:
         UserError: there is no ffmpeg, or it failed.
     """
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
+        try:
+            process = subprocess.Popen(
+                [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=complaints,
+                start_new_session=True,  # so that Ctrl-C reaches it through this process alone
+            )
+        except (OSError, RuntimeError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error).split(".")[0]
+            raise UserError(
+                f"an MP4 needs ffmpeg, which cannot be run ({why}); {_WAY_OUT}"
+            ) from None
+        succeeded = _feed(process, pictures)
+        outputs = []
+        for file in (said, complaints):
+            file.seek(0)
+            outputs.append(file.read().decode(errors="replace"))
+    if not succeeded:
+        why = (outputs[1].strip().splitlines() or [f"exit code {process.returncode}"])[0]
+        why = why.rpartition("] ")[2]  # without which part of ffmpeg says so
+        full = os.strerror(errno.ENOSPC) in outputs[1]
+        hint = way_out(OSError(errno.ENOSPC, "")) if full else _WAY_OUT
+        raise UserError(f"ffmpeg failed ({why}); {hint}")
+    return outputs[0]
+
+
+def _feed(process: "subprocess.Popen[bytes]", pictures: Iterable[Picture]) -> bool:
+    """Writes pictures to a process and waits for its end; returns whether it took them all and
+    did not fail."""
+    assert process.stdin is not None
     try:
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    except (OSError, RuntimeError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error).split(".")[0]
-        raise UserError(f"an MP4 needs ffmpeg, which cannot be run ({why}); {_WAY_OUT}") from None
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise UserError(f"ffmpeg failed ({why}); {_WAY_OUT}")
-    return done.stdout
+        with suppress(BrokenPipeError):  # it ended before
+            for picture in pictures:
+                process.stdin.write(picture.data)
+            process.stdin.close()
+            return process.wait() == 0
+        process.wait()
+        return False
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
 
 
 def _write_mp4(path: Path, frames: Iterator[Picture], rate: float) -> None:
     """Writes H.264, which halves the colour's resolution and so drops a last odd line."""
     first = next(frames)
     height, width = (length // 2 * 2 for length in first.shape[:2])
-    writer = imageio_ffmpeg.write_frames(
-        str(path),
-        (width, height),
-        fps=round(rate),
-        quality=8,
-        macro_block_size=2,
-        output_params=["-f", "mp4"],
+    encoders = run_ffmpeg("-hide_banner", "-encoders").split()
+    encoder = next((name for name in _ENCODERS if name in encoders), "h264")
+    quality = ("-crf", "10") if encoder == "libx264" else ("-q:v", "6")
+    source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}")
+    run_ffmpeg(
+        *(*source, "-r", str(round(rate)), "-i", "-"),
+        *("-c:v", encoder, *quality, "-pix_fmt", "yuv420p", "-f", "mp4", str(path)),
+        pictures=(
+            np.ascontiguousarray(frame[:height, :width])
+            for frame in itertools.chain([first], frames)
+        ),
     )
-    try:
-        writer.send(None)
-        for frame in itertools.chain([first], frames):
-            writer.send(np.ascontiguousarray(frame[:height, :width]))
-        writer.close()
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"ffmpeg failed ({str(error).splitlines()[0]}); {_WAY_OUT}") from None
     if not path.stat().st_size:
         raise UserError(f"ffmpeg failed and wrote nothing; {_WAY_OUT}")
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.errors import UserError
 from policies.film.caption import Caption
+from policies.film.film_file import write_film
 from sim2edge.__main__ import main as sim2edge
 
 SMALL = ("--width", 160, "--height", 120)
@@ -73,6 +75,56 @@ def test_an_ffmpeg_that_does_not_work_is_one_line(
     assert error.count("\n") == 0 and not film.exists()
 
 
+@pytest.mark.parametrize(
+    ("end", "complaint"),
+    [
+        ("exit 1", "ffmpeg failed (exit code 1)"),
+        ("kill -9 $$", "ffmpeg failed (exit code -9)"),
+        (
+            "echo '[out#0/mp4 @ 0x5] Error writing trailer: No space left on device' >&2; exit 228",
+            "ffmpeg failed (Error writing trailer: No space left on device); make room",
+        ),
+    ],
+)
+def test_an_ffmpeg_that_fails_at_its_end_leaves_the_old_film(
+    end: str,
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        f"""#!/bin/sh
+        case "$*" in *-encoders*) echo ' V libx264 '; exit 0;; esac
+        for film; do :; done  # the last argument
+        cat > "$film"
+        {end}
+        """
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    film = tmp_path / "films" / "film.mp4"
+    film.parent.mkdir()
+    film.write_text("the old film")
+    pictures = np.zeros((3, 120, 160, 3), np.uint8)
+    with pytest.raises(UserError) as refused:
+        write_film(film, iter(pictures), 25.0)
+    assert complaint in str(refused.value) and "\n" not in str(refused.value)
+    assert film.read_text() == "the old film"
+    assert list(film.parent.iterdir()) == [film]
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_a_film_without_a_picture_is_refused(
+    ending: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = tmp_path / f"film.{ending}"
+    assert render(trained, "-o", film, "--seconds", 0.005, *SMALL) == 2
+    error = capsys.readouterr().err
+    assert "--seconds 0.005 is too short for one picture" in error and error.count("\n") == 1
+    assert not film.exists()
+
+
 def test_policies_stand_side_by_side_and_simulations_in_a_mosaic(
     trained: Path, tmp_path: Path
 ) -> None:
@@ -123,6 +175,7 @@ def test_captions_and_cameras_change_the_picture(trained: Path, tmp_path: Path) 
         (("--command", "1"), "--command has 1 numbers"),
         (("--seconds", "0"), "--seconds"),
         (("--seconds", "inf"), "--seconds"),
+        (("--seconds", "1e308"), "--seconds is 1e+308 s; it must be"),
         (("--width", "3"), "--width"),
         (("--width", "10000000000"), "--width is 10000000000 pixels; it must be from 64 to 8192"),
         (("--sims", "200", "--seconds", "1"), "pixels is too small to see anything; film fewer"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_runtime.config.config_file import to_json
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
 from edge_runtime.console import cropped, is_colored, is_live, plain
 from edge_runtime.errors import UserError
@@ -49,7 +49,9 @@ class RunConfig:
     robot: str = SIMULATED
     """'sim' for the simulated robot, the name of another driver that is installed, or
     MODULE:FACTORY, which is called without arguments and returns a Robot."""
-    seconds: float = setting(20.0, "How long to drive; 0 until interrupted.", "s", at_least=0)
+    seconds: float = setting(
+        20.0, "How long to drive; 0 until interrupted.", "s", at_least=0, at_most=LONGEST
+    )
     command: tuple[float, ...] = ()
     """The operator's command, one number for each command of the policy; zeros by default."""
     heading: HeadingHoldConfig = HeadingHoldConfig(gain=2.0)

@@ -17,6 +17,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from edge_runtime.errors import UserError
 
 Range = tuple[float, float]  # (low, high)
+LONGEST = 1e8
+"""How long anything may last, s or min; with more, the number of its steps is none that counts."""
 _KEY = "setting"
 _LARGEST = 2**63 - 1
 
@@ -210,6 +212,8 @@ def _check_bounds(number: float, declared: Setting, name: str) -> None:
     if declared.at_least <= number <= declared.at_most and is_above:
         return
     unit = f" {declared.unit}" if declared.unit not in ("", "1") else ""
+    if number < declared.at_most == LONGEST:  # that it is no longer is not the matter
+        declared = replace(declared, at_most=math.inf)
     words = {"above 0": "be positive", "at least 0": "not be negative"}
     must = words.get(declared.bounds, f"be {declared.bounds}{unit}")
     raise UserError(f"{name} is {shown(number)}{unit}; it must {must}")

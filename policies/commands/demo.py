@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.child_program import child_program
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import make_folder, new_folder
 from edge_runtime.policy.inference import Policy
@@ -37,10 +37,16 @@ class DemoConfig:
 
     out: Path = Path("out")
     """Where reports, films and the training go."""
-    seconds: float = setting(12.0, "How long each robot is driven.", "s", above=0)
+    seconds: float = setting(
+        12.0, "How long each robot is driven.", "s", at_least=0.1, at_most=LONGEST
+    )
     steps: int = setting(400_000, "Control steps of the training.", above=0)
     minutes: float = setting(
-        15.0, "Longest time to train; 0 leaves the training out.", "min", at_least=0
+        15.0,
+        "Longest time to train; 0 leaves the training out.",
+        "min",
+        at_least=0,
+        at_most=LONGEST,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.errors import UserError
 from sim.engines.choice import BULLET, MUJOCO
 from sim.envs.vector_env import MODEL
@@ -23,7 +23,7 @@ class EvaluateConfig:
     """A policy file, a run folder, the name of a policy that comes with sim2edge, or
     "pure-pursuit", the driver that knows everything."""
     episodes: int = setting(200, "How many, all side by side.", above=0)
-    seconds: float | None = setting(None, unit="s", above=0)
+    seconds: float | None = setting(None, unit="s", above=0, at_most=LONGEST)
     """Length of an episode that nothing ends before; by default the task's."""
     seed: int = setting(0, at_least=0)
     """Seed of everything random; worlds are others than those of any training."""
@@ -48,7 +48,7 @@ class EvaluateConfig:
     suite: str = ""
     """Trials under stress instead of episodes: "gauntlet", "faults", or a TOML file with other
     numbers for the gauntlet."""
-    trials: int | None = setting(None, above=0)
+    trials: int | None = setting(None, at_least=1, at_most=1_000_000)
     """How many of a suite; by default 100 of the gauntlet, and of faults each three times."""
     trial: int | None = setting(None, at_least=0, at_most=2**31 - 1)
     """Run only this one of a suite, to the bit as it was among the others."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.errors import UserError
 from edge_runtime.signals import Array, Bool
 from policies.evaluation.measures import MeasuredEnv, Values, mean_of_known
 from policies.train.config import SEEDS
@@ -83,8 +84,12 @@ def make_world(
     No training sees its worlds, whatever the seeds of the two.
 
     Raises:
-        UserError: memory cannot hold so many.
+        UserError: memory cannot hold so many, or they are shorter than a control period.
     """
+    if seconds is not None and seconds < task.control_period:
+        raise UserError(
+            f"--seconds {seconds:g} is shorter than one control period, {task.control_period:g} s"
+        )
     check_memory(episodes, "--episodes")
     task = task.unseen(seed, episodes)
     task = task if seconds is None else replace(task, episode_seconds=seconds)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_runtime.config import fields
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.policy.shipped import policy_path
 
 SEEDS = 2**32  # of a training; what numpy's old generator, which SB3 uses, can take
@@ -83,8 +83,12 @@ class TrainConfig:
     does not follow the cores, of which the next start may see more or fewer."""
     run_dir: Path | None = None
     """Where the run is kept; by default runs/TASK/DATE."""
-    minutes: float | None = setting(None, "Stop after this long, as Ctrl-C would.", "min", above=0)
-    checkpoint_seconds: float = setting(60.0, "Time between two checkpoints.", "s", at_least=0)
+    minutes: float | None = setting(
+        None, "Stop after this long, as Ctrl-C would.", "min", above=0, at_most=LONGEST
+    )
+    checkpoint_seconds: float = setting(
+        60.0, "Time between two checkpoints.", "s", at_least=0, at_most=LONGEST
+    )
     ppo: PPOConfig = field(default_factory=PPOConfig)
     sac: SACConfig = field(default_factory=SACConfig)
     settings: Any = None

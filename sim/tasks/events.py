@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.config.fields import Range, setting
+from edge_runtime.config.fields import LONGEST, Range, setting
 from edge_runtime.signals import Bool, Float, Rows
 from sim.engines.engine import Engine
 
@@ -16,8 +16,8 @@ class PushConfig:
     """Sets a horizontal force in a random direction, at random times."""
 
     enabled: bool = setting(True, "Push the robot.")
-    interval: Range = setting((4.0, 8.0), "Time between two pushes.", "s", above=0)
-    duration: float = setting(0.1, "Length of a push.", "s", above=0)
+    interval: Range = setting((4.0, 8.0), "Time between two pushes.", "s", above=0, at_most=LONGEST)
+    duration: float = setting(0.1, "Length of a push.", "s", above=0, at_most=LONGEST)
     speed: Range = setting((0.1, 0.5), unit="m/s", at_least=0)
     """Speed that a push would give the free robot."""
     grow: bool = False

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from edge_runtime.config.fields import check, setting
+from edge_runtime.config.fields import LONGEST, check, setting
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.wheeled.config import WheeledRobotConfig
@@ -42,8 +42,10 @@ class TaskConfig(ABC):
     metric_units: ClassVar[Mapping[str, str]] = {}
     """What the task's metrics are measured in, by name; one without a unit is left out."""
 
-    episode_seconds: float = setting(20.0, "Length of an episode.", "s", above=0)
-    control_period: float = setting(0.02, "Time between two actions.", "s", above=0)
+    episode_seconds: float = setting(20.0, "Length of an episode.", "s", above=0, at_most=LONGEST)
+    control_period: float = setting(
+        0.02, "Time between two actions.", "s", above=0, at_most=LONGEST
+    )
     action_clip: float = setting(5.0, "Actions beyond ± this are clipped.", above=0)
     max_tilt: float = setting(1.0, unit="rad", above=0)
     """Tilt from upright, past which the robot is damped."""

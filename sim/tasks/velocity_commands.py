@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.config.fields import Range, setting
+from edge_runtime.config.fields import LONGEST, Range, setting
 from edge_runtime.policy.contract import Command
 from edge_runtime.signals import Array, Rows
 
@@ -18,7 +18,9 @@ class VelocityCommand:
     forward: Range = setting((-0.4, 1.0), "Commanded forward velocity.", "m/s")
     lateral: Range = setting((-0.3, 0.3), "Commanded velocity to the left.", "m/s")
     yaw_rate: Range = setting((-0.6, 0.6), "Commanded yaw rate.", "rad/s")
-    interval: Range = setting((3.0, 8.0), "Time between two commands.", "s", above=0)
+    interval: Range = setting(
+        (3.0, 8.0), "Time between two commands.", "s", above=0, at_most=LONGEST
+    )
     standing: float = setting(0.2, "Share of commands to stand still.", at_least=0)
     straight: float = setting(0.25, at_least=0)
     """Share of commands that ask for forward speed alone."""

@@ -294,3 +294,29 @@ def test_an_output_never_takes_the_place_of_an_input(
 def test_one_device_may_take_two_outputs() -> None:
     words = ["VehicleTrack", "--json", "/dev/null", "--junit", "/dev/null"]
     assert asked("eval", words).junit == Path("/dev/null")
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("demo --seconds 1e308", "--seconds"),
+        ("demo --minutes 1e308", "--minutes"),
+        ("eval x --seconds 1e308", "--seconds"),
+        ("fuse x --skip 1e308", "--skip"),
+        ("render x --seconds 1e308", "--seconds"),
+        ("run x --seconds 1e308", "--seconds"),
+        ("train HumanoidVelocity --checkpoint-seconds 1e308", "--checkpoint-seconds"),
+        ("train HumanoidVelocity --minutes 1e308", "--minutes"),
+        ("train HumanoidVelocity --task.control-period 1e308", "--task.control-period"),
+        ("train HumanoidVelocity --task.episode-seconds 1e308", "--task.episode-seconds"),
+        ("train VehicleTrack --task.episode-seconds 1e308", "--task.episode-seconds"),
+        ("up x --seconds 1e308", "--seconds"),
+    ],
+)
+def test_no_command_takes_a_time_that_nobody_can_wait(
+    words: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module_of(words.split()[0])
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert f"{option} is 1e+308" in error and "1e+08" in error and error.count("\n") == 1

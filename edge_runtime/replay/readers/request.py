@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.errors import UserError
 from edge_runtime.rotations import multiply, rotation_matrix
 from edge_runtime.signals import Float
@@ -82,7 +82,9 @@ class ReadRequest:
     """Rotation from the IMU's axes to the body's (x forward, y left, z up): roll, pitch and yaw in
     degrees, a quaternion w x y z, or a matrix row by row; EuRoC's is in its sensor.yaml."""
     rate: float = setting(0.0, "Readings a second of a table without times.", unit="Hz", at_least=0)
-    skip: float = setting(0.0, "Seconds to leave out at the beginning.", unit="s", at_least=0)
+    skip: float = setting(
+        0.0, "Seconds to leave out at the beginning.", unit="s", at_least=0, at_most=LONGEST
+    )
     topics: TopicsConfig = TopicsConfig()
     columns: ColumnsConfig = ColumnsConfig()
     units: UnitsConfig = UnitsConfig()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edge_runtime.config.fields import Range, setting
+from edge_runtime.config.fields import LONGEST, Range, setting
 from policies.gauntlet.trial_env import GauntletNumbers
 
 _PERIOD = 0.04  # s; no action can come later than the next one, a control period after it
@@ -12,7 +12,7 @@ _PERIOD = 0.04  # s; no action can come later than the next one, a control perio
 class DrivingGauntlet(GauntletNumbers):
     """Sets the gauntlet of a car: what each number is, and why it has its value."""
 
-    lap_seconds: float = setting(60.0, unit="s", at_least=1)
+    lap_seconds: float = setting(60.0, unit="s", at_least=1, at_most=LONGEST)
     """Time for a lap of 250 m at 4.2 m/s, half of what it drives."""
     friction: Range = setting(
         (0.85, 1.1), "Friction, as trained with: dry asphalt.", "1", at_least=0
@@ -26,17 +26,17 @@ class DrivingGauntlet(GauntletNumbers):
     dry grip."""
     wind_force: Range = setting((0.0, 60.0), unit="N", at_least=0)
     """Sideways wind: up to 9 m/s at 1.2 m² of drag area."""
-    gust_seconds: float = setting(3.0, unit="s", at_least=0.1)
+    gust_seconds: float = setting(3.0, unit="s", at_least=0.1, at_most=LONGEST)
     """Period of the gusts, which double the wind."""
     payload: Range = setting((0.0, 30.0), unit="kg", at_least=0)
     """Load, a fifth above what it was trained with."""
     action_delay: Range = setting((0.0, 0.02), unit="s", at_least=0, at_most=_PERIOD)
     """Delay, as trained with: a bus and a driver."""
-    dropout_interval: Range = setting((3.0, 8.0), unit="s", at_least=0.1)
+    dropout_interval: Range = setting((3.0, 8.0), unit="s", at_least=0.1, at_most=LONGEST)
     """Time between two dropouts of a sensor."""
-    lidar_lost: Range = setting((0.08, 0.2), unit="s", at_least=0)
+    lidar_lost: Range = setting((0.08, 0.2), unit="s", at_least=0, at_most=LONGEST)
     """Time for which the last scan stays: 2 to 5 lost frames."""
-    imu_frozen: Range = setting((0.08, 0.3), unit="s", at_least=0)
+    imu_frozen: Range = setting((0.08, 0.3), unit="s", at_least=0, at_most=LONGEST)
     """Time for which the last IMU reading stays."""
     blown_sector: Range = setting((0.0, 0.35), unit="rad", at_least=0)
     """Sector of the lidar that no longer gives an echo."""

@@ -6,7 +6,7 @@ crane, a tour of 12 waypoints in 60 s, pushed once in each segment.
 
 from dataclasses import dataclass
 
-from edge_runtime.config.fields import Range, setting
+from edge_runtime.config.fields import LONGEST, Range, setting
 from edge_runtime.errors import UserError
 from policies.gauntlet.trial_env import GauntletNumbers
 
@@ -19,13 +19,17 @@ class WalkingGauntlet(GauntletNumbers):
     """Sets the gauntlet of a humanoid: what each number is, and why it has its value."""
 
     physics_period: float = setting(0.002, f"Physics period, {_PROTOCOL}.", "s", at_least=1e-4)
-    crane_seconds: float = setting(2.0, f"Time on the crane, {_PROTOCOL}.", "s", at_least=0)
+    crane_seconds: float = setting(
+        2.0, f"Time on the crane, {_PROTOCOL}.", "s", at_least=0, at_most=LONGEST
+    )
     crane_frequency: float = setting(1.0, unit="Hz", at_least=0)
     """Frequency of the robot on its spring, as on a gantry's rope."""
     crane_damping: float = setting(0.7, unit="1", at_least=0)
     """Share of critical damping on the crane: the robot does not swing."""
     waypoints: int = setting(12, f"Waypoints, {_PROTOCOL}.", "1", at_least=1, at_most=200)
-    tour_seconds: float = setting(60.0, f"Time for the tour, {_PROTOCOL}.", "s", at_least=1)
+    tour_seconds: float = setting(
+        60.0, f"Time for the tour, {_PROTOCOL}.", "s", at_least=1, at_most=LONGEST
+    )
     slack: float = setting(0.25, unit="1", at_least=0)
     """Share of the tour's time that recovering may take."""
     distance: Range = setting((1.2, 2.2), unit="m", at_least=0)
@@ -38,14 +42,16 @@ class WalkingGauntlet(GauntletNumbers):
     """Speed that the operator asks for on the straight."""
     turning: float = setting(0.5, unit="rad/s", at_least=0.1)
     """Turn rate that the operator asks for at most."""
-    push_seconds: float = setting(0.08, f"Length of a push, {_PROTOCOL}.", "s", at_least=0.02)
+    push_seconds: float = setting(
+        0.08, f"Length of a push, {_PROTOCOL}.", "s", at_least=0.02, at_most=LONGEST
+    )
     push_force: Range = setting((0.0, 600.0), unit="N", at_least=0)
     """Force of a push, as in the cross-engine protocol of 2026, on a robot of `push_mass`."""
     push_mass: float = setting(35.0, unit="kg", at_least=1)
     """Mass, as in the cross-engine protocol of 2026; another one is pushed in proportion."""
     push_moment: Range = setting((0.2, 0.7), unit="1", at_least=0, at_most=0.95)
     """Share of a segment walked when the push comes."""
-    recovery: float = setting(2.0, unit="s", at_least=0)
+    recovery: float = setting(2.0, unit="s", at_least=0, at_most=LONGEST)
     """Time after a push in which a fall is put down to it."""
     payload: Range = setting((0.0, 5.0), unit="kg", at_least=0)
     """Load on the torso: a battery, a parcel."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edge_runtime.config.fields import Range, setting
+from edge_runtime.config.fields import LONGEST, Range, setting
 from sim.racing.tracks import TrackConfig
 from sim.sensors.estimates import EstimateErrors, GaussMarkov
 from sim.sensors.gnss_receivers import GnssConfig
@@ -58,7 +58,7 @@ class DrivingSettings(TaskConfig):
     track: TrackConfig = TrackConfig()
     start_speed: Range = setting((0.0, 6.0), "Speed at the start.", "m/s", at_least=0)
     room: float = setting(0.4, "Distance to a wall, below which nearness costs.", "m", above=0)
-    stuck_seconds: float = setting(4.0, unit="s", above=0)
+    stuck_seconds: float = setting(4.0, unit="s", above=0, at_most=LONGEST)
     """Time without a metre of progress after which an episode ends."""
     lidar: LidarConfig = LidarConfig()
     gnss: GnssConfig = GnssConfig()

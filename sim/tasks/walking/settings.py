@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edge_runtime.config.fields import Range, setting
+from edge_runtime.config.fields import LONGEST, Range, setting
 from sim.sensors.estimates import EstimateErrors, GaussMarkov
 from sim.sensors.readings import Noise
 from sim.tasks.events import PushConfig
@@ -41,8 +41,10 @@ class Practice:
     """Shows training more starts and pushes than reality has, which are otherwise too rare to
     learn."""
 
-    episode_seconds: float = setting(10.0, "Length of an episode.", "s", above=0)
-    push_interval: Range = setting((2.0, 6.0), "Time between two pushes.", "s", above=0)
+    episode_seconds: float = setting(10.0, "Length of an episode.", "s", above=0, at_most=LONGEST)
+    push_interval: Range = setting(
+        (2.0, 6.0), "Time between two pushes.", "s", above=0, at_most=LONGEST
+    )
     push_speed: Range = setting((0.1, 0.55), unit="m/s", at_least=0)
     """Speed that a push would give the free robot."""
     push_grow: bool = False
@@ -67,7 +69,7 @@ class WalkingSettings(TaskConfig):
     """Tilt beyond which a standing robot steps to catch itself."""
     catch_rate: float = setting(1.2, "Roll or pitch rate, likewise.", "rad/s", at_least=0)
     swing_height: float = setting(0.08, "Height of the sole at mid swing.", "m", at_least=0)
-    recovery_seconds: float = setting(1.0, unit="s", at_least=0)
+    recovery_seconds: float = setting(1.0, unit="s", at_least=0, at_most=LONGEST)
     """Time after a push in which only balance counts."""
     nominal_height: float | None = setting(None, unit="m", above=0)
     """Height of the IMU while walking; none: the robot's own."""

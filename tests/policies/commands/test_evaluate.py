@@ -238,6 +238,22 @@ def test_a_users_mistake_gets_one_line(
     assert capsys.readouterr().err.strip().count("\n") == 0
 
 
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        (("--seconds", "1e308"), "--seconds is 1e+308 s; it must be above 0 and at most 1e+08 s"),
+        (("--seconds", "0.005"), "--seconds 0.005 is shorter than one control period, 0.02 s"),
+        (("--episodes", "1000000000000"), "--episodes 1000000000000 takes 25000000.0 GB"),
+    ],
+)
+def test_numbers_that_no_evaluation_can_have_are_refused_by_its_own_options(
+    option: tuple[str, str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate("HumanoidVelocity", *option) == 2
+    error = capsys.readouterr().err
+    assert complaint in error and error.count("\n") == 1
+
+
 def test_both_engines_play_side_by_side_and_the_gate_is_for_each(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

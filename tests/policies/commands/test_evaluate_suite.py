@@ -94,7 +94,9 @@ def test_one_fault_trial_runs_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
     ("words", "message"),
     [
         (("--suite", "gantlet"), "unknown suite 'gantlet'"),
-        (("--suite", "gauntlet", "--trials", 0), "--trials is 0; it must be positive"),
+        (("--suite", "gauntlet", "--trials", 0), "--trials is 0; it must be from 1 to 1000000"),
+        (("--suite", "gauntlet", "--trials", 10**12), "--trials is 1000000000000; it must be"),
+        (("--suite", "faults", "--trials", 10**12), "--trials is 1000000000000; it must be"),
         (("--suite", "gauntlet", "--trial", -1), "--trial is -1; it must be from 0 to 2147483647"),
         (("--suite", "gauntlet", "--no-randomize"), "--no-randomize"),
         (("--suite", "gauntlet", "--seconds", 3), "--seconds"),

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from edge_runtime.child_program import child_program
-from edge_runtime.config.fields import setting
+from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.extras import install_line
 from edge_runtime.policy.inference import Policy
@@ -66,7 +66,9 @@ class UpConfig:
     """The namespace of all nodes and topics; one for each robot of a graph."""
     domain: int | None = setting(None, at_least=0, at_most=_LAST_DOMAIN)
     """The ROS domain; by default that of ROS_DOMAIN_ID."""
-    seconds: float = setting(0.0, "How long to run; 0 until interrupted.", "s", at_least=0)
+    seconds: float = setting(
+        0.0, "How long to run; 0 until interrupted.", "s", at_least=0, at_most=LONGEST
+    )
     lockstep: bool = False
     """Simulate in lockstep, as fast as the machine can, with /clock; else in real time."""
     respawn: bool = True

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge_runtime.errors import UserError
 
+RUN_FILES = ("config.json", "run.json", "checkpoint.pt")  # of a training, which goes on from them
 _READER_SECONDS = 5.0  # that a named pipe's reader gets to come
 _PIECE = 1 << 20  # bytes that are read at once of what does not say its size
 _LINKS = 40  # that are followed, as by Linux
@@ -194,9 +195,16 @@ def check_output(path: Path) -> None:
         old = _status(target)
         if old is not None and stat.S_ISDIR(old.st_mode):
             raise UserError(f"{path} is a folder; name a file in it")
+        if _is_part_of_a_run(target):
+            raise UserError(f"{path} is what the run is made of; name another file")
         if descriptor(target) is None and (old is None or stat.S_ISREG(old.st_mode)):
             folder = next(folder for folder in target.absolute().parents if _status(folder))
             _begin(folder / target.name, old).unlink()
+
+
+def _is_part_of_a_run(path: Path) -> bool:
+    """Returns whether a training could not go on or be evaluated without this file."""
+    return path.name in RUN_FILES and all((path.parent / name).is_file() for name in RUN_FILES)
 
 
 def follow(path: Path) -> Path:

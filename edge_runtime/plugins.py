@@ -24,8 +24,9 @@ from typing import Any, Generic, TypeVar
 from edge_runtime.errors import UserError, suggestion
 
 IMPORT = "SIM2EDGE_IMPORT"
-"""Environment variable that child processes inherit: FOLDER:MODULE,MODULE, or MODULE,MODULE. The
-last colon ends the folder, for no module's name has one."""
+"""Environment variable that child processes inherit: FOLDER:MODULE,MODULE, or MODULE,MODULE for the
+working folder; several are parted by semicolons. The last colon ends a folder, for no module's name
+has one."""
 _OWN = frozenset({"edge_runtime", "sim", "policies", "sim2edge_ros"})  # our top packages
 
 _under_way: list[str] = []  # what `import_modules` imports at this moment
@@ -160,9 +161,10 @@ def import_everywhere(names: Sequence[str]) -> None:
             raise UserError(
                 f"'{name}' is no module's name; give words with dots between, as 'my_robot.task'"
             )
-    folder, _, before = os.environ.get(IMPORT, "").rpartition(":")
-    modules = dict.fromkeys([*filter(None, before.split(",")), *names])
-    os.environ[IMPORT] = f"{folder or os.getcwd()}:{','.join(modules)}"
+    wanted = _wanted()
+    wanted.setdefault(os.getcwd(), []).extend(names)
+    parts = [f"{folder}:{','.join(dict.fromkeys(modules))}" for folder, modules in wanted.items()]
+    os.environ[IMPORT] = ";".join(parts)
     _import_modules.cache_clear()
     import_modules()
 
@@ -182,15 +184,24 @@ def import_modules() -> None:
 
 @cache
 def _import_modules() -> None:
-    folder, _, names = os.environ.get(IMPORT, "").rpartition(":")
-    if folder and not os.path.isdir(folder):
-        raise UserError(f"{IMPORT} names the folder '{folder}', which is not there")
-    for name in filter(None, names.split(",")):
-        _under_way.append(name)
-        try:
-            import_user_module(name, folder or os.getcwd())
-        finally:
-            _under_way.clear()
+    for folder, names in _wanted().items():
+        if not os.path.isdir(folder):
+            raise UserError(f"{IMPORT} names the folder '{folder}', which is not there")
+        for name in names:
+            _under_way.append(name)
+            try:
+                import_user_module(name, folder)
+            finally:
+                _under_way.clear()
+
+
+def _wanted() -> dict[str, list[str]]:
+    """Returns the modules that `IMPORT` names, by the folder in which they are found."""
+    wanted: dict[str, list[str]] = {}
+    for part in filter(None, os.environ.get(IMPORT, "").split(";")):
+        folder, _, names = part.rpartition(":")
+        wanted.setdefault(folder or os.getcwd(), []).extend(filter(None, names.split(",")))
+    return wanted
 
 
 def import_user_module(name: str, folder: str) -> ModuleType:

@@ -16,7 +16,7 @@ SHIPPED = Path("VehicleTrack")  # by its name
 
 
 def main(policy: Path = SHIPPED, robot: str = "sim", seconds: float = 10.0) -> None:
-    """Drives for some seconds, and prints what the last tick saw and sent."""
+    """Drives for some seconds, and prints what the gyroscope read in the last tick."""
     loaded = Policy.load(policy)
     with (
         connect(robot, DriverRequest(loaded.contract.task)) as border,
@@ -24,9 +24,11 @@ def main(policy: Path = SHIPPED, robot: str = "sim", seconds: float = 10.0) -> N
     ):
         session = Session(loaded, border, fusion, LoopConfig())
         session.start()
-        time.sleep(seconds)
-        session.come_to_rest()
-        session.end()
+        try:
+            time.sleep(seconds)
+        finally:  # Ctrl-C brings the robot to rest too
+            session.come_to_rest()
+            session.end()
     print(f"{session.loop.ticks} ticks; gyroscope {session.loop.sensors.signals['imu_gyro'][0]}")
 
 

@@ -29,6 +29,10 @@ _AVERAGED = 0.2  # s, over which an IMU's readings are averaged
 _FASTEST = 40.0  # rad/s; the range of most gyroscopes ends at 35
 _SPINNING = 12.0  # rad/s on average: no robot turns twice a second
 _WEIGHTLESS, _CRUSHED = 3.0, 60.0  # m/s^2 on average, between which every robot is
+_FARTHER = 10.0  # factor by which a lidar may reach farther than the robot's description says
+_PUSH, _PULL = 100e3, 100.0  # N, by which no ground presses or pulls a sole
+_RECEIVER = 150.0  # m/s, of anything on wheels
+_UNIT = 0.1  # by which the length of a quaternion may differ from 1
 
 
 class ImpossibleReading(Exception):  # noqa: N818  the reading is wrong, not the program
@@ -196,3 +200,70 @@ class ImuBounds:
             raise ImpossibleReading(
                 f"it feels {self._force:.3g} m/s^2 on average, gravity is 9.8; is that {unit}?"
             )
+
+
+def check_ranges(ranges: Array, farthest: float) -> None:
+    """Judges a lidar's finite ranges, m; refuses another unit, and what stands for no echo.
+
+    Args:
+        ranges: (beams,) m; infinite or NaN where a beam has none.
+        farthest: m, that the description says.
+
+    Raises:
+        ImpossibleReading: no lidar reads that.
+    """
+    finite = ranges[np.isfinite(ranges)]
+    if not len(finite):
+        return
+    middle, nearest = float(np.median(finite)), float(finite.min())
+    if middle > _FARTHER * farthest:
+        raise ImpossibleReading(
+            f"its beams reach {middle:.3g} m, the robot's description has {farthest:g} m at most; "
+            "is that mm?"
+        )
+    if nearest < 0:
+        raise ImpossibleReading(
+            f"a beam reads {nearest:.3g} m; a beam without an echo must read inf (REP-117)"
+        )
+    if len(finite) == len(ranges) and not finite.any():
+        raise ImpossibleReading("every beam reads 0 m; is it covered, or not yet measuring?")
+
+
+def check_force(force: float) -> None:
+    """Judges the force of the ground on a sole, N.
+
+    Raises:
+        ImpossibleReading: no ground presses or pulls so much.
+    """
+    if force > _PUSH:
+        raise ImpossibleReading(
+            f"the ground presses it with {force:.3g} N; is that mN, or raw counts?"
+        )
+    if force < -_PULL:
+        raise ImpossibleReading(
+            f"the ground pulls it with {-force:.3g} N; does its z axis point down?"
+        )
+
+
+def check_receiver_velocity(velocity: Array | Float) -> None:
+    """Judges a receiver's velocity, (3,) m/s.
+
+    Raises:
+        ImpossibleReading: nothing on wheels is so fast.
+    """
+    speed = float(np.linalg.norm(velocity))
+    if speed > _RECEIVER:
+        raise ImpossibleReading(f"the receiver moves at {speed:.3g} m/s; is that mm/s?")
+
+
+def check_attitude(attitude: Array) -> None:
+    """Judges a robot's own attitude, (4,) wxyz.
+
+    Raises:
+        ImpossibleReading: it is no unit quaternion, so no rotation.
+    """
+    length = float(np.linalg.norm(attitude))
+    if abs(length - 1.0) > _UNIT:
+        raise ImpossibleReading(
+            f"its attitude has the length {length:.3g}; a quaternion w x y z has 1"
+        )

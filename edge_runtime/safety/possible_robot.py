@@ -7,8 +7,25 @@ import numpy as np
 
 from edge_runtime.policy.contract import POSITION, Actuator
 from edge_runtime.robot.robot import ActuatorCommand, RehearsingRobot, Robot, Sample
-from edge_runtime.safety.possible import ImpossibleReading, ImuBounds, JointBounds
-from edge_runtime.signals import IMU_ACCEL, IMU_GYRO, WHEEL_SPEED
+from edge_runtime.safety.possible import (
+    ImpossibleReading,
+    ImuBounds,
+    JointBounds,
+    check_attitude,
+    check_force,
+    check_ranges,
+    check_receiver_velocity,
+)
+from edge_runtime.signals import (
+    ATTITUDE,
+    FOOT_FORCE,
+    GNSS_VELOCITY,
+    IMU_ACCEL,
+    IMU_GYRO,
+    LIDAR,
+    WHEEL_SPEED,
+    Signals,
+)
 
 
 class PossibleRobot:
@@ -39,6 +56,9 @@ class PossibleRobot:
         self._joints = JointBounds(joints, wheels, steering, actuators, period)
         self._has_imu = {IMU_GYRO, IMU_ACCEL} <= set(sizes)
         self._imu = ImuBounds()
+        wheeled = self.description.wheeled
+        reach = wheeled.lidar.max_range if wheeled and wheeled.lidar else math.inf
+        self._farthest = reach  # m, of the lidar
         self._seen: tuple[int, float] = (-1, math.nan)  # number and stamp of the newest sample
         self.refused = 0  # samples
         self.complaint = ""  # why the newest sample is refused; "" if it is not
@@ -63,6 +83,16 @@ class PossibleRobot:
     def close(self) -> None:
         self._robot.close()
 
+    def _judge_others(self, signals: Signals) -> None:
+        if LIDAR in signals:
+            check_ranges(signals[LIDAR][0], self._farthest)
+        for force in signals[FOOT_FORCE][0].tolist() if FOOT_FORCE in signals else ():
+            check_force(force)
+        if GNSS_VELOCITY in signals:
+            check_receiver_velocity(signals[GNSS_VELOCITY][0])
+        if ATTITUDE in signals:
+            check_attitude(signals[ATTITUDE][0])
+
     def described(self) -> str:
         """Returns one line that says how many samples were refused, and why the first was."""
         count = "1 sample" if self.refused == 1 else f"{self.refused} samples"
@@ -73,6 +103,7 @@ class PossibleRobot:
         signals = self.description.split(sample.values)
         try:
             self._joints.check(sample.stamp, {n: v[0].copy() for n, v in signals.items()}, False)
+            self._judge_others(signals)
             if self._has_imu:
                 reading = np.concatenate([signals[IMU_GYRO][0], signals[IMU_ACCEL][0]])
                 self._imu.check(sample.stamp, reading.astype(np.float64), False)

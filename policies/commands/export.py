@@ -13,7 +13,7 @@ from policies.export.run_export import export_run, find_run, restore_policy
 from policies.export.sb3_export import export_sb3
 from policies.export.sb3_zip import write_ppo
 from policies.train.actor_critic import AsymmetricActorCritic
-from policies.train.run_folder import CHECKPOINT, CONFIG, POLICY, RECORD, RunFolder
+from policies.train.run_folder import POLICY, RunFolder
 from sim.tasks.task import find_robot_task
 
 
@@ -67,8 +67,6 @@ def _export_own(config: ExportConfig) -> tuple[bytes, Path]:
     run = find_run(config.run)
     model = export_run(run)
     output = config.output or run.path / POLICY
-    if output.resolve() in [run.path.resolve() / name for name in (CONFIG, RECORD, CHECKPOINT)]:
-        raise UserError(f"{output} is what the run is made of; name another file")
     if config.sb3 is not None:
         _write_sb3(run, config.sb3)
     return model, output

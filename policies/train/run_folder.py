@@ -25,13 +25,14 @@ import torch
 from edge_runtime.config.config_file import from_json, to_json
 from edge_runtime.config.document import read_table
 from edge_runtime.errors import UserError
-from edge_runtime.files import make_folder, write_file
+from edge_runtime.files import RUN_FILES, make_folder, write_file
 from policies.train.algorithms import ALGORITHMS
 from policies.train.config import TrainConfig
 from sim.tasks import find_task
 
 _LOG = logging.getLogger(__name__)
-CONFIG, RECORD, CHECKPOINT, POLICY = "config.json", "run.json", "checkpoint.pt", "policy.onnx"
+CONFIG, RECORD, CHECKPOINT = RUN_FILES
+POLICY = "policy.onnx"
 FORMAT = 2
 KEYS = {"parameters", "counters", "last", "contract", "prior", "action_limit", "train_seconds"}
 """What a checkpoint holds at least, beside what its algorithm needs to go on."""

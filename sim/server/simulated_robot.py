@@ -281,8 +281,9 @@ class StopFlag:
         for number in stop_signals():
             signal.signal(number, self._ask)
 
-    def _ask(self, *_: object) -> None:
-        self._asked += 1
+    def _ask(self, number: int, _: object) -> None:
+        if number != signal.SIGHUP or not self._asked:  # a lost terminal sends it more than once
+            self._asked += 1
 
     def __bool__(self) -> bool:
         return self._asked > 0 or os.getppid() != self._parent

@@ -191,6 +191,21 @@ def test_modules_of_the_working_folder_are_imported_and_shadow_nothing(
     assert things.find("seven") == 7
 
 
+def test_modules_of_another_folder_stay_beside_those_of_this_one(
+    folder: Path, things: Registry[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "things", things, raising=False)
+    for name, value in (("there", 7), ("here", 8)):
+        (folder / name).mkdir()
+        source = f"import sys; sys.things.register('{name}')({value})"
+        (folder / name / f"my_{name}.py").write_text(source)
+    monkeypatch.setenv(plugins.IMPORT, f"{folder / 'there'}:my_there")
+    monkeypatch.chdir(folder / "here")
+    plugins.import_everywhere(["my_here"])
+    assert [things.find(name) for name in ("there", "here")] == [7, 8]
+    assert os.environ[plugins.IMPORT] == f"{folder}/there:my_there;{folder}/here:my_here"
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -1,10 +1,15 @@
 """A robot's impossible samples do not reach the loop; what it does in motion does."""
 
+import re
+
 import numpy as np
 import pytest
 
-from edge_runtime.robot.robot import RehearsingRobot
+from edge_runtime.fusion.wheeled.config import WheeledConfig, WheeledRobotConfig
+from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometryConfig
+from edge_runtime.robot.robot import RehearsingRobot, RobotDescription, Sample
 from edge_runtime.safety.possible_robot import PossibleRobot
+from edge_runtime.signals import Signal
 from tests.edge_runtime.leg import LegRobot, make_contract
 
 
@@ -46,6 +51,31 @@ def test_a_gyroscope_in_degrees_is_named(judged: PossibleRobot, robot: LegRobot)
     robot.values["imu_gyro"][:] = [0.0, 0.0, 90.0]
     assert judged.read() is None
     assert "it turns at 90 rad/s; is that deg/s?" in judged.complaint
+
+
+@pytest.mark.parametrize(
+    ("signal", "values", "said"),
+    [
+        (Signal("lidar", 3, "m"), [5000.0, 4000.0, 6000.0], "reach 5e.03 m, .* 25 m at most"),
+        (Signal("lidar", 3, "m"), [0.0, 0.0, 0.0], "every beam reads 0 m"),
+        (Signal("lidar", 3, "m"), [-1.0, 2.0, 2.0], "a beam reads -1 m"),
+        (Signal("foot_force", 2, "N"), [0.0, -4e3], "the ground pulls it with 4e.03 N"),
+        (Signal("gnss_velocity", 3, "m/s"), [2300.0, 0.0, 0.0], "moves at 2.3e.03 m/s"),
+        (Signal("attitude", 4, "1"), [0.0, 0.0, 0.0, 0.0], "its attitude has the length 0"),
+    ],
+)
+def test_other_sensors_are_judged_too(signal: Signal, values: list[float], said: str) -> None:
+    class One(LegRobot):
+        def read(self) -> Sample | None:
+            return Sample(1, 0.02, np.array(values, np.float32))
+
+    robot = One()
+    lidar = LidarOdometryConfig(max_range=25.0)
+    wheeled = WheeledRobotConfig(WheeledConfig(), 0.2, lidar=lidar)
+    robot.description = RobotDescription("one", (), (signal,), wheeled=wheeled)
+    judged = PossibleRobot(robot, (), 0.02)
+    assert judged.read() is None
+    assert re.search(said, judged.complaint)
 
 
 def test_a_robot_that_rehearses_goes_on_rehearsing(robot: LegRobot) -> None:

@@ -112,9 +112,16 @@ def test_a_folder_that_is_no_run_is_refused(
 
 @pytest.mark.parametrize("name", ["checkpoint.pt", "config.json", "run.json"])
 def test_what_a_run_is_made_of_is_not_replaced(
-    name: str, trained: Path, capsys: pytest.CaptureFixture[str]
+    name: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (trained / name).read_bytes()
-    assert sim2edge(["export", str(trained), "-o", str(trained / name)]) == 2
-    assert "is what the run is made of; name another file" in capsys.readouterr().err
+    for words in (
+        ["export", str(trained), "-o", str(trained / name)],
+        ["export", str(trained), "-o", str(tmp_path / "a.onnx"), "--sb3", str(trained / name)],
+        ["eval", str(trained), "--json", str(trained / name)],
+        ["render", str(trained), "-o", str(trained / name)],
+        ["urdf", "vehicle", "-o", str(trained / name)],
+    ):
+        assert sim2edge(words) == 2
+        assert "is what the run is made of; name another file" in capsys.readouterr().err
     assert (trained / name).read_bytes() == before

@@ -12,6 +12,7 @@ from geometry_msgs.msg import TwistWithCovarianceStamped, WrenchStamped
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState, LaserScan, NavSatFix
 
+from edge_runtime.safety.possible import ImpossibleReading
 from sim2edge_ros.sensors.readers import (
     BadMessage,
     FixReader,
@@ -156,7 +157,7 @@ def test_a_single_beam_has_no_angle_between_two() -> None:
     ],
 )
 def test_ranges_that_are_none_are_refused(ranges: list[float], complaint: str) -> None:
-    with pytest.raises(BadMessage, match=complaint):
+    with pytest.raises(ImpossibleReading, match=complaint):
         ScanReader(VEHICLE.description, 25.0)(serialize_message(scan(ranges)))
 
 
@@ -275,7 +276,7 @@ def test_a_receivers_velocity_in_millimetres_is_refused() -> None:
     message.twist.twist.linear.x = 60.0  # a fast car
     assert read_fix_velocity(serialize_message(message))["gnss_velocity"][0] == 60.0
     message.twist.twist.linear.x = 2300.0
-    with pytest.raises(BadMessage, match=r"moves at 2.3e.03 m/s; is that mm/s"):
+    with pytest.raises(ImpossibleReading, match=r"moves at 2.3e.03 m/s; is that mm/s"):
         read_fix_velocity(serialize_message(message))
 
 
@@ -292,5 +293,5 @@ def test_a_force_that_no_ground_has_is_refused(force: float, complaint: str) -> 
         message.wrench.force.z = possible
         assert read_foot(serialize_message(message)) == pytest.approx(possible, nan_ok=True)
     message.wrench.force.z = force
-    with pytest.raises(BadMessage, match=complaint):
+    with pytest.raises(ImpossibleReading, match=complaint):
         read_foot(serialize_message(message))

@@ -148,6 +148,17 @@ def test_a_parameter_that_is_given_to_a_node_by_name_must_be_its_own(
         started(monkeypatch, path, EdgeParameters, "edge_node", "edge_node", *given)
 
 
+def test_a_typing_error_in_a_section_for_all_nodes_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "all.yaml"
+    path.write_text(section("/**", "stop_secnds: 2.0", "seed: 3", "bond_timeout: 4.0"))
+    started(monkeypatch, path, EdgeParameters, "edge_node", "edge_node")
+    said = capfd.readouterr().err
+    assert "no node of sim2edge has the parameter 'stop_secnds'; did you mean 'stop_sec" in said
+    assert "seed" not in said and "bond" not in said  # of another node of ours, and of others
+
+
 def test_a_renamed_node_keeps_its_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(

@@ -47,6 +47,13 @@ def test_a_second_request_ends_at_once(stop: StopAtRest) -> None:
     assert stop
 
 
+def test_a_closed_terminal_asks_once_however_often_it_says_so(stop: StopAtRest) -> None:
+    stop.server = SimpleNamespace(commanded_at=time.monotonic() + 100)  # type: ignore[assignment]
+    for _ in range(3):
+        signal.raise_signal(signal.SIGHUP)
+    assert not stop, "its edge node brings it to rest"
+
+
 def test_a_robot_that_nobody_drives_ends_with_the_first(stop: StopAtRest) -> None:
     signal.raise_signal(signal.SIGTERM)
     assert stop

@@ -63,6 +63,11 @@ class _Rows:
         Raises:
             UserError: no message had the joints.
         """
+        if not self._rows and self._places is not None:
+            raise UserError(
+                f"'{self.topic}' of '{path}' gives the joints {', '.join(self._joints)} without "
+                "their velocities or positions; record both"
+            )
         if not self._rows:
             raise UserError(
                 f"'{self.topic}' of '{path}' never gives the joints {', '.join(self._joints)} of "
@@ -96,7 +101,10 @@ class WheelJoints:
 
     def take(self, topic: str, order: int, stamp: int, content: Any) -> None:
         places = self._rows.places(content.name)
-        if places is None or len(content.velocity) != len(content.name):
+        complete = len(content.velocity) == len(content.name)
+        if self._steering:
+            complete = complete and len(content.position) == len(content.name)
+        if places is None or not complete:
             return
         speed = self._radius * np.asarray(content.velocity, np.float64)[places]
         if self._steering:

@@ -35,6 +35,7 @@ from edge_runtime.rotations import rotation_matrix
 from edge_runtime.signals import Float
 
 _TRUE = re.compile(r"ground_?truth|mocap|vicon|optitrack|qualisys", re.IGNORECASE)
+_TOGETHER = 1_000_000  # ns between a fix and its velocity, of one moment
 _FIX_STD = 2.0  # m, of a fix that claims none
 _FIX_UP = 2.0  # its height is worse by this
 
@@ -262,13 +263,22 @@ class _Reading:
         return Readings(stamp, values, np.array(column.order, np.int64)[kept], _make_fix)
 
     def _velocity_at(self, stamp: Any) -> Float:
-        """Returns the receiver's velocity at fixes of the same stamp; NaN for others."""
+        """Returns the receiver's velocity at fixes of the same moment; NaN for others."""
         found = np.full((len(stamp), 3), np.nan)
-        if self._fix_velocity:
-            column = self._columns[self._fix_velocity]
-            known = dict(zip(column.stamp, column.rows))
-            for row, at in enumerate(stamp.tolist()):
-                found[row] = known.get(at, found[row])
+        column = self._columns[self._fix_velocity] if self._fix_velocity else None
+        if column is None or not column.rows:
+            return found
+        order = np.argsort(column.stamp, kind="stable")
+        known = np.array(column.stamp, np.int64)[order]
+        after = np.searchsorted(known, stamp).clip(max=len(known) - 1)
+        before = (after - 1).clip(min=0)
+        nearest = np.where(stamp - known[before] < known[after] - stamp, before, after)
+        together = np.abs(known[nearest] - stamp) <= _TOGETHER
+        found[together] = np.array(column.rows, np.float64)[order[nearest[together]]]
+        if not together.any():
+            self._notes.append(
+                f"'{self._fix_velocity}' is left out: no stamp is within 1 ms of a fix's"
+            )
         return found
 
     def _reference(self) -> Truth | None:

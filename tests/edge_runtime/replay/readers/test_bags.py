@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import Feet, GnssFix, Imu, Magnetometer, Wheels
 from edge_runtime.replay.readers import Log
 from edge_runtime.replay.readers.bags.robot import find_robot
@@ -199,6 +200,52 @@ def test_fixes_are_metres_from_the_first(tmp_path: Path) -> None:
     np.testing.assert_allclose(fixes[-1].position, [0.0, 5.56, 0.0], atol=0.01)
     np.testing.assert_allclose(fixes[0].std, [2.0, 2.0, 3.0])
     assert fixes[0].velocity is None
+
+
+@pytest.mark.parametrize(("late", "believed"), [(1, True), (900_000, True), (2_000_000, False)])
+def test_a_receivers_velocity_is_of_the_fix_beside_it(
+    late: int, believed: bool, tmp_path: Path
+) -> None:
+    s = store()
+    sent = standing(s)
+    for k, one in enumerate(sent[::10]):
+        fix = {
+            "status": s.types["sensor_msgs/msg/NavSatStatus"](0, 1),
+            "latitude": 48.0,
+            "longitude": 11.0,
+            "altitude": 500.0,
+            "position_covariance": np.diag([4.0, 4.0, 9.0]).ravel(),
+            "position_covariance_type": 2,
+        }
+        still = vector(s, (0.0, 0.0, 0.0))
+        twist = s.types["geometry_msgs/msg/Twist"](vector(s, (float(k), 0.0, 0.0)), still)
+        sent.append(Sent("/fix", FIX, fix, one.stamp + 1))
+        velocity = "geometry_msgs/msg/TwistStamped"
+        sent.append(Sent("/vel", velocity, {"twist": twist}, one.stamp + 1 + late))
+    sent.sort(key=lambda m: m.stamp)
+    path = write_ros2(tmp_path / "a", sent)
+    topics = TopicsConfig(gnss="/fix", gnss_velocity="/vel")
+    log = read_log(path, 0, ReadRequest(topics=topics))
+    fixes = of(log, GnssFix)
+    assert len(fixes) > 4
+    if believed:
+        assert [fix.velocity[0] for fix in fixes] == list(range(len(fixes)))
+    else:
+        assert all(fix.velocity is None for fix in fixes)
+        assert any("'/vel' is left out: no stamp is within 1 ms" in note for note in log.notes)
+
+
+def test_joints_without_positions_or_velocities_are_refused(tmp_path: Path) -> None:
+    """A message of joint states may leave out what it does not know."""
+    s, robot = store(), find_robot("vehicle").file
+    assert robot is not None
+    names = [*robot.wheel_joints, robot.steering_joint]
+    numbers = np.zeros(len(names))
+    for place, (position, velocity) in enumerate(((numbers[:0], numbers), (numbers, numbers[:0]))):
+        sent = with_each(standing(s), "/joint_states", JOINTS, joints_of(names, position, velocity))
+        path = write_ros2(tmp_path / str(place), sent)
+        with pytest.raises(UserError, match="without their velocities or positions; record both"):
+            read_log(path, 0, ReadRequest(robot="vehicle"))
 
 
 def test_the_wheels_and_the_steering_of_a_robot_file(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from edge_runtime.console import plain
 from edge_runtime.errors import UserError
 from edge_runtime.report.run_report import reason
 from edge_runtime.safety.rules import Reaction
@@ -132,7 +133,7 @@ class EdgeNode(LifecycleNode):
             return FAILURE
         self._diagnostics = Diagnostics(self._diagnosed, drive)
         self._drive = drive
-        self.status.report(OK, f"configured: {drive.policy.contract.task}")
+        self.status.report(OK, f"configured: {plain(drive.policy.contract.task)}")
         return super().on_configure(state)
 
     @reports_errors

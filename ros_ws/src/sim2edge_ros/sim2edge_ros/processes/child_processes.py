@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
+from edge_runtime.console import plain
 from edge_runtime.errors import UserError
 from sim2edge_ros.node_process import REFUSED
 
@@ -105,7 +106,7 @@ class ChildProcesses:
         for line in output:
             self._last_line[name] = line.strip()
             self._listen(name, line.rstrip())
-            _print(f"{name}: {line.rstrip()}")
+            _print(f"{name}: {plain(line.rstrip())}")
 
     def _ended(self, name: str, code: int) -> bool:
         """Handles the end of a node's process; returns whether the others go on."""

@@ -32,7 +32,8 @@ _MODULES = {
     _RECORDER: "sim2edge_ros.recorder.recorder_node",
     _MODEL: "sim2edge_ros.model.model_node",
 }
-_ACTIVE = re.compile(r"\bactive$")  # the edge node's log line, whatever stands before it
+# The edge node's log line, whatever stands before it, and not that of a task of that name.
+_ACTIVE = re.compile(r"^(?!.*configured: ).*\bactive$")
 _LAST_DOMAIN = 232  # the next one would need UDP ports beyond 65535
 _NAMESPACE = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*/?", re.ASCII)
 

@@ -16,6 +16,7 @@ from sensor_msgs.msg import LaserScan, NavSatFix, NavSatStatus
 from edge_runtime.fusion.geodesy import Datum, is_on_ground
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.robot.robot_file import RobotFile
+from edge_runtime.safety.possible import check_force, check_ranges, check_receiver_velocity
 from edge_runtime.signals import (
     GNSS_POSITION,
     GNSS_VELOCITY,
@@ -32,10 +33,7 @@ from sim2edge_ros.messages import cdr
 _FIELDS = ("position", "velocity", "effort")  # fields of a sensor_msgs/JointState after the names
 _ONE_BEAM = 1.01  # angle in increments by which a scan's three angles may disagree
 _NO_ECHO_SHARE = 0.1  # share of a scan's beams that may be NaN; they count as beams without an echo
-_FARTHER = 10.0  # factor by which a lidar may reach farther than the robot file's
 _FARTHEST = 100e3  # m from the datum, to which the local frame's plane is a good map
-_FASTEST = 150.0  # m/s, of anything on wheels
-_PUSH, _PULL = 100e3, 100.0  # N, by which no ground presses or pulls a sole
 
 
 class BadMessage(Exception):  # noqa: N818  the message is bad, not the program
@@ -173,7 +171,7 @@ class ScanReader:
         if len(ranges) != self._beams:
             raise BadMessage(f"{len(ranges)} beams, the robot file has {self._beams}")
         self._check_angles(message)
-        self._check_echoes(ranges[np.isfinite(ranges)])
+        check_ranges(ranges, self._max)
         unknown = np.isnan(ranges)
         if unknown.mean() <= _NO_ECHO_SHARE:
             ranges[unknown] = self._max
@@ -204,35 +202,15 @@ class ScanReader:
                 f"{-edge:.3g} to {edge:.3g}"
             )
 
-    def _check_echoes(self, ranges: Array) -> None:
-        """Refuses ranges in another unit, and those that stand for something else."""
-        if not len(ranges):
-            return
-        middle, nearest = float(np.median(ranges)), float(ranges.min())
-        if middle > _FARTHER * self._max:
-            raise BadMessage(
-                f"its beams reach {middle:.3g} m, the robot file has {self._max:g} m at most; "
-                "is that mm?"
-            )
-        if nearest < 0:
-            raise BadMessage(
-                f"a beam reads {nearest:.3g} m; a beam without an echo must read inf (REP-117)"
-            )
-        if len(ranges) == self._beams and not ranges.any():
-            raise BadMessage("every beam reads 0 m; is it covered, or not yet measuring?")
-
 
 def read_foot(data: bytes) -> float:
     """Reads the force along the sole's normal in N from a geometry_msgs/WrenchStamped.
 
     Raises:
-        BadMessage: no ground presses or pulls so much.
+        ImpossibleReading: no ground presses or pulls so much.
     """
     force = cdr.double(data, cdr.offset_after_header(data, 8) + 16)
-    if force > _PUSH:
-        raise BadMessage(f"the ground presses it with {force:.3g} N; is that mN, or raw counts?")
-    if force < -_PULL:
-        raise BadMessage(f"the ground pulls it with {-force:.3g} N; does its z axis point down?")
+    check_force(force)
     return force
 
 
@@ -278,13 +256,12 @@ def read_fix_velocity(data: bytes) -> Mapping[str, Array]:
     """Reads east, north and up, (3,) m/s, from a geometry_msgs/TwistWithCovarianceStamped.
 
     Raises:
-        BadMessage: nothing on wheels is so fast.
+        ImpossibleReading: nothing on wheels is so fast.
     """
-    velocity = deserialize_message(data, TwistWithCovarianceStamped).twist.twist.linear
-    speed = math.hypot(velocity.x, velocity.y, velocity.z)
-    if speed > _FASTEST:
-        raise BadMessage(f"the receiver moves at {speed:.3g} m/s; is that mm/s?")
-    return {GNSS_VELOCITY: np.array((velocity.x, velocity.y, velocity.z), np.float32)}
+    linear = deserialize_message(data, TwistWithCovarianceStamped).twist.twist.linear
+    velocity = np.array((linear.x, linear.y, linear.z), np.float32)
+    check_receiver_velocity(velocity)
+    return {GNSS_VELOCITY: velocity}
 
 
 def _quoted(names: list[str]) -> str:

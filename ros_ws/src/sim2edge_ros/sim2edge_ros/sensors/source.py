@@ -114,7 +114,7 @@ class Source:
         bad, found = None, None
         try:
             found = self._read(data)  # first, so that a bad message's stamp changes nothing
-        except BadMessage as error:
+        except (BadMessage, ImpossibleReading) as error:
             bad = error
         if not self._series.has(number, now):
             raise _StrangersMessage

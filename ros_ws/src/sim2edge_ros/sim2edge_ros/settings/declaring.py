@@ -1,6 +1,7 @@
 """Declares a node's parameters as `parameters` describes them, and refuses what does not fit."""
 
 import dataclasses
+import difflib
 import math
 import sys
 import typing
@@ -18,6 +19,7 @@ from rclpy.parameter import Parameter
 from edge_runtime.config.config_file import from_json, in_words
 from edge_runtime.config.fields import described, settings_of, shown, types_of
 from edge_runtime.errors import UserError
+from sim2edge_ros.settings.parameters import NODES, names
 from sim2edge_ros.settings.sections import only_for_others
 
 T = TypeVar("T")
@@ -37,6 +39,7 @@ def declare(node: Node, kind: type[T]) -> T:
     # A section for all nodes, as '/**:', is for those that have its parameters.
     known = [field.name for field in dataclasses.fields(cast(Any, kind))]
     others = only_for_others(sys.argv, node.get_fully_qualified_name(), known)
+    _warn_of_typing_errors(node, others, known)
     config = from_json(kind, _values(g for n, g in given.items() if n not in others), _WHERE)
     for field in dataclasses.fields(cast(Any, kind)):
         descriptor, value = _descriptor(kind, field), getattr(config, field.name)
@@ -51,6 +54,17 @@ def declare(node: Node, kind: type[T]) -> T:
 
     node.add_on_set_parameters_callback(check)
     return config
+
+
+def _warn_of_typing_errors(node: Node, others: typing.Iterable[str], known: list[str]) -> None:
+    """Names what a section for all nodes gives to none of ours, and is nearly a parameter here."""
+    ours = {name for parameters in NODES for name in names(parameters)}
+    for name in sorted(set(others) - ours):
+        for close in difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+            node.get_logger().warning(
+                f"without effect: no node of sim2edge has the parameter '{name}'; did you mean "
+                f"'{close}'?"
+            )
 
 
 def read(node: Node, kind: type[T]) -> T:

@@ -29,9 +29,11 @@ from policies.train.run_folder import (
     task_name,
 )
 from policies.train.training import StoppedError, Training
+from sim.envs.memory import check_memory
 
 _LOG = logging.getLogger(__name__)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TORCH_ALLOCATOR = "DefaultCPUAllocator: "  # what torch says where another raises MemoryError
 _STOPPING = "stopping; the last whole iteration is saved; once more to stop without saving"
 MAY_CHANGE = ("steps", "minutes", "threads", "checkpoint_seconds", "resume")
 
@@ -98,18 +100,24 @@ def main(config: TrainConfig) -> int:
         UserError: the run cannot be started, resumed or saved.
     """
     check(config)
-    find_learner(config).check()
+    learner = find_learner(config)
+    learner.check()
+    check_memory(config.num_envs, "--num-envs", learner.memory())
     origin = _origin(config) if config.resume is None else {}
     run = RunFolder(_new_folder(config)) if config.resume is None else RunFolder.open(config.resume)
     with run.locked():
         try:
             return _train_in(run, config, origin)
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            _, torchs, why = str(error).rpartition(_TORCH_ALLOCATOR)
+            if not (torchs or isinstance(error, MemoryError)):
+                raise
             if not run.has_checkpoint:
                 run.discard()
+            too_much = ", ".join((f"--num-envs {config.num_envs}", *learner.memory()))
             raise UserError(
-                f"memory is too short for {config.num_envs} simulations ({error}); take a smaller "
-                "--num-envs"
+                f"memory is too short for {config.num_envs} simulations ({why}); make one of these "
+                f"smaller: {too_much}"
             ) from None
 
 

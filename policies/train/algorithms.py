@@ -7,6 +7,8 @@ type of its algorithm, so any `BaseAlgorithm` of Stable-Baselines3 will do.
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +46,7 @@ from policies.train.symmetry import find_mirror
 from sim.tasks.protocols import BatchEnv, BatchTask
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "tanh": nn.Tanh, "relu": nn.ReLU}
+_NUMBER = 4  # bytes, of a float32
 OFF_POLICY_HORIZON = 32  # control steps between two looks at the clock and the display
 REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
@@ -68,6 +71,16 @@ class Learner(ABC):
         Raises:
             UserError: names the option.
         """
+
+    def memory(self, observation: int = 1, action: int = 1) -> Mapping[str, int]:
+        """Returns how many bytes the training takes at least, beside its simulations, by the option
+        that asks for them, as it is given; by default none.
+
+        Args:
+            observation: numbers in an observation, the privileged part with them; 1 if unknown.
+            action: numbers in an action.
+        """
+        return {}
 
     @property
     @abstractmethod
@@ -162,6 +175,15 @@ class PPOLearner(Learner):
                 f"into minibatches of {minibatch}, for one of them would hold a single sample"
             )
 
+    def memory(self, observation: int = 1, action: int = 1) -> Mapping[str, int]:
+        ppo, count = self.config.ppo, self.config.num_envs
+        stored = _NUMBER * ppo.horizon * count * (observation + action + 6)
+        return {
+            f"--ppo.horizon {ppo.horizon} times --num-envs {count}": stored,
+            **_network_memory("--ppo.actor-layers", ppo.actor_layers, observation),
+            **_network_memory("--ppo.critic-layers", ppo.critic_layers, observation),
+        }
+
     @property
     def gamma(self) -> float:
         return self.config.ppo.gamma
@@ -238,6 +260,15 @@ class SACLearner(Learner):
                 f"of the {config.num_envs} simulations"
             )
 
+    def memory(self, observation: int = 1, action: int = 1) -> Mapping[str, int]:
+        sac, transition = self.config.sac, _NUMBER * (2 * observation + action + 3)
+        return {
+            f"--sac.buffer-size {sac.buffer_size}": sac.buffer_size * transition,
+            f"--sac.batch {sac.batch}": sac.batch * transition,
+            **_network_memory("--sac.actor-layers", sac.actor_layers, observation),
+            **_network_memory("--sac.critic-layers", sac.critic_layers, observation),
+        }
+
     @property
     def gamma(self) -> float:
         return self.config.sac.gamma
@@ -312,6 +343,13 @@ class TQCLearner(SACLearner):
 
     kind = TQC
     policy_class = AsymmetricTQCPolicy
+
+
+def _network_memory(option: str, layers: Sequence[int], inputs: int) -> dict[str, int]:
+    """Returns the least bytes of a network that learns, by its option as it is given: of weights,
+    their gradient and Adam's two moments."""
+    weights = sum(before * after for before, after in pairwise((inputs, *layers)))
+    return {" ".join(map(str, (option, *layers))): 4 * _NUMBER * weights}
 
 
 ALGORITHMS: Registry[type[Learner]] = Registry(

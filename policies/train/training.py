@@ -1,6 +1,5 @@
 """Runs one training: the batch, the algorithm on it, and what is saved of both."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +27,6 @@ from sim.envs.memory import check_memory
 from sim.tasks.protocols import BatchTask
 
 _NEVER = 10**9
-_MANY = 2000  # simulations, from which on memory may be short
 
 
 class StoppedError(Exception):
@@ -43,7 +41,7 @@ class Training:
         run: where it is kept.
 
     Raises:
-        UserError: the run's checkpoint is damaged.
+        UserError: the run's checkpoint is damaged, or memory cannot hold the training.
     """
 
     def __init__(self, config: TrainConfig, run: RunFolder) -> None:
@@ -54,8 +52,6 @@ class Training:
         # Numbers that are not finite are looked for once an iteration, not in every distribution.
         torch.distributions.Distribution.set_default_validate_args(False)
         task: BatchTask = config.task.for_training()
-        if config.num_envs >= _MANY:
-            _check_memory(config, task)
         env = make_batch(task, config.num_envs, seed=config.seed, threads=threads, stagger=True)
         self.contract: dict[str, str] = {}  # as metadata; empty for a task without a robot
         self._prior: Array | None = None
@@ -65,6 +61,8 @@ class Training:
             self._prior = prior_matrix(contract, task.action_prior)
         self._learner = find_learner(config)
         self._env = BatchVecEnv(env, self._learner.action_limit)
+        sizes = (self._env.observation_space.shape[0], self._env.action_space.shape[0])
+        check_memory(0, "--num-envs", self._learner.memory(*sizes))  # that of these is taken
         self.algorithm, self._scaled = make_algorithm(self._learner, self._env, self._prior)
         self._learner.prepare(self.algorithm, task, env)
         self._seconds_before = 0.0
@@ -218,17 +216,3 @@ def _between_steps(stop: Callable[[], bool]) -> Iterator[BaseCallback]:
         yield _StopCallback(check)
     finally:
         hook.remove()
-
-
-def _check_memory(config: TrainConfig, task: BatchTask) -> None:
-    """Refuses more simulations than memory can hold, for a full machine stops without a word.
-
-    Raises:
-        UserError: it takes more than is free.
-    """
-    one = make_batch(task, 1, seed=config.seed, threads=1)
-    observation, action = one.single_observation_space.shape, one.single_action_space.shape
-    one.close()
-    step = 4 * (math.prod(observation or ()) + math.prod(action or ()) + 6)  # bytes, as float32
-    kept = max(find_learner(config).horizon * config.num_envs, 1)
-    check_memory(config.num_envs, "--num-envs", kept * step)

@@ -1,8 +1,8 @@
-"""Says how many simulations the memory holds."""
+"""Says whether the memory holds what is asked for."""
 
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,22 +11,25 @@ from edge_runtime.errors import UserError
 _SIMULATION = 25_000  # bytes that a simulation of a humanoid takes
 
 
-def check_memory(simulations: int, option: str, more: int = 0) -> None:
-    """Refuses more simulations than memory can hold, for a full machine stops without a word.
+def check_memory(simulations: int, option: str, others: Mapping[str, int] | None = None) -> None:
+    """Refuses what takes more than memory can hold, for a full machine stops without a word.
 
     Args:
         simulations: how many.
         option: what sets their number, for the error message.
-        more: bytes that are needed beside them.
+        others: bytes that are needed beside them, by the option that asks for them, as it is given.
 
     Raises:
-        UserError: it takes more than is free.
+        UserError: it takes more than is free; the option that takes most is named.
     """
-    least, free = simulations * _SIMULATION + more, free_memory()
+    needs = {f"{option} {simulations}": simulations * _SIMULATION, **(others or {})}
+    least, free = sum(needs.values()), free_memory()
     if least > free:
+        most = max(needs, key=needs.__getitem__)
+        whole = f" ({least / 1e9:.1f} GB with all else)" if needs[most] <= free else ""
         raise UserError(
-            f"{option} {simulations} takes {least / 1e9:.1f} GB of memory at least, and "
-            f"{free / 1e9:.1f} GB are free; take fewer"
+            f"{most} takes {needs[most] / 1e9:.1f} GB of memory at least{whole}, and "
+            f"{free / 1e9:.1f} GB are free; ask for less"
         )
 
 

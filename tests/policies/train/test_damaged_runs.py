@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.files import new_folder
 from policies.commands import train
 from policies.train.run_folder import CHECKPOINT, CONFIG, RECORD, RunFolder
+from sim.envs import memory
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.conftest import short
 
@@ -195,19 +197,51 @@ class TestOneRunOneProcess:
         train.main(short(run))
         assert RunFolder(run).has_checkpoint
 
-        def fails(*_: object) -> None:
-            raise MemoryError("Unable to allocate 9 GiB")
-
-        monkeypatch.setattr(train, "Training", fails)
-        with pytest.raises(UserError, match="memory is too short for 8 simulations .Unable to"):
+        torchs = "[enforce fail] err == 0. DefaultCPUAllocator: Unable to allocate 9 GiB"
+        for error in (MemoryError("Unable to allocate 9 GiB"), RuntimeError(torchs)):
+            monkeypatch.setattr(train, "Training", Mock(side_effect=error))
+            with pytest.raises(UserError, match=r"short for 8 simulations \(Unable to.*horizon"):
+                train.main(short(tmp_path / "none"))
+            assert not (tmp_path / "none").exists()
+        monkeypatch.setattr(train, "Training", Mock(side_effect=RuntimeError("another fault")))
+        with pytest.raises(RuntimeError, match="another fault"):
             train.main(short(tmp_path / "none"))
-        assert not (tmp_path / "none").exists()
 
-    def test_more_simulations_than_memory_holds_are_refused(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize(
+        ("more", "largest"),
+        [
+            ("--num-envs 9000000", ""),
+            ("--ppo.horizon 1000000000000", " times --num-envs 256"),
+            ("--ppo.actor-layers 1000000 1000000", ""),
+            ("--ppo.critic-layers 1000000 1000000", ""),
+            ("--algorithm sac --sac.buffer-size 1000000000000", ""),
+            ("--algorithm tqc --sac.batch 1000000000000", ""),
+            ("--algorithm sac --sac.actor-layers 1000000 1000000", ""),
+            ("--algorithm sac --sac.critic-layers 1000000 1000000", ""),
+        ],
+    )
+    def test_more_than_memory_holds_is_refused_by_its_option(
+        self,
+        more: str,
+        largest: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
-        words = ["train", "HumanoidVelocity", "--run-dir", "run", "--num-envs", "9000000"]
-        assert sim2edge(words) == 2
+        monkeypatch.setattr(train, "Training", Mock(side_effect=AssertionError("it was begun")))
+        run = tmp_path / "run"
+        assert sim2edge(["train", "VehicleTrack", "--run-dir", str(run), *more.split()]) == 2
         said = capsys.readouterr().err
-        assert "--num-envs 9000000 takes" in said and said.count("\n") == 1
+        option = more[more.rindex("--") :] + largest
+        assert f"{option} takes" in said and said.count("\n") == 1
+        assert not run.exists()
+
+    def test_a_buffer_for_the_tasks_own_observations_has_to_fit(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(memory, "free_memory", lambda: 3 * 10**9)
+        words = ["train", "HumanoidVelocity", "--run-dir", str(tmp_path / "run")]
+        words += ["--num-envs", "2", "--algorithm", "sac", "--sac.buffer-size", "10000000"]
+        assert sim2edge(words) == 2  # 6 numbers of each transition would fit
+        assert "--sac.buffer-size 10000000 takes" in capsys.readouterr().err
         assert not (tmp_path / "run").exists()

@@ -82,3 +82,8 @@ def test_more_than_memory_holds_is_refused_by_its_option() -> None:
     check_memory(100, "--episodes")
     with pytest.raises(UserError, match="--episodes 1000000000 takes 25000.0 GB of memory at"):
         check_memory(10**9, "--episodes")
+    with pytest.raises(UserError, match=r"^--buffer 3 takes 9000000.0 GB of memory at least, and"):
+        check_memory(1, "--num-envs", {"--buffer 3": 9 * 10**15, "--batch 2": 10**9})
+    many = {f"--layers {size}": free_memory() // 2 + size for size in range(3)}
+    with pytest.raises(UserError, match=r"^--layers 2 takes .* at least \(.* GB with all else\)"):
+        check_memory(1, "--num-envs", many)

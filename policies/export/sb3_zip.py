@@ -8,8 +8,10 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,15 @@ from stable_baselines3.sac.policies import Actor as SACActor
 from stable_baselines3.td3.policies import Actor as TD3Actor
 from torch import nn
 
+from edge_runtime.config.config_file import from_json
+from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import check_file, write_file
 from edge_runtime.signals import Array
 from policies.export.vec_normalize import Normalizer
 from policies.train.actor_critic import AsymmetricActorCritic, AsymmetricFeatures
 from policies.train.actor_network import OPERATORS, ActorNetwork, gaussian_actor
+from policies.train.config import SEEDS
 
 _ACTIVATIONS = {kind.__name__: kind for kind in OPERATORS}
 _GAUSSIAN, _SQUASHED, _DETERMINISTIC = "action_net.", "actor.log_std", "actor.mu."
@@ -36,22 +41,33 @@ _OURS = "features_extractor.normalizer.offset"  # in files that `write_ppo` wrot
 
 
 @dataclass(frozen=True)
+class SB3Settings:
+    """Holds what a model's zip file says of its training, in SB3's names; None is not chosen."""
+
+    num_timesteps: int | None = setting(None, at_least=0)
+    seed: int | None = setting(None, at_least=0, at_most=SEEDS - 1)
+    use_sde: bool | None = None
+    policy_kwargs: Mapping[str, Any] | None = None  # what is pickled in it as text
+    action_space: Mapping[str, Any] | None = None  # its bounds as text
+
+
+@dataclass(frozen=True)
 class SB3Model:
     """Holds what a model's zip file says of its actor."""
 
     source: str
-    data: Mapping[str, Any]  # as JSON, what is pickled in it as text
+    settings: SB3Settings
     weights: Mapping[str, torch.Tensor]  # of the policy, by SB3's names
     versions: Mapping[str, str]
 
     @property
     def steps(self) -> int:
         """Returns the number of environment steps that the model was trained for."""
-        return int(self.data.get("num_timesteps") or 0)
+        return self.settings.num_timesteps or 0
 
     @property
     def seed(self) -> int:
-        return int(self.data.get("seed") or 0)
+        return self.settings.seed or 0
 
     @property
     def normalizes(self) -> bool:
@@ -77,16 +93,18 @@ class SB3Model:
         Raises:
             UserError: it is not, or the file does not say.
         """
-        space: Any = self.data.get("action_space")
+        space: Any = self.settings.action_space
         try:
-            low, high = (
-                np.array(space[k].strip("[]").split(), np.float32) for k in ("low", "high")
-            )
+            with np.errstate(over="ignore"):  # what is too large is beyond any clip
+                low, high = (
+                    np.array(space[k].strip("[]").split(), np.float32) for k in ("low", "high")
+                )
         except (TypeError, KeyError, AttributeError, ValueError):
             raise UserError(f"{self.source} does not say what its actions are bounded by") from None
-        if not np.array_equal(low, -high):
+        fits = len(high) == len(self.layers[-1][1])
+        if not fits or not np.array_equal(low, -high) or (high <= 0).any():
             raise UserError(
-                f"{self.source} has actions from {low} to {high}, which are not ± a bound"
+                f"{self.source} has actions from {low} to {high}, which are not ± a bound of each"
             )
         return high
 
@@ -120,7 +138,7 @@ class SB3Model:
         """Returns weight (out, in) and bias (out,) of each of the actor's layers.
 
         Raises:
-            UserError: it is no plain multi-layer perceptron.
+            UserError: it is no plain multi-layer perceptron, or its layers do not fit together.
         """
         kind = self.kind
         parts = {
@@ -133,13 +151,21 @@ class SB3Model:
         extracted = [n for n in self.weights if "features_extractor." in n]
         odd = [] if self.normalizes else extracted
         odd += [n for n in names if self.weights[n].ndim != {"weight": 2, "bias": 1}.get(_leaf(n))]
-        if self.data.get("use_sde"):
+        if self.settings.use_sde:
             odd.append("use_sde")
         if odd:
             raise UserError(
-                f"{self.source} has '{odd[0]}': only an MlpPolicy without gSDE can be exported"
+                f"{self.source} has '{odd[0][:80]}': only an MlpPolicy without gSDE can be exported"
             )
-        return [(self.weights[n], self.weights[f"{n.removesuffix('weight')}bias"]) for n in weights]
+        biases = [f"{n.removesuffix('weight')}bias" for n in weights]
+        if not weights or not self.weights.keys() >= set(biases):
+            raise self._damaged("its actor lacks weights")
+        found = [(self.weights[n], self.weights[bias]) for n, bias in zip(weights, biases)]
+        if any(len(weight) != len(bias) for weight, bias in found) or any(
+            len(before) != after.shape[1] for (before, _), (after, _) in pairwise(found)
+        ):
+            raise self._damaged("its actor's layers do not fit together")
+        return found
 
     @property
     def activation(self) -> type[nn.Module]:
@@ -149,10 +175,10 @@ class SB3Model:
         Raises:
             UserError: it is another.
         """
-        chosen = (self.data.get("policy_kwargs") or {}).get("activation_fn")
+        chosen = (self.settings.policy_kwargs or {}).get("activation_fn")
         if chosen is None:
             return nn.Tanh if self.kind == _GAUSSIAN else nn.ReLU
-        name = re.sub(r"\W+$", "", str(chosen)).rpartition(".")[2]
+        name = re.sub(r"\W+$", "", str(chosen)).rpartition(".")[2][:80]
         if name not in _ACTIVATIONS:
             raise UserError(
                 f"{self.source} has the activation {name}; there are: {', '.join(_ACTIVATIONS)}"
@@ -160,39 +186,60 @@ class SB3Model:
         return _ACTIVATIONS[name]
 
     def network(self, normalizer: Normalizer | None) -> ActorNetwork:
-        """Returns the actor as the exporter writes it, with the normalizer in it."""
+        """Returns the actor as the exporter writes it, with the normalizer in it.
+
+        Raises:
+            UserError: its weights do not fit together.
+        """
         layers = self.layers
         size = layers[0][0].shape[1]
-        if self.normalizes:
-            policy = self._policy()
-            assert isinstance(policy, AsymmetricActorCritic)
-            return gaussian_actor(policy, size)
         offset, inverse_std, clip = np.zeros(size), np.ones(size), float("inf")
         if normalizer is not None:
             offset, clip = normalizer.mean, normalizer.clip
             inverse_std = 1.0 / np.sqrt(normalizer.variance + normalizer.epsilon)
-        return ActorNetwork(
-            offset=offset.astype(np.float32),
-            inverse_std=inverse_std.astype(np.float32),
-            layers=tuple((weight.numpy(), bias.numpy()) for weight, bias in layers),
-            activation=OPERATORS[self.activation],
-            limit=None if self.kind == _GAUSSIAN else self.action_bound,
-            clip=clip,
-        )
+        with self._computing():
+            if self.normalizes:
+                policy = self._policy()
+                assert isinstance(policy, AsymmetricActorCritic)
+                return gaussian_actor(policy, size)
+            return ActorNetwork(
+                offset=offset.astype(np.float32),
+                inverse_std=inverse_std.astype(np.float32),
+                layers=tuple((weight.numpy(), bias.numpy()) for weight, bias in layers),
+                activation=OPERATORS[self.activation],
+                limit=None if self.kind == _GAUSSIAN else self.action_bound,
+                clip=clip,
+            )
 
     def actions(self, observations: Array, normalizer: Normalizer | None) -> Array:
-        """Returns what SB3's own policy gives to raw observations (N, n), before any clip, (N,
-        A)."""
+        """Returns what SB3's own policy gives to raw observations (N, n), before any clip, (N, A).
+
+        Raises:
+            UserError: its weights do not fit together.
+        """
         seen = observations.astype(np.float64)
         if normalizer is not None:
             seen = (seen - normalizer.mean) / np.sqrt(normalizer.variance + normalizer.epsilon)
             seen = np.clip(seen, -normalizer.clip, normalizer.clip)
-        policy = self._policy()
-        with torch.no_grad():
-            given = policy._predict(torch.from_numpy(seen.astype(np.float32)), deterministic=True)
+        inputs = torch.from_numpy(seen.astype(np.float32))
+        with self._computing(), torch.no_grad():
+            given = self._policy()._predict(inputs, deterministic=True).numpy()
         scale = 1.0 if self.kind == _GAUSSIAN else self.action_bound
-        actions: Array = (given.numpy() * scale).astype(np.float32)
+        actions: Array = (given * scale).astype(np.float32)
         return actions
+
+    def _damaged(self, why: str) -> UserError:
+        return UserError(f"{self.source} is damaged: {why}; save it again with Stable-Baselines3")
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Reports what SB3 or torch stumble over in weights of a foreign file."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception:  # theirs share no other base
+            raise self._damaged("its weights do not make a policy") from None
 
     def _policy(self) -> BasePolicy:
         """Returns SB3's policy with these weights."""
@@ -245,12 +292,27 @@ def read_sb3_model(path: Path) -> SB3Model:
             weights = torch.load(content, map_location="cpu", weights_only=True)
             names = archive.namelist()
             system = archive.read("system_info.txt").decode() if "system_info.txt" in names else ""
+        if not all(isinstance(name, str) and _is_whole(w) for name, w in weights.items()):
+            raise ValueError("weights of another kind")
+        used = {key: data[key] for key in data.keys() & {of.name for of in fields(SB3Settings)}}
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception:
         raise UserError(f"{path} is no model of Stable-Baselines3, or damaged") from None
+    settings = from_json(SB3Settings, used, f"{path}: data")
     versions = dict(re.findall(r"^- (\S+): (\S+)", system, re.MULTILINE))
-    return SB3Model(str(path), data, weights, versions)
+    return SB3Model(str(path), settings, weights, versions)
+
+
+def _is_whole(weight: Any) -> bool:
+    """Returns whether a weight is a real tensor whose every number is stored, for a forged one
+    may repeat a few."""
+    return (
+        isinstance(weight, torch.Tensor)
+        and weight.layout == torch.strided
+        and not (weight.is_complex() or weight.is_quantized)
+        and weight.nbytes <= weight.untyped_storage().nbytes()
+    )
 
 
 def write_ppo(policy: AsymmetricActorCritic, actor_size: int, path: Path) -> None:

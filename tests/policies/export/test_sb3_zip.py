@@ -1,9 +1,12 @@
 """Policies of plain Stable-Baselines3 come in with their normalizer, and ours go out to it."""
 
 import copy
+import io
+import json
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from edge_runtime.policy.inference import Policy
 from policies.commands.export import ExportConfig, main
 from policies.export.vec_normalize import find_normalizer, read_normalizer
 from policies.train.sb3_env import sim2edge_vec_env
+from sim2edge.__main__ import main as sim2edge
 
 HUMANOID = "HumanoidVelocity"
 SMALL: dict[str, Any] = {"policy_kwargs": {"net_arch": [16, 8]}}
@@ -103,6 +107,108 @@ def test_what_does_not_fit_is_refused(folder: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("data", "{}")
     refused("no model of Stable-Baselines3, or damaged", other, task="VehicleTrack")
+
+
+def rewritten(model: Path, path: Path, data: Any = None, weights: Any = None) -> Path:
+    """Writes a model's zip file anew, with other data or weights in it."""
+    content = io.BytesIO()
+    torch.save(weights, content)
+    others = {
+        "data": None if data is None else json.dumps(data),
+        "policy.pth": None if weights is None else content.getvalue(),
+    }
+    with zipfile.ZipFile(model) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            other = others.get(name)
+            new.writestr(name, old.read(name) if other is None else other)
+    return path
+
+
+def refusal(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    output = path.with_suffix(".onnx")
+    assert sim2edge(["export", str(path), "--task", "VehicleTrack", "-o", str(output)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and str(path) in said and len(said) < 600, said
+    assert not output.exists()
+    return said
+
+
+NOT_WHOLE = ["x", -1, 1.5, 10**30, True, [], {}]
+SETTINGS: dict[str, list[Any]] = {
+    "num_timesteps": NOT_WHOLE,
+    "seed": [*NOT_WHOLE, 2**32],
+    "use_sde": ["x", 5, []],
+    "policy_kwargs": ["x", 5, [], {"activation_fn": "x" * 1000}, {"activation_fn": {}}],
+    "action_space": [
+        *("x", 5, [], {}, {"low": 5, "high": 5}, {"low": "[x]", "high": "[x]"}),
+        *({"low": f"[-{b} -{b}]", "high": f"[{b} {b}]"} for b in (0, "nan", "1e60")),
+        {"low": "[-5. -5. -5.]", "high": "[5. 5. 5.]"},
+        {"low": "[]", "high": "[]"},
+        {"low": "[5. 5.]", "high": "[-5. -5.]"},
+    ],
+}
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_data_of_another_kind_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    with zipfile.ZipFile(folder / "model.zip") as archive:
+        data = json.loads(archive.read("data"))
+    for value in SETTINGS[key]:
+        path = rewritten(folder / "model.zip", tmp_path / "forged.zip", data | {key: value})
+        refusal(path, capsys)
+
+
+def test_data_without_names_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for data in ([], "x", 5, [["seed", 5]]):
+        path = rewritten(folder / "model.zip", tmp_path / "forged.zip", data)
+        assert "no model of Stable-Baselines3, or damaged" in refusal(path, capsys)
+
+
+FIRST = "mlp_extractor.policy_net.0."
+WEIGHTS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a list": lambda weights: weights.update({f"{FIRST}weight": [1.0]}),
+    "a number as name": lambda weights: weights.update({5: torch.zeros(1)}),
+    "sparse": lambda weights: weights.update({f"{FIRST}bias": torch.zeros(16).to_sparse()}),
+    "a scalar": lambda weights: weights.update({f"{FIRST}bias": torch.zeros(())}),
+    "one number repeated": lambda weights: weights.update(
+        {f"{FIRST}weight": torch.zeros(1).expand(10**6, 77)}
+    ),
+    "complex": lambda weights: weights.update(
+        {f"{FIRST}bias": torch.zeros(16, dtype=torch.complex64)}
+    ),
+    "half as precise": lambda weights: weights.update(
+        {f"{FIRST}bias": torch.zeros(16, dtype=torch.bfloat16)}
+    ),
+    "not finite": lambda weights: weights[f"{FIRST}weight"].fill_(float("nan")),
+    "no bias": lambda weights: weights.pop(f"{FIRST}bias"),
+    "a short bias": lambda weights: weights.update({f"{FIRST}bias": torch.zeros(3)}),
+    "layers apart": lambda weights: weights.update({"action_net.weight": torch.zeros(2, 5)}),
+    "no deviation": lambda weights: weights.pop("log_std"),
+    "a long deviation": lambda weights: weights.update(log_std=torch.zeros(5)),
+    "no weights of the actor": lambda weights: [
+        weights.pop(name) for name in list(weights) if "policy_net" in name or "action_net" in name
+    ],
+    "an actor without layers": lambda weights: (
+        weights.clear() or weights.update({"actor.log_std.bias": torch.zeros(2)})
+    ),
+    "a normalizer of ours": lambda weights: weights.update(
+        {"features_extractor.normalizer.offset": torch.zeros(3)}
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", WEIGHTS)
+def test_weights_that_make_no_policy_are_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    with zipfile.ZipFile(folder / "model.zip") as archive:
+        weights = torch.load(io.BytesIO(archive.read("policy.pth")), weights_only=True)
+    WEIGHTS[damage](weights)
+    refusal(rewritten(folder / "model.zip", tmp_path / "forged.zip", None, weights), capsys)
 
 
 class Evil:

@@ -141,7 +141,7 @@ class Registry(Generic[T]):
                 "the entry points of sim2edge itself are missing, for it was installed in another "
                 "version: 'pip install' it again (in a checkout, 'pip install --no-deps -e .')"
             )
-        return self._error(f"unknown {self.kind} '{name}'; {hint}")
+        return self._error(f"unknown {self.kind} '{name[:80]}'; {hint}")  # a forged one may be long
 
     def _claimed_twice(self, name: str, sources: Sequence[str]) -> UserError:
         return UserError(

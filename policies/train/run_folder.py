@@ -274,20 +274,25 @@ def config_from_document(
     base = base or TrainConfig(task=find_task(task_name(document, where)))
     task = document.get("task", {})
     if not isinstance(task, dict):
-        raise UserError(f"{where}: task: expected fields, found {task!r}")
+        raise UserError(f"{where}: task: expected fields, found {repr(task)[:80]}")
     task = dict(task)
     name = task.pop("name", base.task.name)
     if name != base.task.name:
-        raise UserError(f"{where} is of a training of {name}, not of {base.task.name}")
-    if document.get("settings") is not None:
-        algorithm = ALGORITHMS.find(document.get("algorithm", base.algorithm))
-        if algorithm.settings is None:
-            raise UserError(
-                f"{where}: settings: algorithm '{document.get('algorithm', base.algorithm)}' has "
-                "none; leave them out"
-            )
-        base = dataclasses.replace(base, settings=algorithm.settings)
-    return from_json(TrainConfig, {**document, "task": task}, where, base)
+        raise UserError(f"{where} is of a training of {str(name)[:80]}, not of {base.task.name}")
+    others = {key: value for key, value in document.items() if key != "settings"}
+    config = from_json(TrainConfig, {**others, "task": task}, where, base)
+    if "settings" not in document:
+        return config
+    settings = document["settings"]
+    if settings is None:
+        return dataclasses.replace(config, settings=None)
+    algorithm = ALGORITHMS.find(config.algorithm)
+    if algorithm.settings is None:
+        raise UserError(
+            f"{where}: settings: algorithm '{config.algorithm}' has none; leave them out"
+        )
+    config = dataclasses.replace(config, settings=algorithm.settings)
+    return from_json(TrainConfig, {"settings": settings}, where, config)
 
 
 def _to_tensors(tree: Any) -> Any:

@@ -5,7 +5,7 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -16,7 +16,15 @@ import torch
 from edge_runtime.errors import UserError
 from edge_runtime.files import new_folder
 from policies.commands import train
-from policies.train.run_folder import CHECKPOINT, CONFIG, RECORD, RunFolder
+from policies.train.recipes import recipe
+from policies.train.run_folder import (
+    CHECKPOINT,
+    CONFIG,
+    RECORD,
+    RunFolder,
+    config_from_document,
+    config_to_json,
+)
 from sim.envs import memory
 from sim2edge.__main__ import main as sim2edge
 from tests.policies.conftest import short
@@ -37,6 +45,14 @@ TEXTS: Mapping[str, bytes] = {
     "latin-1": '{"hardware": "Prozessor mit 3 GHz und é"}'.encode("latin-1"),
     "deep": b'{"commands": ' + b"[" * 100_000,
     "twice": b'{"seed": 1, "seed": 2}',
+}
+CONFIGS = TEXTS | {
+    "algorithm": b'{"task": {"name": "VehicleTrack"}, "algorithm": 5, "settings": {}}',
+    "algorithms": b'{"task": {"name": "VehicleTrack"}, "algorithm": [], "settings": {}}',
+    "settings": b'{"task": {"name": "VehicleTrack"}, "settings": 5}',
+    "seed": b'{"task": {"name": "VehicleTrack"}, "seed": "three"}',
+    "task": b'{"task": 5}',
+    "task's name": b'{"task": {"name": []}}',
 }
 ORIGINS = TEXTS | {
     "seed": b'{"seed": "three"}',
@@ -73,8 +89,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("damage", TEXTS)
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0] + words[1])
+@pytest.mark.parametrize("damage", CONFIGS)
+@pytest.mark.parametrize(
+    "command",
+    [*COMMANDS, ("train", "--config", f"RUN/{CONFIG}")],
+    ids=lambda words: words[0] + words[1],
+)
 def test_a_damaged_config(
     trained: Path,
     tmp_path: Path,
@@ -82,8 +102,36 @@ def test_a_damaged_config(
     command: tuple[str, ...],
     damage: str,
 ) -> None:
-    run = damaged(trained, tmp_path, config=TEXTS[damage])
+    run = damaged(trained, tmp_path, config=CONFIGS[damage])
     assert CONFIG in one_line(capsys, run, command)
+
+
+def places(fields: dict[str, Any], *above: str) -> Iterator[tuple[str, ...]]:
+    for key, value in fields.items():
+        yield *above, key
+        if isinstance(value, dict):
+            yield from places(value, *above, key)
+
+
+STRANGE = [5, -1, 1.5, "x" * 1000, [], [5], {}, {"name": 5}, {"value": 5, "unit": 5}, None, 10**30]
+
+
+@pytest.mark.parametrize("value", STRANGE, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("others", [{}, {"settings": {}}, {"settings": 5}], ids=str)
+def test_any_value_in_a_config_is_read_or_refused(value: Any, others: dict[str, Any]) -> None:
+    text = config_to_json(recipe("VehicleTrack"))
+    for *above, last in places(json.loads(text)):
+        document = json.loads(text) | others
+        inner = document
+        for key in above:
+            inner = inner[key]
+        inner[last] = value
+        said = ""
+        try:
+            config_from_document(document, "config.json")
+        except UserError as error:
+            said = str(error)
+        assert len(said) < 500
 
 
 @pytest.mark.parametrize("damage", ORIGINS)

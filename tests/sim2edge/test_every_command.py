@@ -54,7 +54,8 @@ def values_of(hint: Any, value: Any) -> list[str]:
     )
     if get_origin(element) is Literal:
         return [get_args(element)[0], get_args(element)[-1]]
-    return {str: ["a:=1", "b:=2"], float: ["0.5", "-0.25"], int: ["8", "4"]}[element]
+    two = {float: ["0.5", "-0.25"], int: ["8", "4"], Path: ["a.yaml", "b.yaml"]}
+    return two.get(element, ["a:=1", "b:=2"])
 
 
 def lists() -> Iterator[Any]:

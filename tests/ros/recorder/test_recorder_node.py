@@ -190,6 +190,7 @@ def test_says_what_it_removes_and_keeps_what_is_latched(node: Any, tmp_path: Pat
     large = node.create_publisher(String, "map", topics.LATCHED)
     large.publish(String(data=os.urandom(20_000).hex()))
     talker.talk(recorder.hears(talker.imu, model, large))
+    talker.talk(for_seconds(2.0))  # in which the map comes, in fragments
 
     def removed() -> bool:
         for _ in range(20):

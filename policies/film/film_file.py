@@ -115,18 +115,21 @@ def _feed(process: "subprocess.Popen[bytes]", pictures: Iterable[Picture]) -> bo
     """Writes pictures to a process and waits for its end; returns whether it took them all and
     did not fail."""
     assert process.stdin is not None
+    took_all = False
     try:
         with suppress(BrokenPipeError):  # it ended before
             for picture in pictures:
                 process.stdin.write(picture.data)
-            process.stdin.close()
-            return process.wait() == 0
-        process.wait()
-        return False
+            process.stdin.flush()
+            took_all = True
     except BaseException:
         process.kill()
-        process.wait()
         raise
+    finally:
+        with suppress(BrokenPipeError):  # of what it did not take
+            process.stdin.close()
+        process.wait()
+    return took_all and process.returncode == 0
 
 
 def _write_mp4(path: Path, frames: Iterator[Picture], rate: float) -> None:

@@ -13,6 +13,7 @@ VERB = re.compile(
     r"(?!Numbers that)[A-Z][a-z-]+s\b"
 )
 WORDS = re.compile(r"\b(told|tells? of|lest|whoever|heeds?|rubs?|spoil(?:s|ed|t)?|it was had)\b")
+_BARE = re.compile(r"\s+[a-z_]+: of ")
 FOLDERS = ("benchmarks", "docs", "examples", "ros_ws", "tests", *PACKAGES)
 # The command line shows these as what a command or a task does, in the imperative.
 COMMANDS = ("Demo", "Evaluate", "Export", "Fuse", "Inspect", "Render", "Run", "Train", "Up", "Urdf")
@@ -59,6 +60,17 @@ def test_docstrings_begin_with_what_a_thing_does() -> None:
         if (text := ast.get_docstring(ast.parse(path.read_text()))) and not VERB.match(text)
     ]
     assert not nouns
+
+
+def test_arguments_are_things_and_no_bare_genitives() -> None:
+    """As 'seed: the seed of the noise', not 'seed: of the noise'."""
+    bare = [
+        f"{module}:{node.lineno} {node.name}: {line.strip()}"
+        for module, _, node in PRODUCT
+        for line in (ast.get_docstring(node) or "").splitlines()
+        if _BARE.match(line)
+    ]
+    assert not bare
 
 
 def test_words_are_plain() -> None:

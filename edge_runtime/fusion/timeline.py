@@ -32,7 +32,7 @@ class Timeline:
 
     Args:
         capacity: moments kept. It bounds how late a measurement may come, as `horizon` does.
-        dtype: of a moment, made by `moment`.
+        dtype: the dtype of a moment, made by `moment`.
         error_size: numbers of the error state.
         horizon: s before the newest event, up to which one may still come.
     """
@@ -97,7 +97,7 @@ def place(events: Records, span: Float, event: Record) -> int:
 
     Args:
         events: (K,) the ring; written.
-        span: of the timeline; written.
+        span: the span of the timeline; written.
         event: to insert.
 
     Returns:

@@ -48,7 +48,7 @@ def picture(
         estimator: its name, for the title.
         run: the estimates.
         errors: against the reference, if there is one.
-        kind: of the file, as matplotlib names it.
+        kind: the kind of the file, as matplotlib names it.
 
     Returns:
         The picture as a file's content.

@@ -164,7 +164,7 @@ def replay_log(estimator: StateFilter, log: Log) -> EstimateSeries:
 
     Args:
         estimator: starts as it is, and is changed.
-        log: of the measurements that the estimator takes.
+        log: a log of the measurements that the estimator takes.
 
     Returns:
         Its estimate after each group that arrived together, from the first with a stamp on.

@@ -24,7 +24,7 @@ class ReplayedFusion:
 
     Args:
         record: the log of the run.
-        name: of the estimator; its outputs are compared with the loop's if the loop had it too.
+        name: the estimator's name; its outputs are compared with the loop's, if that had it too.
 
     Raises:
         UserError: there is no such estimator, or the robot is not one for it.

@@ -34,7 +34,7 @@ class CiResult:
     """Holds an evaluation's outcome, and judges it.
 
     Args:
-        name: of the suite, or "episodes".
+        name: the name of the suite, or "episodes".
         task: its name.
         policy: where it was read from.
         model: the policy file, as it was read; None for a driver that is no policy.

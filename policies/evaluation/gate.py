@@ -71,8 +71,8 @@ class Gate:
         """Reads a gate from a TOML or JSON file.
 
         Args:
-            path: of the file.
-            units: of the task's metrics, its `metric_units`.
+            path: the path of the file.
+            units: the units of the task's metrics, its `metric_units`.
 
         Raises:
             UserError: it cannot be read, or holds something else.

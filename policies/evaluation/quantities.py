@@ -39,7 +39,7 @@ def unit(name: str, declared: Mapping[str, str]) -> str:
     """Returns the unit of a metric or setting, "" where it has none or none is known.
 
     Args:
-        name: of the metric or setting.
+        name: the name of the metric or setting.
         declared: units of metrics, the task's `metric_units`.
     """
     known = "s" if name in _DURATIONS else _SUFFIXES.get(_suffix(name), "")

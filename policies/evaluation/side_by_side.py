@@ -14,7 +14,7 @@ def side_by_side(figures: Mapping[str, Mapping[str, Values]], units: Mapping[str
 
     Args:
         figures: what each episode or trial measured, by engine and name; NaN where it has none.
-        units: of the task's metrics, by name.
+        units: the units of the task's metrics, by name.
     """
     table = Table()
     table.add_column("")

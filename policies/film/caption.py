@@ -27,8 +27,8 @@ class Caption:
     Args:
         commands: what the policy can be asked for.
         period: s, of the control loop.
-        width: of the film, pixels.
-        height: of the film, pixels.
+        width: the width of the film, pixels.
+        height: the height of the film, pixels.
         title: which policy or simulation is seen, where there are several.
         lines: how many lines the task's overlay has.
         events: rows for what happens.

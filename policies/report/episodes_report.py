@@ -25,7 +25,7 @@ class EpisodesReport:
     Args:
         policy: where it was read from.
         seed: the evaluation's.
-        units: of the task's metrics, by name.
+        units: the units of the task's metrics, by name.
         contract: the policy's, None for a driver that is none.
     """
 

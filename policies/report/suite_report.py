@@ -33,7 +33,7 @@ def report_suite(
         results: one an engine.
         policy: whose trials they are.
         gate: what is asked for.
-        films: of trials, as MP4.
+        films: films of trials, as MP4.
         no_films: why there are no more.
 
     Raises:

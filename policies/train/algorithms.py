@@ -378,7 +378,7 @@ def make_algorithm(
     one gradient-norm clip.
 
     Args:
-        learner: of the algorithm.
+        learner: the learner of the algorithm.
         env: what it learns from.
         prior: (A, n) the map from the gait clock to the action that the policy starts from, or
             None.

@@ -17,7 +17,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     Args:
         task: what to simulate.
         render_mode: None, or "rgb_array" for frames without a screen.
-        options: of the batch, such as `engine`.
+        options: options of the batch, such as `engine`.
 
     Raises:
         UserError: one of them cannot be.

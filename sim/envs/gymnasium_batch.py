@@ -31,14 +31,14 @@ class GymnasiumBatch(gymnasium.vector.VectorEnv[Array, Array, npt.NDArray[Any]])
     Args:
         task: what to simulate.
         num_envs: N.
-        seed: of everything random until `reset(seed=...)`; by default an unpredictable one.
+        seed: seed of everything random until `reset(seed=...)`; by default an unpredictable one.
         threads: for physics, 0 for all cores.
         autoreset_mode: when an episode that ended begins anew, a mode of Gymnasium, its name or its
             value.
         render_mode: None, or "rgb_array" for frames without a screen.
         max_episode_steps: truncates episodes after so many steps, if the task does not before; -1
             leaves it to the task.
-        options: of the batch, such as `engine`.
+        options: options of the batch, such as `engine`.
 
     Raises:
         UserError: one of them cannot be.

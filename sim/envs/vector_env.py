@@ -49,7 +49,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
     Args:
         task: what to simulate.
         num_envs: N.
-        seed: of everything random; `reset(seed=...)` starts over with another.
+        seed: the seed of everything random; `reset(seed=...)` starts over with another.
         threads: for physics, 0 for all cores.
         stagger: start the first episodes at random ages, so that a learner does not see all of
             them end at once.

@@ -92,7 +92,7 @@ class HumanoidV5VectorEnv(gymnasium.vector.VectorEnv[Float, Array, Any]):
     Args:
         task: what to simulate.
         num_envs: N.
-        seed: of the initial states; `reset(seed=...)` starts over with another.
+        seed: the seed of the initial states; `reset(seed=...)` starts over with another.
         threads: for physics, 0 for all cores.
         stagger: start the first episodes at random ages.
     """

@@ -23,7 +23,7 @@ def legged_estimator(
 
     Args:
         robot: in simulation.
-        noise: of its sensors, by signal.
+        noise: the noise of its sensors, by signal.
         control_period: s over which the IMU's noise is that of a mean.
 
     Returns:

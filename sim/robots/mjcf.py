@@ -53,7 +53,7 @@ def robot_from_mjcf(
     """Builds a robot whose actuators are PD position actuators, each named like its joint.
 
     Args:
-        name: of the robot.
+        name: the name of the robot.
         path: MJCF of the robot in its scene, with a site `imu` and a geom `floor`.
         action_scale: rad per unit of action.
         default: joint angles at action 0, rad; others 0. By default those of the key frame `home`,

@@ -55,8 +55,8 @@ class GnssReceivers:
 
         Args:
             rows: (n,).
-            position: of the antennas, (N, 3) m.
-            velocity: of the antennas, (N, 3) m/s.
+            position: the position of the antennas, (N, 3) m.
+            velocity: the velocity of the antennas, (N, 3) m/s.
             fix: written, (N, 3) m.
             fix_velocity: written, (N, 3) m/s.
         """

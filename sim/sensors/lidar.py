@@ -65,7 +65,7 @@ class Lidar:
             rows: (n,).
             track: which track each of all N cars is on, (N,).
             near: a point of the centre line near each car, (N,).
-            pose: of all N cars, (N, 7): position m and quaternion wxyz, in the world.
+            pose: the pose of all N cars, (N, 7): position m and quaternion wxyz, in the world.
             out: (N, B) m; only `rows` are written.
         """
         t, c = self._tracks, self.config

@@ -28,7 +28,7 @@ def find_task(name: str, **fields: Any) -> BatchTask:
     """Returns the task of that name; `sim.envs` runs it.
 
     Args:
-        name: of the task.
+        name: the name of the task.
         fields: replace the default settings of those names.
 
     Raises:

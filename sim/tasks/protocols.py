@@ -143,7 +143,7 @@ class BatchTask(Protocol):
         Args:
             standard: that environment; it takes the task first, and then the rest.
             num_envs: N.
-            seed: of everything random.
+            seed: the seed of everything random.
             threads: for physics, 0 for all cores.
             stagger: start the first episodes at random ages.
         """

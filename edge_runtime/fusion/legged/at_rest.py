@@ -31,7 +31,7 @@ def add_to_window(window: Record, gyro: Float, accel: Float, dt: float) -> bool:
     """Takes in a reading.
 
     Args:
-        window: of `REST`, changed in place.
+        window: one `REST`, changed in place.
         gyro: (3,) rad/s.
         accel: (3,) specific force, m/s^2.
         dt: s since the one before.
@@ -59,10 +59,10 @@ def end_window(
     """Begins another window.
 
     Args:
-        window: of `REST`, changed in place.
+        window: one `REST`, changed in place.
         gyro_noise: rad/s/sqrt(Hz).
         accel_noise: m/s^2/sqrt(Hz).
-        ratio: of a variance to that of the noise, up to which it is rest.
+        ratio: the ratio of a variance to that of the noise, up to which it is rest.
         mean: (3,) rad/s, of the gyroscope over the window; written.
 
     Returns:

@@ -27,7 +27,7 @@ def propagate(x: Record, covariance: Float, dt: float, p: Record, walk: Float) -
 
     Args:
         x: the state, changed in place.
-        covariance: of the state, changed in place.
+        covariance: the covariance of the state, changed in place.
         dt: s.
         p: the parameters.
         walk: (F, F) squared spectral densities of the feet's positions, between each two of them;
@@ -176,7 +176,7 @@ def innovation(
 
     Args:
         x: the state.
-        covariance: of the state.
+        covariance: the covariance of the state.
         weights: (F,) which feet; several give a weighted sum of theirs.
         positions: (F, 3) m, of the feet in the body frame.
         variance: m^2, of each component of what is measured.

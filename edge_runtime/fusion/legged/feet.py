@@ -40,7 +40,7 @@ def take_feet(x: Record, covariance: Float, positions: Float, contact: Float, p:
 
     Args:
         x: the state, changed in place.
-        covariance: of the state, changed in place.
+        covariance: the covariance of the state, changed in place.
         positions: (MOST_FEET, 3) m, in the body frame, of which F count.
         contact: (MOST_FEET,) probabilities, likewise.
         p: the parameters.

@@ -122,7 +122,7 @@ def summarize(
     """Summarizes the newest state for a control loop.
 
     Args:
-        numbers: of the `Timeline`.
+        numbers: the numbers of the `Timeline`.
         covariances: likewise.
         span: likewise.
         out: (7,) attitude, wxyz, and velocity in the body frame, m/s; written.

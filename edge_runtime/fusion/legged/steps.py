@@ -79,10 +79,10 @@ def take_event(moments: Records, covariances: Float, span: Float, event: Record,
     """Puts an event in its place in time and computes all states from there on.
 
     Args:
-        moments: of the `Timeline`, changed in place.
+        moments: the moments of the `Timeline`, changed in place.
         covariances: likewise.
         span: likewise.
-        event: of `EVENT`, an IMU's reading or the feet's.
+        event: one `EVENT`, an IMU's reading or the feet's.
         p: the parameters.
 
     Returns:
@@ -121,11 +121,11 @@ def take_in(numbers: Float, covariances: Float, span: Float, new: Float, paramet
     faster.
 
     Args:
-        numbers: of the `Timeline`, changed in place.
+        numbers: the numbers of the `Timeline`, changed in place.
         covariances: likewise.
         span: likewise.
-        new: of one `EVENT`.
-        parameters: of one `PARAMETERS`.
+        new: one `EVENT`.
+        parameters: one `PARAMETERS`.
 
     Returns:
         What `take_event` returns.
@@ -157,10 +157,10 @@ def take_readings(
         first: the index of the first one to judge.
         newest: s, stamp of the last of the n.
         period: s between two readings.
-        numbers: of the `Timeline`, changed in place.
+        numbers: the numbers of the `Timeline`, changed in place.
         covariances: likewise.
         span: likewise.
-        parameters: of one `PARAMETERS`.
+        parameters: one `PARAMETERS`.
         started: whether the filter has a state to take them into.
 
     Returns:

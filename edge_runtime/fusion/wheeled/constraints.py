@@ -94,7 +94,7 @@ def at_axle(x: Record, axes: Float, rows: Float, along: Float, c: Record) -> flo
 
     Args:
         x: the state.
-        axes: of `car_axes`.
+        axes: the axes of `car_axes`.
         rows: (3, D.size) d along / d error; written.
         along: (3,) velocity in the car's frame, m/s; written.
         c: the constants.

@@ -31,7 +31,7 @@ def drift_on(
             then the covariance (3, 3) of what the gyroscope's noise adds; written.
         x: the newest `STATE`.
         cov: (D.size, D.size) its covariance.
-        heading: of the continuous pose, rad.
+        heading: the heading of the continuous pose, rad.
         dx: its motion, m.
         dy: likewise.
         dt: its length, s.

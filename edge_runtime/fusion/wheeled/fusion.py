@@ -51,7 +51,7 @@ class WheeledFusion:
         burst: IMU sub-samples in one sample's `imu_burst`; 0 if the robot gives none.
         rows: cars.
         lidar: an odometry by its lidar, of one car alone; `close` ends it too.
-        beams: of that lidar.
+        beams: the number of beams of that lidar.
     """
 
     provides: tuple[Signal, ...] = (

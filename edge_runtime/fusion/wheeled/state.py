@@ -166,7 +166,7 @@ def certainty(
     """Returns how surely the newest state is known.
 
     Args:
-        numbers: of the `Timeline`.
+        numbers: the numbers of the `Timeline`.
         covariances: likewise.
         span: likewise.
 

@@ -74,7 +74,7 @@ def follow_noise(noise: Float, axis: int, change: float, since: float, c: Record
 
     Args:
         noise: (3,) (m/s^2)^2, of each axis; written.
-        axis: of the accelerometer.
+        axis: the axis of the accelerometer.
         change: m/s^2, from the reading before.
         since: s since the reading before.
         c: the constants.
@@ -134,10 +134,10 @@ def move_on(
         odometry: (6,) position, m; its heading less that of the state, rad; its heading, rad; how
             far its heading has still to be corrected, rad; written.
         moment: the newest.
-        stamp: of the newest before, s.
-        heading: of the state then, rad.
-        position: of the state then, (3,) m.
-        kind: of the event that came.
+        stamp: the stamp of the newest before, s.
+        heading: the heading of the state then, rad.
+        position: the position of the state then, (3,) m.
+        kind: the kind of the event that came.
     """
     x = moment["state"]
     now, dt = yaw(x["attitude"]), moment["event"]["stamp"] - stamp
@@ -180,11 +180,11 @@ def take_in(
     """Puts an event into the timeline and brings every state from there on up to date.
 
     Args:
-        numbers: of the `Timeline`; written.
+        numbers: the numbers of the `Timeline`; written.
         covariances: likewise.
         span: likewise.
-        incoming: of one `EVENT`.
-        constants: of one `CONSTANTS`.
+        incoming: one `EVENT`.
+        constants: one `CONSTANTS`.
         odometry: (6,) of `move_on`; written.
         drift: (6, 3) of `drift_on`; written.
 

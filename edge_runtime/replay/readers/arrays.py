@@ -60,7 +60,7 @@ def equally_long(
         path: the file they are of.
         what: it should be.
         arrays: that it holds.
-        shapes: of one row of each that it must have.
+        shapes: the shape of one row of each that it must have.
 
     Raises:
         UserError: one is lacking, not of numbers, or of another shape.

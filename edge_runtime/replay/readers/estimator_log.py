@@ -75,7 +75,7 @@ class Recorder:
         """Returns the log of what came so far.
 
         Args:
-            name: of the log.
+            name: the name of the log.
             estimator: that it is meant for, as `choose_estimator` names it.
             reference: the truth, if it is known.
         """

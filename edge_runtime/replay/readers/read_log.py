@@ -29,7 +29,7 @@ def read_log(path: Path, seed: int = 0, request: ReadRequest = NOTHING) -> Log:
 
     Args:
         path: the file, or the folder of a bag or of EuRoC.
-        seed: of the noise that is added to one without.
+        seed: the seed of the noise that is added to one without.
         request: what the recording does not say itself.
 
     Raises:

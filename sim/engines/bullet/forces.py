@@ -77,7 +77,7 @@ class JointForces:
         Args:
             qpos: (K, nq).
             qvel: (K, nv).
-            force: of the actuators, (K, nu).
+            force: the force of the actuators, (K, nu).
             fields: values of the model's fields, (K, ...) each.
         """
         torque: Float = force @ self._moment

@@ -70,8 +70,8 @@ class StateSensors:
             qpos: (nq,).
             qvel: (nv,).
             qacc: (nv,).
-            speed: of the actuators, (nu,).
-            force: of the actuators, (nu,).
+            speed: the speed of the actuators, (nu,).
+            force: the force of the actuators, (nu,).
             contacts: in this state, of the bodies in `touched`.
             out: written, (nsensordata,).
         """

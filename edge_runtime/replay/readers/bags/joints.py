@@ -82,7 +82,7 @@ class WheelJoints:
 
     Args:
         bag: that has them.
-        topic: of the joint states; empty for the only one.
+        topic: the topic of the joint states; empty for the only one.
         robot: names of the joints, and the wheels' radius.
 
     Raises:
@@ -127,7 +127,7 @@ class LegJoints:
 
     Args:
         bag: that has them.
-        topic: of the joint states; empty for the only one.
+        topic: the topic of the joint states; empty for the only one.
         robot: the legs, and the names of the feet.
 
     Raises:

@@ -48,7 +48,7 @@ class Joints:
         """Returns the pose of each child link in its parent, (n, 7): m, and a quaternion xyzw.
 
         Args:
-            positions: of the joints, rad or m, (n,).
+            positions: the positions of the joints, rad or m, (n,).
         """
         half = 0.5 * np.where(self._turns, positions, 0.0)[:, None]
         turns = np.concatenate([np.cos(half), np.sin(half) * self._axes], axis=1)

@@ -41,12 +41,7 @@ class PossibleRobot:
         period: s, between two samples.
     """
 
-    def __init__(
-        self,
-        robot: Robot,
-        actuators: Sequence[Actuator],
-        period: float,
-    ) -> None:
+    def __init__(self, robot: Robot, actuators: Sequence[Actuator], period: float) -> None:
         self.description, self._robot = robot.description, robot
         sizes = {signal.name: signal.size for signal in self.description.signals}
         joints = self.description.joint_names
@@ -83,16 +78,6 @@ class PossibleRobot:
     def close(self) -> None:
         self._robot.close()
 
-    def _judge_others(self, signals: Signals) -> None:
-        if LIDAR in signals:
-            check_ranges(signals[LIDAR][0], self._farthest)
-        for force in signals[FOOT_FORCE][0].tolist() if FOOT_FORCE in signals else ():
-            check_force(force)
-        if GNSS_VELOCITY in signals:
-            check_receiver_velocity(signals[GNSS_VELOCITY][0])
-        if ATTITUDE in signals:
-            check_attitude(signals[ATTITUDE][0])
-
     def described(self) -> str:
         """Returns one line that says how many samples were refused, and why the first was."""
         count = "1 sample" if self.refused == 1 else f"{self.refused} samples"
@@ -111,3 +96,13 @@ class PossibleRobot:
             self.complaint = str(impossible)
             self.refused += 1
             self.first_complaint = self.first_complaint or self.complaint
+
+    def _judge_others(self, signals: Signals) -> None:
+        if LIDAR in signals:
+            check_ranges(signals[LIDAR][0], self._farthest)
+        for force in signals[FOOT_FORCE][0].tolist() if FOOT_FORCE in signals else ():
+            check_force(force)
+        if GNSS_VELOCITY in signals:
+            check_receiver_velocity(signals[GNSS_VELOCITY][0])
+        if ATTITUDE in signals:
+            check_attitude(signals[ATTITUDE][0])

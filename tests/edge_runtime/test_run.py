@@ -313,6 +313,7 @@ def test_an_impossible_reading_is_named_and_stops_the_robot(leg_folder: Path) ->
     assert report["latched"] == "stop"
 
 
+@pytest.mark.slow
 def test_a_robot_that_gives_nothing_possible_is_refused_with_the_unit(leg_folder: Path) -> None:
     run = sim2edge("run", "leg.onnx", "--robot", "mine:InG", "--seconds", 0.5)
     assert "robot 'leg' gave no possible sample: it feels 1 m/s^2 on average" in one_line(run)

@@ -202,7 +202,10 @@ def test_fixes_are_metres_from_the_first(tmp_path: Path) -> None:
     assert fixes[0].velocity is None
 
 
-@pytest.mark.parametrize(("late", "believed"), [(1, True), (900_000, True), (2_000_000, False)])
+@pytest.mark.parametrize(
+    ("late", "believed"),
+    [pytest.param(1, True, marks=pytest.mark.slow), (900_000, True), (2_000_000, False)],
+)
 def test_a_receivers_velocity_is_of_the_fix_beside_it(
     late: int, believed: bool, tmp_path: Path
 ) -> None:

@@ -108,11 +108,9 @@ class JointBounds:
     def _check_range(self, signal: str, found: Array) -> None:
         if signal not in self._ranges:
             return
-        lower, upper = self._ranges[signal]
-        far = np.maximum(_FAR, 0.5 * (upper - lower))
-        outside = (found < lower - far) | (found > upper + far)
-        if outside.any():
-            place = int(np.argmax(outside))
+        lower, upper, lowest, highest = self._ranges[signal]
+        if (found < lowest).any() or (found > highest).any():
+            place = int(np.argmax((found < lowest) | (found > highest)))
             raise ImpossibleReading(
                 f"joint '{self._names[signal][place]}' is at {found[place]:.3g} rad, far outside "
                 f"its range of {lower[place]:.3g} to {upper[place]:.3g}"
@@ -155,11 +153,14 @@ class JointBounds:
         return stamp - self._since > _SETTLES
 
     def _range(self, names: Sequence[str]) -> tuple[Float, ...]:
+        """Returns each joint's lower and upper end, and the angles beyond which it cannot be."""
         found = [self._named.get(name) for name in names]
         known = [a is not None and a.mode == POSITION for a in found]
-        lower = [a.lower if a and is_known else -math.inf for a, is_known in zip(found, known)]
-        upper = [a.upper if a and is_known else math.inf for a, is_known in zip(found, known)]
-        return np.array(lower), np.array(upper)
+        pairs = list(zip(found, known))
+        lower = np.array([a.lower if a and is_known else -math.inf for a, is_known in pairs])
+        upper = np.array([a.upper if a and is_known else math.inf for a, is_known in pairs])
+        far = np.maximum(_FAR, 0.5 * (upper - lower))
+        return lower, upper, lower - far, upper + far
 
     def _each(self, names: Sequence[str], field: str) -> Float:
         return np.array([getattr(self._named.get(name), field, math.inf) for name in names])

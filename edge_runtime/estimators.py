@@ -20,6 +20,7 @@ from edge_runtime.signals import (
     IMU_GYRO,
     IMU_READING,
     JOINT_TORQUE,
+    LIDAR,
     POSITION,
 )
 
@@ -85,7 +86,6 @@ def _wheeled(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
 def _wheeled_lidar(contract: Contract, robot: RobotDescription, rows: int) -> Fusion:
     from edge_runtime.fusion.wheeled.fusion import WheeledFusion  # noqa: PLC0415
     from edge_runtime.fusion.wheeled.lidar_odometry import LidarOdometry  # noqa: PLC0415
-    from edge_runtime.signals import LIDAR  # noqa: PLC0415
 
     if robot.wheeled is None or robot.wheeled.lidar is None:
         raise ContractError(f"robot '{robot.name}' does not describe wheels and a lidar; {_ELSE}")

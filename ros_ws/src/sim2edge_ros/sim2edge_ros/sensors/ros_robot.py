@@ -138,13 +138,8 @@ class RosRobot:
         self._announced: ImuPeriod | None = None  # the period for which the loop was woken
         self._read_imu = ImuReader(robot.imu_frame)
         self._imu_bounds = ImuBounds()
-        self._joint_bounds = JointBounds(
-            robot.description.joint_names,
-            robot.wheel_joints,
-            robot.steering_joint,
-            config.actuators,
-            config.period,
-        )
+        joints = robot.description.joint_names, robot.wheel_joints, robot.steering_joint
+        self._joint_bounds = JointBounds(*joints, config.actuators, config.period)
         rate = self._periods.readings / config.period
         self._imu = self._source(
             topics.IMU,

@@ -1,13 +1,9 @@
 """Runs a policy file: checked, bound to fixed buffers, and warmed up."""
 
-import atexit
 import copy
 import hashlib
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -18,6 +14,7 @@ import onnxruntime as ort
 
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.files import read_file
+from edge_runtime.policy.bounded_call import call_in_time
 from edge_runtime.policy.contract import Contract, from_metadata
 from edge_runtime.policy.shipped import policy_path
 from edge_runtime.signals import Array
@@ -28,7 +25,6 @@ GOLDEN_TOLERANCE = 1e-5  # largest golden error, relative to max(1, |action|)
 _MEMORY = 2**31  # bytes that a network may take
 _WARM_UP_RUNS = 20
 _PATIENCE = 10.0  # s for the trial of a network
-_GRACE = 2.0  # s at the program's end, for the operator of a trial that was given up on
 _FIRST_TO_READ = {10: "1.18", 11: "1.22", 12: "1.23", 13: "1.24"}  # onnxruntime, by IR version
 _NO_FOLDER = "/dev/null/none"  # below a file, so it can never exist
 # In a tensor's `external_data`, which onnxruntime 1.23, the last for Python 3.10, would follow.
@@ -211,27 +207,17 @@ def _try_in_time(model: bytes, source: str) -> Contract:
         ContractError: as `_try_out` does, or the trial takes longer than any robot waits.
     """
     options = ort.RunOptions()
-    trial: Future[Contract] = Future()
-
-    def work() -> None:
-        try:
-            trial.set_result(_try_out(model, source, options))
-        except Exception as error:  # which the calling thread raises
-            trial.set_exception(error)
-
-    worker = threading.Thread(target=work, name="policy trial", daemon=True)
-    worker.start()
     try:
-        return trial.result(_PATIENCE)
-    except NotDone:
+        return call_in_time(
+            partial(_try_out, model, source, options),
+            _PATIENCE,
+            partial(setattr, options, "terminate", True),  # after the operator that hangs
+        )
+    except TimeoutError:
         raise ContractError(
             f"{source}: its network cannot be run (not done within {_PATIENCE:g} s); "
             "export it again"
         ) from None
-    finally:
-        options.terminate = True  # so that what is given up on ends with its operator
-        if not trial.done():  # an operator that ends while Python shuts down would abort it
-            atexit.register(worker.join, _GRACE)
 
 
 def _try_out(model: bytes, source: str, options: ort.RunOptions) -> Contract:

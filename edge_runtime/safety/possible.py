@@ -33,6 +33,7 @@ _FARTHER = 10.0  # factor by which a lidar may reach farther than the robot's de
 _PUSH, _PULL = 100e3, 100.0  # N, by which no ground presses or pulls a sole
 _RECEIVER = 150.0  # m/s, of anything on wheels
 _UNIT = 0.1  # by which the length of a quaternion may differ from 1
+_NOTHING: Array = np.zeros(0, np.float32)
 
 
 class ImpossibleReading(Exception):  # noqa: N818  the reading is wrong, not the program
@@ -80,6 +81,11 @@ class JointBounds:
         self._good: tuple[float, Mapping[str, Array]] | None = None  # stamp and values
         self._odd: tuple[float, Mapping[str, Array]] | None = None  # the last that jumped
         self._since = math.nan  # s, stamp from which on those that jumped agree
+        self._judged: tuple[str, ...] = ()  # signals of the readings, as laid out below
+        # Most readings pass all rules at once, (2, n): how far each value may be from the middle of
+        # what is possible, and from the last good reading after half a period or more.
+        self._from = self._reach = np.zeros((2, 0))
+        self._soon = 0.5 * period  # s
 
     def check(self, stamp: float, values: Mapping[str, Array], restarted: bool) -> None:
         """Takes a reading.
@@ -92,6 +98,43 @@ class JointBounds:
         Raises:
             ImpossibleReading: it is impossible; names the joint.
         """
+        judged = {name: found for name, found in values.items() if name in self._names}
+        if tuple(judged) != self._judged:
+            self._lay_out(judged)
+        stacked = np.concatenate(tuple(judged.values())) if judged else _NOTHING
+        if self._is_ordinary(stamp, stacked, restarted):
+            self._good = stamp, values
+        else:
+            self._check_each(stamp, values, restarted)
+        self._from[1] = stacked
+
+    def _lay_out(self, values: Mapping[str, Array]) -> None:
+        size = sum(map(len, values.values()))
+        self._from, self._reach = np.zeros((2, size)), np.full((2, size), math.inf)
+        self._from[1] = math.nan  # no reading is near it, so the first one is judged rule by rule
+        self._judged, start = tuple(values), 0
+        for signal, found in values.items():
+            part = slice(start, start := start + len(found))
+            if signal in self._limits:
+                self._reach[0, part] = self._limits[signal]
+            if signal in self._ranges:
+                _, _, lowest, highest = self._ranges[signal]
+                with np.errstate(invalid="ignore"):
+                    middle = 0.5 * (lowest + highest)  # NaN where neither end is known
+                one_end = np.isinf(middle)
+                self._from[0, part] = np.where(np.isfinite(middle), middle, 0.0)
+                self._reach[0, part] = np.where(one_end, -1.0, 0.5 * (highest - lowest))
+                self._reach[1, part] = self._steps[signal] * self._soon + _UNSURE
+
+    def _is_ordinary(self, stamp: float, stacked: Array, restarted: bool) -> bool:
+        """Returns whether a reading passes all rules; False where that needs a closer look."""
+        if self._good is None or self._odd is not None or restarted:
+            return False
+        if not stamp - self._good[0] >= self._soon:
+            return False
+        return bool((np.abs(stacked - self._from) <= self._reach).all())
+
+    def _check_each(self, stamp: float, values: Mapping[str, Array], restarted: bool) -> None:
         for signal, found in values.items():
             self._check_range(signal, found)
             self._check_limit(signal, found)

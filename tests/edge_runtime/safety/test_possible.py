@@ -92,6 +92,40 @@ def test_whatever_a_motor_can_do_passes(place: int, lost: int, share: float) -> 
     judge.check(lost * PERIOD, joints(end - of.default, place), False)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0.0, 3 * PERIOD),
+            st.sampled_from(("joint_pos", "joint_vel")),
+            st.integers(0, len(ACTUATORS) - 1),
+            st.floats(-60.0, 60.0, width=32) | st.just(math.nan) | st.floats(-0.25, 0.25, width=32),
+        ),
+        max_size=12,
+    )
+)
+def test_what_passes_at_a_glance_passes_each_rule(
+    readings: list[tuple[float, str, int, float]],
+) -> None:
+    """Most readings are judged by one comparison; it must never pass what a rule refuses."""
+    quick, thorough = bounds(), bounds()
+    thorough._is_ordinary = lambda *reading: False  # type: ignore[method-assign]
+    stamp = 0.0
+    for passed, signal, place, value in readings:
+        stamp += passed
+        values = joints()
+        values[signal][place] = value
+        assert refusal(quick, stamp, values) == refusal(thorough, stamp, values)
+
+
+def refusal(judge: JointBounds, stamp: float, values: dict[str, np.ndarray]) -> str:
+    """Why a reading is refused; empty if it is not."""
+    try:
+        judge.check(stamp, values, False)
+    except ImpossibleReading as bad:
+        return str(bad)
+    return ""
+
+
 def test_not_a_number_and_a_clock_that_was_set_pass() -> None:
     judge = bounds()
     judge.check(0.0, joints(), False)

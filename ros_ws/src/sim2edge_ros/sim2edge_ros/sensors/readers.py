@@ -6,6 +6,7 @@ diagnostics; NaN passes, for the guard judges it.
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +107,11 @@ class JointReader:
         self._names = b""  # bytes of the names in the last valid message
         self._count = 0
         self._fields: set[str] = {field for _signal, field, _names in self._wanted}
-        self._index: list[npt.NDArray[np.intp]] = []
+        ends = np.cumsum([0, *(len(names) for _signal, _field, names in self._wanted)]).tolist()
+        self._parts = [
+            (row[0], slice(*part)) for row, part in zip(self._wanted, pairwise(ends), strict=True)
+        ]
+        self._index: npt.NDArray[np.intp] = np.zeros(0, np.intp)
 
     @classmethod
     def reads(cls, signals: frozenset[str]) -> bool:
@@ -120,18 +125,17 @@ class JointReader:
             self._bind(names)
             self._names, self._count = data[at:end], len(names)
         at += len(self._names)
-        values = {}
+        found = []
         for field in _FIELDS:
-            values[field], at = cdr.doubles(data, at)
-        for field in self._fields:
-            if len(values[field]) != self._count:
-                raise BadMessage(
-                    f"{len(values[field])} entries in '{field}' for {self._count} joints"
-                )
-        return {
-            signal: values[field].astype(np.float32)[index]
-            for (signal, field, _names), index in zip(self._wanted, self._index)
-        }
+            numbers, at = cdr.doubles(data, at)
+            if field in self._fields:
+                if len(numbers) != self._count:
+                    raise BadMessage(
+                        f"{len(numbers)} entries in '{field}' for {self._count} joints"
+                    )
+                found.append(numbers)
+        values = np.concatenate(found, dtype=np.float32, casting="same_kind")[self._index]
+        return {signal: values[part] for signal, part in self._parts}
 
     def _bind(self, names: list[str]) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -148,7 +152,12 @@ class JointReader:
                 f"joint {_quoted(extra)} is not one of the policy's; "
                 "list it under passive_joints in the robot file if the policy does not move it"
             )
-        self._index = [np.array([names.index(n) for n in row[2]], np.intp) for row in self._wanted]
+        fields = [field for field in _FIELDS if field in self._fields]
+        self._index = np.array([
+            fields.index(field) * len(names) + names.index(joint)
+            for _signal, field, joints in self._wanted
+            for joint in joints
+        ], np.intp)  # fmt: skip
 
 
 class ScanReader:

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import closing
-from pathlib import Path
 
 import tyro
 
@@ -12,23 +11,16 @@ from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 
-SHIPPED = Path("VehicleTrack")  # by its name
 
-
-def main(policy: Path = SHIPPED, robot: str = "sim", seconds: float = 10.0) -> None:
-    """Drives for some seconds, and prints what the gyroscope read in the last tick."""
+def main(policy: str = "VehicleTrack", robot: str = "sim", seconds: float = 10.0) -> None:
+    """Drives for some seconds, brings the robot to rest, and prints its last turning rate."""
     loaded = Policy.load(policy)
     with (
         connect(robot, DriverRequest(loaded.contract.task)) as border,
         closing(find_fusion("auto", loaded.contract, border.description)) as fusion,
+        Session(loaded, border, fusion, LoopConfig()) as session,  # Ctrl-C ends it at rest too
     ):
-        session = Session(loaded, border, fusion, LoopConfig())
-        session.start()
-        try:
-            time.sleep(seconds)
-        finally:  # Ctrl-C brings the robot to rest too
-            session.come_to_rest()
-            session.end()
+        time.sleep(seconds)
     print(f"{session.loop.ticks} ticks; gyroscope {session.loop.sensors.signals['imu_gyro'][0]}")
 
 

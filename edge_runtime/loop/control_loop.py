@@ -76,7 +76,6 @@ class ControlLoop:
         self._next_controller: Handover[Controller] = Handover()
         self._attitude = self.signals.get(ATTITUDE)
         self._joint_pos = self.signals.get(JOINT_POS)
-        self._marks = [0] * (len(Stage) + 1)
         self._last_new = clock()  # ns, when the newest sample was first seen
         self._unfused = 0  # periods of samples that the estimator has not seen
         self.last_tick = Tick(self.sensors, fusion, self.controller)
@@ -222,8 +221,9 @@ class ControlLoop:
         Returns:
             The guard's reaction; NONE if the policy drove.
         """
-        clock, marks, tick = self._clock, self._marks, self.last_tick
-        marks[0] = tick.began = clock()
+        clock, tick = self._clock, self.last_tick
+        marks = tick.marks
+        marks[0] = clock()
         tick.number, tick.missed, tick.fused = self.ticks, missed, 0
         tick.was_reset = tick.observed = False
         if self._swap_offered:
@@ -238,6 +238,7 @@ class ControlLoop:
             if self._to_begin and sensors.not_finite == 0:
                 self._begin()
         if not self._begun:
+            marks[2] = marks[3] = marks[4] = marks[1]
             self._show_to_observers()
             return Reaction.NONE  # nothing is known of the robot, so nothing is sent
         if fit and self._unfused:
@@ -257,7 +258,8 @@ class ControlLoop:
             mode = self.safe.react(reaction, 1 + missed)
             driven = False
         marks[4] = clock()
-        tick.reaction, tick.observed, tick.drove = reaction, fit, driven
+        tick.reaction, tick.broken = reaction, self.guard.broken
+        tick.observed, tick.drove = fit, driven
         tick.sent = self._write(mode)
         self._show_to_observers()
         marks[5] = clock()
@@ -388,5 +390,6 @@ class ControlLoop:
             tick.number, tick.missed, tick.fused = self.ticks, 0, 0
             tick.was_reset = tick.observed = False
         tick.sent = self._write(self.safe.react(Reaction.DAMP))
-        tick.began, tick.reaction, tick.drove = self._clock(), Reaction.DAMP, False
+        tick.marks[:] = [self._clock()] * len(tick.marks)
+        tick.reaction, tick.broken, tick.drove = Reaction.DAMP, (), False
         self._show_to_observers()

@@ -22,7 +22,8 @@ _PATIENCE_SECONDS = 3.0  # for a controlled stop, over its length
 class Session:
     """Joins robot, estimator and policy in a control loop, and brings the robot to rest.
 
-    The operator's thread calls the methods. The caller closes robot and estimators.
+    The operator's thread calls the methods; as a context, it starts, and ends at rest. The caller
+    closes robot and estimators.
 
     Args:
         policy: the policy that drives.
@@ -49,6 +50,14 @@ class Session:
         self.robot, self.fusion, self.config = robot, fusion, config
         self._clock, self._spare = clock, spare
         self.loop = self._make_loop(policy)
+
+    def __enter__(self) -> "Session":
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.come_to_rest()
+        self.end()
 
     @property
     def policy(self) -> Policy:

@@ -1,15 +1,17 @@
 """Describes one tick of the control loop as a value."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from edge_runtime.fusion import Fusion
 from edge_runtime.fusion.estimate import Estimate
+from edge_runtime.loop.budget import Stage
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.images import Image
 from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.robot.sensors import Sensors
-from edge_runtime.safety.rules import Reaction
+from edge_runtime.safety.rules import Reaction, Rule
 from edge_runtime.signals import Array
 
 
@@ -21,25 +23,38 @@ class Tick:
     """
 
     __slots__ = (
-        *("began", "controller", "drove", "fused", "fusion", "missed", "number", "observed"),
-        *("reaction", "sensed_and_estimated", "sensors", "sent", "was_reset"),
+        *("broken", "controller", "drove", "fused", "fusion", "marks", "missed", "number"),
+        *("observed", "reaction", "sensed_and_estimated", "sensors", "sent", "was_reset"),
     )
 
     def __init__(self, sensors: Sensors, fusion: Fusion, controller: Controller) -> None:
         self.sensors, self.fusion = sensors, fusion
         self.controller = controller  # the policy at work, bound to the robot
         self.number = 0  # ticks before this one, counted from the first good sample
-        self.began = 0  # ns, by the loop's clock
+        # When the tick began and each stage ended, ns by the loop's clock. Observers are a part of
+        # the last stage, so its end is that of the tick before.
+        self.marks = [0] * (len(Stage) + 1)
         self.missed = 0  # periods skipped right before
         self.fused = 0  # periods by which the estimator went on; 0: it did not
         self.was_reset = False  # whether the estimator was reset before that
         self.observed = False  # whether the policy observed this tick's sample
         self.drove = False  # whether the policy's target was sent
+        self.broken: tuple[Rule, ...] = ()  # the guard's rules that this tick broke
         self.reaction = Reaction.NONE  # of the guard
         self.sent: ActuatorCommand | None = None  # None before anything is known of the robot
         # The sample, then each estimate in the order of `Fusion.provides`, (size,) each.
         estimates = (fusion.estimates[signal.name][0] for signal in fusion.provides)
         self.sensed_and_estimated: tuple[Array, ...] = (sensors.values, *estimates)
+
+    @property
+    def began(self) -> int:
+        """Returns when the tick began, ns by the loop's clock."""
+        return self.marks[0]
+
+    @property
+    def stage_times(self) -> tuple[int, ...]:
+        """Returns how long each stage before the last took, ns, in the order of `Stage`."""
+        return tuple(end - begin for begin, end in pairwise(self.marks[:-1]))
 
     @property
     def sequence(self) -> int:

@@ -19,8 +19,8 @@ def call_in_time(work: Callable[[], T], seconds: float, give_up: Callable[[], No
     """Calls a function on a thread of its own and returns its value.
 
     The calling thread goes on handling signals. The call has its caller's priority for a short
-    while: a control loop waits for whoever holds the interpreter's lock, and must not wait for
-    other processes too. A call that takes longer loses it, so that it starves no one.
+    while: a control loop waits for the thread that holds the interpreter's lock, and must not wait
+    for other processes too. A call that takes longer loses it, so that it starves no one.
 
     Args:
         work: the function.

@@ -19,6 +19,7 @@ class Guard:
         self.first_tripped: list[int | None] = [None] * len(self.rules)  # number of the first tick
         self.latched = Reaction.NONE
         self.latched_by: int | None = None  # index of the rule that latched
+        self.broken: tuple[Rule, ...] = ()  # by the last tick that was checked
         self.due_by: int | None = None  # index of the most severe rule that was broken last
         self.trusts_policy = True  # whether all broken rules leave the policy sound
         self._distrusts = False  # whether a latched rule does not leave the policy sound
@@ -35,6 +36,7 @@ class Guard:
             if not measure <= lowest:
                 return self._react(tick)
         self.trusts_policy = not self._distrusts
+        self.broken = ()
         return self.latched
 
     def _react(self, tick: int) -> Reaction:
@@ -42,14 +44,16 @@ class Guard:
         due = self.latched
         measures = self.measures
         self.trusts_policy = not self._distrusts
-        worst = Reaction.NONE
+        worst, broken = Reaction.NONE, []
         for index, fault, limit in self._limits:
             if not measures[fault] <= limit:
                 reaction = self._trip(index, tick)
+                broken.append(self.rules[index])
                 if reaction > worst:
                     worst, self.due_by = reaction, index
                 due = max(due, reaction)
                 self.trusts_policy &= self.rules[index].by_policy
+        self.broken = tuple(broken)
         return due
 
     def reset(self) -> None:

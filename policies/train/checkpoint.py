@@ -8,7 +8,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
-from policies.train.algorithms import Learner
+from policies.train.learners.learner import Learner
 from policies.train.sb3_env import BatchVecEnv
 
 # Attributes of SB3's algorithms that change from one iteration to the next.

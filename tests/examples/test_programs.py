@@ -19,7 +19,7 @@ def program(name: str) -> Callable[..., None]:
 
 
 def test_driving(capsys: pytest.CaptureFixture[str]) -> None:
-    program("drive")(SHIPPED, seconds=3.0)
+    program("drive")("VehicleTrack", seconds=3.0)
     ticks = int(capsys.readouterr().out.split()[0])
     assert ticks > 20
 

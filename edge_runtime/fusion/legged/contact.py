@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_runtime.fusion.compiled import compiled
 from edge_runtime.fusion.legged.config import ContactConfig
-from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.legged.kinematics import LegKinematics
 from edge_runtime.fusion.lie import quaternion_to_matrix
 from edge_runtime.signals import Array, Float, Index
 
@@ -149,9 +149,9 @@ def forces_on_legs(
     """Computes the ground's normal force on each leg where it is now.
 
     Args:
-        jacobian: (p, 3, n) of `Legs`.
-        joints: (n,) of `Legs`.
-        spans: (L, 4) of `Legs`.
+        jacobian: (p, 3, n) of `LegKinematics`.
+        joints: (n,) of `LegKinematics`.
+        spans: (L, 4) of `LegKinematics`.
         torque: (J,) Nm, of all the robot's joints.
         attitude: (4,) body to world, wxyz.
         damping: m.
@@ -176,7 +176,7 @@ class TorqueForces:
         damping: m, as in `ContactConfig`.
     """
 
-    def __init__(self, legs: Legs, damping: float) -> None:
+    def __init__(self, legs: LegKinematics, damping: float) -> None:
         self._legs = legs
         self._damping = damping
         self._forces: Float = np.zeros(len(legs.spans))

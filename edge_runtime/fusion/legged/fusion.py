@@ -19,7 +19,7 @@ from edge_runtime.fusion.estimate import Estimate, Health
 from edge_runtime.fusion.legged.config import LeggedRobotConfig
 from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces
 from edge_runtime.fusion.legged.filter import LeggedFilter
-from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.legged.kinematics import LegKinematics
 from edge_runtime.fusion.measurement import Feet, Imu
 from edge_runtime.fusion.warm_up import write_imu_at_rest
 from edge_runtime.signals import (
@@ -91,7 +91,7 @@ class LeggedFusion:
         self._period = control_period
         estimator = replace(config.estimator, history=_HISTORY)
         self._filters = [LeggedFilter(estimator) for _ in range(rows)]
-        self._legs = Legs(config.legs, joint_names)
+        self._legs = LegKinematics(config.legs, joint_names)
         self._forces = TorqueForces(self._legs, config.contact.damping)
         self._contacts = [ContactProbability(config.contact, len(config.legs)) for _ in range(rows)]
         self._imu = np.zeros((self._parts, 6))

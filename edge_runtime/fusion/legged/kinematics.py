@@ -80,7 +80,7 @@ def move_legs(
                 jacobian[p, 2, j] = turned[j, 0] * y - turned[j, 1] * x
 
 
-class Legs:
+class LegKinematics:
     """Binds the legs' chains to a robot's joints.
 
     `positions`, (p, 3) m in the IMU's frame, are those of all legs' points, leg by leg; `jacobian`,

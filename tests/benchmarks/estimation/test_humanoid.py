@@ -10,7 +10,7 @@ from estimation.humanoid import measure_estimation
 from edge_runtime.fusion.legged import fusion as fusion_module
 from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces
 from edge_runtime.fusion.legged.fusion import LeggedFusion
-from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.legged.kinematics import LegKinematics
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import (
     ATTITUDE,
@@ -120,7 +120,7 @@ def test_joint_torques_stand_in_for_touch_sensors():
     env = TaskVectorEnv(NOMINAL, 2, seed=1, all_signals=True)
     observations, _ = env.reset(seed=1)
     act, joints = walk_policy(), [a.name for a in TASK.robot.actuators]
-    legs = Legs(TASK.legged.legs, joints)
+    legs = LegKinematics(TASK.legged.legs, joints)
     by_torque = TorqueForces(legs, TASK.legged.contact.damping)
     contacts = [ContactProbability(TASK.legged.contact, len(TASK.legged.legs)) for _ in range(2)]
     fusion = LeggedFusion(TASK.legged, joints, TASK.control_period, 4, 2, witnesses=(JOINT_TORQUE,))

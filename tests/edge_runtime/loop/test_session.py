@@ -101,6 +101,20 @@ def test_a_session_that_never_began_ends_at_once() -> None:
     assert robot.commands == []
 
 
+def test_as_a_context_it_starts_and_ends_at_rest() -> None:
+    session, robot = make_session()
+
+    def drive() -> None:
+        with session:
+            wait_for_ticks(session)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        drive()
+    assert not session.loop.running
+    assert robot.commands[-1].mode is Mode.DAMP
+
+
 def test_a_driver_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "_PATIENCE_SECONDS", 0.1)
     session, robot = make_session()

@@ -13,7 +13,7 @@ from edge_runtime.loop.deadline_pace import DeadlinePace
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import Mode
-from edge_runtime.safety.rules import Reaction
+from edge_runtime.safety.rules import Fault, Reaction
 from tests.edge_runtime.leg import BURST, LegRobot, ManualClock, make_contract, make_model
 
 
@@ -46,6 +46,8 @@ class Copying:
                 "observed": tick.observed,
                 "drove": tick.drove,
                 "reaction": tick.reaction,
+                "broken": [rule.fault for rule in tick.broken],
+                "stage_times": tick.stage_times,
                 "mode": tick.sent.mode,
                 "target": tick.sent.target.tolist(),
             }
@@ -103,7 +105,41 @@ def test_a_tick_tells_what_was_held_and_what_was_reset(loop: ControlLoop, robot:
     assert [s["observed"] for s in observer.seen] == [True, False, True]
     assert [s["drove"] for s in observer.seen] == [True, False, True]
     assert [s["reaction"] for s in observer.seen] == [Reaction.NONE, Reaction.HOLD, Reaction.NONE]
+    assert [s["broken"] for s in observer.seen] == [[], [Fault.SENSOR_NOT_FINITE], []]
     assert [s["was_reset"] for s in observer.seen] == [False, False, True]
+
+
+def test_a_tick_says_how_long_its_stages_took(
+    loop: ControlLoop, robot: LegRobot, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before the first good sample, when there is but one stage."""
+    observer, read, infer = Copying(), robot.read, loop.controller.infer
+
+    def slow_read() -> object:
+        clock.now += 300
+        return read()
+
+    def slow_infer() -> float:
+        clock.now += 7000
+        return infer()
+
+    monkeypatch.setattr(robot, "read", slow_read)
+    monkeypatch.setattr(loop.controller, "infer", slow_infer)
+    loop.add_observer(observer)
+    loop.tick()
+    assert observer.seen[0]["stage_times"] == (300, 0, 7000, 0)
+    loop.remove_observer(observer)
+    times: list[tuple[int, ...]] = []
+
+    class Times:
+        def observe(self, tick: Tick) -> None:
+            times.append(tick.stage_times)
+
+    young = ControlLoop(loop.controller.policy, robot, loop.fusion, loop.config, clock)
+    young.add_observer(Times())
+    robot.values["joint_pos"][:] = np.nan
+    young.tick()
+    assert times == [(300, 0, 0, 0)]
 
 
 def test_before_a_good_sample_nothing_was_sent(loop: ControlLoop, robot: LegRobot) -> None:

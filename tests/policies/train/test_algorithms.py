@@ -13,7 +13,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import Policy
-from policies.train.algorithms import ALGORITHMS, PPOLearner, SACLearner
+from policies.train.algorithms import ALGORITHMS
+from policies.train.learners.off_policy import SACLearner
+from policies.train.learners.ppo import PPOLearner
 from policies.train.recipes import recipe
 from policies.train.run_folder import RunFolder
 from sim2edge.__main__ import main

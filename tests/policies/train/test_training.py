@@ -11,7 +11,7 @@ import pytest
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from policies.commands import train
-from policies.train.algorithms import OFF_POLICY_HORIZON
+from policies.train.learners.off_policy import OFF_POLICY_HORIZON
 from policies.train.run_folder import RunFolder
 from policies.train.training import StoppedError, Training
 from tests.policies.conftest import ENVS, HORIZON, checkpoint, differences, short

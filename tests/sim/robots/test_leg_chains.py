@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
-from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.legged.kinematics import LegKinematics
 from sim.robots.humanoid import LEGS, humanoid
 from sim.robots.leg_chains import leg_chains
 
@@ -47,7 +47,7 @@ def test_feet_are_where_mujoco_has_them(make):
     model, imu, feet, joints = make()
     data = mujoco.MjData(model)
     rng = np.random.default_rng(0)
-    legs = Legs(leg_chains(model, imu, feet, POINTS), joints)
+    legs = LegKinematics(leg_chains(model, imu, feet, POINTS), joints)
     for _ in range(10):
         angles = rng.uniform(-1.0, 1.0, len(joints))
         data.qpos[:3] = rng.normal(size=3)

@@ -7,10 +7,10 @@ import numpy as np
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.contact import ContactProbability
-from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.legged.kinematics import LegKinematics
 from edge_runtime.fusion.measurement import Feet, Measurement, Wheels
 from edge_runtime.replay.readers.assembly import Readings
-from edge_runtime.replay.readers.bags.bag import Bag
+from edge_runtime.replay.readers.bags.bag_reader import BagReader
 from edge_runtime.replay.readers.bags.messages import JOINTS, WRENCH
 from edge_runtime.robot.robot_file import RobotFile
 from edge_runtime.signals import Float
@@ -18,7 +18,7 @@ from edge_runtime.signals import Float
 _OPTION = "--topics.joints"
 
 
-class JointReader(Protocol):
+class JointMeasurements(Protocol):
     """Makes measurements of joint states, message by message."""
 
     topics: tuple[str, ...]
@@ -89,7 +89,7 @@ class WheelJoints:
         UserError: the bag has no such topic.
     """
 
-    def __init__(self, bag: Bag, topic: str, robot: RobotFile) -> None:
+    def __init__(self, bag: BagReader, topic: str, robot: RobotFile) -> None:
         wheeled = robot.description.wheeled
         assert wheeled is not None, "the robot has no wheels"
         self._radius, self._bag = wheeled.wheel_radius, bag
@@ -134,11 +134,11 @@ class LegJoints:
         UserError: the bag has no such topics.
     """
 
-    def __init__(self, bag: Bag, topic: str, robot: RobotFile) -> None:
+    def __init__(self, bag: BagReader, topic: str, robot: RobotFile) -> None:
         legged = robot.description.legged
         assert legged is not None, "the robot has no legs"
         self._bag = bag
-        self._legs = Legs(legged.legs, robot.description.joint_names)
+        self._legs = LegKinematics(legged.legs, robot.description.joint_names)
         count = len(legged.legs)
         self._contact = ContactProbability(legged.contact, count)
         self._force = [float("nan")] * count
@@ -173,7 +173,7 @@ class LegJoints:
         return Feet(stamp, values[: 3 * points].reshape(points, 3), values[3 * points :])
 
 
-def _joint_states(bag: Bag, named: str) -> str:
+def _joint_states(bag: BagReader, named: str) -> str:
     if named:
         return bag.find(named, (JOINTS,), _OPTION)
     found = bag.of_types((JOINTS,))
@@ -185,7 +185,7 @@ def _joint_states(bag: Bag, named: str) -> str:
     return found[0]
 
 
-def _wrench(bag: Bag, foot: str) -> str:
+def _wrench(bag: BagReader, foot: str) -> str:
     found = [t for t in bag.of_types(WRENCH) if t.strip("/").endswith(f"{foot}/wrench")]
     if len(found) != 1:
         raise UserError(

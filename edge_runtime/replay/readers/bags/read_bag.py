@@ -24,10 +24,10 @@ from edge_runtime.replay.readers.assembly import (
     turned,
 )
 from edge_runtime.replay.readers.bags import messages
-from edge_runtime.replay.readers.bags.bag import Bag, plain
-from edge_runtime.replay.readers.bags.joints import JointReader, LegJoints, WheelJoints
+from edge_runtime.replay.readers.bags.bag_reader import BagReader, plain
+from edge_runtime.replay.readers.bags.joints import JointMeasurements, LegJoints, WheelJoints
 from edge_runtime.replay.readers.bags.messages import Take, stamp_of
-from edge_runtime.replay.readers.bags.robot import TRACK, Robot, find_robot
+from edge_runtime.replay.readers.bags.recorded_robot import TRACK, RecordedRobot, find_robot
 from edge_runtime.replay.readers.recognition import Format
 from edge_runtime.replay.readers.request import NONE, ReadRequest
 from edge_runtime.robot.robot_file import RobotFile
@@ -67,14 +67,14 @@ def read_bag(path: Path, form: Format, request: ReadRequest) -> Log:
         UserError: the bag is damaged, or does not hold what is asked for.
     """
     robot = find_robot(request.robot)
-    with Bag(path, form) as bag:
+    with BagReader(path, form) as bag:
         return _Reading(bag, request, robot).log()
 
 
 class _Reading:
     """Chooses topics and reads them."""
 
-    def __init__(self, bag: Bag, request: ReadRequest, robot: Robot) -> None:
+    def __init__(self, bag: BagReader, request: ReadRequest, robot: RecordedRobot) -> None:
         self._bag, self._request, self._robot = bag, request, robot
         self._notes: list[str] = []
         topics = request.topics
@@ -84,7 +84,7 @@ class _Reading:
         self._unstamped: set[str] = set()
         self._columns: dict[str, _Column] = {self._imu: _Column(messages.imu)}
         self._field = self._fix = self._fix_velocity = self._wheels = ""
-        self._joints: JointReader | None = None
+        self._joints: JointMeasurements | None = None
         if self._estimator == "attitude":
             self._field = self._choose("magnetometer", messages.FIELD, self._likely_field)
         if self._estimator == "wheeled":

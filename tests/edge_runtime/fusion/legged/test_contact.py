@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.fusion.legged.config import ContactConfig, ForceConfig
 from edge_runtime.fusion.legged.contact import ContactProbability, TorqueForces, force_by_torque
-from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.legged.kinematics import LegKinematics
 from edge_runtime.fusion.lie import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 from tests.edge_runtime.fusion.legged.test_kinematics import JOINTS, LEG
 
@@ -47,7 +47,7 @@ def test_nan_does_not_change_what_is_known():
 
 
 def test_torques_tell_the_force_under_a_foot():
-    legs = Legs([LEG], JOINTS)
+    legs = LegKinematics([LEG], JOINTS)
     legs.move(np.array([0.3, 0.0, 0.1, 1.2]))
     up = np.array([0.05, -0.1, 0.99])
     ground = 250.0 * up / (up @ up)
@@ -57,7 +57,7 @@ def test_torques_tell_the_force_under_a_foot():
 
 
 def test_a_stretched_leg_gives_no_absurd_force():
-    legs = Legs([LEG], JOINTS)
+    legs = LegKinematics([LEG], JOINTS)
     legs.move(np.zeros(4))
     noise = np.array([1.0, -1.0, 1.0])  # Nm
     assert abs(force_by_torque(legs.jacobian[:1], noise, np.array([0, 0, 1.0]), 0.02)) < 50.0
@@ -94,7 +94,10 @@ def test_the_torques_of_all_joints_are_sorted_out_by_leg():
         replace(LEG, joints=tuple(replace(j, name=f"{side} {j.name}") for j in joints))
         for side, joints in sides.items()
     ]
-    legs, attitude = Legs(chains, names), matrix_to_quaternion(so3_exp(np.array([0.1, -0.2, 0.5])))
+    legs, attitude = (
+        LegKinematics(chains, names),
+        matrix_to_quaternion(so3_exp(np.array([0.1, -0.2, 0.5]))),
+    )
     legs.move(np.array([0.0, 0.3, 0.1, -0.2, 0.9, 1.2]))
     up = quaternion_to_matrix(attitude)[2]
     torque, loads = np.full(len(names), 1e3), (250.0, 90.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.legged.config import LegChain, LegJoint
-from edge_runtime.fusion.legged.kinematics import Legs
+from edge_runtime.fusion.legged.kinematics import LegKinematics
 
 LEG = LegChain(
     name="left",
@@ -24,20 +24,20 @@ angles = st.lists(st.floats(-1.5, 1.5), min_size=4, max_size=4).map(np.array)
 
 
 def test_a_straight_leg_is_the_sum_of_its_offsets():
-    positions = Legs([LEG], JOINTS).move(np.zeros(4))
+    positions = LegKinematics([LEG], JOINTS).move(np.zeros(4))
     assert positions[0] == pytest.approx([0.11, 0.1, -0.9])
     assert positions[1] == pytest.approx([-0.09, 0.1, -0.9])
 
 
 def test_a_bent_knee_swings_the_foot_back():
-    positions = Legs([LEG], JOINTS).move(np.array([0.0, 0.7, 0.0, np.pi / 2]))
+    positions = LegKinematics([LEG], JOINTS).move(np.array([0.0, 0.7, 0.0, np.pi / 2]))
     assert positions[0] == pytest.approx([0.01 - 0.45, 0.1, -0.45 - 0.1])
 
 
 @given(angles)
 @settings(max_examples=30)
 def test_the_jacobian_is_the_derivative(q):
-    legs = Legs([LEG], JOINTS)
+    legs = LegKinematics([LEG], JOINTS)
     legs.move(q)
     jacobian = legs.jacobian.copy()
     for column, joint in enumerate(legs.joints):
@@ -50,11 +50,11 @@ def test_the_jacobian_is_the_derivative(q):
 def test_two_legs_move_as_each_alone():
     other = LegChain("right", LEG.joints[1:], ((0.0, 0.02, -0.1),))
     q = np.array([0.3, -0.2, 0.5, 1.1])
-    both = Legs([LEG, other], JOINTS)
+    both = LegKinematics([LEG, other], JOINTS)
     both.move(q)
     assert both.leg_of_point.tolist() == [0, 0, 1]
     for leg, points, joints in ((LEG, slice(0, 2), slice(0, 3)), (other, slice(2, 3), slice(3, 5))):
-        alone = Legs([leg], JOINTS)
+        alone = LegKinematics([leg], JOINTS)
         np.testing.assert_array_equal(both.positions[points], alone.move(q))
         np.testing.assert_array_equal(both.jacobian[points, :, joints], alone.jacobian)
     assert not both.jacobian[:2, :, 3:].any() and not both.jacobian[2:, :, :3].any()
@@ -66,15 +66,15 @@ def test_a_chain_is_plain_json():
 
 def test_a_joint_the_robot_lacks_is_named():
     with pytest.raises(UserError, match="no joint 'ankle'"):
-        Legs([LEG], ("hip", "knee"))
+        LegKinematics([LEG], ("hip", "knee"))
 
 
 def test_an_axis_of_four_decimals_is_a_unit_vector():
     rounded = LegChain("left", (LegJoint("hip", (0, 0, 0), (0.7071, 0, 0.7071)),), ((0, 0, 0),))
-    Legs([rounded], ("hip",))
+    LegKinematics([rounded], ("hip",))
 
 
 def test_an_axis_of_another_length_is_refused():
     bad = LegChain("left", (LegJoint("hip", (0, 0, 0), (0, 2, 0)),), ((0, 0, 0),))
     with pytest.raises(UserError, match="length 1"):
-        Legs([bad], ("hip",))
+        LegKinematics([bad], ("hip",))

@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.errors import UserError
 from edge_runtime.fusion.measurement import Feet, GnssFix, Imu, Magnetometer, Wheels
 from edge_runtime.replay.readers import Log
-from edge_runtime.replay.readers.bags.robot import find_robot
+from edge_runtime.replay.readers.bags.recorded_robot import find_robot
 from edge_runtime.replay.readers.read_log import read_log
 from edge_runtime.replay.readers.request import ReadRequest, TopicsConfig, UnitsConfig
 from edge_runtime.replay.replay_log import choose_estimator, make_estimator, replay_log

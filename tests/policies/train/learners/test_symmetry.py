@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from policies.train.ppo import BatchPPO
+from policies.train.learners.batch_ppo import BatchPPO
+from policies.train.learners.symmetry import find_mirror
 from policies.train.run_folder import RunFolder
-from policies.train.symmetry import find_mirror
 from policies.train.training import Training
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks import find_task

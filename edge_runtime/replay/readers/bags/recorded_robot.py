@@ -19,7 +19,7 @@ _ENDING = ".json"
 
 
 @dataclass(frozen=True)
-class Robot:
+class RecordedRobot:
     """Describes a robot by its file, by how its wheels move it, or not at all."""
 
     preset: str = ""
@@ -56,19 +56,19 @@ class Robot:
         return differential_drive(TRACK) if self.preset == "differential" else skid_steer(TRACK)
 
 
-def find_robot(name: str) -> Robot:
+def find_robot(name: str) -> RecordedRobot:
     """Returns the robot that is asked for; one that is not described for an empty name.
 
     Raises:
         UserError: there is no such robot file, or it does not fit.
     """
     if not name or name in _PRESETS:
-        return Robot(name)
+        return RecordedRobot(name)
     path = _robot_file(name)
     if path is None:
         known = ", ".join((*_PRESETS, *sorted(p.stem for p in _shipped().glob(f"*{_ENDING}"))))
         raise UserError(f"no robot '{name}'; name {known}, or a robot file ({_ENDING})")
-    return Robot(file=read_config(RobotFile, path, "robot file"))
+    return RecordedRobot(file=read_config(RobotFile, path, "robot file"))
 
 
 def _robot_file(name: str) -> Path | None:

@@ -7,7 +7,7 @@ from stable_baselines3.common.utils import explained_variance
 from torch.nn import functional
 
 from policies.train.actor_critic import AsymmetricActorCritic
-from policies.train.symmetry import Mirror
+from policies.train.learners.symmetry import Mirror
 
 LEARNING_RATE_RANGE = (5e-5, 3e-3)
 LEARNING_RATE_FACTOR = 1.5
@@ -22,7 +22,7 @@ class BatchPPO(PPO):
       adds up over its minibatches); `desired_kl=None` keeps it fixed.
     - Minibatches are drawn from the rollout without copying it first.
     - With a `mirror`, half of each minibatch also asks that the policy do in the mirrored
-      observation what it does here, mirrored (see `policies.train.symmetry`).
+      observation what it does here, mirrored (see `policies.train.learners.symmetry`).
     - In the first `critic_steps` control steps the critic learns alone: an actor that was trained
       before does not get worse by a critic that knows nothing yet.
     - The normalizer takes in the rollout afterwards, so that the rollout and the updates from it

@@ -42,7 +42,7 @@ class Message(NamedTuple):
     content: Any  # with the fields of its type
 
 
-class Bag:
+class BagReader:
     """Opens a bag, as a context manager.
 
     Args:
@@ -60,7 +60,7 @@ class Bag:
         self._readers: list[Any] = []
         self.topics: Mapping[str, str] = {}  # type of each topic that has messages
 
-    def __enter__(self) -> "Bag":
+    def __enter__(self) -> "BagReader":
         counts: Counter[str] = Counter()
         types: dict[str, str] = {}
         with self._one_line():

@@ -1,0 +1,1 @@
+"""Holds the learners: PPO, SAC and TQC, each with what is its own."""

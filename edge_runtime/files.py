@@ -299,12 +299,14 @@ def _begin(target: Path, old: os.stat_result | None) -> Path:
         OSError: it cannot be written.
     """
     building = target.with_name(f".{os.getpid()}.{target.name[-60:]}")
+    if old is not None and not os.access(target, os.W_OK):  # a rename would replace it all the same
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         building.unlink(missing_ok=True)
         file = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        if old is None or error.errno not in _SHUT or not os.access(target, os.W_OK):
+        if old is None or error.errno not in _SHUT:
             raise
         return _begin_elsewhere(target)
     _inherit(file, old)

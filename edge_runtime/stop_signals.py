@@ -46,7 +46,9 @@ def ending() -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(count: int, notice: str = "") -> Iterator[threading.Event]:
+def interruptible(
+    count: int, notice: str = "", others: tuple[signal.Signals, ...] = ()
+) -> Iterator[threading.Event]:
     """Yields an event that the first `count` signals set; a later one ends the process at once.
 
     Outside the main thread, which alone receives signals, nothing sets it.
@@ -54,6 +56,7 @@ def interruptible(count: int, notice: str = "") -> Iterator[threading.Event]:
     Args:
         count: how many signals set the event.
         notice: what the first one prints on stderr.
+        others: signals that set it too, besides those that ask a process to end.
     """
     event = threading.Event()
     seen = 0
@@ -71,7 +74,7 @@ def interruptible(count: int, notice: str = "") -> Iterator[threading.Event]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    with _handled(stop_signals(), handle):
+    with _handled((*stop_signals(), *others), handle):
         yield event
     if seen and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # another one must not disturb the end

@@ -102,7 +102,7 @@ class GymnasiumBatch(gymnasium.vector.VectorEnv[Array, Array, npt.NDArray[Any]])
 
         Args:
             seed: one of the whole batch, or one for each simulation; with the same, all episodes
-                that follow are the same.
+                that follow are the same. One that is None is drawn.
             options: may have a "reset_mask".
 
         Raises:
@@ -111,6 +111,8 @@ class GymnasiumBatch(gymnasium.vector.VectorEnv[Array, Array, npt.NDArray[Any]])
         self._check_open("reset")
         mask = _reset_mask(options, self.num_envs)
         _check_seed(seed, self.num_envs)
+        if np.ndim(seed) > 0:
+            seed = [int(np_random()[1]) if one is None else int(one) for one in seed]
         if np.ndim(seed) == 0 and seed is not None:
             self._np_random, self._np_random_seed = np_random(int(seed))
         if mask is None:
@@ -275,7 +277,8 @@ def _check_seed(seed: Any, num_envs: int) -> None:
     seeds = seed if isinstance(seed, (list, tuple, np.ndarray)) else [seed] * num_envs
     if len(seeds) != num_envs:
         raise ValueError(f"{len(seeds)} seeds were given for {num_envs} environments")
-    if not all(isinstance(one, (int, np.integer)) and one >= 0 for one in seeds):
+    given = [one for one in seeds if one is not None]
+    if not all(isinstance(one, (int, np.integer)) and one >= 0 for one in given):
         raise ValueError(f"seed is {seed!r}; it must be a whole number, 0 at least")
 
 

@@ -180,6 +180,21 @@ def test_a_file_that_alone_may_be_written_is(
     assert [p.name for p in tmp_path.iterdir()] == ["policy.onnx"]
 
 
+def test_a_write_protected_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though a rename, which asks for the folder's right alone, would replace it."""
+    path = tmp_path / "policy.onnx"
+    path.write_text("old")
+    path.chmod(0o444)
+    may = os.access
+    monkeypatch.setattr(  # root, as which tests may run, has every right
+        os, "access", lambda at, mode: Path(at) != path and may(at, mode)
+    )
+    for refused in (check_output, lambda at: write_file(at, "new")):
+        with pytest.raises(UserError, match="Permission denied; ask for the right to it"):
+            refused(path)
+    assert path.read_text() == "old"
+
+
 REFUSED = {
     "a folder": ("folder", "is a folder; name a file in it"),
     "below a file": ("file/below", "Not a directory"),

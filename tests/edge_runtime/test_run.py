@@ -221,8 +221,11 @@ class Blind(Paced):
         return sample
 
 class Slipping(Paced):
+    reads = 0  # however long the loop took to begin
+
     def read(self):
-        self.values["joint_pos"][0, 1] = 90.0 if self.sequence > 100 else 0.1
+        self.reads += 1
+        self.values["joint_pos"][0, 1] = 90.0 if self.reads > 60 else 0.1
         return super().read()
 
 class InG(Paced):

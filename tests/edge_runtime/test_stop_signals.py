@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime.stop_signals import Ended, ending, interruptible, stop_signals
 
-INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+INT, TERM, HUP, TSTP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP
 
 
 @pytest.fixture(autouse=True)
@@ -110,15 +110,18 @@ def said(folder: Path) -> str:
     return (folder / "stdout").read_text()
 
 
+ENDS = [
+    *((name, number, False) for name in PROGRAMS for number in (INT, TERM, HUP)),
+    *((name, HUP, True) for name in PROGRAMS),  # as under nohup
+    ("run", TSTP, False),  # Ctrl-Z would freeze the loop of a robot
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("ignored", [False, True], ids=["", "nohup"])
-@pytest.mark.parametrize("number", [INT, TERM, HUP])
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(("name", "number", "ignored"), ENDS)
 def test_every_command_ends_in_order(
     name: str, number: signal.Signals, ignored: bool, tmp_path: Path
 ) -> None:
-    if ignored and number != HUP:
-        pytest.skip("nohup ignores SIGHUP alone")
     policy = Path(__file__).parents[2] / "assets" / "policies" / "HumanoidVelocity.onnx"
     words = [str(policy) if word == "POLICY" else word for word in PROGRAMS[name]]
     if name.startswith("train"):

@@ -343,6 +343,16 @@ def test_a_spec_makes_the_same_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_simulation_without_a_seed_among_others_with_one_is_drawn(name: str) -> None:
+    envs = gymnasium.make_vec(id_of(name), 2)
+    drawn = [envs.reset(seed=[1, None])[0] for _ in range(2)]
+    known = [envs.reset(seed=[1, 5])[0] for _ in range(2)]
+    envs.close()
+    assert np.array_equal(*known)
+    assert not np.array_equal(*drawn)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_max_episode_steps_and_pictures_of_a_batch(name: str) -> None:
     envs = gymnasium.make_vec(id_of(name), 2, render_mode="rgb_array", max_episode_steps=3)
     assert envs.render_mode == "rgb_array"

@@ -17,6 +17,8 @@ _COMMENTS = ("#", "%", "//")
 _NOTHING = ("", "-", "null", "none", "na", "n/a")  # for a number that is missing
 _LOOKED_AT = 200  # lines at the beginning, among which the numbers begin
 _FEWEST = 4  # columns of a table that can hold an IMU
+# Between commas, such a field in quotation marks is 1.234 in one country and 1234 in another.
+_EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -44,7 +46,10 @@ def read_text(path: Path) -> tuple[Columns, list[str]]:
             )
     names = _names(lines[:first], separator, width)
     rows = [row for row in rows if row != names]  # a heading again, where logs were joined
-    columns = {name: _column(list(values)) for name, values in zip(names, zip(*rows))}
+    texts = {name: list(values) for name, values in zip(names, zip(*rows))}
+    if separator == ",":
+        _check_commas(path, texts)
+    columns = {name: _column(values) for name, values in texts.items()}
     return columns, notes
 
 
@@ -116,6 +121,21 @@ def _names(before: list[str], separator: str | None, width: int) -> list[str]:
             return _unique([name or str(number) for number, name in enumerate(names, 1)])
         break
     return [str(number) for number in range(1, width + 1)]
+
+
+def _check_commas(path: Path, columns: dict[str, list[str]]) -> None:
+    """Refuses numbers whose comma may be a decimal one or one between thousands.
+
+    Raises:
+        UserError: names the column.
+    """
+    for name, texts in columns.items():
+        commas = [text.strip() for text in texts if "," in text]
+        if commas and all(map(_EITHER.fullmatch, commas)):
+            raise UserError(
+                f"'{path}' has the number '{commas[0]}' in column '{name}': is its comma a decimal "
+                "one? write 1.234 or 1234"
+            )
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -265,6 +265,10 @@ REFUSED: dict[str, tuple[Write, str]] = {
     # EuRoC.
     "two IMU folders": (two_imus, "several IMUs; name one"),
     "a field too long": (long_field, "a field of more than 131,072 characters"),
+    "thousands or decimals": (
+        saved("a.csv", b"time,gx,gy,gz,ax,ay,az\n" + 9 * b'0.1,0,0,0,0,0,"9,810"\n'),
+        "number '9,810' in column 'az': is its comma a decimal one",
+    ),
     "a heading too long": (saved("a.csv", b"time," * 40_000), "without a table of numbers"),
     "a word too long": (saved("a.csv", b'"' + b"a" * 200_000), "without a table of numbers"),
     "T_BS": (bad_pose, "no pose of 4 x 4"),

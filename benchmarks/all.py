@@ -1,6 +1,7 @@
 """Runs every benchmark of this folder; prints one table, and writes the page of figures.
 
 python benchmarks/all.py [--quick] [--page docs/figures.md] [SCRIPT.py ...]
+python benchmarks/all.py --against COMMIT [--rounds N] [--quick] [SCRIPT.py ...]
 """
 
 import argparse
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figure, cells, report
+from figures.comparison import against
 
 HERE = Path(__file__).parent
-NO_SCRIPTS = ("against.py", "all.py")
-SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.name not in NO_SCRIPTS)
+SCRIPTS = sorted(path for path in HERE.glob("*.py") if path.name != "all.py")
 COLUMNS = ("what", "value", "target", "peer", "ok")
 
 
@@ -28,8 +29,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON row per figure")
     parser.add_argument("--quick", action="store_true", help="shorter and rougher")
     parser.add_argument("--page", type=Path, help="Markdown page whose tables are written anew")
+    parser.add_argument("--against", metavar="COMMIT", help="compare with this commit, in turns")
+    parser.add_argument("--rounds", type=int, default=3, help="runs on either side of --against")
     arguments = parser.parse_intermixed_args()
     wanted = arguments.scripts or [path.name for path in SCRIPTS]
+    if arguments.against:
+        compared = against(arguments.against, wanted, arguments.rounds, arguments.quick)
+        return report(list(compared), arguments.json)
     tables: dict[str, list[Figure]] = {}
     broken = []
     for name in wanted:

@@ -1,49 +1,41 @@
-"""Compares every figure with that of an older commit, measured in turns in the same run.
-
-    python benchmarks/against.py v0.1.0 --quick control_loop.py fusion.py
+"""Compares figures with those of an older commit, measured in turns in the same run.
 
 A figure counts as not worse when the median of its runs is no worse than the worst run of the old
 commit: what lies between is noise of the machine. One without a target is printed and not judged.
 """
 
-import argparse
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from all import SCRIPTS
-from figures import Figure, report
+from figures import Figure
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGES = (".", "ros_ws/src/sim2edge_ros")  # folders of a checkout that hold packages
 Runs = dict[str, list[dict[str, Any]]]  # rows of each run, by what they measure
 
 
-def main() -> int:
-    """Prints each figure beside the old commit's; returns 0 if none is worse."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("commit", help="the commit to compare with")
-    parser.add_argument("scripts", nargs="*", help="names of benchmarks; all by default")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each script on either side")
-    parser.add_argument("--quick", action="store_true", help="shorter and rougher")
-    parser.add_argument("--json", action="store_true", help="one JSON row per figure")
-    arguments = parser.parse_intermixed_args()
-    scripts = arguments.scripts or [path.name for path in SCRIPTS]
-    worse = 0
+def against(commit: str, scripts: Sequence[str], rounds: int, quick: bool) -> Iterator[Figure]:
+    """Yields each figure with the old commit's as its target.
+
+    Args:
+        commit: the commit to compare with.
+        scripts: names of benchmarks.
+        rounds: runs of each script on either side.
+        quick: whether they are shorter and rougher.
+    """
     with tempfile.TemporaryDirectory(prefix="sim2edge-") as folder:
         old = Path(folder)
-        _unpack(arguments.commit, old)
+        _unpack(commit, old)
         for script in scripts:
             if (old / "benchmarks" / script).exists():
-                figures = _compare(old, script, arguments.rounds, arguments.quick)
-                worse |= report(list(figures), arguments.json)
-    return worse
+                yield from _compare(old, script, rounds, quick)
 
 
 def _unpack(commit: str, folder: Path) -> None:
@@ -91,7 +83,3 @@ def _figure(what: str, before: list[dict[str, Any]], after: list[dict[str, Any]]
         f"median before: {statistics.median(old):.4g}",
         more_is_better,
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

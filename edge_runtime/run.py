@@ -3,12 +3,15 @@
 import contextlib
 import json
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge_runtime.audit.audit_log import AuditLog
+from edge_runtime.audit.watch import AuditWatch
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
@@ -88,6 +91,9 @@ class RunConfig:
     """Draw another simulated robot by the task's domain randomization, and push it."""
     record: Path | None = None
     """Write the simulated robot's motion to this .npz file."""
+    audit: Path | None = None
+    """Record what drove the robot, and which of the guard's rules broke, in this audit log, which
+    'sim2edge audit new' begins."""
 
 
 def main(config: RunConfig) -> int:
@@ -106,8 +112,11 @@ def main(config: RunConfig) -> int:
         check_output(config.record)
     with (
         _log_file(config) as file,
+        contextlib.nullcontext() if config.audit is None else AuditLog(config.audit) as audit,
         connect(config.robot, _request(config, policy.contract)) as connected,
-        interruptible(2) as interrupted,  # the second one skips coming to rest
+        # The second one skips coming to rest. Ctrl-Z would freeze the loop, and the robot would
+        # hold its last command.
+        interruptible(2, others=(signal.SIGTSTP,)) as interrupted,
     ):
         robot = _possible(connected, config.robot, policy.contract)
         name = find_name(config.fusion, policy.contract, robot.description)
@@ -129,12 +138,21 @@ def main(config: RunConfig) -> int:
             log = None if file is None else RunRecorder(file, loop, name)
             if log is not None:
                 loop.add_observer(log)
+            watch = None
+            if audit is not None:
+                watch = stack.enter_context(contextlib.closing(AuditWatch(audit)))
+                watch.begin(policy, config.robot)
+                loop.add_observer(watch)
             try:
                 _drive(session, config.seconds, interrupted)
             finally:
                 if log is not None:
                     log.close(str(loop.error or ""))
                     print(f"log: {log.described()}")
+                if watch is not None:
+                    watch.end(loop)
+                    watch.close()
+                    print(f"audit: {watch.described()}")
                 shadow = None
                 if slots is not None:
                     slots.close()

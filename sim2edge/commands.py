@@ -73,6 +73,14 @@ COMMANDS: dict[str, Subcommand] = {
         writes=("report", "log", "record"),
         extra="sim",  # for the simulated robot alone
     ),
+    "audit": Subcommand(
+        "begin, show or verify the log of what drove a robot",
+        "edge_runtime.audit.command",
+        "AuditCommandConfig",
+        positional=("action", "log"),
+        writes=("write_receipt",),
+        extra="audit",
+    ),
     "up": Subcommand(
         "bring a robot up as ROS 2 nodes: simulated or real, estimator, policy and guard",
         "sim2edge_ros.processes.up",

@@ -24,7 +24,7 @@ MAY_IMPORT = {
 SIMULATOR = {"sim", "mujoco"}
 # The optional dependencies that each may count on.
 EXTRAS = {
-    "edge_runtime": ["fusion", "lidar", "replay"],
+    "edge_runtime": ["audit", "fusion", "lidar", "replay"],
     "sim": ["bullet", "sim"],
     "policies": ["sim", "train"],
     "sim2edge": [],
@@ -33,6 +33,7 @@ MODULE_OF = {"pillow": "PIL", "imageio-ffmpeg": "imageio_ffmpeg"}
 BLOCKED = (
     *("assets", "policies", "sim", "sim2edge"),
     *(
+        "cryptography",
         "gymnasium",
         "h5py",
         "imageio",

@@ -14,7 +14,7 @@ from sim2edge.__main__ import main
 from sim2edge.commands import COMMANDS
 from sim2edge.options import parse
 
-FIRST = {"train": ["HumanoidVelocity"], "demo": []}
+FIRST = {"audit": ["verify", "x"], "train": ["HumanoidVelocity"], "demo": []}
 TASKS = ("HumanoidVelocity", "VehicleTrack", "Humanoid-v5")
 
 
@@ -113,7 +113,8 @@ def test_an_empty_name_and_a_dash_are_refused_for_every_path(
     for path in paths(name):
         option = f"--{path.replace('_', '-')}"
         if path in COMMANDS[name].positional:
-            given = [[empty]]
+            place = COMMANDS[name].positional.index(path)
+            given = [[*first(name)[:place], empty]]
         else:
             given = [[*first(name), option, empty], [*first(name), f"{option}={empty}"]]
             short = COMMANDS[name].short.get(path)
@@ -132,6 +133,10 @@ INPUTS: dict[str, list[str]] = {
     "run": ["BAD"],
     "run shadow": ["POLICY", "--shadow", "BAD"],
     "run config": ["POLICY", "--config", "BAD"],
+    "run audit": ["POLICY", "--audit", "BAD"],
+    "audit": ["verify", "BAD"],
+    "audit key": ["verify", "log", "--key", "BAD"],
+    "audit receipt": ["verify", "log", "--receipt", "BAD"],
     "eval": ["BAD"],
     "eval gate": ["POLICY", "--gate", "BAD"],
     "eval suite": ["POLICY", "--suite", "BAD"],
@@ -198,6 +203,9 @@ def test_every_bad_input_is_one_line_at_once(
 OUTPUTS: dict[str, list[str]] = {
     "run record": ["POLICY", "--seconds", "0.2", "--record", "BAD"],
     "run log": ["POLICY", "--seconds", "0.2", "--log", "BAD"],
+    "audit": ["new", "BAD", "--key", "first.key"],
+    "audit key": ["new", "log", "--key", "BAD"],
+    "audit receipt": ["verify", "log", "--write-receipt", "BAD"],
     "run report": ["POLICY", "--seconds", "0.2", "--report", "BAD"],
     "eval json": ["POLICY", "--episodes", "1", "--json", "BAD"],
     "eval junit": ["POLICY", "--episodes", "1", "--junit", "BAD"],
@@ -212,6 +220,7 @@ OUTPUTS: dict[str, list[str]] = {
     "train": ["HumanoidVelocity", "--run-dir", "BAD"],
 }
 FOLDERS = (
+    "audit",
     "run report",
     "eval films",
     "train",

@@ -21,7 +21,7 @@ from sim2edge_ros.settings.parameter_files import text
 from sim2edge_ros.settings.parameters import NODES
 from sim2edge_ros.settings.robot_file import shipped
 
-_FREE = ("base_frame", "odom_frame", "provider_cache", "folder")  # any text will do
+_FREE = ("audit", "base_frame", "odom_frame", "provider_cache", "folder")  # any text will do
 
 
 @pytest.mark.parametrize("robot", ["humanoid", "vehicle"])

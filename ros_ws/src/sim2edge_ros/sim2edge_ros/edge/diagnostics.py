@@ -102,6 +102,8 @@ class Diagnostics:
             return ERROR, f"{loop.guard.latched.name.lower()}: {reason(loop)}"
         if loop.reaction is not Reaction.NONE:
             return WARN, f"{loop.reaction.name.lower()}: {reason(loop)}"
+        if self._drive.audit_failure:
+            return WARN, f"the audit log is not written: {self._drive.audit_failure}"
         if loop.observer_failures:
             return WARN, "; ".join(loop.observer_failures)
         if missed_share > _LATE:

@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 
 from rclpy.node import Node
 
+from edge_runtime.audit.audit_log import AuditLog
+from edge_runtime.audit.watch import AuditWatch
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
@@ -89,6 +91,9 @@ class Drive:
             # A policy that does not fit is refused here, before anything moves.
             self.session = Session(policy, self.robot, self.fusion, config, clock)
             self._slots = stack.enter_context(closing(PolicySlots(self.session)))
+            self._audit = _audit(parameters.audit, stack)
+            if self._audit is not None:
+                self.loop.add_observer(self._audit)
             self.cmd_vel = CmdVel(
                 node,
                 contract.commands,
@@ -134,6 +139,8 @@ class Drive:
         """
         self._refuse_others()
         self._check_sensors()
+        if self._audit is not None:
+            self._audit.begin(self.policy, self.parameters.robot)
         with self._changing:
             self._refuse_others()  # who was discovered with the sensors
             self._claim = Claim(self._node)
@@ -215,6 +222,8 @@ class Drive:
         except BaseException as failure:
             error = failure
         error = error or self._thread_error()
+        if self._audit is not None:
+            self._audit.end(self.loop)
         with self._changing:
             self._slots.drop()
             if self._odometry is not None:
@@ -281,6 +290,18 @@ class Drive:
         """
         with self._open():
             self._slots.roll_back()
+
+    def record(self, event: str, **details: str) -> None:
+        """Adds a record to the audit log, if there is one, and waits until it is on the disk."""
+        audit = self._audit
+        if audit is not None:
+            audit.note(event, details)
+            audit.flush()
+
+    @property
+    def audit_failure(self) -> str:
+        """Returns why the audit log is not written on; empty while it is, or without one."""
+        return "" if self._audit is None else self._audit.failure
 
     def comparison(self) -> Comparison | None:
         """Compares the policy in shadow, or the last one there, with the driver; None without."""
@@ -392,3 +413,15 @@ class Drive:
         if self._commands is not None and self._publisher_thread is not None and not self._silent:
             self._commands.put(command)
             self._publisher_thread.wake()
+
+
+def _audit(folder: str, stack: ExitStack) -> AuditWatch | None:
+    """Opens the audit log until the stack is closed; None without one.
+
+    Raises:
+        UserError: the folder holds none, or another process writes it.
+    """
+    if not folder:
+        return None
+    log = stack.enter_context(AuditLog(Path(folder).expanduser()))
+    return stack.enter_context(closing(AuditWatch(log)))

@@ -11,6 +11,7 @@ from typing import Any
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from edge_runtime.audit.watch import ASKED, REFUSED
 from edge_runtime.errors import UserError
 from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.edge.drive import Drive
@@ -35,21 +36,24 @@ class PolicyServices:
             ("reset", self._reset),
         ):
             topic = f"{owner.get_fully_qualified_name()}/{name}"
-            node.create_service(Trigger, topic, self._service(act))
+            node.create_service(Trigger, topic, self._service(name, act))
 
-    def _service(self, act: Callable[[Drive], str]) -> Callable[[Any, Any], Any]:
+    def _service(self, name: str, act: Callable[[Drive], str]) -> Callable[[Any, Any], Any]:
         """Returns a callback that answers with what was done, or why it was not."""
 
         def serve(request: Any, response: Any) -> Any:
+            drive = self._drive()
             try:
-                drive = self._drive()
                 if drive is None:
                     raise UserError("the node is not configured")
                 response.message, response.success = act(drive), True
                 self._owner.get_logger().info(response.message)
+                drive.record(ASKED, service=name, answer=response.message)
             except UserError as error:
                 response.message, response.success = str(error), False
                 self._owner.get_logger().error(str(error))
+                if drive is not None:
+                    drive.record(REFUSED, service=name, answer=response.message)
             return response
 
         return serve

@@ -60,6 +60,9 @@ class EdgeParameters(RobotParameters):
     are here, measured when a policy is loaded. If it fails, the CPU does."""
     provider_cache: str = ""
     """The folder for what a provider compiles; empty: ~/.cache/sim2edge/engines."""
+    audit: str = ""
+    """The folder of the audit log that records what drives the robot; 'sim2edge audit new' begins
+    one; empty: none."""
     autostart: bool = False
     """Whether the node configures and activates itself, repeatedly until the robot is there."""
     cmd_vel_timeout: float = setting(0.5, unit="s", at_least=0.05, at_most=60.0)

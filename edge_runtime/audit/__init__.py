@@ -1,0 +1,1 @@
+"""Keeps the audit log: what drove the robot, and proof that nothing of it was altered."""

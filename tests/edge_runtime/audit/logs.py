@@ -1,0 +1,22 @@
+"""Begins audit logs for tests, and reads them."""
+
+from pathlib import Path
+
+from edge_runtime.audit.audit_log import RetentionConfig, begin_log, new_key
+from edge_runtime.audit.record import Record, parse
+from edge_runtime.audit.segments import segments_of
+
+
+def begun(folder: Path, retention: RetentionConfig | None = None) -> bytes:
+    """Begins a log, and returns the key of its first record."""
+    key = new_key()
+    begin_log(folder, key, retention)
+    return key
+
+
+def records_of(folder: Path) -> list[Record]:
+    return [parse(line) for segment in segments_of(folder) for line in segment.lines()]
+
+
+def events_of(folder: Path) -> list[str]:
+    return [record.event for record in records_of(folder)]

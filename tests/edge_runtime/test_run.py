@@ -221,11 +221,8 @@ class Blind(Paced):
         return sample
 
 class Slipping(Paced):
-    reads = 0  # however long the loop took to begin
-
-    def read(self):
-        self.reads += 1
-        self.values["joint_pos"][0, 1] = 90.0 if self.reads > 60 else 0.1
+    def read(self):  # slips once it is driven, however long that took
+        self.values["joint_pos"][0, 1] = 90.0 if len(self.commands) > 30 else 0.1
         return super().read()
 
 class InG(Paced):

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.audit.audit_log import AuditLog
-from edge_runtime.audit.watch import AuditWatch
+from edge_runtime.audit.watch import watching
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
@@ -112,7 +111,7 @@ def main(config: RunConfig) -> int:
         check_output(config.record)
     with (
         _log_file(config) as file,
-        contextlib.nullcontext() if config.audit is None else AuditLog(config.audit) as audit,
+        watching(config.audit) as watch,
         connect(config.robot, _request(config, policy.contract)) as connected,
         # The second one skips coming to rest. Ctrl-Z would freeze the loop, and the robot would
         # hold its last command.
@@ -138,9 +137,7 @@ def main(config: RunConfig) -> int:
             log = None if file is None else RunRecorder(file, loop, name)
             if log is not None:
                 loop.add_observer(log)
-            watch = None
-            if audit is not None:
-                watch = stack.enter_context(contextlib.closing(AuditWatch(audit)))
+            if watch is not None:
                 watch.begin(policy, config.robot)
                 loop.add_observer(watch)
             try:
@@ -151,7 +148,7 @@ def main(config: RunConfig) -> int:
                     print(f"log: {log.described()}")
                 if watch is not None:
                     watch.end(loop)
-                    watch.close()
+                    watch.flush()
                     print(f"audit: {watch.described()}")
                 shadow = None
                 if slots is not None:

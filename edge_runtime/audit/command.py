@@ -104,7 +104,8 @@ def _verify(config: AuditCommandConfig) -> int:
     if not verdict.intact:
         print(f"{config.log}: {len(verdict.findings)} changes in {verdict.records} records")
         return CHANGED
-    print(f"{config.log}: {verdict.records} records are intact, {verdict.signed} of them signed")
+    signed = f", {verdict.signed} of them signed" if verdict.signed else ""
+    print(f"{config.log}: {verdict.records} records are intact{signed}")
     for what in verdict.unchecked:
         print(f"not checked: {what}")
     if config.write_receipt is not None and verdict.last is not None:
@@ -130,7 +131,7 @@ def _shown(record: Record | str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) and value else json.dumps(value)
     return text if len(text) <= 64 else f"{text[:61]}..."
 
 

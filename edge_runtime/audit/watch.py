@@ -3,7 +3,9 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from edge_runtime.audit.audit_log import AuditLog
@@ -168,6 +170,20 @@ class AuditWatch:
             self._written = broken, reacting, reaction
         else:
             self._written = broken_before, reacting, reaction
+
+
+@contextmanager
+def watching(folder: Path | None) -> Iterator[AuditWatch | None]:
+    """Opens the audit log in a folder and yields what writes it; None without a folder.
+
+    Raises:
+        UserError: the folder holds no log, or another process writes it.
+    """
+    if folder is None:
+        yield None
+        return
+    with AuditLog(folder) as log, closing(AuditWatch(log)) as watch:
+        yield watch
 
 
 def described(policy: Policy) -> dict[str, Any]:

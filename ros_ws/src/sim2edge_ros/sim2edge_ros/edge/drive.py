@@ -9,8 +9,7 @@ from weakref import WeakKeyDictionary
 
 from rclpy.node import Node
 
-from edge_runtime.audit.audit_log import AuditLog
-from edge_runtime.audit.watch import AuditWatch
+from edge_runtime.audit.watch import watching
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
@@ -91,7 +90,8 @@ class Drive:
             # A policy that does not fit is refused here, before anything moves.
             self.session = Session(policy, self.robot, self.fusion, config, clock)
             self._slots = stack.enter_context(closing(PolicySlots(self.session)))
-            self._audit = _audit(parameters.audit, stack)
+            log = Path(parameters.audit).expanduser() if parameters.audit else None
+            self._audit = stack.enter_context(watching(log))
             if self._audit is not None:
                 self.loop.add_observer(self._audit)
             self.cmd_vel = CmdVel(
@@ -413,15 +413,3 @@ class Drive:
         if self._commands is not None and self._publisher_thread is not None and not self._silent:
             self._commands.put(command)
             self._publisher_thread.wake()
-
-
-def _audit(folder: str, stack: ExitStack) -> AuditWatch | None:
-    """Opens the audit log until the stack is closed; None without one.
-
-    Raises:
-        UserError: the folder holds none, or another process writes it.
-    """
-    if not folder:
-        return None
-    log = stack.enter_context(AuditLog(Path(folder).expanduser()))
-    return stack.enter_context(closing(AuditWatch(log)))

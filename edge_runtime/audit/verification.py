@@ -176,14 +176,10 @@ class _Reader:
         unchecked = self.verdict.unchecked
         if self._first_key is None:
             unchecked.append("records that were sealed anew (give --key)")
-        if not self._trusts_public:
+        if not self._public:
             unchecked.append("signatures (give --key or --public)")
         if not receipts:
             unchecked.append("an older state put back whole (give --receipt)")
-
-    @property
-    def _trusts_public(self) -> bool:
-        return bool(self._public)
 
     def _take_next(self, record: Record) -> None:
         hash_ = digest(record.line())
@@ -239,7 +235,7 @@ class _Reader:
             signature = str(details.get("signature", ""))
             if not is_signed(self._public or named, record.before, signature):
                 self._find(f"{record.described()} is not signed by the robot's key")
-            elif self._trusts_public:
+            elif self._public:
                 self.verdict.signed = len(self._hashes)
 
     def _is_sealed(self, record: Record) -> bool:

@@ -56,8 +56,10 @@ class Session:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.come_to_rest()
-        self.end()
+        try:
+            self.come_to_rest()
+        finally:  # an impatient Ctrl-C skips what is left of that
+            self.end()
 
     @property
     def policy(self) -> Policy:

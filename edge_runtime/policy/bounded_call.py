@@ -49,8 +49,8 @@ def call_in_time(work: Callable[[], T], seconds: float, give_up: Callable[[], No
         _be_patient(worker)
         return future.result(max(0.0, seconds - _URGENT))
     except NotDone:
-        if future.done():  # the function raised this itself
-            raise
+        if future.done():  # at the last moment, or with such an error of its own
+            return future.result()
         raise TimeoutError(f"not done within {seconds:g} s") from None
     finally:
         if not future.done():  # code that returns while Python shuts down would abort it

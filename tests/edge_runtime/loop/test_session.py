@@ -115,6 +115,23 @@ def test_as_a_context_it_starts_and_ends_at_rest() -> None:
     assert robot.commands[-1].mode is Mode.DAMP
 
 
+def test_an_impatient_ctrl_c_still_stops_the_robot(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, robot = make_session()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def drive() -> None:
+        with session:
+            wait_for_ticks(session)
+            monkeypatch.setattr(session, "come_to_rest", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        drive()
+    assert not session.loop.running
+    assert robot.commands[-1].mode is Mode.DAMP
+
+
 def test_a_driver_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "_PATIENCE_SECONDS", 0.1)
     session, robot = make_session()

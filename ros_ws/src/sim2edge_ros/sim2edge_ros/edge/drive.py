@@ -29,6 +29,7 @@ from sim2edge_ros.edge.odometry import OdometryPublisher
 from sim2edge_ros.messages.publisher_thread import PublisherThread
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
 from sim2edge_ros.pacing.sampled_pace import SampledPace
+from sim2edge_ros.sensors.readiness import wait_for_sensors
 from sim2edge_ros.sensors.ros_robot import RosRobot, RosRobotConfig
 from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.distro import find_distro
@@ -37,7 +38,6 @@ from sim2edge_ros.settings.parameters import EdgeParameters
 from sim2edge_ros.settings.robot_file import default_policy
 
 _MATCHING = 1.0  # s for the robot to discover this node's commands
-_FRESH = 2.0  # s for a new sample to arrive before the first command
 _NEW = 5.0  # s for which an active node gives way to another that commands the robot already
 _POLL = 0.005  # s
 
@@ -138,7 +138,7 @@ class Drive:
             UserError: a sensor is missing, or no new sample arrives.
         """
         self._refuse_others()
-        self._check_sensors()
+        wait_for_sensors(self.robot, self.policy.contract.max_tilt)
         if self._audit is not None:
             self._audit.begin(self.policy, self.parameters.robot)
         with self._changing:
@@ -311,29 +311,6 @@ class Drive:
     def failed(self) -> bool:
         """Returns whether the loop, or a thread of its messages, ended by itself."""
         return self.active and (not self.loop.running or self._thread_error() is not None)
-
-    def _check_sensors(self) -> None:
-        """Waits for a new sample of all sensors.
-
-        Raises:
-            UserError: a sensor is missing, two nodes publish one, no new sample arrives, or the
-            robot lies on the ground.
-        """
-        robot = self.robot
-        before, until = robot.whole_at, time.monotonic() + _FRESH
-        robot.look_around()
-        while robot.trouble() or not robot.ready or robot.whole_at == before:
-            if time.monotonic() > until:
-                trouble = robot.trouble(explained=True)
-                raise UserError("; ".join(trouble) or "the robot gives no whole sample")
-            time.sleep(_POLL)
-            robot.look_around()
-        tilt, limit = robot.tilt(), self.policy.contract.max_tilt
-        if tilt > limit:
-            raise UserError(
-                f"the robot lies: it is tilted by {tilt:.2g} rad, and {limit:.2g} rad is the most "
-                "that its policy drives; set it upright"
-            )
 
     def _make_publishers(self) -> tuple[CommandPublisher, OdometryPublisher]:
         contract, names = self.policy.contract, frames(self._node.get_namespace(), self.parameters)

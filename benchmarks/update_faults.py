@@ -16,10 +16,11 @@ from pathlib import Path
 
 from figures import Figure, parse_arguments, report
 
-from edge_runtime.audit.audit_log import AuditLog, begin_log, new_key
+from edge_runtime.audit.audit_log import AuditLog, begin_log
 from edge_runtime.audit.record import parse
 from edge_runtime.audit.segments import segments_of
 from edge_runtime.audit.verification import verify
+from edge_runtime.keys.key_file import new_key
 
 RECORDS = 40  # of a log that is tampered with
 _SPAWN = multiprocessing.get_context("spawn")

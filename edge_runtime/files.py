@@ -1,6 +1,7 @@
 """Opens what commands read and write: whole files, links, devices and pipes."""
 
 import errno
+import fcntl
 import itertools
 import os
 import shutil
@@ -10,10 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from edge_runtime.errors import UserError
 
 RUN_FILES = ("config.json", "run.json", "checkpoint.pt")  # of a training, which goes on from them
+_LOCK_FILE = "lock"
 _READER_SECONDS = 5.0  # that a named pipe's reader gets to come
 _PIECE = 1 << 20  # bytes that are read at once of what does not say its size
 _LINKS = 40  # that are followed, as by Linux
@@ -99,6 +102,42 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def lock(folder: Path, kind: str) -> IO[bytes]:
+    """Locks a folder against a second writer until the file that is returned is closed.
+
+    Args:
+        folder: what is locked.
+        kind: what the folder is, for the error message.
+
+    Raises:
+        UserError: another process writes, or the folder cannot be written.
+    """
+    try:
+        file = (folder / _LOCK_FILE).open("ab")
+    except OSError as error:
+        raise UserError(f"cannot write {kind} {folder}: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise UserError(
+            f"another process writes {kind} {folder}; give each robot its own"
+        ) from None
+    return file
+
+
+def is_locked(folder: Path) -> bool:
+    """Returns whether a process has locked a folder."""
+    try:
+        with (folder / _LOCK_FILE).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a copy has no such file
+        return False
+    return False
 
 
 def read_file(path: Path, kind: str, largest: int) -> bytes:

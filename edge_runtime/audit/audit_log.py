@@ -14,9 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.audit.key_file import KEY_FILE, NextKey, lock, read_next_key, write_next_key
+from edge_runtime.audit.key_file import KEY_FILE, NextKey, read_next_key, write_next_key
 from edge_runtime.audit.record import (
-    KEY_SIZE,
     LARGEST,
     NOTHING_BEFORE,
     Record,
@@ -29,8 +28,9 @@ from edge_runtime.audit.signature import Signer, new_signing_key
 from edge_runtime.config.config_file import read_config, to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
-from edge_runtime.files import make_folder, sync_folder, write_file
+from edge_runtime.files import lock, make_folder, sync_folder, write_file
 
+_KIND = "audit log"
 RETENTION_FILE = "retention.json"
 BEGUN, CHECKPOINT, REMOVED, MENDED = "log begun", "checkpoint", "records removed", "log mended"
 # Before this was written no log was: a clock that says so is a robot's without a battery.
@@ -53,11 +53,6 @@ class RetentionConfig:
     )
 
 
-def new_key() -> bytes:
-    """Returns a key for the first record of a log."""
-    return secrets.token_bytes(KEY_SIZE)
-
-
 def begin_log(folder: Path, first: bytes, retention: RetentionConfig | None = None) -> str:
     """Begins a log in a new folder, and returns the robot's public key, hexadecimal.
 
@@ -71,7 +66,7 @@ def begin_log(folder: Path, first: bytes, retention: RetentionConfig | None = No
         UserError: there is a log already, or the folder cannot be written.
     """
     make_folder(folder)
-    with lock(folder):
+    with lock(folder, _KIND):
         if (folder / KEY_FILE).exists() or any(folder.glob("audit-*")):
             raise UserError(f"{folder} holds an audit log already; name another folder")
         document = to_json(retention or RetentionConfig())
@@ -107,7 +102,7 @@ class AuditLog:
     ) -> None:
         self.folder, self._clock, self._who = folder, clock, _user()
         read_next_key(folder)  # first, for a folder without a log gets no lock
-        self._lock = lock(folder)
+        self._lock = lock(folder, _KIND)
         try:
             self._next = read_next_key(folder)
             self.retention = read_config(RetentionConfig, folder / RETENTION_FILE, "retention")

@@ -17,7 +17,6 @@ from typing import Any
 
 from edge_runtime.errors import UserError
 
-KEY_SIZE = 32  # bytes
 NOTHING_BEFORE = "0" * 64  # the hash before the first record
 LARGEST = 100_000  # bytes of a record
 _HASH = re.compile("[0-9a-f]{64}")

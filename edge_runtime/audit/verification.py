@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_runtime.audit.audit_log import BEGUN, CHECKPOINT, REMOVED
-from edge_runtime.audit.key_file import KEY_FILE, NextKey, is_written, read_next_key
+from edge_runtime.audit.key_file import KEY_FILE, NextKey, read_next_key
 from edge_runtime.audit.record import NOTHING_BEFORE, Record, digest, key_of, parse
 from edge_runtime.audit.segments import segments_of
 from edge_runtime.audit.signature import is_signed
 from edge_runtime.errors import UserError
+from edge_runtime.files import is_locked
 
 _FARTHEST = 100_000  # records that one may be ahead of the one before
 _OLDEST = 100_000_000  # records that may have been removed from the log's beginning
@@ -59,7 +60,7 @@ def verify(
         UserError: there is no log, or it cannot be read.
     """
     # Before the log, which may grow meanwhile.
-    written, following, trouble = is_written(folder), None, ""
+    written, following, trouble = is_locked(folder), None, ""
     if (folder / KEY_FILE).exists():
         try:
             following = read_next_key(folder)

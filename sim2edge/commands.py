@@ -81,6 +81,13 @@ COMMANDS: dict[str, Subcommand] = {
         writes=("write_receipt",),
         extra="audit",
     ),
+    "experience": Subcommand(
+        "make the key of the experience that a robot learns from; show it or erase it",
+        "edge_runtime.experience.command",
+        "ExperienceCommandConfig",
+        positional=("action", "path"),
+        extra="learn",
+    ),
     "up": Subcommand(
         "bring a robot up as ROS 2 nodes: simulated or real, estimator, policy and guard",
         "sim2edge_ros.processes.up",

@@ -14,7 +14,12 @@ from sim2edge.__main__ import main
 from sim2edge.commands import COMMANDS
 from sim2edge.options import parse
 
-FIRST = {"audit": ["verify", "x"], "train": ["HumanoidVelocity"], "demo": []}
+FIRST = {
+    "audit": ["verify", "x"],
+    "experience": ["show", "x"],
+    "train": ["HumanoidVelocity"],
+    "demo": [],
+}
 TASKS = ("HumanoidVelocity", "VehicleTrack", "Humanoid-v5")
 
 
@@ -137,6 +142,8 @@ INPUTS: dict[str, list[str]] = {
     "audit": ["verify", "BAD"],
     "audit key": ["verify", "log", "--key", "BAD"],
     "audit receipt": ["verify", "log", "--receipt", "BAD"],
+    "experience": ["erase", "BAD", "--yes"],
+    "experience key": ["show", "store", "--key", "BAD"],
     "eval": ["BAD"],
     "eval gate": ["POLICY", "--gate", "BAD"],
     "eval suite": ["POLICY", "--suite", "BAD"],
@@ -206,6 +213,7 @@ OUTPUTS: dict[str, list[str]] = {
     "audit": ["new", "BAD", "--key", "first.key"],
     "audit key": ["new", "log", "--key", "BAD"],
     "audit receipt": ["verify", "log", "--write-receipt", "BAD"],
+    "experience": ["new", "BAD"],
     "run report": ["POLICY", "--seconds", "0.2", "--report", "BAD"],
     "eval json": ["POLICY", "--episodes", "1", "--json", "BAD"],
     "eval junit": ["POLICY", "--episodes", "1", "--junit", "BAD"],

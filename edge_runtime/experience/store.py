@@ -167,7 +167,6 @@ class ExperienceStore:
 
     def close(self) -> None:
         """Writes all rows through to the disk and lets another process write."""
-        self.sync()
         self._close_segment()
         self._lock.close()
 
@@ -227,12 +226,15 @@ class ExperienceStore:
             fits = used + needed <= self.limit_bytes and len(self._sizes) < most
             if fits or oldest >= written:
                 return
-            self._keys.remove(oldest)
+            for number in self._keys.numbers():
+                if number <= oldest:  # that of a file that somebody removed too
+                    self._keys.remove(number)
             segment_path(self.folder, oldest).unlink(missing_ok=True)
             sync_folder(self.folder)
             del self._sizes[oldest]
 
     def _close_segment(self) -> None:
+        self.sync()  # for the next one syncs the next segment alone
         if self._segment is not None:
             with suppress(OSError):  # a reader takes its end for a power cut's
                 self._segment.append(b"", self._cipher)

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from edge_runtime.errors import UserError
-from edge_runtime.files import is_stream, read_file
+from edge_runtime.files import is_stream, read_file, sync_folder
 
 KEY_SIZE = 32  # bytes
 _LARGEST = 1000  # bytes of a key's file
@@ -30,6 +30,7 @@ def write_key(path: Path, key: bytes) -> None:
             stream.write(f"{key.hex()}\n")
             stream.flush()
             os.fsync(file)
+        sync_folder(path.parent)  # or a power cut could take what the key opens with its name
     except FileExistsError:
         raise UserError(
             f"cannot write {path}: it exists, and may be a key in use; name a new file"

@@ -90,6 +90,18 @@ def test_the_oldest_rows_go_so_that_the_limit_holds(tmp_path: Path) -> None:
     assert slots <= len(segment_paths(tmp_path)) + 1
 
 
+def test_a_file_that_is_missing_is_forgotten_with_those_of_its_time(tmp_path: Path) -> None:
+    with ExperienceStore(tmp_path, KEY, LAYOUT, limit_bytes=SMALLEST) as store:
+        for first in range(0, 400, 40):
+            store.append(rows_of(LAYOUT, first, 40))
+            if first == 120:
+                list(segment_paths(tmp_path).values())[1].unlink()
+                list(store.read())
+                assert store.damage == ["segment 2 is missing"]
+        list(store.read())
+        assert store.damage == []
+
+
 def test_many_starts_do_not_break_the_limit(tmp_path: Path) -> None:
     for first in range(40):
         with ExperienceStore(tmp_path, KEY, LAYOUT, limit_bytes=SMALLEST) as store:
@@ -129,7 +141,7 @@ def keyed(folder: Path) -> dict[Path, bytes]:
     found = {}
     for number, path in segment_paths(folder).items():
         content = path.read_bytes()
-        header = content[: 12 + struct.unpack(">I", content[8:12])[0]]
+        header = content[: 12 + int.from_bytes(content[8:12], "big")]
         for at in range(0, len(keys), SLOT_SIZE):
             slot = keys[at : at + SLOT_SIZE]
             if int.from_bytes(slot[:4], "big") == number:
@@ -144,7 +156,7 @@ def used(folder: Path) -> list[tuple[bytes, int]]:
     pairs = []
     for path, key in keyed(folder).items():
         content = path.read_bytes()
-        at = 12 + struct.unpack(">I", content[8:12])[0]
+        at = 12 + int.from_bytes(content[8:12], "big")
         while at + 20 <= len(content):  # a power cut may leave a part
             number, size = struct.unpack(">QI", content[at + 8 : at + 20])
             pairs.append((key, number))

@@ -1,6 +1,7 @@
 """Opens what commands read and write: whole files, links, devices and pipes."""
 
 import errno
+import fcntl
 import itertools
 import os
 import shutil
@@ -10,11 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from edge_runtime.errors import UserError
 
 RUN_FILES = ("config.json", "run.json", "checkpoint.pt")  # of a training, which goes on from them
 _READER_SECONDS = 5.0  # that a named pipe's reader gets to come
+_LOOK = 0.02  # s between two tries of a lock
 _PIECE = 1 << 20  # bytes that are read at once of what does not say its size
 _LINKS = 40  # that are followed, as by Linux
 _SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)  # a folder that takes no new name
@@ -43,7 +46,7 @@ def make_folder(path: Path) -> None:
         UserError: no file can be written there.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        _make_folders(path)
         tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
         raise UserError(f"cannot write to {path}: {error.strerror}; name another folder") from None
@@ -99,6 +102,44 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _make_folders(path: Path) -> None:
+    """Makes a folder and those above it that are missing, through to the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _sync_name(folder)
+
+
+def _sync_name(path: Path) -> None:
+    """Writes the name of a file or folder through to the disk, where its folder may be read."""
+    with suppress(PermissionError):
+        sync_folder(path.parent)
+
+
+def lock(path: Path, refusal: str, patience: float = 0.0) -> IO[bytes]:
+    """Locks a file, which is made, against other processes until what is returned is closed.
+
+    Args:
+        path: the file, which holds nothing.
+        refusal: what a user reads if another process has the lock.
+        patience: s to wait for that process.
+
+    Raises:
+        UserError: another process has it.
+        OSError: the file cannot be made.
+    """
+    file, until = path.open("ab"), time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except OSError:
+            if time.monotonic() >= until:
+                file.close()
+                raise UserError(refusal) from None
+        time.sleep(_LOOK)
 
 
 def read_file(path: Path, kind: str, largest: int) -> bytes:
@@ -302,7 +343,7 @@ def _begin(target: Path, old: os.stat_result | None) -> Path:
     if old is not None and not os.access(target, os.W_OK):  # a rename would replace it all the same
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(target.parent)
         building.unlink(missing_ok=True)
         file = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
@@ -340,6 +381,8 @@ def _put(building: Path, target: Path, old: os.stat_result | None) -> None:
         if old is None or error.errno not in (*_SHUT, errno.EXDEV):
             raise
         _copy(building, os.open(target, os.O_WRONLY | os.O_TRUNC))
+    else:
+        _sync_name(target)
 
 
 def _copy(building: Path, stream: int) -> None:

@@ -105,7 +105,7 @@ class AuditLog:
         folder: Path,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
-        self.folder, self._clock, self._who = folder, clock, _user()
+        self.folder, self._clock, self._who = folder, clock, user()
         read_next_key(folder)  # first, for a folder without a log gets no lock
         self._lock = lock(folder)
         try:
@@ -273,7 +273,8 @@ def _newest(segment: Segment, following: Segment) -> tuple[bytes | None, datetim
     return last, max(times, default=None)
 
 
-def _user() -> str:
+def user() -> str:
+    """Returns who runs this process: user and host."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

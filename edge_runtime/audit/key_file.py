@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from edge_runtime import files
 from edge_runtime.audit.record import KEY_SIZE
 from edge_runtime.errors import UserError
 from edge_runtime.files import read_file, sync_folder
@@ -82,18 +83,11 @@ def lock(folder: Path) -> IO[bytes]:
     Raises:
         UserError: another process writes, or the folder cannot be written.
     """
+    refusal = f"another process writes audit log {folder}; give each robot its own"
     try:
-        file = (folder / _LOCK_FILE).open("ab")
+        return files.lock(folder / _LOCK_FILE, refusal)
     except OSError as error:
         raise UserError(f"cannot write audit log {folder}: {error.strerror}") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise UserError(
-            f"another process writes audit log {folder}; give each robot its own"
-        ) from None
-    return file
 
 
 def is_written(folder: Path) -> bool:

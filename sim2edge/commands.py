@@ -73,6 +73,12 @@ COMMANDS: dict[str, Subcommand] = {
         writes=("report", "log", "record"),
         extra="sim",  # for the simulated robot alone
     ),
+    "slots": Subcommand(
+        "show the policies on a robot's disk, bring a new one, confirm it or go back",
+        "edge_runtime.slots.command",
+        "SlotsCommandConfig",
+        positional=("folder", "action", "policy"),
+    ),
     "audit": Subcommand(
         "begin, show or verify the log of what drove a robot",
         "edge_runtime.audit.command",

@@ -17,6 +17,7 @@ from sim2edge.options import parse
 FIRST = {
     "audit": ["verify", "x"],
     "experience": ["show", "x"],
+    "slots": ["x", "show"],
     "train": ["HumanoidVelocity"],
     "demo": [],
 }
@@ -119,7 +120,7 @@ def test_an_empty_name_and_a_dash_are_refused_for_every_path(
         option = f"--{path.replace('_', '-')}"
         if path in COMMANDS[name].positional:
             place = COMMANDS[name].positional.index(path)
-            given = [[*first(name)[:place], empty]]
+            given = [[*first(name)[:place], empty, *first(name)[place + 1 :]]]
         else:
             given = [[*first(name), option, empty], [*first(name), f"{option}={empty}"]]
             short = COMMANDS[name].short.get(path)
@@ -139,6 +140,9 @@ INPUTS: dict[str, list[str]] = {
     "run shadow": ["POLICY", "--shadow", "BAD"],
     "run config": ["POLICY", "--config", "BAD"],
     "run audit": ["POLICY", "--audit", "BAD"],
+    "slots": ["BAD", "show"],
+    "slots policy": ["slots", "install", "BAD"],
+    "slots audit": ["slots", "confirm", "--audit", "BAD"],
     "audit": ["verify", "BAD"],
     "audit key": ["verify", "log", "--key", "BAD"],
     "audit receipt": ["verify", "log", "--receipt", "BAD"],
@@ -210,6 +214,7 @@ def test_every_bad_input_is_one_line_at_once(
 OUTPUTS: dict[str, list[str]] = {
     "run record": ["POLICY", "--seconds", "0.2", "--record", "BAD"],
     "run log": ["POLICY", "--seconds", "0.2", "--log", "BAD"],
+    "slots": ["BAD", "install", "POLICY"],
     "audit": ["new", "BAD", "--key", "first.key"],
     "audit key": ["new", "log", "--key", "BAD"],
     "audit receipt": ["verify", "log", "--write-receipt", "BAD"],
@@ -228,6 +233,7 @@ OUTPUTS: dict[str, list[str]] = {
     "train": ["HumanoidVelocity", "--run-dir", "BAD"],
 }
 FOLDERS = (
+    "slots",
     "audit",
     "run report",
     "eval films",

@@ -76,7 +76,7 @@ def driven(policy: PolicyFile, success: str, estimator: str, episodes: int) -> l
     share = {}
     for source in (TRUTH, estimator):
         env = make_world(policy.task, episodes, None, SEED, estimates=source)
-        policy.check(env.contract())
+        policy.drive(env)
         share[source] = 100.0 * play(env, policy.actor(episodes), SEED).summary()[success]
     return [
         Figure(

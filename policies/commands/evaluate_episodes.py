@@ -156,7 +156,7 @@ def _driver(policy: PolicyFile | None, env: TaskVectorEnv) -> Callable[[Array], 
     if policy is None:
         driver = PurePursuit(env)
         return lambda _: driver.act()
-    policy.check(env.contract())
+    policy.drive(env)
     return policy.actor(env.num_envs)
 
 

@@ -95,7 +95,7 @@ def _scene(config: RenderConfig, policy: PolicyFile) -> Scene:
     command = None if config.command is None else policy.contract.command_values(config.command)
     seconds = config.seconds + 1.0  # so that no time limit ends the episode
     env = make_world(policy.task, config.sims, seconds, config.seed, randomize=config.randomize)
-    policy.check(env.contract())
+    policy.drive(env)
     named = Path(policy.source)
     same = [path for path in config.policy if path.stem == named.stem]
     title = f"{named.parent.name}/{named.stem}" if len(same) > 1 else named.stem

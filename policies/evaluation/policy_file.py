@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -13,6 +14,7 @@ from edge_runtime.policy.inference import INPUT, NOT_WHILE_LOADING, Policy, read
 from edge_runtime.policy.shipped import policy_path, shipped_policies
 from edge_runtime.signals import Array
 from policies.export.free_batch import free_batch
+from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.task import TaskConfig, find_robot_task
 
 Actor = Callable[[Array], Array]  # observations (N, n) -> actions before the clip (N, A)
@@ -81,15 +83,30 @@ class PolicyFile:
 
         return act
 
-    def check(self, world: Contract) -> None:
-        """Refuses a world that the policy was not made for.
+    def drive(self, env: TaskVectorEnv) -> None:
+        """Lets a world's actions do what they do on the robot: with the policy's own gains.
 
         Raises:
-            ContractError: something at the border differs; the message says what.
+            ContractError: something else at the border differs; the message says what.
         """
+        world = env.contract()
+        self._check(world)
+        if world.actuators != self.contract.actuators:
+            env.drive_as(self.contract.actuators)
+
+    def _check(self, world: Contract) -> None:
         for name in BORDER:
-            if getattr(self.contract, name) != getattr(world, name):
+            if _at_border(self.contract, name) != _at_border(world, name):
                 raise ContractError(
                     f"{self.source}: its {name} differ from those of {world.task} here, so it was "
                     "trained for another robot or version; train it anew, or give its run folder"
                 )
+
+
+def _at_border(contract: Contract, name: str) -> Any:
+    """Returns what must agree; of actuators not what a policy trims to its robot."""
+    if name != "actuators":
+        return getattr(contract, name)
+    return [
+        (a.name, a.mode, a.lower, a.upper, a.max_velocity, a.max_effort) for a in contract.actuators
+    ]

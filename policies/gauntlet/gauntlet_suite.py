@@ -116,7 +116,7 @@ def make_trials(
         )
     numbers = protocol.numbers(task.gauntlet)
     env = GAUNTLETS.find(task.gauntlet)(task, numbers, run, trials, rows)
-    policy.check(env.contract())
+    policy.drive(env)
     return env
 
 

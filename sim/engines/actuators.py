@@ -3,15 +3,44 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import mujoco
 import numpy as np
 
-from edge_runtime.policy.contract import Actuator
+from edge_runtime.policy.contract import POSITION, Actuator
 from edge_runtime.signals import Array, Float, Rows
 from sim.engines.engine import Engine
 
 # Full torque up to this share of the maximum speed; above it the torque falls to zero, as a motor's
 # back-EMF uses up its voltage.
 CORNER_SPEED = 0.7
+
+
+def command_gains(engine: Engine, before: Sequence[Actuator], now: Sequence[Actuator]) -> None:
+    """Gives all simulations the gains that a policy commands, as shares of those before.
+
+    Args:
+        engine: whose model and fields are changed.
+        before: the actuators whose gains they have, in the order of the model's.
+        now: those whose gains they get.
+    """
+    gain, bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
+    for k, (old, new) in enumerate(zip(before, now, strict=True)):
+        stiffness = new.stiffness / old.stiffness if old.stiffness else 1.0
+        damping = new.damping / old.damping if old.damping else 1.0
+        scale_gains(engine.model, old.name, stiffness, damping)
+        gain[:, k, 0] *= stiffness if new.mode == POSITION else damping
+        bias[:, k, 1] *= stiffness
+        bias[:, k, 2] *= damping
+
+
+def scale_gains(model: mujoco.MjModel, actuator: str, stiffness: float, damping: float) -> None:
+    """Scales an actuator's position gain and velocity gain."""
+    number = model.actuator(actuator).id
+    is_position = model.actuator_biasprm[number, 1] != 0.0
+    # A velocity actuator's gain is its damping.
+    model.actuator_gainprm[number, 0] *= stiffness if is_position else damping
+    model.actuator_biasprm[number, 1] *= stiffness
+    model.actuator_biasprm[number, 2] *= damping
 
 
 class Actuators:

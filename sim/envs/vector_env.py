@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -13,7 +14,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion
 from edge_runtime.observation.builder import ObservationBuilder, signals_read
 from edge_runtime.policy.action_map import ActionMap
-from edge_runtime.policy.contract import Contract
+from edge_runtime.policy.contract import Actuator, Contract
 from edge_runtime.signals import (
     COMMAND,
     CONTROL_STEP,
@@ -25,7 +26,7 @@ from edge_runtime.signals import (
     Rows,
     Signal,
 )
-from sim.engines.actuators import Actuators
+from sim.engines.actuators import Actuators, command_gains
 from sim.engines.choice import MUJOCO, make_engine
 from sim.envs.arguments import check_arguments
 from sim.sensors.estimates import (
@@ -37,7 +38,7 @@ from sim.sensors.estimates import (
 )
 from sim.sensors.readings import SensorReadings
 from sim.tasks.description import describe
-from sim.tasks.randomization import Randomizer
+from sim.tasks.randomization import DomainRandomization, Randomizer
 from sim.tasks.task import State, TaskConfig
 
 MODEL, TRUTH = "model", "truth"  # where estimates come from, beside the estimators
@@ -86,6 +87,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.config, self.num_envs, self._stagger = task, num_envs, stagger
         robot = task.robot
         model = task.model()
+        task.wear.apply(model, robot, task.ground)
+        self._commanded = robot.actuators
         model.opt.timestep = physics_period or model.opt.timestep
         substeps = _substeps(task.control_period, model.opt.timestep)
         self.max_steps = round(task.episode_seconds / task.control_period)
@@ -99,9 +102,9 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._readings = SensorReadings(self.engine, robot.sensors, noise, sensor_rng, wanted)
         self.action_map = ActionMap(robot.actuators, task.action_clip)
         speeds = tuple(f"{a.name}_vel" for a in robot.actuators)
-        self.actuators = Actuators(self.engine, robot.actuators, speeds)
+        self.actuators = Actuators(self.engine, task.wear.weakened(robot.actuators), speeds)
         self._randomizer = Randomizer(
-            task.randomization,
+            _on(task.randomization, task.wear.friction),
             self.engine,
             self.actuators,
             robot.main_body,
@@ -120,6 +123,18 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self.metrics: dict[str, Float] = {}
         self._set_spaces()
         self._reset_rows(np.arange(num_envs))
+
+    def drive_as(self, actuators: Sequence[Actuator]) -> None:
+        """Lets an action do what a policy was exported with; call it before `reset`.
+
+        Args:
+            actuators: in the order of the robot's, which differ in gains, scale and default.
+        """
+        before, self._commanded = self._commanded, tuple(actuators)
+        command_gains(self.engine, before, actuators)
+        self.action_map = ActionMap(actuators, self.config.action_clip)
+        self.signals[DEFAULT_TARGET][:] = self.action_map.default
+        self.actuators.reset(np.arange(self.num_envs), self.action_map.default)
 
     def _generators(self, seed: np.random.SeedSequence) -> list[np.random.Generator]:
         """Returns the generators of sensors, estimates, randomization, task and staggering."""
@@ -312,7 +327,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         return Contract(
             task=config.name,
             robot=config.robot.name,
-            actuators=config.robot.actuators,
+            actuators=self._commanded,
             observations=config.observations,
             signals=signals,
             commands=config.commands,
@@ -353,6 +368,12 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         for rng, saved in zip(self._rngs, state["random"]):
             rng.bit_generator.state = saved
         self.task.privileged(self.privileged)
+
+
+def _on(ranges: DomainRandomization, friction: float) -> DomainRandomization:
+    """Returns the ranges on ground with another friction, which they draw anew."""
+    low, high = ranges.friction
+    return replace(ranges, friction=(low * friction, high * friction))
 
 
 def _zeros(signals: Sequence[Signal], rows: int) -> dict[str, Array]:

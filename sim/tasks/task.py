@@ -20,6 +20,7 @@ from edge_runtime.signals import Array, Bool, Float, Rows, Signal
 from sim.engines.engine import Engine
 from sim.robots.legged_estimator import legged_estimator
 from sim.robots.robot import SimRobot
+from sim.robots.wear import Wear
 from sim.sensors.estimates import EstimateErrors
 from sim.sensors.readings import Noise
 from sim.tasks import find_task
@@ -51,6 +52,8 @@ class TaskConfig(ABC):
     """Tilt from upright, past which the robot is damped."""
     noise: bool = setting(True, "Simulate sensor noise, bias and estimation errors.")
     randomization: DomainRandomization = DomainRandomization()
+    wear: Wear = field(default_factory=Wear)
+    """How far the device is from its model."""
 
     def check(self) -> None:
         """Refuses numbers that no simulation can have.
@@ -64,6 +67,7 @@ class TaskConfig(ABC):
                 f"--task.episode-seconds {self.episode_seconds:g} is shorter than one control "
                 f"period, {self.control_period:g} s"
             )
+        self.wear.check(self.robot)
         delay = self.randomization.action_delay[1]
         if self.randomization.enabled and delay > self.control_period:
             raise UserError(

@@ -209,9 +209,20 @@ def test_many_rows_give_what_one_gives(trained: Path) -> None:
 
 def test_a_policy_of_another_version_is_refused(trained: Path) -> None:
     policy = PolicyFile.find(trained / "policy.onnx")
-    task = dataclasses.replace(find_task("HumanoidVelocity"), action_scale=0.123)
-    with pytest.raises(UserError, match="actuators"):
-        policy.check(TaskVectorEnv(task, 1, threads=1).contract())
+    task = dataclasses.replace(find_task("HumanoidVelocity"), action_clip=1.23)
+    with pytest.raises(UserError, match="action_clip"):
+        policy.drive(TaskVectorEnv(task, 1, threads=1))
+
+
+def test_a_policy_drives_with_the_gains_that_it_was_exported_with(trained: Path) -> None:
+    policy = PolicyFile.find(trained / "policy.onnx")
+    trimmed = [dataclasses.replace(a, stiffness=2 * a.stiffness) for a in policy.contract.actuators]
+    contract = dataclasses.replace(policy.contract, actuators=tuple(trimmed))
+    env = TaskVectorEnv(policy.task, 2, threads=1)
+    before = env.engine.field("actuator_gainprm")[:, :, 0].copy()
+    dataclasses.replace(policy, contract=contract).drive(env)
+    np.testing.assert_allclose(env.engine.field("actuator_gainprm")[:, :, 0], 2 * before)
+    assert env.contract().actuators == contract.actuators
 
 
 @pytest.mark.parametrize(

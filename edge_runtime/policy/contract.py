@@ -92,6 +92,8 @@ class Provenance:
     normalizer_sha256: str = ""
     normalizer_file: str = ""  # a VecNormalize that was folded in
     versions: Mapping[str, str] = field(default_factory=dict)
+    parent_sha256: str = ""  # of the policy's file from which a robot learned this one
+    trims: Mapping[str, float] = field(default_factory=dict)  # of that one, by name
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import mujoco
 import numpy as np
 
-from edge_runtime.policy.contract import POSITION, Actuator
+from edge_runtime.policy.contract import Actuator
 from edge_runtime.signals import Array, Float, Rows
 from sim.engines.engine import Engine
 
@@ -23,24 +22,29 @@ def command_gains(engine: Engine, before: Sequence[Actuator], now: Sequence[Actu
         before: the actuators whose gains they have, in the order of the model's.
         now: those whose gains they get.
     """
+    model = engine.model
     gain, bias = engine.field("actuator_gainprm"), engine.field("actuator_biasprm")
     for k, (old, new) in enumerate(zip(before, now, strict=True)):
         stiffness = new.stiffness / old.stiffness if old.stiffness else 1.0
         damping = new.damping / old.damping if old.damping else 1.0
-        scale_gains(engine.model, old.name, stiffness, damping)
-        gain[:, k, 0] *= stiffness if new.mode == POSITION else damping
-        bias[:, k, 1] *= stiffness
-        bias[:, k, 2] *= damping
+        scale_gains(model.actuator_gainprm, model.actuator_biasprm, k, stiffness, damping)
+        scale_gains(gain, bias, k, stiffness, damping)
 
 
-def scale_gains(model: mujoco.MjModel, actuator: str, stiffness: float, damping: float) -> None:
-    """Scales an actuator's position gain and velocity gain."""
-    number = model.actuator(actuator).id
-    is_position = model.actuator_biasprm[number, 1] != 0.0
-    # A velocity actuator's gain is its damping.
-    model.actuator_gainprm[number, 0] *= stiffness if is_position else damping
-    model.actuator_biasprm[number, 1] *= stiffness
-    model.actuator_biasprm[number, 2] *= damping
+def scale_gains(gain: Float, bias: Float, actuator: int, stiffness: float, damping: float) -> None:
+    """Scales the position gain and the velocity gain of an actuator.
+
+    Args:
+        gain: `actuator_gainprm` of a model, (A, 10), or of N simulations, (N, A, 10).
+        bias: `actuator_biasprm`, likewise.
+        actuator: its number.
+        stiffness: factor on the position gain.
+        damping: factor on the velocity gain, which is that of a velocity actuator's target too.
+    """
+    is_position = (bias[..., actuator, 1] != 0.0).any()
+    gain[..., actuator, 0] *= stiffness if is_position else damping
+    bias[..., actuator, 1] *= stiffness
+    bias[..., actuator, 2] *= damping
 
 
 class Actuators:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -38,7 +37,7 @@ from sim.sensors.estimates import (
 )
 from sim.sensors.readings import SensorReadings
 from sim.tasks.description import describe
-from sim.tasks.randomization import DomainRandomization, Randomizer
+from sim.tasks.randomization import Randomizer
 from sim.tasks.task import State, TaskConfig
 
 MODEL, TRUTH = "model", "truth"  # where estimates come from, beside the estimators
@@ -88,6 +87,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         robot = task.robot
         model = task.model()
         task.wear.apply(model, robot, task.ground)
+        mujoco.mj_setConst(model, mujoco.MjData(model))
         self._commanded = robot.actuators
         model.opt.timestep = physics_period or model.opt.timestep
         substeps = _substeps(task.control_period, model.opt.timestep)
@@ -104,7 +104,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         speeds = tuple(f"{a.name}_vel" for a in robot.actuators)
         self.actuators = Actuators(self.engine, task.wear.weakened(robot.actuators), speeds)
         self._randomizer = Randomizer(
-            _on(task.randomization, task.wear.friction),
+            task.randomization.on_ground(task.wear.friction),
             self.engine,
             self.actuators,
             robot.main_body,
@@ -281,7 +281,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
     def _reset_rows(self, rows: Rows) -> None:
         randomize = self.config.randomization.enabled
         if randomize:
-            self._randomizer.draw(rows)
+            self._draw_robots(rows)
         qpos, qvel = self.task.start(rows)
         self.actuators.reset(rows, self.action_map.default)
         self.engine.reset(rows, qpos, qvel, constants_changed=randomize)
@@ -293,6 +293,10 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._estimates.reset(rows)
         self.task.observe(rows)
         self._builder.reset(rows)
+
+    def _draw_robots(self, rows: Rows) -> None:
+        """Draws the dynamics of the next episode in these rows."""
+        self._randomizer.draw(rows)
 
     def _build(self) -> Array:
         if self.operator is not None:
@@ -368,12 +372,6 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         for rng, saved in zip(self._rngs, state["random"]):
             rng.bit_generator.state = saved
         self.task.privileged(self.privileged)
-
-
-def _on(ranges: DomainRandomization, friction: float) -> DomainRandomization:
-    """Returns the ranges on ground with another friction, which they draw anew."""
-    low, high = ranges.friction
-    return replace(ranges, friction=(low * friction, high * friction))
 
 
 def _zeros(signals: Sequence[Signal], rows: int) -> dict[str, Array]:

@@ -1,8 +1,9 @@
 """Wears a robot: what is no longer as the model says, on a device that must adapt."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import mujoco
 import numpy as np
@@ -11,10 +12,15 @@ from edge_runtime.config.config_file import read_config
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.policy.contract import POSITION, Actuator
+from edge_runtime.signals import Float
 from sim.engines.actuators import scale_gains
 from sim.robots.robot import SimRobot
 
 _LARGEST = 10.0  # times as strong or as stiff as the model
+FIELDS = (  # of a model that wear changes
+    *("actuator_biasprm", "actuator_gainprm", "body_inertia", "body_mass", "geom_friction"),
+    *("geom_pos", "geom_size", "jnt_range", "qpos0", "qpos_spring", "site_pos"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,33 +67,45 @@ class Wear:
         if self.sole and robot.legs is None:
             raise UserError(f"wear: robot '{robot.name}' has no legs, so no soles to thicken")
 
-    def apply(self, model: mujoco.MjModel, robot: SimRobot, ground: Iterable[str]) -> None:
-        """Changes a compiled model into that of the worn robot.
+    def apply(
+        self,
+        model: mujoco.MjModel,
+        robot: SimRobot,
+        ground: Iterable[str],
+        fields: Callable[[str], Float] | None = None,
+    ) -> None:
+        """Changes a model into that of the worn robot; its constants must then be set anew.
 
         Args:
-            model: the robot in its world, compiled by its task.
+            model: the robot in its world, compiled.
             robot: whose it is.
             ground: the geoms whose friction is that of the ground.
+            fields: returns the field of that name which is changed; by default the model's own.
 
         Raises:
             UserError: the robot cannot have it.
         """
         self.check(robot)
-        for joint, factor in self.gains.items():
-            scale_gains(model, joint, factor, factor)
-        for joint, offset in self.offsets.items():
-            _turn_encoder(model, joint, offset)
+        of = fields or (lambda name: cast(Float, getattr(model, name)))
+        for name, factor in self.gains.items():
+            gain, bias = of("actuator_gainprm"), of("actuator_biasprm")
+            scale_gains(gain, bias, model.actuator(name).id, factor, factor)
+        for name, offset in self.offsets.items():
+            joint = model.joint(name)
+            # A hinge's angle is its reading minus its reference.
+            of("qpos0")[joint.qposadr[0]] += offset
+            of("qpos_spring")[joint.qposadr[0]] += offset
+            of("jnt_range")[joint.id] += offset
         if self.payload:
-            body = model.body(robot.main_body).id
-            factor = 1 + self.payload / model.body_mass[body]
-            model.body_mass[body] *= factor
-            model.body_inertia[body] *= factor
+            body, mass = model.body(robot.main_body).id, of("body_mass")
+            of("body_inertia")[body] *= 1 + self.payload / mass[body]
+            mass[body] += self.payload
         if self.sole and robot.legs is not None:
             for foot in robot.legs.feet:
-                _thicken(model, foot, self.sole)
-        for name in ground:
-            model.geom(name).friction[0] *= self.friction
-        mujoco.mj_setConst(model, mujoco.MjData(model))
+                _thicken(model, of, model.body(foot).id, self.sole)
+        if self.friction != 1.0:
+            for name in ground:
+                of("geom_friction")[model.geom(name).id, 0] *= self.friction
 
     def weakened(self, actuators: tuple[Actuator, ...]) -> tuple[Actuator, ...]:
         """Returns the actuators with the torque that their motors still have."""
@@ -110,24 +128,17 @@ def read_wear(path: Path, robot: SimRobot) -> Wear:
     return wear
 
 
-def _turn_encoder(model: mujoco.MjModel, name: str, offset: float) -> None:
-    """Lets an encoder read too high: a hinge's angle is its reading minus its reference."""
-    joint = model.joint(name)
-    model.qpos0[joint.qposadr[0]] += offset
-    model.qpos_spring[joint.qposadr[0]] += offset
-    model.jnt_range[joint.id] += offset
-
-
-def _thicken(model: mujoco.MjModel, foot: str, thickness: float) -> None:
-    """Adds a sole under a foot, and moves down what is measured there."""
-    body = model.body(foot).id
-    for geom in np.flatnonzero((model.geom_bodyid == body) & (model.geom_contype > 0)):
-        if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX:
-            model.geom_size[geom, 2] += thickness / 2
-            model.geom_pos[geom, 2] -= thickness / 2
-        else:
-            model.geom_pos[geom, 2] -= thickness
-    model.site_pos[model.site_bodyid == body, 2] -= thickness
+def _thicken(
+    model: mujoco.MjModel, of: Callable[[str], Float], foot: int, thickness: float
+) -> None:
+    """Adds a sole under a foot's body, and moves down what is measured there."""
+    position, size = of("geom_pos"), of("geom_size")
+    for geom in np.flatnonzero((model.geom_bodyid == foot) & (model.geom_contype > 0)):
+        is_box = model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX
+        if is_box:
+            size[geom, 2] += thickness / 2
+        position[geom, 2] -= thickness / 2 if is_box else thickness
+    of("site_pos")[model.site_bodyid == foot, 2] -= thickness
 
 
 def _check_between(what: str, given: Mapping[str, float], low: float, high: float) -> None:

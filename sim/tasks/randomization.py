@@ -4,7 +4,7 @@ Peng et al., "Sim-to-Real Transfer of Robotic Control with Dynamics Randomizatio
 range is (low, high), drawn uniformly for each simulation at the start of each episode.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,11 @@ class DomainRandomization:
     """Factor on each velocity gain, a velocity actuator's too."""
     action_delay: Range = setting((0.0, 0.02), unit="s", at_least=0)
     """Delay from the policy to the motor."""
+
+    def on_ground(self, factor: float) -> "DomainRandomization":
+        """Returns the ranges on ground of another friction, by that factor."""
+        low, high = self.friction
+        return replace(self, friction=(low * factor, high * factor))
 
 
 def add_mass(engine: Engine, rows: Rows, body: Rows | int, mass: Float | float) -> None:

@@ -1,0 +1,1 @@
+"""Learns on the robot, beside its control loop: trims, identification, adapters."""

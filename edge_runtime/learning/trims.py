@@ -1,0 +1,119 @@
+"""Trims a policy to its robot: a few named, bounded, physical numbers of its contract change."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx
+
+from edge_runtime.errors import UserError, suggestion
+from edge_runtime.policy.contract import POSITION, Actuator, Contract, to_metadata
+from edge_runtime.policy.inference import Policy
+
+GAINS, OFFSET, SCALE = "gains", "offset", "scale"
+MOST = 10  # numbers of a policy that are trimmed at once
+
+
+@dataclass(frozen=True)
+class Trim:
+    """Describes a number of a contract that may be trimmed.
+
+    Its name is the actuator's and what it changes: "left_knee.gains".
+    """
+
+    actuator: str
+    kind: str
+    neutral: float
+    lower: float
+    upper: float
+    unit: str
+
+    @property
+    def name(self) -> str:
+        """Returns the trim's name."""
+        return f"{self.actuator}.{self.kind}"
+
+    def bounded(self, value: float) -> float:
+        """Returns a value within the bounds."""
+        return min(max(value, self.lower), self.upper)
+
+
+def trims_of(contract: Contract) -> dict[str, Trim]:
+    """Returns what may be trimmed, by name.
+
+    Of a position actuator these are `gains`, a factor on stiffness and damping, and `offset`, rad,
+    by which its encoder reads too high; of a velocity actuator `scale`, a factor on the action.
+    """
+    found: list[Trim] = []
+    for actuator in contract.actuators:
+        if actuator.mode != POSITION:
+            found.append(Trim(actuator.name, SCALE, 1.0, 0.4, 1.1, "1"))
+            continue
+        if actuator.stiffness:
+            found.append(Trim(actuator.name, GAINS, 1.0, 0.7, 4.0, "1"))
+        found.append(Trim(actuator.name, OFFSET, 0.0, -0.35, 0.35, "rad"))
+    return {trim.name: trim for trim in found}
+
+
+def trimmed(contract: Contract, values: Mapping[str, float]) -> Contract:
+    """Returns a contract whose numbers are trimmed.
+
+    Args:
+        contract: the untrimmed policy's.
+        values: by the trim's name.
+
+    Raises:
+        UserError: there is no such trim, a value is out of its bounds, or there are too many.
+    """
+    known = trims_of(contract)
+    if len(values) > MOST:
+        raise UserError(f"{len(values)} trims; a policy may have {MOST}")
+    for name, value in values.items():
+        if name not in known:
+            raise UserError(f"there is no trim '{name}'; {suggestion(name, known)}")
+        trim = known[name]
+        if not trim.lower <= value <= trim.upper:
+            raise UserError(
+                f"trim '{name}' must be {trim.lower:g} to {trim.upper:g} {trim.unit}, not {value:g}"
+            )
+    actuators = tuple(_trimmed(actuator, values) for actuator in contract.actuators)
+    return dataclasses.replace(contract, actuators=actuators)
+
+
+def trim_policy(policy: Policy, model: bytes, values: Mapping[str, float]) -> bytes:
+    """Returns the file of a trimmed policy: the same network with another contract.
+
+    Args:
+        policy: the untrimmed one.
+        model: its file.
+        values: by the trim's name.
+
+    Raises:
+        UserError: see `trimmed`.
+    """
+    contract = trimmed(policy.contract, values)
+    provenance = dataclasses.replace(
+        contract.provenance, parent_sha256=policy.sha256, trims=dict(values)
+    )
+    return with_contract(model, dataclasses.replace(contract, provenance=provenance))
+
+
+def with_contract(model: bytes, contract: Contract) -> bytes:
+    """Returns a policy file with another contract for the same network."""
+    loaded = onnx.load_model_from_string(model)
+    del loaded.metadata_props[:]
+    onnx.helper.set_model_props(loaded, to_metadata(contract))
+    content: bytes = loaded.SerializeToString()
+    return content
+
+
+def _trimmed(actuator: Actuator, values: Mapping[str, float]) -> Actuator:
+    gains = values.get(f"{actuator.name}.{GAINS}", 1.0)
+    default = actuator.default + values.get(f"{actuator.name}.{OFFSET}", 0.0)
+    return dataclasses.replace(
+        actuator,
+        stiffness=actuator.stiffness * gains,
+        damping=actuator.damping * gains,
+        default=min(max(default, actuator.lower), actuator.upper),
+        action_scale=actuator.action_scale * values.get(f"{actuator.name}.{SCALE}", 1.0),
+    )

@@ -102,7 +102,7 @@ class Wear:
             mass[body] += self.payload
         if self.sole and robot.legs is not None:
             for foot in robot.legs.feet:
-                _thicken(model, of, model.body(foot).id, self.sole)
+                _thicken(model, of, int(model.site_bodyid[model.site(foot).id]), self.sole)
         if self.friction != 1.0:
             for name in ground:
                 of("geom_friction")[model.geom(name).id, 0] *= self.friction

@@ -4,14 +4,13 @@ Everything is added up step by step, so that an hour takes as much memory as a s
 side by side: in simulation, where the identifier is trained, or N = 1 on the robot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from edge_runtime.observation.terms import projected_gravity
-from edge_runtime.policy.contract import POSITION, Actuator, Contract
+from edge_runtime.policy.contract import Actuator, Contract
 from edge_runtime.signals import (
     ATTITUDE,
     BASE_VELOCITY,
@@ -70,6 +69,18 @@ class Sums:
             if total is not None:
                 total[rows] = 0
 
+    def state(self) -> dict[str, Float]:
+        """Returns everything that was added up, by name."""
+        totals = {"first": self._first, "second": self._second}
+        return {"count": self.count} | {k: v for k, v in totals.items() if v is not None}
+
+    def restore(self, state: Mapping[str, Float]) -> None:
+        """Restores a state that `state` returned."""
+        self.count = np.asarray(state["count"], float)
+        if "first" in state:
+            self._first = np.asarray(state["first"], float)
+            self._second = np.asarray(state["second"], float)
+
     @property
     def mean(self) -> Float:
         """Returns the mean, (N, F); 0 where nothing was added."""
@@ -105,7 +116,7 @@ class Gains:
         self._normal = np.zeros((rows, count, 3, 3))
         self._right = np.zeros((rows, count, 3))
 
-    def add(self, error: Float, change: Float, speed: Float, torque: Float, mask: Bool) -> None:
+    def add(self, error: Array, change: Array, speed: Array, torque: Array, mask: Bool) -> None:
         """Adds a step of these rows: (N, A) each, rad, rad, rad/s and Nm."""
         counts = mask[:, None] & (np.abs(torque) < self._most)
         columns = np.stack([error, change, -speed], axis=-1) * counts[..., None]
@@ -115,6 +126,15 @@ class Gains:
     def clear(self, rows: Bool) -> None:
         """Forgets what these rows have added."""
         self._normal[rows], self._right[rows] = 0, 0
+
+    def state(self) -> dict[str, Float]:
+        """Returns everything that was added up, by name."""
+        return {"normal": self._normal, "right": self._right}
+
+    def restore(self, state: Mapping[str, Float]) -> None:
+        """Restores a state that `state` returned."""
+        self._normal = np.asarray(state["normal"], float)
+        self._right = np.asarray(state["right"], float)
 
     def shares(self) -> Float:
         """Returns the gains as shares of those commanded, (N, 2 A): stiffness, then damping."""
@@ -141,10 +161,9 @@ class Features:
         self._all, self._left, self._right = Sums(rows), Sums(rows), Sums(rows)
         self._default = np.array([a.default for a in contract.actuators])
         self._effort = np.array([a.max_effort for a in contract.actuators])
-        self._is_position = np.array([a.mode == POSITION for a in contract.actuators])
         self._gains: Gains | None = None
 
-    @cached_property
+    @property
     def _sums(self) -> tuple[Sums, ...]:
         return (self._all, self._left, self._right)
 
@@ -166,6 +185,22 @@ class Features:
             sums.clear(rows)
         if self._gains is not None:
             self._gains.clear(rows)
+
+    def state(self) -> dict[str, Float]:
+        """Returns everything that was added up, by name."""
+        parts: dict[str, Sums | Gains] = dict(zip(("all", "left", "right"), self._sums))
+        if self._gains is not None:
+            parts["gains"] = self._gains
+        found = {name: part.state() for name, part in parts.items()}
+        return {f"{name}.{key}": v for name, part in found.items() for key, v in part.items()}
+
+    def restore(self, state: Mapping[str, Float]) -> None:
+        """Restores a state that `state` returned."""
+        for name, sums in zip(("all", "left", "right"), self._sums):
+            sums.restore(_part(state, name))
+        if gains := _part(state, "gains"):
+            self._gains = Gains(self._contract.actuators, self.rows)
+            self._gains.restore(gains)
 
     def values(self) -> Float:
         """Returns the features, (N, F)."""
@@ -211,3 +246,9 @@ class Features:
         spread = [wheels[:, i] - wheels.mean(axis=1) for i in range(wheels.shape[1])]
         parts = [np.stack([*products, *spread], axis=1), gyro, accel, step.target]
         self._all.add(np.concatenate(parts, axis=1, dtype=np.float64), seen)
+
+
+def _part(state: Mapping[str, Float], name: str) -> dict[str, Float]:
+    """Returns the entries of a part, by their own names."""
+    start = f"{name}."
+    return {key.removeprefix(start): v for key, v in state.items() if key.startswith(start)}

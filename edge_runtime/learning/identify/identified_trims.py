@@ -1,0 +1,81 @@
+"""Turns what a robot has identified of itself into trims of its policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_runtime.learning.identify.identifier import (
+    FRICTION,
+    GAINS,
+    OFFSET,
+    Identified,
+    kind_of,
+)
+from edge_runtime.learning.trims import MOST, SCALE, trimmed, trims_of
+from edge_runtime.policy.contract import POSITION, Contract
+from edge_runtime.signals import Float
+
+
+@dataclass(frozen=True)
+class ScaleByFriction:
+    """Says how fast a car should drive on what grip, as simulation found.
+
+    Args:
+        friction: factors on the friction of the ground, (K,), rising.
+        scale: the best factor on the drive's action for each, (K,).
+    """
+
+    friction: Float
+    scale: Float
+
+    def at(self, friction: float) -> float:
+        """Returns the best factor for a grip, interpolated."""
+        return float(np.interp(friction, self.friction, self.scale))
+
+
+def next_trims(
+    contract: Contract,
+    trims: Mapping[str, float],
+    found: Identified,
+    sigmas: float,
+    by_friction: ScaleByFriction | None = None,
+) -> dict[str, float]:
+    """Returns the trims that undo what is still identified under the present ones.
+
+    A joint's gains are commanded higher by as much as the motor's are lower; an encoder's offset
+    is added to its joint's default. What no trim undoes, as a payload, is left to other tiers.
+
+    Args:
+        contract: the untrimmed policy's.
+        trims: those of the policy that drove, by name.
+        found: what was identified while it drove.
+        sigmas: standard errors by which a number must differ to be undone.
+        by_friction: how fast to drive on what grip, for a car.
+    """
+    known, wanted = trims_of(contract), dict(trims)
+    for name, value in found.significant(sigmas).items():
+        if name not in known:
+            continue
+        before = wanted.get(name, known[name].neutral)
+        after = before / value if kind_of(name) == GAINS else before + value
+        wanted[name] = known[name].bounded(after)
+    if by_friction is not None and FRICTION in found.values:
+        # One error less than is estimated: to be too slow costs little, too fast is a crash.
+        grip = found.values[FRICTION] - found.errors[FRICTION]
+        for actuator in contract.actuators:
+            if actuator.mode != POSITION:
+                name = f"{actuator.name}.{SCALE}"
+                wanted[name] = known[name].bounded(by_friction.at(grip))
+    order = sorted(wanted, key=lambda name: -abs(wanted[name] - known[name].neutral))
+    return {name: round(wanted[name], 4) for name in order[:MOST]}
+
+
+def undone(contract: Contract, trims: Mapping[str, float]) -> Contract:
+    """Returns the contract with whose numbers a trimmed robot is compared with a new one.
+
+    Its defaults are where the joints rest by their own encoders, and its gains the untrimmed ones,
+    for a robot whose wear is undone then feels as a new one does.
+    """
+    offsets = {name: value for name, value in trims.items() if kind_of(name) == OFFSET}
+    return trimmed(contract, offsets)

@@ -1,0 +1,1 @@
+"""Prepares in simulation what a robot needs to learn on the job."""

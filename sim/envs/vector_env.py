@@ -283,7 +283,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         if randomize:
             self._draw_robots(rows)
         qpos, qvel = self.task.start(rows)
-        self.actuators.reset(rows, self.action_map.default)
+        targets = np.broadcast_to(self.action_map.default, (self.num_envs, self.engine.model.nu))
+        self.actuators.reset(rows, targets[rows])
         self.engine.reset(rows, qpos, qvel, constants_changed=randomize)
         self.age[rows] = 0
         self.signals[LAST_ACTION][rows] = 0

@@ -133,7 +133,8 @@ def _thicken(
 ) -> None:
     """Adds a sole under a foot's body, and moves down what is measured there."""
     position, size = of("geom_pos"), of("geom_size")
-    for geom in np.flatnonzero((model.geom_bodyid == foot) & (model.geom_contype > 0)):
+    touches = (model.geom_contype | model.geom_conaffinity) > 0
+    for geom in np.flatnonzero((model.geom_bodyid == foot) & touches):
         is_box = model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX
         if is_box:
             size[geom, 2] += thickness / 2

@@ -1,0 +1,1 @@
+"""Lets simulated robots learn as real ones do, and compares them before and after."""

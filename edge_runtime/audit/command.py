@@ -9,7 +9,8 @@ from typing import Any, Literal
 from edge_runtime.audit.audit_log import RetentionConfig, begin_log
 from edge_runtime.audit.record import Record, parse
 from edge_runtime.audit.segments import segments_of
-from edge_runtime.audit.verification import Receipt, verify
+from edge_runtime.audit.verdict import Receipt
+from edge_runtime.audit.verification import verify
 from edge_runtime.config.document import read_table
 from edge_runtime.console import plain
 from edge_runtime.errors import UserError

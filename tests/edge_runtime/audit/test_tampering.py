@@ -14,7 +14,8 @@ from edge_runtime.audit.key_file import KEY_FILE, NextKey, read_next_key, write_
 from edge_runtime.audit.record import Record, digest, next_key, parse
 from edge_runtime.audit.segments import segments_of
 from edge_runtime.audit.signature import Signer
-from edge_runtime.audit.verification import Receipt, verify
+from edge_runtime.audit.verdict import Receipt
+from edge_runtime.audit.verification import verify
 from tests.edge_runtime.audit.logs import begun
 
 EVENTS = ("promoted", "guard", "rolled back", "guard", "promoted")

@@ -47,8 +47,8 @@ class RetentionConfig:
 
     days: float = setting(
         SIX_MONTHS,
-        "How long records are kept at least; the EU AI Act asks for six months (articles 19 (1) and "
-        "26 (6)), and less is warned about.",
+        "How long records are kept at least; the EU AI Act asks for six months (articles 19 (1) "
+        "and 26 (6)), and less is warned about.",
         "d",
         above=0,
         at_most=36_525,

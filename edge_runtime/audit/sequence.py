@@ -1,13 +1,15 @@
 """Follows the numbers and hashes of an audit log's records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from edge_runtime.audit.record import NOTHING_BEFORE, Record, digest
 from edge_runtime.audit.seals import FARTHEST, Seals
 from edge_runtime.audit.verdict import Receipt, Verdict
 
+Seen = tuple[str, Receipt]  # who has seen a log, and what of it
 
-class Sequence:
+
+class RecordSequence:
     """Takes records in the order of the log; names those that are missing, moved or foreign.
 
     Args:
@@ -36,9 +38,9 @@ class Sequence:
         """Forgets the last record's hash, since what stood behind it cannot be read."""
         self._before = None
 
-    def compare(self, seen: Mapping[str, Receipt]) -> None:
-        """Compares the records with what others have seen of them, by their names."""
-        for name, receipt in seen.items():
+    def compare(self, seen: Iterable[Seen]) -> None:
+        """Compares the records with what others have seen of them."""
+        for name, receipt in seen:
             if receipt.number >= self.expected:
                 missing = numbered(self.expected, receipt.number)
                 self._find(f"{missing} missing: {name} has seen more")

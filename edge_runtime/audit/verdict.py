@@ -17,6 +17,7 @@ class Verdict:
 
     records: int = 0  # lines that hold one
     signed: int = 0  # records before the last checkpoint with a signature of the trusted key
+    countersigned: str = ""  # up to which record a server has signed, and when
     last: Receipt | None = None  # of the last sound record
     findings: list[str] = field(default_factory=list)  # a line for each change
     unchecked: list[str] = field(default_factory=list)  # what could not be looked for, and why

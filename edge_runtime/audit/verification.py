@@ -1,13 +1,14 @@
 """Verifies an audit log, and names what was changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edge_runtime.audit.countersignature import COUNTERSIGNED_FILE, read_countersignature
 from edge_runtime.audit.key_file import KEY_FILE, NextKey, read_next_key
 from edge_runtime.audit.record import HOLE, digest, parse
 from edge_runtime.audit.seals import Seals
 from edge_runtime.audit.segments import segments_of
-from edge_runtime.audit.sequence import Sequence
+from edge_runtime.audit.sequence import RecordSequence, Seen
 from edge_runtime.audit.testimony import Testimony
 from edge_runtime.audit.verdict import Receipt, Verdict
 from edge_runtime.errors import UserError
@@ -21,6 +22,7 @@ def verify(
     first_key: bytes | None = None,
     public: str = "",
     receipts: Mapping[str, Receipt] | None = None,
+    server: str = "",
 ) -> Verdict:
     """Verifies a log, which may be written meanwhile.
 
@@ -29,6 +31,7 @@ def verify(
         first_key: the key of record 0.
         public: the robot's public key, hexadecimal; by default the one that sealed records name.
         receipts: what others have seen of the log, by their names.
+        server: the public key of the server that countersigns the log, hexadecimal.
 
     Raises:
         UserError: there is no log, or it cannot be read.
@@ -51,8 +54,39 @@ def verify(
     if trouble:
         verdict.find(trouble)
     reading.torn |= segments[-1].is_torn()
-    reading.end(receipts or {}, following, written)
+    receipts = receipts or {}
+    if not receipts:
+        verdict.unchecked.append("an older state put back whole (give --receipt)")
+    seen = [*receipts.items(), *_countersigned(folder, server, verdict)]
+    reading.end(seen, following, written)
     return verdict
+
+
+def _countersigned(folder: Path, server: str, verdict: Verdict) -> list[Seen]:
+    """Returns what a server has seen, by the receipt that lies beside the log."""
+    path = folder / COUNTERSIGNED_FILE
+    if not path.exists():
+        if server:
+            verdict.unchecked.append(
+                f"what the server has signed ({COUNTERSIGNED_FILE} is not here; give the server's "
+                "receipt with --receipt)"
+            )
+        return []
+    try:
+        found = read_countersignature(path)
+    except UserError as error:
+        verdict.find(str(error))
+        return []
+    if not server:
+        verdict.unchecked.append(
+            f"whether the server has signed {COUNTERSIGNED_FILE} (give --server-public)"
+        )
+    elif not found.is_signed_by(server):
+        verdict.find(f"{COUNTERSIGNED_FILE} is not signed by the server's key: it was changed")
+        return []
+    else:
+        verdict.countersigned = f"record {found.number} on {found.time}"
+    return [("the server" if server else COUNTERSIGNED_FILE, found.receipt)]
 
 
 class _Reading:
@@ -66,7 +100,7 @@ class _Reading:
         self.verdict = Verdict()
         self.torn = False  # whether a part of the last line is missing
         self._seals = Seals(first_key, first)
-        self._sequence = Sequence(first, self._seals, self.verdict)
+        self._sequence = RecordSequence(first, self._seals, self.verdict)
         self._testimony = Testimony(public, first_key is not None, first, self.verdict)
         self._damaged = ""  # the line before, if it holds no record
 
@@ -91,28 +125,26 @@ class _Reading:
             self._testimony.take(record, len(sequence.hashes) - 1)
             self.verdict.last = Receipt(record.number, digest(line))
 
-    def end(
-        self, receipts: Mapping[str, Receipt], following: NextKey | None, written: bool
-    ) -> None:
+    def end(self, seen: Sequence[Seen], following: NextKey | None, written: bool) -> None:
         """Compares the log's end with what others know.
 
         Args:
-            receipts: what they have seen, by their names.
+            seen: who has seen what.
             following: the robot's key file, as it was before the log was read; None without it.
             written: whether a process was writing.
         """
-        seen = dict(receipts)
+        by_key = list[Seen]()
         if following is None:
             self.verdict.unchecked.append(f"whether the end was cut off ({KEY_FILE} is not here)")
         else:
             self._compare_key(following, written)
             if following.number:
-                seen["the key file"] = Receipt(following.number - 1, following.before)
+                by_key = [("the key file", Receipt(following.number - 1, following.before))]
         self._end_damage(following)
-        self._sequence.compare(seen)
+        self._sequence.compare([*seen, *by_key])
         self._sequence.end()
         self._testimony.end()
-        self._say_what_was_not_checked(receipts)
+        self._say_what_was_not_checked()
 
     def _compare_key(self, following: NextKey, written: bool) -> None:
         """Compares the log with the robot's key file."""
@@ -153,11 +185,9 @@ class _Reading:
             self.verdict.find(f"{self._damaged} is damaged, and no record is missing there")
         self._damaged = ""
 
-    def _say_what_was_not_checked(self, receipts: Mapping[str, Receipt]) -> None:
+    def _say_what_was_not_checked(self) -> None:
         unchecked = self.verdict.unchecked
         if not self._seals.verified:
             unchecked.append("records that were sealed anew (give --key)")
         if not self._testimony.public:
             unchecked.append("signatures (give --key or --public)")
-        if not receipts:
-            unchecked.append("an older state put back whole (give --receipt)")

@@ -1,28 +1,34 @@
-"""Kills the writer of an audit log at random moments, and tampers with logs in every way."""
+"""Cuts the power of what changes policies and records it, and tampers with audit logs."""
 
 import dataclasses
-import multiprocessing
-import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from figures import Figure, parse_arguments, report
+from power_cut.kills import Work, kill_at_random
+from power_cut.operations import (
+    OPERATIONS,
+    prepare_all,
+    promote_on_and_on,
+    record_on_and_on,
+    wrong_all,
+    wrong_log,
+)
+from power_cut.trials import cut_power
 
-from edge_runtime.audit.audit_log import AuditLog, begin_log, new_key
+from edge_runtime.audit.audit_log import AuditLog, begin_log
 from edge_runtime.audit.record import parse
 from edge_runtime.audit.segments import segments_of
 from edge_runtime.audit.verification import verify
+from edge_runtime.keys.key_file import new_key
 
 RECORDS = 40  # of a log that is tampered with
-_SPAWN = multiprocessing.get_context("spawn")
+_MOST_SHOWN = 20  # faults
 Lines = list[bytes]
 
 
@@ -30,47 +36,69 @@ def main() -> int:
     """Prints the figures; returns 0 if all targets are reached."""
     arguments = parse_arguments(__doc__)
     with tempfile.TemporaryDirectory() as folder:
+        at, times = Path(folder), 40 if arguments.quick else 200
         figures = [
-            *killed(Path(folder) / "killed", 40 if arguments.quick else 200),
+            killed("policies change", promote_on_and_on, wrong_all, new(at / "kill"), times, 0.3),
+            killed(
+                "records are written", record_on_and_on, wrong_log, new(at / "log"), times, 0.05
+            ),
+            *cut(at / "cut", times),
             *tampered(Path(folder) / "tampered", 200 if arguments.quick else 2000),
         ]
     return report(figures, arguments.json)
 
 
-def killed(folder: Path, times: int) -> list[Figure]:
-    """Kills a process that records as fast as it can (`kill -9`), each time at another moment."""
-    rng = random.Random(0)
-    key = new_key()
-    begin_log(folder, key)
-    sound, last, acknowledged = 0, 0, set[int]()
-    for _ in range(times):
-        parent, child = _SPAWN.Pipe(duplex=False)
-        process = _SPAWN.Process(target=_record, args=(folder, child), daemon=True)
-        process.start()
-        child.close()
-        acknowledged.add(parent.recv())  # that it has begun
-        time.sleep(rng.uniform(0.0, 0.05))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-        acknowledged |= _acknowledged(parent)
-        dead = verify(folder, key).intact  # as the disk of a robot that does not start any more
-        with AuditLog(folder) as log:
-            last = log.append("booted", {}).number
-        verdict = verify(folder, key)
-        sound += dead and verdict.intact and verdict.last is not None
-    lines = [line for segment in segments_of(folder) for line in segment.lines()]
-    lost = len(acknowledged - {parse(line).number for line in lines})
-    return [
-        Figure(
-            f"{times} × kill -9 while records are written: boots into a verified log",
-            100 * sound / times,
+def new(folder: Path) -> Path:
+    """Makes a folder."""
+    folder.mkdir()
+    return folder
+
+
+def cut(folder: Path, times: int) -> Iterator[Figure]:
+    """Cuts the power of what is recorded of each operation, `times` times each."""
+    outcomes = [cut_power(o, folder / str(n), times) for n, o in enumerate(OPERATIONS)]
+    wrong = [line for outcome in outcomes for line in outcome.wrong]
+    for line in wrong[:_MOST_SHOWN]:
+        print(line, file=sys.stderr)
+    for operation, outcome in zip(OPERATIONS, outcomes):
+        yield Figure(
+            f"{outcome.trials} × power cut of: {operation.name}: all sound, nothing lost",
+            100 * (1 - len(outcome.wrong) / outcome.trials),
             "%",
             100,
-            f"{last + 1} records",
-        ),
-        Figure("… records lost that were acknowledged", lost, "records", 0, at_least=False),
-    ]
+            f"{outcome.events} calls",
+        )
+
+
+def killed(
+    what: str,
+    work: Work,
+    check: Callable[[Path, list[Any]], str],
+    folder: Path,
+    times: int,
+    longest: float,
+) -> Figure:
+    """Kills a process that works as fast as it can (`kill -9`), each time at another moment."""
+    rng = random.Random(0)
+    prepare_all(folder)
+    wrong, said = 0, 0
+    for _ in range(times):
+        acknowledged = kill_at_random(work, folder, rng, longest)
+        said += len(acknowledged)
+        try:
+            found = check(folder, acknowledged)
+        except Exception as error:  # a start that fails is what is looked for
+            found = f"{type(error).__name__}: {error}"
+        if found:
+            wrong += 1
+            print(f"{what}: {found}", file=sys.stderr)
+    return Figure(
+        f"{times} × kill -9 while {what}: all sound, nothing lost",
+        100 * (1 - wrong / times),
+        "%",
+        100,
+        f"{said} steps",
+    )
 
 
 def tampered(folder: Path, flips: int) -> list[Figure]:
@@ -135,21 +163,6 @@ def _write(folder: Path) -> bytes:
 def _file(folder: Path) -> Path:
     (segment,) = segments_of(folder)
     return segment.path
-
-
-def _record(folder: Path, acknowledge: Connection) -> None:
-    with AuditLog(folder) as log:
-        while True:
-            acknowledge.send(log.append("guard", {"reaction": "hold"}).number)
-
-
-def _acknowledged(pipe: Connection) -> set[int]:
-    """Returns the numbers that came through a pipe whose writer was killed."""
-    found = set[int]()
-    with suppress(EOFError, OSError):
-        while pipe.poll():
-            found.add(pipe.recv())
-    return found
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Opens what commands read and write: whole files, links, devices and pipes."""
 
 import errno
+import fcntl
 import itertools
 import os
 import shutil
@@ -10,11 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from edge_runtime.errors import UserError
 
 RUN_FILES = ("config.json", "run.json", "checkpoint.pt")  # of a training, which goes on from them
+_LOCK_FILE = "lock"
 _READER_SECONDS = 5.0  # that a named pipe's reader gets to come
+_LOOK = 0.02  # s between two tries of a lock
 _PIECE = 1 << 20  # bytes that are read at once of what does not say its size
 _LINKS = 40  # that are followed, as by Linux
 _SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)  # a folder that takes no new name
@@ -43,7 +47,7 @@ def make_folder(path: Path) -> None:
         UserError: no file can be written there.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        _make_folders(path)
         tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
         raise UserError(f"cannot write to {path}: {error.strerror}; name another folder") from None
@@ -99,6 +103,62 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _make_folders(path: Path) -> None:
+    """Makes a folder and those above it that are missing, through to the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _sync_name(folder)
+
+
+def _sync_name(path: Path) -> None:
+    """Writes the name of a file or folder through to the disk, where its folder may be read."""
+    with suppress(PermissionError):
+        sync_folder(path.parent)
+
+
+def lock(
+    folder: Path, kind: str, patience: float = 0.0, way_out: str = "give each robot its own"
+) -> IO[bytes]:
+    """Locks a folder against a second writer until the file that is returned is closed.
+
+    Args:
+        folder: what is locked.
+        kind: what the folder is, for the error message.
+        patience: s to wait for another process.
+        way_out: what to do if that has the folder for longer.
+
+    Raises:
+        UserError: another process writes, or the folder cannot be written.
+    """
+    try:
+        file = (folder / _LOCK_FILE).open("ab")
+    except OSError as error:
+        raise UserError(f"cannot write {kind} {folder}: {error.strerror}") from None
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except OSError:
+            if time.monotonic() >= until:
+                file.close()
+                raise UserError(f"another process writes {kind} {folder}; {way_out}") from None
+        time.sleep(_LOOK)
+
+
+def is_locked(folder: Path) -> bool:
+    """Returns whether a process has locked a folder."""
+    try:
+        with (folder / _LOCK_FILE).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a copy has no such file
+        return False
+    return False
 
 
 def read_file(path: Path, kind: str, largest: int) -> bytes:
@@ -302,7 +362,7 @@ def _begin(target: Path, old: os.stat_result | None) -> Path:
     if old is not None and not os.access(target, os.W_OK):  # a rename would replace it all the same
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(target.parent)
         building.unlink(missing_ok=True)
         file = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
@@ -340,6 +400,8 @@ def _put(building: Path, target: Path, old: os.stat_result | None) -> None:
         if old is None or error.errno not in (*_SHUT, errno.EXDEV):
             raise
         _copy(building, os.open(target, os.O_WRONLY | os.O_TRUNC))
+    else:
+        _sync_name(target)
 
 
 def _copy(building: Path, stream: int) -> None:

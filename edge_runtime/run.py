@@ -33,8 +33,11 @@ from edge_runtime.report.latency_picture import latency_svg
 from edge_runtime.report.run_report import as_dictionary, broken_rules, table
 from edge_runtime.robot.robot import Robot
 from edge_runtime.safety.possible_robot import PossibleRobot
+from edge_runtime.safety.watchdog import ServiceWatchdog
+from edge_runtime.slots.boot_trial import BootTrial, booted
 from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.policy_slots import PolicySlots
+from edge_runtime.slots.slot_folder import SlotsConfig, is_slot_folder
 from edge_runtime.stop_signals import interruptible
 
 _REFRESH_SECONDS = 0.5
@@ -47,7 +50,8 @@ class RunConfig:
     """Drive a robot with a policy file."""
 
     policy: Path
-    """The policy file (.onnx), or the name of a policy that comes with sim2edge."""
+    """The policy file (.onnx), the name of a policy that comes with sim2edge, or a folder of
+    'sim2edge slots', whose pending policy is confirmed or rejected by how it drives."""
     robot: str = SIMULATED
     """'sim' for the simulated robot, the name of another driver that is installed, or
     MODULE:FACTORY, which is called without arguments and returns a Robot."""
@@ -93,6 +97,8 @@ class RunConfig:
     audit: Path | None = None
     """Record what drove the robot, and which of the guard's rules broke, in this audit log, which
     'sim2edge audit new' begins."""
+    slots: SlotsConfig = SlotsConfig()
+    """How a pending policy is tried, where the policy is a folder of 'sim2edge slots'."""
 
 
 def main(config: RunConfig) -> int:
@@ -101,7 +107,14 @@ def main(config: RunConfig) -> int:
     Raises:
         UserError: policy, robot, estimator or options do not fit together, or the robot failed.
     """
-    policy, choice = providers.load(config.policy, config.provider, config.provider_cache)
+    if not is_slot_folder(config.policy):
+        return _run(config, None)
+    with booted(config.policy, config.slots, "sim2edge run") as trial:
+        return _run(config, trial)
+
+
+def _run(config: RunConfig, trial: BootTrial | None) -> int:
+    policy, choice = _load(config, trial)
     if choice.wanted != providers.ON_CPU:
         print(f"provider: {choice.described()}", flush=True)
     tried = None if config.shadow is None else Policy.load(config.shadow)
@@ -130,6 +143,7 @@ def main(config: RunConfig) -> int:
             session = Session(policy, robot, fusion, timing, spare=spare)
             loop = session.loop
             loop.command.put(command)
+            stack.enter_context(contextlib.closing(ServiceWatchdog(lambda: loop.ticks)))
             slots = None
             if tried is not None:
                 slots = stack.enter_context(contextlib.closing(PolicySlots(session)))
@@ -138,15 +152,22 @@ def main(config: RunConfig) -> int:
             if log is not None:
                 loop.add_observer(log)
             if watch is not None:
+                if trial is not None:
+                    trial.record(watch)
                 watch.begin(policy, config.robot)
                 loop.add_observer(watch)
             try:
-                _drive(session, config.seconds, interrupted)
+                _drive(session, config.seconds, interrupted, trial)
             finally:
+                if trial is not None:
+                    trial.look(loop)
+                    print(f"slots: {trial.described()}")
                 if log is not None:
                     log.close(str(loop.error or ""))
                     print(f"log: {log.described()}")
                 if watch is not None:
+                    if trial is not None:
+                        trial.record(watch)
                     watch.end(loop)
                     watch.flush()
                     print(f"audit: {watch.described()}")
@@ -157,6 +178,15 @@ def main(config: RunConfig) -> int:
                     print(f"shadow: {shadow.described() if shadow else 'nothing was in it'}")
                 print(f"report: {write_run_report(loop, config, choice, log, shadow)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
+
+
+def _load(config: RunConfig, trial: BootTrial | None) -> tuple[Policy, providers.Choice]:
+    """Loads the policy that the user named, or that its slots' folder gives."""
+    where = config.provider, config.provider_cache
+    if trial is None:
+        return providers.load(config.policy, *where)
+    boot = trial.boot
+    return providers.load_model(boot.model, boot.policy.source, *where)
 
 
 def _possible(robot: Robot, name: str, contract: Contract) -> Robot:
@@ -188,7 +218,12 @@ def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
         yield file
 
 
-def _drive(session: Session, seconds: float, interrupted: threading.Event) -> None:
+def _drive(
+    session: Session,
+    seconds: float,
+    interrupted: threading.Event,
+    trial: BootTrial | None = None,
+) -> None:
     """Runs the loop for its time and shows the table meanwhile."""
     loop = session.loop
     contract = loop.controller.contract
@@ -208,6 +243,8 @@ def _drive(session: Session, seconds: float, interrupted: threading.Event) -> No
         until = time.monotonic() + seconds if seconds else float("inf")
         while time.monotonic() < until and not interrupted.is_set() and loop.running:
             interrupted.wait(min(_REFRESH_SECONDS, max(0.0, until - time.monotonic())))
+            if trial is not None:
+                trial.look(loop)
             if live:
                 shown = _redraw(table(loop, is_colored()), shown)
         was_interrupted = interrupted.is_set()

@@ -73,6 +73,12 @@ COMMANDS: dict[str, Subcommand] = {
         writes=("report", "log", "record"),
         extra="sim",  # for the simulated robot alone
     ),
+    "slots": Subcommand(
+        "show the policies on a robot's disk, bring a new one, confirm it or go back",
+        "edge_runtime.slots.command",
+        "SlotsCommandConfig",
+        positional=("folder", "action", "policy"),
+    ),
     "audit": Subcommand(
         "begin, show or verify the log of what drove a robot",
         "edge_runtime.audit.command",
@@ -80,6 +86,13 @@ COMMANDS: dict[str, Subcommand] = {
         positional=("action", "log"),
         writes=("write_receipt",),
         extra="audit",
+    ),
+    "experience": Subcommand(
+        "make the key of the experience that a robot learns from; show it or erase it",
+        "edge_runtime.experience.command",
+        "ExperienceCommandConfig",
+        positional=("action", "path"),
+        extra="learn",
     ),
     "up": Subcommand(
         "bring a robot up as ROS 2 nodes: simulated or real, estimator, policy and guard",

@@ -91,7 +91,8 @@ def _refuse_overwritten(config: Any, command: Subcommand) -> None:
     named = [(option.removeprefix("--"), path) for option, path in _paths(config, "--")]
     for field in command.positional:  # some take a name or a path
         value = getattr(config, field)
-        named += [(field, Path(v)) for v in (value if isinstance(value, tuple) else (value,))]
+        given = value if isinstance(value, tuple) else (value,)
+        named += [(field, Path(v)) for v in given if v is not None]
     kept = [(name.replace("-", "_"), path) for name, path in named if _is_replaced(path)]
     files = [(name, os.path.realpath(path)) for name, path in kept]
     for output, path in files:

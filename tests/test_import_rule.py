@@ -24,7 +24,7 @@ MAY_IMPORT = {
 SIMULATOR = {"sim", "mujoco"}
 # The optional dependencies that each may count on.
 EXTRAS = {
-    "edge_runtime": ["audit", "fusion", "lidar", "replay"],
+    "edge_runtime": ["audit", "fusion", "learn", "lidar", "replay"],
     "sim": ["bullet", "sim"],
     "policies": ["sim", "train"],
     "sim2edge": [],

@@ -14,9 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.audit.key_file import KEY_FILE, NextKey, lock, read_next_key, write_next_key
+from edge_runtime.audit.key_file import KEY_FILE, NextKey, read_next_key, write_next_key
 from edge_runtime.audit.record import (
-    KEY_SIZE,
+    HOLE,
     LARGEST,
     NOTHING_BEFORE,
     Record,
@@ -29,8 +29,9 @@ from edge_runtime.audit.signature import Signer, new_signing_key
 from edge_runtime.config.config_file import read_config, to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
-from edge_runtime.files import make_folder, sync_folder, write_file
+from edge_runtime.files import lock, make_folder, sync_folder, write_file
 
+_KIND = "audit log"
 RETENTION_FILE = "retention.json"
 BEGUN, CHECKPOINT, REMOVED, MENDED = "log begun", "checkpoint", "records removed", "log mended"
 # Before this was written no log was: a clock that says so is a robot's without a battery.
@@ -53,11 +54,6 @@ class RetentionConfig:
     )
 
 
-def new_key() -> bytes:
-    """Returns a key for the first record of a log."""
-    return secrets.token_bytes(KEY_SIZE)
-
-
 def begin_log(folder: Path, first: bytes, retention: RetentionConfig | None = None) -> str:
     """Begins a log in a new folder, and returns the robot's public key, hexadecimal.
 
@@ -71,13 +67,14 @@ def begin_log(folder: Path, first: bytes, retention: RetentionConfig | None = No
         UserError: there is a log already, or the folder cannot be written.
     """
     make_folder(folder)
-    with lock(folder):
+    with lock(folder, _KIND):
         if (folder / KEY_FILE).exists() or any(folder.glob("audit-*")):
             raise UserError(f"{folder} holds an audit log already; name another folder")
         document = to_json(retention or RetentionConfig())
         write_file(folder / RETENTION_FILE, json.dumps(document, indent=2) + "\n")
         try:
             new_signing_key(folder)
+            sync_folder(folder)
             # The key comes last, for with it the log is there.
             write_next_key(folder, NextKey(0, first, NOTHING_BEFORE))
         except OSError as error:
@@ -105,9 +102,9 @@ class AuditLog:
         folder: Path,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
-        self.folder, self._clock, self._who = folder, clock, _user()
+        self.folder, self._clock, self._who = folder, clock, user()
         read_next_key(folder)  # first, for a folder without a log gets no lock
-        self._lock = lock(folder)
+        self._lock = lock(folder, _KIND)
         try:
             self._next = read_next_key(folder)
             self.retention = read_config(RetentionConfig, folder / RETENTION_FILE, "retention")
@@ -228,10 +225,12 @@ class AuditLog:
         if self._next.number == 0 and not any(self.folder.glob("audit-*")):
             new_segment(self.folder, 0)
         self._segment = segments_of(self.folder)[-1]
-        whole, rest = self._tail()
+        before, whole, rest = self._tail()
         if rest and self._is_last(rest):  # its end alone is missing
             self._write(b"\n")
             whole, rest = rest, b""
+        elif HOLE in whole and not rest and self._knows(before):  # its end reached the disk
+            whole, rest = before, whole + b"\n"
         if rest:
             size = self._segment.path.stat().st_size
             os.truncate(self._segment.path, size - len(rest))
@@ -242,13 +241,23 @@ class AuditLog:
         if rest:
             self.append(MENDED, {"cut_off": rest[: LARGEST // 4].decode(errors="backslashreplace")})
 
-    def _tail(self) -> tuple[bytes, bytes]:
-        """Returns the last whole line, and what stands behind it."""
+    def _tail(self) -> tuple[bytes, bytes, bytes]:
+        """Returns the last two whole lines, empty where there is none, and what stands behind."""
         with self._segment.path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 2 * (LARGEST + 2)))
-            whole, _, rest = file.read().rpartition(b"\n")
-        return whole.rpartition(b"\n")[2], rest
+            file.seek(max(0, size - 3 * (LARGEST + 2)))
+            *lines, rest = file.read().split(b"\n")
+        before, whole = [b"", b"", *lines][-2:]
+        return before, whole, rest
+
+    def _knows(self, line: bytes) -> bool:
+        """Returns whether a line is the last record that the key file counts.
+
+        An empty one is that where the next record begins a file.
+        """
+        if not line:
+            return self._segment.first == self._next.number
+        return digest(line) == self._next.before
 
     def _is_last(self, line: bytes) -> bool:
         return digest(line) == self._next.before or self._is_next(line)
@@ -273,7 +282,8 @@ def _newest(segment: Segment, following: Segment) -> tuple[bytes | None, datetim
     return last, max(times, default=None)
 
 
-def _user() -> str:
+def user() -> str:
+    """Returns who runs this process: user and host."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

@@ -1,23 +1,22 @@
 """Runs `sim2edge audit`: begins, shows and verifies the audit log of a robot."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_runtime.audit.audit_log import RetentionConfig, begin_log, new_key
-from edge_runtime.audit.record import KEY_SIZE, Record, parse
+from edge_runtime.audit.audit_log import RetentionConfig, begin_log
+from edge_runtime.audit.record import Record, parse
 from edge_runtime.audit.segments import segments_of
 from edge_runtime.audit.verification import Receipt, verify
 from edge_runtime.config.document import read_table
 from edge_runtime.console import plain
 from edge_runtime.errors import UserError
-from edge_runtime.files import check_output, read_file, write_file
+from edge_runtime.files import check_output, write_file
+from edge_runtime.keys.key_file import new_key, read_key, write_key
 
 CHANGED = 1  # exit code
-_LONGEST_KEY = 1000  # bytes of a key's file
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def _new(config: AuditCommandConfig) -> int:
     if config.key is None:
         raise UserError("--key is missing; name a file for the key that verifies the log")
     first = new_key()
-    _write_key(config.key, first)  # first, for a log whose key is nowhere proves nothing
+    write_key(config.key, first)  # first, for a log whose key is nowhere proves nothing
     try:
         public = begin_log(config.log, first, config.retention)
     except BaseException:
@@ -73,26 +72,10 @@ def _new(config: AuditCommandConfig) -> int:
     return 0
 
 
-def _write_key(path: Path, key: bytes) -> None:
-    """Writes a key to a new file, which nobody else may read."""
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(file, "w", encoding="ascii") as stream:
-            stream.write(f"{key.hex()}\n")
-            stream.flush()
-            os.fsync(file)
-    except FileExistsError:
-        raise UserError(
-            f"cannot write {path}: it exists, and may be another log's key; name a new file"
-        ) from None
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; name another file") from None
-
-
 def _verify(config: AuditCommandConfig) -> int:
     if config.write_receipt is not None:
         check_output(config.write_receipt)
-    key = None if config.key is None else _read_key(config.key)
+    key = None if config.key is None else read_key(config.key, "an audit log", "sim2edge audit new")
     receipts = {}
     if config.receipt is not None:
         receipts[str(config.receipt)] = _read_receipt(config.receipt)
@@ -133,16 +116,6 @@ def _shown(record: Record | str) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) and value else json.dumps(value)
     return text if len(text) <= 64 else f"{text[:61]}..."
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        key = bytes.fromhex(read_file(path, "key", _LONGEST_KEY).decode("ascii").strip())
-    except ValueError:
-        key = b""
-    if len(key) != KEY_SIZE:
-        raise UserError(f"{path} is no key of an audit log; 'sim2edge audit new' wrote it")
-    return key
 
 
 def _read_receipt(path: Path) -> Receipt:

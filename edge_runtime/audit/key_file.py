@@ -1,19 +1,16 @@
 """Keeps the key of the next record on the robot, and nothing of the keys before it."""
 
 import errno
-import fcntl
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from edge_runtime.audit.record import KEY_SIZE
 from edge_runtime.errors import UserError
 from edge_runtime.files import read_file, sync_folder
+from edge_runtime.keys.key_file import KEY_SIZE
 
 KEY_FILE = "next.key"
-_LOCK_FILE = "lock"
 _LARGEST = 1000  # bytes of the key file
 
 
@@ -74,35 +71,3 @@ def write_next_key(folder: Path, following: NextKey) -> None:
         os.close(file)
     os.replace(building, path)
     sync_folder(folder)
-
-
-def lock(folder: Path) -> IO[bytes]:
-    """Locks a log against a second writer until the file that is returned is closed.
-
-    Raises:
-        UserError: another process writes, or the folder cannot be written.
-    """
-    try:
-        file = (folder / _LOCK_FILE).open("ab")
-    except OSError as error:
-        raise UserError(f"cannot write audit log {folder}: {error.strerror}") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise UserError(
-            f"another process writes audit log {folder}; give each robot its own"
-        ) from None
-    return file
-
-
-def is_written(folder: Path) -> bool:
-    """Returns whether a process has a log open for writing."""
-    try:
-        with (folder / _LOCK_FILE).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a copy has no such file
-        return False
-    return False

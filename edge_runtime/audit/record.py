@@ -17,8 +17,8 @@ from typing import Any
 
 from edge_runtime.errors import UserError
 
-KEY_SIZE = 32  # bytes
 NOTHING_BEFORE = "0" * 64  # the hash before the first record
+HOLE = b"\0"  # stands in no record, but where a power cut left a part of one unwritten
 LARGEST = 100_000  # bytes of a record
 _HASH = re.compile("[0-9a-f]{64}")
 _EVOLVE, _SEAL = b"sim2edge audit: next key", b"sim2edge audit: seal"

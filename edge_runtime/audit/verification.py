@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_runtime.audit.audit_log import BEGUN, CHECKPOINT, REMOVED
-from edge_runtime.audit.key_file import KEY_FILE, NextKey, is_written, read_next_key
-from edge_runtime.audit.record import NOTHING_BEFORE, Record, digest, key_of, parse
+from edge_runtime.audit.key_file import KEY_FILE, NextKey, read_next_key
+from edge_runtime.audit.record import HOLE, NOTHING_BEFORE, Record, digest, key_of, parse
 from edge_runtime.audit.segments import segments_of
 from edge_runtime.audit.signature import is_signed
 from edge_runtime.errors import UserError
+from edge_runtime.files import is_locked
 
 _FARTHEST = 100_000  # records that one may be ahead of the one before
 _OLDEST = 100_000_000  # records that may have been removed from the log's beginning
@@ -59,7 +60,7 @@ def verify(
         UserError: there is no log, or it cannot be read.
     """
     # Before the log, which may grow meanwhile.
-    written, following, trouble = is_written(folder), None, ""
+    written, following, trouble = is_locked(folder), None, ""
     if (folder / KEY_FILE).exists():
         try:
             following = read_next_key(folder)
@@ -74,7 +75,7 @@ def verify(
                 return reader.verdict
     if trouble:
         reader.verdict.findings.append(trouble)
-    reader.torn = segments[-1].is_torn()
+    reader.torn |= segments[-1].is_torn()
     return reader.end(receipts or {}, following, written)
 
 
@@ -92,13 +93,14 @@ class _Reader:
             self._key = first, key_of(first_key, first)
         self._removed: tuple[int, str] | None = None  # the first number, and the hash before it
         self._damaged = ""  # the line before, if it holds no record
-        self.torn = False  # whether the last line has no end
+        self.torn = False  # whether a part of the last line is missing
         self._hashes: dict[int, str] = {}  # of all records, by their numbers
         self._missing: list[tuple[int, int]] = []  # first and last number
         self._start = first
 
     def take(self, line: bytes, where: str) -> None:
         """Takes the next line of the log."""
+        self.torn = HOLE in line
         try:
             record = parse(line)
         except UserError:

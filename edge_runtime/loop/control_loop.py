@@ -13,11 +13,10 @@ from edge_runtime.finite import all_finite
 from edge_runtime.fusion import Fusion
 from edge_runtime.loop.budget import Budget, Stage
 from edge_runtime.loop.config import LoopConfig
-from edge_runtime.loop.handover import LatestValue
+from edge_runtime.loop.handover import LatestValue, Reserve, Succession
 from edge_runtime.loop.heading_hold import HeadingHold
 from edge_runtime.loop.observer import Observer
 from edge_runtime.loop.realtime import realtime
-from edge_runtime.loop.succession import Reserve, Succession
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.binding import check_same_operation
 from edge_runtime.policy.controller import Controller

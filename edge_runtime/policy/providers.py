@@ -67,21 +67,38 @@ class Choice:
 def load(
     path: Path, wanted: str = ON_CPU, cache: Path | None = None, patience: float = _PATIENCE
 ) -> tuple[Policy, Choice]:
+    """Loads a policy file on the wanted provider, or else on the CPU; see `load_model`.
+
+    Raises:
+        UserError: the file cannot be read, or no such provider is known.
+        ContractError: the file is not a sound policy.
+    """
+    # Once, for it may be a pipe.
+    return load_model(read_model(path), str(path), wanted, cache, patience)
+
+
+def load_model(
+    model: bytes,
+    source: str,
+    wanted: str = ON_CPU,
+    cache: Path | None = None,
+    patience: float = _PATIENCE,
+) -> tuple[Policy, Choice]:
     """Loads a policy on the wanted provider, or else on the CPU.
 
     Args:
-        path: the policy file.
+        model: the content of the policy file.
+        source: how the policy is called.
         wanted: 'cpu', 'cuda', 'tensorrt', onnxruntime's name of another provider, or 'auto' for
             the provider here with the smallest p99.
         cache: folder for compiled engines; `default_cache()` by default.
         patience: how long the measurement of one provider may take, s.
 
     Raises:
-        UserError: the file cannot be read, or no such provider is known.
-        ContractError: the file is not a sound policy.
+        UserError: no such provider is known.
+        ContractError: it is not a sound policy.
     """
-    model = read_model(path)  # once, for it may be a pipe
-    policy = Policy(model, str(path))  # on the CPU, the fallback of every provider
+    policy = Policy(model, source)  # on the CPU, the fallback of every provider
     if wanted == ON_CPU:
         return policy, Choice(CPU.name, wanted)
     names = candidates(wanted)
@@ -93,7 +110,7 @@ def load(
         return policy, choice
     os.environ.update(_EXACT)
     try:
-        return Policy(model, str(path), find(choice.provider, folder)), choice
+        return Policy(model, source, find(choice.provider, folder)), choice
     except UserError as error:  # although its measurement worked
         measured = [m for m in choice.measured if m.provider != choice.provider]
         failed = ProviderTiming(choice.provider, f"it failed after it was measured: {error}")

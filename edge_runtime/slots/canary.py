@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_runtime.config.fields import setting
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.succession import Reserve
+from edge_runtime.loop.handover import Reserve
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.loop.succession import Reserve
+from edge_runtime.loop.handover import Reserve
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.controller import Controller
 from edge_runtime.policy.inference import Policy

@@ -6,14 +6,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from edge_runtime.safety.watchdog import ServiceWatchdog
+from sim2edge.commands import COMMANDS
+from sim2edge.options import parse
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = ROOT / "ros_ws" / "src" / "sim2edge_ros" / "sim2edge_ros" / "processes"
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "sim2edge@.service"
+RUN_UNIT = DEPLOY / "sim2edge-run@.service"
 INSTRUCTIONS = {
     *("ARG", "FROM", "ENV", "SHELL", "RUN", "WORKDIR", "COPY", "VOLUME", "STOPSIGNAL"),
     *("ENTRYPOINT", "CMD"),
@@ -160,6 +166,30 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert verify(unit.replace("Type=exec", "Type=forever"), tmp_path) != ""
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+def test_systemd_takes_the_unit_without_docker(tmp_path: Path) -> None:
+    unit = RUN_UNIT.read_text().replace("/opt/sim2edge/bin/sim2edge", "/bin/true")
+    assert verify(unit, tmp_path) == ""
+    assert "Unknown" in verify(unit.replace("WatchdogSec", "WatchdogSeconds"), tmp_path)
+
+
+def test_the_unit_without_docker_runs_a_command_that_is_there(tmp_path: Path) -> None:
+    """What it starts is taken as this version takes it, and its watchdog is fed in time."""
+    unit = RUN_UNIT.read_text()
+    assert "Type=notify\n" in unit
+    command = re.findall(r"^ExecStart=\S+/sim2edge (.*)$", unit, re.MULTILINE)[0]
+    words = command.replace("${SLOTS}", str(tmp_path)).replace("${ROBOT}", "leg").split()[:-1]
+    name, *options = words
+    config = parse(name, COMMANDS[name], import_module(COMMANDS[name].module), options)
+    assert (config.policy, config.robot, config.seconds) == (tmp_path, "leg", 0)
+    seconds = int(re.findall(r"WatchdogSec=(\d+)", unit)[0])
+    environment = {"WATCHDOG_USEC": f"{seconds}000000"}
+    assert ServiceWatchdog(lambda: 0, environment).every < seconds / 3
+    variables = set(re.findall(r"\$\{?(\w+)\}?", unit))
+    given = set(re.findall(r"(\w+)=", unit[unit.index("Environment=") :].splitlines()[0]))
+    assert variables - given == {"ROBOT"}
+
+
 def test_the_unit_gives_what_the_loop_asks_for() -> None:
     unit = UNIT.read_text()
     run = unit[unit.index("ExecStart=/usr/bin/docker run") : unit.index("# The nodes")]
@@ -182,7 +212,10 @@ def test_the_unit_gives_what_the_loop_asks_for() -> None:
 def test_the_guide_names_what_is_there() -> None:
     page = (ROOT / "docs" / "guides" / "jetson.md").read_text()
     assert len(page.splitlines()) < 90  # a page
-    for name in ("deploy/Dockerfile", "deploy/sim2edge@.service"):
+    for name in (
+        *("deploy/Dockerfile", "deploy/sim2edge@.service"),
+        "deploy/sim2edge-run@.service",
+    ):
         assert name in page and (ROOT / name).exists()
     builds = re.findall(r"--build-arg (\w+)=", page)
     declared = re.findall(r"^ARG (\w+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)

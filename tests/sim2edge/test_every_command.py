@@ -14,7 +14,13 @@ from sim2edge.__main__ import main
 from sim2edge.commands import COMMANDS
 from sim2edge.options import parse
 
-FIRST = {"audit": ["verify", "x"], "train": ["HumanoidVelocity"], "demo": []}
+FIRST = {
+    "audit": ["verify", "x"],
+    "experience": ["show", "x"],
+    "slots": ["x", "show"],
+    "train": ["HumanoidVelocity"],
+    "demo": [],
+}
 TASKS = ("HumanoidVelocity", "VehicleTrack", "Humanoid-v5")
 
 
@@ -114,7 +120,7 @@ def test_an_empty_name_and_a_dash_are_refused_for_every_path(
         option = f"--{path.replace('_', '-')}"
         if path in COMMANDS[name].positional:
             place = COMMANDS[name].positional.index(path)
-            given = [[*first(name)[:place], empty]]
+            given = [[*first(name)[:place], empty, *first(name)[place + 1 :]]]
         else:
             given = [[*first(name), option, empty], [*first(name), f"{option}={empty}"]]
             short = COMMANDS[name].short.get(path)
@@ -134,9 +140,14 @@ INPUTS: dict[str, list[str]] = {
     "run shadow": ["POLICY", "--shadow", "BAD"],
     "run config": ["POLICY", "--config", "BAD"],
     "run audit": ["POLICY", "--audit", "BAD"],
+    "slots": ["BAD", "show"],
+    "slots policy": ["slots", "install", "BAD"],
+    "slots audit": ["slots", "confirm", "--audit", "BAD"],
     "audit": ["verify", "BAD"],
     "audit key": ["verify", "log", "--key", "BAD"],
     "audit receipt": ["verify", "log", "--receipt", "BAD"],
+    "experience": ["erase", "BAD", "--yes"],
+    "experience key": ["show", "store", "--key", "BAD"],
     "eval": ["BAD"],
     "eval gate": ["POLICY", "--gate", "BAD"],
     "eval suite": ["POLICY", "--suite", "BAD"],
@@ -203,9 +214,11 @@ def test_every_bad_input_is_one_line_at_once(
 OUTPUTS: dict[str, list[str]] = {
     "run record": ["POLICY", "--seconds", "0.2", "--record", "BAD"],
     "run log": ["POLICY", "--seconds", "0.2", "--log", "BAD"],
+    "slots": ["BAD", "install", "POLICY"],
     "audit": ["new", "BAD", "--key", "first.key"],
     "audit key": ["new", "log", "--key", "BAD"],
     "audit receipt": ["verify", "log", "--write-receipt", "BAD"],
+    "experience": ["new", "BAD"],
     "run report": ["POLICY", "--seconds", "0.2", "--report", "BAD"],
     "eval json": ["POLICY", "--episodes", "1", "--json", "BAD"],
     "eval junit": ["POLICY", "--episodes", "1", "--junit", "BAD"],
@@ -220,6 +233,7 @@ OUTPUTS: dict[str, list[str]] = {
     "train": ["HumanoidVelocity", "--run-dir", "BAD"],
 }
 FOLDERS = (
+    "slots",
     "audit",
     "run report",
     "eval films",

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from edge_runtime.audit.audit_log import RetentionConfig, begin_log, new_key
+from edge_runtime.audit.audit_log import RetentionConfig, begin_log
 from edge_runtime.audit.record import Record, parse
 from edge_runtime.audit.segments import segments_of
+from edge_runtime.keys.key_file import new_key
 
 
 def begun(folder: Path, retention: RetentionConfig | None = None) -> bytes:

@@ -95,6 +95,36 @@ def test_each_record_is_on_the_disk_before_its_key_is_forgotten(
     assert made == ["write", "fsync", "write", "fsync", "replace", "fsync"]
 
 
+@pytest.mark.parametrize("records", [0, 3])
+def test_a_record_whose_end_alone_reached_the_disk_is_removed(records: int, tmp_path: Path) -> None:
+    """Disks write sectors in any order, so zeros may stand before the end of a line."""
+    key = begun(tmp_path, RetentionConfig(segment_mb=0.0008))
+    with AuditLog(tmp_path) as log:
+        for _ in range(records):
+            log.append("guard", {})
+    path = segments_of(tmp_path)[-1].path
+    with path.open("ab") as file:
+        file.write(bytes(400) + b'"time":"2026"}\n')
+    dead = verify(tmp_path, key)
+    assert (dead.findings, len(dead.remarks)) == ([], 1)
+    with AuditLog(tmp_path) as log:
+        log.append("guard", {})
+    assert verify(tmp_path, key).intact
+    assert events_of(tmp_path)[-2:] == ["log mended", "guard"]
+
+
+def test_zeros_in_a_record_that_was_whole_are_a_change(tmp_path: Path) -> None:
+    key = begun(tmp_path)
+    with AuditLog(tmp_path) as log:
+        log.append("guard", {})
+    (segment,) = segments_of(tmp_path)
+    content = segment.path.read_bytes()
+    segment.path.write_bytes(content[:-100] + bytes(50) + content[-50:])
+    assert "is damaged: record 1 stood there" in verify(tmp_path, key).findings[0]
+    AuditLog(tmp_path).close()
+    assert not verify(tmp_path, key).intact, "a start removes nothing that was whole"
+
+
 def test_a_record_that_was_cut_off_is_recorded(tmp_path: Path) -> None:
     key = begun(tmp_path)
     (segment,) = segments_of(tmp_path)

@@ -139,7 +139,7 @@ def test_a_run_is_recorded_and_verified_from_the_command_line(
     )
     assert json.loads(Path(receipt).read_text())["number"] == 5
     for words, why in (
-        (("new", log, "--key", key), "exists, and may be another log's key"),
+        (("new", log, "--key", key), "exists, and may be a key in use"),
         (("new", log), "--key is missing"),
         (("verify", str(tmp_path)), "holds no audit log"),
         (("verify", log, "--key", receipt), "is no key of an audit log"),

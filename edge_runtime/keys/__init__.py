@@ -1,0 +1,1 @@
+"""Keeps secret keys in files of their own."""

@@ -4,6 +4,7 @@ Within minutes on one robot only trips and large drops show. What is smaller tha
 errors of the slices' scores is not seen; the verdict says how much that is.
 """
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ from edge_runtime.slots.records import (
     CANARY_ENDS,
     OPERATOR,
     PROMOTED,
+    RUN_ENDED,
     Note,
     change,
     no_note,
@@ -121,6 +123,7 @@ class Canary:
         self._reserve: Reserve[Controller] | None = None  # while the new one has its turn
         self.verdict: CanaryVerdict | None = None  # once it has ended
         self._undecided = deque([True])  # emptied by the thread that ends the canary
+        self._decided = threading.Event()
         note(CANARY_BEGINS, change(OPERATOR, policy, self.old))
 
     @property
@@ -140,6 +143,18 @@ class Canary:
     def over(self) -> bool:
         """Returns whether nothing is tried any more, the probation included."""
         return self.verdict is not None and (not self.promoted or self.probation.over)
+
+    def wait(self, timeout: float | None = None) -> CanaryVerdict | None:
+        """Waits for the verdict; any thread but the loop's may call this.
+
+        Args:
+            timeout: s to wait at most; None for any time.
+
+        Returns:
+            The verdict, after which a good policy is on probation; None if there is none yet.
+        """
+        self._decided.wait(timeout)
+        return self.verdict
 
     def end(self, why: str) -> None:
         """Ends the canary or its probation, because an operator has decided who drives."""
@@ -178,8 +193,8 @@ class Canary:
             self._hand_back(Outcome.BAD, described(reserve.called_for))
         elif tick is not self._loop.last_tick or tick.policy is not (self.old, self.new)[due]:
             self._conclude(Outcome.UNDECIDED, "another policy drives")
-        elif self._loop.stopping:
-            self._hand_back(Outcome.UNDECIDED, "the run ended")
+        elif self._loop.stopping or self._loop.error is not None:
+            self._hand_back(Outcome.UNDECIDED, RUN_ENDED)
         else:
             self._take(tick, new)
 
@@ -258,5 +273,6 @@ class Canary:
         self.verdict = CanaryVerdict(
             outcome, why, self.new.source, self.new.sha256, *self._tallies, self._smallest_drop()
         )
+        self._decided.set()
         self._note(CANARY_ENDS, {"by": by, **self.verdict.as_dictionary()})
         return True

@@ -7,7 +7,15 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.slots.canary import Canary, CanaryConfig
 from edge_runtime.slots.comparison import Comparison
 from edge_runtime.slots.probation import Probation, ProbationConfig
-from edge_runtime.slots.records import OPERATOR, PROMOTED, ROLLED_BACK, Note, change, no_note
+from edge_runtime.slots.records import (
+    OPERATOR,
+    PROMOTED,
+    ROLLED_BACK,
+    RUN_ENDED,
+    Note,
+    change,
+    no_note,
+)
 from edge_runtime.slots.shadow import POLL_SECONDS, Shadow
 from edge_runtime.slots.verdict import Score
 
@@ -72,31 +80,40 @@ class PolicySlots:
         """Empties the shadow's slot."""
         self._shadow.drop()
 
-    def canary(self, config: CanaryConfig | None = None, score: Score | None = None) -> None:
-        """Lets the policy in shadow take turns with the driver until one of them is kept.
+    def canary(
+        self,
+        policy: Policy | None = None,
+        config: CanaryConfig | None = None,
+        score: Score | None = None,
+    ) -> Canary:
+        """Lets a policy take turns with the driver until one of them is kept.
 
         That happens by itself, tick by tick: after a good verdict the new policy drives on, on
-        probation; else the one before does. `last_canary` has the verdict.
+        probation; else the one before does. Any thread may wait for the verdict.
 
         Args:
+            policy: the policy, loaded for this; None for the one in shadow.
             config: how long, how far, and what the policy must reach; the defaults if None.
             score: the score of a tick, larger is better; None to look for faults alone. The loop's
                 thread calls it in each tick, so it must be fast.
 
         Raises:
-            UserError: no policy is in shadow, it gave actions that are not finite, another canary
-                drives already, or nothing drives.
+            ContractError: it does not fit the robot or the running loop.
+            UserError: it drives already or did, none is in shadow or it gave actions that are not
+                finite, another canary drives already, or no policy drives.
         """
         loop = self._session.loop
         if self.is_trying:
             raise UserError("a canary drives already; roll it back, or wait for its verdict")
         if loop.stopping or loop.error or not loop.ticks:
             raise UserError("no policy drives yet, so there is none to take turns with")
-        with self._shadow.handing_over() as policy:
-            canary = Canary(loop, policy, config or CanaryConfig(), score, self._note)
-            self._conclude("another canary was begun")
-            self.last_canary = canary
-            self._watch(canary)
+        if loop.guard.latched:
+            raise UserError("the guard has stopped the robot; reset it before a canary")
+        if policy is None or policy is self._shadow.policy:
+            with self._shadow.handing_over() as shadowed:
+                return self._begin(shadowed, config, score)
+        self._check_unused(policy)
+        return self._begin(policy, config, score)
 
     def promote(self, timeout: float = 5.0, probation: ProbationConfig | None = None) -> None:
         """Lets the policy drive from the next tick on that is a canary, or else in shadow.
@@ -139,7 +156,7 @@ class PolicySlots:
         self._session.swap(self._before[-1], timeout)
         self._note(ROLLED_BACK, change(OPERATOR, self._before.pop(), driver))
 
-    def end_canary(self, why: str = "the run ended") -> None:
+    def end_canary(self, why: str = RUN_ENDED) -> None:
         """Lets the policy before a canary drive again, as before the robot comes to rest.
 
         Raises:
@@ -156,7 +173,8 @@ class PolicySlots:
         return self._shadow.comparison()
 
     def close(self) -> None:
-        """Ends the shadow's thread; call it after the session has ended."""
+        """Ends what is tried, and the shadow's thread; call it after the session has ended."""
+        self._conclude(RUN_ENDED)
         self._shadow.close()
 
     def _check_unused(self, policy: Policy) -> None:
@@ -183,6 +201,13 @@ class PolicySlots:
         else:
             back = loop.controller_for(before, loop.signals)
             self._watch(Probation(loop, back, policy, probation, note=self._note))
+
+    def _begin(self, policy: Policy, config: CanaryConfig | None, score: Score | None) -> Canary:
+        canary = Canary(self._session.loop, policy, config or CanaryConfig(), score, self._note)
+        self._conclude("another canary was begun")
+        self.last_canary = canary
+        self._watch(canary)
+        return canary
 
     def _watch(self, trial: Canary | Probation) -> None:
         self._trial = trial

@@ -14,12 +14,15 @@ from edge_runtime.slots.records import (
     PROBATION,
     PROBATION_ENDS,
     ROLLED_BACK,
+    RUN_ENDED,
     Note,
     change,
     named_policy,
     no_note,
 )
 from edge_runtime.slots.verdict import Score, Tally, score_of
+
+_RECENT = 2  # windows in which a drop is looked for
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,9 @@ class Probation:
 
     def _observe(self, tick: Tick) -> None:
         reserve = self._reserve
-        if tick is not self._loop.last_tick or self._loop.stopping:
-            self._end("the run ended")
+        loop = self._loop
+        if tick is not loop.last_tick or loop.stopping or loop.error is not None:
+            self._end(RUN_ENDED)
         elif tick.policy is self.new:
             self._take(tick)
         elif reserve is not None and reserve.called_for is not None:
@@ -131,18 +135,18 @@ class Probation:
         if self._tally.ticks % self._window == 0:
             self._missed = 0
             self._tally.end_slice()
-            drop, largest = self._before.mean - self._tally.mean, self._largest_drop()
-            if drop > largest:
-                self._roll_back(
-                    f"its score is {self._tally.described()}, {self._before.described()} before"
-                )
+            if len(self._tally.slices) >= _RECENT:
+                self._compare(Tally(self._tally.slices[-_RECENT:]))
         if self._left <= 0 and not self.over:
             self._end("it has passed")
 
-    def _largest_drop(self) -> float:
-        before, now = self._before, self._tally
-        error = math.hypot(before.standard_error, now.standard_error)
-        return max(self._config.drop_errors * error, self._config.drop_share * abs(before.mean))
+    def _compare(self, now: Tally) -> None:
+        before, config = self._before, self._config
+        # By the spread before: that of a score which is just dropping says nothing of its noise.
+        error = before.spread * math.sqrt(1 / _RECENT + 1 / max(1, len(before.slices)))
+        largest = max(config.drop_errors * error, config.drop_share * abs(before.mean))
+        if before.mean - now.mean > largest:
+            self._roll_back(f"its score is {now.described()}, {before.described()} before")
 
     def _roll_back(self, why: str) -> None:
         self.why, self.over = why, True

@@ -8,6 +8,7 @@ from edge_runtime.policy.inference import Policy
 CANARY_BEGINS, CANARY_ENDS = "canary begins", "canary ends"
 PROMOTED, ROLLED_BACK, PROBATION_ENDS = "promoted", "rolled back", "probation ends"
 OPERATOR, CANARY, PROBATION = "operator", "canary", "probation"  # who decided
+RUN_ENDED = "the run ended"
 
 Note = Callable[[str, Mapping[str, Any]], None]  # records an event; it never waits
 

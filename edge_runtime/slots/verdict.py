@@ -51,6 +51,11 @@ class Tally:
         return fmean(self.slices) if self.slices else math.nan
 
     @property
+    def spread(self) -> float:
+        """Returns the standard deviation from slice to slice; NaN below two slices."""
+        return stdev(self.slices) if len(self.slices) > 1 else math.nan
+
+    @property
     def standard_error(self) -> float:
         """Returns the standard error of the mean, from slice to slice; NaN below two slices."""
         return _standard_error(self.slices)

@@ -157,7 +157,7 @@ class ControlLoop:
         self._to_begin = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
-        """Lets another policy drive: from the next tick on, or at once if no thread was started.
+        """Lets another policy drive: from the next tick on, or at once if no thread is running.
 
         Args:
             policy: the policy, which was loaded before, so that its first call is warm.
@@ -168,7 +168,7 @@ class ControlLoop:
             UserError: the loop did not take it within `timeout`.
         """
         self.succession.offer(self.controller_for(policy, self.signals))
-        if self._thread is None:
+        if not self.running:
             self._hand_over()
         if not self.succession.wait(timeout):
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")

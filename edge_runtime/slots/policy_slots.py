@@ -156,17 +156,20 @@ class PolicySlots:
         self._session.swap(self._before[-1], timeout)
         self._note(ROLLED_BACK, change(OPERATOR, self._before.pop(), driver))
 
-    def end_canary(self, why: str = RUN_ENDED) -> None:
+    def end_canary(self, why: str = RUN_ENDED, timeout: float = 5.0) -> None:
         """Lets the policy before a canary drive again, as before the robot comes to rest.
 
+        Args:
+            why: why it ends, for the verdict.
+            timeout: s to wait for the tick.
+
         Raises:
-            UserError: the loop does not tick.
+            UserError: the loop did not take it within `timeout` s.
         """
         trial = self._trial
         if self.is_trying and trial is not None:
             self._conclude(why)
-            if not self._session.loop.stopping:
-                self._session.swap(trial.old)
+            self._session.loop.swap(trial.old, timeout)
 
     def comparison(self) -> Comparison | None:
         """Compares the policy in shadow, or the last one there, with the driver; None without."""

@@ -1,5 +1,6 @@
 """A pending policy is confirmed or rejected by how it drives."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,18 @@ from edge_runtime.audit.audit_log import AuditLog
 from edge_runtime.audit.verification import verify
 from edge_runtime.errors import ContractError
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.slots.boot_trial import BootTrial, booted
+from edge_runtime.loop.session import Session
+from edge_runtime.slots.boot_trial import BootTrial, boot_trial, booted
+from edge_runtime.slots.canary import CanaryConfig
+from edge_runtime.slots.policy_slots import PolicySlots
+from edge_runtime.slots.probation import ProbationConfig
 from edge_runtime.slots.slot_folder import SlotFolder, SlotsConfig
 from edge_runtime.slots.slot_state import SlotState
 from sim2edge.__main__ import main as sim2edge
 from tests.edge_runtime.audit.logs import begun, records_of
 from tests.edge_runtime.leg import LegRobot, make_contract, make_model
+from tests.edge_runtime.slots.shadowing import make_session
+from tests.edge_runtime.slots.shadowing import ticked as ticked_alone
 
 CONFIG = SlotsConfig(boots=2, confirm_after=1.0, patience=0.0)  # 50 ticks
 
@@ -33,10 +40,12 @@ def tried(slots: SlotFolder, loop: ControlLoop) -> BootTrial:
     return BootTrial(slots, boot, "run")
 
 
-def ticked(loop: ControlLoop, ticks: int, trial: BootTrial) -> SlotState:
+def ticked(
+    loop: ControlLoop, ticks: int, trial: BootTrial, held: PolicySlots | None = None
+) -> SlotState:
     for _ in range(ticks):
         loop.tick()
-        trial.look(loop)
+        trial.look(loop, None if held is None else held.last_canary)
     return trial._slots.status()
 
 
@@ -101,6 +110,76 @@ def test_one_that_was_replaced_meanwhile_is_not_confirmed(
     assert state.pending is not None
     assert state.pending.asked_by == "cat"
     assert "is not pending" in trial.failure
+
+
+def taking_turns(
+    slots: SlotFolder, seed: int = 1, bias: float = 0.0
+) -> tuple[Session, PolicySlots, BootTrial]:
+    """A session of the good policy, beside which the pending one is a canary."""
+    if (seed, bias) != (1, 0.0):
+        slots.install(make_model(make_contract(), seed, bias=bias), "cat")
+    trial = boot_trial(slots, "run", as_canary=True)
+    assert (trial.boot.slot, slots.status().boots) == ("good", 1)
+    session = make_session(LegRobot())
+    session.swap(trial.boot.policy)
+    held = PolicySlots(session)
+    ticked_alone(session.loop, 20)
+    assert trial.tried is not None
+    probation = ProbationConfig(seconds=0.4, window_seconds=0.1)
+    held.canary(trial.tried.policy, CanaryConfig(0.2, slices=2, probation=probation))
+    return session, held, trial
+
+
+def test_what_passes_as_a_canary_is_confirmed(slots: SlotFolder) -> None:
+    session, held, trial = taking_turns(slots)
+    assert trial.tried is not None
+    tried = trial.tried.policy
+    with closing(held):
+        for ticks in range(41 + 20):
+            assert slots.status().pending is not None, f"after {ticks} ticks"
+            session.loop.tick()
+            trial.look(session.loop, held.last_canary)
+    good = slots.status().good
+    assert good is not None
+    assert good.sha256 == session.policy.sha256 == tried.sha256
+    assert trial.described().endswith("it is confirmed as a canary")
+    held.roll_back()
+    trial.rolled_back(tried, "ann")
+    good = slots.status().good
+    assert good is not None
+    assert good.sha256 == trial.boot.policy.sha256
+    assert slots.status().changes[-1].asked_by == "ann"
+
+
+def test_what_fails_as_a_canary_is_rejected(slots: SlotFolder) -> None:
+    session, held, trial = taking_turns(slots, bias=1e5)
+    with closing(held):
+        state = ticked(session.loop, 12, trial, held)
+    assert state.pending is None
+    assert "times the clip" in state.changes[-1].reason
+    assert trial.as_dictionary()["rejected"][-1]["reason"] == state.changes[-1].reason
+    trial.close()
+
+
+def test_an_undecided_canary_stays_pending_and_costs_no_start(slots: SlotFolder) -> None:
+    session, held, trial = taking_turns(slots)
+    ticked(session.loop, 15, trial, held)
+    held.end_canary()
+    held.close()
+    trial.look(session.loop, held.last_canary)
+    trial.close()
+    assert session.policy is trial.boot.policy
+    state = slots.status()
+    assert state.pending is not None
+    assert state.boots == 0
+
+
+def test_where_none_is_trusted_the_pending_one_drives(slots: SlotFolder) -> None:
+    good = slots.status().good
+    assert good is not None
+    slots._file(good).write_bytes(b"damaged")
+    trial = boot_trial(slots, "run", as_canary=True)
+    assert (trial.boot.slot, trial.tried) == ("pending", None)
 
 
 def test_a_start_that_ends_before_it_drives_is_given_back(slots: SlotFolder) -> None:

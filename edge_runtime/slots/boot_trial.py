@@ -61,10 +61,32 @@ class BootTrial:
             loop: the loop.
             canary: the last one that the loop has had; it counts if it tries the pending policy.
         """
-        if self._is_open and canary is not None and canary.new.sha256 == self._sha256:
-            self._judge(canary)
-        elif self._is_open and self.tried is None:
-            self._judge_driving(loop)
+        if not self._is_open:
+            return
+        if canary is not None and canary.new.sha256 == self._sha256:
+            verdict = canary.verdict
+            self._has_driven = verdict is None or verdict.outcome is not Outcome.UNDECIDED
+            if self._has_driven:
+                self._judge(canary)
+                return
+        self._judge_driving(loop)  # an operator may have let it drive, undecided
+
+    def try_out(self, model: bytes, source: str, asked_by: str) -> Boot:
+        """Installs a policy that is to be a canary, and returns it; the start counts for it.
+
+        Args:
+            model: the content of its file.
+            source: what the file is called.
+            asked_by: who wants it, for the record.
+
+        Raises:
+            ContractError: it is no sound policy, or one for another robot than the good one.
+            UserError: it is the good one, or the folder cannot be written.
+        """
+        self._slots.install(model, asked_by, source)
+        self.tried = self._judged = self._slots.boot()
+        self._is_open, self._has_driven, self.verdict = self.tried.is_pending, False, ""
+        return self.tried
 
     def refuse(self, reason: str) -> None:
         """Rejects the policy, if it is pending."""
@@ -146,14 +168,10 @@ class BootTrial:
             self._decide(lambda: self._confirm(f"after {after:g} s"))
 
     def _judge(self, canary: Canary) -> None:
-        """Follows a canary; one that is undecided leaves the policy pending, and costs no start."""
-        verdict = canary.verdict
-        self._has_driven = verdict is None or verdict.outcome is not Outcome.UNDECIDED
-        if not canary.over or not self._has_driven:
-            return
-        if canary.promoted:
+        """Follows a canary that is not undecided; that would say nothing of the policy."""
+        if canary.over and canary.promoted:
             self._decide(lambda: self._confirm("as a canary"))
-        else:
+        elif canary.over:
             self.refuse(canary.why)
 
     def _decide(self, decide: Callable[[], str]) -> None:

@@ -56,7 +56,10 @@ class CanaryConfig:
         at_most=600,
     )
     misses: int = setting(
-        3, "Periods that it may miss beyond those that the policy before has missed.", at_least=0
+        3,
+        "Periods that it may miss beyond those that the policy before has missed.",
+        at_least=0,
+        at_most=1_000_000,
     )
     drop_errors: float = setting(
         3.0,

@@ -29,7 +29,7 @@ class EnvelopeConfig:
         "before.",
         "rad",
         above=0,
-        infinite=True,
+        at_most=4,
     )
     look_ahead: float = setting(
         0.2, "How far ahead the tilt is predicted from its rate.", "s", at_least=0, at_most=2
@@ -38,7 +38,7 @@ class EnvelopeConfig:
         1.5,
         "The largest action that is followed, as a multiple of the contract's clip.",
         above=0,
-        infinite=True,
+        at_most=1e6,
     )
 
 

@@ -55,6 +55,11 @@ class PolicySlots:
         """Returns whether a canary takes turns with the policy before it."""
         return isinstance(self._trial, Canary) and self._trial.verdict is None
 
+    @property
+    def shadowed(self) -> Policy | None:
+        """Returns the policy in shadow; None without one."""
+        return self._shadow.policy
+
     def load(self, policy: Policy, timeout: float = 5.0) -> None:
         """Lets a policy drive, untried, from the next tick or start on; the shadow stays.
 
@@ -175,9 +180,13 @@ class PolicySlots:
         """Compares the policy in shadow, or the last one there, with the driver; None without."""
         return self._shadow.comparison()
 
+    def settle(self) -> None:
+        """Ends what is tried, as after the loop's end; a policy that was promoted is kept."""
+        self._conclude(RUN_ENDED)
+
     def close(self) -> None:
         """Ends what is tried, and the shadow's thread; call it after the session has ended."""
-        self._conclude(RUN_ENDED)
+        self.settle()
         self._shadow.close()
 
     def _check_unused(self, policy: Policy) -> None:

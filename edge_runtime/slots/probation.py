@@ -35,7 +35,9 @@ class ProbationConfig:
     window_seconds: float = setting(
         5.0, "Time over which misses are counted and scores averaged.", "s", above=0, at_most=600
     )
-    misses: int = setting(3, "Periods that it may miss in such a time.", at_least=0)
+    misses: int = setting(
+        3, "Periods that it may miss in such a time.", at_least=0, at_most=1_000_000
+    )
     drop_errors: float = setting(
         3.0, "Standard errors by which the score must drop.", at_least=0, infinite=True
     )
@@ -46,7 +48,7 @@ class ProbationConfig:
         10.0,
         "The largest action that is followed, as a multiple of the contract's clip.",
         above=0,
-        infinite=True,
+        at_most=1e6,
     )
 
 

@@ -92,12 +92,13 @@ class SlotFolder:
     def __init__(self, path: Path, config: SlotsConfig | None = None) -> None:
         self.path, self.config = path, config or SlotsConfig()
 
-    def install(self, policy: bytes | Path, asked_by: str) -> SlotState:
+    def install(self, policy: bytes | Path, asked_by: str, source: str = "policy") -> SlotState:
         """Makes a policy pending, or good where none is; another that is pending is rejected.
 
         Args:
             policy: the file's content, or its path or the name of a shipped policy.
             asked_by: who wants it, for the record.
+            source: what the file is called whose content it is.
 
         Raises:
             ContractError: it is no sound policy, or one for another robot than the good one.
@@ -105,7 +106,7 @@ class SlotFolder:
                 the folder.
         """
         model = policy if isinstance(policy, bytes) else read_model(policy)
-        source = "policy" if isinstance(policy, bytes) else str(policy)
+        source = source if isinstance(policy, bytes) else str(policy)
         checked = Policy(model, source)  # refuses one that is not sound
         make_folder(self.path)
         with self._locked():

@@ -51,7 +51,7 @@ class UpConfig:
     """The robot: humanoid, vehicle, or one that another package brings."""
     policy: Path | None = None
     """The policy file (.onnx), the name of a policy that comes with sim2edge, or a folder of
-    'sim2edge slots'; by default the one in the parameters, else the product's own for this robot."""
+    'sim2edge slots'; by default the one in the parameters, else this robot's own."""
     real: bool = False
     """Start no simulated robot: the topics come from a real one."""
     model: bool = False

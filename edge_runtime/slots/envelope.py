@@ -24,7 +24,7 @@ class EnvelopeConfig:
         0.7, "The largest tilt, as a share of the contract's max_tilt.", above=0, at_most=1
     )
     lean: float = setting(
-        0.15,
+        0.18,
         "How far the robot may tilt, as predicted, beyond the most that it did under the policy "
         "before.",
         "rad",

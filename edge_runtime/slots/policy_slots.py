@@ -1,6 +1,8 @@
 """Keeps the policies of a session: the one that drives, one that is tried, in shadow or as a
 canary, and those that drove before."""
 
+from contextlib import suppress
+
 from edge_runtime.errors import UserError
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
@@ -181,7 +183,9 @@ class PolicySlots:
         return self._shadow.comparison()
 
     def settle(self) -> None:
-        """Ends what is tried, as after the loop's end; a policy that was promoted is kept."""
+        """Ends what is tried, after the loop's end; a policy that was promoted is kept."""
+        with suppress(UserError):  # a loop whose driver hangs takes no other policy
+            self.end_canary()
         self._conclude(RUN_ENDED)
 
     def close(self) -> None:

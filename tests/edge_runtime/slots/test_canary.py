@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
@@ -9,17 +10,34 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UserError
+from edge_runtime.fusion.attitude.fusion import AttitudeFusion
+from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.session import Session
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import ActuatorCommand, Sample
 from edge_runtime.safety.rules import Reaction
 from edge_runtime.slots.canary import Canary, CanaryConfig
 from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.slots.probation import ProbationConfig
 from edge_runtime.slots.verdict import Outcome
-from tests.edge_runtime.leg import LegRobot, ManualClock, make_contract, make_model
-from tests.edge_runtime.slots.shadowing import COMMAND, Swinging, make_session, spiteful, ticked
+from tests.edge_runtime.leg import (
+    BURST,
+    LegRobot,
+    ManualClock,
+    PacedRobot,
+    make_contract,
+    make_model,
+)
+from tests.edge_runtime.slots.shadowing import (
+    COMMAND,
+    Swinging,
+    make_session,
+    spiteful,
+    ticked,
+    wait_for,
+)
 from tests.edge_runtime.slots.tipping import Tipping
 
 PROBATION = ProbationConfig(seconds=0.8, window_seconds=0.2)
@@ -251,6 +269,48 @@ def test_a_stop_that_is_asked_for_lets_the_old_one_bring_the_robot_to_rest() -> 
         ticked(session.loop, 2)
         assert canary.why == "the run ended"
         assert session.policy is canary.old
+
+
+class Unplugged(PacedRobot):
+    """A robot that is unplugged at some time; then it cannot be written to either if `is_gone`."""
+
+    is_unplugged = False
+
+    def __init__(self, is_gone: bool) -> None:
+        super().__init__()
+        self._is_gone = is_gone
+
+    def read(self) -> Sample | None:
+        if self.is_unplugged:
+            raise OSError("unplugged")
+        return super().read()
+
+    def write(self, command: ActuatorCommand) -> None:
+        if self.is_unplugged and self._is_gone:
+            raise OSError("unplugged")
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_robot_that_is_unplugged_ends_it(is_gone: bool) -> None:
+    """Another thread waits meanwhile, and the next start has the old policy."""
+    contract = make_contract(control_period=0.005)
+    old, new = (Policy(make_model(contract, seed)) for seed in (0, 1))
+    robot = Unplugged(is_gone)
+    session = Session(old, robot, AttitudeFusion(0.005, BURST), LoopConfig(rules=()))
+    with closing(PolicySlots(session)) as slots, ThreadPoolExecutor(1) as waiting:
+        session.start()
+        wait_for(lambda: session.loop.ticks > 5)
+        canary = slots.canary(new, CanaryConfig(0.05, slices=1000, settle_seconds=0, misses=1000))
+        verdict = waiting.submit(canary.wait, 30.0)
+        wait_for(lambda: session.policy is new)
+        robot.is_unplugged = True
+        with pytest.raises(OSError, match="unplugged"):
+            session.loop.join(30.0)
+        slots.settle()
+        found = verdict.result(30.0)
+        assert found is not None
+        assert (found.outcome, found.why) == (Outcome.UNDECIDED, "the run ended")
+        assert session.policy is old
 
 
 def test_an_operator_counts_more() -> None:

@@ -1,0 +1,1 @@
+"""Learns on the robot, in a process of its own: needs the extra `learn`."""

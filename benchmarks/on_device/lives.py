@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from on_device.devices import Device
-
 from edge_runtime.learning.tier import Tier
 from edge_runtime.policy.inference import Policy
+from on_device.devices import Device
 from policies.adaptation.learning_robots import LearningRobots
 from policies.evaluation.policy_file import PolicyFile
 

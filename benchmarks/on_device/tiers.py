@@ -1,5 +1,7 @@
 """Makes the tiers that learn, each as a robot would from its kit."""
 
+from pathlib import Path
+
 from edge_runtime.learning.identify.identified_trims import ScaleByFriction
 from edge_runtime.learning.identify.identifier import Identifier
 from edge_runtime.learning.kit import LearnerKit
@@ -8,7 +10,6 @@ from edge_runtime.learning.trim_learner import TrimLearner
 from edge_runtime.policy.inference import Policy
 from edge_runtime.policy.shipped import kit_path
 from policies.evaluation.policy_file import PolicyFile
-from pathlib import Path
 
 
 def trim_tier(policy: PolicyFile, seed: int) -> Tier:

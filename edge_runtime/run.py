@@ -34,9 +34,9 @@ from edge_runtime.report.run_report import as_dictionary, broken_rules, table
 from edge_runtime.robot.robot import Robot
 from edge_runtime.safety.possible_robot import PossibleRobot
 from edge_runtime.safety.watchdog import ServiceWatchdog
-from edge_runtime.slots.comparison import Comparison
-from edge_runtime.slots.policy_slots import PolicySlots
-from edge_runtime.slots.probation import Probation, booted
+from edge_runtime.slots.boot_trial import BootTrial, booted
+from edge_runtime.slots.records import no_note
+from edge_runtime.slots.run_trials import RunTrials, TryoutConfig
 from edge_runtime.slots.slot_folder import SlotsConfig, is_slot_folder
 from edge_runtime.stop_signals import interruptible
 
@@ -97,6 +97,8 @@ class RunConfig:
     audit: Path | None = None
     """Record what drove the robot, and which of the guard's rules broke, in this audit log, which
     'sim2edge audit new' begins."""
+    canary: TryoutConfig = TryoutConfig()
+    """Try the policy in shadow, or the pending one of a folder, as a canary (--canary)."""
     slots: SlotsConfig = SlotsConfig()
     """How a pending policy is tried, where the policy is a folder of 'sim2edge slots'."""
 
@@ -107,17 +109,24 @@ def main(config: RunConfig) -> int:
     Raises:
         UserError: policy, robot, estimator or options do not fit together, or the robot failed.
     """
+    config.canary.check_time(config.seconds)
     if not is_slot_folder(config.policy):
+        if config.canary.on and config.shadow is None:
+            raise UserError("--canary needs a policy to try; name its file with --shadow")
         return _run(config, None)
-    with booted(config.policy, config.slots, "sim2edge run") as probation:
-        return _run(config, probation)
+    as_canary = config.canary.on
+    candidate = config.shadow if as_canary else None
+    with booted(
+        config.policy, config.slots, "sim2edge run", as_canary=as_canary, candidate=candidate
+    ) as trial:
+        return _run(config, trial)
 
 
-def _run(config: RunConfig, probation: Probation | None) -> int:
-    policy, choice = _load(config, probation)
+def _run(config: RunConfig, trial: BootTrial | None) -> int:
+    policy, choice = _load(config, trial)
     if choice.wanted != providers.ON_CPU:
         print(f"provider: {choice.described()}", flush=True)
-    tried = None if config.shadow is None else Policy.load(config.shadow)
+    tried = _load_tried(config, trial)
     command = policy.contract.command_values(config.command)
     make_folder(config.report)
     if config.record is not None:
@@ -144,49 +153,54 @@ def _run(config: RunConfig, probation: Probation | None) -> int:
             loop = session.loop
             loop.command.put(command)
             stack.enter_context(contextlib.closing(ServiceWatchdog(lambda: loop.ticks)))
-            slots = None
-            if tried is not None:
-                slots = stack.enter_context(contextlib.closing(PolicySlots(session)))
-                slots.shadow(tried)
+            note = no_note if watch is None else watch.note
+            trials = stack.enter_context(
+                contextlib.closing(RunTrials(session, config.canary, tried, trial, note))
+            )
             log = None if file is None else RunRecorder(file, loop, name)
             if log is not None:
                 loop.add_observer(log)
             if watch is not None:
-                if probation is not None:
-                    probation.record(watch)
+                trials.record(watch)
                 watch.begin(policy, config.robot)
                 loop.add_observer(watch)
             try:
-                _drive(session, config.seconds, interrupted, probation)
+                _drive(session, config.seconds, interrupted, trials)
             finally:
-                if probation is not None:
-                    probation.look(loop)
-                    print(f"slots: {probation.described()}")
+                trials.close()
+                for line in trials.lines():
+                    print(line)
                 if log is not None:
                     log.close(str(loop.error or ""))
                     print(f"log: {log.described()}")
                 if watch is not None:
-                    if probation is not None:
-                        probation.record(watch)
+                    trials.record(watch)
                     watch.end(loop)
                     watch.flush()
                     print(f"audit: {watch.described()}")
-                shadow = None
-                if slots is not None:
-                    slots.close()
-                    shadow = slots.comparison()
-                    print(f"shadow: {shadow.described() if shadow else 'nothing was in it'}")
-                print(f"report: {write_run_report(loop, config, choice, log, shadow)}")
+                print(f"report: {write_run_report(loop, config, choice, log, trials)}")
     return STOPPED_BY_GUARD if loop.guard.latched else 0
 
 
-def _load(config: RunConfig, probation: Probation | None) -> tuple[Policy, providers.Choice]:
+def _load(config: RunConfig, trial: BootTrial | None) -> tuple[Policy, providers.Choice]:
     """Loads the policy that the user named, or that its slots' folder gives."""
     where = config.provider, config.provider_cache
-    if probation is None:
+    if trial is None:
         return providers.load(config.policy, *where)
-    boot = probation.boot
+    boot = trial.boot
     return providers.load_model(boot.model, boot.policy.source, *where)
+
+
+def _load_tried(config: RunConfig, trial: BootTrial | None) -> Policy | None:
+    """Loads the policy that is tried: in shadow, and then as a canary if that is asked for."""
+    if not config.canary.on:
+        return None if config.shadow is None else Policy.load(config.shadow)
+    where = config.provider, config.provider_cache
+    if trial is None:
+        assert config.shadow is not None
+        return providers.load(config.shadow, *where)[0]
+    boot = trial.tried
+    return None if boot is None else providers.load_model(boot.model, boot.policy.source, *where)[0]
 
 
 def _possible(robot: Robot, name: str, contract: Contract) -> Robot:
@@ -222,7 +236,7 @@ def _drive(
     session: Session,
     seconds: float,
     interrupted: threading.Event,
-    probation: Probation | None = None,
+    trials: RunTrials,
 ) -> None:
     """Runs the loop for its time and shows the table meanwhile."""
     loop = session.loop
@@ -243,12 +257,12 @@ def _drive(
         until = time.monotonic() + seconds if seconds else float("inf")
         while time.monotonic() < until and not interrupted.is_set() and loop.running:
             interrupted.wait(min(_REFRESH_SECONDS, max(0.0, until - time.monotonic())))
-            if probation is not None:
-                probation.look(loop)
+            trials.look()
             if live:
                 shown = _redraw(table(loop, is_colored()), shown)
         was_interrupted = interrupted.is_set()
         driven = loop.ticks
+        trials.rest()
         interrupted.clear()  # a second signal skips this
         session.come_to_rest(interrupted)
     finally:
@@ -323,8 +337,8 @@ def write_run_report(
     loop: ControlLoop,
     config: RunConfig,
     choice: providers.Choice,
-    log: RunRecorder | None = None,
-    shadow: Comparison | None = None,
+    log: RunRecorder | None,
+    trials: RunTrials,
 ) -> Path:
     """Writes report.json and latency.svg into the report's folder; returns the folder."""
     folder = config.report
@@ -334,7 +348,7 @@ def write_run_report(
         "config": to_json(config),
         "inference": choice.as_dictionary(),
         "log": None if log is None else log.as_dictionary(),
-        "shadow": None if shadow is None else shadow.as_dictionary(),
+        **trials.as_dictionary(),
     }
     report = json.dumps(content, indent=2, allow_nan=False)
     write_file(folder / "report.json", report + "\n")

@@ -18,7 +18,7 @@ class Subcommand:
     module: str
     config: str  # name of the dataclass in the module
     positional: tuple[str, ...] = ()  # its fields that are given without a flag, in this order
-    short: Mapping[str, str] = field(default_factory=dict)  # field -> its short flag
+    short: Mapping[str, str] = field(default_factory=dict)  # (GROUP.)FIELD -> its short flag
     writes: tuple[str, ...] = ()  # its fields that name what is written
     leading: str = ""  # what `defaults` takes off the options, as the help calls it
     extra: str = ""  # the optional dependencies that it needs
@@ -70,6 +70,7 @@ COMMANDS: dict[str, Subcommand] = {
         "edge_runtime.run",
         "RunConfig",
         positional=("policy",),
+        short={"canary.on": "--canary"},
         writes=("report", "log", "record"),
         extra="sim",  # for the simulated robot alone
     ),

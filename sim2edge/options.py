@@ -147,6 +147,8 @@ def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
             return field.default_factory()
         return tyro.MISSING_NONPROP if is_required(field) else field.default
 
+    short = {_declared(root, path): flag for path, flag in command.short.items()}
+
     def rule(info: Any) -> Any:
         kind = info.type
         if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
@@ -162,8 +164,8 @@ def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
             shown: dict[str, Any] = {}
             if usual in ((), ""):  # tyro's "(default: )" would say nothing
                 shown["help_behavior_hint"] = ""
-            if kind is root and name in command.short:
-                shown["aliases"] = (command.short[name],)
+            if (kind, name) in short:
+                shown["aliases"] = (short[kind, name],)
             if kind is root and name in command.positional:
                 word = name.upper()
                 shown["metavar"] = word
@@ -178,6 +180,12 @@ def _rule(root: type[Any], command: Subcommand) -> Callable[[Any], Any]:
         return tyro.constructors.StructConstructorSpec(make, tuple(specs))
 
     return rule
+
+
+def _declared(kind: Any, path: str) -> tuple[Any, str]:
+    """Returns the dataclass that declares a field, given as GROUP.FIELD, and the field's name."""
+    group, dot, name = path.partition(".")
+    return _declared(types_of(kind)[group], name) if dot else (kind, path)
 
 
 def _path_rule(info: Any) -> Any:

@@ -13,7 +13,7 @@ from edge_runtime.finite import all_finite
 from edge_runtime.fusion import Fusion
 from edge_runtime.loop.budget import Budget, Stage
 from edge_runtime.loop.config import LoopConfig
-from edge_runtime.loop.handover import Handover, LatestValue
+from edge_runtime.loop.handover import LatestValue, Reserve, Succession
 from edge_runtime.loop.heading_hold import HeadingHold
 from edge_runtime.loop.observer import Observer
 from edge_runtime.loop.realtime import realtime
@@ -73,7 +73,7 @@ class ControlLoop:
         )
         self.command: LatestValue[Array] = LatestValue(self.controller.command[0].copy())
         self.heading = HeadingHold(config.heading, contract, contract.control_period)
-        self._next_controller: Handover[Controller] = Handover()
+        self.succession: Succession[Controller] = Succession()
         self._attitude = self.signals.get(ATTITUDE)
         self._joint_pos = self.signals.get(JOINT_POS)
         self._last_new = clock()  # ns, when the newest sample was first seen
@@ -92,7 +92,6 @@ class ControlLoop:
         self.error: BaseException | None = None  # the error that ended the loop, if one did
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
-        self._swap_offered = False
         self._begun = False  # whether a command was ever sent
         self._to_begin = True  # whether the next good sample is a start, the first or after a reset
 
@@ -158,7 +157,7 @@ class ControlLoop:
         self._to_begin = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
-        """Lets another policy drive: from the next tick on, or at once if no thread was started.
+        """Lets another policy drive: from the next tick on, or at once if no thread is running.
 
         Args:
             policy: the policy, which was loaded before, so that its first call is warm.
@@ -168,12 +167,10 @@ class ControlLoop:
             ContractError: it does not fit the robot or the running loop.
             UserError: the loop did not take it within `timeout`.
         """
-        self._next_controller.give(self.controller_for(policy, self.signals))
-        if self._thread is None:
-            self._handle_operator()
-            return
-        self._swap_offered = True
-        if not self._next_controller.wait(timeout):
+        self.succession.offer(self.controller_for(policy, self.signals))
+        if not self.running:
+            self._hand_over()
+        if not self.succession.wait(timeout):
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
 
     def controller_for(self, policy: Policy, signals: Signals) -> Controller:
@@ -224,10 +221,9 @@ class ControlLoop:
         clock, tick = self._clock, self.last_tick
         marks = tick.marks
         marks[0] = clock()
-        tick.number, tick.missed, tick.fused = self.ticks, missed, 0
-        tick.was_reset = tick.observed = False
-        if self._swap_offered:
-            self._handle_operator()
+        tick.begin(self.ticks, missed)
+        if self.succession.due:
+            self._hand_over()
         sensors = self.sensors
         new = sensors.update(self.robot.read())
         marks[1] = clock()
@@ -245,10 +241,10 @@ class ControlLoop:
             self.fusion.update(sensors.signals, self._unfused)
             tick.fused, self._unfused = self._unfused, 0
         marks[2] = clock()
-        controller = self.controller
-        controller.step += 1 + missed if self.ticks else 0
-        driven = fit and self._infer(controller)
+        self.controller.step += 1 + missed if self.ticks else 0
+        driven = fit and self._infer(self.controller)
         marks[3] = clock()
+        controller = self.controller  # one in reserve may have been called
         reaction = self._check(marks[1], missed, fit)
         if reaction is Reaction.NONE and driven:
             mode = self.safe.follow(controller.target())
@@ -272,18 +268,18 @@ class ControlLoop:
         """Returns whether all signals that policy, estimator and loop read are finite."""
         readers = self.controller.contract.signals, self.fusion.reads
         read = {JOINT_POS, ATTITUDE}.union(s.name for signals in readers for s in signals)
-        sensed = self.sensors.signals.items()
-        return all(all_finite(values[0]) for name, values in sensed if name in read)
+        return all(all_finite(v[0]) for name, v in self.sensors.signals.items() if name in read)
 
-    def _handle_operator(self) -> None:
-        self._swap_offered = False
-        following = self._next_controller.take()
-        if following is not None:
-            following.continue_from(self.controller)
-            self.controller = self.last_tick.controller = following
-            self.safe.use(following.actuators)
-            self.swaps += 1
-            self._next_controller.confirm()
+    def _hand_over(self) -> None:
+        if (following := self.succession.take()) is not None:
+            self._use(following)
+            self.succession.confirm()
+
+    def _use(self, following: Controller) -> None:
+        following.continue_from(self.controller)
+        self.controller = self.last_tick.controller = following
+        self.safe.use(following.actuators)
+        self.swaps += 1
 
     def _begin(self) -> None:
         """Starts from a good sample, the first one or the first after a reset."""
@@ -306,13 +302,16 @@ class ControlLoop:
 
     def _infer(self, controller: Controller) -> bool:
         """Observes and runs the network; returns whether there is a new action to follow."""
-        measures = self.guard.measures
-        controller.set_command(self._wanted_command())
+        measures, reserve = self.guard.measures, self.succession.reserve
+        command = self._wanted_command()
+        controller.set_command(command)
         if not controller.observe():
             measures[Fault.OBSERVATION_NOT_FINITE] += 1
             return False
         measures[Fault.OBSERVATION_NOT_FINITE] = 0
         largest = controller.infer()
+        if reserve is not None and not largest <= reserve.largest_action:
+            largest = self._call(reserve, largest, command)
         if not math.isfinite(largest):
             measures[Fault.ACTION_NOT_FINITE] += 1
             return False
@@ -320,6 +319,15 @@ class ControlLoop:
         measures[Fault.ACTION_BEYOND_CLIP] = largest
         self.clipped += largest > 1
         return True
+
+    def _call(self, reserve: Reserve[Controller], action: float, command: Array) -> float:
+        """Lets the controller in reserve drive in this tick; returns its largest action."""
+        reserve.called_for, self.succession.reserve = action, None
+        before = self.controller
+        self._use(reserve.controller)
+        self.controller.set_command(command)
+        self.controller.observe_after(before)
+        return self.controller.infer()
 
     def _wanted_command(self) -> Array:
         """Returns the operator's command, (C,), corrected to keep the heading it asks for."""
@@ -354,9 +362,8 @@ class ControlLoop:
     def _write(self, mode: Mode) -> ActuatorCommand:
         controller = self.controller
         stiffness = controller.stiffness if mode is Mode.RUN else self._no_stiffness
-        command = ActuatorCommand(
-            self.sensors.sequence, mode, self.safe.target, stiffness, controller.damping
-        )
+        number, damping = self.sensors.sequence, controller.damping
+        command = ActuatorCommand(number, mode, self.safe.target, stiffness, damping)
         self.robot.write(command)
         return command
 
@@ -379,6 +386,7 @@ class ControlLoop:
             if self._begun:
                 with suppress(Exception):  # the robot may be what failed
                     self._damp()
+        self._hand_over()  # what the last tick's observers chose counts for the next start
 
     def _damp(self) -> None:
         """Damps the robot after the loop has failed, and shows that to the observers.
@@ -387,8 +395,7 @@ class ControlLoop:
         """
         tick = self.last_tick
         if tick.number < self.ticks:
-            tick.number, tick.missed, tick.fused = self.ticks, 0, 0
-            tick.was_reset = tick.observed = False
+            tick.begin(self.ticks, 0)
         tick.sent = self._write(self.safe.react(Reaction.DAMP))
         tick.marks[:] = [self._clock()] * len(tick.marks)
         tick.reaction, tick.broken, tick.drove = Reaction.DAMP, (), False

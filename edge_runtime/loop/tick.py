@@ -46,6 +46,11 @@ class Tick:
         estimates = (fusion.estimates[signal.name][0] for signal in fusion.provides)
         self.sensed_and_estimated: tuple[Array, ...] = (sensors.values, *estimates)
 
+    def begin(self, number: int, missed: int) -> None:
+        """Begins the next tick: nothing was fused or observed in it yet."""
+        self.number, self.missed, self.fused = number, missed, 0
+        self.was_reset = self.observed = False
+
     @property
     def began(self) -> int:
         """Returns when the tick began, ns by the loop's clock."""

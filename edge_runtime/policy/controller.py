@@ -9,6 +9,7 @@ from edge_runtime.fusion import Fusion
 from edge_runtime.observation.builder import ObservationBuilder
 from edge_runtime.policy.action_map import ActionMap
 from edge_runtime.policy.binding import PER_JOINT, bind
+from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import RobotDescription
 from edge_runtime.signals import (
@@ -72,9 +73,26 @@ class Controller:
         np.clip(command, self._lower, self._upper, out=self.command[0])
 
     def continue_from(self, other: "Controller") -> None:
-        """Continues from the control step and last action of another controller of this robot."""
+        """Continues from the control step and last action of another controller of this robot.
+
+        It takes over the history too if it observes the same; otherwise the history starts anew.
+        """
         self.step[:] = other.step
         self.last_action[:] = other.last_action[:, _order(other, self)]
+        if self._observes_as(other):
+            self._builder.restore(other._builder.state())
+        else:
+            self._builder.reset()
+
+    def observe_after(self, other: "Controller") -> bool:
+        """Observes in a tick that the controller it continues from has observed already.
+
+        Returns:
+            Whether all of it is finite.
+        """
+        if self._observes_as(other):
+            return all_finite(self._builder.last()[0])
+        return self.observe()
 
     def action_in_robot_order(self) -> Array:
         """Returns the last clipped action, (A,), in the robot's order: a copy or a buffer."""
@@ -114,6 +132,11 @@ class Controller:
         target: Array = self._map.target(self.last_action)[0]
         return target if self._to_robot is None else np.take(target, self._to_robot)
 
+    def _observes_as(self, other: "Controller") -> bool:
+        """Returns whether another controller's history is what this one would have seen."""
+        same = self.contract.observations == other.contract.observations
+        return same and _poses(self.contract) == _poses(other.contract)
+
     def _own_signals(self, signals: Signals) -> dict[str, Array]:
         own = dict(signals)
         if self._to_robot is not None:
@@ -127,6 +150,10 @@ class Controller:
         own[CONTROL_STEP] = self.step
         own[DEFAULT_TARGET] = self._map.default[None]
         return own
+
+
+def _poses(contract: Contract) -> list[tuple[str, float]]:
+    return [(actuator.name, actuator.default) for actuator in contract.actuators]
 
 
 def _order(of: Controller, wanted: Controller) -> list[int]:

@@ -1,125 +1,162 @@
-"""Judges a policy from a slots' folder by how it drives: confirmed, or rejected."""
+"""Takes a policy back that was promoted, if it soon trips, misses its deadlines or does worse."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+import math
+from dataclasses import dataclass
 
-from edge_runtime.audit.watch import AuditWatch
-from edge_runtime.errors import ContractError, UserError
+from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.loop.control_loop import ControlLoop
-from edge_runtime.slots.slot_folder import Boot, SlotFolder, SlotsConfig
+from edge_runtime.loop.handover import Reserve
+from edge_runtime.loop.tick import Tick
+from edge_runtime.policy.controller import Controller
+from edge_runtime.policy.inference import Policy
+from edge_runtime.slots.envelope import OF_OTHERS, described, named, trips
+from edge_runtime.slots.records import (
+    PROBATION,
+    PROBATION_ENDS,
+    ROLLED_BACK,
+    RUN_ENDED,
+    Note,
+    change,
+    named_policy,
+    no_note,
+)
+from edge_runtime.slots.verdict import Score, Tally, score_of
+
+_RECENT = 2  # windows in which a drop is looked for
+
+
+@dataclass(frozen=True)
+class ProbationConfig:
+    """Sets how long, and for what, a promoted policy is taken back by itself."""
+
+    seconds: float = setting(
+        60.0, "How long it lasts; 0 for no probation.", "s", at_least=0, at_most=LONGEST
+    )
+    window_seconds: float = setting(
+        5.0, "Time over which misses are counted and scores averaged.", "s", above=0, at_most=600
+    )
+    misses: int = setting(
+        3, "Periods that it may miss in such a time.", at_least=0, at_most=1_000_000
+    )
+    drop_errors: float = setting(
+        3.0, "Standard errors by which the score must drop.", at_least=0, infinite=True
+    )
+    drop_share: float = setting(
+        0.3, "Share of the score before by which the score must drop.", at_least=0, infinite=True
+    )
+    action: float = setting(
+        10.0,
+        "The largest action that is followed, as a multiple of the contract's clip.",
+        above=0,
+        at_most=1e6,
+    )
 
 
 class Probation:
-    """Confirms a pending policy once it has driven well, or rejects it when the guard latches.
-
-    A folder that cannot be written does not stop the robot: `failure` says why, and the next look
-    tries again. It does nothing while another policy drives.
+    """Observes a policy after its promotion, and lets the one before drive again if need be.
 
     Args:
-        slots: the folder.
-        boot: what it gave to drive; it was counted.
-        asked_by: what drives the robot, for the record.
-
-    Attributes:
-        boot: what drives.
+        loop: the loop that it drives.
+        old: the controller to go back to, bound to that loop.
+        new: the policy that was promoted.
+        config: how long, and for what it is taken back.
+        before: the scores of the old one; without slices, a drop is not looked for.
+        score: the score of a tick, or None.
+        note: records what happens.
     """
 
-    def __init__(self, slots: SlotFolder, boot: Boot, asked_by: str) -> None:
-        self._slots, self.boot, self._asked_by = slots, boot, asked_by
-        self._is_open = boot.is_pending
-        self._loop: ControlLoop | None = None  # that was seen last
-        self._clean_from = 0  # the tick since which the guard did not react
-        self._reacted = 0  # ticks with a reaction before that
-        self._has_driven = False
-        self.verdict = ""  # what was decided
-        self.failure = ""  # why that is not on the disk; empty if it is
+    def __init__(
+        self,
+        loop: ControlLoop,
+        old: Controller,
+        new: Policy,
+        config: ProbationConfig,
+        before: Tally | None = None,
+        score: Score | None = None,
+        note: Note = no_note,
+    ) -> None:
+        self.old, self.new = old.policy, new
+        self._loop, self._back, self._config = loop, old, config
+        self._before, self._score, self._note = before or Tally(), score, note
+        period = loop.period * 1e-9
+        self._left = math.ceil(config.seconds / period)  # ticks
+        self._window = max(1, round(config.window_seconds / period))  # ticks
+        self._tally, self._missed = Tally(), 0
+        self._reserve: Reserve[Controller] | None = None  # once it has begun
+        self.over = not self._left
+        self.why = ""  # why it was rolled back; empty if it was not
 
-    def look(self, loop: ControlLoop) -> None:
-        """Judges what the loop has done up to now; call it now and then, on any one thread."""
-        if not self._is_open or loop.last_tick.policy.sha256 != self.boot.policy.sha256:
+    @property
+    def promoted(self) -> bool:
+        """Returns whether the new policy is the one to drive."""
+        return not self.why
+
+    def end(self, why: str) -> None:
+        """Ends the probation, because an operator has decided."""
+        self._end(why)
+
+    def observe(self, tick: Tick) -> None:
+        """Takes in a tick, and takes the policy back if it must be."""
+        if self.over:
             return
-        self._has_driven |= loop.ticks > 0
-        if loop.guard.latched:
-            by = loop.guard.latched_by
-            fault = "" if by is None else f" by {loop.guard.rules[by].fault.name.lower()}"
-            self.refuse(f"the guard latched {loop.guard.latched.name.lower()}{fault}")
-            return
-        reacted = sum(loop.ticks_reacting[1:])
-        if loop is not self._loop or reacted != self._reacted:
-            self._loop, self._reacted, self._clean_from = loop, reacted, loop.ticks
-        driven = (loop.ticks - self._clean_from) * loop.period * 1e-9
-        if driven >= self._slots.config.confirm_after:
-            self._decide(self._confirm)
-
-    def refuse(self, reason: str) -> None:
-        """Rejects the policy, if it is pending."""
-        if self._is_open:
-            self._decide(lambda: self._reject(reason))
-
-    def close(self) -> None:
-        """Gives the start back, if the policy is pending and never drove."""
-        if self._is_open and not self._has_driven:
-            self._is_open = False
-            with suppress(UserError):  # it has one start less
-                self._slots.uncount(self.boot.policy.sha256)
-
-    def record(self, watch: AuditWatch) -> None:
-        """Records in the audit log what was done with the folder's policies since the last time."""
         try:
-            self._slots.record(watch.note, watch.flush)
-        except UserError as error:
-            self.failure = str(error)
+            self._observe(tick)
+        except Exception as error:  # without it, nobody would watch the policy
+            self._roll_back(f"the probation failed: {type(error).__name__}: {error}")
 
-    def described(self) -> str:
-        """Says in one line what drives, and what was decided."""
-        parts = (self.boot.described(), self.verdict, self.failure and f"not yet: {self.failure}")
-        return "; ".join(filter(None, parts))
+    def _observe(self, tick: Tick) -> None:
+        reserve = self._reserve
+        loop = self._loop
+        if tick is not loop.last_tick or loop.stopping or loop.error is not None:
+            self._end(RUN_ENDED)
+        elif tick.policy is self.new:
+            self._take(tick)
+        elif reserve is not None and reserve.called_for is not None:
+            self._roll_back(described(reserve.called_for))
+        elif reserve is not None:
+            self._end("another policy drives")
 
-    def _decide(self, decide: Callable[[], str]) -> None:
-        try:
-            self.verdict, self.failure = decide(), ""
-        except UserError as error:
-            self.failure = str(error)
-            self._is_open = self._is_still_pending()
-            return
-        self._is_open = False
+    def _take(self, tick: Tick) -> None:
+        if self._reserve is None:
+            self._reserve = Reserve(self._back, self._config.action)
+            self._loop.succession.reserve = self._reserve
+            return  # what was missed before is not its own
+        found = trips(tick)
+        own = [fault for fault in found if fault not in OF_OTHERS]
+        self._missed += tick.missed
+        if own:
+            self._roll_back(named(own[0]))
+        elif self._missed > self._config.misses:
+            self._roll_back(f"it missed {self._missed} periods")
+        elif not found:
+            self._count(tick)
 
-    def _is_still_pending(self) -> bool:
-        """Returns whether there is still something to decide; True if that cannot be read."""
-        try:
-            pending = self._slots.status().pending
-        except UserError:
-            return True
-        return pending is not None and pending.sha256 == self.boot.policy.sha256
+    def _count(self, tick: Tick) -> None:
+        self._tally.add(score_of(self._score, tick))
+        self._left -= 1
+        if self._tally.ticks % self._window == 0:
+            self._missed = 0
+            self._tally.end_slice()
+            if len(self._tally.slices) >= _RECENT:
+                self._compare(Tally(self._tally.slices[-_RECENT:]))
+        if self._left <= 0 and not self.over:
+            self._end("it has passed")
 
-    def _confirm(self) -> str:
-        self._slots.confirm(self._asked_by, self.boot.policy.sha256)
-        return f"it is confirmed after {self._slots.config.confirm_after:g} s"
+    def _compare(self, now: Tally) -> None:
+        before, config = self._before, self._config
+        # By the spread before: that of a score which is just dropping says nothing of its noise.
+        error = before.spread * math.sqrt(1 / _RECENT + 1 / max(1, len(before.slices)))
+        largest = max(config.drop_errors * error, config.drop_share * abs(before.mean))
+        if before.mean - now.mean > largest:
+            self._roll_back(f"its score is {now.described()}, {before.described()} before")
 
-    def _reject(self, reason: str) -> str:
-        self._slots.reject(reason, self._asked_by, self.boot.policy.sha256)
-        return f"it is rejected: {reason}"
+    def _roll_back(self, why: str) -> None:
+        self.why, self.over = why, True
+        self._loop.succession.choose(self._back)
+        self._note(ROLLED_BACK, change(PROBATION, self.old, self.new, why))
 
-
-@contextmanager
-def booted(path: Path, config: SlotsConfig, asked_by: str) -> Iterator[Probation]:
-    """Yields what drives from this start on, of a slots' folder, and rejects it if it does not fit.
-
-    Args:
-        path: the folder.
-        config: how a pending policy is tried.
-        asked_by: what drives the robot, for the record.
-
-    Raises:
-        UserError: no policy of the folder may drive, or the folder cannot be written.
-    """
-    slots = SlotFolder(path, config)
-    probation = Probation(slots, slots.boot(), asked_by)
-    try:
-        yield probation
-    except ContractError as error:
-        probation.refuse(str(error))
-        raise
-    finally:
-        probation.close()
+    def _end(self, why: str) -> None:
+        if not self.over:
+            self.over = True
+            self._loop.succession.reserve = None
+            self._note(PROBATION_ENDS, {"policy": named_policy(self.new), "why": why})

@@ -38,6 +38,12 @@ class Shadow:
         self._writer = RowWriter(self._row_size, capacity, self._replay, every)
         loop.add_observer(self)
 
+    @property
+    def policy(self) -> Policy | None:
+        """Returns the policy in shadow."""
+        trial = self._trial
+        return None if trial is None else trial.policy
+
     def observe(self, tick: Tick) -> None:
         """Copies a tick into the ring."""
         if self._trial is not None and tick.sent is not None:

@@ -92,12 +92,13 @@ class SlotFolder:
     def __init__(self, path: Path, config: SlotsConfig | None = None) -> None:
         self.path, self.config = path, config or SlotsConfig()
 
-    def install(self, policy: bytes | Path, asked_by: str) -> SlotState:
+    def install(self, policy: bytes | Path, asked_by: str, source: str = "policy") -> SlotState:
         """Makes a policy pending, or good where none is; another that is pending is rejected.
 
         Args:
             policy: the file's content, or its path or the name of a shipped policy.
             asked_by: who wants it, for the record.
+            source: what the file is called whose content it is.
 
         Raises:
             ContractError: it is no sound policy, or one for another robot than the good one.
@@ -105,7 +106,7 @@ class SlotFolder:
                 the folder.
         """
         model = policy if isinstance(policy, bytes) else read_model(policy)
-        source = "policy" if isinstance(policy, bytes) else str(policy)
+        source = source if isinstance(policy, bytes) else str(policy)
         checked = Policy(model, source)  # refuses one that is not sound
         make_folder(self.path)
         with self._locked():
@@ -155,16 +156,15 @@ class SlotFolder:
                 except UserError as error:
                     state = self._write(self._rejected(state, str(error), "boot"))
                     remarks.append(f"the pending policy was rejected: {error}")
-            for name, slot in ((GOOD, state.good), (BEFORE, state.before)):
-                try:
-                    if slot is not None:
-                        return Boot(*self._load(slot), name, remarks=tuple(remarks))
-                except UserError as error:
-                    remarks.append(str(error))
-        raise UserError(
-            f"{self.path} holds no policy that may drive ({'; '.join(remarks)}); install one with "
-            f"'sim2edge slots {self.path} install POLICY'"
-        )
+            return self._trusted(state, remarks)
+
+    def trusted(self) -> Boot:
+        """Returns the policy that drives while the pending one takes turns with it as a canary.
+
+        Raises:
+            UserError: no policy but the pending one is sound, or the state cannot be read.
+        """
+        return self._trusted(read_state(self.path), [])
 
     def confirm(self, asked_by: str, sha256: str = "") -> SlotState:
         """Makes the pending policy the good one.
@@ -272,6 +272,18 @@ class SlotFolder:
                 note(f"policy {details.pop('what')}", {**details, "slots": str(self.path)})
             if changes and is_written():
                 self._write(replace(state, recorded=state.number))
+
+    def _trusted(self, state: SlotState, remarks: list[str]) -> Boot:
+        for name, slot in ((GOOD, state.good), (BEFORE, state.before)):
+            try:
+                if slot is not None:
+                    return Boot(*self._load(slot), name, remarks=tuple(remarks))
+            except UserError as error:
+                remarks.append(str(error))
+        raise UserError(
+            f"{self.path} holds no policy that may drive ({'; '.join(remarks)}); install one with "
+            f"'sim2edge slots {self.path} install POLICY'"
+        )
 
     def _pending(self, sha256: str) -> tuple[SlotState, Slot]:
         state = read_state(self.path)

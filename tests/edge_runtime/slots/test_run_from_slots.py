@@ -1,5 +1,6 @@
 """`sim2edge run FOLDER`: the pending policy drives, is judged, and that is recorded."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def slots(tmp_path: Path) -> SlotFolder:
     folder.install(make_model(make_contract()), "ann")
     folder.install(make_model(make_contract(), 1), "bob")
     return folder
+
+
+QUICK = (
+    *("--canary", "--canary.after", "0.1", "--canary.slice-seconds", "0.1", "--canary.slices", "2"),
+    *("--canary.settle-seconds", "0", "--canary.probation.seconds", "0.1"),
+)
 
 
 def run(slots: SlotFolder, robot: str, *words: str) -> int:
@@ -74,4 +81,53 @@ def test_a_robot_that_is_not_there_costs_no_start(
 ) -> None:
     assert run(slots, "missing") == 2
     assert "has no 'missing'" in capsys.readouterr().err
+    assert slots.status().boots == 0
+
+
+@pytest.mark.slow  # it is brought to rest as a robot is
+def test_the_pending_one_is_a_canary_beside_the_good_one(
+    slots: SlotFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun(tmp_path / "audit")
+    pending = slots.status().pending
+    assert pending is not None
+    assert run(slots, "Paced", *QUICK, "--seconds", "2", "--audit", str(tmp_path / "audit")) == 0
+    shown = capsys.readouterr().out
+    assert "is good: no fault" in shown
+    assert "it is confirmed as a canary" in shown
+    good = slots.status().good
+    assert good is not None
+    assert good.sha256 == pending.sha256
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["canary"]["verdict"]["outcome"] == "good"
+    assert report["slots"]["good"]["sha256"] == pending.sha256
+    assert report["slots"]["pending"] is None
+    events = [record.event for record in records_of(tmp_path / "audit")]
+    recorded = ["canary begins", "canary ends", "promoted", "probation ends", "policy confirmed"]
+    assert [event for event in events if event in recorded] == recorded
+
+
+@pytest.mark.slow  # it is brought to rest as a robot is
+def test_a_candidate_is_installed_and_rejected_when_it_fails(
+    slots: SlotFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = tmp_path / "wild.onnx"
+    wild.write_bytes(make_model(make_contract(), 2, bias=1e4))
+    good = slots.status().good
+    assert run(slots, "Paced", *QUICK, "--seconds", "2", "--shadow", str(wild)) == 0
+    assert "is bad: an action of" in capsys.readouterr().out
+    assert (slots.status().good, slots.status().pending) == (good, None)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    reasons = [rejected["reason"] for rejected in report["slots"]["rejected"]]
+    assert reasons[0] == f"{wild} took its place"
+    assert "times the clip" in reasons[1]
+
+
+def test_a_canary_needs_a_policy_and_time(
+    slots: SlotFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(slots, "Paced", "--canary") == 2
+    assert "the canary takes 65 s, and the run 0.8 s" in capsys.readouterr().err
+    assert sim2edge(["run", "VehicleTrack", "--canary", "--seconds", "0"]) == 2
+    assert "name its file with --shadow" in capsys.readouterr().err
     assert slots.status().boots == 0

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy cannot be imported; pip install -e '.[ros]'")
@@ -18,6 +20,7 @@ from std_msgs.msg import Float64MultiArray
 from edge_runtime.errors import UserError
 from edge_runtime.policy.inference import CPU
 from edge_runtime.safety.rules import OVERRUNS, Fault
+from edge_runtime.slots.slot_folder import SlotFolder
 from sim2edge_ros.commands.commanders import commanders
 from sim2edge_ros.edge.diagnostics import Diagnostics
 from sim2edge_ros.edge.drive import Drive
@@ -28,8 +31,8 @@ from sim2edge_ros.settings.robot_file import default_policy
 
 @contextmanager
 def drive(node: Any, **parameters: Any) -> Iterator[Drive]:
-    policy = str(default_policy("vehicle"))
-    given = EdgeParameters(robot="vehicle", policy=policy, **parameters)
+    parameters.setdefault("policy", str(default_policy("vehicle")))
+    given = EdgeParameters(robot="vehicle", **parameters)
     with closing(Drive(node, given)) as made:
         yield made
 
@@ -60,16 +63,16 @@ def test_a_missing_provider_falls_back_to_the_cpu_and_is_reported(node: Any) -> 
 
 def test_a_refused_file_does_not_change_what_is_said_of_the_driver(node: Any) -> None:
     with drive(node) as made:
-        before = made.choice
+        before = made.policies.choice
         with pytest.raises(UserError):
-            made.load(default_policy("humanoid"))
+            made.policies.load(default_policy("humanoid"))
         with pytest.raises(UserError, match="not active"):
-            made.try_out(default_policy("vehicle"))
-        assert made.choice is before
-        made.load(default_policy("vehicle"))
-        assert made.choice is not before
-        made.roll_back()
-        assert made.choice is before
+            made.policies.try_out(default_policy("vehicle"))
+        assert made.policies.choice is before
+        made.policies.load(default_policy("vehicle"))
+        assert made.policies.choice is not before
+        made.policies.roll_back()
+        assert made.policies.choice is before
 
 
 def test_an_unknown_provider_is_refused(node: Any) -> None:
@@ -182,3 +185,22 @@ def test_what_keeps_commands_from_working_is_in_the_diagnostics(
         )
         monkeypatch.setattr(made, "active", False)
         made.stop()
+
+
+def test_a_folder_of_slots_gives_the_policy(node: Any, tmp_path: Path) -> None:
+    slots = SlotFolder(tmp_path)
+    model = default_policy("vehicle").read_bytes()
+    slots.install(model, "ann")
+    proto = onnx.load_from_string(model)
+    proto.doc_string = "the same, in another file"
+    slots.install(proto.SerializeToString(), "bob")
+    state = slots.status()
+    assert state.good is not None
+    assert state.pending is not None
+    for does, drives, boots in (("drives", state.pending, 1), ("waits", state.good, 1)):
+        with drive(node, policy=str(tmp_path), pending_policy=does) as made:
+            assert made.policy.sha256 == drives.sha256
+            assert slots.status().boots == boots
+            with pytest.raises(UserError, match="not active"):
+                made.policies.canary(None)
+        assert slots.status().boots == 0, "it was not activated, so the start is given back"

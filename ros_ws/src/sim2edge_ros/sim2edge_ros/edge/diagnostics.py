@@ -43,6 +43,7 @@ class Diagnostics:
             self._estimator(),
             self._policy(),
             self._shadow(),
+            self._canary(),
         ]
 
     def _status(self, part: str, level: bytes, message: str, values: Any) -> DiagnosticStatus:
@@ -169,16 +170,26 @@ class Diagnostics:
             "clipped": self._drive.loop.clipped,
             "provider": policy.provider.name,
         }
-        choice = self._drive.choice
+        choice = self._drive.policies.choice
         if choice.measured:
             values["provider_measured"] = choice.described()
         if choice.diagnostic:
             return self._status("policy", WARN, f"provider: {choice.diagnostic}", values)
         return self._status("policy", OK, contract.task, values)
 
+    def _canary(self) -> DiagnosticStatus:
+        """Reports the last policy that was a canary, and what its slots' folder decided."""
+        canary, folder = self._drive.policies.last_canary, self._drive.policies.slots_described
+        values = {"slots": folder} if folder else {}
+        if canary is None:
+            return self._status("canary", OK, "no policy was a canary", values)
+        verdict = "none yet" if canary.verdict is None else canary.verdict.outcome.value
+        values |= {"file": canary.new.source, "sha256": canary.new.sha256, "verdict": verdict}
+        return self._status("canary", WARN if canary.why else OK, canary.described(), values)
+
     def _shadow(self) -> DiagnosticStatus:
         """Reports a policy in shadow; differences are those of targets, rad or rad/s."""
-        found = self._drive.comparison()
+        found = self._drive.policies.comparison()
         if found is None:
             return self._status("shadow", OK, "no policy is in shadow", {})
         values: dict[str, Any] = {

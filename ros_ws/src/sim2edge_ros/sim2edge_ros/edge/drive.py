@@ -2,10 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from rclpy.node import Node
 
@@ -15,17 +13,16 @@ from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.session import Session
-from edge_runtime.policy import providers
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.signals import ATTITUDE, JOINT_POS, Array
-from edge_runtime.slots.comparison import Comparison
-from edge_runtime.slots.policy_slots import PolicySlots
+from edge_runtime.slots.records import no_note
 from sim2edge_ros.commands.actuation import CommandPublisher
 from sim2edge_ros.commands.cmd_vel import CmdVel
 from sim2edge_ros.commands.commanders import Claim, CommandedError, OtherCommanders
 from sim2edge_ros.edge.loop_config import loop_config
 from sim2edge_ros.edge.odometry import OdometryPublisher
+from sim2edge_ros.edge.policies import policies_of
 from sim2edge_ros.messages.publisher_thread import PublisherThread
 from sim2edge_ros.pacing.real_time_pace import RealTimePace
 from sim2edge_ros.pacing.sampled_pace import SampledPace
@@ -35,7 +32,6 @@ from sim2edge_ros.settings import robot_file
 from sim2edge_ros.settings.distro import find_distro
 from sim2edge_ros.settings.frames import frames
 from sim2edge_ros.settings.parameters import EdgeParameters
-from sim2edge_ros.settings.robot_file import default_policy
 
 _MATCHING = 1.0  # s for the robot to discover this node's commands
 _NEW = 5.0  # s for which an active node gives way to another that commands the robot already
@@ -58,16 +54,16 @@ class Drive:
 
     def __init__(self, node: Node, parameters: EdgeParameters) -> None:
         self._node, self.parameters = node, parameters
-        self._choices: WeakKeyDictionary[Policy, providers.Choice] = WeakKeyDictionary()
         self.simulated_time = bool(node.get_parameter("use_sim_time").value)
-        named = Path(parameters.policy) if parameters.policy else default_policy(parameters.robot)
-        policy = self._read(named.expanduser())
-        contract = policy.contract
+        self._changing = threading.RLock()  # guards publishers, policies and `active`
         robot = robot_file.load(parameters.robot)
         described = robot.description
-        self.fusion_name = find_name(parameters.fusion, contract, described)
         self.robot_file = robot
         with ExitStack() as stack:
+            self.policies = stack.enter_context(policies_of(parameters, self._changing))
+            policy = self.policies.first
+            contract = policy.contract
+            self.fusion_name = find_name(parameters.fusion, contract, described)
             self.fusion = find_fusion(self.fusion_name, contract, described)
             stack.enter_context(closing(self.fusion))
             readers = (contract.signals, self.fusion.reads)
@@ -89,9 +85,9 @@ class Drive:
             clock = self._now if self.simulated_time else time.monotonic_ns
             # A policy that does not fit is refused here, before anything moves.
             self.session = Session(policy, self.robot, self.fusion, config, clock)
-            self._slots = stack.enter_context(closing(PolicySlots(self.session)))
             log = Path(parameters.audit).expanduser() if parameters.audit else None
             self._audit = stack.enter_context(watching(log))
+            self.policies.join(self.session, no_note if self._audit is None else self._audit.note)
             if self._audit is not None:
                 self.loop.add_observer(self._audit)
             self.cmd_vel = CmdVel(
@@ -104,7 +100,6 @@ class Drive:
             )
             stack.enter_context(closing(self.cmd_vel))
             self._resources = stack.pop_all()
-        self._changing = threading.RLock()  # guards publishers, policies and `active`
         self._closed = False
         self._commands: CommandPublisher | None = None
         self._odometry: OdometryPublisher | None = None
@@ -125,11 +120,6 @@ class Drive:
         """Returns the policy that drives, or will from the next start on."""
         return self.session.policy
 
-    @property
-    def choice(self) -> providers.Choice:
-        """Returns the execution provider of the policy that drives, and why it was chosen."""
-        return self._choices[self.policy]
-
     def start(self) -> None:
         """Commands the robot from its next sample on.
 
@@ -140,6 +130,7 @@ class Drive:
         self._refuse_others()
         wait_for_sensors(self.robot, self.policy.contract.max_tilt)
         if self._audit is not None:
+            self.policies.record(self._audit)
             self._audit.begin(self.policy, self.parameters.robot)
         with self._changing:
             self._refuse_others()  # who was discovered with the sensors
@@ -148,6 +139,7 @@ class Drive:
         self._wait_for_the_robot(commands)
         with self._changing:
             self.session.renew()
+            self.policies.active = True
             self.loop.add_observer(odometry)
             self.cmd_vel.enabled = self.active = True
             self._silent, self._began = False, time.monotonic()
@@ -214,6 +206,8 @@ class Drive:
             The error that ended the loop or a thread of messages; None without one.
         """
         self.cmd_vel.enabled = False
+        with self._changing, suppress(UserError):  # a loop that does not tick ends below
+            self.policies.rest()
         if not self._silent:
             self.session.come_to_rest()
         error: BaseException | None = None
@@ -222,10 +216,11 @@ class Drive:
         except BaseException as failure:
             error = failure
         error = error or self._thread_error()
+        self.policies.end()
         if self._audit is not None:
+            self.policies.record(self._audit)
             self._audit.end(self.loop)
         with self._changing:
-            self._slots.drop()
             if self._odometry is not None:
                 self.loop.remove_observer(self._odometry)
             if self._publisher_thread is not None:
@@ -250,47 +245,6 @@ class Drive:
         """Returns the estimator's last state, None without one; any thread may call this."""
         return None if self._odometry is None else self._odometry.estimate
 
-    def load(self, path: Path) -> None:
-        """Lets another policy file drive, from the next tick or start on.
-
-        Raises:
-            UserError: the file fails its check or does not fit; the policy before goes on.
-        """
-        policy = self._read(path)
-        with self._open():
-            self._slots.load(policy)
-
-    def try_out(self, path: Path) -> None:
-        """Puts a policy file in shadow, in place of the policy there.
-
-        Raises:
-            UserError: the file fails its check or does not fit, or the node is not active.
-        """
-        policy = self._read(path)
-        with self._open():
-            self._check_active()
-            self._slots.shadow(policy)
-
-    def promote(self) -> None:
-        """Lets the policy in shadow drive from the next tick on.
-
-        Raises:
-            UserError: no policy is in shadow, some of its actions were not finite, or the node is
-                not active.
-        """
-        with self._open():
-            self._check_active()
-            self._slots.promote()
-
-    def roll_back(self) -> None:
-        """Lets the policy drive that did before the last `load` or `promote`.
-
-        Raises:
-            UserError: no other policy drove before.
-        """
-        with self._open():
-            self._slots.roll_back()
-
     def record(self, event: str, **details: str) -> None:
         """Adds a record to the audit log, if there is one, and waits until it is on the disk."""
         audit = self._audit
@@ -302,10 +256,6 @@ class Drive:
     def audit_failure(self) -> str:
         """Returns why the audit log is not written on; empty while it is, or without one."""
         return "" if self._audit is None else self._audit.failure
-
-    def comparison(self) -> Comparison | None:
-        """Compares the policy in shadow, or the last one there, with the driver; None without."""
-        return self._slots.comparison()
 
     @property
     def failed(self) -> bool:
@@ -339,26 +289,6 @@ class Drive:
         return self.robot.error or (
             None if self._publisher_thread is None else self._publisher_thread.error
         )
-
-    @contextmanager
-    def _open(self) -> Iterator[None]:
-        """Guards a change of policies; refuses it if the node was cleaned up meanwhile."""
-        with self._changing:
-            if self._closed:
-                raise UserError("the node was cleaned up meanwhile; configure it first")
-            yield
-
-    def _read(self, path: Path) -> Policy:
-        """Loads a policy on the wanted provider or else the CPU, and keeps the reason."""
-        cache = self.parameters.provider_cache
-        wanted = self.parameters.provider
-        policy, choice = providers.load(path, wanted, Path(cache) if cache else None)
-        self._choices[policy] = choice
-        return policy
-
-    def _check_active(self) -> None:
-        if not self.active:
-            raise UserError("the node is not active, so there is nothing to compare a policy with")
 
     def _find_others(self) -> None:
         self._others.find(self._commands.ids if self._commands else {})

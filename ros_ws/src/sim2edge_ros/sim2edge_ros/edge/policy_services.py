@@ -1,4 +1,4 @@
-"""Serves changes of the policy during operation: load, shadow, promote, roll back, reset.
+"""Serves changes of the policy during operation: load, shadow, canary, promote, roll back, reset.
 
 The services have a node and a thread of their own: loading a policy may take minutes when a
 provider compiles it, and meanwhile the edge node's states, commands and diagnostics go on.
@@ -15,6 +15,9 @@ from edge_runtime.audit.watch import ASKED, REFUSED
 from edge_runtime.errors import UserError
 from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.edge.drive import Drive
+from sim2edge_ros.settings.distro import steady_clock
+
+_LOOK = 1.0  # s
 
 
 class PolicyServices:
@@ -31,12 +34,14 @@ class PolicyServices:
         for name, act in (
             ("load", self._load),
             ("shadow", self._shadow),
+            ("canary", self._canary),
             ("promote", self._promote),
             ("roll_back", self._roll_back),
             ("reset", self._reset),
         ):
             topic = f"{owner.get_fully_qualified_name()}/{name}"
             node.create_service(Trigger, topic, self._service(name, act))
+        node.create_timer(_LOOK, self._look, clock=steady_clock())
 
     def _service(self, name: str, act: Callable[[Drive], str]) -> Callable[[Any, Any], Any]:
         """Returns a callback that answers with what was done, or why it was not."""
@@ -58,21 +63,32 @@ class PolicyServices:
 
         return serve
 
+    def _look(self) -> None:
+        """Judges what is tried; this thread may wait for a disk."""
+        drive = self._drive()
+        if drive is not None:
+            drive.policies.look()
+
     def _load(self, drive: Drive) -> str:
-        drive.load(self._candidate())
+        drive.policies.load(self._candidate())
         return f"{drive.policy.source} drives"
 
     def _shadow(self, drive: Drive) -> str:
         file = self._candidate()
-        drive.try_out(file)
+        drive.policies.try_out(file)
         return f"{file} is in shadow"
 
+    def _canary(self, drive: Drive) -> str:
+        named = str(self._owner.get_parameter("candidate").value)
+        canary = drive.policies.canary(Path(named).expanduser() if named else None)
+        return f"{canary.new.source} takes turns with {canary.old.source}"
+
     def _promote(self, drive: Drive) -> str:
-        drive.promote()
+        drive.policies.promote()
         return f"{drive.policy.source} drives"
 
     def _roll_back(self, drive: Drive) -> str:
-        drive.roll_back()
+        drive.policies.roll_back()
         return f"{drive.policy.source} drives"
 
     def _reset(self, drive: Drive) -> str:

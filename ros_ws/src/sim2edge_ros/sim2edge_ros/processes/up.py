@@ -15,6 +15,7 @@ from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.errors import UserError, suggestion
 from edge_runtime.extras import install_line
 from edge_runtime.policy.inference import Policy
+from edge_runtime.slots.slot_folder import SlotFolder, is_slot_folder
 from sim2edge_ros.settings.parameters import NODES, names
 from sim2edge_ros.settings.robot_file import find, model, shipped, written
 from sim2edge_ros.settings.sections import sections, without_effect
@@ -49,8 +50,8 @@ class UpConfig:
     robot: str
     """The robot: humanoid, vehicle, or one that another package brings."""
     policy: Path | None = None
-    """The policy file (.onnx), or the name of a policy that comes with sim2edge; by default the one
-    in the parameters, else the product's own for this robot."""
+    """The policy file (.onnx), the name of a policy that comes with sim2edge, or a folder of
+    'sim2edge slots'; by default the one in the parameters, else this robot's own."""
     real: bool = False
     """Start no simulated robot: the topics come from a real one."""
     model: bool = False
@@ -232,7 +233,11 @@ def _check_policy(config: UpConfig) -> None:
     """Refuses a policy file that the edge node could not read, before any node starts."""
     given = [word for word in _given(_EDGE, config) if word.startswith("policy:=")]
     if given:
-        Policy.load(Path(given[-1].removeprefix("policy:=")).expanduser())
+        path = Path(given[-1].removeprefix("policy:=")).expanduser()
+        if is_slot_folder(path):
+            SlotFolder(path).status()
+        else:
+            Policy.load(path)
 
 
 def _assignment(text: str) -> tuple[set[str], str, str]:

@@ -14,6 +14,10 @@ from edge_runtime.loop.budget import BudgetConfig
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.heading_hold import HeadingHoldConfig
 from edge_runtime.loop.realtime import RealtimeConfig
+from edge_runtime.slots.canary import CanaryConfig
+from edge_runtime.slots.envelope import EnvelopeConfig
+from edge_runtime.slots.probation import ProbationConfig
+from edge_runtime.slots.slot_folder import SlotsConfig
 from sim2edge_ros.settings.robot_file import shipped
 
 _POLICY = "a policy file (.onnx) for this robot, or empty"
@@ -48,11 +52,23 @@ class RobotParameters(ModelParameters):
 class EdgeParameters(RobotParameters):
     """Declares the parameters of `edge_node`."""
 
-    policy: str = setting("", allowed=_POLICY)
-    """The policy file (.onnx), or the name of one that comes with the product; empty: the one for
-    this robot."""
+    policy: str = setting("", allowed=f"{_POLICY}, or a folder of policies")
+    """The policy file (.onnx), the name of one that comes with the product, or a folder of
+    'sim2edge slots'; empty: the one for this robot."""
+    pending_policy: Literal["drives", "waits"] = "drives"
+    """What the pending policy of a folder does: it 'drives' from the start on, or 'waits' for the
+    service `~/canary` while the good one drives."""
+    slots_boots: int = same_as(SlotsConfig, "boots")
+    slots_confirm_after: float = same_as(SlotsConfig, "confirm_after")
     candidate: str = setting("", allowed=_POLICY)
-    """The policy file that the services `~/load` and `~/shadow` take."""
+    """The policy file that the services `~/load`, `~/shadow` and `~/canary` take."""
+    canary_slice_seconds: float = same_as(CanaryConfig, "slice_seconds")
+    canary_slices: int = same_as(CanaryConfig, "slices")
+    canary_misses: int = same_as(CanaryConfig, "misses")
+    canary_tilt_share: float = same_as(EnvelopeConfig, "tilt_share")
+    canary_lean: float = same_as(EnvelopeConfig, "lean")
+    canary_action: float = same_as(EnvelopeConfig, "action")
+    probation_seconds: float = same_as(ProbationConfig, "seconds")
     fusion: str = setting("auto", allowed="auto, robot, vqf, legged, wheeled, or wheeled+lidar")
     """The estimator, as in `sim2edge run --fusion`."""
     provider: str = setting("cpu", allowed="cpu, cuda, tensorrt, or auto")

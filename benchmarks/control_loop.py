@@ -21,6 +21,7 @@ import onnxruntime as ort
 from figures import Figure, parse_arguments, report
 
 from edge_runtime.estimators import AUTO, find_fusion, find_spare
+from edge_runtime.learning.actor_network import ActorNetwork
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.deadline_pace import DeadlinePace
@@ -34,7 +35,6 @@ from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot
 from edge_runtime.safety.rules import default_rules
 from edge_runtime.signals import ATTITUDE, BASE_VELOCITY, Array
 from policies.export.onnx_graph import build_model
-from policies.train.actor_network import ActorNetwork
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.description import describe
 from sim.tasks.task import find_robot_task

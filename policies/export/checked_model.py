@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 
 from edge_runtime.errors import UserError
+from edge_runtime.learning.actor_network import ActorNetwork
 from edge_runtime.policy.contract import Contract, to_metadata
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import Array
 from policies.export.onnx_graph import build_model
-from policies.train.actor_network import ActorNetwork
 from policies.train.normalizer import normalizer_sha256
 
 GOLDEN_VECTORS = 16

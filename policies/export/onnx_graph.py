@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_runtime.learning.actor_network import ActorNetwork
 from edge_runtime.policy.inference import INPUT, OUTPUT
-from policies.train.actor_network import ActorNetwork
 
 OPSET = 17
 IR_VERSION = 8  # what ONNX Runtime 1.13 of 2022 reads, and every later one

@@ -1,43 +1,23 @@
 """Takes the part of a trained policy that runs on a robot, as plain arrays."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import nn
 
-from edge_runtime.errors import UserError
-from edge_runtime.policy.shipped import policy_path
+from edge_runtime.learning.actor_network import ActorNetwork, read_network
+from edge_runtime.policy.inference import read_model
 from edge_runtime.signals import Array
 from policies.train.actor_critic import (
     AsymmetricActorCritic,
     AsymmetricSACPolicy,
     AsymmetricTQCPolicy,
 )
-from policies.train.normalizer import CLIP, RunningNormalizer
+from policies.train.normalizer import RunningNormalizer
 
 OPERATORS: dict[type[nn.Module], str] = {nn.ELU: "Elu", nn.Tanh: "Tanh", nn.ReLU: "Relu"}
-
-
-@dataclass(frozen=True)
-class ActorNetwork:
-    """Holds what an actor computes, as plain arrays.
-
-    normalized = clip((obs - offset) * inverse_std, ±clip); layers with the activation between
-    them; plus prior @ obs; squashed to ±limit by tanh, if there is a limit.
-    """
-
-    offset: Array  # (n,)
-    inverse_std: Array  # (n,)
-    layers: tuple[tuple[Array, Array], ...]  # weight (out, in), bias (out,)
-    activation: str  # ONNX operator
-    prior: Array | None = None  # (A, n)
-    limit: Array | None = None  # (A,)
-    clip: float = CLIP  # infinite for an actor without a normalizer, whose offset is 0 and std 1
 
 
 def gaussian_actor(policy: AsymmetricActorCritic, actor_size: int) -> ActorNetwork:
@@ -67,25 +47,9 @@ def read_actor(path: Path) -> ActorNetwork:
     """Returns the actor of a policy file that `policies.export.onnx_graph` wrote.
 
     Raises:
-        UserError: another program wrote it.
+        UserError: another program wrote it, or the file cannot be read.
     """
-    graph = onnx.load(policy_path(path)).graph
-    constants = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
-    operators = {node.op_type for node in graph.node}
-    try:
-        count = sum(name.startswith("weight_") for name in constants)
-        layers = [(constants[f"weight_{i}"].T, constants[f"bias_{i}"]) for i in range(count)]
-        prior = constants.get("prior")
-        return ActorNetwork(
-            offset=constants["offset"],
-            inverse_std=constants["inverse_std"],
-            layers=tuple(layers),
-            activation=next(name for name in OPERATORS.values() if name in operators),
-            prior=None if prior is None else prior.T,
-            limit=constants.get("limit"),
-        )
-    except (KeyError, StopIteration):
-        raise UserError(f"{path}: its network is not one that 'sim2edge train' exported") from None
+    return read_network(read_model(path), str(path))
 
 
 def set_gaussian_actor(policy: AsymmetricActorCritic, network: ActorNetwork, weight: float) -> None:

@@ -6,9 +6,9 @@ import hashlib
 import torch
 from torch import nn
 
+from edge_runtime.learning.actor_network import CLIP
 from edge_runtime.signals import Array
 
-CLIP = 10.0
 EPSILON = 1e-5
 
 

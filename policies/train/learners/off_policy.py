@@ -11,13 +11,14 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from edge_runtime.errors import UserError
+from edge_runtime.learning.actor_network import ActorNetwork
 from edge_runtime.signals import Array
 from policies.train.actor_critic import (
     AsymmetricSACPolicy,
     AsymmetricTQCPolicy,
     SharedFeatures,
 )
-from policies.train.actor_network import ActorNetwork, squashed_actor
+from policies.train.actor_network import squashed_actor
 from policies.train.learners.learner import NUMBER_SIZE, Learner, network_memory
 from policies.train.normalizer import RunningNormalizer
 

@@ -7,13 +7,13 @@ import onnxruntime as ort
 import pytest
 
 from edge_runtime.errors import UserError
+from edge_runtime.learning.actor_network import ActorNetwork
 from edge_runtime.policy.inference import Policy
 from policies.commands import train
 from policies.export.checked_model import parity
 from policies.export.free_batch import free_batch
 from policies.export.onnx_graph import build_model
 from policies.export.run_export import export_run, restore_policy, torch_actions
-from policies.train.actor_network import ActorNetwork
 from policies.train.normalizer import CLIP
 from policies.train.run_folder import RunFolder
 from sim2edge.__main__ import main as sim2edge

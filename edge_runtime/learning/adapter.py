@@ -1,0 +1,136 @@
+"""Adapts a policy's actor by low-rank matrices beside its frozen layers (LoRA, Hu et al., 2021)."""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from edge_runtime.errors import UserError
+from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.array_file import read_arrays, write_arrays
+from edge_runtime.signals import Array
+
+_ACTIVATIONS = {"Elu": functional.elu, "Tanh": torch.tanh, "Relu": torch.relu}
+_FORMAT = 1
+
+
+class AdaptedActor(nn.Module):
+    """Computes an actor's mean action with a low-rank adapter on every layer and bias.
+
+    A layer's weight is W + B A, of which A (rank, in) is drawn and B (out, rank) begins as 0, so
+    that the adapted actor begins as the actor.
+
+    Args:
+        network: the actor, which stays as it is.
+        rank: rank of B A.
+        generator: draws A.
+
+    Raises:
+        UserError: the actor squashes its actions, or the rank is not positive.
+    """
+
+    def __init__(self, network: ActorNetwork, rank: int, generator: torch.Generator) -> None:
+        super().__init__()
+        if rank < 1:
+            raise UserError(f"the rank of an adapter is {rank}; it must be 1 at least")
+        if network.limit is not None:
+            raise UserError("this policy squashes its actions, as SAC's do; learn from one of PPO")
+        self.network, self.rank = network, rank
+        self._activation = _ACTIVATIONS[network.activation]
+        self._offset, self._inverse_std = map(_tensor, (network.offset, network.inverse_std))
+        self._prior = None if network.prior is None else _tensor(network.prior).T
+        self._weights = [_tensor(weight) for weight, _ in network.layers]
+        self._biases = [_tensor(bias) for _, bias in network.layers]
+        self.down, self.up, self.shift = (nn.ParameterList() for _ in range(3))
+        for weight in self._weights:
+            drawn = torch.randn(rank, weight.shape[1], generator=generator)
+            self.down.append(nn.Parameter(drawn / math.sqrt(weight.shape[1])))
+            self.up.append(nn.Parameter(torch.zeros(weight.shape[0], rank)))
+            self.shift.append(nn.Parameter(torch.zeros(weight.shape[0])))
+
+    def features(self, observations: torch.Tensor) -> torch.Tensor:
+        """Returns normalized observations, (N, n), as actor and critic see them."""
+        clip = self.network.clip
+        return ((observations - self._offset) * self._inverse_std).clamp(-clip, clip)
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """Returns the mean actions before the clip, (N, A), of raw observations (N, n)."""
+        return self._compute(observations, self._merged())
+
+    def frozen(self, observations: torch.Tensor) -> torch.Tensor:
+        """Returns the same of the actor without its adapter."""
+        return self._compute(observations, zip(self._weights, self._biases, strict=True))
+
+    def _compute(
+        self, observations: torch.Tensor, layers: Iterable[tuple[torch.Tensor, torch.Tensor]]
+    ) -> torch.Tensor:
+        value = self.features(observations)
+        for number, (weight, bias) in enumerate(layers):
+            value = functional.linear(self._activation(value) if number else value, weight, bias)
+        return value if self._prior is None else value + observations @ self._prior
+
+    def _merged(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        parts = zip(self._weights, self._biases, self.down, self.up, self.shift, strict=True)
+        for weight, bias, down, up, shift in parts:
+            yield weight + up @ down, bias + shift
+
+    def merged(self) -> ActorNetwork:
+        """Returns an actor without an adapter that computes the same."""
+        with torch.no_grad():
+            layers = tuple((weight.numpy(), bias.numpy()) for weight, bias in self._merged())
+        before = self.network
+        return ActorNetwork(
+            before.offset,
+            before.inverse_std,
+            layers,
+            before.activation,
+            before.prior,
+            clip=before.clip,
+        )
+
+    def actions(self, observations: Array) -> Array:
+        """Returns the mean actions before the clip, (N, A), of raw observations (N, n)."""
+        with torch.no_grad():
+            actions: Array = self(torch.from_numpy(np.asarray(observations, np.float32))).numpy()
+        return actions
+
+
+def save_adapter(path: Path, actor: AdaptedActor, policy_sha256: str) -> None:
+    """Writes the adapter alone as .npz, without the actor's own weights.
+
+    Args:
+        path: the file.
+        actor: whose adapter it is.
+        policy_sha256: of the policy's file that the actor is from.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    arrays = {name: value.detach().numpy() for name, value in actor.state_dict().items()}
+    about = {"format": np.array(_FORMAT), "policy": np.array(policy_sha256)}
+    write_arrays(path, about | arrays)
+
+
+def load_adapter(path: Path, actor: AdaptedActor, policy_sha256: str) -> None:
+    """Reads an adapter's file into an actor.
+
+    Raises:
+        UserError: the file cannot be read, is damaged, or is for another policy or rank.
+    """
+    arrays = read_arrays(path, "adapter")
+    known = str(arrays.pop("format", "")), str(arrays.pop("policy", ""))
+    if known != (str(_FORMAT), policy_sha256):
+        raise UserError(f"{path} is an adapter of another policy or version; learn anew")
+    shapes = {name: tuple(value.shape) for name, value in actor.state_dict().items()}
+    if {name: value.shape for name, value in arrays.items()} != shapes:
+        raise UserError(f"{path}: its matrices do not fit an adapter of rank {actor.rank}")
+    actor.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+
+
+def _tensor(array: Any) -> torch.Tensor:
+    return torch.from_numpy(np.array(array, np.float32))

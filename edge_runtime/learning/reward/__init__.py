@@ -1,0 +1,1 @@
+"""Computes on the robot a reward from what it senses."""

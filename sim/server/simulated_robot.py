@@ -66,6 +66,7 @@ class SimulatedRobot:
         known = [s for s in TRUTH if truth and s.name in engine.sensor_names]
         self._truth = {s.name: engine.sensor(s.name) for s in known}
         described = describe(task, engine.substeps)
+        self.hangs = False  # after a restart, until it is commanded to move
         self._practice, self._lies = practice, 0  # control periods since it fell
         counted = (Signal(RESTARTS, 1, "1"),) if practice else ()
         signals = (*described.signals, *known, *counted)
@@ -111,6 +112,7 @@ class SimulatedRobot:
         self.restart_asked, self._lies = False, 0
         self.env.reset(seed=None if self._practice else self._seed)
         self.signals[RESTARTS][:] += 1
+        self.hangs = True
         for name, exact in self._truth.items():
             self.signals[name][:] = exact
         self.target[:] = self.env.action_map.default
@@ -202,7 +204,8 @@ def _share(gain: Array, nominal: Array) -> Array:
 class LockstepRobot:
     """Runs a `Robot` in the loop's own process: each command advances it by one control period.
 
-    `read` returns the sample of the present state; `write` takes effect without latency.
+    `read` returns the sample of the present state; `write` takes effect without latency. One that
+    was put back after a fall hangs still until a command lets it move.
     """
 
     def __init__(self, simulated: SimulatedRobot) -> None:
@@ -215,9 +218,14 @@ class LockstepRobot:
 
     def write(self, command: ActuatorCommand) -> None:
         robot = self.simulated
+        if robot.hangs and command.mode is Mode.DAMP:
+            robot.sequence += 1
+            return
+        robot.hangs = False
         robot.advance(robot.env.actuators.control(robot.apply_command(command)[None]))
         if robot.restart_asked:
             robot.restart()
+            robot.hang()
 
     def close(self) -> None:
         pass
@@ -294,9 +302,10 @@ class RealTimeSimulation:
     def _handle_command(self, command: ActuatorCommand | None) -> None:
         """Applies the command that has come since the last physics step."""
         self._silence += self._timestep
-        if command is not None:
+        if command is not None and not (self.simulated.hangs and command.mode is Mode.DAMP):
             self.simulated.apply_command(command)
-            self._hanging, self._silence = False, 0.0
+            self.simulated.hangs = self._hanging = False
+            self._silence = 0.0
         elif self.simulated.is_without_commands(self._silence):
             self.simulated.damp()
 

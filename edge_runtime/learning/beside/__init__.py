@@ -1,1 +1,1 @@
-"""Runs what learns beside the control loop: in a process of its own, fed through shared memory."""
+"""Keeps a learner running beside the control loop, and tries what it proposes."""

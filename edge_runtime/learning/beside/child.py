@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_runtime.child_program import child_program
 
-_PROGRAM = "edge_runtime.learning.beside.process"
+_PROGRAM = "edge_runtime.learning.process.program"
 _COMPLAINTS = "complaints.txt"  # what it says on stderr
 _MINUTE = 60.0  # s
 _PATIENCE = 5.0  # s for it to write its checkpoint at the end
@@ -77,7 +77,7 @@ class LearnerChild:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self.failure = self.failure or "it was ended"
+        self.failure = self.failure or "the run ended"
 
     def _start(self) -> None:
         with self._complaints.open("wb") as complaints:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from edge_runtime.learning.beside.feed import Feed
+from edge_runtime.learning.feed.feed import Feed
 from edge_runtime.loop.control_loop import ControlLoop
 
 _LOOK = 0.0002  # s between two looks at how far the learner is

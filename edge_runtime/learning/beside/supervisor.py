@@ -10,9 +10,9 @@ from typing import Any
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.learning.beside.child import LearnerChild
-from edge_runtime.learning.beside.exploration import CalmExploration
 from edge_runtime.learning.beside.limits import Limits
-from edge_runtime.learning.beside.workplace import ProposalNote, VerdictNote, Workplace
+from edge_runtime.learning.feed.exploration import CalmExploration
+from edge_runtime.learning.process.workplace import ProposalNote, VerdictNote, Workplace
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 from edge_runtime.slots.canary import Canary, CanaryConfig
@@ -23,6 +23,7 @@ from edge_runtime.slots.slot_folder import SlotFolder
 from edge_runtime.slots.verdict import Outcome, Score
 
 _LEARNER = "learner"  # who asks, for the audit log
+PROMOTED = "promoted"
 _TRIES = 3  # of a proposal whose canary says nothing of it
 
 
@@ -75,6 +76,11 @@ class Trial:
             "why": self.why,
             "canary": canary,
         }
+
+    def described(self) -> str:
+        """Describes the trial in one line."""
+        why = f": {self.why}" if self.why else ""
+        return f"{self.number} ({self.note.tier}, {self.note.why}) {self.outcome}{why}"
 
 
 class Supervisor:
@@ -166,15 +172,34 @@ class Supervisor:
         if trial is not None and not trial.why:
             trial.outcome, trial.why = "not decided", "the run ended"
 
+    @property
+    def state(self) -> str:
+        """Returns in a few words what the learner does."""
+        if self.child.failure:
+            return f"ended: {self.child.failure}"
+        if self._limits.why:
+            return f"paused: {self._limits.why}"
+        trial = self._trial
+        return "learning" if trial is None else f"learning, {trial.outcome} {trial.number}"
+
+    @property
+    def learned(self) -> bytes | None:
+        """Returns the file of the policy that was promoted last and drives on; None without one."""
+        for trial in reversed(self.trials):
+            if trial.outcome == PROMOTED:
+                return self._place.model(trial.number)
+        return None
+
     def as_dictionary(self) -> dict[str, Any]:
         """Returns the report's entry."""
         return {
+            "state": self.state,
             "progress": self.progress,
             "proposals": [trial.as_dictionary() for trial in self.trials],
             "return_per_minute": self.progress.get("return_per_minute", []),
             "paused": self._limits.why,
             "restarts": self.child.restarts,
-            "failure": self.child.failure if not self._ending.is_set() else self.failure,
+            "failure": self.failure,
         }
 
     # -- the learner -----------------------------------------------------------------------
@@ -259,7 +284,7 @@ class Supervisor:
         if verdict.outcome is not Outcome.GOOD:
             self._refuse(trial, verdict.why)
             return
-        trial.outcome, trial.why = "promoted", verdict.why
+        trial.outcome, trial.why = PROMOTED, verdict.why
         self._trial, self._promoted = None, trial
         self._to_folder(trial)
         self._judge(trial, True, verdict.why)

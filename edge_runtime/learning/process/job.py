@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_runtime.config.config_file import read_config, to_json
 from edge_runtime.config.fields import setting
 from edge_runtime.files import write_file
-from edge_runtime.learning.beside.feed_layout import FeedLayout
+from edge_runtime.learning.feed.feed_layout import FeedLayout
 from edge_runtime.robot.robot import RobotDescription
 
 POLICY_FILE, JOB_FILE = "policy.onnx", "job.json"

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.beside.checkpoint import read_checkpoint, write_checkpoint
-from edge_runtime.learning.beside.episodes import Episodes, Experience
-from edge_runtime.learning.beside.feed import FeedReader
-from edge_runtime.learning.beside.feed_layout import tag_of
-from edge_runtime.learning.beside.job import POLICY_FILE, LearnJob
-from edge_runtime.learning.beside.keeper import Keeper
-from edge_runtime.learning.beside.proposals import Proposals
-from edge_runtime.learning.beside.returns import Returns
-from edge_runtime.learning.beside.tiers import make_tier
-from edge_runtime.learning.beside.workplace import Workplace
+from edge_runtime.learning.feed.feed import FeedReader
+from edge_runtime.learning.feed.feed_layout import tag_of
 from edge_runtime.learning.kit import LearnerKit
+from edge_runtime.learning.process.checkpoint import read_checkpoint, write_checkpoint
+from edge_runtime.learning.process.episodes import Episodes, Experience
+from edge_runtime.learning.process.job import POLICY_FILE, LearnJob
+from edge_runtime.learning.process.keeper import Keeper
+from edge_runtime.learning.process.proposals import Proposals
+from edge_runtime.learning.process.returns import Returns
+from edge_runtime.learning.process.tiers import make_tier
+from edge_runtime.learning.process.workplace import Workplace
 from edge_runtime.learning.reward.onboard_reward import OnboardReward
 from edge_runtime.learning.tier import Proposal, Rows, Start, Tier
 from edge_runtime.policy.inference import Policy, read_model

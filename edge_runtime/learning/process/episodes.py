@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.experience.layout import Flag
-from edge_runtime.learning.beside.feed_layout import FeedLayout, FeedRows, State
+from edge_runtime.learning.feed.feed_layout import FeedLayout, FeedRows, State
 from edge_runtime.learning.reward.onboard_reward import OnboardReward
 from edge_runtime.learning.reward.steps import Steps
 from edge_runtime.learning.tier import Rows

@@ -1,4 +1,4 @@
-"""Runs a learner as a program: `python -m edge_runtime.learning.beside.process FOLDER`.
+"""Runs a learner as a program: `python -m edge_runtime.learning.process.program FOLDER`.
 
 It ends with a signal, and with the process that started it. Nothing waits for it but a robot that
 is simulated in lockstep.
@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.beside.job import LearnJob, read_job
-from edge_runtime.learning.beside.learner import Learner
+from edge_runtime.learning.process.job import LearnJob, read_job
+from edge_runtime.learning.process.learner import Learner
 from edge_runtime.stop_signals import ending
 
 _LOOK, _LOOK_IN_LOCKSTEP = 0.1, 0.0005  # s between two looks for new ticks

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.beside.exploration import Exploration
-from edge_runtime.learning.beside.feed_layout import FeedLayout, FeedRows, State, tag_of
+from edge_runtime.learning.feed.exploration import Exploration
+from edge_runtime.learning.feed.feed_layout import FeedLayout, FeedRows, State, tag_of
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.shared_memory import segment_path

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_runtime.learning.beside.workplace import Workplace
+from edge_runtime.learning.process.workplace import Workplace
 from edge_runtime.learning.tier import Proposal
 
 

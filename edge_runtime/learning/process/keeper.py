@@ -11,7 +11,7 @@ from edge_runtime.experience.layout import Flag, Layout
 from edge_runtime.experience.layout import Rows as Records
 from edge_runtime.experience.store import ExperienceStore
 from edge_runtime.extras import install_line
-from edge_runtime.learning.beside.job import StoreConfig
+from edge_runtime.learning.process.job import StoreConfig
 from edge_runtime.learning.tier import Rows
 from edge_runtime.policy.inference import Policy
 

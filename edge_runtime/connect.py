@@ -18,8 +18,8 @@ SIMULATED = "sim"  # the driver of the simulated robot
 class DriverRequest:
     """Requests a robot from a driver.
 
-    `seed`, `randomize` and `record` reach only a driver that declares them by `fulfils`. The driver
-    of a real robot may ignore the others.
+    `seed`, `randomize`, `record`, `device`, `practice` and `lockstep` reach only a driver that
+    declares them by `fulfils`. The driver of a real robot may ignore the others.
     """
 
     task: str
@@ -30,6 +30,12 @@ class DriverRequest:
     """Whether to draw a simulated robot by the task's domain randomization, and push it."""
     record: Path | None = None
     """The .npz file for a simulated robot's motion."""
+    device: Path | None = None
+    """A file that says how a simulated robot is worn."""
+    practice: bool = False
+    """Whether a simulated robot is put back after a fall; its signal `restarts` counts that."""
+    lockstep: bool = False
+    """Whether a simulated robot waits for each command, in this process."""
     command: tuple[float, ...] = ()
     """The operator's command, which the record shows."""
     truth: bool = False
@@ -46,7 +52,7 @@ class Driver:
     """Connects to a robot, and fulfils options that a function alone is not asked for."""
 
     connect: Connect
-    fulfils: tuple[str, ...]  # of `seed`, `randomize` and `record`
+    fulfils: tuple[str, ...]  # of the options that not every driver gets
 
     def __call__(self, request: DriverRequest) -> contextlib.AbstractContextManager[Robot]:
         """Returns a context manager of the connected robot."""
@@ -57,11 +63,12 @@ DRIVERS: Registry[Connect] = Registry("sim2edge.drivers", "robot")
 """Drivers by the name that `--robot` takes: each maps a `DriverRequest` to a context manager that
 yields the connected `Robot`."""
 
-_OPTIONS = ("seed", "randomize", "record")  # which a driver must declare to get them
+# Options that a driver must declare to get them.
+_OPTIONS = ("seed", "randomize", "record", "device", "practice", "lockstep")
 
 
 def fulfils(*options: str) -> Callable[[Connect], Driver]:
-    """Declares which of `seed`, `randomize` and `record` a driver fulfils; others are refused."""
+    """Declares which of the simulated robot's options a driver fulfils; others are refused."""
     return lambda connect: Driver(connect, options)
 
 

@@ -2,10 +2,7 @@
 
 import contextlib
 import json
-import shutil
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +10,8 @@ from pathlib import Path
 from edge_runtime.audit.watch import watching
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import LONGEST, setting
-from edge_runtime.connect import SIMULATED, DriverRequest, connect, failure_of
-from edge_runtime.console import cropped, is_colored, is_live, plain
+from edge_runtime.connect import SIMULATED, DriverRequest, connect
+from edge_runtime.drive import drive, possible_robot, refused
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name, find_spare
 from edge_runtime.files import check_output, make_folder, write_file
@@ -30,9 +27,7 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.recording.block_file import BlockFile
 from edge_runtime.recording.run_recorder import RunRecorder
 from edge_runtime.report.latency_picture import latency_svg
-from edge_runtime.report.run_report import as_dictionary, broken_rules, table
-from edge_runtime.robot.robot import Robot
-from edge_runtime.safety.possible_robot import PossibleRobot
+from edge_runtime.report.run_report import as_dictionary
 from edge_runtime.safety.watchdog import ServiceWatchdog
 from edge_runtime.slots.boot_trial import BootTrial, booted
 from edge_runtime.slots.records import no_note
@@ -40,8 +35,6 @@ from edge_runtime.slots.run_trials import RunTrials, TryoutConfig
 from edge_runtime.slots.slot_folder import SlotsConfig, is_slot_folder
 from edge_runtime.stop_signals import interruptible
 
-_REFRESH_SECONDS = 0.5
-_WAKING_SECONDS = 0.01  # between two checks for the robot's first sample
 STOPPED_BY_GUARD = 1  # exit code
 
 
@@ -139,7 +132,7 @@ def _run(config: RunConfig, trial: BootTrial | None) -> int:
         # hold its last command.
         interruptible(2, others=(signal.SIGTSTP,)) as interrupted,
     ):
-        robot = _possible(connected, config.robot, policy.contract)
+        robot = possible_robot(connected, config.robot, policy.contract)
         name = find_name(config.fusion, policy.contract, robot.description)
         fusion = find_fusion(name, policy.contract, robot.description)
         with contextlib.closing(fusion), contextlib.ExitStack() as stack:
@@ -165,7 +158,7 @@ def _run(config: RunConfig, trial: BootTrial | None) -> int:
                 watch.begin(policy, config.robot)
                 loop.add_observer(watch)
             try:
-                _drive(session, config.seconds, interrupted, trials)
+                drive(session, config.seconds, interrupted, trials)
             finally:
                 trials.close()
                 for line in trials.lines():
@@ -203,13 +196,6 @@ def _load_tried(config: RunConfig, trial: BootTrial | None) -> Policy | None:
     return None if boot is None else providers.load_model(boot.model, boot.policy.source, *where)[0]
 
 
-def _possible(robot: Robot, name: str, contract: Contract) -> Robot:
-    """Returns the robot without impossible samples, which a simulated one does not give."""
-    if name == SIMULATED:
-        return robot
-    return PossibleRobot(robot, contract.actuators, contract.control_period)
-
-
 def _request(config: RunConfig, contract: Contract) -> DriverRequest:
     return DriverRequest(
         task=contract.task,
@@ -232,107 +218,6 @@ def _log_file(config: RunConfig) -> Iterator[BlockFile | None]:
         yield file
 
 
-def _drive(
-    session: Session,
-    seconds: float,
-    interrupted: threading.Event,
-    trials: RunTrials,
-) -> None:
-    """Runs the loop for its time and shows the table meanwhile."""
-    loop = session.loop
-    contract = loop.controller.contract
-    live = is_live()
-    session.start()
-    shown = 0
-    try:
-        # Locking the memory and waking up the robot do not count as driving.
-        while loop.running and not loop.sensors.new and not interrupted.wait(_WAKING_SECONDS):
-            pass
-        print(
-            f"{plain(loop.controller.policy.source)}: {plain(contract.task)} on "
-            f"{plain(loop.robot.description.name)} at "
-            f"{1e9 / loop.period:g} Hz, {f'{seconds:g} s' if seconds else 'until interrupted'}",
-            flush=True,
-        )
-        until = time.monotonic() + seconds if seconds else float("inf")
-        while time.monotonic() < until and not interrupted.is_set() and loop.running:
-            interrupted.wait(min(_REFRESH_SECONDS, max(0.0, until - time.monotonic())))
-            trials.look()
-            if live:
-                shown = _redraw(table(loop, is_colored()), shown)
-        was_interrupted = interrupted.is_set()
-        driven = loop.ticks
-        trials.rest()
-        interrupted.clear()  # a second signal skips this
-        session.come_to_rest(interrupted)
-    finally:
-        _end_session(session)
-    if not loop.ticks and not was_interrupted:
-        raise UserError(_no_samples(loop))
-    _show(table(loop, is_colored()), shown)
-    print(f"{driven} ticks driving, {loop.ticks - driven} more to bring the robot to rest")
-    for line in broken_rules(loop):
-        print(f"guard: {line}")
-    if isinstance(session.robot, PossibleRobot) and session.robot.refused:
-        print(f"refused: {session.robot.described()}")
-    for line in loop.observer_failures:
-        print(f"observer: {line}")
-    for what, state in loop.realtime_report.items():
-        if "refused" in state:
-            print(f"{what}: {state}")
-
-
-def _no_samples(loop: ControlLoop) -> str:
-    """Returns why the robot could not be driven by its samples."""
-    name = f"robot '{loop.robot.description.name}'"
-    if isinstance(loop.robot, PossibleRobot) and loop.robot.refused:
-        return f"{name} gave no possible sample: {loop.robot.first_complaint}"
-    what = "only samples with NaN or infinity" if loop.sensors.new else "no sample"
-    return f"{name} gave {what}; is it switched on and healthy?"
-
-
-def _gave_nothing_possible(loop: ControlLoop) -> bool:
-    robot = loop.robot
-    return isinstance(robot, PossibleRobot) and robot.refused > 0 and not loop.sensors.new
-
-
-def _end_session(session: Session) -> None:
-    """Stops the robot under control.
-
-    Raises:
-        UserError: the robot's driver failed, or does not return from a call.
-    """
-    try:
-        session.end()
-    except UserError as error:
-        if _gave_nothing_possible(session.loop):
-            raise UserError(_no_samples(session.loop)) from error
-        raise
-    except Exception as error:
-        failure = failure_of(session.robot.description.name, error)
-        raise UserError(f"{failure}; report.json has the traceback") from error
-
-
-def _redraw(lines: list[str], shown: int) -> int:
-    """Shows as much as fits on the terminal, whose longer lines would push others up."""
-    columns, rows = shutil.get_terminal_size()
-    return _show([cropped(line, columns - 1) for line in lines[: rows - 1]], shown)
-
-
-def _show(lines: list[str], shown: int) -> int:
-    """Prints lines over the `shown` ones above; returns how many they are."""
-    up = f"\x1b[{shown}A\x1b[J" if shown else ""
-    print(up + "\n".join(lines), flush=True)
-    return len(lines)
-
-
-def _refused(robot: Robot) -> dict[str, object] | None:
-    """Returns what was impossible of a robot's samples; None of one that is not judged."""
-    if not isinstance(robot, PossibleRobot):
-        return None
-    return {"samples": robot.refused, "first": robot.first_complaint}
-
-
 def write_run_report(
     loop: ControlLoop,
     config: RunConfig,
@@ -344,7 +229,7 @@ def write_run_report(
     folder = config.report
     content = {
         **as_dictionary(loop),
-        "refused": _refused(loop.robot),
+        "refused": refused(loop.robot),
         "config": to_json(config),
         "inference": choice.as_dictionary(),
         "log": None if log is None else log.as_dictionary(),

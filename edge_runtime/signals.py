@@ -70,6 +70,7 @@ STEERING_ANGLE = "steering_angle"  # rad
 LIDAR = "lidar"  # m, of each beam
 GNSS_POSITION = "gnss_position"  # m, world; the last fix, NaN before the first
 GNSS_VELOCITY = "gnss_velocity"  # m/s, world
+RESTARTS = "restarts"  # how often the robot was put back on its feet, or on its track
 # Signals that fusion provides.
 ATTITUDE = "attitude"  # body to world, wxyz; its yaw is arbitrary without a magnetometer
 POSITION = "position"  # of the IMU, m, world

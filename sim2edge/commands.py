@@ -74,6 +74,20 @@ COMMANDS: dict[str, Subcommand] = {
         writes=("report", "log", "record"),
         extra="sim",  # for the simulated robot alone
     ),
+    "learn": Subcommand(
+        "drive a robot, and let it learn on the job: tried, promoted, rolled back",
+        "edge_runtime.learning.command",
+        "LearnConfig",
+        positional=("policy",),
+        short={
+            "learning.tier": "--tier",
+            "learning.kit": "--kit",
+            "learning.store.folder": "--store",
+            "learning.store.key": "--store-key",
+        },
+        writes=("report",),
+        extra="learn",
+    ),
     "slots": Subcommand(
         "show the policies on a robot's disk, bring a new one, confirm it or go back",
         "edge_runtime.slots.command",

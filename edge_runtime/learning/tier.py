@@ -1,12 +1,15 @@
 """Declares the protocol of what learns from a robot's experience, and what it is given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.errors import UserError
+from edge_runtime.learning.kit import LearnerKit
+from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import Array, Index
 
 
@@ -14,7 +17,7 @@ from edge_runtime.signals import Array, Index
 class Rows:
     """Holds consecutive control steps of one robot, T of them.
 
-    Actions and targets are in the policy's order; the signals are those of the robot.
+    Everything that belongs to joints is in the policy's order.
     """
 
     number: Index  # (T,) of the tick
@@ -24,6 +27,8 @@ class Rows:
     log_prob: Array  # (T,)
     target: Array  # (T, A) that was sent in the tick, rad or rad/s
     signals: Mapping[str, Array]  # (T, size) each: sensed, estimated, and the command
+    # (T, r) the parts of the on-board reward, not weighted; without a kit there are none
+    reward: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Tier(Protocol):
     """Learns from rows of experience and proposes policies, in the learner's process."""
 
     name: str
+    needs_signals: bool
+    """Whether it reads signals and targets, and so learns from the policy that drives alone. Else
+    it takes rows of policies on trial too, and of the store, which has no signals."""
 
     def take(self, rows: Rows) -> Proposal | None:
         """Takes in the rows of the last second or so; may compute for seconds.
@@ -67,3 +75,26 @@ class Tier(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state that `state` returned."""
         ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """Holds what a tier is made of."""
+
+    policy: Policy
+    model: bytes  # the policy's file
+    kit: LearnerKit | None
+    seed: int
+
+    def needed_kit(self, tier: str) -> LearnerKit:
+        """Returns the kit.
+
+        Raises:
+            UserError: there is none.
+        """
+        if self.kit is None:
+            raise UserError(
+                f"tier '{tier}' needs a learner kit of this policy; make one with 'sim2edge export "
+                "POLICY --kit FILE'"
+            )
+        return self.kit

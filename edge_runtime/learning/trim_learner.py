@@ -55,6 +55,7 @@ class TrimLearner:
     """
 
     name = "trim"
+    needs_signals = True
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Binds a policy to a robot: from signals to actuator targets in the robot's own order."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -50,6 +51,8 @@ class Controller:
         self._set: Array | None = None
         self.last_action = np.zeros((1, len(contract.actuators)), np.float32)
         self.step = np.zeros((1, 1), np.float32)
+        self.explore: Callable[[Array], None] | None = None
+        """Changes an action, (1, A), before the clip, in place; nothing does by default."""
         self._map = ActionMap(contract.actuators, contract.action_clip)
         self._action_clip = contract.action_clip
         self._to_robot = None if binding.same_order else binding.to_robot
@@ -76,7 +79,9 @@ class Controller:
         """Continues from the control step and last action of another controller of this robot.
 
         It takes over the history too if it observes the same; otherwise the history starts anew.
+        What explores goes on.
         """
+        self.explore = other.explore
         self.step[:] = other.step
         self.last_action[:] = other.last_action[:, _order(other, self)]
         if self._observes_as(other):
@@ -127,7 +132,9 @@ class Controller:
         return max(max(actions), -min(actions)) / self._action_clip
 
     def target(self) -> Array:
-        """Clips and keeps the action; returns its target, (A,), in the robot's order."""
+        """Explores, clips and keeps the action; returns its target, (A,), in the robot's order."""
+        if self.explore is not None:
+            self.explore(self.policy.action)
         self._map.clip(self.policy.action, out=self.last_action)
         target: Array = self._map.target(self.last_action)[0]
         return target if self._to_robot is None else np.take(target, self._to_robot)

@@ -102,6 +102,10 @@ class RunTrials:
         if self._slots is not None:
             self._slots.end_canary()
 
+    def shown(self) -> list[str]:
+        """Returns nothing: what is tried shows at its end."""
+        return []
+
     def close(self) -> None:
         """Ends what is tried, and judges it; call it after the session has ended."""
         if self._slots is not None:

@@ -1,6 +1,7 @@
 """Runs a simulated robot in a process of its own, as the driver `sim` of `sim2edge run`."""
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -22,7 +23,7 @@ _PROGRAM = "sim.server.simulated_robot"
 _STARTUP_SECONDS = 60.0
 
 
-@fulfils("seed", "randomize", "record")
+@fulfils("seed", "randomize", "record", "device", "practice", "lockstep")
 @contextlib.contextmanager
 def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
     """Starts a simulated robot, connects to it over shared memory, and ends its process at last.
@@ -35,6 +36,9 @@ def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
     """
     if importlib.util.find_spec("mujoco") is None:
         raise UserError(f"the simulated robot is not installed; {install_line('sim')}")
+    if request.lockstep:
+        yield _in_lockstep(request)
+        return
     name = f"run-{os.getpid()}-{time.monotonic_ns()}"
     with tempfile.TemporaryFile() as complaints:
         # In a session of its own, so that Ctrl-C reaches the loop alone, which then ends it.
@@ -57,6 +61,22 @@ def simulated_robot(request: DriverRequest) -> Iterator[Robot]:
                 raise UserError(f"the simulated robot failed: {_last_line(complaints)}")
 
 
+def _in_lockstep(request: DriverRequest) -> Robot:
+    """Returns a robot in this process, which waits for each command."""
+    program = importlib.import_module(_PROGRAM)  # MuJoCo is loaded for it alone
+    task = program.find_device(request.task, request.device)
+    robot: Robot = program.LockstepRobot(
+        program.SimulatedRobot.at_rest(
+            task,
+            request.seed,
+            truth=request.truth,
+            randomize=request.randomize,
+            practice=request.practice,
+        )
+    )
+    return robot
+
+
 def _open_files(record: Path | None) -> tuple[int, ...]:
     """Returns the file that a record such as /dev/fd/63 stands for, which the process must get."""
     number = None if record is None else descriptor(record)
@@ -67,6 +87,10 @@ def _command_line(name: str, request: DriverRequest) -> list[str]:
     line = [*child_program(_PROGRAM), name, request.task, "--seed", str(request.seed)]
     if request.randomize:
         line.append("--randomize")
+    if request.device is not None:
+        line += ["--device", str(request.device)]
+    if request.practice:
+        line.append("--practice")
     if request.truth:
         line.append("--truth")
     if request.record is not None:

@@ -4,7 +4,7 @@
 serves a robot over shared memory in real time:
 
     python -m sim.server.simulated_robot NAME TASK [--seed N] [--randomize] [--truth]
-        [--record FILE]
+        [--device FILE] [--practice] [--record FILE]
 """
 
 import argparse
@@ -28,12 +28,14 @@ from edge_runtime.policy.contract import POSITION
 from edge_runtime.robot.robot import ActuatorCommand, Mode, Sample
 from edge_runtime.robot.shared_memory import RobotServer
 from edge_runtime.rotations import rotation_matrix
-from edge_runtime.signals import IMU_ACCEL, IMU_BURST, Array, Float, Signal
+from edge_runtime.signals import IMU_ACCEL, IMU_BURST, RESTARTS, Array, Float, Signal
 from edge_runtime.stop_signals import stop_signals
 from sim.envs.vector_env import TaskVectorEnv
+from sim.robots.wear import read_wear
 from sim.tasks.description import describe
 from sim.tasks.task import TaskConfig, find_robot_task
 
+_LIES_SECONDS = 0.5  # s for which a robot that fell lies before it is put back
 COMMAND_TIMEOUT = 0.2  # s without a command after which the robot damps itself
 _FORCES = (IMU_ACCEL, "foot_force", "joint_torque")  # which a robot that hangs feels otherwise
 TRUTH = (  # of the IMU, at the moment of its last reading
@@ -51,19 +53,28 @@ class SimulatedRobot:
         seed: seed of everything random.
         truth: whether to provide the signals that only the physics knows, if the model has such
             sensors.
+        practice: whether a robot that fell or crashed is put back to a start, another one each
+            time, soon after; the signal `restarts` counts that.
     """
 
-    def __init__(self, task: TaskConfig, seed: int = 0, truth: bool = False) -> None:
+    def __init__(
+        self, task: TaskConfig, seed: int = 0, truth: bool = False, practice: bool = False
+    ) -> None:
         self.env = TaskVectorEnv(task, 1, seed=seed, threads=1, all_signals=True)
         self.env.reset(seed=seed)
         engine = self.env.engine
         known = [s for s in TRUTH if truth and s.name in engine.sensor_names]
         self._truth = {s.name: engine.sensor(s.name) for s in known}
         described = describe(task, engine.substeps)
-        self.description = dataclasses.replace(described, signals=(*described.signals, *known))
+        self.hangs = False  # after a restart, until it is commanded to move
+        self._practice, self._lies = practice, 0  # control periods since it fell
+        counted = (Signal(RESTARTS, 1, "1"),) if practice else ()
+        signals = (*described.signals, *known, *counted)
+        self.description = dataclasses.replace(described, signals=signals)
         self.sequence = 0
         exact = {name: values.astype(np.float32) for name, values in self._truth.items()}
-        self.signals: Mapping[str, Array] = self.env.signals | exact
+        counts = {RESTARTS: np.zeros((1, 1), np.float32)}
+        self.signals: Mapping[str, Array] = self.env.signals | exact | counts
         actuators = task.robot.actuators
         self.target: Array = self.env.action_map.default.copy()  # the last command's target, (A,)
         self._is_position = np.array([a.mode == POSITION for a in actuators])
@@ -76,7 +87,13 @@ class SimulatedRobot:
 
     @classmethod
     def at_rest(
-        cls, task: TaskConfig, seed: int, *, truth: bool, randomize: bool
+        cls,
+        task: TaskConfig,
+        seed: int,
+        *,
+        truth: bool,
+        randomize: bool,
+        practice: bool = False,
     ) -> "SimulatedRobot":
         """Returns a robot that waits at rest for its commands.
 
@@ -85,14 +102,17 @@ class SimulatedRobot:
             seed: as above.
             truth: as above.
             randomize: whether the robot is one drawn at random; else the nominal one.
+            practice: as above.
         """
         world = task if randomize else dataclasses.replace(task.nominal(), noise=task.noise)
-        return cls(world.from_rest(), seed, truth)
+        return cls(world.from_rest(), seed, truth, practice)
 
     def restart(self) -> None:
         """Sets the robot back to its start, with its own gains; the samples' numbers go on."""
-        self.restart_asked = False
-        self.env.reset(seed=self._seed)
+        self.restart_asked, self._lies = False, 0
+        self.env.reset(seed=None if self._practice else self._seed)
+        self.signals[RESTARTS][:] += 1
+        self.hangs = True
         for name, exact in self._truth.items():
             self.signals[name][:] = exact
         self.target[:] = self.env.action_map.default
@@ -134,6 +154,9 @@ class SimulatedRobot:
         for name, exact in self._truth.items():
             self.signals[name][:] = exact
         self.sequence += 1
+        if self._practice and (self._lies or self.env.task.terminated()[0]):
+            self._lies += 1
+            self.restart_asked |= self._lies * self.env.config.control_period > _LIES_SECONDS
 
     def apply_command(self, command: ActuatorCommand) -> Array:
         """Sets the gains of a command and returns its target, (A,)."""
@@ -161,6 +184,18 @@ class SimulatedRobot:
         )
 
 
+def find_device(task: str, device: Path | None) -> TaskConfig:
+    """Returns a task with a robot that is worn as a file says; None for one as its model says.
+
+    Raises:
+        UserError: there is no such task, or its robot cannot be worn so.
+    """
+    found = find_robot_task(task)
+    if device is None:
+        return found
+    return dataclasses.replace(found, wear=read_wear(device, found.robot))
+
+
 def _share(gain: Array, nominal: Array) -> Array:
     """Returns gains as shares of the robot's own, (A,); 1 where it has none."""
     return np.divide(gain, nominal, out=np.ones_like(nominal), where=nominal > 0)
@@ -169,7 +204,8 @@ def _share(gain: Array, nominal: Array) -> Array:
 class LockstepRobot:
     """Runs a `Robot` in the loop's own process: each command advances it by one control period.
 
-    `read` returns the sample of the present state; `write` takes effect without latency.
+    `read` returns the sample of the present state; `write` takes effect without latency. One that
+    was put back after a fall hangs still until a command lets it move.
     """
 
     def __init__(self, simulated: SimulatedRobot) -> None:
@@ -182,7 +218,14 @@ class LockstepRobot:
 
     def write(self, command: ActuatorCommand) -> None:
         robot = self.simulated
+        if robot.hangs and command.mode is Mode.DAMP:
+            robot.sequence += 1
+            return
+        robot.hangs = False
         robot.advance(robot.env.actuators.control(robot.apply_command(command)[None]))
+        if robot.restart_asked:
+            robot.restart()
+            robot.hang()
 
     def close(self) -> None:
         pass
@@ -259,9 +302,10 @@ class RealTimeSimulation:
     def _handle_command(self, command: ActuatorCommand | None) -> None:
         """Applies the command that has come since the last physics step."""
         self._silence += self._timestep
-        if command is not None:
+        if command is not None and not (self.simulated.hangs and command.mode is Mode.DAMP):
             self.simulated.apply_command(command)
-            self._hanging, self._silence = False, 0.0
+            self.simulated.hangs = self._hanging = False
+            self._silence = 0.0
         elif self.simulated.is_without_commands(self._silence):
             self.simulated.damp()
 
@@ -296,6 +340,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("task", help="the task whose world it lives in")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--randomize", action="store_true", help="draw another robot and pushes")
+    parser.add_argument("--device", type=Path, help="how the robot is worn")
+    parser.add_argument("--practice", action="store_true", help="put it back after a fall")
     parser.add_argument("--truth", action="store_true", help="add signals of the physics alone")
     parser.add_argument("--fifo", type=int, default=0, help="priority under SCHED_FIFO")
     parser.add_argument("--record", type=Path, help="write the motion to this .npz at the end")
@@ -317,9 +363,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, stop: StopFlag) -> None:
-    task = find_robot_task(options.task)
     simulated = SimulatedRobot.at_rest(
-        task, options.seed, truth=options.truth, randomize=options.randomize
+        find_device(options.task, options.device),
+        options.seed,
+        truth=options.truth,
+        randomize=options.randomize,
+        practice=options.practice,
     )
     with (
         realtime(RealtimeConfig(fifo=options.fifo)),

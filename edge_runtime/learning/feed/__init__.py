@@ -1,0 +1,1 @@
+"""Hands the control loop's ticks to a learner in another process, exploration included."""

@@ -64,7 +64,7 @@ def main(config: RehearseConfig) -> int:
     SignedAdapter.sign(about, rehearsal.matrices, signer).save(config.output)
     print(f"{config.output}: {len(trims)} trims and an adapter from {rehearsal.steps:,} steps")
     print(
-        f"on the robot: sim2edge slots FOLDER adopt {config.output.name} --server-public "
-        f"{signer.public}"
+        f"on the robot: sim2edge slots FOLDER install {config.policy} --adapter "
+        f"{config.output.name} --server-public {signer.public}"
     )
     return 0

@@ -36,7 +36,7 @@ _LAG_SECONDS = 60.0  # by which the learner may be behind before ticks are lost
 class LearningConfig:
     """Sets what a robot learns, from what, and how that is tried."""
 
-    tier: str = ADAPTER
+    tier: str = TRIM
     """'trim' adapts a few physical numbers of the policy's contract, 'adapter' low-rank matrices
     beside its network, 'both' one after the other; or MODULE:FACTORY of your own."""
     kit: Path | None = None

@@ -105,7 +105,7 @@ class Learning:
         write_file(folder / POLICY_FILE, model)
         exploration, self._calm = self._explore(config)
         name = f"learn-{os.getpid()}-{time.monotonic_ns()}"
-        self._feed = Feed(name, FeedLayout.of(loop, _LAG_SECONDS), exploration)
+        self._feed = Feed(name, FeedLayout.of(loop, _LAG_SECONDS), exploration, clock is None)
         LearnJob(
             feed=name,
             layout=self._feed.layout,

@@ -1,15 +1,19 @@
-"""Cuts the power of what changes policies and records it, and tampers with audit logs."""
+"""Cuts the power of what changes policies and records it, and tampers with logs and experience.
 
-import dataclasses
+Also measures what a store of experience costs the control loop, and what it refuses.
+"""
+
 import random
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from experience_store.refusals import refusals
+from experience_store.tick import tick_overhead
 from figures import Figure, parse_arguments, report
+from power_cut.experience import STORE_OPERATIONS, write_on_and_on, wrong_experience
 from power_cut.kills import Work, kill_at_random
 from power_cut.operations import (
     OPERATIONS,
@@ -20,16 +24,10 @@ from power_cut.operations import (
     wrong_log,
 )
 from power_cut.trials import cut_power
+from tampering.audit_log import countersigned, tampered
+from tampering.experience import tampered_experience
 
-from edge_runtime.audit.audit_log import AuditLog, begin_log
-from edge_runtime.audit.record import parse
-from edge_runtime.audit.segments import segments_of
-from edge_runtime.audit.verification import verify
-from edge_runtime.keys.key_file import new_key
-
-RECORDS = 40  # of a log that is tampered with
 _MOST_SHOWN = 20  # faults
-Lines = list[bytes]
 
 
 def main() -> int:
@@ -42,8 +40,20 @@ def main() -> int:
             killed(
                 "records are written", record_on_and_on, wrong_log, new(at / "log"), times, 0.05
             ),
+            killed(
+                "experience is written",
+                write_on_and_on,
+                wrong_experience,
+                new(at / "rows"),
+                times,
+                0.05,
+            ),
             *cut(at / "cut", times),
-            *tampered(Path(folder) / "tampered", 200 if arguments.quick else 2000),
+            *tampered(at / "tampered", 200 if arguments.quick else 2000),
+            *countersigned(at / "countersigned"),
+            *tampered_experience(at / "experience", 100 if arguments.quick else 1000),
+            *tick_overhead(at / "tick", *((6, 1.0) if arguments.quick else (40, 1.5))),
+            *refusals(new(at / "refused")),
         ]
     return report(figures, arguments.json)
 
@@ -56,11 +66,12 @@ def new(folder: Path) -> Path:
 
 def cut(folder: Path, times: int) -> Iterator[Figure]:
     """Cuts the power of what is recorded of each operation, `times` times each."""
-    outcomes = [cut_power(o, folder / str(n), times) for n, o in enumerate(OPERATIONS)]
+    operations = (*OPERATIONS, *STORE_OPERATIONS)
+    outcomes = [cut_power(o, folder / str(n), times) for n, o in enumerate(operations)]
     wrong = [line for outcome in outcomes for line in outcome.wrong]
     for line in wrong[:_MOST_SHOWN]:
         print(line, file=sys.stderr)
-    for operation, outcome in zip(OPERATIONS, outcomes):
+    for operation, outcome in zip(operations, outcomes):
         yield Figure(
             f"{outcome.trials} × power cut of: {operation.name}: all sound, nothing lost",
             100 * (1 - len(outcome.wrong) / outcome.trials),
@@ -99,70 +110,6 @@ def killed(
         100,
         f"{said} steps",
     )
-
-
-def tampered(folder: Path, flips: int) -> list[Figure]:
-    """Changes logs in every way that needs no key, and counts what is found, and named."""
-    rng = random.Random(1)
-    key = _write(folder / "log")
-    _write(folder / "other")
-    path, foreign = _file(folder / "log"), _file(folder / "other").read_bytes().splitlines()
-    sound = path.read_bytes()
-    lines = sound.splitlines()
-    found = named = ways = 0
-    for change, what in _changes(foreign):
-        for place in range(1, len(lines) - 2):
-            path.write_bytes(b"".join(line + b"\n" for line in change(list(lines), place)))
-            findings = verify(folder / "log", key).findings
-            ways, found = ways + 1, found + bool(findings)
-            named += any(what.format(place) in finding for finding in findings)
-    bits = 0
-    for _ in range(flips):
-        content = bytearray(sound)
-        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-        path.write_bytes(content)
-        bits += not verify(folder / "log", key).intact
-    shutil.rmtree(folder)
-    return [
-        Figure(f"{ways} records changed, cut out, swapped, replayed, foreign or cut off: found",
-               100 * found / ways, "%", 100),
-        Figure("… and named", 100 * named / ways, "%", 100),
-        Figure(f"{flips} random bits flipped: found", 100 * bits / flips, "%", 100),
-    ]  # fmt: skip
-
-
-def _changes(foreign: Lines) -> list[tuple[Callable[[Lines, int], Lines], str]]:
-    """Returns ways to change a log at a record, and what must be said of it."""
-
-    def edited(lines: Lines, at: int) -> Lines:
-        changed = dataclasses.replace(parse(lines[at]), details={"policy": "another"})
-        return [*lines[:at], changed.line(), *lines[at + 1 :]]
-
-    return [
-        (edited, "record {} ("),
-        (lambda lines, at: lines[:at] + lines[at + 1 :], "record {} is missing"),
-        (
-            lambda lines, at: [*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]],
-            "record {} (",
-        ),
-        (lambda lines, at: [*lines, lines[at]], "record {} ("),
-        (lambda lines, at: [*lines[:at], foreign[at], *lines[at + 1 :]], "record {} ("),
-        (lambda lines, at: lines[:at], "records {} to"),
-    ]
-
-
-def _write(folder: Path) -> bytes:
-    key = new_key()
-    begin_log(folder, key)
-    with AuditLog(folder) as log:
-        for number in range(RECORDS):
-            log.append("promoted", {"policy": f"{number:064x}"})
-    return key
-
-
-def _file(folder: Path) -> Path:
-    (segment,) = segments_of(folder)
-    return segment.path
 
 
 if __name__ == "__main__":

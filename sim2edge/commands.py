@@ -95,7 +95,7 @@ COMMANDS: dict[str, Subcommand] = {
         positional=("folder", "action", "policy"),
     ),
     "audit": Subcommand(
-        "begin, show or verify the log of what drove a robot",
+        "begin, show, verify or countersign the log of what drove a robot",
         "edge_runtime.audit.command",
         "AuditCommandConfig",
         positional=("action", "log"),

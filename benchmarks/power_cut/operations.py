@@ -143,7 +143,8 @@ def _check_begun(folder: Path, acknowledged: list[Any]) -> str:
     return wrong_log(folder, [])
 
 
-def _all(folder: Path, acknowledge: Acknowledge) -> None:
+def promote_and_record(folder: Path, acknowledge: Acknowledge) -> None:
+    """Promotes and rolls back, and records each change."""
     slots = _slots(folder)
     with AuditLog(folder / "audit") as log:
 
@@ -190,7 +191,7 @@ def _prepare_slots(folder: Path) -> None:
 def promote_on_and_on(folder: Path, acknowledge: Acknowledge) -> None:
     """Promotes and rolls back without end, and records that, for a process that is killed."""
     while True:
-        _all(folder, acknowledge)
+        promote_and_record(folder, acknowledge)
 
 
 def record_on_and_on(folder: Path, acknowledge: Acknowledge) -> None:
@@ -210,5 +211,5 @@ OPERATIONS = (
     ),
     Operation("begin a log", lambda _: None, _begin_acknowledged, _check_begun),
     Operation("record", begin, _record, wrong_log),
-    Operation("promote, roll back and record", prepare_all, _all, wrong_all),
+    Operation("promote, roll back and record", prepare_all, promote_and_record, wrong_all),
 )

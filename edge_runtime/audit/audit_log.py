@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import logging
 import os
 import secrets
 import socket
@@ -31,7 +32,9 @@ from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import lock, make_folder, sync_folder, write_file
 
+_LOG = logging.getLogger(__name__)
 _KIND = "audit log"
+SIX_MONTHS = 184.0  # d, of the longest six, such as July to December
 RETENTION_FILE = "retention.json"
 BEGUN, CHECKPOINT, REMOVED, MENDED = "log begun", "checkpoint", "records removed", "log mended"
 # Before this was written no log was: a clock that says so is a robot's without a battery.
@@ -43,8 +46,9 @@ class RetentionConfig:
     """Sets how long an audit log is kept."""
 
     days: float = setting(
-        183.0,
-        "How long records are kept at least; the EU AI Act asks for six months (articles 19, 26).",
+        SIX_MONTHS,
+        "How long records are kept at least; the EU AI Act asks for six months (articles 19 (1) "
+        "and 26 (6)), and less is warned about.",
         "d",
         above=0,
         at_most=36_525,
@@ -108,6 +112,12 @@ class AuditLog:
         try:
             self._next = read_next_key(folder)
             self.retention = read_config(RetentionConfig, folder / RETENTION_FILE, "retention")
+            if self.retention.days < SIX_MONTHS:
+                _LOG.warning(
+                    f"{folder} keeps records for {self.retention.days:g} days; the EU AI Act asks "
+                    f"for six months (articles 19 (1) and 26 (6)): set days to {SIX_MONTHS:g} in "
+                    f"{folder / RETENTION_FILE}"
+                )
             self._signer = Signer(folder)
             self.public = self._signer.public
             self._unfinished: bytes | None = None  # a record's line whose key is not forgotten yet

@@ -1,4 +1,4 @@
-"""Signs the log with the robot's key (Ed25519, RFC 8032), and verifies that with its public one."""
+"""Signs with the key of a log or a server (Ed25519, RFC 8032), and verifies by its public key."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,15 @@ from edge_runtime.errors import UserError
 from edge_runtime.extras import install_line
 
 SIGNING_KEY = "signing.pem"
-_MEANING = b"sim2edge audit: checkpoint "
+CHECKPOINT_MEANING = b"sim2edge audit: checkpoint "
+COUNTERSIGNED_MEANING = b"sim2edge audit: countersigned "
 
 
 class Signer:
-    """Signs with the key of a log's folder.
+    """Signs with the key in a folder.
 
     Args:
-        folder: the log.
+        folder: the log, or the folder of a server.
 
     Raises:
         UserError: `cryptography` is not installed, or the key cannot be read.
@@ -25,14 +26,19 @@ class Signer:
         self._key = _read(folder / SIGNING_KEY)
         self.public: str = self._key.public_key().public_bytes_raw().hex()
 
-    def sign(self, head: str) -> str:
-        """Signs the hash of a log's last record; returns the signature, hexadecimal."""
-        signature: bytes = self._key.sign(_MEANING + head.encode())
+    def sign(self, text: str, meaning: bytes = CHECKPOINT_MEANING) -> str:
+        """Signs a text; returns the signature, hexadecimal.
+
+        Args:
+            text: what is signed: by default the hash of a log's last record.
+            meaning: what the signature says of it, so that it stands for nothing else.
+        """
+        signature: bytes = self._key.sign(meaning + text.encode())
         return signature.hex()
 
 
 def new_signing_key(folder: Path) -> None:
-    """Makes the robot's key in a folder.
+    """Makes the key of a robot or a server in a folder.
 
     Raises:
         UserError: `cryptography` is not installed.
@@ -56,13 +62,14 @@ def new_signing_key(folder: Path) -> None:
         os.fsync(file)
 
 
-def is_signed(public: str, head: str, signature: str) -> bool:
-    """Returns whether a signature over the hash of a record is that of a public key.
+def is_signed(public: str, text: str, signature: str, meaning: bytes = CHECKPOINT_MEANING) -> bool:
+    """Returns whether a signature over a text is that of a public key.
 
     Args:
         public: the key, hexadecimal.
-        head: the hash, hexadecimal.
+        text: what was signed: by default the hash of a record.
         signature: the signature, hexadecimal.
+        meaning: what the signature says of it.
 
     Raises:
         UserError: `cryptography` is not installed.
@@ -75,7 +82,7 @@ def is_signed(public: str, head: str, signature: str) -> bool:
 
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
-        key.verify(bytes.fromhex(signature), _MEANING + head.encode())
+        key.verify(bytes.fromhex(signature), meaning + text.encode())
     except (InvalidSignature, ValueError):
         return False
     return True
@@ -94,10 +101,10 @@ def _read(path: Path) -> Any:
         key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"cannot read the robot's key {path} ({error}); keep this log and begin another one"
+            f"cannot read the signing key {path} ({error}); keep its folder and begin another one"
         ) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise UserError(f"{path} is no Ed25519 key; 'sim2edge audit new' makes one")
+        raise UserError(f"{path} is no Ed25519 key; 'sim2edge audit new' or 'server' makes one")
     return key
 
 

@@ -16,7 +16,7 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.safety.rules import Fault, Reaction
 
 BEGINS, DRIVES, GUARD, ENDS = "run begins", "policy drives", "guard", "run ends"
-ASKED, REFUSED, LOST = "asked for", "refused", "records lost"
+ASKED, DONE, REFUSED, LOST = "asked for", "done", "refused", "records lost"
 _PATIENCE = 5.0  # s for the disk
 _MOST_NOTES = 1000  # that wait for the disk
 _CHECKPOINTS = 3600.0  # s between two in a long run
@@ -40,6 +40,7 @@ class AuditWatch:
         self._notes: deque[tuple[str, Mapping[str, Any]] | threading.Event] = deque()
         self._lost = 0  # notes for which there was no room
         self._policy: Policy | None = None  # that drives
+        self._begun = False  # whether a run's begin is recorded, and not its end
         self._broken = [0] * len(Fault)  # ticks in which a rule of each fault was broken
         self._reacting = [0] * len(Reaction)  # ticks in each reaction
         self._reaction = Reaction.NONE
@@ -60,6 +61,7 @@ class AuditWatch:
         Raises:
             UserError: the log cannot be written.
         """
+        self._begun = True
         self.note(BEGINS, {**described(policy), "robot": robot})
         if not self.flush():
             why = self.failure or f"the disk did not take a record within {_PATIENCE:g} s"
@@ -91,10 +93,12 @@ class AuditWatch:
         self._reacting[tick.reaction] += 1
 
     def end(self, loop: ControlLoop) -> None:
-        """Records how a run ended; its loop has ended before."""
-        latched, error = loop.guard.latched.name.lower(), str(loop.error or "")
-        self.note(ENDS, {"ticks": loop.ticks, "latched": latched, "error": error})
-        self._policy = None
+        """Records how a run ended, if that is not recorded yet; its loop has ended before."""
+        self._end(loop.ticks, loop.guard.latched, str(loop.error or ""))
+
+    def fail(self, error: BaseException) -> None:
+        """Records why a run ended before its loop did anything."""
+        self._end(0, Reaction.NONE, str(error) or type(error).__name__)
 
     def close(self) -> None:
         """Writes what is left, and ends the thread."""
@@ -107,6 +111,11 @@ class AuditWatch:
     def described(self) -> str:
         """Says in one line where the log is, or why it is not complete."""
         return f"{self._log.folder}" + (f" is not complete: {self.failure}" if self.failure else "")
+
+    def _end(self, ticks: int, latched: Reaction, error: str) -> None:
+        if self._begun:
+            self.note(ENDS, {"ticks": ticks, "latched": latched.name.lower(), "error": error})
+        self._begun, self._policy = False, None
 
     def _run(self) -> None:
         self._try(self._log.remove_old)
@@ -184,6 +193,29 @@ def watching(folder: Path | None) -> Iterator[AuditWatch | None]:
         return
     with AuditLog(folder) as log, closing(AuditWatch(log)) as watch:
         yield watch
+
+
+@contextmanager
+def starting(watch: AuditWatch | None, policy: Policy, robot: str) -> Iterator[None]:
+    """Records that a run begins, and that it ended if the block, which starts it, raises.
+
+    Args:
+        watch: what writes the log; None without one.
+        policy: the policy that will drive first.
+        robot: how the user calls the robot.
+
+    Raises:
+        UserError: the log cannot be written.
+    """
+    if watch is None:
+        yield
+        return
+    watch.begin(policy, robot)
+    try:
+        yield
+    except BaseException as error:
+        watch.fail(error)
+        raise
 
 
 def described(policy: Policy) -> dict[str, Any]:

@@ -74,9 +74,11 @@ def erase(folder: Path, key: bytes | None = None, *, locked: bool = False) -> Er
             after = None if key is None else _opened(keys, paths, key)
             if after:
                 raise UserError(f"{after} segments of {folder} can still be opened; erase it again")
-            for path in (*paths.values(), keys.path, folder / IDENTITY_FILE):
-                path.unlink(missing_ok=True)
-            sync_folder(folder)
+            # The identity goes last, for it is asked when this is interrupted and called again.
+            for files in ((*paths.values(), keys.path), (folder / IDENTITY_FILE,)):
+                for path in files:
+                    path.unlink(missing_ok=True)
+                sync_folder(folder)
         except OSError as error:
             raise UserError(
                 f"cannot erase {folder}: {error.strerror or error}; erase it again"

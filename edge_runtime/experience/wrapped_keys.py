@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_runtime.experience.cipher import NONCE_SIZE, TAG_SIZE, Cipher
+from edge_runtime.files import sync_folder
 from edge_runtime.keys.key_file import KEY_SIZE, new_key
 
 KEYS_FILE = "keys"
@@ -128,6 +129,7 @@ class WrappedKeys:
         return [_SLOT.unpack(slot)[0] for slot in self.slots()]
 
     def _write(self, at: int, content: bytes) -> None:
+        is_new = not self.path.exists()
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if os.pwrite(file, content, at) != len(content):
@@ -135,3 +137,5 @@ class WrappedKeys:
             os.fsync(file)
         finally:
             os.close(file)
+        if is_new:  # or a power cut could take the name, and all that the keys open
+            sync_folder(self.path.parent)

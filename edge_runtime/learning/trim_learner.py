@@ -49,7 +49,7 @@ class TrimLearner:
     Args:
         policy: the untrimmed one.
         model: its file.
-        identifier: of the learner's kit.
+        identifier: estimates the wear; the learner's kit has it.
         config: when it is sure.
         by_friction: how fast to drive on what grip, for a car.
     """

@@ -55,6 +55,24 @@ def trims_of(contract: Contract) -> dict[str, Trim]:
     return {trim.name: trim for trim in found}
 
 
+def trims_to_undo(
+    contract: Contract, gains: Mapping[str, float], offsets: Mapping[str, float]
+) -> dict[str, float]:
+    """Returns the trims that undo a robot's wear, the largest ten of them.
+
+    Args:
+        contract: the untrimmed policy's.
+        gains: factor on an actuator's real gains, by its name.
+        offsets: by how much an encoder reads too high, rad, by its joint's name.
+    """
+    known = trims_of(contract)
+    wanted = {f"{joint}.{GAINS}": 1.0 / max(factor, 0.01) for joint, factor in gains.items()}
+    wanted |= {f"{joint}.{OFFSET}": offset for joint, offset in offsets.items()}
+    found = {name: known[name].bounded(v) for name, v in wanted.items() if name in known}
+    order = sorted(found, key=lambda name: -abs(found[name] - known[name].neutral))
+    return {name: round(found[name], 4) for name in order[:MOST]}
+
+
 def trimmed(contract: Contract, values: Mapping[str, float]) -> Contract:
     """Returns a contract whose numbers are trimmed.
 

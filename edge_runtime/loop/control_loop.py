@@ -74,8 +74,7 @@ class ControlLoop:
         self.command: LatestValue[Array] = LatestValue(self.controller.command[0].copy())
         self.heading = HeadingHold(config.heading, contract, contract.control_period)
         self.succession: Succession[Controller] = Succession()
-        self._attitude = self.signals.get(ATTITUDE)
-        self._joint_pos = self.signals.get(JOINT_POS)
+        self._attitude, self._joint_pos = map(self.signals.get, (ATTITUDE, JOINT_POS))
         self._last_new = clock()  # ns, when the newest sample was first seen
         self._unfused = 0  # periods of samples that the estimator has not seen
         self.last_tick = Tick(self.sensors, fusion, self.controller)
@@ -124,8 +123,7 @@ class ControlLoop:
 
     @property
     def ended(self) -> bool:
-        """Returns whether a stop was requested and the robot, if it ever got a command, is at
-        rest."""
+        """Returns whether a stop was requested and a robot that got commands is at rest."""
         return self._ending.is_set() and (self.safe.at_rest or not self._begun)
 
     def join(self, timeout: float | None = None) -> bool:
@@ -157,7 +155,7 @@ class ControlLoop:
         self._to_begin = True
 
     def swap(self, policy: Policy, timeout: float = 5.0) -> None:
-        """Lets another policy drive: from the next tick on, or at once if no thread is running.
+        """Lets another policy drive: from the next tick on, or at once if no thread was started.
 
         Args:
             policy: the policy, which was loaded before, so that its first call is warm.
@@ -168,8 +166,8 @@ class ControlLoop:
             UserError: the loop did not take it within `timeout`.
         """
         self.succession.offer(self.controller_for(policy, self.signals))
-        if not self.running:
-            self._hand_over()
+        if self._thread is None:
+            self.hand_over()
         if not self.succession.wait(timeout):
             raise UserError(f"{policy.source}: the loop does not tick, so it was not taken over")
 
@@ -223,7 +221,7 @@ class ControlLoop:
         marks[0] = clock()
         tick.begin(self.ticks, missed)
         if self.succession.due:
-            self._hand_over()
+            self.hand_over()
         sensors = self.sensors
         new = sensors.update(self.robot.read())
         marks[1] = clock()
@@ -270,7 +268,8 @@ class ControlLoop:
         read = {JOINT_POS, ATTITUDE}.union(s.name for signals in readers for s in signals)
         return all(all_finite(v[0]) for name, v in self.sensors.signals.items() if name in read)
 
-    def _hand_over(self) -> None:
+    def hand_over(self) -> None:
+        """Lets who was chosen drive; beside a running loop, only its thread calls this."""
         if (following := self.succession.take()) is not None:
             self._use(following)
             self.succession.confirm()
@@ -322,8 +321,7 @@ class ControlLoop:
 
     def _call(self, reserve: Reserve[Controller], action: float, command: Array) -> float:
         """Lets the controller in reserve drive in this tick; returns its largest action."""
-        reserve.called_for, self.succession.reserve = action, None
-        before = self.controller
+        before, reserve.called_for, self.succession.reserve = self.controller, action, None
         self._use(reserve.controller)
         self.controller.set_command(command)
         self.controller.observe_after(before)
@@ -373,9 +371,8 @@ class ControlLoop:
                 observer.observe(self.last_tick)
             except Exception as error:  # an observer's failure must not stop the robot
                 self.remove_observer(observer)
-                self.observer_failures.append(
-                    f"{type(observer).__name__} failed: {type(error).__name__}: {error}"
-                )
+                name, kind = type(observer).__name__, type(error).__name__
+                self.observer_failures.append(f"{name} failed: {kind}: {error}")
 
     def _run(self, pace: Callable[[], None]) -> None:
         try:
@@ -386,7 +383,7 @@ class ControlLoop:
             if self._begun:
                 with suppress(Exception):  # the robot may be what failed
                     self._damp()
-        self._hand_over()  # what the last tick's observers chose counts for the next start
+        self.hand_over()  # what the last tick's observers chose counts for the next start
 
     def _damp(self) -> None:
         """Damps the robot after the loop has failed, and shows that to the observers.

@@ -166,6 +166,11 @@ class Canary:
         elif self.promoted:
             self.probation.end(why)
 
+    def take_back(self) -> None:
+        """Lets the old policy drive from the next start on, where no thread runs the loop."""
+        self._loop.succession.choose(self._trusted)
+        self._loop.hand_over()
+
     def observe(self, tick: Tick) -> None:
         """Takes in a tick, and decides who drives the next one."""
         if self.verdict is not None:

@@ -173,10 +173,13 @@ class PolicySlots:
         Raises:
             UserError: the loop did not take it within `timeout` s.
         """
-        trial = self._trial
-        if self.is_trying and trial is not None:
+        trial, loop = self._trial, self._session.loop
+        if isinstance(trial, Canary) and trial.verdict is None:
             self._conclude(why)
-            self._session.loop.swap(trial.old, timeout)
+            if loop.running:
+                loop.swap(trial.old, timeout)
+            else:
+                trial.take_back()
 
     def comparison(self) -> Comparison | None:
         """Compares the policy in shadow, or the last one there, with the driver; None without."""

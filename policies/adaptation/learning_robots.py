@@ -37,7 +37,7 @@ class LearningRobots:
         task: with the robots' wear.
         model: the policy file that all begin with.
         tiers: what learns, for each robot.
-        seed: of everything random.
+        seed: the seed of everything random.
     """
 
     def __init__(

@@ -38,8 +38,8 @@ def find_best_scale(
     Args:
         policy: what drives.
         config: what is tried.
-        seed: of everything random; its worlds are those of trainings.
-        progress: told the share that is done.
+        seed: the seed of everything random; its worlds are those of trainings.
+        progress: called with the share that is done.
     """
     actuators = policy.task.robot.actuators
     driven = [k for k, a in enumerate(actuators) if a.mode != POSITION]

@@ -50,8 +50,8 @@ def train_identifier(
     Args:
         robots: at least a few hundred.
         config: its size and training.
-        seed: of everything random.
-        progress: told the share that is done.
+        seed: the seed of everything random.
+        progress: called with the share that is done.
     """
     count = len(robots.features)
     trained = count - max(1, round(_HELD_OUT * count))

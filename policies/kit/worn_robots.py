@@ -76,8 +76,8 @@ def simulate_worn_robots(
     Args:
         policy: what drives them.
         config: how many, and how they are worn.
-        seed: of everything random.
-        progress: told the share that is done.
+        seed: the seed of everything random.
+        progress: called with the share that is done.
     """
     task = replace(policy.task, episode_seconds=config.seconds)
     names, count = numbers_of_wear(task.robot), min(config.side_by_side, config.robots)

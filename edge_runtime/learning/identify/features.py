@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.observation.terms import projected_gravity
-from edge_runtime.policy.contract import Actuator, Contract
+from edge_runtime.policy.contract import POSITION, Actuator, Contract
 from edge_runtime.signals import (
     ATTITUDE,
     BASE_VELOCITY,
@@ -161,6 +161,8 @@ class Features:
         self._all, self._left, self._right = Sums(rows), Sums(rows), Sums(rows)
         self._default = np.array([a.default for a in contract.actuators])
         self._effort = np.array([a.max_effort for a in contract.actuators])
+        straight = [a.default for a in contract.actuators if a.mode == POSITION]
+        self._straight = straight[0] if straight else 0.0  # of a car's steering, rad
         self._gains: Gains | None = None
 
     @property
@@ -230,7 +232,7 @@ class Features:
 
     def _add_wheeled(self, step: Step, mask: Bool) -> None:
         signals = step.signals
-        steering, wheels = signals[STEERING_ANGLE][:, 0], signals[WHEEL_SPEED]
+        steering, wheels = signals[STEERING_ANGLE][:, 0] - self._straight, signals[WHEEL_SPEED]
         gyro, accel = signals[IMU_GYRO], signals[IMU_ACCEL]
         speed = wheels.mean(axis=1) * _WHEEL_RADIUS
         seen = mask & (speed > _SLOWEST)
@@ -244,7 +246,7 @@ class Features:
             *(speed**2 * steering, steering**2, curvature**2, np.abs(steering) * lateral**2),
         ]
         spread = [wheels[:, i] - wheels.mean(axis=1) for i in range(wheels.shape[1])]
-        parts = [np.stack([*products, *spread], axis=1), gyro, accel, step.target]
+        parts = [np.stack([*products, *spread], axis=1), gyro, accel, step.target - self._default]
         self._all.add(np.concatenate(parts, axis=1, dtype=np.float64), seen)
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_runtime.learning.identify.identifier import (
     FRICTION,
@@ -15,6 +17,8 @@ from edge_runtime.learning.identify.identifier import (
 from edge_runtime.learning.trims import MOST, SCALE, trimmed, trims_of
 from edge_runtime.policy.contract import POSITION, Contract
 from edge_runtime.signals import Float
+
+_FRICTION, _SCALE = "by_friction/friction", "by_friction/scale"  # in a learner kit
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,17 @@ class ScaleByFriction:
 
     friction: Float
     scale: Float
+
+    @classmethod
+    def from_kit(cls, extra: Mapping[str, npt.NDArray[Any]]) -> "ScaleByFriction | None":
+        """Returns what a learner kit says; None if it says nothing."""
+        if _FRICTION not in extra or _SCALE not in extra:
+            return None
+        return cls(extra[_FRICTION].astype(float), extra[_SCALE].astype(float))
+
+    def for_kit(self) -> dict[str, npt.NDArray[Any]]:
+        """Returns the arrays by which a learner kit keeps it."""
+        return {_FRICTION: self.friction, _SCALE: self.scale}
 
     def at(self, friction: float) -> float:
         """Returns the best factor for a grip, interpolated."""

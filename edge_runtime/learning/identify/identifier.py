@@ -8,6 +8,7 @@ posterior.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from edge_runtime.signals import Float
 
 GAINS, OFFSET = "gains", "offset"  # of an actuator, after its name and a dot
 PAYLOAD, SOLE, FRICTION = "payload", "sole", "friction"
+_PREFIX = "identifier/"  # of its arrays in a learner kit
 _OUTLIER = 6.0  # standard deviations, to which a feature is clipped
 _ARRAYS = ("mean", "deviation", "weight_0", "bias_0", "weight_1", "bias_1", "skip")
 _SMALLEST = {GAINS: 0.15, OFFSET: 0.03, PAYLOAD: 3.0, SOLE: 0.005, FRICTION: 0.08}
@@ -71,6 +73,28 @@ class Identifier:
         missing = [name for name in _ARRAYS if name not in arrays]
         if missing or len(errors) != len(names) or arrays["bias_1"].shape != (len(names),):
             raise UserError("the identifier's arrays do not fit together; export the kit again")
+
+    @classmethod
+    def from_kit(cls, extra: Mapping[str, npt.NDArray[Any]]) -> "Identifier | None":
+        """Returns the identifier among a learner kit's arrays; None if the kit has none.
+
+        Raises:
+            UserError: its arrays do not fit together.
+        """
+        arrays = {
+            name.removeprefix(_PREFIX): values
+            for name, values in extra.items()
+            if name.startswith(_PREFIX)
+        }
+        if not arrays:
+            return None
+        names, errors = arrays.pop("names", np.array([])), arrays.pop("errors", np.array([]))
+        return cls(tuple(map(str, names.tolist())), errors.astype(float), arrays)
+
+    def for_kit(self) -> dict[str, npt.NDArray[Any]]:
+        """Returns the arrays by which a learner kit keeps the identifier."""
+        arrays = self.arrays | {"names": np.array(self.names), "errors": self.errors}
+        return {f"{_PREFIX}{name}": values for name, values in arrays.items()}
 
     def identify(self, features: Float) -> Identified:
         """Returns what is known of a robot by its features, (F,)."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from power_cut.disk import Disk, Trace, Truncate, Write
+from power_cut.disk import Acknowledged, Disk, Name, Sync, Trace, Truncate, Write
+from power_cut.experience import STORE_OPERATIONS
 from power_cut.operations import OPERATIONS
 from power_cut.recorder import recorded
 from power_cut.trials import Operation, cut_power
@@ -169,3 +170,41 @@ def test_who_forgets_to_sync_is_found_out(
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_policies_and_audit_log_survive(operation: Operation, tmp_path: Path) -> None:
     assert cut_power(operation, tmp_path / "cut", 12, seed=1).wrong == []
+
+
+@pytest.mark.parametrize("operation", STORE_OPERATIONS, ids=lambda operation: operation.name)
+def test_experience_survives(operation: Operation, tmp_path: Path) -> None:
+    assert cut_power(operation, tmp_path / "cut", 5, seed=2).wrong == []
+
+
+def test_what_is_synced_is_read_if_nothing_else_reached_the_disk(tmp_path: Path) -> None:
+    """The first segment's key too, and the name of its file."""
+    begin, live = STORE_OPERATIONS[0], tmp_path / "live"
+    live.mkdir()
+    with recorded(live) as (trace, acknowledge):
+        begin.run(live, acknowledge)
+    (said,) = [n for n, event in enumerate(trace.events) if isinstance(event, Acknowledged)]
+    for point in range(said, len(trace.events) + 1):
+        disk, left = Disk(trace, point), tmp_path / str(point)
+        disk.cut(Nothing(), left)
+        assert begin.check(left, disk.acknowledged) == ""
+
+
+def test_an_erased_store_is_known_until_all_else_is_gone_for_good(tmp_path: Path) -> None:
+    """So that erasing can be called again, with the key, after a power cut."""
+    erasing, live = STORE_OPERATIONS[2], tmp_path / "live"
+    live.mkdir()
+    erasing.prepare(live)
+    with recorded(live) as (trace, acknowledge):
+        erasing.run(live, acknowledge)
+    events = [event for event in trace.events if isinstance(event, Name | Sync)]
+    (last,) = [
+        n
+        for n, event in enumerate(events)
+        if isinstance(event, Name) and event.entries[0][1] == "store.json"
+    ]
+    names = [n for n, event in enumerate(events) if isinstance(event, Name)]
+    assert len(names) > 2
+    assert names[-1] == last
+    assert isinstance(events[last - 1], Sync)
+    assert isinstance(events[last + 1], Sync)

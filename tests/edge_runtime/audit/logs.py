@@ -21,3 +21,16 @@ def records_of(folder: Path) -> list[Record]:
 
 def events_of(folder: Path) -> list[str]:
     return [record.event for record in records_of(folder)]
+
+
+def file_of(folder: Path) -> Path:
+    (segment,) = segments_of(folder)
+    return segment.path
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    return file_of(folder).read_bytes().splitlines()
+
+
+def rewrite(folder: Path, lines: list[bytes]) -> None:
+    file_of(folder).write_bytes(b"".join(line + b"\n" for line in lines))

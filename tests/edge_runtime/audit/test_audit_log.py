@@ -1,9 +1,10 @@
 """The audit log survives a power cut at any point, and keeps what it must keep."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def test_old_records_are_removed_and_that_is_recorded(tmp_path: Path) -> None:
     segments = segments_of(tmp_path)
     assert segments[0].first > 0
     kept = [r.details["day"] for r in records_of(tmp_path) if r.event == "guard"]
-    assert kept[-10:] == list(range(200, 400, 20)), "of the last 183 days all are there"
+    assert kept[-10:] == list(range(200, 400, 20)), "of the last 184 days all are there"
     assert kept[0] > 0
     assert "records removed" in events_of(tmp_path)
     for first_key in (key, None):
@@ -194,6 +195,21 @@ def test_old_records_are_removed_and_that_is_recorded(tmp_path: Path) -> None:
         assert verdict.intact, verdict.findings
     segments[0].path.unlink()
     assert any("no record says" in finding for finding in verify(tmp_path, key).findings)
+
+
+def test_less_than_six_months_is_warned_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the longest six months of the calendar; the default is enough."""
+    assert (date(2027, 1, 1) - date(2026, 7, 1)).days == RetentionConfig().days
+    with caplog.at_level(logging.WARNING):
+        begun(tmp_path / "long")
+        assert caplog.records == []
+        begun(tmp_path / "short", RetentionConfig(days=183))
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "keeps records for 183 days; the EU AI Act asks for six months" in said
+    assert "articles 19 (1) and 26 (6)" in said
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize("year", [1970, 2099])

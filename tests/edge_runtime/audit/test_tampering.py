@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from edge_runtime.audit.audit_log import AuditLog
 from edge_runtime.audit.key_file import KEY_FILE, NextKey, read_next_key, write_next_key
 from edge_runtime.audit.record import Record, digest, next_key, parse
-from edge_runtime.audit.segments import segments_of
 from edge_runtime.audit.signature import Signer
-from edge_runtime.audit.verification import Receipt, verify
-from tests.edge_runtime.audit.logs import begun
+from edge_runtime.audit.verdict import Receipt
+from edge_runtime.audit.verification import verify
+from tests.edge_runtime.audit.logs import begun, file_of, lines_of, rewrite
 
 EVENTS = ("promoted", "guard", "rolled back", "guard", "promoted")
 
@@ -29,19 +29,6 @@ def a_log(folder: Path) -> bytes:
         log.checkpoint()
         log.append("run ends", {})
     return key
-
-
-def file_of(folder: Path) -> Path:
-    (segment,) = segments_of(folder)
-    return segment.path
-
-
-def lines_of(folder: Path) -> list[bytes]:
-    return file_of(folder).read_bytes().splitlines()
-
-
-def rewrite(folder: Path, lines: list[bytes]) -> None:
-    file_of(folder).write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def edited(line: bytes) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from edge_runtime.audit import watch as watch_module
 from edge_runtime.audit.audit_log import AuditLog
 from edge_runtime.audit.verification import verify
-from edge_runtime.audit.watch import AuditWatch
+from edge_runtime.audit.watch import AuditWatch, starting
 from edge_runtime.errors import UserError
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.inference import Policy
@@ -61,6 +61,30 @@ def test_policies_and_broken_rules_are_recorded(
     assert events[6][1] == {"ticks": 6, "latched": "none", "error": ""}
     verdict = verify(tmp_path, key)
     assert (verdict.intact, verdict.signed) == (True, 7)
+
+
+def test_a_run_that_cannot_be_started_has_an_end_in_the_log(
+    loop: ControlLoop, tmp_path: Path
+) -> None:
+    begun(tmp_path)
+    policy = loop.controller.policy
+    with AuditLog(tmp_path) as log:
+        watch = AuditWatch(log, every=60.0)
+        with pytest.raises(UserError, match="other_node"), starting(watch, policy, "leg"):
+            raise UserError("other_node commands this robot already")
+        watch.end(loop)  # as of who stops whatever began
+        with starting(watch, policy, "leg"):
+            loop.tick()
+        watch.end(loop)
+        watch.close()
+    events = noted(tmp_path)
+    assert [event for event, _ in events] == [
+        *("log begun", "run begins", "run ends", "checkpoint"),
+        *("run begins", "run ends", "checkpoint"),
+    ]
+    why = "other_node commands this robot already"
+    assert events[2][1] == {"ticks": 0, "latched": "none", "error": why}
+    assert events[5][1]["ticks"] == 1
 
 
 def test_a_log_that_cannot_be_written_does_not_stop_the_robot(

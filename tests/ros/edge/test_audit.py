@@ -36,12 +36,19 @@ def test_what_a_node_was_asked_for_is_recorded(node: Any, tmp_path: Path) -> Non
     for before, after in (
         ("log begun", "run begins"),
         ("run begins", "policy drives"),
-        ("asked for", "refused"),
+        ("policy drives", "asked for"),
+        ("asked for", "done"),
+        ("done", "refused"),
         ("refused", "run ends"),
         ("run ends", "checkpoint"),
     ):
         assert events.index(before) < events.index(after), events
     assert events.count("policy drives") == 2
+    second = [n for n, event in enumerate(events) if event == "policy drives"][1]
+    assert events.index("asked for") < second, "it was on the disk before it was done"
+    asked = records[events.index("asked for")].details
+    assert asked == {"service": "load", "candidate": str(other)}
+    assert events.count("asked for") == 2
     refused = records[events.index("refused")].details
     assert refused["service"] == "load"
     assert "none.onnx" in refused["answer"]

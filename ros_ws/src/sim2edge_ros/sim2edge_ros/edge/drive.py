@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rclpy.node import Node
 
-from edge_runtime.audit.watch import watching
+from edge_runtime.audit.watch import starting, watching
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion, find_name
 from edge_runtime.fusion.estimate import Estimate
@@ -131,22 +131,8 @@ class Drive:
         wait_for_sensors(self.robot, self.policy.contract.max_tilt)
         if self._audit is not None:
             self.policies.record(self._audit)
-            self._audit.begin(self.policy, self.parameters.robot)
-        with self._changing:
-            self._refuse_others()  # who was discovered with the sensors
-            self._claim = Claim(self._node)
-            commands, odometry = self._make_publishers()
-        self._wait_for_the_robot(commands)
-        with self._changing:
-            self.session.renew()
-            self.policies.active = True
-            self.loop.add_observer(odometry)
-            self.cmd_vel.enabled = self.active = True
-            self._silent, self._began = False, time.monotonic()
-            if self.simulated_time:
-                self.session.start(SampledPace(self.loop, self.robot.woken, self._now))
-            else:
-                self.session.start(RealTimePace(self.loop, self.robot))
+        with starting(self._audit, self.policy, self.parameters.robot):
+            self._start()
 
     def watch(self) -> None:
         """Checks the command's timeout and, after the start, other nodes; call it at 10 Hz."""
@@ -261,6 +247,23 @@ class Drive:
     def failed(self) -> bool:
         """Returns whether the loop, or a thread of its messages, ended by itself."""
         return self.active and (not self.loop.running or self._thread_error() is not None)
+
+    def _start(self) -> None:
+        with self._changing:
+            self._refuse_others()  # who was discovered with the sensors
+            self._claim = Claim(self._node)
+            commands, odometry = self._make_publishers()
+        self._wait_for_the_robot(commands)
+        with self._changing:
+            self.session.renew()
+            self.policies.active = True
+            self.loop.add_observer(odometry)
+            self.cmd_vel.enabled = self.active = True
+            self._silent, self._began = False, time.monotonic()
+            if self.simulated_time:
+                self.session.start(SampledPace(self.loop, self.robot.woken, self._now))
+            else:
+                self.session.start(RealTimePace(self.loop, self.robot))
 
     def _make_publishers(self) -> tuple[CommandPublisher, OdometryPublisher]:
         contract, names = self.policy.contract, frames(self._node.get_namespace(), self.parameters)

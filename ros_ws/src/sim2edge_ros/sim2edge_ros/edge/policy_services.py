@@ -11,7 +11,7 @@ from typing import Any
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from edge_runtime.audit.watch import ASKED, REFUSED
+from edge_runtime.audit.watch import ASKED, DONE, REFUSED
 from edge_runtime.errors import UserError
 from edge_runtime.safety.rules import Reaction
 from sim2edge_ros.edge.drive import Drive
@@ -51,9 +51,11 @@ class PolicyServices:
             try:
                 if drive is None:
                     raise UserError("the node is not configured")
+                # On the disk before anything changes, whatever becomes of this process meanwhile.
+                drive.record(ASKED, service=name, candidate=self._candidate_name())
                 response.message, response.success = act(drive), True
                 self._owner.get_logger().info(response.message)
-                drive.record(ASKED, service=name, answer=response.message)
+                drive.record(DONE, service=name, answer=response.message)
             except UserError as error:
                 response.message, response.success = str(error), False
                 self._owner.get_logger().error(str(error))
@@ -101,7 +103,10 @@ class PolicyServices:
         return "starts anew from the next good sample"
 
     def _candidate(self) -> Path:
-        file = str(self._owner.get_parameter("candidate").value)
+        file = self._candidate_name()
         if not file:
             raise UserError("parameter 'candidate' is empty; set it to a policy file (.onnx)")
         return Path(file).expanduser()
+
+    def _candidate_name(self) -> str:
+        return str(self._owner.get_parameter("candidate").value)

@@ -1,0 +1,1 @@
+"""Measures a store of experience beside the control loop."""

@@ -1,0 +1,1 @@
+"""Lets worn robots learn on the job, and measures what they win back."""

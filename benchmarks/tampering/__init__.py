@@ -1,0 +1,1 @@
+"""Tampers with what a robot has recorded, and counts what is found."""

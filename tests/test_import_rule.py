@@ -51,11 +51,8 @@ BLOCKED = (
     "rclpy",
     "tyro",
 )
-EDGE_MODULES = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for path in (ROOT / "edge_runtime").rglob("*.py")
-    if path.name not in ("__init__.py", "__main__.py")
-)
+# The learner's packages, and the only room of the edge runtime that may import them.
+LEARNERS, LEARNING = {"onnx", "torch"}, ROOT / "edge_runtime" / "learning"
 
 
 def imported_modules(source: str) -> Iterator[tuple[str, int]]:
@@ -65,6 +62,19 @@ def imported_modules(source: str) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute here"
             yield node.module or "", node.lineno
+
+
+def imports_a_learner(path: Path) -> bool:
+    modules = (module.partition(".")[0] for module, _ in imported_modules(path.read_text()))
+    return not LEARNERS.isdisjoint(modules)
+
+
+EDGE_MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in (ROOT / "edge_runtime").rglob("*.py")
+    if path.name not in ("__init__.py", "__main__.py")
+    if not imports_a_learner(path)
+)
 
 
 def declared(package: str) -> set[str]:
@@ -87,6 +97,13 @@ def test_every_import_is_allowed_and_declared(package: str) -> None:
         if module.partition(".")[0] not in allowed
     ]
     assert not offences
+
+
+def test_the_runtime_learns_in_one_room_alone() -> None:
+    """So the control loop's process never waits for torch."""
+    users = [path for path in (ROOT / "edge_runtime").rglob("*.py") if imports_a_learner(path)]
+    assert users
+    assert [path for path in users if LEARNING not in path.parents] == []
 
 
 def test_the_ros_package_needs_the_edge_runtime_and_what_it_declares_to_ros() -> None:
@@ -124,7 +141,8 @@ for module in {EDGE_MODULES!r}:
 
 
 def test_a_robot_needs_neither_simulator_nor_trainer() -> None:
-    """Each module of the runtime imports with everything else made unimportable."""
+    """Each module of the runtime imports with everything else made unimportable, but for those of
+    the learner that compute with torch or take a policy file apart."""
     done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(EDGE_MODULES) > 50

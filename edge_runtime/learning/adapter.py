@@ -1,7 +1,7 @@
 """Adapts a policy's actor by low-rank matrices beside its frozen layers (LoRA, Hu et al., 2021)."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,11 @@ from edge_runtime.learning.actor_network import ActorNetwork
 from edge_runtime.learning.array_file import read_arrays, write_arrays
 from edge_runtime.signals import Array
 
-_ACTIVATIONS = {"Elu": functional.elu, "Tanh": torch.tanh, "Relu": torch.relu}
+_ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "Elu": functional.elu,
+    "Tanh": torch.tanh,
+    "Relu": torch.relu,
+}
 _FORMAT = 1
 
 
@@ -79,6 +83,20 @@ class AdaptedActor(nn.Module):
         for weight, bias, down, up, shift in parts:
             yield weight + up @ down, bias + shift
 
+    def drift(
+        self, observations: torch.Tensor, mean: torch.Tensor, std: torch.Tensor
+    ) -> torch.Tensor:
+        """Returns the divergence from the actor without its adapter, (N,), in nats.
+
+        Args:
+            observations: raw observations, (N, n).
+            mean: the adapted actor's mean actions there, (N, A).
+            std: the exploration's standard deviation of each action, (A,).
+        """
+        with torch.no_grad():
+            start = self.frozen(observations)
+        return 0.5 * ((mean - start) / std).square().sum(dim=1)
+
     def merged(self) -> ActorNetwork:
         """Returns an actor without an adapter that computes the same."""
         with torch.no_grad():
@@ -96,7 +114,7 @@ class AdaptedActor(nn.Module):
     def actions(self, observations: Array) -> Array:
         """Returns the mean actions before the clip, (N, A), of raw observations (N, n)."""
         with torch.no_grad():
-            actions: Array = self(torch.from_numpy(np.asarray(observations, np.float32))).numpy()
+            actions: Array = self(_tensor(observations)).numpy()
         return actions
 
 
@@ -133,4 +151,4 @@ def load_adapter(path: Path, actor: AdaptedActor, policy_sha256: str) -> None:
 
 
 def _tensor(array: Any) -> torch.Tensor:
-    return torch.from_numpy(np.array(array, np.float32))
+    return torch.from_numpy(np.array(array, np.float32, order="C"))

@@ -23,7 +23,7 @@ def advantages(
 
     Args:
         rows: experience, in order.
-        reward: of each row, (T,).
+        reward: each row's reward, (T,).
         values: returns to expect at each row, (T,).
         gamma: discount of a step.
         decay: λ, how far an advantage looks ahead.

@@ -24,7 +24,8 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
         UserError: the file cannot be written.
     """
     content = io.BytesIO()
-    np.savez(content, **dict(arrays))
+    named: dict[str, Any] = dict(arrays)
+    np.savez(content, **named)
     write_file(path, content.getvalue())
 
 

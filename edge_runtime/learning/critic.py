@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
@@ -40,7 +41,7 @@ class Critic(nn.Module):
             values: Array = (self(features) * self.std + self.mean).numpy()
         return values
 
-    def scaled(self, returns: Array) -> torch.Tensor:
+    def scaled(self, returns: npt.NDArray[np.floating]) -> torch.Tensor:
         """Returns what `forward` should predict for returns (N,)."""
         return torch.from_numpy(((returns - self.mean) / self.std).astype(np.float32))
 

@@ -37,9 +37,11 @@ class KitConfig:
 
     policy: str = setting(sentence="SHA-256 of the policy's file, hexadecimal.")
     robot: str = setting(sentence="Name of the robot that the policy drives.")
-    reward: RewardConfig
+    reward: RewardConfig = RewardConfig()
     rank: int = setting(4, "Rank of the adapters, on all layers and biases.", above=0, at_most=64)
     ppo: PPOConfig = PPOConfig()
+    largest_tilt: float = setting(0.35, unit="rad", above=0)
+    """Tilt from upright beyond which the robot does not explore."""
     unworn: Agreement = Agreement()
     """On robots as their model says."""
     worn: Agreement = Agreement()

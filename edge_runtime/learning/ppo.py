@@ -12,8 +12,9 @@ from edge_runtime.experience.layout import Flag, Rows
 from edge_runtime.learning.adapter import AdaptedActor
 from edge_runtime.learning.advantages import advantages
 from edge_runtime.learning.critic import Critic
+from edge_runtime.learning.gradient_steps import minibatches, take_step
 from edge_runtime.learning.ppo_config import PPOConfig
-from edge_runtime.signals import Float
+from edge_runtime.signals import Bool, Float
 
 
 class AdapterPPO:
@@ -25,8 +26,8 @@ class AdapterPPO:
     Args:
         actor: the adapted actor, which is changed.
         critic: the critic, which is changed.
-        weights: of each part of a row's reward, (r,).
-        std: of the exploration of each action, (A,).
+        weights: what each part of a row's reward counts, (r,).
+        std: the exploration's standard deviation of each action, (A,).
         config: how to learn.
         seed: draws the minibatches.
     """
@@ -77,7 +78,7 @@ class AdapterPPO:
         self.steps += len(rows)
         observations = batch["observation"]
         with torch.no_grad():
-            drift = self._drift(observations, self.actor(observations))
+            drift = self.actor.drift(observations, self.actor(observations), self.std)
         return {
             "reward": float(reward.mean()),
             "kl": kl,
@@ -93,18 +94,19 @@ class AdapterPPO:
         values = self.critic.values(features)
         config = self.config
         found, known = advantages(rows, reward, values, config.gamma, config.decay)
-        own = np.isfinite(rows["log_prob"]) & (rows["flags"] & Flag.CORRECTED == 0) & known
+        explored = np.isfinite(rows["log_prob"])
+        own: Bool = explored & (rows["flags"] & Flag.CORRECTED == 0) & known
         if not known.any():
             raise UserError("none of the rows has a successor, so nothing can be learned from them")
         returns = values + found
         spread = max(float(np.std(found[own])), 1e-8) if own.any() else 1.0
         scaled = (found - (found[own].mean() if own.any() else 0.0)) / spread
         return {
-            "observation": observations[own],
+            "observation": observations[torch.from_numpy(own)],
             "action": torch.from_numpy(rows["action"][own]),
             "log_prob": torch.from_numpy(rows["log_prob"][own]),
             "advantage": torch.from_numpy(scaled[own].astype(np.float32)),
-            "features": features[known],
+            "features": features[torch.from_numpy(known)],
             "returns": self.critic.scaled(returns[known].astype(np.float32)),
             "explained": torch.tensor(_explained(values[known], returns[known])),
         }
@@ -126,33 +128,23 @@ class AdapterPPO:
             clipped = ratio.clamp(1 - self.config.clip, 1 + self.config.clip)
             loss = -torch.min(gain * ratio, gain * clipped).mean()
             if self.config.leash:
-                loss = loss + self.config.leash * self._drift(observations, mean).mean()
+                drift = self.actor.drift(observations, mean, self.std)
+                loss = loss + self.config.leash * drift.mean()
             divergences.append((ratio - 1 - log_ratio).mean().detach())
             self._step(self._actor_optimizer, loss)
         return float(torch.stack(divergences[1:]).mean()) if len(divergences) > 1 else 0.0
 
     def _minibatches(self, count: int) -> tuple[torch.Tensor, ...]:
-        order = torch.randperm(count, generator=self._generator)
-        return order.split(self.config.minibatch) if count else ()
+        return minibatches(count, self.config.minibatch, self._generator)
 
     def _step(self, optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        parameters = optimizer.param_groups[0]["params"]
-        torch.nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
-        optimizer.step()
+        take_step(optimizer, loss, self.config.max_grad_norm)
 
     def log_prob(self, mean: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         """Returns log-probabilities, (N,), of actions (N, A) that were sampled about a mean."""
         distance = ((action - mean) / self.std).square().sum(dim=1)
         size = self.std.log().sum() + 0.5 * len(self.std) * math.log(2 * math.pi)
         return -0.5 * distance - size
-
-    def _drift(self, observations: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """Returns the divergence from the policy at the start, (N,), of mean actions (N, A)."""
-        with torch.no_grad():
-            start = self.actor.frozen(observations)
-        return 0.5 * ((mean - start) / self.std).square().sum(dim=1)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns everything that a bit-equal continuation needs, for `torch.save`."""

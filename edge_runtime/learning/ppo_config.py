@@ -14,8 +14,8 @@ class PPOConfig:
     epochs: int = setting(8, "Passes over a rollout, at most.", at_least=1)
     learning_rate: float = setting(1e-3, "Step size of the adapter.", above=0)
     critic_learning_rate: float = setting(1e-3, "Step size of the critic.", above=0)
-    critic_steps: int = setting(4096, at_least=0)
-    """Rows at the start from which the critic learns alone."""
+    critic_steps: int = setting(0, at_least=0)
+    """Rows at the start from which the critic learns alone, where it knows nothing yet."""
     gamma: float = setting(0.99, "Discount of a control step.", at_least=0, at_most=1)
     decay: float = setting(0.95, "λ of the advantages.", at_least=0, at_most=1)
     clip: float = setting(0.2, "By how much a probability may change for gain.", above=0)

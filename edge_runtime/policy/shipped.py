@@ -36,3 +36,12 @@ def policy_path(named: Path) -> Path:
         f"there is no file '{named}', and no policy of that name comes with sim2edge; "
         f"{suggestion(named.name, shipped)}"
     )
+
+
+def kit_path(named: Path) -> Path:
+    """Returns where the learner kit of a policy is: beside its file, with the ending .kit.
+
+    Raises:
+        UserError: as for `policy_path`.
+    """
+    return policy_path(named).with_suffix(".kit")

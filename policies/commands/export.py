@@ -3,18 +3,22 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from edge_runtime.console import plain
 from edge_runtime.errors import UserError
 from edge_runtime.files import check_output, write_file
-from edge_runtime.policy.contract import from_metadata
+from edge_runtime.policy.contract import Contract, from_metadata
 from edge_runtime.policy.inference import Policy, read_model
 from edge_runtime.policy.shipped import policy_path
+from policies.evaluation.policy_file import PolicyFile
 from policies.export.run_export import export_run, find_run, restore_policy
 from policies.export.sb3_export import export_sb3
 from policies.export.sb3_zip import write_ppo
+from policies.learner_kit.make_kit import KitSettings, make_kit
 from policies.train.actor_critic import AsymmetricActorCritic
 from policies.train.run_folder import POLICY, RunFolder
-from sim.tasks.task import find_robot_task
+from sim.tasks.task import TaskConfig, find_robot_task
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ class ExportConfig:
     vecnormalize.pkl beside it or in a folder of its name or of RL Zoo, if there is one."""
     sb3: Path | None = None
     """Write a run's PPO policy here too, for PPO.load of Stable-Baselines3."""
+    kit: Path | None = None
+    """Write the policy's learner kit here too, with which a robot goes on learning: takes a minute
+    or two of simulation."""
 
 
 def main(config: ExportConfig) -> int:
@@ -41,7 +48,7 @@ def main(config: ExportConfig) -> int:
     Raises:
         UserError: it is not a run, holds no whole checkpoint, or the file cannot be written.
     """
-    for path in filter(None, (config.output, config.sb3)):
+    for path in filter(None, (config.output, config.sb3, config.kit)):
         check_output(path)
     if config.run.suffix == ".zip":
         model, output = _export_zip(config)
@@ -54,6 +61,9 @@ def main(config: ExportConfig) -> int:
     what = f"{output}: {contract.task} on {contract.robot}, {contract.provenance.steps:,} steps"
     sizes = f"{contract.observation_size} observations -> {len(contract.actuators)} actions"
     print(plain(f"{what}, {sizes}, {len(model) / 1e3:.0f} kB"))
+    if config.kit is not None:
+        task = _task(config.run, contract)
+        _write_kit(PolicyFile(str(output), model, task, contract), config.kit)
     return 0
 
 
@@ -92,3 +102,23 @@ def _write_sb3(run: RunFolder, path: Path) -> None:
             f"--sb3: {run.path} learns by {run.config.algorithm}; only PPO's is written"
         )
     write_ppo(policy, size, path)
+
+
+def _task(of: Path, contract: Contract) -> TaskConfig:
+    """Returns the task that a policy was trained for, as its run set it."""
+    at = policy_path(of)
+    if at.is_dir() or at.suffix == ".pt":
+        task: TaskConfig = find_run(at).config.task
+        return task
+    return find_robot_task(contract.task)
+
+
+def _write_kit(policy: PolicyFile, path: Path) -> None:
+    console = Console()
+    with console.status("") as status:
+        kit = make_kit(policy, KitSettings(), progress=lambda said: status.update(plain(said)))
+    kit.save(path)
+    print(plain(f"{path}: learner kit, {path.stat().st_size / 1e3:.0f} kB"))
+    print("on-board reward against the training's, correlation on held-out devices:")
+    for name, of in (("as their model", kit.config.unworn), ("worn", kit.config.worn)):
+        print(f"  {name:14}  {of.second:.3f} per second, {of.episode:.3f} per episode")

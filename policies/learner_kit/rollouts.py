@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,7 @@ class Recorder:
         policy: the policy.
         wear: how the robots are worn.
         robots: N.
-        std: of the exploration, of each action, (A,).
+        std: the exploration's standard deviation of each action, (A,).
         seed: the seed of the simulation and of the exploration.
     """
 
@@ -103,17 +104,17 @@ class Recorder:
 
     def record(self, steps: int) -> Rollout:
         """Records the next T steps of all robots; an episode that ends begins anew."""
-        kept: dict[str, list[Array]] = {}
+        kept: dict[str, list[Any]] = {}
         for _ in range(steps):
             observation, first = self._observation, self._first
             mean = np.asarray(self._act(observation), np.float32)
             noise = self._rng.standard_normal(mean.shape).astype(np.float32)
-            action = mean + noise * self._std
+            action = np.asarray(mean + noise * self._std, np.float32)
             self._observation, reward, ended, cut, _ = self.env.step(action)
             signals = {f"signal {n}": v.copy() for n, v in self.env.signals.items()}
             log_prob = -0.5 * (noise**2).sum(axis=1) - np.log(self._std).sum()
             log_prob -= 0.5 * len(self._std) * np.log(2 * np.pi)
-            now = {
+            now: dict[str, Any] = {
                 "observation": observation,
                 "action": action,
                 "log_prob": log_prob,
@@ -129,7 +130,7 @@ class Recorder:
             if self._first.any():
                 options = {"reset_mask": self._first}
                 self._observation, _ = self.env.reset(options=options)
-        arrays = {name: np.stack(values) for name, values in kept.items()}
+        arrays: dict[str, Any] = {name: np.stack(values) for name, values in kept.items()}
         sensed = {n.removeprefix("signal "): arrays.pop(n) for n in [*arrays] if " " in n}
         return Rollout(signals=sensed, **arrays)
 

@@ -15,11 +15,11 @@ from edge_runtime.learning.reward.driving import DRIVING, DrivingFacts
 from edge_runtime.learning.reward.onboard_reward import OnboardReward, RewardConfig, is_cost
 from edge_runtime.learning.reward.walking import WALKING, WalkingFacts
 from edge_runtime.policy.inference import Policy
-from edge_runtime.signals import Float
+from edge_runtime.signals import Array, Float
 from policies.evaluation.policy_file import PolicyFile
-from policies.export.kit_critic import train_critic
-from policies.export.kit_rollouts import Recorder, Rollout, devices
-from policies.export.reward_weights import fit_weights
+from policies.learner_kit.critic import train_critic
+from policies.learner_kit.reward_weights import fit_weights
+from policies.learner_kit.rollouts import Recorder, Rollout, devices
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.wear import Wear
 from sim.tasks.description import describe
@@ -52,8 +52,8 @@ class _Recorded:
 
 def make_kit(
     policy: PolicyFile,
-    settings: KitSettings = KitSettings(),
-    ppo: PPOConfig = PPOConfig(),
+    settings: KitSettings,
+    ppo: PPOConfig | None = None,
     progress: Callable[[str], None] = lambda said: None,
 ) -> LearnerKit:
     """Plays the policy on simulated devices, and makes of it what a robot needs to go on learning.
@@ -61,13 +61,14 @@ def make_kit(
     Args:
         policy: the policy.
         settings: how much to play.
-        ppo: how the robot is to learn.
+        ppo: how the robot is to learn; the defaults if it is None.
         progress: called with a line of what is done.
 
     Raises:
         UserError: the task is neither walking nor driving, or the policy's network is another
             program's.
     """
+    ppo = ppo or PPOConfig()
     network = read_network(policy.model, policy.source)
     contract = policy.contract
     std = np.full(len(contract.actuators), settings.exploration * contract.action_clip, np.float32)
@@ -93,10 +94,10 @@ def make_kit(
         layout.policy,
         contract.robot,
         fitted,
-        settings.rank,
-        ppo,
-        _agreement([of for of in held_out if of.wear == Wear()], weights, period),
-        _agreement([of for of in held_out if of.wear != Wear()], weights, period),
+        rank=settings.rank,
+        ppo=ppo,
+        unworn=_agreement([of for of in held_out if of.wear == Wear()], weights, period),
+        worn=_agreement([of for of in held_out if of.wear != Wear()], weights, period),
     )
     return LearnerKit(config, std, critic.arrays())
 
@@ -132,7 +133,7 @@ def reward_terms(task: TaskConfig) -> RewardConfig:
 def _record(
     policy: PolicyFile,
     settings: KitSettings,
-    std: "Float",
+    std: Array,
     terms: RewardConfig,
     progress: Callable[[str], None],
 ) -> list[_Recorded]:

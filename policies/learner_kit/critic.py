@@ -9,8 +9,9 @@ from edge_runtime.experience.layout import Rows
 from edge_runtime.learning.actor_network import ActorNetwork
 from edge_runtime.learning.advantages import advantages
 from edge_runtime.learning.critic import Critic, new_critic
+from edge_runtime.learning.gradient_steps import minibatches, take_step
 from edge_runtime.learning.ppo_config import PPOConfig
-from edge_runtime.signals import Float
+from edge_runtime.signals import Array, Float
 
 _LAYERS = (128, 128)
 _ROUNDS, _EPOCHS = 12, 2
@@ -55,16 +56,14 @@ def train_critic(
         target, places = critic.scaled(returns), torch.from_numpy(np.flatnonzero(known))
         optimizer.param_groups[0]["lr"] = config.critic_learning_rate * (1 - number / _ROUNDS)
         for _ in range(_EPOCHS):
-            order = places[torch.randperm(len(places), generator=generator)]
-            for chosen in order.split(_MINIBATCH):
+            for drawn in minibatches(len(places), _MINIBATCH, generator):
+                chosen = places[drawn]
                 loss = torch.nn.functional.mse_loss(critic(features[chosen]), target[chosen])
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
+                take_step(optimizer, loss, config.max_grad_norm)
     return critic
 
 
-def _scale(rows: Sequence[Rows], rewards: Sequence[Float], config: PPOConfig) -> Float:
+def _scale(rows: Sequence[Rows], rewards: Sequence[Float], config: PPOConfig) -> Array:
     """Returns mean and standard deviation of the returns, roughly: as if no episode ended."""
     horizon = 1.0 / (1.0 - config.gamma) if config.gamma < 1 else float(max(map(len, rows)))
     window = max(1, min(round(horizon), *map(len, rows)))

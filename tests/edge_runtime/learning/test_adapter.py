@@ -1,0 +1,111 @@
+"""An adapter begins as nothing, merges into what it computes, and finds its own policy alone."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edge_runtime.errors import ContractError, UserError
+from edge_runtime.learning.actor_network import read_network
+from edge_runtime.learning.adapter import AdaptedActor, load_adapter, save_adapter
+from edge_runtime.learning.array_file import write_arrays
+from edge_runtime.learning.merged_policy import merged_policy
+from edge_runtime.policy.inference import Policy
+from tests.edge_runtime.learning.networks import (
+    HUMANOID,
+    OBSERVATION,
+    moved,
+    small_actor,
+    small_network,
+)
+
+SHA256 = "ab" * 32
+
+
+def humanoid_actor(seed: int = 0) -> AdaptedActor:
+    network = read_network(HUMANOID, "humanoid")
+    return AdaptedActor(network, 4, torch.Generator().manual_seed(seed))
+
+
+def test_a_new_adapter_changes_nothing() -> None:
+    policy, actor = Policy(HUMANOID), humanoid_actor()
+    golden = np.float32(policy.contract.golden_observations)
+    np.testing.assert_allclose(actor.actions(golden), policy.contract.golden_actions, atol=1e-5)
+    merged = merged_policy(HUMANOID, actor, "ppo", 0)
+    np.testing.assert_allclose(
+        Policy(merged).contract.golden_actions, policy.contract.golden_actions, atol=1e-5
+    )
+
+
+def test_a_merged_policy_does_what_the_adapted_actor_does() -> None:
+    actor = moved(humanoid_actor(), by=0.03)
+    merged, parent = Policy(merged_policy(HUMANOID, actor, "ppo", 60_000, 3)), Policy(HUMANOID)
+    rng = np.random.default_rng(0)
+    golden = np.float32(parent.contract.golden_observations)
+    rows = golden + rng.normal(0, 0.3, golden.shape).astype(np.float32)
+    given = np.concatenate([merged(row[None]).copy() for row in rows])
+    np.testing.assert_allclose(given, actor.actions(rows), atol=1e-4)
+    before = np.concatenate([parent(row[None]).copy() for row in rows])
+    assert np.abs(given - before).max() > 0.05
+
+
+def test_a_merged_policy_has_the_contract_of_its_parent_and_names_it() -> None:
+    merged = Policy(merged_policy(HUMANOID, moved(humanoid_actor(), by=0.01), "ppo", 60_000, 3))
+    found, parent = merged.contract, Policy(HUMANOID).contract
+    assert hashlib.sha256(HUMANOID).hexdigest() in found.provenance.command
+    assert (found.provenance.algorithm, found.provenance.steps) == ("ppo on the robot", 60_000)
+    same = {"provenance": parent.provenance, "golden_actions": parent.golden_actions}
+    assert dataclasses.replace(found, **same) == parent
+
+
+def test_a_layer_gets_the_product_and_the_bias() -> None:
+    actor = moved(small_actor())
+    weight, bias = actor.merged().layers[0]
+    before = small_network().layers[0]
+    up, down, shift = (of[0].detach().numpy() for of in (actor.up, actor.down, actor.shift))
+    np.testing.assert_allclose(weight, before[0] + up @ down, atol=1e-6)
+    np.testing.assert_allclose(bias, before[1] + shift, atol=1e-6)
+    assert np.linalg.matrix_rank(weight - before[0], tol=1e-4) <= 2
+
+
+def test_an_adapter_is_read_back(tmp_path: Path) -> None:
+    actor, other = moved(small_actor()), small_actor(seed=5)
+    save_adapter(tmp_path / "a.npz", actor, SHA256)
+    load_adapter(tmp_path / "a.npz", other, SHA256)
+    rows = np.random.default_rng(0).normal(size=(9, OBSERVATION))
+    np.testing.assert_array_equal(other.actions(rows), actor.actions(rows))
+
+
+def test_an_adapter_of_another_policy_or_rank_is_refused(tmp_path: Path) -> None:
+    save_adapter(tmp_path / "a.npz", small_actor(), SHA256)
+    with pytest.raises(UserError, match="another policy"):
+        load_adapter(tmp_path / "a.npz", small_actor(), "cd" * 32)
+    with pytest.raises(UserError, match="rank 3"):
+        load_adapter(tmp_path / "a.npz", small_actor(rank=3), SHA256)
+
+
+def test_files_that_are_no_adapter_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    save_adapter(path, moved(small_actor()), SHA256)
+    whole = path.read_bytes()
+    for content in (b"", b"nonsense", whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="no adapter, or damaged"):
+            load_adapter(path, small_actor(), SHA256)
+    write_arrays(path, {"up.0": np.full(3, np.nan)})
+    with pytest.raises(UserError, match="no adapter, or damaged"):
+        load_adapter(path, small_actor(), SHA256)
+
+
+def test_what_no_adapter_fits_is_refused() -> None:
+    generator = torch.Generator()
+    with pytest.raises(UserError, match="1 at least"):
+        AdaptedActor(small_network(), 0, generator)
+    squashing = dataclasses.replace(small_network(), limit=np.ones(2, np.float32))
+    with pytest.raises(UserError, match="squashes"):
+        AdaptedActor(squashing, 2, generator)
+    with pytest.raises(ContractError, match="not one that 'sim2edge train' exported"):
+        read_network(b"nonsense", "file")

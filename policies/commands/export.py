@@ -38,8 +38,8 @@ class ExportConfig:
     sb3: Path | None = None
     """Write a run's PPO policy here too, for PPO.load of Stable-Baselines3."""
     kit: Path | None = None
-    """Write the policy's learner kit here too, with which a robot goes on learning: takes a minute
-    or two of simulation."""
+    """Write the policy's learner kit here too, with which a robot goes on learning: takes about
+    ten minutes of simulation."""
 
 
 def main(config: ExportConfig) -> int:

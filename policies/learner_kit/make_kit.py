@@ -1,7 +1,7 @@
 """Makes the learner kit of a policy: an on-board reward, a critic that knows it, exploration."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import Array, Float
 from policies.evaluation.policy_file import PolicyFile
 from policies.learner_kit.critic import train_critic
+from policies.learner_kit.identification import IdentificationConfig, identification
 from policies.learner_kit.reward_weights import fit_weights
 from policies.learner_kit.rollouts import Recorder, Rollout, devices
 from sim.envs.vector_env import TaskVectorEnv
@@ -39,6 +40,7 @@ class KitSettings:
     exploration: float = setting(0.04, "Exploration, in shares of the action's clip.", above=0)
     rank: int = setting(4, "Rank of the adapters.", above=0, at_most=64)
     seed: int = setting(0, "Seed of everything random.", at_least=0)
+    identification: IdentificationConfig = field(default_factory=IdentificationConfig)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def make_kit(
         unworn=_agreement([of for of in held_out if of.wear == Wear()], weights, period),
         worn=_agreement([of for of in held_out if of.wear != Wear()], weights, period),
     )
-    return LearnerKit(config, std, critic.arrays())
+    extra = identification(policy, settings.identification, progress)
+    return LearnerKit(config, std, critic.arrays(), extra)
 
 
 def reward_terms(task: TaskConfig) -> RewardConfig:

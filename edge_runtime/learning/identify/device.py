@@ -6,9 +6,7 @@ from typing import Any
 from edge_runtime.learning.identify.identifier import GAINS, OFFSET, Identified, kind_of
 
 
-def device_document(
-    found: Identified, trims: Mapping[str, float], sigmas: float
-) -> dict[str, Any]:
+def device_document(found: Identified, trims: Mapping[str, float], sigmas: float) -> dict[str, Any]:
     """Returns a robot's wear, as 'sim2edge rehearse' and 'sim2edge learn --device' read it.
 
     Args:

@@ -4,7 +4,7 @@ Everything is added up step by step, so that an hour takes as much memory as a s
 side by side: in simulation, where the identifier is trained, or N = 1 on the robot.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,17 @@ _STANDS = 0.8  # share of the force on all soles with which a foot stands alone
 _RIDGE = 1e-3  # of the gains' regression, in the units of its mean squares
 _SLOWEST = 2.0  # m/s, below which a car's curvature is not seen
 _WHEEL_RADIUS = 0.3  # m, roughly: it scales a feature
+
+_LEGGED = (
+    *(ATTITUDE, BASE_VELOCITY, COMMAND, FOOT_FORCE, IMU_ACCEL, IMU_GYRO, JOINT_POS),
+    *(JOINT_TORQUE, JOINT_VEL),
+)
+_WHEELED = (IMU_ACCEL, IMU_GYRO, STEERING_ANGLE, WHEEL_SPEED)
+
+
+def can_sum_up(signals: Collection[str]) -> bool:
+    """Returns whether a robot with these signals feels enough to tell how it is worn."""
+    return any(all(name in signals for name in needed) for needed in (_LEGGED, _WHEELED))
 
 
 @dataclass(frozen=True)

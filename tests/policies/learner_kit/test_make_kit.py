@@ -16,16 +16,29 @@ from edge_runtime.learning.reward.onboard_reward import OnboardReward
 from edge_runtime.learning.reward.steps import Steps
 from edge_runtime.policy.inference import Policy
 from policies.evaluation.policy_file import PolicyFile
+from policies.learner_kit.best_scale import BestScaleConfig
 from policies.learner_kit.critic import train_critic
+from policies.learner_kit.identification import IdentificationConfig
 from policies.learner_kit.make_kit import KitSettings, make_kit, reward_terms
 from policies.learner_kit.reward_weights import fit_weights
 from policies.learner_kit.rollouts import Recorder, devices
+from policies.learner_kit.train_identifier import IdentifierConfig
+from policies.learner_kit.worn_robots import WornRobotsConfig
 from sim.envs.vector_env import TaskVectorEnv
 from sim.robots.wear import Wear
 from sim.tasks.description import describe
 from sim2edge.__main__ import main as sim2edge
 
-SMALL = KitSettings(devices=6, robots=2, seconds=3.0)
+SMALL = KitSettings(
+    devices=6,
+    robots=2,
+    seconds=3.0,
+    identification=IdentificationConfig(
+        WornRobotsConfig(robots=64, side_by_side=32, seconds=3.0),
+        IdentifierConfig(epochs=2),
+        BestScaleConfig(frictions=(0.6, 1.0), scales=(0.8, 1.0), episodes=2, seconds=2.0),
+    ),
+)
 
 
 def test_a_robot_computes_the_terms_that_training_rewarded() -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from edge_runtime.config.fields import setting
 from edge_runtime.learning.identify.identifier import Identifier
 from edge_runtime.signals import Float
-from policies.kit.worn_robots import WornRobots
+from policies.learner_kit.worn_robots import WornRobots
 
 _OUTLIER = 6.0
 _HELD_OUT = 0.15  # share of the robots by which errors are measured

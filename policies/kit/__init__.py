@@ -1,1 +1,0 @@
-"""Prepares in simulation what a robot needs to learn on the job."""

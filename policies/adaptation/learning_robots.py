@@ -66,7 +66,7 @@ class LearningRobots:
         """Lets all robots live on for that long.
 
         Args:
-            seconds: of simulated time.
+            seconds: how long, in simulated time.
             explore: adds noise to a robot's actions, if its tiers need it.
         """
         period = self.env.config.control_period

@@ -29,7 +29,7 @@ class LockstepPace:
     Args:
         loop: the loop, which nothing else ticks.
         clock: the loop's.
-        feed: of the learner.
+        feed: what the learner reads.
         look: does what is due between two ticks.
         revive: starts a learner that has died.
         ticks: after which the loop is stopped; 0 for none.

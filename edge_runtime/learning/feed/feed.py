@@ -40,8 +40,8 @@ class Feed:
     It takes no lock and makes no system call.
 
     Args:
-        name: of the shared memory, which is made.
-        layout: of the ticks.
+        name: the name of the shared memory, which is made.
+        layout: how a tick lies there.
         exploration: what knows the log-probability of each action; None if nothing explores.
         at_once: whether the reader sees each tick at once, or with `release` only.
 
@@ -132,8 +132,8 @@ class FeedReader:
     """Reads ticks from the ring, in the learner's process.
 
     Args:
-        name: of the shared memory.
-        layout: of the ticks.
+        name: the name of the shared memory.
+        layout: how a tick lies there.
 
     Raises:
         UserError: nobody feeds under that name, or with another layout.

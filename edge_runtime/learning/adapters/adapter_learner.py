@@ -9,12 +9,12 @@ import torch
 
 from edge_runtime.experience.layout import Layout
 from edge_runtime.experience.layout import Rows as Records
-from edge_runtime.learning.actor_network import read_network
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.critic import Critic
+from edge_runtime.learning.adapters.actor_network import read_network
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.critic import Critic
+from edge_runtime.learning.adapters.merged_policy import merged_policy
+from edge_runtime.learning.adapters.ppo import AdapterPPO
 from edge_runtime.learning.kit import LearnerKit
-from edge_runtime.learning.merged_policy import merged_policy
-from edge_runtime.learning.ppo import AdapterPPO
 from edge_runtime.learning.tier import Proposal, Rows, Start
 from edge_runtime.policy.inference import Policy
 

@@ -84,7 +84,7 @@ class LearningRobots:
         self._reward = np.zeros(count)
 
     def run(self, seconds: float) -> None:
-        """Lets all robots live on for that long, in simulated seconds."""
+        """Lets all robots live on for so many simulated seconds."""
         period = self.env.config.control_period
         chunk = round(_CHUNK_SECONDS / period)
         for _ in range(round(seconds / period)):

@@ -9,11 +9,11 @@ import torch
 
 from edge_runtime.config.fields import setting
 from edge_runtime.experience.layout import Flag, Layout, Rows
-from edge_runtime.learning.actor_network import read_network
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.critic import Critic
+from edge_runtime.learning.adapters.actor_network import read_network
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.critic import Critic
+from edge_runtime.learning.adapters.ppo import AdapterPPO
 from edge_runtime.learning.kit import LearnerKit
-from edge_runtime.learning.ppo import AdapterPPO
 from edge_runtime.learning.ppo_config import PPOConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import Array

@@ -9,8 +9,8 @@ from rich.progress import Progress
 from edge_runtime.audit.signature import Signer
 from edge_runtime.errors import UserError
 from edge_runtime.files import check_output
+from edge_runtime.learning.adapters.signed_adapter import Rehearsed, SignedAdapter
 from edge_runtime.learning.kit import LearnerKit
-from edge_runtime.learning.signed_adapter import Rehearsed, SignedAdapter
 from edge_runtime.learning.trims import trim_policy, trims_to_undo
 from edge_runtime.policy.inference import Policy, read_model
 from edge_runtime.policy.shipped import kit_path

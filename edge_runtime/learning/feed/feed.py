@@ -24,6 +24,7 @@ from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.shared_memory import segment_path
 from edge_runtime.safety.rules import Fault
+from edge_runtime.signals import Bool
 
 _MAGIC = b"sim2edge feed 1\0"
 _HEAD = struct.Struct("<QIIqQfI")  # of a tick, in the order of `FeedLayout.dtype`
@@ -39,17 +40,23 @@ class Feed:
     It takes no lock and makes no system call.
 
     Args:
-        name: of the shared memory, which is made.
-        layout: of the ticks.
+        name: the name of the shared memory, which is made.
+        layout: how a tick lies there.
         exploration: what knows the log-probability of each action; None if nothing explores.
+        at_once: whether the reader sees each tick at once, or with `release` only.
 
     Raises:
         UserError: the shared memory cannot be made.
     """
 
     def __init__(
-        self, name: str, layout: FeedLayout, exploration: Exploration | None = None
+        self,
+        name: str,
+        layout: FeedLayout,
+        exploration: Exploration | None = None,
+        at_once: bool = True,
     ) -> None:
+        self._at_once = at_once
         self.name, self.layout, self._exploration = name, layout, exploration
         size = layout.dtype.itemsize
         try:
@@ -106,7 +113,12 @@ class Feed:
         checksum = zlib.crc32(self._checked, count & 0xFFFFFFFF)
         _HEAD.pack_into(self._row, 0, count, checksum, *head)
         self._ring[count % self.layout.capacity][:] = self._whole
-        self._written[0] = count
+        if self._at_once:
+            self._written[0] = count
+
+    def release(self) -> None:
+        """Lets the reader see all ticks up to now."""
+        self._written[0] = self.written
 
     def close(self) -> None:
         """Removes the shared memory; a reader keeps what it has."""
@@ -120,8 +132,8 @@ class FeedReader:
     """Reads ticks from the ring, in the learner's process.
 
     Args:
-        name: of the shared memory.
-        layout: of the ticks.
+        name: the name of the shared memory.
+        layout: how a tick lies there.
 
     Raises:
         UserError: nobody feeds under that name, or with another layout.
@@ -155,7 +167,9 @@ class FeedReader:
         count = min(most, written + 1 - oldest)
         numbers = np.arange(oldest, oldest + count)
         rows = self._ring[numbers % capacity].copy()
-        whole = np.array([self._is_whole(row, n) for row, n in zip(rows, numbers)], bool)
+        whole: Bool = np.array(
+            [self._is_whole(row, n) for row, n in zip(rows, numbers.tolist())], bool
+        )
         self.lost += int(count - whole.sum())
         self._next = oldest + count
         found: FeedRows = rows[whole]
@@ -175,7 +189,7 @@ class FeedReader:
 
     def _is_whole(self, row: npt.NDArray[np.void], number: int) -> bool:
         content = row.tobytes()
-        checksum = zlib.crc32(memoryview(content)[_CHECKED:], int(number) & 0xFFFFFFFF)
+        checksum = zlib.crc32(memoryview(content)[_CHECKED:], number & 0xFFFFFFFF)
         return int(row["count"]) == number and int(row["sum"]) == checksum
 
 

@@ -9,10 +9,10 @@ import torch
 
 from edge_runtime.errors import UserError
 from edge_runtime.experience.layout import Flag, Rows
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.advantages import advantages
-from edge_runtime.learning.critic import Critic
-from edge_runtime.learning.gradient_steps import minibatches, take_step
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.advantages import advantages
+from edge_runtime.learning.adapters.critic import Critic
+from edge_runtime.learning.adapters.gradient_steps import minibatches, take_step
 from edge_runtime.learning.ppo_config import PPOConfig
 from edge_runtime.signals import Bool, Float
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import UserError
 from edge_runtime.experience.layout import Flag, Rows
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.advantages import advantages
-from edge_runtime.learning.ppo import AdapterPPO
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.advantages import advantages
+from edge_runtime.learning.adapters.ppo import AdapterPPO
 from edge_runtime.learning.ppo_config import PPOConfig
-from tests.edge_runtime.learning.networks import (
+from tests.edge_runtime.learning.adapters.networks import (
     LAYOUT,
     STD,
     explored,

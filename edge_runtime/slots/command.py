@@ -88,7 +88,7 @@ def _adapted(policy: Path, adapter: Path, public: str) -> bytes:
     """Returns the file of a policy with a signed adapter."""
     try:
         # The extra `learn` has what merges it.
-        from edge_runtime.learning.signed_adapter import SignedAdapter  # noqa: PLC0415
+        from edge_runtime.learning.adapters.signed_adapter import SignedAdapter  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise UserError(
             f"an adapter needs {error.name}, which is not installed; {install_line('learn')}"

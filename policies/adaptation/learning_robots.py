@@ -56,7 +56,7 @@ class LearningRobots:
     ) -> None:
         count = len(tiers)
         one = replace(task.nominal(), noise=task.noise)
-        self.env = TaskVectorEnv(one, count, seed=seed, threads=1, all_signals=True)
+        self.env = TaskVectorEnv(one, count, seed=seed, all_signals=True)
         self.env.resets_itself = False
         self.models = [model] * count
         self.lives = [Life() for _ in range(count)]

@@ -6,15 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edge_runtime.files import write_file
 from edge_runtime.learning.feed.feed import Feed
 from edge_runtime.learning.feed.feed_layout import FeedLayout
 from edge_runtime.learning.process.job import POLICY_FILE, LearnJob
 from edge_runtime.learning.tier import Proposal, Rows, Start
 from edge_runtime.loop.control_loop import ControlLoop
-from tests.edge_runtime.leg import make_contract, make_model
+from tests.edge_runtime.leg import make_model
 
 PROPOSING = "tests.edge_runtime.learning.process.proposing:proposing"
+BUSY = "tests.edge_runtime.learning.process.proposing:busy"
 DAMAGED = "tests.edge_runtime.learning.process.proposing:damaged"
 ROWS = 100  # between two proposals
 
@@ -25,8 +28,10 @@ class Proposing:
     name = "proposing"
     needs_signals = True
 
-    def __init__(self, model: bytes, sound: bool = True) -> None:
+    def __init__(self, start: Start, sound: bool = True, seconds: float = 0.0) -> None:
         self.sound, self.rows, self.seed = sound, 0, 0
+        self._seconds = seconds  # for which it computes before it proposes
+        self._contract, model = start.policy.contract, start.model
         self.waiting = False
         self.heard: list[str] = []
         self.drivers = [model]
@@ -40,7 +45,10 @@ class Proposing:
         if self.waiting or self.rows < ROWS:
             return None
         self.rows, self.waiting, self.seed = 0, True, self.seed + 1
-        model = make_model(make_contract(), self.seed) if self.sound else b"no policy"
+        until = time.monotonic() + self._seconds
+        while time.monotonic() < until:
+            np.linalg.svd(np.random.default_rng(0).normal(size=(100, 100)))
+        model = make_model(self._contract, self.seed) if self.sound else b"no policy"
         return Proposal(model, f"seed {self.seed}", {"seed": float(self.seed)})
 
     def judged(self, proposal: Proposal, good: bool, why: str) -> None:
@@ -62,11 +70,16 @@ class Proposing:
 
 
 def proposing(start: Start) -> Proposing:
-    return Proposing(start.model)
+    return Proposing(start)
+
+
+def busy(start: Start) -> Proposing:
+    """Computes for a second before each proposal."""
+    return Proposing(start, seconds=1.0)
 
 
 def damaged(start: Start) -> Proposing:
-    return Proposing(start.model, sound=False)
+    return Proposing(start, sound=False)
 
 
 @contextmanager

@@ -27,8 +27,10 @@ from edge_runtime.safety.rules import Fault
 from edge_runtime.signals import Bool
 
 _MAGIC = b"sim2edge feed 1\0"
-_HEAD = struct.Struct("<QIIqQfI")  # of a tick, in the order of `FeedLayout.dtype`
-_CHECKED = 12  # the checksum covers the number and the bytes from here on
+# Of a tick, in the order of `FeedLayout.dtype`; the checksum covers its count and the second part.
+_COUNT, _HEAD = struct.Struct("<QI"), struct.Struct("<IqQfI")
+_CHECKED = _COUNT.size
+_DROVE, _RESET, _FELL = int(State.DROVE), int(State.RESET), int(State.FELL)
 _LINE = 64  # bytes of a cache line; what the two sides write lies in different ones
 _FIRST = 3 * _LINE  # where the ring begins: after the magic, `written` and `taken`
 _SAFE = 2  # ticks that the reader leaves to the writer at the far end of the ring
@@ -73,7 +75,7 @@ class Feed:
         self._row = bytearray(size)
         self._whole = memoryview(self._row)
         self._checked = self._whole[_CHECKED:]
-        self._values = np.frombuffer(self._row, np.float32, layout.size, _HEAD.size)
+        self._values = np.frombuffer(self._row, np.float32, layout.size, _CHECKED + _HEAD.size)
         self._policy: Policy | None = None  # that drove last
         self._tag = 0
         self.written = 0  # ticks
@@ -101,17 +103,16 @@ class Feed:
             *tick.sensed_and_estimated,
         )
         np.concatenate(parts, out=self._values)
-        state = (State.DROVE if tick.drove else 0) | (State.RESET if tick.was_reset else 0)
+        state = (_DROVE if tick.drove else 0) | (_RESET if tick.was_reset else 0)
         for rule in tick.broken:
             if rule.fault is Fault.TILT:
-                state |= State.FELL
+                state |= _FELL
         explored = self._exploration
         chance = math.nan if explored is None or not tick.drove else explored.log_prob
         self.written = count = self.written + 1
-        head = int(state), tick.number, self._tag, chance, tick.missed
-        _HEAD.pack_into(self._row, 0, count, 0, *head)
-        checksum = zlib.crc32(self._checked, count & 0xFFFFFFFF)
-        _HEAD.pack_into(self._row, 0, count, checksum, *head)
+        row = self._row
+        _HEAD.pack_into(row, _CHECKED, state, tick.number, self._tag, chance, tick.missed)
+        _COUNT.pack_into(row, 0, count, zlib.crc32(self._checked, count & 0xFFFFFFFF))
         self._ring[count % self.layout.capacity][:] = self._whole
         if self._at_once:
             self._written[0] = count

@@ -21,7 +21,7 @@ from edge_runtime.errors import UserError
 from edge_runtime.learning.feed.exploration import Exploration
 from edge_runtime.learning.feed.feed_layout import FeedLayout, FeedRows, State, tag_of
 from edge_runtime.loop.tick import Tick
-from edge_runtime.policy.inference import Policy
+from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.robot.shared_memory import segment_path
 from edge_runtime.safety.rules import Fault
 from edge_runtime.signals import Bool
@@ -73,10 +73,10 @@ class Feed:
             self._view[_FIRST + i * size : _FIRST + (i + 1) * size] for i in range(layout.capacity)
         ]
         self._row = bytearray(size)
-        self._whole = memoryview(self._row)
+        self._whole, self._spare = memoryview(self._row), memoryview(bytearray(size))
         self._checked = self._whole[_CHECKED:]
         self._values = np.frombuffer(self._row, np.float32, layout.size, _CHECKED + _HEAD.size)
-        self._policy: Policy | None = None  # that drove last
+        self._sha256 = ""  # of the policy that drove last
         self._tag = 0
         self.written = 0  # ticks
         self._memory[: len(_MAGIC)] = _MAGIC
@@ -88,12 +88,29 @@ class Feed:
 
     def observe(self, tick: Tick) -> None:
         """Copies a tick into the ring; one in which nothing was sent yet is left out."""
-        sent, controller = tick.sent, tick.controller
-        if sent is None:
+        if tick.sent is None:
             return
-        if controller.policy is not self._policy:
-            self._policy = controller.policy
-            self._tag = tag_of(self._policy.sha256)
+        self.written = count = self.written + 1
+        self._fill(tick, tick.sent, count)
+        self._ring[count % self.layout.capacity][:] = self._whole
+        if self._at_once:
+            self._written[0] = count
+
+    def rehearse(self, tick: Tick) -> None:
+        """Prepares the row of a tick that nobody will see, and the place of the next one."""
+        if tick.sent is not None:
+            self._fill(tick, tick.sent, 0)
+            self._spare[:] = self._ring[(self.written + 1) % self.layout.capacity]
+
+    def release(self) -> None:
+        """Lets the reader see all ticks up to now."""
+        self._written[0] = self.written
+
+    def _fill(self, tick: Tick, sent: ActuatorCommand, count: int) -> None:
+        controller = tick.controller
+        if controller.policy.sha256 is not self._sha256:
+            self._sha256 = controller.policy.sha256
+            self._tag = tag_of(self._sha256)
         parts = (
             controller.policy.observation[0],
             controller.action_in_robot_order(),
@@ -109,17 +126,9 @@ class Feed:
                 state |= _FELL
         explored = self._exploration
         chance = math.nan if explored is None or not tick.drove else explored.log_prob
-        self.written = count = self.written + 1
         row = self._row
         _HEAD.pack_into(row, _CHECKED, state, tick.number, self._tag, chance, tick.missed)
         _COUNT.pack_into(row, 0, count, zlib.crc32(self._checked, count & 0xFFFFFFFF))
-        self._ring[count % self.layout.capacity][:] = self._whole
-        if self._at_once:
-            self._written[0] = count
-
-    def release(self) -> None:
-        """Lets the reader see all ticks up to now."""
-        self._written[0] = self.written
 
     def close(self) -> None:
         """Removes the shared memory; a reader keeps what it has."""

@@ -97,6 +97,15 @@ COMMANDS: dict[str, Subcommand] = {
         writes=("output",),
         extra="train",
     ),
+    "adopt": Subcommand(
+        "take a signed adapter that a simulation has rehearsed for this robot",
+        "edge_runtime.learning.adopt",
+        "AdoptConfig",
+        positional=("adapter", "policy"),
+        short={"output": "-o"},
+        writes=("output",),
+        extra="learn",
+    ),
     "slots": Subcommand(
         "show the policies on a robot's disk, bring a new one, confirm it or go back",
         "edge_runtime.slots.command",

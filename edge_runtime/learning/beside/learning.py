@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from edge_runtime.learning.beside.supervisor import Supervisor, TrialConfig
 from edge_runtime.learning.feed.exploration import CalmExploration, Exploration
 from edge_runtime.learning.feed.feed import Feed
 from edge_runtime.learning.feed.feed_layout import FeedLayout
+from edge_runtime.learning.identify.device import DEVICE
 from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.process.job import POLICY_FILE, LearnJob, StoreConfig
 from edge_runtime.learning.process.workplace import Workplace
@@ -220,7 +221,7 @@ class Learning:
         tier = progress.get("tier", "")
         known = progress.get("progress", {}).get(tier, {})
         if known:
-            lines.append(f"{tier}: " + "  ".join(f"{k} {_short(v)}" for k, v in known.items()))
+            lines.append(f"{tier}: " + "  ".join(_told(known)))
         lines += [f"proposal {trial.described()}" for trial in supervisor.trials[-3:]]
         notes = (supervisor.failure, progress.get("note", ""), progress.get("store", ""))
         return [plain(line) for line in (*lines, *filter(None, notes))]
@@ -240,6 +241,12 @@ class Learning:
         """Returns the file of the policy that was promoted last and not rolled back; None."""
         return self.supervisor.learned
 
+    @property
+    def identified(self) -> str:
+        """Returns how the robot is worn, as a device's file says it (JSON); empty if unknown."""
+        tiers = self.supervisor.progress.get("progress", {})
+        return next((str(of[DEVICE]) for of in tiers.values() if DEVICE in of), "")
+
     def _explore(self, config: LearningConfig) -> tuple[Exploration | None, CalmExploration | None]:
         """Returns what explores, where a tier needs that."""
         if self._kit is None or config.tiers == (TRIM,):
@@ -251,6 +258,10 @@ class Learning:
 
     def _score(self) -> OnboardScore | None:
         return None if self._reward is None else OnboardScore(self._reward, self._to_policy)
+
+
+def _told(progress: Mapping[str, object]) -> list[str]:
+    return [f"{name} {_short(value)}" for name, value in progress.items() if name != DEVICE]
 
 
 def _short(value: object) -> str:

@@ -12,6 +12,8 @@ from edge_runtime.learning.beside.limits import LimitsConfig
 from edge_runtime.learning.command import LearnConfig, main
 from edge_runtime.policy.inference import Policy
 
+LEG = "tests.edge_runtime.leg:LegRobot"
+
 
 @pytest.mark.slow
 def test_a_worn_knee_is_trimmed_and_the_same_seed_gives_the_same(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class Rehearsal:
     A core that slept through most of a period has lost code and weights from its caches, so a tick
     takes several times as long as one that follows another at once. The copy has an estimator, a
     guard and buffers of its own. It shares the policy's weights, reads the loop's newest sample,
-    and its commands go nowhere. Of the loop's observers those are rehearsed that offer it. It takes as much processor time again as the ticks do.
+    and its commands go nowhere. Of the loop's observers those are rehearsed that offer it. It takes
+    as much processor time again as the ticks do.
 
     The loop's thread calls `wait_until`.
 

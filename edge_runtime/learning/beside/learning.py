@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from edge_runtime.learning.process.workplace import Workplace
 from edge_runtime.learning.reward.onboard_reward import OnboardReward
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.binding import bind
+from edge_runtime.policy.inference import Policy
 from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.slots.records import Note, no_note
 from edge_runtime.slots.slot_folder import SlotFolder
@@ -65,11 +67,14 @@ class Learning:
         model: the file of its policy.
         config: what is learned, and how.
         folder: where the learner works.
+        policy: what the learner begins with, if another one drives already; the kit is its.
         seed: draws exploration and commands, and is the learner's.
         kit: the kit's file, if the config names none; without such a file there is no kit.
         resume: whether to go on from what is in the folder.
         clock: the loop's, if its robot is in lockstep; None in real time.
         slots: the slots on the robot's disk, which follow; None for none.
+        policies: the session's policies, which the caller closes; by default its own.
+        changing: guards changes of those, if somebody else makes some too.
         note: records what happens.
 
     Raises:
@@ -83,18 +88,22 @@ class Learning:
         config: LearningConfig,
         folder: Path,
         *,
+        policy: Policy | None = None,
         seed: int = 0,
         kit: Path | None = None,
         resume: bool = False,
         clock: SimulatedClock | None = None,
         slots: SlotFolder | None = None,
+        policies: PolicySlots | None = None,
+        changing: AbstractContextManager[Any] | None = None,
         note: Note = no_note,
     ) -> None:
         self._session, self._config, self._seed, self._clock = session, config, seed, clock
-        loop, contract = session.loop, session.policy.contract
+        first = policy or session.policy
+        loop, contract = session.loop, first.contract
         robot = loop.robot.description
         path = config.kit or (kit if kit is not None and kit.exists() else None)
-        self._kit = None if path is None else LearnerKit.load(path, session.policy.sha256)
+        self._kit = None if path is None else LearnerKit.load(path, first.sha256)
         self._to_policy = tuple(bind(contract, robot, loop.fusion).to_policy.tolist())
         self._reward = None
         if self._kit is not None:
@@ -122,10 +131,20 @@ class Learning:
         loop.add_observer(self._feed)
         if self._calm is not None:
             loop.add_observer(self._calm)  # after the feed, which reads what was explored
-        self._slots = PolicySlots(session, note=note)
+        self._slots = policies or PolicySlots(session, note=note)
+        self._owns_slots = policies is None
         limits = Limits(config.limits, lambda: read_system(folder))
         self.supervisor = Supervisor(
-            session, self._slots, place, config.trials, limits, self._score, self._calm, slots, note
+            session,
+            self._slots,
+            place,
+            config.trials,
+            limits,
+            self._score,
+            self._calm,
+            slots,
+            note,
+            changing,
         )
         self._practice: PracticeCommands | None = None
         self._closed = False
@@ -177,7 +196,16 @@ class Learning:
             return
         self._closed = True
         self.supervisor.close()
-        self._slots.close()
+        if self._owns_slots:
+            self._slots.close()
+        loop = self._session.loop
+        loop.remove_observer(self._feed)
+        if self._calm is not None:
+            self._calm.paused = True
+            loop.remove_observer(self._calm)
+            loop.controller.explore = None
+        if loop.running:
+            time.sleep(2e-9 * loop.period)  # the tick in progress may still be fed
         self._feed.close()
 
     def shown(self) -> list[str]:

@@ -94,9 +94,9 @@ def killed(
     prepare_all(folder)
     wrong, said = 0, 0
     for _ in range(times):
-        acknowledged = kill_at_random(work, folder, rng, longest)
-        said += len(acknowledged)
         try:
+            acknowledged = kill_at_random(work, folder, rng, longest)
+            said += len(acknowledged)
             found = check(folder, acknowledged)
         except Exception as error:  # a start that fails is what is looked for
             found = f"{type(error).__name__}: {error}"

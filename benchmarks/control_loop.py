@@ -21,7 +21,7 @@ import onnxruntime as ort
 from figures import Figure, parse_arguments, report
 
 from edge_runtime.estimators import AUTO, find_fusion, find_spare
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.deadline_pace import DeadlinePace

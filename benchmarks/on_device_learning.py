@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from figures import Figure, parse_arguments, report
+from on_device.comparison import other_tiers
 from on_device.deadlines import missed_deadlines
 from on_device.devices import DEVICES, Device, Measured, measure
 from on_device.lives import live
@@ -49,8 +50,10 @@ def figures_of(device: Device, quick: bool) -> Iterator[Figure]:
         device.seconds,
     )
     yield from learned(device, minutes, device.share, (new, before, wider), (seeds, episodes))
-    if device.later is not None and not quick:
-        yield from learned(device, LATER, device.later, (new, before, wider), (seeds, episodes))
+    if device.later is not None:
+        if not quick:
+            yield from learned(device, LATER, device.later, (new, before, wider), (seeds, episodes))
+        yield from other_tiers(device, new, before, quick)
 
 
 @cache

@@ -11,7 +11,6 @@ from edge_runtime.audit.watch import watching
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect
-from edge_runtime.drive import drive, possible_robot, refused
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name, find_spare
 from edge_runtime.files import check_output, make_folder, write_file
@@ -21,6 +20,7 @@ from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.heading_hold import HeadingHoldConfig
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.session import Session
+from edge_runtime.operation.drive import drive, possible_robot, refused
 from edge_runtime.policy import providers
 from edge_runtime.policy.contract import Contract
 from edge_runtime.policy.inference import Policy

@@ -13,7 +13,7 @@ import tyro
 from torch import nn
 
 from edge_runtime.files import write_file
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from policies.export.checked_model import checked_model
 
 GAMMA, LAMBDA, CLIP, EPOCHS, MINIBATCHES = 0.99, 0.95, 0.2, 5, 8

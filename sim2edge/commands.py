@@ -88,6 +88,15 @@ COMMANDS: dict[str, Subcommand] = {
         writes=("report",),
         extra="learn",
     ),
+    "rehearse": Subcommand(
+        "adapt a policy in simulation to a worn robot, and sign the adapter for it",
+        "policies.commands.rehearse",
+        "RehearseConfig",
+        positional=("policy",),
+        short={"output": "-o"},
+        writes=("output",),
+        extra="train",
+    ),
     "slots": Subcommand(
         "show the policies on a robot's disk, bring a new one, confirm it or go back",
         "edge_runtime.slots.command",

@@ -65,8 +65,12 @@ def imported_modules(source: str) -> Iterator[tuple[str, int]]:
 
 
 def imports_a_learner(path: Path) -> bool:
-    modules = (module.partition(".")[0] for module, _ in imported_modules(path.read_text()))
-    return not LEARNERS.isdisjoint(modules)
+    """Whether a file imports what a learner alone needs, itself or by another file of ours."""
+    modules = {module for module, _ in imported_modules(path.read_text())}
+    if not LEARNERS.isdisjoint(module.partition(".")[0] for module in modules):
+        return True
+    ours = (ROOT / f"{module.replace('.', '/')}.py" for module in modules)
+    return any(imports_a_learner(file) for file in ours if LEARNING in file.parents)
 
 
 EDGE_MODULES = sorted(
@@ -103,6 +107,7 @@ def test_the_runtime_learns_in_one_room_alone() -> None:
     """So the control loop's process never waits for torch."""
     users = [path for path in (ROOT / "edge_runtime").rglob("*.py") if imports_a_learner(path)]
     assert users
+    assert "edge_runtime.learning.beside.learning" in EDGE_MODULES
     assert [path for path in users if LEARNING not in path.parents] == []
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.tier import Tier
 from edge_runtime.policy.inference import Policy
 from on_device.devices import Device
@@ -24,12 +25,26 @@ class Lived:
     training_return: Sequence[Sequence[float]]  # of each learner, a second each
 
 
-def live(device: Device, make: MakeTier, learners: int, minutes: float) -> Lived:
-    """Lets learners live on a device, each with its own seed, and as many that do not learn."""
+def live(
+    device: Device,
+    make: MakeTier,
+    learners: int,
+    minutes: float,
+    kit: LearnerKit | None = None,
+) -> Lived:
+    """Lets learners live on a device, each with its own seed, and as many that do not learn.
+
+    Args:
+        device: the device.
+        make: makes what learns.
+        learners: how many.
+        minutes: how long.
+        kit: with it the learners explore and know their on-board reward.
+    """
     policy = PolicyFile.committed(device.policy)
     tiers: list[list[Tier]] = [[make(policy, seed)] for seed in range(learners)]
     tiers += [[] for _ in range(learners)]
-    robots = LearningRobots(replace(policy.task, wear=device.wear), policy.model, tiers, SEED)
+    robots = LearningRobots(replace(policy.task, wear=device.wear), policy.model, tiers, SEED, kit)
     robots.run(60.0 * minutes)
     lives = robots.lives
     ended = [_as_file(policy, model) for model in robots.models[:learners]]

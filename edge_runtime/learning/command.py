@@ -11,7 +11,6 @@ from edge_runtime.audit.watch import watching
 from edge_runtime.config.config_file import to_json
 from edge_runtime.config.fields import LONGEST, setting
 from edge_runtime.connect import SIMULATED, DriverRequest, connect
-from edge_runtime.drive import drive, possible_robot, refused
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name, find_spare
 from edge_runtime.files import make_folder, write_file
@@ -23,6 +22,7 @@ from edge_runtime.loop.config import LoopConfig
 from edge_runtime.loop.heading_hold import HeadingHoldConfig
 from edge_runtime.loop.realtime import RealtimeConfig
 from edge_runtime.loop.session import Session
+from edge_runtime.operation.drive import drive, possible_robot, refused
 from edge_runtime.policy.inference import Policy, read_model
 from edge_runtime.policy.shipped import policy_path
 from edge_runtime.report.latency_picture import latency_svg

@@ -56,7 +56,7 @@ class LearnerKit:
     std: Array
     """Standard deviation of the exploration, of each action, (A,)."""
     critic: Mapping[str, Array]
-    """What `edge_runtime.learning.critic.Critic` is made of."""
+    """What `edge_runtime.learning.adapters.critic.Critic` is made of."""
     extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """What other learners keep here, by name."""
 
@@ -83,7 +83,7 @@ class LearnerKit:
 
         Args:
             path: the kit's file.
-            policy_sha256: of the policy's file, hexadecimal.
+            policy_sha256: the SHA-256 of the policy's file, hexadecimal.
 
         Raises:
             UserError: the file cannot be read, is damaged or no kit, or is another policy's.

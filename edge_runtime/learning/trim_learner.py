@@ -14,9 +14,7 @@ from edge_runtime.learning.identify.identifier import GAINS, Identified, Identif
 from edge_runtime.learning.tier import Proposal, Rows
 from edge_runtime.learning.trims import trim_policy, trims_of
 from edge_runtime.policy.inference import Policy
-from edge_runtime.signals import Array, Signals
-
-_EVERYTHING = np.ones(1, bool)
+from edge_runtime.signals import Array
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,8 @@ class TrimLearner:
 
     def take(self, rows: Rows) -> Proposal | None:
         """Sums up what the robot felt, and proposes trims once they are sure."""
-        for t in range(len(rows.number)):
-            signals = {name: values[t : t + 1] for name, values in rows.signals.items()}
-            self._take(signals, rows.target[t : t + 1], int(rows.flags[t]))
+        if len(rows.number):
+            self._sum_up(rows)
         if self._waiting or self._rejected >= self._config.patience:
             return None
         if self._summed.steps[0] * self._period < self._needed:
@@ -115,7 +112,7 @@ class TrimLearner:
             "rejected": self._rejected,
             "needed": self._needed,
             "since": self._since,
-            "targets": [target.tolist() for target in self._targets],
+            "targets": self._targets,
             "summed": self._summed.state(),
         }
 
@@ -125,25 +122,30 @@ class TrimLearner:
         self._begin()
         self._rejected, self._needed = int(state["rejected"]), float(state["needed"])
         self._since = int(state["since"])
-        self._targets += [np.asarray(target, np.float32) for target in state["targets"]]
+        self._targets[:] = state["targets"]
         self._summed.restore(state["summed"])
 
     def _begin(self) -> None:
         contract = undone(self._policy.contract, self.trims)
         self._summed = Features(contract, 1)
-        self._targets: list[Array] = []  # the last two, (1, A) each
+        # The last two targets, (2, A).
+        self._targets: Array = np.zeros((2, len(contract.actuators)), np.float32)
         self._since = 0  # steps since the robot started
         config = self._config
         self._needed = config.again_seconds if self.trims else config.first_seconds
 
-    def _take(self, signals: Signals, target: Array, flags: int) -> None:
-        self._since += 1
-        if len(self._targets) == 2 and self._since > self._skipped:
-            before, last = self._targets
-            self._summed.add(Step(signals, last, before), _EVERYTHING)
-        self._targets = [*self._targets, target.copy()][-2:]
-        if flags & (Flag.END | Flag.CUT):
-            self._targets, self._since = [], 0
+    def _sum_up(self, rows: Rows) -> None:
+        """Adds up what was felt, but for the first moments after a start."""
+        count, first = len(rows.number), max(2, self._skipped)
+        seen = np.zeros(count, bool)
+        for t, flags in enumerate(rows.flags.tolist()):
+            self._since += 1
+            seen[t] = self._since > first  # both targets before it are known then
+            if flags & (Flag.END | Flag.CUT):
+                self._since = 0
+        targets = np.concatenate([self._targets, rows.target])
+        self._summed.add(Step(rows.signals, targets[1:-1], targets[:-2]), seen)
+        self._targets[:] = targets[-2:]
 
     def _propose(self) -> Proposal | None:
         found = self.identified = self._identifier.identify(self._summed.values()[0])

@@ -9,11 +9,11 @@ import torch
 
 from edge_runtime.config.fields import setting
 from edge_runtime.experience.layout import Flag, Layout, Rows
-from edge_runtime.learning.actor_network import read_network
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.critic import Critic
+from edge_runtime.learning.adapters.actor_network import read_network
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.critic import Critic
+from edge_runtime.learning.adapters.ppo import AdapterPPO
 from edge_runtime.learning.kit import LearnerKit
-from edge_runtime.learning.ppo import AdapterPPO
 from edge_runtime.learning.ppo_config import PPOConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import Array
@@ -59,7 +59,10 @@ class Rehearsal:
         generator = torch.Generator().manual_seed(seed)
         self.actor = AdaptedActor(network, kit.config.rank, generator)
         self._learner = AdapterPPO(
-            *(self.actor, Critic(kit.critic), np.ones(1), kit.std),
+            self.actor,
+            Critic(kit.critic),
+            np.ones(1),
+            kit.std.astype(float),
             config.ppo,
             seed,
         )
@@ -108,4 +111,5 @@ class Rehearsal:
         noise = self._rng.standard_normal(mean.shape).astype(np.float32)
         size = np.log(self._std).sum() + 0.5 * len(self._std) * np.log(2 * np.pi)
         log_prob: Array = (-0.5 * (noise**2).sum(axis=1) - size).astype(np.float32)
-        return mean + noise * self._std, log_prob
+        action: Array = (mean + noise * self._std).astype(np.float32)
+        return action, log_prob

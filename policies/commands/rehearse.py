@@ -9,8 +9,8 @@ from rich.progress import Progress
 from edge_runtime.audit.signature import Signer
 from edge_runtime.errors import UserError
 from edge_runtime.files import check_output
+from edge_runtime.learning.adapters.signed_adapter import Rehearsed, SignedAdapter
 from edge_runtime.learning.kit import LearnerKit
-from edge_runtime.learning.signed_adapter import Rehearsed, SignedAdapter
 from edge_runtime.learning.trims import trim_policy, trims_to_undo
 from edge_runtime.policy.inference import Policy, read_model
 from edge_runtime.policy.shipped import kit_path
@@ -64,7 +64,7 @@ def main(config: RehearseConfig) -> int:
     SignedAdapter.sign(about, rehearsal.matrices, signer).save(config.output)
     print(f"{config.output}: {len(trims)} trims and an adapter from {rehearsal.steps:,} steps")
     print(
-        f"on the robot: sim2edge slots FOLDER adopt {config.output.name} --server-public "
-        f"{signer.public}"
+        f"on the robot: sim2edge slots FOLDER install {config.policy} --adapter "
+        f"{config.output.name} --server-public {signer.public}"
     )
     return 0

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.policy.contract import Contract, to_metadata
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import Array

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.policy.inference import INPUT, OUTPUT
 
 OPSET = 17

@@ -29,7 +29,7 @@ from edge_runtime.config.config_file import from_json
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.files import check_file, write_file
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.signals import Array
 from policies.export.vec_normalize import Normalizer
 from policies.train.actor_critic import AsymmetricActorCritic, AsymmetricFeatures

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from edge_runtime.experience.layout import Rows
-from edge_runtime.learning.actor_network import ActorNetwork
-from edge_runtime.learning.advantages import advantages
-from edge_runtime.learning.critic import Critic, new_critic
-from edge_runtime.learning.gradient_steps import minibatches, take_step
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.advantages import advantages
+from edge_runtime.learning.adapters.critic import Critic, new_critic
+from edge_runtime.learning.adapters.gradient_steps import minibatches, take_step
 from edge_runtime.learning.ppo_config import PPOConfig
 from edge_runtime.signals import Array, Float
 

@@ -8,7 +8,7 @@ import numpy as np
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.experience.layout import Layout
-from edge_runtime.learning.actor_network import read_network
+from edge_runtime.learning.adapters.actor_network import read_network
 from edge_runtime.learning.kit import Agreement, KitConfig, LearnerKit
 from edge_runtime.learning.ppo_config import PPOConfig
 from edge_runtime.learning.reward.driving import DRIVING, DrivingFacts

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edge_runtime.learning.actor_network import ActorNetwork, read_network
+from edge_runtime.learning.adapters.actor_network import ActorNetwork, read_network
 from edge_runtime.policy.inference import read_model
 from edge_runtime.signals import Array
 from policies.train.actor_critic import (

@@ -6,7 +6,7 @@ import hashlib
 import torch
 from torch import nn
 
-from edge_runtime.learning.actor_network import CLIP
+from edge_runtime.learning.adapters.actor_network import CLIP
 from edge_runtime.signals import Array
 
 EPSILON = 1e-5

@@ -15,7 +15,7 @@ from edge_runtime.learning.beside.lockstep import LockstepPace, SimulatedClock
 from edge_runtime.learning.beside.practice import BackOnItsFeet, PracticeCommands, PracticeConfig
 from edge_runtime.learning.beside.score import OnboardScore
 from edge_runtime.learning.beside.supervisor import Supervisor, TrialConfig
-from edge_runtime.learning.feed.exploration import CalmExploration, Exploration, ExplorationConfig
+from edge_runtime.learning.feed.exploration import CalmExploration, Exploration
 from edge_runtime.learning.feed.feed import Feed
 from edge_runtime.learning.feed.feed_layout import FeedLayout
 from edge_runtime.learning.kit import LearnerKit
@@ -36,7 +36,7 @@ _LAG_SECONDS = 60.0  # by which the learner may be behind before ticks are lost
 class LearningConfig:
     """Sets what a robot learns, from what, and how that is tried."""
 
-    tier: str = ADAPTER
+    tier: str = TRIM
     """'trim' adapts a few physical numbers of the policy's contract, 'adapter' low-rank matrices
     beside its network, 'both' one after the other; or MODULE:FACTORY of your own."""
     kit: Path | None = None
@@ -44,7 +44,6 @@ class LearningConfig:
     store: StoreConfig = StoreConfig()
     turn: float = setting(180.0, at_least=0)
     """How long each tier but the last one learns, s of experience."""
-    exploration: ExplorationConfig = ExplorationConfig()
     trials: TrialConfig = field(default_factory=TrialConfig)
     limits: LimitsConfig = LimitsConfig()
 
@@ -65,7 +64,7 @@ class Learning:
         model: the file of its policy.
         config: what is learned, and how.
         folder: where the learner works.
-        seed: of exploration, commands and learner.
+        seed: draws exploration and commands, and is the learner's.
         kit: the kit's file, if the config names none; without such a file there is no kit.
         resume: whether to go on from what is in the folder.
         clock: the loop's, if its robot is in lockstep; None in real time.
@@ -105,7 +104,7 @@ class Learning:
         write_file(folder / POLICY_FILE, model)
         exploration, self._calm = self._explore(config)
         name = f"learn-{os.getpid()}-{time.monotonic_ns()}"
-        self._feed = Feed(name, FeedLayout.of(loop, _LAG_SECONDS), exploration)
+        self._feed = Feed(name, FeedLayout.of(loop, _LAG_SECONDS), exploration, clock is None)
         LearnJob(
             feed=name,
             layout=self._feed.layout,
@@ -220,7 +219,7 @@ class Learning:
         loop = self._session.loop
         clip = self._session.policy.contract.action_clip
         exploration = Exploration(self._kit.std, clip, self._seed)
-        return exploration, CalmExploration(loop, exploration, config.exploration)
+        return exploration, CalmExploration(loop, exploration, self._kit.config.largest_tilt)
 
     def _score(self) -> OnboardScore | None:
         return None if self._reward is None else OnboardScore(self._reward, self._to_policy)

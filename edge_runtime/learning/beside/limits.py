@@ -76,7 +76,7 @@ def reason_to_pause(readings: Readings, config: LimitsConfig, paused: bool) -> s
     """Returns why learning must pause, in a few words; empty if it may go on.
 
     Args:
-        readings: of the system.
+        readings: what the system says.
         config: the limits.
         paused: whether it pauses already, so that limits must be cleared by the margin.
     """

@@ -29,7 +29,7 @@ class LockstepPace:
     Args:
         loop: the loop, which nothing else ticks.
         clock: the loop's.
-        feed: of the learner.
+        feed: what the learner reads.
         look: does what is due between two ticks.
         revive: starts a learner that has died.
         ticks: after which the loop is stopped; 0 for none.
@@ -42,7 +42,7 @@ class LockstepPace:
         clock: SimulatedClock,
         feed: Feed,
         look: Callable[[], None],
-        revive: Callable[[], None],
+        revive: Callable[[], object],
         ticks: int = 0,
         every: float = 1.0,
     ) -> None:
@@ -66,6 +66,7 @@ class LockstepPace:
                 loop.stop()
 
     def _wait(self) -> None:
+        self._feed.release()
         looked = time.monotonic()
         while self._feed.taken < self._feed.written and self.is_learning():
             time.sleep(_LOOK)

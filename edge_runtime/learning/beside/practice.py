@@ -28,7 +28,7 @@ class PracticeCommands:
     Args:
         loop: the loop that is commanded.
         config: how often, and how.
-        seed: of the commands.
+        seed: draws the commands.
     """
 
     def __init__(self, loop: ControlLoop, config: PracticeConfig, seed: int) -> None:

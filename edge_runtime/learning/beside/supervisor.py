@@ -121,8 +121,8 @@ class Supervisor:
         self._trial: Trial | None = None  # that is tried now
         self._promoted: Trial | None = None  # that may still be rolled back
         self._verdicts = 0
-        self.progress: dict[str, Any] = {}  # as the learner told it last
-        self._news = time.monotonic()  # s, when it told something new
+        self.progress: dict[str, Any] = {}  # that the learner reported last
+        self._news = time.monotonic()  # s, when it reported something new
         self.failure = ""  # of a look; learning goes on
         self.stopped = ""  # by whom or what learning was stopped; empty while it goes on
         self._ending = threading.Event()

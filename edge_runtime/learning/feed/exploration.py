@@ -1,11 +1,9 @@
 """Explores: adds bounded noise to a policy's actions, for a learner to tell good ones from bad."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.config.fields import setting
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.controller import Controller
@@ -14,19 +12,7 @@ from edge_runtime.signals import Array
 
 _BLOCK = 64  # actions whose noise is drawn at once
 _MOST = 2.0  # standard deviations
-
-
-@dataclass(frozen=True)
-class ExplorationConfig:
-    """Sets how a robot explores."""
-
-    scale: float = setting(1.0, "Factor on the kit's noise.", at_least=0, at_most=10)
-    calm: float = setting(
-        0.35, "Share of the largest tilt from which on nothing is explored.", above=0, at_most=1
-    )
-    fade_seconds: float = setting(
-        0.5, "Time in which the noise comes back.", "s", above=0, at_most=60
-    )
+_FADE_SECONDS = 0.5  # s in which the noise comes back
 
 
 class Exploration:
@@ -40,7 +26,7 @@ class Exploration:
     Args:
         std: standard deviation of each action, (A,), in the policy's order.
         clip: the largest action.
-        seed: of the noise.
+        seed: draws the noise.
     """
 
     def __init__(self, std: Array, clip: float, seed: int) -> None:
@@ -99,15 +85,13 @@ class CalmExploration:
     Args:
         loop: the loop; its controllers explore from now on.
         exploration: what adds the noise.
-        config: what counts as calm.
+        largest_tilt: rad from upright, beyond which nothing is explored.
     """
 
-    def __init__(
-        self, loop: ControlLoop, exploration: Exploration, config: ExplorationConfig
-    ) -> None:
+    def __init__(self, loop: ControlLoop, exploration: Exploration, largest_tilt: float) -> None:
         self._loop, self._exploration = loop, exploration
-        self._tilt = config.calm * loop.controller.contract.max_tilt  # rad
-        self._step = min(1.0, loop.period * 1e-9 / config.fade_seconds)
+        self._largest_tilt = largest_tilt
+        self._step = min(1.0, loop.period * 1e-9 / _FADE_SECONDS)
         self._controller: Controller | None = None  # that drove last
         self.paused = False
         """Whether nothing is explored; any thread may change it."""
@@ -119,7 +103,7 @@ class CalmExploration:
         self._controller = tick.controller
         tilt = self._loop.guard.measures[Fault.TILT]
         calm = tick.drove and not tick.reaction and tick.controller is before and not self.paused
-        if calm and tilt <= self._tilt:
+        if calm and tilt <= self._largest_tilt:
             exploration.share = min(1.0, exploration.share + self._step)
         else:
             exploration.share = 0.0

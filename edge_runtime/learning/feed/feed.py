@@ -24,10 +24,13 @@ from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.inference import Policy
 from edge_runtime.robot.shared_memory import segment_path
 from edge_runtime.safety.rules import Fault
+from edge_runtime.signals import Bool
 
 _MAGIC = b"sim2edge feed 1\0"
-_HEAD = struct.Struct("<QIIqQfI")  # of a tick, in the order of `FeedLayout.dtype`
-_CHECKED = 12  # the checksum covers the number and the bytes from here on
+# Of a tick, in the order of `FeedLayout.dtype`; the checksum covers its count and the second part.
+_COUNT, _HEAD = struct.Struct("<QI"), struct.Struct("<IqQfI")
+_CHECKED = _COUNT.size
+_DROVE, _RESET, _FELL = int(State.DROVE), int(State.RESET), int(State.FELL)
 _LINE = 64  # bytes of a cache line; what the two sides write lies in different ones
 _FIRST = 3 * _LINE  # where the ring begins: after the magic, `written` and `taken`
 _SAFE = 2  # ticks that the reader leaves to the writer at the far end of the ring
@@ -39,17 +42,23 @@ class Feed:
     It takes no lock and makes no system call.
 
     Args:
-        name: of the shared memory, which is made.
-        layout: of the ticks.
+        name: the name of the shared memory, which is made.
+        layout: how a tick lies there.
         exploration: what knows the log-probability of each action; None if nothing explores.
+        at_once: whether the reader sees each tick at once, or with `release` only.
 
     Raises:
         UserError: the shared memory cannot be made.
     """
 
     def __init__(
-        self, name: str, layout: FeedLayout, exploration: Exploration | None = None
+        self,
+        name: str,
+        layout: FeedLayout,
+        exploration: Exploration | None = None,
+        at_once: bool = True,
     ) -> None:
+        self._at_once = at_once
         self.name, self.layout, self._exploration = name, layout, exploration
         size = layout.dtype.itemsize
         try:
@@ -66,7 +75,7 @@ class Feed:
         self._row = bytearray(size)
         self._whole = memoryview(self._row)
         self._checked = self._whole[_CHECKED:]
-        self._values = np.frombuffer(self._row, np.float32, layout.size, _HEAD.size)
+        self._values = np.frombuffer(self._row, np.float32, layout.size, _CHECKED + _HEAD.size)
         self._policy: Policy | None = None  # that drove last
         self._tag = 0
         self.written = 0  # ticks
@@ -94,19 +103,23 @@ class Feed:
             *tick.sensed_and_estimated,
         )
         np.concatenate(parts, out=self._values)
-        state = (State.DROVE if tick.drove else 0) | (State.RESET if tick.was_reset else 0)
+        state = (_DROVE if tick.drove else 0) | (_RESET if tick.was_reset else 0)
         for rule in tick.broken:
             if rule.fault is Fault.TILT:
-                state |= State.FELL
+                state |= _FELL
         explored = self._exploration
         chance = math.nan if explored is None or not tick.drove else explored.log_prob
         self.written = count = self.written + 1
-        head = int(state), tick.number, self._tag, chance, tick.missed
-        _HEAD.pack_into(self._row, 0, count, 0, *head)
-        checksum = zlib.crc32(self._checked, count & 0xFFFFFFFF)
-        _HEAD.pack_into(self._row, 0, count, checksum, *head)
+        row = self._row
+        _HEAD.pack_into(row, _CHECKED, state, tick.number, self._tag, chance, tick.missed)
+        _COUNT.pack_into(row, 0, count, zlib.crc32(self._checked, count & 0xFFFFFFFF))
         self._ring[count % self.layout.capacity][:] = self._whole
-        self._written[0] = count
+        if self._at_once:
+            self._written[0] = count
+
+    def release(self) -> None:
+        """Lets the reader see all ticks up to now."""
+        self._written[0] = self.written
 
     def close(self) -> None:
         """Removes the shared memory; a reader keeps what it has."""
@@ -120,8 +133,8 @@ class FeedReader:
     """Reads ticks from the ring, in the learner's process.
 
     Args:
-        name: of the shared memory.
-        layout: of the ticks.
+        name: the name of the shared memory.
+        layout: how a tick lies there.
 
     Raises:
         UserError: nobody feeds under that name, or with another layout.
@@ -155,7 +168,9 @@ class FeedReader:
         count = min(most, written + 1 - oldest)
         numbers = np.arange(oldest, oldest + count)
         rows = self._ring[numbers % capacity].copy()
-        whole = np.array([self._is_whole(row, n) for row, n in zip(rows, numbers)], bool)
+        whole: Bool = np.array(
+            [self._is_whole(row, n) for row, n in zip(rows, numbers.tolist())], bool
+        )
         self.lost += int(count - whole.sum())
         self._next = oldest + count
         found: FeedRows = rows[whole]
@@ -175,7 +190,7 @@ class FeedReader:
 
     def _is_whole(self, row: npt.NDArray[np.void], number: int) -> bool:
         content = row.tobytes()
-        checksum = zlib.crc32(memoryview(content)[_CHECKED:], int(number) & 0xFFFFFFFF)
+        checksum = zlib.crc32(memoryview(content)[_CHECKED:], number & 0xFFFFFFFF)
         return int(row["count"]) == number and int(row["sum"]) == checksum
 
 

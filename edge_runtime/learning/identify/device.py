@@ -11,7 +11,7 @@ def device_document(found: Identified, trims: Mapping[str, float], sigmas: float
 
     Args:
         found: what was identified while a trimmed policy drove.
-        trims: of that policy, which undo what had been identified before.
+        trims: what undoes what had been identified before.
         sigmas: standard errors by which a number must differ from a new robot's.
     """
     left = found.significant(sigmas)

@@ -1,7 +1,7 @@
 """Sums up what a robot feels under its policy, in numbers that tell how it is worn.
 
-Everything is added up step by step, so that an hour takes as much memory as a second, for N robots
-side by side: in simulation, where the identifier is trained, or N = 1 on the robot.
+Everything is added up, so that an hour takes as much memory as a second: one step of N robots side
+by side, in simulation, where the identifier is trained; or many steps of one robot at once.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -49,7 +49,7 @@ def can_sum_up(signals: Collection[str]) -> bool:
 
 @dataclass(frozen=True)
 class Step:
-    """Holds what is read and sent in one control step of N robots."""
+    """Holds what is read and sent in one control step of N robots, or in N steps of one."""
 
     signals: Signals  # read after `target` was sent, and estimated
     target: Array  # (N, A) that was sent a step before
@@ -66,12 +66,14 @@ class Sums:
         self._second: Float | None = None
 
     def add(self, values: Float, mask: Bool) -> None:
-        """Adds values, (N, F), of the rows that the mask (N,) names."""
+        """Adds values, (N, F) or for one robot (T, F), where the mask, (N,) or (T,), says so."""
         if self._first is None or self._second is None:
-            self._first, self._second = np.zeros_like(values), np.zeros_like(values)
-        self.count += mask
-        self._first += np.where(mask[:, None], values, 0.0)
-        self._second += np.where(mask[:, None], values**2, 0.0)
+            shape = (self._rows, values.shape[1])
+            self._first, self._second = np.zeros(shape), np.zeros(shape)
+        seen = np.where(mask[:, None], values, 0.0)
+        self.count += _per_robot(mask.astype(float), self._rows)
+        self._first += _per_robot(seen, self._rows)
+        self._second += _per_robot(seen**2, self._rows)
 
     def clear(self, rows: Bool) -> None:
         """Forgets what these rows have added."""
@@ -123,16 +125,16 @@ class Gains:
         self._stiffness = np.array([a.stiffness for a in actuators])
         self._damping = np.array([a.damping for a in actuators])
         self._most = _SATURATED * np.array([a.max_effort for a in actuators])
-        count = len(actuators)
+        count, self._rows = len(actuators), rows
         self._normal = np.zeros((rows, count, 3, 3))
         self._right = np.zeros((rows, count, 3))
 
     def add(self, error: Array, change: Array, speed: Array, torque: Array, mask: Bool) -> None:
-        """Adds a step of these rows: (N, A) each, rad, rad, rad/s and Nm."""
+        """Adds a step of N robots, or T of one: (N, A) or (T, A) each, rad, rad, rad/s and Nm."""
         counts = mask[:, None] & (np.abs(torque) < self._most)
         columns = np.stack([error, change, -speed], axis=-1) * counts[..., None]
-        self._normal += columns[..., :, None] * columns[..., None, :]
-        self._right += columns * torque[..., None]
+        self._normal += _per_robot(columns[..., :, None] * columns[..., None, :], self._rows)
+        self._right += _per_robot(columns * torque[..., None], self._rows)
 
     def clear(self, rows: Bool) -> None:
         """Forgets what these rows have added."""
@@ -186,7 +188,7 @@ class Features:
         return self._all.count
 
     def add(self, step: Step, mask: Bool) -> None:
-        """Adds one control step of the rows that the mask (N,) names."""
+        """Adds a control step of the robots that the mask (N,) names, or steps (T,) of one."""
         if FOOT_FORCE in step.signals:
             self._add_legged(step, mask)
         else:
@@ -265,3 +267,11 @@ def _part(state: Mapping[str, Float], name: str) -> dict[str, Float]:
     """Returns the entries of a part, by their own names."""
     start = f"{name}."
     return {key.removeprefix(start): v for key, v in state.items() if key.startswith(start)}
+
+
+def _per_robot(values: Float, rows: int) -> Float:
+    """Returns what is added to each of N robots; of one robot, the sum over its steps."""
+    if rows == 1:
+        total: Float = values.sum(axis=0, keepdims=True)
+        return total
+    return values

@@ -34,7 +34,7 @@ class Episodes:
     """Turns ticks into control steps: what a step led to is known with the tick after it.
 
     Args:
-        layout: of the ticks.
+        layout: how a tick lies in memory.
         to_policy: where each joint of the policy stands in the robot's order.
         reward: computes the parts of the reward; None for none.
     """

@@ -14,7 +14,7 @@ class Returns:
     """Adds up the on-board reward over each minute of experience.
 
     Args:
-        weights: of the reward's parts in a step, (r,).
+        weights: what each part of the reward counts in a step, (r,).
         period: s, of a step.
     """
 

@@ -12,7 +12,7 @@ from edge_runtime.plugins import import_user_module
 TRIM, ADAPTER = "trim", "adapter"
 _OWN = {  # which come with the extra `learn`, so each is imported where it is asked for
     TRIM: "edge_runtime.learning.process.trim_tier:trim_learner",
-    ADAPTER: "edge_runtime.learning.adapter_learner:adapter_learner",
+    ADAPTER: "edge_runtime.learning.adapters.adapter_learner:adapter_learner",
 }
 MakeTier = Callable[[Start], Tier]
 

@@ -12,7 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import nn
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.signals import Array
 from policies.train.config import TrainConfig
 from sim.tasks.protocols import BatchEnv, BatchTask

@@ -11,7 +11,7 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.signals import Array
 from policies.train.actor_critic import (
     AsymmetricSACPolicy,

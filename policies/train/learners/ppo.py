@@ -8,7 +8,7 @@ from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.signals import Array
 from policies.train.actor_critic import AsymmetricActorCritic, AsymmetricFeatures
 from policies.train.actor_network import gaussian_actor, set_gaussian_actor

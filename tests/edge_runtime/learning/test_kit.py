@@ -13,7 +13,7 @@ from edge_runtime.learning.reward.driving import DrivingFacts
 from edge_runtime.learning.reward.onboard_reward import RewardConfig
 from edge_runtime.policy.inference import Policy
 from edge_runtime.policy.shipped import kit_path, shipped_policies
-from tests.edge_runtime.learning.networks import STD, small_critic
+from tests.edge_runtime.learning.adapters.networks import STD, small_critic
 
 SHA256 = "ab" * 32
 KIT = LearnerKit(

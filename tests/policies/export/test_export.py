@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.policy.inference import Policy
 from policies.commands import train
 from policies.export.checked_model import parity

@@ -9,7 +9,7 @@ import torch
 
 from edge_runtime.errors import UserError
 from edge_runtime.experience.layout import Flag, Layout
-from edge_runtime.learning.actor_network import read_network
+from edge_runtime.learning.adapters.actor_network import read_network
 from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.ppo_config import PPOConfig
 from edge_runtime.learning.reward.onboard_reward import OnboardReward

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.errors import UserError
 from edge_runtime.estimators import find_fusion
 from edge_runtime.fusion.no_fusion import NoFusion
 from edge_runtime.loop.config import LoopConfig
@@ -19,9 +20,14 @@ from edge_runtime.robot.robot import ActuatorCommand, Mode
 from edge_runtime.robot.shared_memory import RobotServer, SharedMemoryRobot, segment_path
 from edge_runtime.safety.rules import Fault, Reaction
 from sim.envs.vector_env import TaskVectorEnv
-from sim.server.simulated_robot import LockstepRobot, RealTimeSimulation, SimulatedRobot
+from sim.server.simulated_robot import (
+    LockstepRobot,
+    RealTimeSimulation,
+    SimulatedRobot,
+    find_device,
+)
 from sim.tasks import find_task
-from sim.tasks.task import TaskConfig
+from sim.tasks.task import TaskConfig, find_robot_task
 from tests.edge_runtime.leg import make_model
 
 TASKS = ("HumanoidVelocity", "VehicleTrack")
@@ -348,3 +354,44 @@ def test_unknown_task_is_one_line(name: str) -> None:
     assert process.returncode == 2
     assert process.stderr.count("\n") == 1
     assert "unknown task 'Levitate'" in process.stderr
+
+
+def test_a_robot_that_practises_is_put_back_after_a_fall_and_says_so() -> None:
+    task = find_robot_task("HumanoidVelocity")
+    robot = LockstepRobot(
+        SimulatedRobot.at_rest(task, 0, truth=False, randomize=False, practice=True)
+    )
+    assert robot.description.signals[-1].name == "restarts"
+    joints = len(robot.description.joint_names)
+    damp = ActuatorCommand(0, Mode.DAMP, *np.zeros((3, joints), np.float32))
+
+    def restarts() -> float:
+        return float(robot.read().values[-1])
+
+    periods = 0
+    while restarts() == 0:
+        robot.write(damp)
+        periods += 1
+        assert periods < 500
+    assert periods > 25  # it falls, and lies for a while
+    down = robot.read()
+    for _ in range(3):
+        robot.write(damp)  # it hangs until it is to move
+    assert robot.read().sequence == down.sequence + 3
+    np.testing.assert_array_equal(robot.read().values, down.values)
+    attitude = robot.simulated.signals["attitude"][0]
+    assert abs(attitude[0]) > 0.99  # upright
+    move = damp._replace(mode=Mode.RUN, target=robot.simulated.target.copy())
+    robot.write(move)
+    assert not np.array_equal(robot.read().values, down.values)
+    assert restarts() == 1
+
+
+def test_a_worn_device_is_read_for_its_task(tmp_path: Path) -> None:
+    file = tmp_path / "knee.toml"
+    file.write_text("payload = 3.0\n[gains]\nleft_knee = 0.4\n")
+    assert find_device("HumanoidVelocity", file).wear.gains == {"left_knee": 0.4}
+    assert find_device("HumanoidVelocity", None).wear.payload == 0
+    file.write_text("[gains]\nleft_elbow_of = 0.4\n")
+    with pytest.raises(UserError, match=r"knee\.toml: wear: robot 'humanoid' has no gains"):
+        find_device("HumanoidVelocity", file)

@@ -6,8 +6,8 @@ import torch
 
 from edge_runtime.errors import UserError
 from edge_runtime.experience.layout import Flag, Rows
-from edge_runtime.learning.correction import CorrectionConfig, CorrectionLearner
-from tests.edge_runtime.learning.networks import STD, explored, small_actor
+from edge_runtime.learning.adapters.correction import CorrectionConfig, CorrectionLearner
+from tests.edge_runtime.learning.adapters.networks import STD, explored, small_actor
 
 CONFIG = CorrectionConfig(minibatch=32, epochs=30, learning_rate=1e-2, largest_drift=1e9)
 

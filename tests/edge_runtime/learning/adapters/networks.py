@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from edge_runtime.experience.layout import Layout, Rows
-from edge_runtime.learning.actor_network import ActorNetwork
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.critic import Critic, new_critic
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.critic import Critic, new_critic
 from edge_runtime.policy.inference import read_model
 
 OBSERVATION, ACTION = 4, 2

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from edge_runtime.errors import ContractError, UserError
-from edge_runtime.learning.actor_network import read_network
-from edge_runtime.learning.adapter import AdaptedActor, load_adapter, save_adapter
+from edge_runtime.learning.adapters.actor_network import read_network
+from edge_runtime.learning.adapters.adapter import AdaptedActor, load_adapter, save_adapter
+from edge_runtime.learning.adapters.merged_policy import merged_policy
 from edge_runtime.learning.array_file import write_arrays
-from edge_runtime.learning.merged_policy import merged_policy
 from edge_runtime.policy.inference import Policy
-from tests.edge_runtime.learning.networks import (
+from tests.edge_runtime.learning.adapters.networks import (
     HUMANOID,
     OBSERVATION,
     moved,

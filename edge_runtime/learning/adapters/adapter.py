@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
 from edge_runtime.learning.array_file import read_arrays, write_arrays
 from edge_runtime.signals import Array
 
@@ -124,7 +124,7 @@ def save_adapter(path: Path, actor: AdaptedActor, policy_sha256: str) -> None:
     Args:
         path: the file.
         actor: whose adapter it is.
-        policy_sha256: of the policy's file that the actor is from.
+        policy_sha256: the SHA-256 of the policy's file that the actor is from.
 
     Raises:
         UserError: the file cannot be written.

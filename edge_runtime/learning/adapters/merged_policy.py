@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from edge_runtime.learning.actor_network import ActorNetwork
-from edge_runtime.learning.adapter import AdaptedActor
+from edge_runtime.learning.adapters.actor_network import ActorNetwork
+from edge_runtime.learning.adapters.adapter import AdaptedActor
 from edge_runtime.policy.contract import Contract, Provenance, to_metadata
 from edge_runtime.policy.inference import Policy
 

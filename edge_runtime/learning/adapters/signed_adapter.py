@@ -15,10 +15,10 @@ from edge_runtime.config.config_file import from_json, to_json
 from edge_runtime.config.document import parse_table
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
-from edge_runtime.learning.actor_network import read_network
-from edge_runtime.learning.adapter import AdaptedActor
+from edge_runtime.learning.adapters.actor_network import read_network
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.merged_policy import merged_policy
 from edge_runtime.learning.array_file import read_arrays, write_arrays
-from edge_runtime.learning.merged_policy import merged_policy
 from edge_runtime.learning.trims import trim_policy
 from edge_runtime.policy.inference import Policy
 

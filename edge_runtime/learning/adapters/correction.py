@@ -10,8 +10,8 @@ import torch
 from edge_runtime.config.fields import setting
 from edge_runtime.errors import UserError
 from edge_runtime.experience.layout import Flag, Rows
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.gradient_steps import minibatches, take_step
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.gradient_steps import minibatches, take_step
 from edge_runtime.signals import Array
 
 

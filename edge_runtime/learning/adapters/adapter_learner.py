@@ -9,12 +9,12 @@ import torch
 
 from edge_runtime.experience.layout import Layout
 from edge_runtime.experience.layout import Rows as Records
-from edge_runtime.learning.actor_network import read_network
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.critic import Critic
+from edge_runtime.learning.adapters.actor_network import read_network
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.critic import Critic
+from edge_runtime.learning.adapters.merged_policy import merged_policy
+from edge_runtime.learning.adapters.ppo import AdapterPPO
 from edge_runtime.learning.kit import LearnerKit
-from edge_runtime.learning.merged_policy import merged_policy
-from edge_runtime.learning.ppo import AdapterPPO
 from edge_runtime.learning.tier import Proposal, Rows, Start
 from edge_runtime.policy.inference import Policy
 
@@ -53,6 +53,10 @@ class AdapterLearner:
         self._kit, self._seed = kit, seed
         self._updates = 0
         self._numbers: dict[str, float] = {}  # of the last update
+        self._own: list[str] = []  # SHA-256 of what it has proposed
+        self._before = b""  # actor and optimizer before the last update that was proposed
+        self._waiting = False
+        self._rollout: Records = np.zeros(0, np.dtype([]))
         self._begin(model)
 
     def take(self, rows: Rows) -> Proposal | None:
@@ -112,7 +116,7 @@ class AdapterLearner:
         policy, config = Policy(model), self._kit.config
         contract = policy.contract
         self._model, self._base = model, policy.sha256
-        self._own: list[str] = []  # SHA-256 of what it has proposed
+        self._own = []
         weights = config.reward.weights
         self._dtype = Layout(
             policy=policy.sha256,
@@ -131,9 +135,8 @@ class AdapterLearner:
             config.ppo,
             self._seed,
         )
-        self._rollout: Records = np.zeros(0, self._dtype)
-        self._before = b""  # actor and optimizer before the last update that was proposed
-        self._waiting = False
+        self._rollout = np.zeros(0, self._dtype)
+        self._before, self._waiting = b"", False
 
     def _learn(self, rollout: Records) -> Proposal | None:
         before = _saved({k: v for k, v in self._ppo.state_dict().items() if k.startswith("actor")})

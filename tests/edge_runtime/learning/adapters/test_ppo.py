@@ -1,21 +1,17 @@
 """PPO on adapters finds what is known to be best, stays near the start, and goes on bit for bit."""
 
 import copy
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-from edge_runtime.errors import UserError
-from edge_runtime.experience.layout import Flag, Rows
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.advantages import advantages
-from edge_runtime.learning.ppo import AdapterPPO
-from edge_runtime.learning.ppo_config import PPOConfig
 from tests.edge_runtime.learning.networks import (
+    HUMANOID,
     LAYOUT,
     STD,
     explored,
@@ -23,6 +19,15 @@ from tests.edge_runtime.learning.networks import (
     small_critic,
     small_network,
 )
+
+from edge_runtime.errors import UserError
+from edge_runtime.experience.layout import Flag, Layout, Rows
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.advantages import advantages
+from edge_runtime.learning.adapters.ppo import AdapterPPO, learner_from_kit
+from edge_runtime.learning.kit import LearnerKit
+from edge_runtime.learning.ppo_config import PPOConfig
+from edge_runtime.policy.shipped import kit_path
 
 CONFIG = PPOConfig(minibatch=128, critic_steps=0, learning_rate=5e-3)
 WEIGHTS = np.array([1.0, 0.0])
@@ -83,7 +88,7 @@ def test_the_critic_learns_first_and_alone() -> None:
     assert ppo.update(rewarded(ppo.actor, 512, 2))["passes"] > 0
 
 
-def test_it_goes_on_bit_for_bit_after_a_checkpoint() -> None:
+def test_it_goes_on_bit_for_bit_after_a_checkpoint(tmp_path: Path) -> None:
     rollouts = [rewarded(small_actor(), 300, seed) for seed in range(4)]
     whole, first = learner(), learner()
     for rows in rollouts:
@@ -91,7 +96,8 @@ def test_it_goes_on_bit_for_bit_after_a_checkpoint() -> None:
     for rows in rollouts[:2]:
         first.update(rows)
     second = learner(seed=7)
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    torch.save(first.state_dict(), tmp_path / "checkpoint.pt")
+    second.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
     for rows in rollouts[2:]:
         second.update(rows)
     assert same(whole, second)
@@ -176,3 +182,15 @@ def test_without_foresight_an_advantage_looks_one_step_ahead(seed: int) -> None:
     found, known = advantages(rows, reward, values, 0.9, 0.0)
     after = np.append(values[1:], 0.0) * (rows["flags"] == 0)
     np.testing.assert_allclose(found[known], (reward + 0.9 * after - values)[known])
+
+
+def test_a_shipped_kit_makes_a_learner_of_its_policy() -> None:
+    kit = LearnerKit.load(kit_path(Path("HumanoidVelocity")), hashlib.sha256(HUMANOID).hexdigest())
+    ppo = learner_from_kit(kit, HUMANOID, "humanoid", seed=3)
+    alive = [*kit.config.reward.weights].index("alive")
+    layout = Layout(kit.config.policy, "humanoid", 153, 19, tuple(kit.config.reward.weights))
+    rows = np.zeros(64, layout.dtype)
+    rows["number"], rows["log_prob"] = np.arange(64), np.nan
+    rows["reward"][:, alive] = 1.0
+    expected = kit.config.reward.weights["alive"] * 0.02  # a control step is 20 ms
+    assert ppo.update(rows)["reward"] == pytest.approx(expected)

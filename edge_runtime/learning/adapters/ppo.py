@@ -9,12 +9,15 @@ import torch
 
 from edge_runtime.errors import UserError
 from edge_runtime.experience.layout import Flag, Rows
-from edge_runtime.learning.adapter import AdaptedActor
-from edge_runtime.learning.advantages import advantages
-from edge_runtime.learning.critic import Critic
-from edge_runtime.learning.gradient_steps import minibatches, take_step
+from edge_runtime.learning.adapters.actor_network import read_network
+from edge_runtime.learning.adapters.adapter import AdaptedActor
+from edge_runtime.learning.adapters.advantages import advantages
+from edge_runtime.learning.adapters.critic import Critic
+from edge_runtime.learning.adapters.gradient_steps import minibatches, take_step
+from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.ppo_config import PPOConfig
-from edge_runtime.signals import Bool, Float
+from edge_runtime.policy.inference import Policy
+from edge_runtime.signals import Array, Bool, Float
 
 
 class AdapterPPO:
@@ -37,7 +40,7 @@ class AdapterPPO:
         actor: AdaptedActor,
         critic: Critic,
         weights: Float,
-        std: Float,
+        std: Array,
         config: PPOConfig,
         seed: int = 0,
     ) -> None:
@@ -165,6 +168,25 @@ class AdapterPPO:
         self._critic_optimizer.load_state_dict(state["critic_optimizer"])
         self._generator.set_state(state["generator"])
         self.steps = state["steps"]
+
+
+def learner_from_kit(kit: LearnerKit, model: bytes, source: str, seed: int = 0) -> AdapterPPO:
+    """Returns a learner as a policy's kit sets it, with an adapter that does nothing yet.
+
+    Args:
+        kit: the learner kit.
+        model: the content of the policy's file.
+        source: what messages call it.
+        seed: draws adapter and minibatches.
+
+    Raises:
+        ContractError: the file is no policy that 'sim2edge train' exported.
+    """
+    network = read_network(model, source)
+    period = Policy(model, source).contract.control_period
+    actor = AdaptedActor(network, kit.config.rank, torch.Generator().manual_seed(seed))
+    weights = np.array([*kit.config.reward.weights.values()]) * period
+    return AdapterPPO(actor, Critic(kit.critic), weights, kit.std, kit.config.ppo, seed)
 
 
 def _explained(values: Any, returns: Any) -> float:

@@ -1,0 +1,1 @@
+"""Learns low-rank adapters beside a policy's frozen actor, and merges them into a policy file."""

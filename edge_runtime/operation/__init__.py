@@ -1,0 +1,1 @@
+"""Drives a robot as its operator asks, from a terminal."""

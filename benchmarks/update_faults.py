@@ -52,7 +52,7 @@ def main() -> int:
             *tampered(at / "tampered", 200 if arguments.quick else 2000),
             *countersigned(at / "countersigned"),
             *tampered_experience(at / "experience", 100 if arguments.quick else 1000),
-            *tick_overhead(at / "tick", *((6, 1.0) if arguments.quick else (40, 1.5))),
+            *tick_overhead(at / "tick", 30 if arguments.quick else 240),
             *refusals(new(at / "refused")),
         ]
     return report(figures, arguments.json)

@@ -22,20 +22,20 @@ from edge_runtime.loop.realtime import realtime
 from experience_store.fed_learner import fed, kept
 
 WITHOUT, WITH, EXPLORED = "without", "with", "with exploration"
+_TURN = 0.25  # s
 _STD = 0.2  # of the exploration
 _PATIENCE = 30.0  # s for the learner to work on what is left
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-def tick_overhead(folder: Path, rounds: int, seconds: float) -> list[Figure]:
+def tick_overhead(folder: Path, rounds: int) -> list[Figure]:
     """Times ticks of one loop at 200 Hz, fed to a learner and not in turns, on one core.
 
     The learner is the program that runs beside a robot, at its priority, and keeps all in a store.
 
     Args:
         folder: where the learner works, and its store is made.
-        rounds: number of turns of each.
-        seconds: duration of a turn.
+        rounds: number of turns of each, which are short, so that all meet the same noise.
     """
     folder.mkdir()
     store = StoreConfig(folder / "store", folder / "key")
@@ -55,7 +55,7 @@ def tick_overhead(folder: Path, rounds: int, seconds: float) -> list[Figure]:
             with realtime(dataclasses.replace(REALTIME, cpu=0)):
                 for turn in range(rounds):
                     for name in list(taken)[:: 1 if turn % 2 else -1]:
-                        taken[name].append(_turn(loop, feed, exploration, name, seconds))
+                        taken[name].append(_turn(loop, feed, exploration, name))
             until = time.monotonic() + _PATIENCE
             while feed.taken < feed.written and time.monotonic() < until:
                 time.sleep(0.1)
@@ -64,14 +64,12 @@ def tick_overhead(folder: Path, rounds: int, seconds: float) -> list[Figure]:
     return _figures(taken, 100.0 * kept(store, policy) / (written - 1), written)
 
 
-def _turn(
-    loop: ControlLoop, feed: Feed, exploration: Exploration, name: str, seconds: float
-) -> np.ndarray:
+def _turn(loop: ControlLoop, feed: Feed, exploration: Exploration, name: str) -> np.ndarray:
     """Returns the durations of a turn's ticks, ns."""
     if name is not WITHOUT:
         loop.add_observer(feed)
     loop.controller.explore = exploration if name is EXPLORED else None
-    durations = paced(loop.tick, PERIOD, seconds)
+    durations = paced(loop.tick, PERIOD, _TURN)
     if name is not WITHOUT:
         loop.remove_observer(feed)
     return durations

@@ -8,6 +8,7 @@ import numpy as np
 
 from edge_runtime.experience.erasure import erase
 from edge_runtime.experience.layout import Layout, Rows
+from edge_runtime.experience.reader import segment_paths
 from edge_runtime.experience.store import ExperienceStore
 from edge_runtime.keys.key_file import KEY_SIZE
 from power_cut.operations import prepare_all, promote_and_record, wrong_all
@@ -19,6 +20,7 @@ LAYOUT = Layout("ab" * 32, "leg", 3, 2, ("speed", "energy"), 0.02)
 LIMIT = 64_000  # bytes, so that the oldest rows are removed while more are written
 SECOND = 50  # rows
 _LEAST = 600  # rows that fit into any state of a store of that size
+_FEW_SEGMENTS = LIMIT // 4096 - 1  # from which on the next removes the oldest, small as they are
 _SECONDS = 40
 
 
@@ -61,7 +63,8 @@ def wrong_experience(folder: Path, acknowledged: list[Any]) -> str:
                 return f"row {last} was acknowledged, and the last one is {kept[-1:]}"
             if len(kept) and len(kept) != last + 1 - kept[0]:
                 return f"rows are missing between {kept[0]} and {last}"
-            if len(kept) and kept[0] > max(0, last + 1 - _LEAST):
+            full = len(segment_paths(store.folder)) >= _FEW_SEGMENTS
+            if len(kept) and kept[0] > max(0, last + 1 - _LEAST) and not full:
                 return f"rows before {kept[0]} were removed, with room for them"
             new = rows_of(int(numbers.max(initial=last)) + 1, 3)
             store.append(new)

@@ -1,7 +1,6 @@
 """Kills a process at a random moment (`kill -9`), and keeps what it has acknowledged before."""
 
 import multiprocessing
-import os
 import random
 import signal
 import time
@@ -24,16 +23,22 @@ def kill_at_random(work: Work, folder: Path, rng: random.Random, longest: float)
         folder: the folder.
         rng: chooses the moment.
         longest: s after the first word at which it is killed at the latest.
+
+    Raises:
+        RuntimeError: it ended by itself.
     """
     parent, child = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(target=_run, args=(work, folder, child), daemon=True)
     process.start()
     child.close()
-    acknowledged = [parent.recv()]  # that it has begun
-    time.sleep(rng.uniform(0.0, longest))
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
+    acknowledged = list[Any]()
+    with suppress(EOFError):
+        acknowledged.append(parent.recv())  # that it has begun
+        time.sleep(rng.uniform(0.0, longest))
+        process.kill()
     process.join()
+    if process.exitcode != -signal.SIGKILL:
+        raise RuntimeError(f"the process ended by itself, with exit code {process.exitcode}")
     with suppress(EOFError, OSError):
         while parent.poll():
             acknowledged.append(parent.recv())

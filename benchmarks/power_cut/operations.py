@@ -62,7 +62,19 @@ def promote(slots: SlotFolder, acknowledge: Acknowledge, number: int = 1) -> Non
 
 
 def wrong_slots(slots: SlotFolder, acknowledged: list[Any]) -> str:
-    """Returns what is wrong with policies after a start: lost steps, or none that may drive."""
+    """Returns what is wrong with policies after a start: lost steps, or none that may drive.
+
+    Whatever is found, a good policy is brought that `promote` does not bring, so that a fault of
+    one cut is not found again after the next.
+    """
+    try:
+        found = _wrong_start(slots, acknowledged)
+    finally:
+        goes_on = _goes_on(slots)
+    return found or ("" if goes_on else "it does not go on")
+
+
+def _wrong_start(slots: SlotFolder, acknowledged: list[Any]) -> str:
     steps = [what[1:] for what in acknowledged if what[0] == "state"]
     state = slots.status()
     if steps and (state.number, state.boots) < steps[-1] and state.number <= steps[-1][0]:
@@ -72,12 +84,17 @@ def wrong_slots(slots: SlotFolder, acknowledged: list[Any]) -> str:
         return "a policy that nobody installed drives"
     if boot.remarks and "not confirmed" not in boot.remarks[0]:
         return f"a policy was damaged: {boot.described()}"
+    return ""
+
+
+def _goes_on(slots: SlotFolder) -> bool:
+    """Returns whether another policy becomes the good one."""
     good = slots.status().good
     taken = good is not None and good.sha256 == hashlib.sha256(model(5)).hexdigest()
     new = model(4 if taken else 5)
     slots.install(new, "after the cut")
     slots.confirm("after the cut")
-    return "" if slots.boot().model == new else "it does not go on"
+    return slots.boot().model == new
 
 
 def _slots(folder: Path) -> SlotFolder:
@@ -161,6 +178,16 @@ def _noted(log: AuditLog, event: str, details: Any) -> tuple[str, int]:
 
 def wrong_all(folder: Path, acknowledged: list[Any]) -> str:
     """Returns what is wrong with policies and log: also changes that neither knows of."""
+    found = _unknown_changes(folder)
+    try:
+        found = found or wrong_log(folder, acknowledged)
+    finally:
+        policies = wrong_slots(_slots(folder), acknowledged)
+    return found or policies
+
+
+def _unknown_changes(folder: Path) -> str:
+    """Returns which changes of policies are in no log and do not wait for one."""
     state = _slots(folder).status()
     lines = (line for segment in segments_of(folder / "audit") for line in segment.lines())
     recorded = set[int]()
@@ -169,11 +196,9 @@ def wrong_all(folder: Path, acknowledged: list[Any]) -> str:
             recorded.add(parse(line).details.get("number", -1))
         except UserError:  # the record in writing
             continue
-    waiting = {change.number for change in state.changes if change.number >= state.recorded}
+    waiting = {change.number for change in state.waiting}
     unknown = sorted(set(range(1, state.number)) - recorded - waiting)
-    if unknown:
-        return f"no log holds changes {unknown}, and they do not wait for one"
-    return wrong_log(folder, acknowledged) or wrong_slots(_slots(folder), acknowledged)
+    return f"no log holds changes {unknown}, and they do not wait for one" if unknown else ""
 
 
 def prepare_all(folder: Path) -> None:

@@ -34,15 +34,16 @@ def main(output: Path) -> None:
     figure, grid = plt.subplots(2, 3, figsize=(10.0, 5.2))
     for axes, (device, tier, make, minutes, smooth) in zip(grid.flat, PANELS):
         draw(axes, device, make, minutes, smooth)
-        axes.set_title(f"{device.name}: {tier}", fontsize=9)
+        axes.set_title(f"{device.name}: {tier}", fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
     for axes in grid[:, 0]:
         axes.set_ylabel("training reward per second")
     for axes in grid[1]:
         axes.set_xlabel("minutes of experience")
-    grid[0, 0].legend(frameon=False, fontsize=8)
-    figure.tight_layout()
+    lines, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="lower center", ncols=3, frameon=False)
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
     figure.savefig(output)
 
 

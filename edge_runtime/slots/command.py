@@ -8,7 +8,7 @@ from edge_runtime.audit.audit_log import AuditLog, user
 from edge_runtime.console import plain
 from edge_runtime.errors import UserError
 from edge_runtime.slots.slot_folder import BEFORE, GOOD, PENDING, SlotFolder
-from edge_runtime.slots.slot_state import Slot, SlotState
+from edge_runtime.slots.slot_state import KEPT, Slot, SlotState
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _show(slots: SlotFolder) -> None:
     state = slots.status()
     for name, slot in ((GOOD, state.good), (BEFORE, state.before), (PENDING, state.pending)):
         print(plain(f"{name:<8} {_shown(slots, slot)}{_boots(name, state)}"))
-    for change in state.changes:
+    for change in state.changes[-KEPT:]:
         why = f": {change.reason}" if change.reason else ""
         mark = " " if change.number < state.recorded else "*"
         print(
@@ -85,8 +85,9 @@ def _show(slots: SlotFolder) -> None:
                 f"{change.sha256[:16]}  {change.asked_by}{why}"
             )
         )
-    if state.recorded < state.number:
-        print("* is in no audit log yet")
+    if state.waiting:
+        lost = f"; {state.lost} before them were dropped" if state.lost else ""
+        print(f"* is in no audit log yet: {len(state.waiting)} changes wait for one{lost}")
 
 
 def _shown(slots: SlotFolder, slot: Slot | None) -> str:

@@ -26,6 +26,8 @@ from edge_runtime.slots.slot_state import (
 )
 
 GOOD, BEFORE, PENDING = "good", "before", "pending"
+CHANGES_LOST = "policy changes lost"  # in an audit log
+_AT_ONCE = 16  # changes that are recorded before the state says so
 # A policy's file, and what a power cut left of a file that was being written.
 _OURS = re.compile(
     r"policy-[0-9a-f]{16}\.onnx|\.\d+\.(policy-[0-9a-f]{16}\.onnx|" + re.escape(STATE_FILE) + ")"
@@ -255,7 +257,8 @@ class SlotFolder:
         """Records the changes that no audit log holds yet.
 
         They wait in the state for a log, so that none is lost to a power cut between a change and
-        its record; the cut may record one twice, with the same number.
+        its record; the cut may record one twice, with the same number. How many were dropped
+        because too many waited is recorded before them.
 
         Args:
             note: adds a record: an event, and its details.
@@ -264,14 +267,28 @@ class SlotFolder:
         Raises:
             UserError: the folder cannot be read or written.
         """
+        while self._record_some(note, is_written):
+            pass
+
+    def _record_some(
+        self,
+        note: Callable[[str, Mapping[str, Any]], object],
+        is_written: Callable[[], bool],
+    ) -> bool:
+        """Records as many changes as a slow disk takes in a moment; returns whether more wait."""
+        slots = {"slots": str(self.path)}
         with self._locked():
             state = read_state(self.path)
-            changes = [change for change in state.changes if change.number >= state.recorded]
-            for change in changes:
+            some = state.waiting[:_AT_ONCE]
+            if state.lost:
+                note(CHANGES_LOST, {"changes": state.lost, "first": state.recorded, **slots})
+            for change in some:
                 details = asdict(change)
-                note(f"policy {details.pop('what')}", {**details, "slots": str(self.path)})
-            if changes and is_written():
-                self._write(replace(state, recorded=state.number))
+                note(f"policy {details.pop('what')}", {**details, **slots})
+            if not some or not is_written():
+                return False
+            state = self._write(replace(state, recorded=some[-1].number + 1))
+            return bool(state.waiting)
 
     def _trusted(self, state: SlotState, remarks: list[str]) -> Boot:
         for name, slot in ((GOOD, state.good), (BEFORE, state.before)):

@@ -21,8 +21,9 @@ from edge_runtime.files import read_file, write_file
 
 STATE_FILE = "slots.json"
 INSTALLED, CONFIRMED, REJECTED, ROLLED_BACK = "installed", "confirmed", "rejected", "rolled back"
-_KEPT = 16  # changes that are remembered
-_LARGEST = 1_000_000  # bytes of the file
+KEPT = 16  # changes that are remembered after an audit log has them
+MOST_WAITING = 200  # changes that are remembered before
+_LARGEST = 4_000_000  # bytes of the file: that many changes with the longest of reasons
 _LONGEST = 500  # characters of a reason or a name
 
 
@@ -57,14 +58,24 @@ class SlotState:
     before: Slot | None = None  # the good one before
     pending: Slot | None = None
     boots: int = 0  # how often the pending one was given to drive
-    changes: tuple[Change, ...] = ()  # the last ones
+    changes: tuple[Change, ...] = ()  # the last ones, and all that wait for an audit log
     number: int = 0  # of the next change
-    recorded: int = 0  # changes that an audit log holds
+    recorded: int = 0  # changes that an audit log holds, or that it was told are lost
 
     @property
     def slots(self) -> tuple[Slot, ...]:
         """Returns the policies that the folder keeps."""
         return tuple(slot for slot in (self.good, self.before, self.pending) if slot is not None)
+
+    @property
+    def waiting(self) -> tuple[Change, ...]:
+        """Returns the changes that no audit log holds yet."""
+        return tuple(change for change in self.changes if change.number >= self.recorded)
+
+    @property
+    def lost(self) -> int:
+        """Returns how many changes were dropped before an audit log held them."""
+        return self.number - self.recorded - len(self.waiting)
 
     def changed(
         self, what: str, slot: Slot, asked_by: str, reason: str = "", **fields: Any
@@ -87,7 +98,8 @@ class SlotState:
             now(),
             reason[:_LONGEST],
         )
-        changes = (*self.changes, change)[-_KEPT:]
+        kept = max(KEPT, min(len(self.waiting) + 1, MOST_WAITING))
+        changes = (*self.changes, change)[-kept:]
         return replace(self, changes=changes, number=self.number + 1, **fields)
 
 

@@ -21,10 +21,11 @@ from edge_runtime.errors import UserError
 from edge_runtime.learning.feed.exploration import Exploration
 from edge_runtime.learning.feed.feed_layout import FeedLayout, FeedRows, State, tag_of
 from edge_runtime.loop.tick import Tick
+from edge_runtime.policy.controller import Controller
 from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.robot.shared_memory import segment_path
 from edge_runtime.safety.rules import Fault
-from edge_runtime.signals import Bool
+from edge_runtime.signals import Array, Bool
 
 _MAGIC = b"sim2edge feed 1\0"
 # Of a tick, in the order of `FeedLayout.dtype`; the checksum covers its count and the second part.
@@ -60,24 +61,24 @@ class Feed:
     ) -> None:
         self._at_once = at_once
         self.name, self.layout, self._exploration = name, layout, exploration
-        size = layout.dtype.itemsize
+        self._size = layout.dtype.itemsize  # bytes of a tick
         try:
-            self._memory = _made(segment_path(name), _FIRST + size * layout.capacity)
+            self._memory = _made(segment_path(name), _FIRST + self._size * layout.capacity)
         except OSError as error:
             raise UserError(f"cannot share memory with the learner: {error.strerror}") from None
         self._view = memoryview(self._memory)
         self._view[:] = bytes(len(self._view))  # so that no page is missing at the first tick
         self._written = self._view[_LINE : _LINE + 8].cast("Q")
         self._taken = self._view[2 * _LINE : 2 * _LINE + 8].cast("Q")
-        self._ring = [
-            self._view[_FIRST + i * size : _FIRST + (i + 1) * size] for i in range(layout.capacity)
-        ]
-        self._row = bytearray(size)
-        self._whole, self._spare = memoryview(self._row), memoryview(bytearray(size))
-        self._checked = self._whole[_CHECKED:]
+        self._row = bytearray(self._size)
+        self._checked = memoryview(self._row)[_CHECKED:]
         self._values = np.frombuffer(self._row, np.float32, layout.size, _CHECKED + _HEAD.size)
-        self._sha256 = ""  # of the policy that drove last
+        self._controller: Controller | None = None  # that drove last
+        self._spare = bytearray(self._size)
         self._tag = 0
+        # Views of its buffers: the observation, and the command with the control step.
+        self._observation: Array = np.zeros(0, np.float32)
+        self._asked: tuple[Array, ...] = ()
         self.written = 0  # ticks
         self._memory[: len(_MAGIC)] = _MAGIC
 
@@ -92,7 +93,9 @@ class Feed:
             return
         self.written = count = self.written + 1
         self._fill(tick, tick.sent, count)
-        self._ring[count % self.layout.capacity][:] = self._whole
+        # Not by a view of each place, which would be out of the caches by its turn.
+        at = self._place(count)
+        self._memory[at : at + self._size] = self._row
         if self._at_once:
             self._written[0] = count
 
@@ -100,25 +103,29 @@ class Feed:
         """Prepares the row of a tick that nobody will see, and the place of the next one."""
         if tick.sent is not None:
             self._fill(tick, tick.sent, 0)
-            self._spare[:] = self._ring[(self.written + 1) % self.layout.capacity]
+            at = self._place(self.written + 1)
+            self._spare[:] = self._memory[at : at + self._size]
 
     def release(self) -> None:
         """Lets the reader see all ticks up to now."""
         self._written[0] = self.written
 
+    def _place(self, count: int) -> int:
+        """Returns where the tick of that number begins in memory."""
+        return _FIRST + count % self.layout.capacity * self._size
+
+    def _take_over(self, controller: Controller) -> None:
+        """Goes on with another policy at work."""
+        self._controller, self._tag = controller, tag_of(controller.policy.sha256)
+        self._observation = controller.policy.observation[0]
+        self._asked = controller.command[0], controller.step[0]
+
     def _fill(self, tick: Tick, sent: ActuatorCommand, count: int) -> None:
         controller = tick.controller
-        if controller.policy.sha256 is not self._sha256:
-            self._sha256 = controller.policy.sha256
-            self._tag = tag_of(self._sha256)
-        parts = (
-            controller.policy.observation[0],
-            controller.action_in_robot_order(),
-            sent.target,
-            controller.command[0],
-            controller.step[0],
-            *tick.sensed_and_estimated,
-        )
+        if controller is not self._controller:
+            self._take_over(controller)
+        action = controller.action_in_robot_order()
+        parts = (self._observation, action, sent.target, *self._asked, *tick.sensed_and_estimated)
         np.concatenate(parts, out=self._values)
         state = (_DROVE if tick.drove else 0) | (_RESET if tick.was_reset else 0)
         for rule in tick.broken:
@@ -132,7 +139,7 @@ class Feed:
 
     def close(self) -> None:
         """Removes the shared memory; a reader keeps what it has."""
-        for view in (*self._ring, self._taken, self._written, self._view):
+        for view in (self._taken, self._written, self._view):
             view.release()
         self._memory.close()
         segment_path(self.name).unlink(missing_ok=True)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from edge_runtime.errors import ContractError, UserError
-from edge_runtime.slots.slot_folder import SlotFolder, SlotsConfig
-from edge_runtime.slots.slot_state import STATE_FILE
+from edge_runtime.slots import slot_state
+from edge_runtime.slots.slot_folder import CHANGES_LOST, SlotFolder, SlotsConfig
+from edge_runtime.slots.slot_state import KEPT, MOST_WAITING, STATE_FILE
 from tests.edge_runtime.leg import make_contract, make_model
 
 MODELS = [make_model(make_contract(), seed) for seed in range(4)]
@@ -259,6 +260,47 @@ def test_a_change_waits_for_an_audit_log(slots: SlotFolder) -> None:
     slots.install(MODELS[2], "bob")
     slots.record(note)
     assert noted[6:] == [("policy installed", 3, "bob")]
+
+
+def test_changes_wait_for_a_log_however_many_there_are(slots: SlotFolder) -> None:
+    for number in range(20):
+        slots.install(MODELS[2], f"bob {number}")
+        slots.reject("no", "bob")
+    noted: list[int] = []
+    slots.record(lambda _, details: noted.append(details["number"]))
+    assert noted == list(range(43))
+    slots.install(MODELS[2], "bob")
+    assert len(slots.status().changes) == KEPT, "what a log holds is dropped"
+
+
+def test_a_slow_disk_takes_the_changes_bit_by_bit(slots: SlotFolder) -> None:
+    for _ in range(20):
+        slots.install(MODELS[2], "bob")
+        slots.reject("no", "bob")
+    answers, noted = [True, False], list[int]()
+    slots.record(lambda _, details: noted.append(details["number"]), lambda: answers.pop(0))
+    assert 0 < slots.status().recorded < 43
+    noted = noted[: slots.status().recorded]
+    slots.record(lambda _, details: noted.append(details["number"]))
+    assert noted == list(range(43))
+
+
+def test_how_many_changes_were_dropped_is_recorded_and_the_state_stays_small(
+    slots: SlotFolder,
+) -> None:
+    longest = "\N{ROBOT FACE}" * 1000
+    state, slot = slots.status(), slot_state.new_slot(64 * "0", longest, longest)
+    for _ in range(2 * MOST_WAITING):
+        state = state.changed("installed", slot, longest, longest)
+    slot_state.write_state(slots.path, state)
+    assert slots.status() == state, "it can be read again"
+    noted: list[tuple[str, Any]] = []
+    slots.record(lambda event, details: noted.append((event, dict(details))))
+    lost = 3 + MOST_WAITING
+    first = {"changes": lost, "first": 0, "slots": str(slots.path)}
+    assert noted[0] == (CHANGES_LOST, first)
+    assert [details["number"] for _, details in noted[1:]] == list(range(lost, lost + MOST_WAITING))
+    assert slots.status().lost == 0
 
 
 def test_a_full_disk_leaves_all_as_it_was(

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.errors import UserError
 from edge_runtime.learning.feed.exploration import CalmExploration, Exploration
-from edge_runtime.learning.feed.feed import Feed, FeedReader
+from edge_runtime.learning.feed.feed import _FIRST, Feed, FeedReader
 from edge_runtime.learning.feed.feed_layout import FeedLayout, State, tag_of
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.robot.shared_memory import segment_path
@@ -84,8 +84,7 @@ def test_a_slow_reader_loses_the_oldest_and_knows_how_many(loop: ControlLoop, fe
 def test_a_tick_that_is_overwritten_while_it_is_read_is_lost(loop: ControlLoop, feed: Feed) -> None:
     reader = FeedReader(feed.name, feed.layout)
     ticked(loop, 5)
-    place = feed._ring[3]
-    place[100] ^= 0xFF  # as half a write would
+    feed._memory[_FIRST + 3 * feed.layout.dtype.itemsize + 100] ^= 0xFF  # as half a write would
     assert reader.read(100)["number"].tolist() == [0, 1, 3, 4]
     assert reader.lost == 1
     reader.close()

@@ -92,7 +92,7 @@ COMMANDS: dict[str, Subcommand] = {
         "adapt a policy in simulation to a worn robot, and sign the adapter for it",
         "policies.commands.rehearse",
         "RehearseConfig",
-        positional=("policy",),
+        positional=("policy", "device"),
         short={"output": "-o"},
         writes=("output",),
         extra="train",

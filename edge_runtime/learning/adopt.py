@@ -20,7 +20,7 @@ class AdoptConfig:
     """The file that 'sim2edge rehearse' has written."""
     policy: Path
     """The robot's untrimmed policy: a file, or the name of one that comes with sim2edge."""
-    server_public: str
+    server_public: str = ""
     """The public key by which it must be signed, which 'sim2edge audit server' prints."""
     slots: Path | None = None
     """Folder of 'sim2edge slots', where the policy with the adapter becomes pending."""
@@ -35,6 +35,8 @@ def main(config: AdoptConfig) -> int:
         UserError: the adapter is changed, for another policy or signed by another key, or a file
             cannot be written.
     """
+    if not config.server_public:
+        raise UserError("--server-public is missing; only a signed adapter is taken")
     if config.slots is None and config.output is None:
         raise UserError("--slots or --output is missing; name where the policy goes")
     if config.output is not None:

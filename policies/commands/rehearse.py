@@ -28,7 +28,7 @@ class RehearseConfig:
     """The robot's untrimmed policy: a file, or the name of one that comes with sim2edge."""
     device: Path
     """What the robot has identified of itself, from its 'sim2edge learn' (TOML or JSON)."""
-    server: Path
+    server: Path = Path("server")
     """The folder whose key signs the adapter, which 'sim2edge audit server FOLDER' makes."""
     output: Path = Path("adapter.npz")
     """Where to write the signed adapter."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge_runtime import console
 from edge_runtime.console import cropped, is_colored, is_live, open_console, plain
-from edge_runtime.run import _redraw
+from edge_runtime.operation.drive import _redraw
 
 ALL_LETTERS = "±0.5 µs → 3×10² °/s … │ ─ ▏█ σ é Ж 中 🤖 \udce9"
 

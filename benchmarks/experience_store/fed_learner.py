@@ -66,7 +66,7 @@ def fed(
     """Yields what feeds a loop's ticks, and the job of a learner in that folder.
 
     Args:
-        loop: the loop; whoever calls adds the feed to its observers.
+        loop: the loop; the caller adds the feed to its observers.
         model: the file of its policy.
         folder: where the learner works.
         store: where it keeps experience.

@@ -60,9 +60,9 @@ class Feed:
     ) -> None:
         self._at_once = at_once
         self.name, self.layout, self._exploration = name, layout, exploration
-        self._size, self._capacity = layout.dtype.itemsize, layout.capacity  # bytes, ticks
+        self._size = layout.dtype.itemsize  # bytes of a tick
         try:
-            self._memory = _made(segment_path(name), _FIRST + self._size * self._capacity)
+            self._memory = _made(segment_path(name), _FIRST + self._size * layout.capacity)
         except OSError as error:
             raise UserError(f"cannot share memory with the learner: {error.strerror}") from None
         self._view = memoryview(self._memory)
@@ -95,19 +95,18 @@ class Feed:
         action = controller.action_in_robot_order()
         parts = (self._observation, action, sent.target, *self._asked, *tick.sensed_and_estimated)
         np.concatenate(parts, out=self._values)
-        drove = tick.drove
-        state = (_DROVE if drove else 0) | (_RESET if tick.was_reset else 0)
+        state = (_DROVE if tick.drove else 0) | (_RESET if tick.was_reset else 0)
         for rule in tick.broken:
             if rule.fault is Fault.TILT:
                 state |= _FELL
         explored = self._exploration
-        chance = math.nan if explored is None or not drove else explored.log_prob
+        chance = math.nan if explored is None or not tick.drove else explored.log_prob
         self.written = count = self.written + 1
         row = self._row
         _HEAD.pack_into(row, _CHECKED, state, tick.number, self._tag, chance, tick.missed)
         _COUNT.pack_into(row, 0, count, zlib.crc32(self._checked, count & 0xFFFFFFFF))
         # Not by a view of each place, which would be out of the caches by its turn.
-        at = _FIRST + count % self._capacity * self._size
+        at = _FIRST + count % self.layout.capacity * self._size
         self._memory[at : at + self._size] = row
         if self._at_once:
             self._written[0] = count

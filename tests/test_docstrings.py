@@ -17,8 +17,8 @@ _BARE = re.compile(r"\s+[a-z_]+: of ")
 FOLDERS = ("benchmarks", "docs", "examples", "ros_ws", "tests", *PACKAGES)
 # The command line shows these as what a command or a task does, in the imperative.
 COMMANDS = (
-    *("AuditCommand", "Demo", "Evaluate", "ExperienceCommand", "Export", "Fuse", "Inspect"),
-    *("Learn", "Rehearse", "Render", "Run", "SlotsCommand", "Train", "Up", "Urdf"),
+    *("Adopt", "AuditCommand", "Demo", "Evaluate", "ExperienceCommand", "Export", "Fuse"),
+    *("Inspect", "Learn", "Rehearse", "Render", "Run", "SlotsCommand", "Train", "Up", "Urdf"),
 )
 IMPERATIVE = {*(f"{command}Config" for command in COMMANDS), "WalkingConfig"}
 IMPERATIVE |= {"HumanoidV5", "HumanoidVelocity", "VehicleTrack"}

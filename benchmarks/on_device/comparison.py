@@ -7,7 +7,8 @@ from dataclasses import replace
 from figures import Figure
 
 from edge_runtime.learning.adapters.merged_policy import merged_policy
-from edge_runtime.learning.trims import trim_policy, trims_to_undo
+from edge_runtime.learning.trimmed_policy import trim_policy
+from edge_runtime.learning.trims import trims_to_undo
 from edge_runtime.policy.inference import Policy
 from on_device.devices import Device, Measured, measure
 from on_device.lives import live

@@ -55,7 +55,8 @@ class LearnConfig:
     practice: PracticeConfig = PracticeConfig()
     heading: HeadingHoldConfig = HeadingHoldConfig(gain=2.0)
     report: Path = Path("out/learn")
-    """Folder for report.json, latency.svg, the policy that was learned, and the learner's files."""
+    """Folder for report.json, latency.svg, what was identified of the robot (identified.json), the
+    policy that was learned, and the learner's files."""
     resume: bool = False
     """Go on from what the learner has left in that folder; else it begins anew."""
     fusion: str = AUTO
@@ -185,6 +186,8 @@ def _write_report(config: LearnConfig, session: Session, learning: Learning) -> 
     }
     write_file(folder / "report.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     write_file(folder / "latency.svg", latency_svg(loop))
+    if learning.identified:
+        write_file(folder / "identified.json", learning.identified + "\n")
     if (learned := learning.learned) is not None:
         write_file(folder / "learned.onnx", learned)
     return folder

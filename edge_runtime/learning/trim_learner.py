@@ -1,5 +1,6 @@
 """Learns trims: identifies how the robot is worn, and trims its policy to undo that."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +9,13 @@ import numpy as np
 
 from edge_runtime.config.fields import setting
 from edge_runtime.experience.layout import Flag
+from edge_runtime.learning.identify.device import DEVICE, device_document
 from edge_runtime.learning.identify.features import Features, Step
 from edge_runtime.learning.identify.identified_trims import ScaleByFriction, next_trims, undone
 from edge_runtime.learning.identify.identifier import GAINS, Identified, Identifier, kind_of
 from edge_runtime.learning.tier import Proposal, Rows
-from edge_runtime.learning.trims import trim_policy, trims_of
+from edge_runtime.learning.trimmed_policy import trim_policy
+from edge_runtime.learning.trims import trims_of
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import Array
 
@@ -71,6 +74,7 @@ class TrimLearner:
         self._rejected = 0  # proposals in a row
         self._waiting = False  # for what becomes of a proposal
         self.identified: Identified | None = None
+        self._seen_with: dict[str, float] = {}  # the trims under which that was identified
         self._begin()
 
     def take(self, rows: Rows) -> Proposal | None:
@@ -103,6 +107,8 @@ class TrimLearner:
         if self.identified is not None:
             found = self.identified.significant(self._config.sigmas)
             shown |= {f"identified {name}": value for name, value in found.items()}
+            device = device_document(self.identified, self._seen_with, self._config.sigmas)
+            shown[DEVICE] = json.dumps(device)
         return shown
 
     def state(self) -> dict[str, Any]:
@@ -149,6 +155,7 @@ class TrimLearner:
 
     def _propose(self) -> Proposal | None:
         found = self.identified = self._identifier.identify(self._summed.values()[0])
+        self._seen_with = dict(self.trims)
         contract, sigmas = self._policy.contract, self._config.sigmas
         wanted = next_trims(contract, self.trims, found, sigmas, self._by_friction)
         if not self._is_worth(wanted):

@@ -1,6 +1,6 @@
 """Declares the protocol of what observes the control loop's ticks, the way in for a learner too."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge_runtime.loop.tick import Tick
 
@@ -17,4 +17,13 @@ class Observer(Protocol):
         `LatestValue`. An observer that raises is removed and named in the loop's
         `observer_failures`, and the loop goes on.
         """
+        ...
+
+
+@runtime_checkable
+class RehearsingObserver(Observer, Protocol):
+    """Lets a rehearsal of the next tick prepare it, so that `observe` finds its code in caches."""
+
+    def rehearse(self, tick: Tick) -> None:
+        """Does with a tick of the rehearsal what `observe` does, so that nobody can see it."""
         ...

@@ -4,6 +4,7 @@ import time
 
 from edge_runtime.fusion import Fusion
 from edge_runtime.loop.control_loop import ControlLoop
+from edge_runtime.loop.observer import Observer, RehearsingObserver
 from edge_runtime.loop.pacing import sleep_until
 from edge_runtime.robot.robot import ActuatorCommand, RehearsingRobot, Robot, Sample
 from edge_runtime.robot.sensors import Sensors
@@ -54,7 +55,8 @@ class Rehearsal:
     A core that slept through most of a period has lost code and weights from its caches, so a tick
     takes several times as long as one that follows another at once. The copy has an estimator, a
     guard and buffers of its own. It shares the policy's weights, reads the loop's newest sample,
-    and its commands go nowhere. It takes as much processor time again as the ticks do.
+    and its commands go nowhere. Of the loop's observers those are rehearsed that offer it. It takes
+    as much processor time again as the ticks do.
 
     The loop's thread calls `wait_until`.
 
@@ -73,6 +75,8 @@ class Rehearsal:
         self._copy = ControlLoop(self._policy.with_own_buffers(), echo, fusion, loop.config)
         self._most = _SHARE * loop.period  # ns
         self._given = self._most / 2  # ns from the planned start of a rehearsal to the release
+        self._observers: tuple[Observer, ...] = ()  # of the loop, as they were last
+        self._rehearsing: list[RehearsingObserver] = []  # those among them that are rehearsed too
         self.failure = ""  # why nothing is rehearsed any more
 
     def wait_until(self, release: int) -> None:
@@ -98,12 +102,18 @@ class Rehearsal:
             return
         sleep_until(start)
         self._copy.tick()
+        for observer in self._rehearsing:
+            observer.rehearse(self._copy.last_tick)
         took = time.monotonic_ns() - start
         # Converges to the quantile `_IN_TIME` of what waking up and a rehearsal take.
         self._given *= 1 + _ADAPTS * (_IN_TIME if took > self._given else _IN_TIME - 1)
 
     def _follow(self) -> None:
-        """Rehearses the policy that the loop was given since."""
+        """Rehearses the policy and the observers that the loop was given since."""
+        observers = self._loop.observers
+        if observers is not self._observers:
+            self._observers = observers
+            self._rehearsing = [o for o in observers if isinstance(o, RehearsingObserver)]
         policy = self._loop.controller.policy
         if policy is not self._policy:
             self._copy.swap(policy.with_own_buffers())

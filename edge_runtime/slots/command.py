@@ -7,8 +7,6 @@ from typing import Literal
 from edge_runtime.audit.audit_log import AuditLog, user
 from edge_runtime.console import plain
 from edge_runtime.errors import UserError
-from edge_runtime.extras import install_line
-from edge_runtime.policy.inference import read_model
 from edge_runtime.slots.slot_folder import BEFORE, GOOD, PENDING, SlotFolder
 from edge_runtime.slots.slot_state import KEPT, Slot, SlotState
 
@@ -25,11 +23,6 @@ class SlotsCommandConfig:
     to the one before."""
     policy: Path | None = None
     """The policy file (.onnx) to install, or the name of a policy that comes with sim2edge."""
-    adapter: Path | None = None
-    """Install that policy, untrimmed, with the trims and the adapter of this file, which 'sim2edge
-    rehearse' has written and signed."""
-    server_public: str = ""
-    """The public key by which an adapter must be signed."""
     reason: str = ""
     """Why, for the record."""
     asked_by: str = ""
@@ -51,8 +44,6 @@ def main(config: SlotsCommandConfig) -> int:
         return 0
     if config.policy is None and config.action == "install":
         raise UserError("POLICY is missing; name a policy file to install")
-    if config.adapter is not None and not config.server_public:
-        raise UserError("--server-public is missing; only a signed adapter is installed")
     if config.audit is None:
         _change(slots, config)
     else:
@@ -72,28 +63,13 @@ def main(config: SlotsCommandConfig) -> int:
 def _change(slots: SlotFolder, config: SlotsCommandConfig) -> None:
     asked_by = config.asked_by or user()
     if config.action == "install" and config.policy is not None:
-        if config.adapter is None:
-            slots.install(config.policy, asked_by)
-        else:
-            slots.install(_adapted(config.policy, config.adapter, config.server_public), asked_by)
+        slots.install(config.policy, asked_by)
     elif config.action == "confirm":
         slots.confirm(asked_by)
     elif config.action == "reject":
         slots.reject(config.reason or "by hand", asked_by)
     else:
         slots.roll_back(asked_by, config.reason)
-
-
-def _adapted(policy: Path, adapter: Path, public: str) -> bytes:
-    """Returns the file of a policy with a signed adapter."""
-    try:
-        # The extra `learn` has what merges it.
-        from edge_runtime.learning.adapters.signed_adapter import SignedAdapter  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"an adapter needs {error.name}, which is not installed; {install_line('learn')}"
-        ) from None
-    return SignedAdapter.load(adapter, public).applied_to(read_model(policy))
 
 
 def _show(slots: SlotFolder) -> None:

@@ -60,7 +60,7 @@ class SlotState:
     boots: int = 0  # how often the pending one was given to drive
     changes: tuple[Change, ...] = ()  # the last ones, and all that wait for an audit log
     number: int = 0  # of the next change
-    recorded: int = 0  # changes that an audit log holds, or counts as lost
+    recorded: int = 0  # changes that an audit log holds, or records as lost
 
     @property
     def slots(self) -> tuple[Slot, ...]:

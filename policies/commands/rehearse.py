@@ -11,7 +11,8 @@ from edge_runtime.errors import UserError
 from edge_runtime.files import check_output
 from edge_runtime.learning.adapters.signed_adapter import Rehearsed, SignedAdapter
 from edge_runtime.learning.kit import LearnerKit
-from edge_runtime.learning.trims import trim_policy, trims_to_undo
+from edge_runtime.learning.trimmed_policy import trim_policy
+from edge_runtime.learning.trims import trims_to_undo
 from edge_runtime.policy.inference import Policy, read_model
 from edge_runtime.policy.shipped import kit_path
 from policies.adaptation.rehearsal import Rehearsal, RehearsalConfig
@@ -27,7 +28,7 @@ class RehearseConfig:
     """The robot's untrimmed policy: a file, or the name of one that comes with sim2edge."""
     device: Path
     """What the robot has identified of itself, from its 'sim2edge learn' (TOML or JSON)."""
-    server: Path
+    server: Path = Path("server")
     """The folder whose key signs the adapter, which 'sim2edge audit server FOLDER' makes."""
     output: Path = Path("adapter.npz")
     """Where to write the signed adapter."""
@@ -64,7 +65,7 @@ def main(config: RehearseConfig) -> int:
     SignedAdapter.sign(about, rehearsal.matrices, signer).save(config.output)
     print(f"{config.output}: {len(trims)} trims and an adapter from {rehearsal.steps:,} steps")
     print(
-        f"on the robot: sim2edge slots FOLDER install {config.policy} --adapter "
-        f"{config.output.name} --server-public {signer.public}"
+        f"on the robot: sim2edge adopt {config.output.name} {config.policy} --server-public "
+        f"{signer.public} --slots FOLDER"
     )
     return 0

@@ -7,7 +7,7 @@ A comment right above a block says how the test differs from what a reader does:
     <!-- test: file NAME -->                 the block is also a file of that name
     <!-- test: module NAME -->               the block is a file of that name, and only that
     <!-- test: outside -->                   names what a package brings, which only this page has
-    <!-- test: gate -->, suite, parameters, json, workflow   what reads this TOML, YAML or JSON
+    <!-- test: gate -->, suite, parameters, device, json, workflow   what reads this document
     <!-- test: slow -->                      takes longer than some ten seconds
     <!-- test: before ... -->                Python that runs first, on the lines that follow
 """
@@ -36,6 +36,8 @@ SIZES = {
     "eval --trial": (),
     "render": ("--seconds", "0.4"),
     "run": ("--seconds", "2"),
+    "learn": ("--minutes", "0.5"),
+    "rehearse": ("--rehearsal.steps", "4096"),
     "up": ("--seconds", "4"),
 }
 _FENCE = re.compile(

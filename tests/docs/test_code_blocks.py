@@ -15,6 +15,8 @@ import yaml
 
 from policies.evaluation.gate import Gate
 from policies.gauntlet.protocol import find_protocol
+from sim.robots.wear import read_wear
+from sim.tasks.task import find_robot_task
 from sim.tasks.walking.config import HumanoidVelocity
 from sim2edge.__main__ import main
 from sim2edge.commands import COMMANDS
@@ -205,6 +207,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "parameters": parameters,
     "entry": entry_points,
     "workflow": workflow,
+    "device": lambda path: read_wear(path, find_robot_task("HumanoidVelocity").robot),
     "json": lambda path: json.loads(path.read_text()),
 }
 DOCUMENTS = [block for block in BLOCKS if block.language in ("toml", "json", "yaml")]

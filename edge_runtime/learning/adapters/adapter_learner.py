@@ -131,7 +131,7 @@ class AdapterLearner:
             AdaptedActor(network, config.rank, drawn),
             Critic(self._kit.critic),
             np.array([*weights.values()]) * contract.control_period,
-            np.asarray(self._kit.std, np.float64),
+            self._kit.std,
             config.ppo,
             self._seed,
         )

@@ -19,7 +19,7 @@ from edge_runtime.learning.adapters.actor_network import read_network
 from edge_runtime.learning.adapters.adapter import AdaptedActor
 from edge_runtime.learning.adapters.merged_policy import merged_policy
 from edge_runtime.learning.array_file import read_arrays, write_arrays
-from edge_runtime.learning.trims import trim_policy
+from edge_runtime.learning.trimmed_policy import trim_policy
 from edge_runtime.policy.inference import Policy
 
 _KIND = "signed adapter"

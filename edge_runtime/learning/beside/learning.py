@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from edge_runtime.learning.beside.supervisor import Supervisor, TrialConfig
 from edge_runtime.learning.feed.exploration import CalmExploration, Exploration
 from edge_runtime.learning.feed.feed import Feed
 from edge_runtime.learning.feed.feed_layout import FeedLayout
+from edge_runtime.learning.identify.device import DEVICE
 from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.process.job import POLICY_FILE, LearnJob, StoreConfig
 from edge_runtime.learning.process.workplace import Workplace
 from edge_runtime.learning.reward.onboard_reward import OnboardReward
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.binding import bind
+from edge_runtime.policy.inference import Policy
 from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.slots.records import Note, no_note
 from edge_runtime.slots.slot_folder import SlotFolder
@@ -64,11 +67,14 @@ class Learning:
         model: the file of its policy.
         config: what is learned, and how.
         folder: where the learner works.
+        policy: what the learner begins with, if another one drives already; the kit is its.
         seed: draws exploration and commands, and is the learner's.
         kit: the kit's file, if the config names none; without such a file there is no kit.
         resume: whether to go on from what is in the folder.
         clock: the loop's, if its robot is in lockstep; None in real time.
         slots: the slots on the robot's disk, which follow; None for none.
+        policies: the session's policies, which the caller closes; by default its own.
+        changing: guards changes of those, if somebody else makes some too.
         note: records what happens.
 
     Raises:
@@ -82,18 +88,22 @@ class Learning:
         config: LearningConfig,
         folder: Path,
         *,
+        policy: Policy | None = None,
         seed: int = 0,
         kit: Path | None = None,
         resume: bool = False,
         clock: SimulatedClock | None = None,
         slots: SlotFolder | None = None,
+        policies: PolicySlots | None = None,
+        changing: AbstractContextManager[Any] | None = None,
         note: Note = no_note,
     ) -> None:
         self._session, self._config, self._seed, self._clock = session, config, seed, clock
-        loop, contract = session.loop, session.policy.contract
+        first = policy or session.policy
+        loop, contract = session.loop, first.contract
         robot = loop.robot.description
         path = config.kit or (kit if kit is not None and kit.exists() else None)
-        self._kit = None if path is None else LearnerKit.load(path, session.policy.sha256)
+        self._kit = None if path is None else LearnerKit.load(path, first.sha256)
         self._to_policy = tuple(bind(contract, robot, loop.fusion).to_policy.tolist())
         self._reward = None
         if self._kit is not None:
@@ -121,10 +131,20 @@ class Learning:
         loop.add_observer(self._feed)
         if self._calm is not None:
             loop.add_observer(self._calm)  # after the feed, which reads what was explored
-        self._slots = PolicySlots(session, note=note)
+        self._slots = policies or PolicySlots(session, note=note)
+        self._owns_slots = policies is None
         limits = Limits(config.limits, lambda: read_system(folder))
         self.supervisor = Supervisor(
-            session, self._slots, place, config.trials, limits, self._score, self._calm, slots, note
+            session,
+            self._slots,
+            place,
+            config.trials,
+            limits,
+            self._score,
+            self._calm,
+            slots,
+            note,
+            changing,
         )
         self._practice: PracticeCommands | None = None
         self._closed = False
@@ -176,7 +196,16 @@ class Learning:
             return
         self._closed = True
         self.supervisor.close()
-        self._slots.close()
+        if self._owns_slots:
+            self._slots.close()
+        loop = self._session.loop
+        loop.remove_observer(self._feed)
+        if self._calm is not None:
+            self._calm.paused = True
+            loop.remove_observer(self._calm)
+            loop.controller.explore = None
+        if loop.running:
+            time.sleep(2e-9 * loop.period)  # the tick in progress may still be fed
         self._feed.close()
 
     def shown(self) -> list[str]:
@@ -192,7 +221,7 @@ class Learning:
         tier = progress.get("tier", "")
         known = progress.get("progress", {}).get(tier, {})
         if known:
-            lines.append(f"{tier}: " + "  ".join(f"{k} {_short(v)}" for k, v in known.items()))
+            lines.append(f"{tier}: " + "  ".join(_told(known)))
         lines += [f"proposal {trial.described()}" for trial in supervisor.trials[-3:]]
         notes = (supervisor.failure, progress.get("note", ""), progress.get("store", ""))
         return [plain(line) for line in (*lines, *filter(None, notes))]
@@ -212,6 +241,12 @@ class Learning:
         """Returns the file of the policy that was promoted last and not rolled back; None."""
         return self.supervisor.learned
 
+    @property
+    def identified(self) -> str:
+        """Returns how the robot is worn, as a device's file says it (JSON); empty if unknown."""
+        tiers = self.supervisor.progress.get("progress", {})
+        return next((str(of[DEVICE]) for of in tiers.values() if DEVICE in of), "")
+
     def _explore(self, config: LearningConfig) -> tuple[Exploration | None, CalmExploration | None]:
         """Returns what explores, where a tier needs that."""
         if self._kit is None or config.tiers == (TRIM,):
@@ -223,6 +258,10 @@ class Learning:
 
     def _score(self) -> OnboardScore | None:
         return None if self._reward is None else OnboardScore(self._reward, self._to_policy)
+
+
+def _told(progress: Mapping[str, object]) -> list[str]:
+    return [f"{name} {_short(value)}" for name, value in progress.items() if name != DEVICE]
 
 
 def _short(value: object) -> str:

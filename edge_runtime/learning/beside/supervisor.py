@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +99,7 @@ class Supervisor:
         calm: pauses the exploration when learning pauses; None if nothing is explored.
         folder: the slots on the robot's disk, which follow; None for none.
         note: records what happens.
+        changing: guards changes of policies, where an operator makes some too; None without one.
     """
 
     def __init__(
@@ -112,7 +113,9 @@ class Supervisor:
         calm: CalmExploration | None = None,
         folder: SlotFolder | None = None,
         note: Note = no_note,
+        changing: AbstractContextManager[Any] | None = None,
     ) -> None:
+        self._changing = changing or nullcontext()
         self._session, self._slots, self._place = session, slots, place
         self._config, self._limits, self._make_score = config, limits, make_score
         self._calm, self._folder, self._note = calm, folder, note
@@ -139,13 +142,14 @@ class Supervisor:
         """Does what is due: of the learner, its limits, and the proposal that is tried."""
         self.child.look()
         self._watch_learner()
-        self._watch_promoted()
-        if self._trial is None:
-            self._next_proposal()
-        elif self._trial.canary is None:
-            self._end_shadow(self._trial)
-        elif self._trial.canary.verdict is not None:
-            self._end_canary(self._trial, self._trial.canary)
+        with self._changing:
+            self._watch_promoted()
+            if self._trial is None:
+                self._next_proposal()
+            elif self._trial.canary is None:
+                self._end_shadow(self._trial)
+            elif self._trial.canary.verdict is not None:
+                self._end_canary(self._trial, self._trial.canary)
 
     def rest(self) -> None:
         """Ends trials and exploration, so that a trusted policy brings the robot to rest.
@@ -158,7 +162,8 @@ class Supervisor:
             self._thread.join()
         if self._calm is not None:
             self._calm.paused = True
-        self._slots.end_canary()
+        with self._changing:
+            self._slots.end_canary()
 
     def close(self) -> None:
         """Ends the learner's process; call it after the session has ended."""

@@ -22,6 +22,7 @@ from edge_runtime.learning.feed.exploration import Exploration
 from edge_runtime.learning.feed.feed_layout import FeedLayout, FeedRows, State, tag_of
 from edge_runtime.loop.tick import Tick
 from edge_runtime.policy.controller import Controller
+from edge_runtime.robot.robot import ActuatorCommand
 from edge_runtime.robot.shared_memory import segment_path
 from edge_runtime.safety.rules import Fault
 from edge_runtime.signals import Array, Bool
@@ -73,6 +74,7 @@ class Feed:
         self._checked = memoryview(self._row)[_CHECKED:]
         self._values = np.frombuffer(self._row, np.float32, layout.size, _CHECKED + _HEAD.size)
         self._controller: Controller | None = None  # that drove last
+        self._spare = bytearray(self._size)
         self._tag = 0
         # Views of its buffers: the observation, and the command with the control step.
         self._observation: Array = np.zeros(0, np.float32)
@@ -87,9 +89,39 @@ class Feed:
 
     def observe(self, tick: Tick) -> None:
         """Copies a tick into the ring; one in which nothing was sent yet is left out."""
-        sent, controller = tick.sent, tick.controller
-        if sent is None:
+        if tick.sent is None:
             return
+        self.written = count = self.written + 1
+        self._fill(tick, tick.sent, count)
+        # Not by a view of each place, which would be out of the caches by its turn.
+        at = self._place(count)
+        self._memory[at : at + self._size] = self._row
+        if self._at_once:
+            self._written[0] = count
+
+    def rehearse(self, tick: Tick) -> None:
+        """Prepares the row of a tick that nobody will see, and the place of the next one."""
+        if tick.sent is not None:
+            self._fill(tick, tick.sent, 0)
+            at = self._place(self.written + 1)
+            self._spare[:] = self._memory[at : at + self._size]
+
+    def release(self) -> None:
+        """Lets the reader see all ticks up to now."""
+        self._written[0] = self.written
+
+    def _place(self, count: int) -> int:
+        """Returns where the tick of that number begins in memory."""
+        return _FIRST + count % self.layout.capacity * self._size
+
+    def _take_over(self, controller: Controller) -> None:
+        """Goes on with another policy at work."""
+        self._controller, self._tag = controller, tag_of(controller.policy.sha256)
+        self._observation = controller.policy.observation[0]
+        self._asked = controller.command[0], controller.step[0]
+
+    def _fill(self, tick: Tick, sent: ActuatorCommand, count: int) -> None:
+        controller = tick.controller
         if controller is not self._controller:
             self._take_over(controller)
         action = controller.action_in_robot_order()
@@ -101,25 +133,9 @@ class Feed:
                 state |= _FELL
         explored = self._exploration
         chance = math.nan if explored is None or not tick.drove else explored.log_prob
-        self.written = count = self.written + 1
         row = self._row
         _HEAD.pack_into(row, _CHECKED, state, tick.number, self._tag, chance, tick.missed)
         _COUNT.pack_into(row, 0, count, zlib.crc32(self._checked, count & 0xFFFFFFFF))
-        # Not by a view of each place, which would be out of the caches by its turn.
-        at = _FIRST + count % self.layout.capacity * self._size
-        self._memory[at : at + self._size] = row
-        if self._at_once:
-            self._written[0] = count
-
-    def _take_over(self, controller: Controller) -> None:
-        """Goes on with another policy at work."""
-        self._controller, self._tag = controller, tag_of(controller.policy.sha256)
-        self._observation = controller.policy.observation[0]
-        self._asked = controller.command[0], controller.step[0]
-
-    def release(self) -> None:
-        """Lets the reader see all ticks up to now."""
-        self._written[0] = self.written
 
     def close(self) -> None:
         """Removes the shared memory; a reader keeps what it has."""

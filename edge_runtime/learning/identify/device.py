@@ -5,6 +5,8 @@ from typing import Any
 
 from edge_runtime.learning.identify.identifier import GAINS, OFFSET, Identified, kind_of
 
+DEVICE = "device"  # the document's name in a learner's progress
+
 
 def device_document(found: Identified, trims: Mapping[str, float], sigmas: float) -> dict[str, Any]:
     """Returns a robot's wear, as 'sim2edge rehearse' and 'sim2edge learn --device' read it.

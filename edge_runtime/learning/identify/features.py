@@ -133,8 +133,9 @@ class Gains:
         """Adds a step of N robots, or T of one: (N, A) or (T, A) each, rad, rad, rad/s and Nm."""
         counts = mask[:, None] & (np.abs(torque) < self._most)
         columns = np.stack([error, change, -speed], axis=-1) * counts[..., None]
-        self._normal += _per_robot(columns[..., :, None] * columns[..., None, :], self._rows)
-        self._right += _per_robot(columns * torque[..., None], self._rows)
+        products: Float = (columns[..., :, None] * columns[..., None, :]).astype(float)
+        self._normal += _per_robot(products, self._rows)
+        self._right += _per_robot((columns * torque[..., None]).astype(float), self._rows)
 
     def clear(self, rows: Bool) -> None:
         """Forgets what these rows have added."""

@@ -111,4 +111,4 @@ def test_the_kits_that_come_with_the_package_are_those_of_its_policies(name: str
     assert len(kit.std) == len(policy.contract.actuators)
     assert kit.config.robot == policy.contract.robot
     assert min(kit.config.unworn.second, kit.config.worn.second) > 0.85
-    assert path.stat().st_size < 300_000
+    assert path.stat().st_size < 500_000

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import UserError
-from edge_runtime.learning.trims import MOST, trim_policy, trimmed, trims_of
+from edge_runtime.learning.trimmed_policy import trim_policy
+from edge_runtime.learning.trims import MOST, trimmed, trims_of
 from edge_runtime.policy.inference import Policy, read_model
 from edge_runtime.policy.shipped import shipped_policies
 

@@ -10,15 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.edge_runtime.learning.networks import (
-    HUMANOID,
-    LAYOUT,
-    STD,
-    explored,
-    small_actor,
-    small_critic,
-    small_network,
-)
 
 from edge_runtime.errors import UserError
 from edge_runtime.experience.layout import Flag, Layout, Rows
@@ -28,6 +19,15 @@ from edge_runtime.learning.adapters.ppo import AdapterPPO, learner_from_kit
 from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.ppo_config import PPOConfig
 from edge_runtime.policy.shipped import kit_path
+from tests.edge_runtime.learning.adapters.networks import (
+    HUMANOID,
+    LAYOUT,
+    STD,
+    explored,
+    small_actor,
+    small_critic,
+    small_network,
+)
 
 CONFIG = PPOConfig(minibatch=128, critic_steps=0, learning_rate=5e-3)
 WEIGHTS = np.array([1.0, 0.0])

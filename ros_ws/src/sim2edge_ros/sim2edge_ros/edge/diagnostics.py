@@ -44,6 +44,7 @@ class Diagnostics:
             self._policy(),
             self._shadow(),
             self._canary(),
+            self._learning(),
         ]
 
     def _status(self, part: str, level: bytes, message: str, values: Any) -> DiagnosticStatus:
@@ -207,3 +208,13 @@ class Diagnostics:
             values[f"{joint}_max"] = f"{found.largest[joint]:.4g}"
         level = WARN if found.failure or found.not_finite else OK
         return self._status("shadow", level, found.described(), values)
+
+    def _learning(self) -> DiagnosticStatus:
+        learning = self._drive.learning
+        now, values = learning.learning, learning.values()
+        if now is None:
+            level, message = (WARN, learning.failure) if learning.failure else (OK, "none")
+            return self._status("learning", level, message, values)
+        supervisor = now.supervisor
+        failed = supervisor.child.failure or supervisor.failure
+        return self._status("learning", WARN if failed else OK, supervisor.state, values)

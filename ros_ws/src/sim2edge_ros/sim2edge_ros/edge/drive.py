@@ -20,6 +20,7 @@ from edge_runtime.slots.records import no_note
 from sim2edge_ros.commands.actuation import CommandPublisher
 from sim2edge_ros.commands.cmd_vel import CmdVel
 from sim2edge_ros.commands.commanders import Claim, CommandedError, OtherCommanders
+from sim2edge_ros.edge.learning import NodeLearning
 from sim2edge_ros.edge.loop_config import loop_config
 from sim2edge_ros.edge.odometry import OdometryPublisher
 from sim2edge_ros.edge.policies import policies_of
@@ -87,7 +88,9 @@ class Drive:
             self.session = Session(policy, self.robot, self.fusion, config, clock)
             log = Path(parameters.audit).expanduser() if parameters.audit else None
             self._audit = stack.enter_context(watching(log))
-            self.policies.join(self.session, no_note if self._audit is None else self._audit.note)
+            note = no_note if self._audit is None else self._audit.note
+            self.policies.join(self.session, note)
+            self.learning = NodeLearning(parameters, self.policies, self._changing, note)
             if self._audit is not None:
                 self.loop.add_observer(self._audit)
             self.cmd_vel = CmdVel(
@@ -192,6 +195,7 @@ class Drive:
             The error that ended the loop or a thread of messages; None without one.
         """
         self.cmd_vel.enabled = False
+        self.learning.end()  # its thread may wait for what is guarded below
         with self._changing, suppress(UserError):  # a loop that does not tick ends below
             self.policies.rest()
         if not self._silent:
@@ -258,6 +262,7 @@ class Drive:
             self.session.renew()
             self.policies.active = True
             self.loop.add_observer(odometry)
+            self.learning.begin(self.session)
             self.cmd_vel.enabled = self.active = True
             self._silent, self._began = False, time.monotonic()
             if self.simulated_time:

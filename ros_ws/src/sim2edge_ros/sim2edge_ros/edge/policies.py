@@ -11,6 +11,7 @@ from edge_runtime.errors import ContractError, UserError
 from edge_runtime.loop.session import Session
 from edge_runtime.policy import providers
 from edge_runtime.policy.inference import Policy, read_model
+from edge_runtime.policy.shipped import kit_path
 from edge_runtime.slots.boot_trial import BootTrial, booted
 from edge_runtime.slots.canary import Canary, CanaryConfig
 from edge_runtime.slots.comparison import Comparison
@@ -18,7 +19,7 @@ from edge_runtime.slots.envelope import EnvelopeConfig
 from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.slots.probation import ProbationConfig
 from edge_runtime.slots.records import Note
-from edge_runtime.slots.slot_folder import SlotsConfig, is_slot_folder
+from edge_runtime.slots.slot_folder import SlotFolder, SlotsConfig, is_slot_folder
 from sim2edge_ros.settings.parameters import EdgeParameters
 from sim2edge_ros.settings.robot_file import default_policy
 
@@ -62,10 +63,36 @@ class Policies:
         self._session, self._slots = session, PolicySlots(session, note=note)
 
     @property
+    def slots(self) -> PolicySlots:
+        """Returns the session's policies, for what tries others by itself.
+
+        Raises:
+            UserError: there is no session yet.
+        """
+        if self._slots is None:
+            raise UserError("the node is not configured")
+        return self._slots
+
+    @property
+    def first_model(self) -> bytes:
+        """Returns the file of the policy that drove first."""
+        return self._models[self.first]
+
+    @property
+    def kit(self) -> Path | None:
+        """Returns where the first policy's learner kit may be; None for one of a folder."""
+        return None if self._boot is not None else kit_path(_named(self._parameters))
+
+    @property
+    def folder(self) -> SlotFolder | None:
+        """Returns the folder of slots; None without one."""
+        return None if self._boot is None else SlotFolder(_named(self._parameters))
+
+    @property
     def choice(self) -> providers.Choice:
         """Returns the execution provider of the policy that drives, and why it was chosen."""
         assert self._session is not None
-        return self._choices[self._session.policy]
+        return self._choices.get(self._session.policy, self._choices[self.first])
 
     @property
     def last_canary(self) -> Canary | None:

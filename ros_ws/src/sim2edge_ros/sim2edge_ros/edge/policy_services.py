@@ -1,4 +1,4 @@
-"""Serves changes of the policy during operation: load, shadow, canary, promote, roll back, reset.
+"""Serves changes of the policy during operation: load, shadow, canary, learn and so on.
 
 The services have a node and a thread of their own: loading a policy may take minutes when a
 provider compiles it, and meanwhile the edge node's states, commands and diagnostics go on.
@@ -38,6 +38,8 @@ class PolicyServices:
             ("promote", self._promote),
             ("roll_back", self._roll_back),
             ("reset", self._reset),
+            ("learn/start", self._start_learning),
+            ("learn/stop", self._stop_learning),
         ):
             topic = f"{owner.get_fully_qualified_name()}/{name}"
             node.create_service(Trigger, topic, self._service(name, act))
@@ -101,6 +103,14 @@ class PolicyServices:
             raise UserError("no reaction is latched, so there is nothing to reset")
         drive.loop.reset()
         return "starts anew from the next good sample"
+
+    def _start_learning(self, drive: Drive) -> str:
+        if not drive.active:
+            raise UserError("the node is not active, so there is nothing to learn from")
+        return drive.learning.start(drive.session)
+
+    def _stop_learning(self, drive: Drive) -> str:
+        return drive.learning.stop()
 
     def _candidate(self) -> Path:
         file = self._candidate_name()

@@ -69,6 +69,17 @@ class EdgeParameters(RobotParameters):
     canary_lean: float = same_as(EnvelopeConfig, "lean")
     canary_action: float = same_as(EnvelopeConfig, "action")
     probation_seconds: float = same_as(ProbationConfig, "seconds")
+    learn: Literal["off", "trim", "adapter", "both"] = "off"
+    """What the robot learns while the node is active, until `~/learn/stop`: 'trim' a few numbers of
+    its policy's contract, 'adapter' low-rank matrices beside its network, or 'both'."""
+    learn_kit: str = setting("", allowed="a learner kit (.kit) of the policy, or empty")
+    """The policy's learner kit; empty: the file beside the policy."""
+    learn_folder: str = setting("", allowed="a folder, or empty")
+    """The folder in which the learner works; empty: ~/.cache/sim2edge/learning."""
+    learn_store: str = setting("", allowed="a folder, or empty")
+    """The folder of the encrypted store that keeps the robot's experience; empty: none."""
+    learn_store_key: str = setting("", allowed="a key's file, or empty")
+    """The file of that store's key, which 'sim2edge experience new' makes."""
     fusion: str = setting("auto", allowed="auto, robot, vqf, legged, wheeled, or wheeled+lidar")
     """The estimator, as in `sim2edge run --fusion`."""
     provider: str = setting("cpu", allowed="cpu, cuda, tensorrt, or auto")

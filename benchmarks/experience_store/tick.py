@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from control_loop import PERIOD, REALTIME, description, make_loop, model_at, paced, served
+from control_loop import (
+    PERIOD,
+    REALTIME,
+    description,
+    make_loop,
+    model_at,
+    paced,
+    rehearsal_of,
+    served,
+)
 from figures import Figure
 
 from edge_runtime.keys.key_file import new_key, write_key
@@ -19,6 +28,7 @@ from edge_runtime.learning.process import program
 from edge_runtime.learning.process.job import StoreConfig
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.loop.realtime import realtime
+from edge_runtime.loop.rehearsal import Rehearsal
 from experience_store.fed_learner import fed, kept
 
 WITHOUT, WITH, EXPLORED = "without", "with", "with exploration"
@@ -31,7 +41,8 @@ _SPAWN = multiprocessing.get_context("spawn")
 def tick_overhead(folder: Path, rounds: int) -> list[Figure]:
     """Times ticks of one loop at 200 Hz, fed to a learner and not in turns, on one core.
 
-    The learner is the program that runs beside a robot, at its priority, and keeps all in a store.
+    They are rehearsed as in `sim2edge run`. The learner is the program that runs beside a robot, at
+    its priority, and keeps all in a store.
 
     Args:
         folder: where the learner works, and its store is made.
@@ -44,7 +55,7 @@ def tick_overhead(folder: Path, rounds: int) -> list[Figure]:
     taken: dict[str, list[np.ndarray]] = {WITHOUT: [], WITH: [], EXPLORED: []}
     with served(description(), PERIOD) as border:
         loop = make_loop(model, border)
-        policy = loop.controller.policy
+        policy, rehearsal = loop.controller.policy, rehearsal_of(loop)
         std = np.full(len(policy.contract.actuators), _STD, np.float32)
         exploration = Exploration(std, policy.contract.action_clip, 0)
         exploration.share = 1.0
@@ -55,7 +66,8 @@ def tick_overhead(folder: Path, rounds: int) -> list[Figure]:
             with realtime(dataclasses.replace(REALTIME, cpu=0)):
                 for turn in range(rounds):
                     for name in list(taken)[:: 1 if turn % 2 else -1]:
-                        taken[name].append(_turn(loop, feed, exploration, name))
+                        loop.controller.explore = exploration if name is EXPLORED else None
+                        taken[name].append(_turn(loop, feed, rehearsal, name))
             until = time.monotonic() + _PATIENCE
             while feed.taken < feed.written and time.monotonic() < until:
                 time.sleep(0.1)
@@ -64,12 +76,11 @@ def tick_overhead(folder: Path, rounds: int) -> list[Figure]:
     return _figures(taken, 100.0 * kept(store, policy) / (written - 1), written)
 
 
-def _turn(loop: ControlLoop, feed: Feed, exploration: Exploration, name: str) -> np.ndarray:
+def _turn(loop: ControlLoop, feed: Feed, rehearsal: Rehearsal, name: str) -> np.ndarray:
     """Returns the durations of a turn's ticks, ns."""
     if name is not WITHOUT:
         loop.add_observer(feed)
-    loop.controller.explore = exploration if name is EXPLORED else None
-    durations = paced(loop.tick, PERIOD, _TURN)
+    durations = paced(loop.tick, PERIOD, _TURN, rehearsal.wait_until)
     if name is not WITHOUT:
         loop.remove_observer(feed)
     return durations

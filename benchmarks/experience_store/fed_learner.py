@@ -12,8 +12,9 @@ from edge_runtime.files import write_file
 from edge_runtime.learning.feed.exploration import Exploration
 from edge_runtime.learning.feed.feed import Feed
 from edge_runtime.learning.feed.feed_layout import FeedLayout
-from edge_runtime.learning.process.job import POLICY_FILE, LearnJob, StoreConfig
+from edge_runtime.learning.process.job import LearnJob, StoreConfig
 from edge_runtime.learning.process.keeper import Keeper
+from edge_runtime.learning.process.workplace import POLICY_FILE
 from edge_runtime.learning.tier import Proposal, Rows, Start
 from edge_runtime.loop.control_loop import ControlLoop
 from edge_runtime.policy.binding import bind

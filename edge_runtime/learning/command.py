@@ -14,7 +14,7 @@ from edge_runtime.connect import SIMULATED, DriverRequest, connect
 from edge_runtime.errors import UserError
 from edge_runtime.estimators import AUTO, find_fusion, find_name, find_spare
 from edge_runtime.files import make_folder, write_file
-from edge_runtime.learning.beside.learning import Learning, LearningConfig
+from edge_runtime.learning.beside.learning import ADAPTER, TRIM, Learning, LearningConfig
 from edge_runtime.learning.beside.lockstep import SimulatedClock
 from edge_runtime.learning.beside.practice import PracticeConfig
 from edge_runtime.loop.budget import BudgetConfig
@@ -33,6 +33,7 @@ from edge_runtime.slots.slot_folder import SlotFolder
 from edge_runtime.stop_signals import interruptible
 
 STOPPED_BY_GUARD = 1  # exit code
+_LEARNED, _IDENTIFIED = "learned.onnx", "identified.json"  # in the report's folder
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,11 @@ def main(config: LearnConfig) -> int:
     model = read_model(path)
     policy = Policy(model, str(path))
     command = policy.contract.command_values(config.command)
+    _check_kit(config, path)
     make_folder(config.report)
+    if not config.resume:
+        for name in (_LEARNED, _IDENTIFIED):  # of an earlier run
+            (config.report / name).unlink(missing_ok=True)
     with (
         watching(config.audit) as watch,
         connect(config.robot, _request(config, policy)) as connected,
@@ -157,6 +162,19 @@ def _check(config: LearnConfig) -> None:
         )
     if config.fast and not config.minutes:
         raise UserError("--fast needs an end; give --minutes")
+    store = config.learning.store
+    if store.folder is not None and store.key is None and not store.credential:
+        raise UserError("--store needs --store-key; 'sim2edge experience new FILE' makes one")
+
+
+def _check_kit(config: LearnConfig, policy: Path) -> None:
+    """Refuses to drive a robot that could not learn."""
+    kit = config.learning.kit or policy.with_suffix(".kit")
+    own = set(config.learning.tiers) <= {TRIM, ADAPTER}
+    if own and not kit.exists():
+        raise UserError(
+            f"there is no learner kit {kit}; make one with 'sim2edge export POLICY --kit {kit}'"
+        )
 
 
 def _request(config: LearnConfig, policy: Policy) -> DriverRequest:
@@ -187,7 +205,7 @@ def _write_report(config: LearnConfig, session: Session, learning: Learning) -> 
     write_file(folder / "report.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     write_file(folder / "latency.svg", latency_svg(loop))
     if learning.identified:
-        write_file(folder / "identified.json", learning.identified + "\n")
+        write_file(folder / _IDENTIFIED, learning.identified + "\n")
     if (learned := learning.learned) is not None:
-        write_file(folder / "learned.onnx", learned)
+        write_file(folder / _LEARNED, learned)
     return folder

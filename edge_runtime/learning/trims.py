@@ -30,6 +30,11 @@ class Trim:
         """Returns the trim's name."""
         return f"{self.actuator}.{self.kind}"
 
+    def share(self, value: float) -> float:
+        """Returns how much of the way from neutral to its bound a value is, from 0 to 1."""
+        bound = self.upper if value > self.neutral else self.lower
+        return (value - self.neutral) / (bound - self.neutral)
+
     def bounded(self, value: float) -> float:
         """Returns a value within the bounds."""
         return min(max(value, self.lower), self.upper)
@@ -66,8 +71,20 @@ def trims_to_undo(
     wanted = {f"{joint}.{GAINS}": 1.0 / max(factor, 0.01) for joint, factor in gains.items()}
     wanted |= {f"{joint}.{OFFSET}": offset for joint, offset in offsets.items()}
     found = {name: known[name].bounded(v) for name, v in wanted.items() if name in known}
-    order = sorted(found, key=lambda name: -abs(found[name] - known[name].neutral))
-    return {name: round(found[name], 4) for name in order[:MOST]}
+    return largest(contract, found)
+
+
+def largest(contract: Contract, values: Mapping[str, float]) -> dict[str, float]:
+    """Returns at most ten trims, those that use most of their bounds, the largest first.
+
+    Args:
+        contract: the untrimmed policy's.
+        values: by the trim's name, within the bounds.
+    """
+    known = trims_of(contract)
+    shares = {name: known[name].share(value) for name, value in values.items()}
+    order = sorted((name for name in shares if shares[name]), key=lambda name: -shares[name])
+    return {name: round(values[name], 4) for name in order[:MOST]}
 
 
 def trimmed(contract: Contract, values: Mapping[str, float]) -> Contract:

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_runtime.config.fields import setting
 from edge_runtime.console import plain
+from edge_runtime.errors import UserError
 from edge_runtime.files import write_file
 from edge_runtime.learning.beside.limits import Limits, LimitsConfig, read_system
 from edge_runtime.learning.beside.lockstep import LockstepPace, SimulatedClock
@@ -21,8 +22,8 @@ from edge_runtime.learning.feed.feed import Feed
 from edge_runtime.learning.feed.feed_layout import FeedLayout
 from edge_runtime.learning.identify.device import DEVICE
 from edge_runtime.learning.kit import LearnerKit
-from edge_runtime.learning.process.job import POLICY_FILE, LearnJob, StoreConfig
-from edge_runtime.learning.process.workplace import Workplace
+from edge_runtime.learning.process.job import LearnJob, StoreConfig
+from edge_runtime.learning.process.workplace import POLICY_FILE, Workplace
 from edge_runtime.learning.reward.onboard_reward import OnboardReward
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.binding import bind
@@ -111,6 +112,8 @@ class Learning:
         place = Workplace(folder)
         if not resume:
             place.clear()
+        elif (folder / POLICY_FILE).exists() and place.first_policy() != model:
+            raise UserError(f"{folder} is of another policy's learner; name another folder")
         write_file(folder / POLICY_FILE, model)
         exploration, self._calm = self._explore(config)
         name = f"learn-{os.getpid()}-{time.monotonic_ns()}"

@@ -16,6 +16,7 @@ from edge_runtime.learning.process.workplace import ProposalNote, VerdictNote, W
 from edge_runtime.loop.session import Session
 from edge_runtime.policy.inference import Policy
 from edge_runtime.slots.canary import Canary, CanaryConfig
+from edge_runtime.slots.envelope import EnvelopeConfig
 from edge_runtime.slots.policy_slots import PolicySlots
 from edge_runtime.slots.probation import ProbationConfig
 from edge_runtime.slots.records import Note, no_note
@@ -32,6 +33,8 @@ def _default_canary() -> CanaryConfig:
         slice_seconds=3.0,
         slices=3,
         settle_seconds=0.5,
+        # A trained policy's actions may be twice the clip; the guard and the tilt bound the rest.
+        envelope=EnvelopeConfig(action=6.0),
         probation=ProbationConfig(seconds=20.0),
     )
 
@@ -123,7 +126,10 @@ class Supervisor:
         self.trials: list[Trial] = []
         self._trial: Trial | None = None  # that is tried now
         self._promoted: Trial | None = None  # that may still be rolled back
-        self._verdicts = 0
+        # After a start anew, what was judged is not tried again.
+        verdicts = place.verdicts(0)
+        self._verdicts = max((number for number, _ in verdicts), default=0)
+        self._judged = max((verdict.proposal for _, verdict in verdicts), default=0)
         self.progress: dict[str, Any] = {}  # that the learner reported last
         self._news = time.monotonic()  # s, when it reported something new
         self.failure = ""  # of a look; learning goes on
@@ -237,7 +243,7 @@ class Supervisor:
     # -- proposals -------------------------------------------------------------------------
 
     def _next_proposal(self) -> None:
-        newest = self.trials[-1].number if self.trials else 0
+        newest = self.trials[-1].number if self.trials else self._judged
         for number, note in self._place.proposals(newest)[:1]:
             loop = self._session.loop
             trial = Trial(number, note, loop.ticks * loop.period * 1e-9)
@@ -291,7 +297,6 @@ class Supervisor:
             return
         trial.outcome, trial.why = PROMOTED, verdict.why
         self._trial, self._promoted = None, trial
-        self._to_folder(trial)
         self._judge(trial, True, verdict.why)
 
     def _watch_promoted(self) -> None:
@@ -301,18 +306,24 @@ class Supervisor:
         if not trial.canary.promoted:
             trial.outcome, trial.why = "rolled back", trial.canary.why
             self._promoted = None
-            if self._folder is not None:
-                with suppress(UserError):
-                    self._folder.roll_back(_LEARNER, trial.why)
             self._judge(trial, False, f"rolled back on probation: {trial.why}")
         elif trial.canary.over:
             self._promoted = None
+            self._to_folder(trial)
 
     def _to_folder(self, trial: Trial) -> None:
-        """Brings a promoted policy into the slots on the disk, for the next start."""
+        """Brings a policy whose probation is over into the slots on the disk, for the next start.
+
+        Where no policy is good yet, the one that the learner began with comes first, so that there
+        is one to go back to. What an operator has made pending stays.
+        """
         if self._folder is None:
             return
         try:
+            if not self._folder.exists() or self._folder.status().good is None:
+                self._folder.install(self._place.first_policy(), _LEARNER)
+            if self._folder.status().pending is not None:
+                raise UserError("another policy is pending there")
             self._folder.install(
                 self._place.model(trial.number), _LEARNER, f"proposal {trial.number}"
             )
@@ -323,6 +334,7 @@ class Supervisor:
     def _refuse(self, trial: Trial, why: str) -> None:
         trial.outcome, trial.why = "refused", why
         self._trial = None
+        self._note("learner refused", {"by": _LEARNER, "sha256": trial.note.sha256, "why": why})
         self._judge(trial, False, why)
 
     def _judge(self, trial: Trial, good: bool, why: str) -> None:

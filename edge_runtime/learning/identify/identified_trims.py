@@ -14,7 +14,7 @@ from edge_runtime.learning.identify.identifier import (
     Identified,
     kind_of,
 )
-from edge_runtime.learning.trims import MOST, SCALE, trimmed, trims_of
+from edge_runtime.learning.trims import SCALE, largest, trimmed, trims_of
 from edge_runtime.policy.contract import POSITION, Contract
 from edge_runtime.signals import Float
 
@@ -69,21 +69,21 @@ def next_trims(
         by_friction: how fast to drive on what grip, for a car.
     """
     known, wanted = trims_of(contract), dict(trims)
-    for name, value in found.significant(sigmas).items():
+    significant = found.significant(sigmas)
+    for name, value in significant.items():
         if name not in known:
             continue
         before = wanted.get(name, known[name].neutral)
         after = before / value if kind_of(name) == GAINS else before + value
         wanted[name] = known[name].bounded(after)
-    if by_friction is not None and FRICTION in found.values:
+    driven = [f"{a.name}.{SCALE}" for a in contract.actuators if a.mode != POSITION]
+    is_known = FRICTION in significant or any(name in trims for name in driven)
+    if by_friction is not None and FRICTION in found.values and is_known:
         # One error less than is estimated: to be too slow costs little, too fast is a crash.
         grip = found.values[FRICTION] - found.errors[FRICTION]
-        for actuator in contract.actuators:
-            if actuator.mode != POSITION:
-                name = f"{actuator.name}.{SCALE}"
-                wanted[name] = known[name].bounded(by_friction.at(grip))
-    order = sorted(wanted, key=lambda name: -abs(wanted[name] - known[name].neutral))
-    return {name: round(wanted[name], 4) for name in order[:MOST]}
+        for name in driven:
+            wanted[name] = known[name].bounded(by_friction.at(grip))
+    return largest(contract, wanted)
 
 
 def undone(contract: Contract, trims: Mapping[str, float]) -> Contract:

@@ -10,7 +10,7 @@ from edge_runtime.files import write_file
 from edge_runtime.learning.feed.feed_layout import FeedLayout
 from edge_runtime.robot.robot import RobotDescription
 
-POLICY_FILE, JOB_FILE = "policy.onnx", "job.json"
+JOB_FILE = "job.json"
 
 
 @dataclass(frozen=True)

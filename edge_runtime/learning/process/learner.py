@@ -14,12 +14,12 @@ from edge_runtime.learning.feed.feed_layout import tag_of
 from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.process.checkpoint import read_checkpoint, write_checkpoint
 from edge_runtime.learning.process.episodes import Episodes, Experience
-from edge_runtime.learning.process.job import POLICY_FILE, LearnJob
+from edge_runtime.learning.process.job import LearnJob
 from edge_runtime.learning.process.keeper import Keeper
 from edge_runtime.learning.process.proposals import Proposals
 from edge_runtime.learning.process.returns import Returns
 from edge_runtime.learning.process.tiers import make_tier
-from edge_runtime.learning.process.workplace import Workplace
+from edge_runtime.learning.process.workplace import POLICY_FILE, Workplace
 from edge_runtime.learning.reward.onboard_reward import OnboardReward
 from edge_runtime.learning.tier import Proposal, Rows, Start, Tier
 from edge_runtime.policy.inference import Policy, read_model
@@ -182,6 +182,7 @@ class Learner:
         return {
             "steps": self._steps,
             "number": self._number,
+            "feed": self._job.feed,
             "turn": self._turn,
             "returns": self._returns.state(),
             "proposals": self._proposals.state(),
@@ -208,6 +209,8 @@ class Learner:
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self._steps, self._number = int(state["steps"]), int(state["number"])
+        if state.get("feed") != self._job.feed:  # another run, which counts from 0 again
+            self._number = -1
         self._turn, self._saved = int(state["turn"]), int(state["steps"])
         self._returns.restore(state["returns"])
         self._proposals.restore(state["proposals"])

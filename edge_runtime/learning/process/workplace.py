@@ -7,7 +7,6 @@ the other.
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,14 @@ from edge_runtime.learning.tier import Proposal
 from edge_runtime.policy.inference import LARGEST
 
 _PROPOSAL, _VERDICT = "proposal", "verdict"
+POLICY_FILE = "policy.onnx"  # that the learner began with
 _PROGRESS, _PAUSE = "progress.json", "pause.json"
 _NAME = re.compile(rf"({_PROPOSAL}|{_VERDICT})-(\d{{6}})\.json")
+# All that a learner leaves in its folder.
+_OURS = re.compile(
+    rf"({_PROPOSAL}|{_VERDICT})-\d{{6}}\.(json|onnx)|{_PROGRESS}|{_PAUSE}|{POLICY_FILE}"
+    r"|job\.json|checkpoint\.npz"
+)
 T = TypeVar("T")
 
 
@@ -56,13 +61,23 @@ class Workplace:
         self.folder = folder
 
     def clear(self) -> None:
-        """Makes the folder, empty.
+        """Makes the folder, or removes from it what a learner has left there, and nothing else.
 
         Raises:
             UserError: it cannot be written.
         """
-        shutil.rmtree(self.folder, ignore_errors=True)
         make_folder(self.folder)
+        for path in self.folder.iterdir():
+            if _OURS.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+    def first_policy(self) -> bytes:
+        """Returns the file of the policy that the learner began with.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        return read_file(self.folder / POLICY_FILE, "policy", LARGEST)
 
     # -- the learner's side ----------------------------------------------------------------
 

@@ -50,6 +50,7 @@ def test_the_policy_with_it_has_its_trims_and_computes_what_was_rehearsed(
     path, output = tmp_path / "adapter.npz", tmp_path / "adapted.onnx"
     signed(server).save(path)
     slots, public = tmp_path / "slots", Signer(server).public
+    SlotFolder(slots).install(shipped_policies()["VehicleTrack"], "test")
     code = main(AdoptConfig(path, shipped_policies()["VehicleTrack"], public, slots, output))
     assert code == 0
     policy = Policy.load(output)
@@ -60,8 +61,19 @@ def test_the_policy_with_it_has_its_trims_and_computes_what_was_rehearsed(
     expected = adapted().actions(observations)
     given = np.concatenate([policy(row[None]).copy() for row in observations])
     np.testing.assert_allclose(given, expected, atol=1e-5)
-    good = SlotFolder(slots).status().good
-    assert good is not None and good.sha256 == policy.sha256
+    state = SlotFolder(slots).status()
+    assert state.pending is not None and state.pending.sha256 == policy.sha256
+    assert state.good is not None and state.good.sha256 == POLICY.sha256
+
+
+def test_slots_without_a_policy_to_go_back_to_take_none(server: Path, tmp_path: Path) -> None:
+    path, public = tmp_path / "adapter.npz", Signer(server).public
+    signed(server).save(path)
+    car, slots = shipped_policies()["VehicleTrack"], tmp_path / "slots"
+    with pytest.raises(UserError, match="no good policy to go back to"):
+        main(AdoptConfig(path, car, public, slots))
+    with pytest.raises(UserError, match="64 hexadecimal digits"):
+        main(AdoptConfig(path, car, "zz", slots))
 
 
 def test_another_signer_is_refused(server: Path, tmp_path: Path) -> None:

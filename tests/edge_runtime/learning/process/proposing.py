@@ -11,7 +11,8 @@ import numpy as np
 from edge_runtime.files import write_file
 from edge_runtime.learning.feed.feed import Feed
 from edge_runtime.learning.feed.feed_layout import FeedLayout
-from edge_runtime.learning.process.job import POLICY_FILE, LearnJob
+from edge_runtime.learning.process.job import LearnJob
+from edge_runtime.learning.process.workplace import POLICY_FILE
 from edge_runtime.learning.tier import Proposal, Rows, Start
 from edge_runtime.loop.control_loop import ControlLoop
 from tests.edge_runtime.leg import make_model

@@ -95,6 +95,7 @@ class Canary:
         config: how long, how far.
         score: the score of a tick, or None; larger is better. The loop's thread calls it.
         note: records what happens.
+        asked_by: who asks for it, for the record.
 
     Raises:
         ContractError: the policy does not fit the robot or the running loop.
@@ -107,6 +108,7 @@ class Canary:
         config: CanaryConfig = CanaryConfig(),
         score: Score | None = None,
         note: Note = no_note,
+        asked_by: str = OPERATOR,
     ) -> None:
         self.old, self.new = loop.controller.policy, policy
         self._loop, self._config, self._score, self._note = loop, config, score, note
@@ -127,7 +129,7 @@ class Canary:
         self.verdict: CanaryVerdict | None = None  # once it has ended
         self._undecided = deque([True])  # emptied by the thread that ends the canary
         self._decided = threading.Event()
-        note(CANARY_BEGINS, change(OPERATOR, policy, self.old))
+        note(CANARY_BEGINS, change(asked_by, policy, self.old))
 
     @property
     def promoted(self) -> bool:

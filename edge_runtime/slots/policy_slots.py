@@ -92,6 +92,7 @@ class PolicySlots:
         policy: Policy | None = None,
         config: CanaryConfig | None = None,
         score: Score | None = None,
+        asked_by: str = OPERATOR,
     ) -> Canary:
         """Lets a policy take turns with the driver until one of them is kept.
 
@@ -103,6 +104,7 @@ class PolicySlots:
             config: how long, how far, and what the policy must reach; the defaults if None.
             score: the score of a tick, larger is better; None to look for faults alone. The loop's
                 thread calls it in each tick, so it must be fast.
+            asked_by: who asks for it, for the record.
 
         Raises:
             ContractError: it does not fit the robot or the running loop.
@@ -118,9 +120,9 @@ class PolicySlots:
             raise UserError("the guard has stopped the robot; reset it before a canary")
         if policy is None or policy is self._shadow.policy:
             with self._shadow.handing_over() as shadowed:
-                return self._begin(shadowed, config, score)
+                return self._begin(shadowed, config, score, asked_by)
         self._check_unused(policy)
-        return self._begin(policy, config, score)
+        return self._begin(policy, config, score, asked_by)
 
     def promote(self, timeout: float = 5.0, probation: ProbationConfig | None = None) -> None:
         """Lets the policy drive from the next tick on that is a canary, or else in shadow.
@@ -221,8 +223,12 @@ class PolicySlots:
             back = loop.controller_for(before, loop.signals)
             self._watch(Probation(loop, back, policy, probation, note=self._note))
 
-    def _begin(self, policy: Policy, config: CanaryConfig | None, score: Score | None) -> Canary:
-        canary = Canary(self._session.loop, policy, config or CanaryConfig(), score, self._note)
+    def _begin(
+        self, policy: Policy, config: CanaryConfig | None, score: Score | None, asked_by: str
+    ) -> Canary:
+        canary = Canary(
+            self._session.loop, policy, config or CanaryConfig(), score, self._note, asked_by
+        )
         self._conclude("another canary was begun")
         self.last_canary = canary
         self._watch(canary)

@@ -279,7 +279,7 @@ class Supervisor:
             return  # nobody drives that it could take turns with
         score = self._make_score()
         try:
-            trial.canary = self._slots.canary(trial.policy, self._config.canary, score)
+            trial.canary = self._slots.canary(trial.policy, self._config.canary, score, _LEARNER)
             trial.outcome = "canary"
         except UserError as error:
             self._slots.drop()

@@ -78,6 +78,7 @@ def test_prints_the_errors_and_exports_everything(log: Path, tmp_path: Path) -> 
     assert "max-width: 100%" in drawn and "prefers-color-scheme: dark" in drawn
 
 
+@pytest.mark.slow
 def test_the_continuous_pose_is_written_and_drawn_beside_the_one_that_jumps(
     tmp_path: Path,
 ) -> None:
@@ -172,6 +173,7 @@ ESTIMATORS.register("loop-only")(Estimator(VQF.gives, VQF.fits, VQF.make))
 """
 
 
+@pytest.mark.slow
 def test_an_estimator_of_another_package_replays_a_recording(log: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     words = (log, "-o", "out", "--no-picture", "--import", "mine", "--estimator")

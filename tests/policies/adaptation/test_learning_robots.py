@@ -46,6 +46,7 @@ def test_a_weak_knee_is_found_and_commanded_higher() -> None:
     assert share == pytest.approx(150.0, rel=0.12)  # as a new robot's
 
 
+@pytest.mark.slow
 def test_a_new_robot_is_left_alone() -> None:
     assert live(HUMANOID, Wear(), 25.0, learner(HUMANOID)).lives[0].proposals == []
 

@@ -131,6 +131,7 @@ def test_a_third_of_the_devices_are_as_their_model() -> None:
         wear.check(robot)
 
 
+@pytest.mark.slow
 def test_a_kit_is_made_the_same_again(tmp_path: Path) -> None:
     policy = PolicyFile.committed("VehicleTrack")
     said: list[str] = []

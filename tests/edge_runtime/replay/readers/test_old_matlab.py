@@ -36,6 +36,7 @@ def test_arrays_come_by_name(sound: Path) -> None:
     assert str(found["s.name"]) == "imu"
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_refused_in_one_line(sound: Path) -> None:
     """Found by trial: in this process nearly each of them ends the interpreter (SIGSEGV, SIGBUS).
 

@@ -11,9 +11,9 @@ from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.reward.onboard_reward import OnboardReward
 from edge_runtime.learning.reward.steps import Steps
 from edge_runtime.learning.tier import Proposal, Rows, Tier
-from edge_runtime.policy.contract import POSITION
 from edge_runtime.policy.inference import Policy
 from edge_runtime.signals import ATTITUDE, DEFAULT_TARGET, Array, Signals
+from sim.engines.actuators import scale_gains
 from sim.envs.vector_env import TaskVectorEnv
 from sim.tasks.description import describe
 from sim.tasks.task import TaskConfig
@@ -152,14 +152,11 @@ class LearningRobots:
         """Lets a policy drive a robot from the next step on."""
         policy = Policy(model)
         self.models[row], self._policies[row] = model, policy
-        gain, bias = self._own
+        self._gain[row], self._bias[row] = (own[row] for own in self._own)
         for k, (own, asked) in enumerate(zip(self._actuators, policy.contract.actuators)):
             stiffness = asked.stiffness / own.stiffness if own.stiffness else 1.0
             damping = asked.damping / own.damping if own.damping else 1.0
-            of_target = stiffness if own.mode == POSITION else damping
-            self._gain[row, k, 0] = gain[row, k, 0] * of_target
-            self._bias[row, k, 1] = bias[row, k, 1] * stiffness
-            self._bias[row, k, 2] = bias[row, k, 2] * damping
+            scale_gains(self._gain[row], self._bias[row], k, stiffness, damping)
             self.env.action_map.default[row, k] = asked.default
             self.env.action_map.scale[row, k] = asked.action_scale
         self.env.signals[DEFAULT_TARGET][row] = self.env.action_map.default[row]

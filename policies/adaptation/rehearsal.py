@@ -51,7 +51,7 @@ class Rehearsal:
         config: RehearsalConfig = RehearsalConfig(),
         seed: int = 0,
     ) -> None:
-        self._policy, self._config, self._std = policy, config, kit.std
+        self._config, self._std = config, kit.std
         task = replace(policy.task, wear=wear)
         self._env = TaskVectorEnv(task, config.robots, seed=seed, stagger=True)
         policy.drive(self._env)

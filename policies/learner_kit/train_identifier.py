@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from edge_runtime.config.fields import setting
-from edge_runtime.learning.identify.identifier import Identifier
+from edge_runtime.learning.identify.identifier import Identifier, scaled
 from edge_runtime.signals import Float
 from policies.learner_kit.worn_robots import WornRobots
 
-_OUTLIER = 6.0
 _HELD_OUT = 0.15  # share of the robots by which errors are measured
 
 
@@ -57,7 +56,7 @@ def train_identifier(
     trained = count - max(1, round(_HELD_OUT * count))
     mean = robots.features[:trained].mean(axis=0)
     deviation = robots.features[:trained].std(axis=0) + 1e-6
-    inputs = np.clip((robots.features - mean) / deviation, -_OUTLIER, _OUTLIER)
+    inputs = scaled(robots.features, mean, deviation)
     centre = robots.numbers[:trained].mean(axis=0)
     spread = robots.numbers[:trained].std(axis=0) + 1e-9
     x = torch.from_numpy(inputs.astype(np.float32))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch.nn import functional
 
 from edge_runtime.errors import UserError
 from edge_runtime.learning.adapters.actor_network import ActorNetwork
-from edge_runtime.learning.array_file import read_arrays, write_arrays
 from edge_runtime.signals import Array
 
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -20,7 +18,6 @@ _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Tanh": torch.tanh,
     "Relu": torch.relu,
 }
-_FORMAT = 1
 
 
 class AdaptedActor(nn.Module):
@@ -116,38 +113,6 @@ class AdaptedActor(nn.Module):
         with torch.no_grad():
             actions: Array = self(_tensor(observations)).numpy()
         return actions
-
-
-def save_adapter(path: Path, actor: AdaptedActor, policy_sha256: str) -> None:
-    """Writes the adapter alone as .npz, without the actor's own weights.
-
-    Args:
-        path: the file.
-        actor: whose adapter it is.
-        policy_sha256: the SHA-256 of the policy's file that the actor is from.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    arrays = {name: value.detach().numpy() for name, value in actor.state_dict().items()}
-    about = {"format": np.array(_FORMAT), "policy": np.array(policy_sha256)}
-    write_arrays(path, about | arrays)
-
-
-def load_adapter(path: Path, actor: AdaptedActor, policy_sha256: str) -> None:
-    """Reads an adapter's file into an actor.
-
-    Raises:
-        UserError: the file cannot be read, is damaged, or is for another policy or rank.
-    """
-    arrays = read_arrays(path, "adapter")
-    known = str(arrays.pop("format", "")), str(arrays.pop("policy", ""))
-    if known != (str(_FORMAT), policy_sha256):
-        raise UserError(f"{path} is an adapter of another policy or version; learn anew")
-    shapes = {name: tuple(value.shape) for name, value in actor.state_dict().items()}
-    if {name: value.shape for name, value in arrays.items()} != shapes:
-        raise UserError(f"{path}: its matrices do not fit an adapter of rank {actor.rank}")
-    actor.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
 
 
 def _tensor(array: Any) -> torch.Tensor:

@@ -9,11 +9,8 @@ import torch
 
 from edge_runtime.experience.layout import Layout
 from edge_runtime.experience.layout import Rows as Records
-from edge_runtime.learning.adapters.actor_network import read_network
-from edge_runtime.learning.adapters.adapter import AdaptedActor
-from edge_runtime.learning.adapters.critic import Critic
 from edge_runtime.learning.adapters.merged_policy import merged_policy
-from edge_runtime.learning.adapters.ppo import AdapterPPO
+from edge_runtime.learning.adapters.ppo import learner_from_kit
 from edge_runtime.learning.kit import LearnerKit
 from edge_runtime.learning.tier import Proposal, Rows, Start
 from edge_runtime.policy.inference import Policy
@@ -125,16 +122,7 @@ class AdapterLearner:
             action=len(contract.actuators),
             reward=tuple(weights),
         ).dtype
-        network = read_network(model, policy.source)
-        drawn = torch.Generator().manual_seed(self._seed)
-        self._ppo = AdapterPPO(
-            AdaptedActor(network, config.rank, drawn),
-            Critic(self._kit.critic),
-            np.array([*weights.values()]) * contract.control_period,
-            self._kit.std,
-            config.ppo,
-            self._seed,
-        )
+        self._ppo = learner_from_kit(self._kit, model, policy.source, self._seed)
         self._rollout = np.zeros(0, self._dtype)
         self._before, self._waiting = b"", False
 

@@ -43,7 +43,7 @@ class Exploration:
         self.share = 0.0
         """How much of the noise is added, from 0 to 1; between two actions."""
         self.log_prob = math.nan
-        """Of the last action."""
+        """Log-probability of the last action."""
         self.explored = 0
         """Actions with all of the noise."""
 

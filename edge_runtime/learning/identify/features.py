@@ -75,13 +75,6 @@ class Sums:
         self._first += _per_robot(seen, self._rows)
         self._second += _per_robot(seen**2, self._rows)
 
-    def clear(self, rows: Bool) -> None:
-        """Forgets what these rows have added."""
-        self.count[rows] = 0
-        for total in (self._first, self._second):
-            if total is not None:
-                total[rows] = 0
-
     def state(self) -> dict[str, Float]:
         """Returns everything that was added up, by name."""
         totals = {"first": self._first, "second": self._second}
@@ -137,10 +130,6 @@ class Gains:
         self._normal += _per_robot(products, self._rows)
         self._right += _per_robot((columns * torque[..., None]).astype(float), self._rows)
 
-    def clear(self, rows: Bool) -> None:
-        """Forgets what these rows have added."""
-        self._normal[rows], self._right[rows] = 0, 0
-
     def state(self) -> dict[str, Float]:
         """Returns everything that was added up, by name."""
         return {"normal": self._normal, "right": self._right}
@@ -194,13 +183,6 @@ class Features:
             self._add_legged(step, mask)
         else:
             self._add_wheeled(step, mask)
-
-    def clear(self, rows: Bool) -> None:
-        """Begins anew in these rows."""
-        for sums in self._sums:
-            sums.clear(rows)
-        if self._gains is not None:
-            self._gains.clear(rows)
 
     def state(self) -> dict[str, Float]:
         """Returns everything that was added up, by name."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edge_runtime.errors import UserError
 from edge_runtime.learning.trims import MOST
-from edge_runtime.signals import Float
+from edge_runtime.signals import Array, Float
 
 GAINS, OFFSET = "gains", "offset"  # of an actuator, after its name and a dot
 PAYLOAD, SOLE, FRICTION = "payload", "sole", "friction"
@@ -107,11 +107,16 @@ class Identifier:
     def outputs(self, features: Float) -> Float:
         """Returns the numbers of N robots, (N, P), of gains the logarithm, by features (N, F)."""
         of = self.arrays
-        scaled = (features - of["mean"]) / of["deviation"]
-        inputs = np.clip(scaled, -_OUTLIER, _OUTLIER)
+        inputs = scaled(features, of["mean"], of["deviation"])
         hidden = np.tanh(inputs @ of["weight_0"].T + of["bias_0"])
         found: Float = hidden @ of["weight_1"].T + of["bias_1"] + inputs @ of["skip"].T
         return found
+
+
+def scaled(features: Float, mean: Float | Array, deviation: Float | Array) -> Float:
+    """Returns features, (N, F), in standard deviations from their mean, outliers clipped."""
+    found: Float = np.clip((features - mean) / deviation, -_OUTLIER, _OUTLIER)
+    return found
 
 
 def kind_of(name: str) -> str:

@@ -31,9 +31,9 @@ class RewardConfig:
     weights: Mapping[str, float] = field(default_factory=dict)
     """By term; costs are negative. The order is that of a row's rewards."""
     walking: WalkingFacts | None = None
-    """Of a robot on legs."""
+    """What a robot on legs is measured by."""
     driving: DrivingFacts | None = None
-    """Of a car."""
+    """What a car is measured by."""
 
 
 class OnboardReward:

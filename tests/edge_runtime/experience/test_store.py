@@ -29,7 +29,7 @@ def test_what_is_appended_is_read(
     blocks: list[int],
     seed: int,
 ) -> None:
-    """Of any layouts, with any bits: numbers that are none, too."""
+    """Holds for any layouts and any bits, those of NaN too."""
     folder, random = tmp_path_factory.mktemp("store"), np.random.default_rng(seed)
     written: dict[Layout, list[bytes]] = {}
     for number, (observation, action, parts) in enumerate(sizes):

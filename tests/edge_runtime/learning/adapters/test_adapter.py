@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +9,11 @@ import torch
 
 from edge_runtime.errors import ContractError, UserError
 from edge_runtime.learning.adapters.actor_network import read_network
-from edge_runtime.learning.adapters.adapter import AdaptedActor, load_adapter, save_adapter
+from edge_runtime.learning.adapters.adapter import AdaptedActor
 from edge_runtime.learning.adapters.merged_policy import merged_policy
-from edge_runtime.learning.array_file import write_arrays
 from edge_runtime.policy.inference import Policy
 from tests.edge_runtime.learning.adapters.networks import (
     HUMANOID,
-    OBSERVATION,
     moved,
     small_actor,
     small_network,
@@ -69,35 +66,6 @@ def test_a_layer_gets_the_product_and_the_bias() -> None:
     np.testing.assert_allclose(weight, before[0] + up @ down, atol=1e-6)
     np.testing.assert_allclose(bias, before[1] + shift, atol=1e-6)
     assert np.linalg.matrix_rank(weight - before[0], tol=1e-4) <= 2
-
-
-def test_an_adapter_is_read_back(tmp_path: Path) -> None:
-    actor, other = moved(small_actor()), small_actor(seed=5)
-    save_adapter(tmp_path / "a.npz", actor, SHA256)
-    load_adapter(tmp_path / "a.npz", other, SHA256)
-    rows = np.random.default_rng(0).normal(size=(9, OBSERVATION))
-    np.testing.assert_array_equal(other.actions(rows), actor.actions(rows))
-
-
-def test_an_adapter_of_another_policy_or_rank_is_refused(tmp_path: Path) -> None:
-    save_adapter(tmp_path / "a.npz", small_actor(), SHA256)
-    with pytest.raises(UserError, match="another policy"):
-        load_adapter(tmp_path / "a.npz", small_actor(), "cd" * 32)
-    with pytest.raises(UserError, match="rank 3"):
-        load_adapter(tmp_path / "a.npz", small_actor(rank=3), SHA256)
-
-
-def test_files_that_are_no_adapter_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    save_adapter(path, moved(small_actor()), SHA256)
-    whole = path.read_bytes()
-    for content in (b"", b"nonsense", whole[: len(whole) // 2]):
-        path.write_bytes(content)
-        with pytest.raises(UserError, match="no adapter, or damaged"):
-            load_adapter(path, small_actor(), SHA256)
-    write_arrays(path, {"up.0": np.full(3, np.nan)})
-    with pytest.raises(UserError, match="no adapter, or damaged"):
-        load_adapter(path, small_actor(), SHA256)
 
 
 def test_what_no_adapter_fits_is_refused() -> None:

@@ -69,17 +69,6 @@ def test_what_is_restored_goes_on_bit_for_bit() -> None:
     np.testing.assert_array_equal(whole.values(), second.values())
 
 
-def test_cleared_rows_begin_anew() -> None:
-    features, fresh = Features(CONTRACT, 2), Features(CONTRACT, 2)
-    for step in steps(5, 2, seed=1):
-        features.add(step, np.ones(2, bool))
-    features.clear(np.array([True, False]))
-    for step in steps(5, 2):
-        features.add(step, np.array([True, False]))
-        fresh.add(step, np.array([True, False]))
-    np.testing.assert_allclose(features.values()[0], fresh.values()[0])
-
-
 def test_joints_are_measured_from_where_they_rest() -> None:
     knee = CONTRACT.joint_names.index("left_knee")
     moved = [
